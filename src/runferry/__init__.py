@@ -1,0 +1,1 @@
+"""runferry moves machine-learning experiments between trackers without losing anything."""

@@ -1,0 +1,168 @@
+"""Every error that runferry raises on purpose, and the exit code each stands for.
+
+RunferryError(what, where, hint)
+├── SourceError      the place that is read from
+│   ├── NotFound         nothing there, or nothing we recognise
+│   ├── Damaged          bytes that cannot be read on from; knows its offset
+│   ├── UnknownVersion   a format version we refuse to guess at
+│   └── SourceChanged    what was read before is no longer a prefix of what is there
+├── TargetError      the place that is written to
+│   ├── Refused          the destination will not hold this
+│   ├── Conflict         somebody else's run stands where ours should go
+│   ├── RunMissing       the destination said: no such run
+│   └── PlanChanged      the plan on resume is not the plan that was begun
+├── ServiceError     a server between us and the data
+│   ├── AuthFailed
+│   ├── Throttled        retried after a pause
+│   └── Unreachable      retried
+├── ArchiveError     the archive folder
+│   ├── Locked           another process holds it
+│   ├── NewerFormat      written by a later runferry
+│   ├── Corrupt          its bytes do not match their record
+│   └── NoSpace          the disk is full, or would be
+└── UsageError       the call itself
+    ├── MissingExtra     an optional package is not installed
+    ├── BadLocation      a location that cannot be understood
+    └── BadSetting       a setting, flag or variable with an impossible value
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says when it ends."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    LOSS = 3  # loss beyond what was allowed
+    SOME_FAILED = 4
+    INTERRUPTED = 130
+
+
+class RunferryError(Exception):
+    """What failed, on which thing, where; and what the user can do about it.
+
+    `what` is one sentence without a final full stop, `where` a path, location or run (empty when
+    `what` names it already), `hint` a command or an action.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f": {self.where}" if self.where else ""
+        hint = f"\n\nhint: {self.hint}" if self.hint else ""
+        return f"{self.what}{place}{hint}"
+
+
+class SourceError(RunferryError):
+    """The place that is read from."""
+
+
+class NotFound(SourceError):  # noqa: N818  the field's words, not the suffix
+    """Nothing is there, or nothing that a reader recognises."""
+
+
+class Damaged(SourceError):  # noqa: N818
+    """Bytes that cannot be read on from; `offset` is where reading stopped."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", offset: int = 0) -> None:
+        super().__init__(f"{what} at byte {offset:,}", where=where, hint=hint)
+        self.offset = offset
+
+
+class UnknownVersion(SourceError):  # noqa: N818
+    """A format version that nobody has taught us; guessing would invent data."""
+
+
+class SourceChanged(SourceError):  # noqa: N818
+    """A cursor does not fit: what was read before is no longer a prefix of what is there now."""
+
+
+class TargetError(RunferryError):
+    """The place that is written to."""
+
+
+class Refused(TargetError):  # noqa: N818
+    """The destination will not hold this."""
+
+
+class Conflict(TargetError):  # noqa: N818
+    """Something that is not ours stands where ours should go."""
+
+
+class RunMissing(TargetError):  # noqa: N818
+    """The destination said that it has no such run."""
+
+
+class PlanChanged(TargetError):  # noqa: N818
+    """A half-sent run was begun under another plan; continuing would mix the two."""
+
+
+class ServiceError(RunferryError):
+    """A server between us and the data."""
+
+
+class AuthFailed(ServiceError):  # noqa: N818
+    """The server does not accept our credentials."""
+
+
+class Throttled(ServiceError):  # noqa: N818
+    """The server asks us to wait `after` seconds; retried, and raised when patience ends."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", after: float = 0.0) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.after = after
+
+
+class Unreachable(ServiceError):  # noqa: N818
+    """No answer, or a server error; retried, and raised when patience ends."""
+
+
+class ArchiveError(RunferryError):
+    """The archive folder."""
+
+
+class Locked(ArchiveError):  # noqa: N818
+    """Another process is writing here."""
+
+
+class NewerFormat(ArchiveError):  # noqa: N818
+    """Written by a later runferry than this one."""
+
+
+class Corrupt(ArchiveError):  # noqa: N818
+    """The bytes of a file do not match what its commit record says of them."""
+
+
+class NoSpace(ArchiveError):  # noqa: N818
+    """The disk is full, or would be before the work is done."""
+
+
+class UsageError(RunferryError):
+    """The call itself."""
+
+    exit_code = ExitCode.USAGE
+
+
+class MissingExtra(UsageError):  # noqa: N818
+    """An optional package is not installed; the hint names the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed", hint=f"pip install 'runferry[{extra}]'")
+
+
+class BadLocation(UsageError):  # noqa: N818
+    """A location that cannot be understood."""
+
+
+class BadSetting(UsageError):  # noqa: N818
+    """A setting, flag or environment variable with an impossible value."""

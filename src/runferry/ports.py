@@ -1,0 +1,209 @@
+"""What a reader is, what a writer is, and what a destination can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
+from zoneinfo import ZoneInfo
+
+from runferry.chunks import Chunk
+from runferry.losses import Fate
+from runferry.model import Cursor, Run, Uid
+
+RemoteId = NewType("RemoteId", str)
+"""A run's name in a destination, as that destination spells it."""
+
+BATCH_ROWS = 65_536
+"""No chunk has more rows than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place: the tracker's name and what stands behind the colon (`mlflow:sqlite:///runs.db`).
+
+    `where` may hold credentials; `str()` never shows them.
+    """
+
+    tracker: str
+    where: str
+
+    @property
+    def path(self) -> Path:
+        """`where` as a path of this machine."""
+        return Path(self.where).expanduser()
+
+    def __str__(self) -> str:
+        from runferry.redact import without_credentials
+
+        return f"{self.tracker}:{without_credentials(self.where)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a reader cannot know by itself."""
+
+    timezone: ZoneInfo = ZoneInfo("UTC")  # for a source's naive times
+    include_deleted: bool = False
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Turns one source into runs and chunks. Holds nothing that grows with the size of a run.
+
+    A reader is used by one thread at a time; pull opens one for each worker.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether this existing file or folder is ours. Cheap: a name and a few bytes decide."""
+        ...
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, UnknownVersion, AuthFailed, Unreachable."""
+        ...
+
+    def runs(self) -> Iterator[Run]:
+        """Headers only, cheap, in a stable order, each key once."""
+        ...
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """The run's chunks, in source order, the consumer setting the pace.
+
+        A series is declared by SeriesFacts before its first row. Ends with a Header that states
+        the ending and a Checkpoint, when the source can be continued from. With `after`, only what
+        came since; raises SourceChanged when the cursor does not fit what is there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; harmless when repeated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a destination says it holds of a run: chunks by number, where it can tell."""
+
+    chunks: int | None = None
+    is_sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """Which names a destination takes. Names that break the rule are rewritten injectively."""
+
+    max_length: int = 2**31
+    allowed: str | None = None  # a regular expression for one character; None: any
+    forbidden: tuple[str, ...] = ()  # substrings: "//", ".."
+    reserved: tuple[str, ...] = ()  # whole names that are taken
+    reserved_prefixes: tuple[str, ...] = ()
+    ignores_case: bool = False  # two names that differ by case only collide
+    must_be_path: bool = False  # names are relative POSIX paths: no leading "/", no "." part
+    prefix_free: bool = False  # "a" and "a/b" cannot both exist
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a destination can hold: data, not code. `plan` is a pure function of this.
+
+    Each Fate says what becomes of something the destination cannot hold as it is. `holds` names
+    the kinds: scalar, text, histogram, the media types, config, summary, environment, other,
+    console, file, artifact, document, raw; a kind that is not named is dropped.
+    """
+
+    holds: Mapping[str, Fate] = field(default_factory=dict)
+    order: Literal["any", "step"] = "any"
+    resend: Literal["harmless", "continue", "atomic"] = "harmless"
+    batch_rows: int = BATCH_ROWS
+    series_key: KeyRule = KeyRule()
+    attribute_key: KeyRule = KeyRule()
+    attribute_separator: str = "."
+    # steps
+    null_step: Fate = Fate.KEPT
+    fractional_step: Fate = Fate.KEPT
+    negative_step: Fate = Fate.KEPT
+    falling_step: Fate = Fate.KEPT
+    max_step: int = 2**63 - 1
+    step_beyond: Fate = Fate.KEPT
+    duplicate_point: Fate = Fate.KEPT  # rows of one key equal in all that the destination holds
+    source_order: Fate = Fate.KEPT  # `seq` is not kept
+    # times
+    time_unit_ns: int = 1
+    finer_time: Fate = Fate.KEPT
+    null_time: Fate = Fate.KEPT
+    negative_time: Fate = Fate.KEPT  # before 1970
+    # values
+    nan: Fate = Fate.KEPT
+    infinity: Fate = Fate.KEPT
+    null_value: Fate = Fate.KEPT
+    inexact_int: Fate = Fate.KEPT
+    number_kind: Fate = Fate.KEPT  # int, bool, float32 told from float64
+    # attributes
+    attribute_type: Fate = Fate.KEPT  # bool, int, float, null, list … told from a string
+    max_attribute_length: int = 2**31  # characters of the value as the destination spells it
+    long_attribute: Fate = Fate.KEPT
+    # texts
+    max_text_length: int = 2**31
+    long_text: Fate = Fate.KEPT
+    # the run
+    run_id: Fate = Fate.KEPT
+    key_path: Fate = Fate.KEPT  # a nested path told from its joined key
+    series_facts: Fate = Fate.KEPT  # x axis, goal, summary rule, hidden
+    stream: Fate = Fate.KEPT  # user and system told apart
+    header_times: Fate = Fate.KEPT
+    header_fields: Mapping[str, Fate] = field(default_factory=dict)  # of Run, that are not kept
+    lineage: Fate = Fate.KEPT
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """Puts runs into one destination. Ordering, naming, batching, resuming and retrying are push's.
+
+    A writer is used by one thread at a time; push opens one for each worker. `remote` is what
+    `find` or `create` returned, also when that was in another process.
+    """
+
+    name: ClassVar[str]
+    limits: ClassVar[Limits]
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises Refused, AuthFailed, Unreachable, MissingExtra."""
+        ...
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The run that carries this mark; None only if the backend said "no such run"."""
+        ...
+
+    def create(self, run: Run, uid: Uid) -> RemoteId:
+        """Begin a run; the uid mark travels in the same request, so `find` never misses it."""
+        ...
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """What has arrived, where the backend can tell; raises RunMissing."""
+        ...
+
+    def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+        """Store one chunk. `number` names it: the same number is the same chunk in every attempt.
+
+        Returns only when the chunk would survive this process. Keys in rows are the destination's
+        own names; Series.original_key and Attribute.path tell what they were.
+        """
+        ...
+
+    def seal(self, remote: RemoteId, run: Run) -> None:
+        """Status, end time and completion mark: the last thing that is written."""
+        ...
+
+    def discard(self, remote: RemoteId) -> None:
+        """Remove an unsealed run of ours; never anybody else's."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; harmless when repeated."""
+        ...

@@ -1,0 +1,161 @@
+"""The Arrow schemas of rows, and typed values as JSON.
+
+Every table starts with the same address: key, step, step_frac, time, time_ns, seq (see
+`model.Address`). A reader may leave out a column that would be all null; `conform` puts it back.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from runferry.model import Tree
+
+TIME = pa.timestamp("us", tz="UTC")
+KEY = pa.dictionary(pa.int32(), pa.string())  # in flight; stored as a plain string
+
+_ADDRESS = [
+    pa.field("key", KEY, nullable=False),
+    pa.field("step", pa.int64()),  # null where the source has none; the floor of a fractional one
+    pa.field("step_frac", pa.int32()),  # millionths ≥ 0, null where the step is whole
+    pa.field("time", TIME),
+    pa.field("time_ns", pa.int16()),  # 0–999 below the µs, null where the source has no ns
+]
+_SEQ = pa.field("seq", pa.int64(), nullable=False)  # source row, shared by values logged together
+
+POINT_KINDS = ("float64", "float32", "int", "bool", "null")
+
+POINTS = pa.schema(
+    [
+        *_ADDRESS,
+        pa.field("value", pa.float64()),  # null only for a null that was logged
+        pa.field("value_i64", pa.int64()),  # exactly when the integer is not exact in float64
+        pa.field("kind", pa.dictionary(pa.int8(), pa.string()), nullable=False),  # POINT_KINDS
+        _SEQ,
+    ]
+)
+
+TEXTS = pa.schema(
+    [
+        *_ADDRESS,
+        pa.field("text", pa.string()),
+        # "text", or "json" for a logged list, mapping or integer beyond int64, as its source text
+        pa.field("form", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        _SEQ,
+    ]
+)
+
+HISTOGRAMS = pa.schema(
+    [
+        *_ADDRESS,
+        pa.field("edges", pa.list_(pa.float64())),  # one more than counts, unless the source errs
+        pa.field("counts", pa.list_(pa.float64())),
+        pa.field(
+            "counts_kind", pa.dictionary(pa.int8(), pa.string()), nullable=False
+        ),  # int, float64
+        pa.field("extra", pa.string()),  # what else the source stored (packed bins, sums), as JSON
+        _SEQ,
+    ]
+)
+
+CONSOLE = pa.schema(
+    [
+        pa.field("time", TIME),
+        pa.field("time_ns", pa.int16()),
+        pa.field("stream", pa.dictionary(pa.int8(), pa.string()), nullable=False),  # stdout, stderr
+        pa.field("line", pa.string(), nullable=False),  # as written, its line end included
+        _SEQ,
+    ]
+)
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with exactly the schema's columns, missing nullable ones as nulls.
+
+    Raises ValueError for a column the schema does not have, or a missing one that may not be null.
+    """
+    if batch.schema.equals(schema):
+        return batch
+    strangers = set(batch.schema.names) - set(schema.names)
+    if strangers:
+        raise ValueError(f"columns that no table has: {', '.join(sorted(strangers))}")
+    columns = []
+    for column in schema:
+        index = batch.schema.get_field_index(column.name)
+        if index >= 0:
+            columns.append(batch.column(index).cast(column.type))
+        elif column.nullable:
+            columns.append(pa.nulls(batch.num_rows, column.type))
+        else:
+            raise ValueError(f"column {column.name} is missing")
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+# --- typed values as JSON -------------------------------------------------------------------------
+# A value that JSON cannot tell apart is a mapping with the one key "$float", "$int", "$bytes" or
+# "$time"; a mapping of the source's whose only key begins with "$" is wrapped in {"$map": …}.
+
+_EXACT = 2**53
+
+
+def to_json(value: Tree) -> Any:
+    """A tree as what `json.dumps` writes faithfully; see `from_json` for the inverse."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return value if -_EXACT <= value <= _EXACT else {"$int": str(value)}
+    if isinstance(value, float):
+        if math.isnan(value):
+            return {"$float": "nan"}
+        if math.isinf(value):
+            return {"$float": "inf" if value > 0 else "-inf"}
+        return value
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, datetime):
+        return {"$time": value.astimezone(UTC).isoformat()}
+    if isinstance(value, list):
+        return [to_json(item) for item in value]
+    tree = {name: to_json(item) for name, item in value.items()}
+    if len(tree) == 1 and next(iter(tree)).startswith("$"):
+        return {"$map": tree}
+    return tree
+
+
+def from_json(value: Any) -> Tree:
+    """The inverse of `to_json`. Raises ValueError for a tag it does not know."""
+    if isinstance(value, list):
+        return [from_json(item) for item in value]
+    if not isinstance(value, dict):
+        return value  # type: ignore[no-any-return]
+    if len(value) == 1:
+        ((tag, inner),) = value.items()
+        match tag:
+            case "$float":
+                return float(inner)
+            case "$int":
+                return int(inner)
+            case "$bytes":
+                return base64.b64decode(inner)
+            case "$time":
+                return datetime.fromisoformat(inner)
+            case "$map":
+                return {name: from_json(item) for name, item in inner.items()}
+            case _ if tag.startswith("$"):
+                raise ValueError(f"unknown tag {tag}")
+    return {name: from_json(item) for name, item in value.items()}
+
+
+def dumps(value: Tree) -> str:
+    """A tree as one line of JSON from which `loads` gives back the very same tree."""
+    return json.dumps(to_json(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def loads(text: str | bytes) -> Tree:
+    """The inverse of `dumps`."""
+    return from_json(json.loads(text))
