@@ -12,9 +12,9 @@ class WandbBatch:
     """
 
     points: object | None
-    """series, step, time (µs), time_ns, value, value_i64, kind (dictionary), seq: history and stats."""
+    """series, step, time (µs), time_ns, value, value_i64, kind (dictionary), seq."""
     values: object | None
-    """series, step, time, time_ns, seq, json (string): history values that are no scalar, as JSON."""
+    """series, step, time, time_ns, seq, json: history values that are no scalar, as JSON text."""
     console: object | None
     """time, time_ns, stream (dictionary), line, seq."""
     series: list[tuple[str, tuple[str, ...]]]

@@ -134,7 +134,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Everything yielded so far can be continued from `position`, which only its reader understands."""
+    """All that was yielded so far can be continued from `position`, the reader's own words."""
 
     position: Tree
 

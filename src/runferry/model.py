@@ -25,7 +25,7 @@ KeyPath: TypeAlias = tuple[str, ...]
 """A name as structure, never joined: `("train/loss",)` and `("train", "loss")` are two names."""
 
 Tree: TypeAlias = (
-    "None | bool | int | float | str | bytes | datetime | list[Tree] | dict[str, Tree]"
+    "bool | int | float | str | bytes | datetime | list[Tree] | dict[str, Tree] | None"
 )
 """A typed value. Absent, null, empty and NaN are four different things; ints are of any size."""
 
@@ -140,7 +140,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One logged series. `key` is unique within the run and readable; `path` is what the source had.
+    """One logged series: `key` is unique in the run and readable, `path` is what the source had.
 
     The counts are filled in by the archive; a reader leaves them at their defaults.
     """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
-from zoneinfo import ZoneInfo
 
 from runferry.chunks import Chunk
 from runferry.losses import Fate
@@ -44,7 +44,7 @@ class Location:
 class ReadOptions:
     """What a reader cannot know by itself."""
 
-    timezone: ZoneInfo = ZoneInfo("UTC")  # for a source's naive times
+    timezone: tzinfo = UTC  # for a source's naive times
     include_deleted: bool = False
 
 
