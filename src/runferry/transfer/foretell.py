@@ -1,0 +1,180 @@
+"""Which losses a destination's limits mean for a run, from its statistics alone. Pure.
+
+Codes are shared with `verify`, which measures under the same names what is foretold here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runferry.losses import Fate, Loss, LossLedger
+from runferry.model import Attribute, Inventory, Run, Series, SeriesCounts
+from runferry.ports import Limits
+
+MEDIA_KINDS = (
+    "image",
+    "audio",
+    "video",
+    "table",
+    "plot",
+    "html",
+    "object3d",
+    "molecule",
+    "file",
+    "other",
+)
+HEADER_TIMES = ("created_ns", "started_ns", "ended_ns")
+_NS_PER_MS = 1_000_000
+
+
+def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tuple[Loss, ...]]:
+    """What is certain to be lost, and what may be: (losses, possible losses)."""
+    certain, possible = LossLedger(), LossLedger()
+    certain.extend(_of_header(inventory.run, limits))
+    certain.extend(_of_attributes(inventory.attributes, limits))
+    certain.extend(_of_kinds(inventory, limits))
+    for series in inventory.series:
+        counts = series.counts or SeriesCounts()
+        certain.extend(_of_facts(series, limits))
+        if series.kind != "media" and limits.holds.get(series.kind, Fate.DROPPED) is Fate.DROPPED:
+            certain.add(_loss(series.kind, Fate.DROPPED, series.key, counts.points))
+            continue
+        certain.extend(_of_address(series.key, counts, limits))
+        certain.extend(_of_values(series, counts, limits))
+        possible.extend(_perhaps(series.key, counts, limits))
+    rows = sum((series.counts or SeriesCounts()).points for series in inventory.series)
+    possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
+    possible.extend(
+        Loss("missing-blob", Fate.DROPPED, kind, count, "its bytes were gone in the source")
+        for kind, count in inventory.missing.items()
+        if count
+    )
+    return tuple(certain), tuple(possible)
+
+
+def _loss(code: str, fate: Fate, where: str, count: int) -> Loss:
+    return Loss(code, fate, where, count, _DETAILS.get(code, ""))
+
+
+def _kept(checks: list[tuple[str, Fate, int]], where: str) -> Iterator[Loss]:
+    for code, fate, count in checks:
+        if fate is not Fate.KEPT and count:
+            yield _loss(code, fate, where, count)
+
+
+def _of_header(run: Run, limits: Limits) -> Iterator[Loss]:
+    if limits.run_id is not Fate.KEPT:
+        yield _loss("run-id", limits.run_id, "", 1)
+    times = sum(getattr(run, name) is not None for name in HEADER_TIMES)
+    yield from _kept([("header-times", limits.header_times, times)], "")
+    yield from _kept([("lineage", limits.lineage, int(run.forked_from is not None))], "")
+    blank = Run(run.key)
+    for name, fate in limits.header_fields.items():
+        if fate is not Fate.KEPT and getattr(run, name) != getattr(blank, name):
+            yield _loss("header-field", fate, name, 1)
+
+
+def _of_attributes(attributes: tuple[Attribute, ...], limits: Limits) -> Iterator[Loss]:
+    for attribute in attributes:
+        role = attribute.role
+        fate = limits.holds.get(role, Fate.DROPPED)
+        if fate is Fate.DROPPED:
+            yield _loss(role, fate, role, 1)
+            continue
+        is_long = spelled_length(attribute) > limits.max_attribute_length
+        checks = [
+            (role, fate, 1),
+            ("attribute-type", limits.attribute_type, int(not isinstance(attribute.value, str))),
+            ("key-path", limits.key_path, int(len(attribute.path) > 1)),
+        ]
+        yield from _kept(checks, role)
+        place = ".".join((role, *attribute.path))
+        yield from _kept([("long-attribute", limits.long_attribute, int(is_long))], place)
+
+
+def spelled_length(attribute: Attribute) -> int:
+    """Characters of the value when it is written out."""
+    if isinstance(attribute.value, str):
+        return len(attribute.value)
+    from runferry.tables import dumps
+
+    return len(dumps(attribute.value))
+
+
+def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    for kind in (*MEDIA_KINDS, "console", "artifact", "document", "raw"):
+        fate = limits.holds.get(kind, Fate.DROPPED)
+        yield from _kept([(kind, fate, inventory.rows.get(kind, 0))], "")
+
+
+def _of_facts(series: Series, limits: Limits) -> Iterator[Loss]:
+    has_facts = series.hidden or (series.x_axis, series.goal, series.summary_rule) != (None,) * 3
+    checks = [
+        ("series-facts", limits.series_facts, int(has_facts)),
+        ("key-path", limits.key_path, int(len(series.path) > 1)),
+        ("stream", limits.stream, int(series.stream == "system")),
+    ]
+    yield from _kept(checks, series.key)
+
+
+def _of_address(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
+    is_beyond = counts.max_step is not None and counts.max_step > limits.max_step
+    is_early = counts.min_time_ns is not None and counts.min_time_ns < 0
+    is_ms = limits.time_unit_ns == _NS_PER_MS
+    checks = [
+        ("null-step", limits.null_step, counts.null_steps),
+        ("fractional-step", limits.fractional_step, counts.fractional_steps),
+        ("negative-step", limits.negative_step, counts.negative_steps),
+        ("step-beyond", limits.step_beyond, counts.points if is_beyond else 0),
+        ("null-time", limits.null_time, counts.null_times),
+        ("negative-time", limits.negative_time, counts.points if is_early else 0),
+        ("finer-time", limits.finer_time, counts.submillisecond_times if is_ms else 0),
+    ]
+    if limits.order == "any":  # in order of step none falls
+        checks.append(("falling-step", limits.falling_step, counts.falling_steps))
+    yield from _kept(checks, key)
+
+
+def _of_values(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
+    fate = limits.holds.get(series.kind, Fate.KEPT)
+    checks = [(series.kind, fate, 0 if series.kind == "media" else counts.points)]
+    if series.kind == "scalar":
+        checks += [
+            ("nan", limits.nan, counts.nan),
+            ("infinity", limits.infinity, counts.positive_inf + counts.negative_inf),
+            ("null-value", limits.null_value, counts.null_values),
+            ("inexact-int", limits.inexact_int, counts.inexact_ints),
+            ("number-kind", limits.number_kind, counts.not_float),
+        ]
+    if series.kind == "text" and counts.longest > limits.max_text_length:
+        checks.append(("long-text", limits.long_text, counts.points))
+    yield from _kept(checks, series.key)
+
+
+def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
+    """What rows alone could tell for sure."""
+    repeated = counts.duplicate_steps + counts.null_steps
+    if counts.falling_steps:  # then a row may equal any earlier one
+        repeated = counts.points - 1
+    checks = [("duplicate-point", limits.duplicate_point, min(repeated, counts.points - 1))]
+    if limits.time_unit_ns not in (1, _NS_PER_MS):
+        timed = counts.points - counts.null_times
+        checks.append(("finer-time", limits.finer_time, timed))
+    yield from _kept(checks, key)
+
+
+_DETAILS = {
+    "attribute-type": "values that are no text are written as text",
+    "duplicate-point": "rows that are equal in all that the destination holds become one",
+    "finer-time": "times are cut to the destination's unit",
+    "header-times": "when the run was created, started and ended",
+    "infinity": "infinite values",
+    "inexact-int": "integers that a 64-bit float cannot hold",
+    "key-path": "nested names are joined",
+    "lineage": "what the run was forked from",
+    "long-attribute": "longer than the destination takes",
+    "long-text": "some may be longer than the destination takes",
+    "number-kind": "integers, booleans and 32-bit floats become 64-bit floats",
+    "run-id": "the destination gives ids of its own; ours is kept as a mark",
+    "source-order": "the order in which values were logged",
+}

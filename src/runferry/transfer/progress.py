@@ -1,0 +1,79 @@
+"""What a transfer says while it works, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from runferry.model import Run
+    from runferry.transfer.report import RunOutcome
+
+Phase = Literal["pull", "plan", "push", "verify"]
+
+
+class Observer(Protocol):
+    """Hears what happens. Calls come from several threads; they must be quick and never raise."""
+
+    def phase(self, phase: Phase, runs: int | None) -> None:
+        """A phase begins; `runs` is how many it will go through, None while nobody knows."""
+        ...
+
+    def began(self, phase: Phase, run: Run) -> None:
+        """Work on a run begins."""
+        ...
+
+    def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
+        """So many more rows, and bytes of blobs, of a run went through."""
+        ...
+
+    def ended(self, phase: Phase, outcome: RunOutcome) -> None:
+        """Work on a run is over, one way or another."""
+        ...
+
+    def waiting(self, reason: str, seconds: float) -> None:
+        """A service asked for a pause, or did not answer; we try again after it."""
+        ...
+
+
+class Silent:
+    """Hears everything and says nothing."""
+
+    def phase(self, phase: Phase, runs: int | None) -> None:
+        """Nothing."""
+
+    def began(self, phase: Phase, run: Run) -> None:
+        """Nothing."""
+
+    def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
+        """Nothing."""
+
+    def ended(self, phase: Phase, outcome: RunOutcome) -> None:
+        """Nothing."""
+
+    def waiting(self, reason: str, seconds: float) -> None:
+        """Nothing."""
+
+
+class StopToken:
+    """Set once, from a signal handler or another thread; work ends at its next safe point."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask for an end."""
+        self._event.set()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether an end was asked for."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but not past a stop; true when one was asked for."""
+        return self._event.wait(seconds)
+
+
+class Interrupted(Exception):  # noqa: N818  carries no error: the user asked for it
+    """Raised at a safe point after a stop was asked for; never leaves the transfer package."""

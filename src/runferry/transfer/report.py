@@ -1,0 +1,277 @@
+"""What came of a transfer: one outcome a run, the losses, and the exit code they add up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runferry.errors import ExitCode, RunferryError
+from runferry.losses import Fate, Loss, LossLedger, beyond
+from runferry.model import Run, Uid
+from runferry.redact import without_credentials
+
+Status = Literal[
+    "new",  # was not there before
+    "grown",  # only what came since was moved
+    "replaced",  # moved in full, in place of an earlier state
+    "copied",  # other content under a known key: kept beside it, as `…~2`
+    "unchanged",  # nothing was moved
+    "planned",  # a dry run
+    "failed",
+    "interrupted",
+]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What became of one run in one phase."""
+
+    uid: Uid
+    run: str  # the key as people write it
+    status: Status
+    project: str | None = None
+    name: str | None = None
+    rows: int = 0  # that were moved
+    size_bytes: int = 0  # of blobs that were moved
+    remote: str | None = None
+    losses: tuple[Loss, ...] = ()
+    error: str | None = None
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, run: Run, status: Status, **rest: Any) -> RunOutcome:
+        """An outcome with the names taken from the run's header."""
+        return cls(run.uid, str(run.key), status, run.project, run.name, **rest)
+
+    @classmethod
+    def failure(cls, run: Run, error: BaseException) -> RunOutcome:
+        """The outcome of a run that ended in this error."""
+        if isinstance(error, RunferryError):
+            where = f": {error.where}" if error.where else ""
+            text, hint = f"{error.what}{where}", error.hint or None
+        else:
+            text, hint = f"{type(error).__name__}: {error}", None
+        return cls.of(run, "failed", error=without_credentials(text), hint=hint)
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        return {
+            "uid": self.uid,
+            "run": self.run,
+            "project": self.project,
+            "name": self.name,
+            "status": self.status,
+            "rows": self.rows,
+            "size_bytes": self.size_bytes,
+            "remote": self.remote,
+            "losses": [loss_json(loss) for loss in self.losses],
+            "error": self.error,
+            "hint": self.hint,
+        }
+
+
+def loss_json(loss: Loss) -> dict[str, Any]:
+    """A loss as in the documented schema."""
+    return {
+        "code": loss.code,
+        "fate": loss.fate.label,
+        "where": loss.where,
+        "count": loss.count,
+        "detail": loss.detail,
+    }
+
+
+def total_losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Added up by code and fate, worst first: what a summary shows."""
+    sums = LossLedger()
+    sums.extend(Loss(loss.code, loss.fate, "", loss.count, loss.detail) for loss in losses)
+    return tuple(sorted(sums, key=lambda loss: (-loss.fate, loss.code)))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of pulling, planning or pushing a number of runs."""
+
+    phase: Literal["pull", "plan", "push"]
+    source: str
+    destination: str
+    allowed: Fate = Fate.REENCODED
+    outcomes: tuple[RunOutcome, ...] = ()
+    aborted: str | None = None  # why the remaining runs were not even tried
+    is_interrupted: bool = False
+    left_out_series: int = 0  # by the user's own selection, which is no loss
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Runs by status."""
+        return dict(sorted(Counter(outcome.status for outcome in self.outcomes).items()))
+
+    @property
+    def failures(self) -> tuple[RunOutcome, ...]:
+        """The runs that failed."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that was lost, added up by code and fate, worst first."""
+        return total_losses(loss for outcome in self.outcomes for loss in outcome.losses)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Interrupted, then failed, then lossy, then done."""
+        if self.is_interrupted:
+            return ExitCode.INTERRUPTED
+        if self.aborted is not None:
+            return ExitCode.FAILED
+        if self.failures:
+            return ExitCode.SOME_FAILED
+        return ExitCode.LOSS if beyond(self.losses, self.allowed) else ExitCode.DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "phase": self.phase,
+            "source": self.source,
+            "destination": self.destination,
+            "allowed": self.allowed.label,
+            "exit_code": int(self.exit_code),
+            "interrupted": self.is_interrupted,
+            "aborted": self.aborted,
+            "left_out_series": self.left_out_series,
+            "counts": self.counts,
+            "losses": [loss_json(loss) for loss in self.losses],
+            "runs": [outcome.to_json() for outcome in self.outcomes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """What comparing every value of one run found."""
+
+    uid: Uid
+    run: str
+    remote: str | None
+    rows: int = 0  # that were compared
+    measured: tuple[Loss, ...] = ()  # differences that a prediction or a report explains
+    unexpected: tuple[Loss, ...] = ()  # differences that nothing explains
+    error: str | None = None
+    hint: str | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Every difference was foretold."""
+        return not self.unexpected and self.error is None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        return {
+            "uid": self.uid,
+            "run": self.run,
+            "remote": self.remote,
+            "clean": self.is_clean,
+            "rows": self.rows,
+            "measured": [loss_json(loss) for loss in self.measured],
+            "unexpected": [loss_json(loss) for loss in self.unexpected],
+            "error": self.error,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What comparing two places found, run by run. Law: measured ⊆ predicted ∪ reported."""
+
+    original: str
+    copy: str
+    allowed: Fate = Fate.REENCODED
+    runs: tuple[RunComparison, ...] = ()
+    others: int = 0  # runs of the copy that belong to no run of the original
+    is_interrupted: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Every run was found, and every difference was foretold."""
+        return not self.is_interrupted and all(run.is_clean for run in self.runs)
+
+    @property
+    def measured(self) -> tuple[Loss, ...]:
+        """Foretold losses that were found, added up."""
+        return total_losses(loss for run in self.runs for loss in run.measured)
+
+    @property
+    def unexpected(self) -> tuple[Loss, ...]:
+        """Losses that nothing foretold, added up."""
+        return total_losses(loss for run in self.runs for loss in run.unexpected)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Unexpected differences are a failure, foretold ones a loss."""
+        if self.is_interrupted:
+            return ExitCode.INTERRUPTED
+        if any(run.unexpected for run in self.runs):
+            return ExitCode.FAILED
+        if any(run.error for run in self.runs):
+            return ExitCode.SOME_FAILED
+        return ExitCode.LOSS if beyond(self.measured, self.allowed) else ExitCode.DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "phase": "verify",
+            "original": self.original,
+            "copy": self.copy,
+            "allowed": self.allowed.label,
+            "clean": self.is_clean,
+            "exit_code": int(self.exit_code),
+            "interrupted": self.is_interrupted,
+            "others": self.others,
+            "measured": [loss_json(loss) for loss in self.measured],
+            "unexpected": [loss_json(loss) for loss in self.unexpected],
+            "runs": [run.to_json() for run in self.runs],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertReport:
+    """What came of `convert`: pull, then plan or push, then verify."""
+
+    pull: Report
+    push: Report  # a plan, when it was a dry run
+    verify: VerifyReport | None = None
+    discarded: int = 0  # runs that were taken out of the archive, since they were verified
+    archive: str = field(default="")
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The gravest of the phases."""
+        codes = [self.pull.exit_code, self.push.exit_code]
+        if self.verify is not None:
+            codes.append(self.verify.exit_code)
+        gravity = (
+            ExitCode.INTERRUPTED,
+            ExitCode.USAGE,
+            ExitCode.FAILED,
+            ExitCode.SOME_FAILED,
+            ExitCode.LOSS,
+            ExitCode.DONE,
+        )
+        return min(codes, key=gravity.index)
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "phase": "convert",
+            "archive": self.archive,
+            "exit_code": int(self.exit_code),
+            "discarded": self.discarded,
+            "pull": self.pull.to_json(),
+            "push": self.push.to_json(),
+            "verify": None if self.verify is None else self.verify.to_json(),
+        }
