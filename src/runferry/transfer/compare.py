@@ -78,7 +78,7 @@ class RowComparison:
         table, rows = found
         self._sql.register("arriving", rows)
         self._sql.execute(
-            f"INSERT INTO {side}_{table.name} SELECT {self._serial} + row_number() OVER (), *"  # noqa: S608
+            f"INSERT INTO {side}_{table.name} SELECT {self._serial} + row_number() OVER (), *"
             " FROM arriving"
         )
         self._sql.unregister("arriving")
@@ -132,11 +132,11 @@ class _TableComparison:
         name = self._table.name
         for side in "ab":
             self._sql.execute(
-                f"CREATE OR REPLACE TABLE left_{side} AS"  # noqa: S608
+                f"CREATE OR REPLACE TABLE left_{side} AS"
                 f" SELECT *, {self._tick} AS tick FROM {side}_{name}"
             )
         self._sql.execute(
-            "CREATE OR REPLACE TABLE pairs AS SELECT a.*, b.* FROM"  # noqa: S608
+            "CREATE OR REPLACE TABLE pairs AS SELECT a.*, b.* FROM"
             f" (SELECT {self._named('a')} FROM left_a LIMIT 0) a,"
             f" (SELECT {self._named('b')} FROM left_b LIMIT 0) b"
         )
@@ -156,15 +156,13 @@ class _TableComparison:
         )
         on = " AND ".join(f"a.a_{c} IS NOT DISTINCT FROM b.b_{c}" for c in same)
         self._sql.execute(
-            f"INSERT INTO pairs SELECT a.* EXCLUDE (a_rank), b.* EXCLUDE (b_rank) FROM"  # noqa: S608
+            f"INSERT INTO pairs SELECT a.* EXCLUDE (a_rank), b.* EXCLUDE (b_rank) FROM"
             f" (SELECT {self._named('a')}, {ranked} AS a_rank FROM left_a) a JOIN"
             f" (SELECT {self._named('b')}, {ranked} AS b_rank FROM left_b) b"
             f" ON a.a_rank = b.b_rank AND {on}"
         )
         for side in "ab":
-            self._sql.execute(
-                f"DELETE FROM left_{side} WHERE id IN (SELECT {side}_id FROM pairs)"  # noqa: S608
-            )
+            self._sql.execute(f"DELETE FROM left_{side} WHERE id IN (SELECT {side}_id FROM pairs)")
 
     def _changed(self) -> Iterator[Difference]:
         """What differs within a pair."""
@@ -180,7 +178,7 @@ class _TableComparison:
             for column, code in self._table.aspects.items()
         ]
         for test, code in tests:
-            yield from self._grouped(f"SELECT a_sid, {code} FROM pairs WHERE {test}")  # noqa: S608
+            yield from self._grouped(f"SELECT a_sid, {code} FROM pairs WHERE {test}")
 
     def _step_code(self, a: str) -> str:
         return (
@@ -205,11 +203,11 @@ class _TableComparison:
         same = ["sid", "step", "frac", "tick", *table.values]
         on = " AND ".join(f"l.{c} IS NOT DISTINCT FROM p.b_{c}" for c in same)
         falls = (
-            f"EXISTS (SELECT 1 FROM a_{table.name} e WHERE e.sid = l.sid AND e.seq < l.seq"  # noqa: S608
+            f"EXISTS (SELECT 1 FROM a_{table.name} e WHERE e.sid = l.sid AND e.seq < l.seq"
             " AND e.step > l.step)"
         )
         yield from self._grouped(
-            "SELECT sid, CASE"  # noqa: S608
+            "SELECT sid, CASE"
             f" WHEN EXISTS (SELECT 1 FROM pairs p WHERE {on}) THEN 'duplicate-point'"
             f" {table.value_cases('l.', self._rules.max_text_length)}"
             " WHEN l.step IS NULL THEN 'null-step' WHEN l.frac IS NOT NULL THEN 'fractional-step'"
@@ -229,14 +227,14 @@ class _TableComparison:
 
     def _grouped(self, query: str, prefix: str = "") -> Iterator[Difference]:
         rows = self._sql.execute(
-            f"SELECT sid, code, count(*) FROM ({query}) AS found(sid, code)"  # noqa: S608
+            f"SELECT sid, code, count(*) FROM ({query}) AS found(sid, code)"
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         for series, code, count in rows:
             yield Difference(series, prefix + code, count)
 
     def _count(self, table: str) -> int:
-        row = self._sql.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        row = self._sql.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(row[0]) if row else 0
 
 
