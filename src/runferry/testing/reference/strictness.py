@@ -200,7 +200,7 @@ def _hold_series(item: Series, limits: Limits) -> Series:
 
 
 _TIMES = ("created_ns", "started_ns", "ended_ns")
-_LINEAGE = ("parent", "forked_from", "sweep")
+_LINEAGE = ("forked_from",)
 
 
 def hold_header(run: Run, limits: Limits) -> Run:
