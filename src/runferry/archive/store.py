@@ -2,80 +2,170 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from runferry.archive import snapshots
+from runferry.archive.draft import RunDraft
+from runferry.archive.durable import disk_errors, make_folder, require_free, write_atomically
+from runferry.archive.layout import (
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    LEDGER,
+    MANIFEST,
+    checked_uid,
+    commit_path,
+    new_attempt,
+)
+from runferry.archive.ledger import Ledger
+from runferry.archive.lock import FileLock
+from runferry.archive.record import RunRecord, Segment, record_from_bytes
+from runferry.archive.segments import ROW_GROUP
 from runferry.chunks import Chunk
-from runferry.losses import Loss
-from runferry.model import Attribute, Cursor, Inventory, Run, Series, Tree, Uid
+from runferry.errors import Corrupt, NewerFormat, NotFound
+from runferry.model import Cursor, Inventory, Run, Series, Uid
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
-    from runferry.archive.ledger import Ledger
+    from runferry.archive.vacuum import Vacuumed
 
+__all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One immutable data file of a run."""
-
-    table: str  # points, texts, …
-    number: int
-    path: str  # below the archive, with "/"
-    rows: int
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """A run's commit record: the run exists in the archive exactly when this does."""
-
-    run: Run
-    attributes: tuple[Attribute, ...]
-    losses: tuple[Loss, ...]
-    segments: tuple[Segment, ...]
-    position: Tree  # the reader's cursor
-    generation: int  # 1, 2, … : one more for each commit
-    digest: str  # of all content: equal for equal runs, however they were pulled
+RESERVE = 64 << 20
 
 
 class Archive:
-    """One archive folder; may be shared between threads and processes."""
+    """One archive folder; may be shared between threads and processes.
+
+    `reserve` bytes are left free on the disk; a draft that is begun below that raises NoSpace.
+    """
 
     path: Path
 
+    def __init__(self, path: Path, *, reserve: int = RESERVE) -> None:
+        self.path = path
+        self.reserve = reserve
+        self.segment_rows = ROW_GROUP
+        self._ledger: Ledger | None = None
+
     @classmethod
-    def open(cls, path: Path, *, create: bool = False) -> Self:
+    def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
         """Raises NotFound, NewerFormat, Corrupt."""
-        raise NotImplementedError
+        manifest = path / MANIFEST
+        if not manifest.is_file():
+            if not create:
+                raise NotFound(
+                    "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
+                )
+            _found(path)
+        _check_manifest(manifest)
+        return cls(path, reserve=reserve)
+
+    # --- what is there ----------------------------------------------------------------------------
+
+    def uids(self) -> Iterator[Uid]:
+        """The uid of every run, in order."""
+        folder = self.path / "commits"
+        if not folder.is_dir():
+            return
+        for shelf in sorted(folder.iterdir()):
+            for commit in sorted(shelf.glob("*.json")):
+                if not commit.name.startswith("."):
+                    yield checked_uid(commit.stem, str(commit))
 
     def records(self) -> Iterator[RunRecord]:
         """Every run's latest commit record, by uid."""
-        raise NotImplementedError
+        for uid in self.uids():
+            record = self.record(uid)
+            if record is not None:
+                yield record
 
     def record(self, uid: Uid) -> RunRecord | None:
         """One run's latest commit record."""
-        raise NotImplementedError
+        path = commit_path(self.path, checked_uid(uid))
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return record_from_bytes(content, uid, str(path))
 
     def series(self, record: RunRecord) -> tuple[Series, ...]:
         """The run's series with their counts."""
-        raise NotImplementedError
+        return tuple(snapshots.series_of(row) for row in self.snapshot(record, "series"))
 
     def cursor(self, record: RunRecord) -> Cursor | None:
         """What a reader continues from; None if it said that it cannot."""
-        raise NotImplementedError
+        if not record.has_cursor:
+            return None
+        return Cursor(record.position, self.series(record))
 
     def inventory(self, record: RunRecord) -> Inventory:
         """What `plan` needs."""
-        raise NotImplementedError
+        from runferry.archive.inventory import inventory
 
-    def draft(self, run: Run, *, after: RunRecord | None = None) -> RunDraft:
-        """Begin to write a run, or to extend the one in `after`. Raises Locked, NoSpace."""
-        raise NotImplementedError
+        return inventory(self, record)
+
+    def snapshot(self, record: RunRecord, table: str) -> Sequence[snapshots.Row]:
+        """The rows of a table that each commit states as a whole."""
+        if table in record.inline:
+            return record.inline[table]
+        from runferry.archive.reading import read_segment
+
+        return [
+            row
+            for segment in record.of(table)
+            for row in snapshots.from_table(table, read_segment(self.path, segment))
+        ]
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def draft(self, run: Run, *, after: RunRecord | None = None, wait: float = 0.0) -> RunDraft:
+        """Begin to write a run, or to extend the one in `after`. Raises Locked, NoSpace.
+
+        Holds the run's lock until the draft ends; `wait` is how many seconds to wait for it.
+        """
+        with disk_errors(self.path):
+            require_free(self.path, self.reserve)
+            lock = self.run_lock(run.uid)
+            lock.acquire(wait=wait, what=f"run {run.key}")
+            try:
+                self._let_vacuum_finish()
+                return RunDraft(self, run, after, lock)
+            except BaseException:
+                lock.release()
+                raise
+
+    def run_lock(self, uid: Uid) -> FileLock:
+        """Held by whoever writes this run."""
+        return FileLock(self.path / "locks" / f"{checked_uid(uid)}.lock")
+
+    def vacuum_lock(self) -> FileLock:
+        """Held while blobs are removed: no draft begins meanwhile."""
+        return FileLock(self.path / "locks" / "vacuum.lock")
+
+    def _let_vacuum_finish(self) -> None:
+        if (self.path / "locks" / "vacuum.lock").exists():
+            lock = self.vacuum_lock()
+            lock.acquire(wait=600, what="the archive (vacuum)")
+            lock.release()
+
+    def compact(self, record: RunRecord) -> RunRecord:
+        """Merge a run's many segments into few; content and digest stay. Raises Locked."""
+        from runferry.archive.compact import compact
+
+        return compact(self, record)
+
+    def vacuum(self, *, grace_seconds: float = 3600.0) -> Vacuumed:
+        """Remove what no commit refers to and nobody has touched for `grace_seconds`."""
+        from runferry.archive.vacuum import vacuum
+
+        return vacuum(self, grace_seconds)
+
+    # --- reading ----------------------------------------------------------------------------------
 
     def chunks(
         self, record: RunRecord, *, skip: Sequence[Segment] = (), order: str = "any"
@@ -85,37 +175,62 @@ class Archive:
         `order="any"` goes by segment, key, seq; "step" merges all series by (step, seq), a row
         (all values of one seq) never split between chunks. Segments in `skip` are left out.
         """
-        raise NotImplementedError
+        from runferry.archive.streams import chunks
+
+        return chunks(self, record, skip, order)
 
     def table(self, record: RunRecord, name: str, *, stream: str | None = None) -> pa.Table:
         """One whole table of a run, for people; `name` as in the layout."""
-        raise NotImplementedError
+        from runferry.archive.reading import table
+
+        return table(self, record, name, stream)
+
+    def check(self, record: RunRecord) -> None:
+        """Compare the segments of a run with their sizes and hashes. Raises Corrupt by file."""
+        from runferry.archive.reading import check_segment
+
+        for segment in record.segments:
+            check_segment(self.path, segment)
+
+    def sql(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with a view for each table: `runs`, `series`, `points`, …"""
+        from runferry.archive.sql import connect
+
+        return connect(self)
 
     @property
     def ledger(self) -> Ledger:
         """What was pushed where."""
-        raise NotImplementedError
+        if self._ledger is None:
+            self._ledger = Ledger(self.path / LEDGER)
+        return self._ledger
 
 
-class RunDraft:
-    """A run being written: nothing of it is visible before `commit` has returned."""
+def _found(path: Path) -> None:
+    if path.is_dir() and any(path.iterdir()):
+        raise NotFound(
+            "the folder holds something else than an archive",
+            where=str(path),
+            hint="name a new or empty folder",
+        )
+    with disk_errors(path):
+        make_folder(path)
+        manifest = {"format": FORMAT_NAME, "version": FORMAT_VERSION}
+        content = (json.dumps(manifest) + "\n").encode()
+        write_atomically(path / MANIFEST, content, scratch=new_attempt())
 
-    def put(self, chunk: Chunk) -> None:
-        """Add one chunk."""
-        raise NotImplementedError
 
-    def commit(self) -> RunRecord:
-        """Make all of it durable and visible in one step. Raises Locked when another came first."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Without a commit, nothing was written."""
-        raise NotImplementedError
+def _check_manifest(manifest: Path) -> None:
+    try:
+        stated = json.loads(manifest.read_bytes())
+        name, version = stated["format"], stated["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Corrupt("the archive's manifest cannot be read", where=str(manifest)) from error
+    if name != FORMAT_NAME or not isinstance(version, int):
+        raise Corrupt(f"the manifest is that of {name!r}, no archive of ours", where=str(manifest))
+    if version > FORMAT_VERSION:
+        raise NewerFormat(
+            f"archive version {version}; this runferry knows {FORMAT_VERSION}",
+            where=str(manifest),
+            hint="pip install -U runferry",
+        )

@@ -1,0 +1,50 @@
+"""What `plan` needs to know of a run, from its commit record alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from runferry.archive.record import RunRecord
+from runferry.model import Inventory
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+
+_KIND_OF = {
+    "points": "scalar",
+    "texts": "text",
+    "histograms": "histogram",
+    "console": "console",
+    "raw": "raw",
+}
+
+
+def inventory(archive: Archive, record: RunRecord) -> Inventory:
+    """Rows and missing blobs by kind, as Limits.holds names them."""
+    rows, missing = Counter[str](), Counter[str]()
+    for table, total in record.sums.items():
+        if table in _KIND_OF:
+            rows[_KIND_OF[table]] += total.rows
+    for media_type, (count, without_bytes) in record.media.items():
+        rows[media_type] += count
+        missing[media_type] += without_bytes
+    rows.update(attribute.role for attribute in record.attributes)
+    files = archive.snapshot(record, "files")
+    rows["file"] += len(files)
+    missing["file"] += sum(not row["present"] for row in files)
+    artifacts = archive.snapshot(record, "artifacts")
+    rows["artifact"] += len(artifacts)
+    for artifact in artifacts:
+        missing["artifact"] += sum(
+            not entry["present"] and "reference" not in entry for entry in artifact["entries"]
+        )
+    rows["document"] += len(archive.snapshot(record, "documents"))
+    return Inventory(
+        run=record.run,
+        attributes=record.attributes,
+        series=archive.series(record),
+        rows=+rows,
+        missing=+missing,
+        losses=record.losses,
+    )

@@ -1,0 +1,78 @@
+"""Where everything stands inside an archive folder, and which names may stand there.
+
+Only hexadecimal ids and names of our own become paths; a name from the data never does.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+
+from runferry.errors import Corrupt
+from runferry.model import Uid
+
+FORMAT_NAME = "runferry-archive"
+FORMAT_VERSION = 1
+
+MANIFEST = "archive.json"
+LEDGER = "ledger.sqlite"
+
+ROW_TABLES = ("points", "texts", "histograms", "media", "console", "raw")
+"""Grow by segments: what came later never changes what came before."""
+
+SNAPSHOT_TABLES = ("series", "files", "artifacts", "documents")
+"""Stated as a whole by each commit: a later row replaces an earlier one of the same name."""
+
+_UID = re.compile(r"[0-9a-f]{32}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SEGMENT = re.compile(
+    rf"data/run=([0-9a-f]{{32}})/({'|'.join(ROW_TABLES + SNAPSHOT_TABLES)})-([0-9]+)-([0-9a-f]+)\.parquet"
+)
+
+
+def checked_uid(uid: str, where: str = "") -> Uid:
+    """The uid, if it is one. Raises Corrupt: anything else must never become a path."""
+    if _UID.fullmatch(uid) is None:
+        raise Corrupt(f"{uid[:80]!r} is no run uid (32 hex digits)", where=where)
+    return Uid(uid)
+
+
+def checked_segment(path: str, uid: Uid, where: str = "") -> str:
+    """The path of a segment of this run. Raises Corrupt for any other."""
+    found = _SEGMENT.fullmatch(path)
+    if found is None or found[1] != uid:
+        raise Corrupt(f"{path[:120]!r} is no segment of run {uid}", where=where)
+    return path
+
+
+def is_segment_name(path: str) -> bool:
+    """Whether this path, relative to the archive, is one that we would have written."""
+    return _SEGMENT.fullmatch(path) is not None
+
+
+def commit_path(root: Path, uid: Uid) -> Path:
+    """The commit record of a run."""
+    return root / "commits" / uid[:2] / f"{uid}.json"
+
+
+def run_folder(root: Path, uid: Uid) -> Path:
+    """The folder of a run's segments."""
+    return root / "data" / f"run={uid}"
+
+
+def segment_path(uid: Uid, table: str, number: int, attempt: str) -> str:
+    """A segment's path below the archive, with `/`."""
+    return f"data/run={uid}/{table}-{number}-{attempt}.parquet"
+
+
+def blob_path(root: Path, sha256: str) -> Path:
+    """Where the bytes with this hash stand. Raises Corrupt for what is no SHA-256."""
+    if _SHA256.fullmatch(sha256) is None:
+        raise Corrupt(f"{sha256[:80]!r} is no SHA-256", where=str(root))
+    return root / "blobs" / "sha256" / sha256[:2] / sha256
+
+
+def new_attempt() -> str:
+    """An id that no other attempt to write a run has."""
+    return secrets.token_hex(6)

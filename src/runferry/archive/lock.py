@@ -1,0 +1,88 @@
+"""Locks between processes and threads that die with whoever holds them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from runferry.errors import Locked
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(stream: BinaryIO) -> bool:
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(stream: BinaryIO) -> bool:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class FileLock:
+    """An exclusive lock named by a file; the system frees it when its process dies.
+
+    The file is removed on release, so that no lock file is left for each run. Whoever got the lock
+    of a file that was removed meanwhile tries again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: BinaryIO | None = None
+
+    def acquire(self, *, wait: float = 0.0, what: str = "") -> None:
+        """Take the lock; raises Locked when another still holds it after `wait` seconds."""
+        self._path.parent.mkdir(exist_ok=True)
+        deadline = time.monotonic() + wait
+        while not self._attempt():
+            if time.monotonic() >= deadline:
+                raise Locked(
+                    f"another process is writing {what or self._path.name}",
+                    where=str(self._path.parent.parent),
+                    hint="wait until it has finished, then run the command again",
+                )
+            time.sleep(0.02)
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free."""
+        self._path.parent.mkdir(exist_ok=True)
+        return self._attempt()
+
+    def _attempt(self) -> bool:
+        while True:
+            stream = self._path.open("ab")
+            if not _try_lock(stream):
+                stream.close()
+                return False
+            if self._is_current(stream):
+                self._stream = stream
+                return True
+            stream.close()
+
+    def _is_current(self, stream: BinaryIO) -> bool:
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return False
+        held = os.fstat(stream.fileno())
+        return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)
+
+    def release(self) -> None:
+        """Free the lock; harmless when it is not held."""
+        if self._stream is None:
+            return
+        if os.name != "nt":  # an open file cannot be removed there: the empty file stays
+            self._path.unlink(missing_ok=True)
+        self._stream.close()
+        self._stream = None

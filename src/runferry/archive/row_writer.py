@@ -1,0 +1,166 @@
+"""Rows on their way into segments: buffered, sorted, counted, hashed, written; memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from runferry.archive.counts import Tally
+from runferry.archive.digest import RowSum
+from runferry.archive.layout import ROW_TABLES
+from runferry.archive.points import KeyCodes, PointBuffer
+from runferry.archive.record import RunRecord, Segment, Sum
+from runferry.archive.rows import RowBuffer, as_sorted, items_of, lengths
+from runferry.archive.segments import ROW_SCHEMAS, SegmentFile
+
+MAX_SEGMENT_ROWS = 4_000_000
+
+NewSegment = Callable[[str, int, pa.Schema], SegmentFile]
+
+
+class RowWriter:
+    """The row tables of one draft.
+
+    Scalars are cut into segments of `segment_rows`; each is sorted and written by a second thread
+    while the next is filled, one at a time, so that at most two are in memory.
+    """
+
+    def __init__(self, new_segment: NewSegment, after: RunRecord | None, segment_rows: int) -> None:
+        self._new_segment = new_segment
+        self._segment_rows = segment_rows
+        self._sums = {
+            table: RowSum(after.sums.get(table) if after else None) for table in ROW_TABLES
+        }
+        self._tallies = {
+            table: Tally() for table in ROW_TABLES if "key" in ROW_SCHEMAS[table].names
+        }
+        self._last_number = {
+            table: max((segment.number for segment in after.of(table)), default=0) if after else 0
+            for table in ROW_TABLES
+        }
+        self._codes = KeyCodes()
+        self._points: PointBuffer | None = None
+        self._worker: ThreadPoolExecutor | None = None
+        self._in_flight: Future[Segment] | None = None
+        self._buffers: dict[str, RowBuffer] = {}
+        self._files: dict[str, SegmentFile] = {}
+        self._done: list[Segment] = []
+        self._writing: SegmentFile | None = None
+
+    # --- counts -----------------------------------------------------------------------------------
+
+    def restore(self, key: str, tallies: Mapping[str, Mapping[str, Any]]) -> None:
+        """Count on from what an earlier commit counted."""
+        for table, state in tallies.items():
+            self._tallies[table].restore(key, state)
+
+    def tallies(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What was counted of each series, by table."""
+        counted: dict[str, dict[str, dict[str, Any]]] = {}
+        for table, tally in self._tallies.items():
+            for key in tally.keys():  # noqa: SIM118  a tally is no mapping
+                counted.setdefault(key, {})[table] = tally.state(key)
+        return counted
+
+    def sums(self) -> dict[str, Sum]:
+        """The content of each table that has rows."""
+        return {table: total.state() for table, total in self._sums.items() if total.rows}
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def put_points(self, batch: pa.RecordBatch) -> None:
+        """Add scalars."""
+        start = 0
+        while start < batch.num_rows:
+            if self._points is None:
+                self._points = PointBuffer(self._codes, self._segment_rows)
+            room = self._points.capacity - self._points.rows
+            piece = batch if not start and batch.num_rows <= room else batch.slice(start, room)
+            self._points.put(piece)
+            start += piece.num_rows
+            if self._points.rows == self._points.capacity:
+                self._flush_in_background()
+
+    def _flush_in_background(self) -> None:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="archive-segments")
+        self._collect()
+        points, self._points = self._points, None
+        if points is not None:
+            self._in_flight = self._worker.submit(self._write_points, points, self._next("points"))
+
+    def _collect(self) -> None:
+        if self._in_flight is not None:
+            in_flight, self._in_flight = self._in_flight, None
+            self._done.append(in_flight.result())
+
+    def _next(self, table: str) -> int:
+        self._last_number[table] += 1
+        return self._last_number[table]
+
+    def _write_points(self, buffer: PointBuffer, number: int) -> Segment:
+        points = buffer.sorted()
+        self._tallies["points"].add(points)
+        self._sums["points"].add(points.content_sum(), points.rows)
+        self._writing = self._new_segment("points", number, ROW_SCHEMAS["points"])
+        self._writing.add(points.table())
+        segment = self._writing.finish()
+        self._writing = None
+        return segment
+
+    def put(self, table: str, batch: pa.RecordBatch) -> None:
+        """Add rows of another table."""
+        buffer = self._buffers.setdefault(table, RowBuffer(table))
+        buffer.put(batch)
+        if buffer.is_full:
+            self._write_rows(buffer)
+
+    def _write_rows(self, buffer: RowBuffer) -> None:
+        table = buffer.table
+        rows = buffer.sorted()
+        if table in self._tallies:
+            self._tallies[table].add(as_sorted(rows), lengths(table, rows))
+        for item in items_of(rows):
+            self._sums[table].add_item(item)
+        file = self._files.get(table)
+        if file is None:
+            file = self._files[table] = self._new_segment(table, self._next(table), buffer.schema)
+        file.add(rows)
+        if file.rows + rows.num_rows > MAX_SEGMENT_ROWS:
+            self._done.append(self._files.pop(table).finish())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def finish(self) -> list[Segment]:
+        """Write what is left; all segments of this draft, durable, by table and number."""
+        self._collect()
+        points, self._points = self._points, None
+        if points is not None and points.rows:
+            self._done.append(self._write_points(points, self._next("points")))
+        for buffer in self._buffers.values():
+            if buffer.rows:
+                self._write_rows(buffer)
+        self._done.extend(file.finish() for file in self._files.values())
+        self._files.clear()
+        self.close()
+        return sorted(self._done, key=lambda done: (ROW_TABLES.index(done.table), done.number))
+
+    def abandon(self) -> None:
+        """Let go of all files, whatever became of them."""
+        if self._in_flight is not None:
+            self._in_flight.exception()  # waits; what went wrong there matters no more
+            self._in_flight = None
+        for file in (*self._files.values(), self._writing):
+            if file is not None:
+                file.abandon()
+        self._files.clear()
+        self.close()
+
+    def close(self) -> None:
+        """End the second thread."""
+        if self._worker is not None:
+            self._worker.shutdown()
+            self._worker = None

@@ -1,0 +1,163 @@
+"""Rows of texts, histograms, media, console and raw records on their way into a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from runferry.archive.points import SortedPoints
+from runferry.archive.segments import MEDIA, RAW, ROW_SCHEMAS
+from runferry.chunks import Raw
+from runferry.model import Address, Blob, MediaItem
+from runferry.tables import conform, dumps, loads
+
+FLUSH_BYTES = 8 << 20
+FLUSH_ROWS = 262_144
+
+_LENGTH = {"texts": ("text", pc.utf8_length), "histograms": ("counts", pc.list_value_length)}
+
+
+class RowBuffer:
+    """Rows of one table that wait for their row group."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.schema = ROW_SCHEMAS[table]
+        self.rows = 0
+        self._bytes = 0
+        self._batches: list[pa.RecordBatch] = []
+
+    def put(self, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        batch = conform(batch, self.schema)
+        if batch.num_rows:
+            self._batches.append(batch)
+            self.rows += batch.num_rows
+            self._bytes += batch.nbytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to write a row group."""
+        return self._bytes >= FLUSH_BYTES or self.rows >= FLUSH_ROWS
+
+    def sorted(self) -> pa.Table:
+        """The rows by key and seq, where the table has keys; else as they came. Empties it."""
+        table = pa.Table.from_batches(self._batches, self.schema).unify_dictionaries()
+        self._batches, self.rows, self._bytes = [], 0, 0
+        if "key" not in self.schema.names:
+            return table
+        order = pa.table(
+            {
+                "key": table["key"].cast(pa.string()),
+                "seq": table["seq"],
+                "at": np.arange(table.num_rows),
+            }
+        )
+        by = [("key", "ascending"), ("seq", "ascending"), ("at", "ascending")]
+        return table.take(pc.sort_indices(order, sort_keys=by)).combine_chunks()
+
+
+def as_sorted(table: pa.Table) -> SortedPoints:
+    """The addresses of sorted rows, for counting."""
+    keys = table["key"].cast(pa.string()).combine_chunks().dictionary_encode()
+    arrays: dict[str, NDArray[Any]] = {}
+    valid: dict[str, NDArray[np.bool_]] = {}
+    for name in ("step", "step_frac", "time", "time_ns"):
+        column = table[name].combine_chunks()
+        if column.null_count == len(column):
+            continue
+        if name == "time":
+            column = column.view(pa.int64())
+        if column.null_count:
+            valid[name] = column.is_valid().to_numpy(zero_copy_only=False)
+        arrays[name] = column.fill_null(0).to_numpy(zero_copy_only=False)
+    # sorted by key, so that the dictionary is in order of rank
+    ranks = keys.indices.to_numpy(zero_copy_only=False)
+    kind = np.zeros(len(ranks), np.int8)
+    return SortedPoints(keys.dictionary.to_pylist(), ranks, arrays, valid, kind)
+
+
+def lengths(table: str, rows: pa.Table) -> NDArray[np.int64]:
+    """Characters of a text, bins of a histogram; zero for what has no length."""
+    if table not in _LENGTH:
+        return np.zeros(rows.num_rows, np.int64)
+    column, measure = _LENGTH[table]
+    measured = measure(rows[column]).fill_null(0).cast(pa.int64())
+    return measured.combine_chunks().to_numpy(zero_copy_only=False)
+
+
+def items_of(rows: pa.Table) -> Iterator[list[Any]]:
+    """Each row as JSON, for the content digest: NaN payloads, −0.0 and bytes as they are."""
+    columns = [_spelled(rows.column(name), name) for name in rows.schema.names]
+    yield from map(list, zip(*columns, strict=True))
+
+
+def _spelled(column: pa.ChunkedArray, name: str) -> list[Any]:
+    if name == "time":
+        return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+    if pa.types.is_list(column.type):
+        return [
+            None if item is None else np.asarray(item, "<f8").tobytes().hex()
+            for item in column.to_numpy()
+        ]
+    if pa.types.is_binary(column.type):
+        return [item.hex() for item in column.to_pylist()]
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def media_batch(items: Sequence[MediaItem]) -> pa.RecordBatch:
+    """Media as rows; their blobs are in the archive, or missing."""
+    rows = []
+    for item in items:
+        time_ns = item.at.time_ns
+        rows.append(
+            {
+                "key": item.key,
+                "step": item.at.step,
+                "step_frac": item.at.step_frac,
+                "time": None if time_ns is None else time_ns // 1000,
+                "time_ns": None if time_ns is None or time_ns % 1000 == 0 else time_ns % 1000,
+                "index": item.index,
+                "media_type": item.media_type,
+                "path": item.path,
+                "caption": item.caption,
+                "metadata": None if item.metadata is None else dumps(item.metadata),
+                "sha256": item.blob.sha256,
+                "size": item.blob.size,
+                "mime": item.blob.media_type,
+                "present": not item.blob.is_missing,
+                "seq": item.at.seq,
+            }
+        )
+    return pa.RecordBatch.from_pylist(rows, schema=MEDIA)
+
+
+def media_item(row: dict[str, Any], blob: Blob) -> MediaItem:
+    """The inverse of `media_batch` for one row whose time is an int of µs."""
+    time_ns = None if row["time"] is None else row["time"] * 1000 + (row["time_ns"] or 0)
+    return MediaItem(
+        key=row["key"],
+        at=Address(row["seq"], row["step"], row["step_frac"], time_ns),
+        media_type=row["media_type"],
+        blob=blob,
+        index=row["index"],
+        path=row["path"],
+        caption=row["caption"],
+        metadata=None if row["metadata"] is None else loads(row["metadata"]),
+    )
+
+
+def raw_batch(record: Raw) -> pa.RecordBatch:
+    """One raw record as a row."""
+    row = {
+        "record_type": record.record_type,
+        "reason": record.reason,
+        "payload": record.payload,
+        "seq": record.seq,
+    }
+    return pa.RecordBatch.from_pylist([row], schema=RAW)

@@ -1,0 +1,122 @@
+"""The Parquet files of a run: their schemas, encodings, and how one is written."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runferry.archive.durable import HashingFile
+from runferry.archive.layout import segment_path
+from runferry.archive.record import Segment
+from runferry.model import Uid
+from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
+
+ROW_GROUP = 1_000_000
+
+MEDIA = pa.schema(
+    [
+        *(TEXTS.field(name) for name in ("key", "step", "step_frac", "time", "time_ns")),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("path", pa.string()),
+        pa.field("caption", pa.string()),
+        pa.field("metadata", pa.string()),  # JSON
+        pa.field("sha256", pa.string()),  # null when the source did not state it and it is missing
+        pa.field("size", pa.int64()),
+        pa.field("mime", pa.string()),
+        pa.field("present", pa.bool_(), nullable=False),
+        TEXTS.field("seq"),
+    ]
+)
+
+RAW = pa.schema(
+    [
+        pa.field("record_type", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("payload", pa.binary(), nullable=False),
+        pa.field("seq", pa.int64()),
+    ]
+)
+
+ROW_SCHEMAS: dict[str, pa.Schema] = {
+    "points": POINTS,
+    "texts": TEXTS,
+    "histograms": HISTOGRAMS,
+    "media": MEDIA,
+    "console": CONSOLE,
+    "raw": RAW,
+}
+
+_POINT_ENCODINGS = {
+    "step": "DELTA_BINARY_PACKED",
+    "time": "BYTE_STREAM_SPLIT",
+    "value": "BYTE_STREAM_SPLIT",
+    "value_i64": "DELTA_BINARY_PACKED",
+    "seq": "DELTA_BINARY_PACKED",
+}
+_SIDE_ENCODINGS = {"step": "DELTA_BINARY_PACKED", "seq": "DELTA_BINARY_PACKED"}
+
+# pyarrow 22 began to cut pages at 20,000 rows, which hides the redundancy of times
+_PAGE_ROWS: dict[str, Any] = (
+    {"max_rows_per_page": ROW_GROUP}
+    if "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters
+    else {}
+)
+
+
+def _options(table: str, schema: pa.Schema) -> dict[str, Any]:
+    """How a table is encoded. Dictionaries are written as such, yet typed as plain columns."""
+    encodings = _POINT_ENCODINGS if table == "points" else _SIDE_ENCODINGS
+    encodings = {name: kind for name, kind in encodings.items() if name in schema.names}
+    plain = {*encodings, "edges", "counts", "text", "line", "payload"}
+    return {
+        "compression": "zstd",
+        "compression_level": 3,
+        "version": "2.6",
+        "use_dictionary": [name for name in schema.names if name not in plain],
+        "column_encoding": encodings,
+        # with statistics on `value` DuckDB prunes row groups that hold NaN: no answer is right
+        "write_statistics": [name for name in schema.names if name != "value"],
+        "store_schema": False,  # it would bring the dictionary type back, 45 times slower to filter
+        "dictionary_pagesize_limit": 1 << 27,
+        "data_page_size": 1 << 28,
+        "write_batch_size": 65_536,
+        **_PAGE_ROWS,
+    }
+
+
+class SegmentFile:
+    """One segment while it is written; a row group for each table that is added."""
+
+    def __init__(
+        self, root: Path, uid: Uid, table: str, number: int, attempt: str, schema: pa.Schema
+    ) -> None:
+        self.table = table
+        self.rows = 0
+        self._number = number
+        self.path = segment_path(uid, table, number, attempt)
+        self._schema = schema
+        self._file = HashingFile(root / self.path)
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._file, mode="w"), schema, **_options(table, schema)
+        )
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows of the schema as one row group."""
+        self._writer.write_table(rows, row_group_size=ROW_GROUP)
+        self.rows += rows.num_rows
+
+    def finish(self) -> Segment:
+        """Make the file durable and say what it is."""
+        self._writer.close()
+        digest = self._file.finish()
+        return Segment(self.table, self._number, self.path, self.rows, self._file.size, digest)
+
+    def abandon(self) -> None:
+        """Let go of the file, which is of no use any more."""
+        self._writer.is_open = False  # else it would add a footer when it is collected
+        self._file.close()
