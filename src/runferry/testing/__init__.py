@@ -5,3 +5,8 @@
 
 The contracts need pytest, `strategies` needs hypothesis; nothing else in runferry imports them.
 """
+
+import sys
+
+if (pytest := sys.modules.get("pytest")) is not None:  # so that a broken law shows its values
+    pytest.register_assert_rewrite(__name__)
