@@ -114,9 +114,7 @@ def _attribute_names(
     return names
 
 
-def _renamed_attributes(
-    names: Mapping[tuple[Role, KeyPath], str], limits: Limits
-) -> list[Loss]:
+def _renamed_attributes(names: Mapping[tuple[Role, KeyPath], str], limits: Limits) -> list[Loss]:
     return [
         Loss("renamed-key", Fate.RENAMED, attribute_place(role, path), 1, f"as {name}")
         for (role, path), name in names.items()

@@ -1,0 +1,143 @@
+"""Threads that take one run after another, each with a reader or writer of its own.
+
+Here is the one boundary at which any exception becomes a recorded failure of one run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from runferry.errors import (
+    AuthFailed,
+    MissingExtra,
+    NoSpace,
+    RunferryError,
+    Throttled,
+    Unreachable,
+    UsageError,
+)
+from runferry.model import Run
+from runferry.transfer.progress import Interrupted, Observer, Phase, StopToken
+from runferry.transfer.report import RunOutcome
+
+HOPELESS = (AuthFailed, MissingExtra, NoSpace, Throttled, Unreachable, UsageError)
+"""What would befall every other run as well, so that the rest is not tried."""
+
+
+class Closable(Protocol):
+    """A reader or a writer."""
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+Tool = TypeVar("Tool", bound=Closable)
+Item = TypeVar("Item")
+
+
+class Crew(Generic[Tool, Item]):
+    """Runs `work` over items; memory holds one item a worker, and one outcome a run."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        open_tool: Callable[[], Tool],
+        *,
+        header: Callable[[Item], Run],
+        observer: Observer,
+        stop: StopToken,
+        workers: int = 1,
+    ) -> None:
+        self._phase: Phase = phase
+        self._open_tool = open_tool
+        self._header = header
+        self._observer = observer
+        self._stop = stop
+        self._workers = max(1, workers)
+        self._lock = threading.Lock()
+        self._outcomes: list[RunOutcome] = []
+        self._broken: BaseException | None = None
+        self.aborted: RunferryError | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the user asked for an end."""
+        return self._stop.is_set
+
+    def run(
+        self, items: Iterable[Item], work: Callable[[Tool, Item], RunOutcome]
+    ) -> tuple[RunOutcome, ...]:
+        """One outcome for each item that was begun, in the order in which they ended.
+
+        Raises what `items` raises, and what opening the first tool raises.
+        """
+        first = self._open_tool()  # what is wrong with all is said once, before any thread starts
+        queue = iter(items)
+        if self._workers == 1:
+            self._labour(first, queue, work)
+        else:
+            self._together(first, queue, work)
+        if self._broken is not None:
+            raise self._broken
+        return tuple(self._outcomes)
+
+    def _together(
+        self, first: Tool, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]
+    ) -> None:
+        tools: list[Tool | None] = [first, *[None] * (self._workers - 1)]
+        threads = [
+            threading.Thread(
+                target=self._labour, args=(tool, queue, work), name=f"{self._phase}-{n}"
+            )
+            for n, tool in enumerate(tools)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(timeout=0.2)  # so that signals are heard in the main thread
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _labour(
+        self, tool: Tool | None, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]
+    ) -> None:
+        try:
+            while (item := self._next(queue)) is not None:
+                tool = self._open_tool() if tool is None else tool
+                self._one(tool, item[0], work)
+        except Exception as error:  # noqa: BLE001  of the queue: raised by `run`, in its thread
+            with self._lock:
+                self._broken = self._broken or error
+        finally:
+            if tool is not None:
+                tool.close()
+
+    def _next(self, queue: Iterator[Item]) -> tuple[Item] | None:
+        with self._lock:
+            if self._stop.is_set or self.aborted is not None or self._broken is not None:
+                return None
+            for item in queue:
+                return (item,)
+            return None
+
+    def _one(self, tool: Tool, item: Item, work: Callable[[Tool, Item], RunOutcome]) -> None:
+        run = self._header(item)
+        self._observer.began(self._phase, run)
+        try:
+            outcome = work(tool, item)
+        except Interrupted:
+            outcome = RunOutcome.of(run, "interrupted")
+        except HOPELESS as error:
+            outcome = RunOutcome.failure(run, error)
+            self.aborted = self.aborted or error
+        except Exception as error:  # noqa: BLE001  one bad run does not end the rest
+            outcome = RunOutcome.failure(run, error)
+        with self._lock:
+            self._outcomes.append(outcome)
+        self._observer.ended(self._phase, outcome)

@@ -1,0 +1,212 @@
+"""Source into archive: one run at a time a worker, continuing where the last pull ended.
+
+The position in a commit record also tells which series the user chose (`incoming.Position`).
+Another choice makes it worthless: the run is read in full and replaces what was chosen before, so
+that two choices never mix in one run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runferry.errors import Locked, NoSpace, SourceChanged
+from runferry.losses import Fate
+from runferry.model import Cursor, Run, RunKey
+from runferry.ports import Location, Reader, ReadOptions
+from runferry.registry import reader as reader_class
+from runferry.transfer.crew import Crew
+from runferry.transfer.incoming import Incoming, News, position_of
+from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.report import Report, RunOutcome, Status
+from runferry.transfer.same_key import Aside, Families, records_of, settle
+from runferry.transfer.selection import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive, RunRecord
+
+OpenReader = Callable[[], Reader]
+
+_LOCKED_PATIENCE = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+RESERVE_BYTES = 256 * 1024**2
+
+
+def pull(
+    source: Location,
+    archive: Archive,
+    *,
+    options: ReadOptions | None = None,
+    selection: Selection = EVERYTHING,
+    workers: int = 1,
+    allow: Fate = Fate.REENCODED,
+    reserve_bytes: int = RESERVE_BYTES,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+    open_reader: OpenReader | None = None,
+) -> Report:
+    """Bring every selected run of the source into the archive; what is there already stays put.
+
+    Raises what opening the source raises, and NoSpace; the failure of one run is an outcome.
+    """
+    observer, stop = observer or Silent(), stop or StopToken()
+    if open_reader is None:
+        kind, read_options = reader_class(source.tracker), options or ReadOptions()
+        open_reader = lambda: kind.open(source, read_options)  # noqa: E731
+    check_space(archive.path, source, reserve_bytes)
+    observer.phase("pull", None)
+    pulling = _Pull(archive, selection, observer, stop)
+    crew = Crew[Reader, Run](
+        "pull", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
+    )
+    outcomes = crew.run(_selected(open_reader, selection), pulling.one)
+    return Report(
+        phase="pull",
+        source=str(source),
+        destination=str(Location("archive", str(archive.path))),
+        allowed=allow,
+        outcomes=outcomes,
+        aborted=None if crew.aborted is None else str(crew.aborted),
+        is_interrupted=crew.is_interrupted,
+        left_out_series=pulling.left_out,
+    )
+
+
+def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYTES) -> None:
+    """Raises NoSpace when the source, less what a folder already holds of it, cannot fit."""
+    needed = _size_below(source.path) - _size_below(folder)
+    free = shutil.disk_usage(_existing(folder)).free
+    if free < max(needed, 0) + reserve_bytes:
+        raise NoSpace(
+            f"{free / 1e9:.1f} GB are free; the source may need {max(needed, 0) / 1e9:.1f} GB, "
+            f"and {reserve_bytes / 1e9:.1f} GB are to stay free",
+            where=str(folder),
+            hint="choose another disk with --archive PATH",
+        )
+
+
+def _existing(folder: Path) -> Path:
+    resolved = folder.resolve()
+    return next(place for place in (resolved, *resolved.parents) if place.exists())
+
+
+def _size_below(place: Path) -> int:
+    try:
+        if place.is_file():
+            return place.stat().st_size
+        if not place.is_dir():
+            return 0
+    except (OSError, ValueError):  # no path: a URL, a project of a service
+        return 0
+    return sum(_file_sizes(place))
+
+
+def _file_sizes(folder: Path) -> Iterator[int]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                yield Path(parent, name).lstat().st_size
+            except OSError:  # gone since it was listed; this is an estimate
+                continue
+
+
+def _selected(open_reader: OpenReader, selection: Selection) -> Iterator[Run]:
+    reader = open_reader()
+    try:
+        yield from filter(selection.takes_run, reader.runs())
+    finally:
+        reader.close()
+
+
+@dataclass
+class _Pull:
+    archive: Archive
+    selection: Selection
+    observer: Observer
+    stop: StopToken
+    families: Families = field(default_factory=Families)
+    left_out: int = 0
+
+    def one(self, reader: Reader, run: Run) -> RunOutcome:
+        """Bring one run up to date."""
+        with self.families.of(run.key):
+            for pause in _LOCKED_PATIENCE:
+                try:
+                    return self._update(reader, run)
+                except Locked:  # another process pulls this run; what it commits may be all of it
+                    if self.stop.wait(pause):
+                        raise Interrupted from None
+            return self._update(reader, run)
+
+    def _update(self, reader: Reader, run: Run) -> RunOutcome:
+        known = records_of(self.archive, run.key)
+        if not known:
+            return self._in_full(reader, run, "new")
+        if position_of(self.archive, known[0]).metrics != self.selection.metrics_hash:
+            return self._in_full(reader, run, "replaced")
+        for record in known:
+            position = position_of(self.archive, record)
+            if position.metrics != self.selection.metrics_hash or not position.is_given:
+                continue
+            cursor = Cursor(position.reader, self.archive.series(record))
+            try:
+                return self._continued(reader, run, record, cursor)
+            except SourceChanged:
+                continue
+        return self._compared(reader, run, known)
+
+    def _in_full(self, reader: Reader, run: Run, status: Status) -> RunOutcome:
+        """Read all of it, in place of what may be there."""
+        before = self.archive.record(run.uid)
+        incoming = self._incoming(run)
+        with self.archive.draft(run) as draft:
+            for chunk in incoming.of(reader.read(run)):
+                draft.put(chunk)
+            record = draft.commit()
+        if before is not None and before.digest == record.digest:
+            status = "unchanged"
+        return self._outcome(record, status, incoming)
+
+    def _continued(
+        self, reader: Reader, run: Run, record: RunRecord, cursor: Cursor
+    ) -> RunOutcome:
+        """Read what came since; without news nothing is written. Raises SourceChanged."""
+        key = record.run.key
+        incoming = self._incoming(run, kept_as=key)
+        chunks = incoming.of(reader.read(run, after=cursor))
+        news = News(record, cursor.series)
+        restated = news.skip(chunks)
+        if not news.found:
+            return self._outcome(record, "unchanged", incoming)
+        with self.archive.draft(replace(run, key=key), after=record) as draft:
+            for chunk in chain(restated, chunks):
+                draft.put(chunk)
+            grown = draft.commit()
+        is_same = grown.digest == record.digest
+        return self._outcome(grown, "unchanged" if is_same else "grown", incoming)
+
+    def _compared(self, reader: Reader, run: Run, known: tuple[RunRecord, ...]) -> RunOutcome:
+        """No cursor fits: read all of it aside, and see which of the known runs it is."""
+        incoming = self._incoming(run)
+        with Aside(self.archive, run) as aside:
+            aside.fill(incoming.of(reader.read(run)))
+            record, status = settle(self.archive, aside, known)
+        return self._outcome(record, status, incoming)
+
+    def _incoming(self, run: Run, kept_as: RunKey | None = None) -> Incoming:
+        return Incoming(run, kept_as or run.key, self.selection, self.observer, self.stop)
+
+    def _outcome(self, record: RunRecord, status: Status, incoming: Incoming) -> RunOutcome:
+        self.left_out += incoming.left_out
+        is_moved = status != "unchanged"
+        return RunOutcome.of(
+            record.run,
+            status,
+            rows=incoming.rows if is_moved else 0,
+            size_bytes=incoming.size_bytes if is_moved else 0,
+            losses=record.losses,
+        )

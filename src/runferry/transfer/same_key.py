@@ -1,0 +1,135 @@
+"""The same key again, with other content: whose is it, and where is it kept?
+
+Identical content is one run. Content that extends what is kept replaces it, and content that what
+is kept extends is an older state, and nothing new. Anything else is a second run, kept beside the
+first as `…~2` and reported. A reader that met two of a kind in one tree has named them so itself;
+its `…~2` is looked up here like any other key, so a later pull of either finds what is its own.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from runferry import chunks
+from runferry.chunks import Chunk
+from runferry.losses import Fate, Loss
+from runferry.model import Run, RunKey, same_value
+from runferry.transfer.compare import containment
+from runferry.transfer.report import Status
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive, RunRecord
+
+_COPY = re.compile(r"(?s)(.+)~(?:[2-9]|[1-9][0-9]+)")
+_STRIPES = 64
+
+
+class Families:
+    """One thread at a time works on keys that differ only in their copy number."""
+
+    def __init__(self) -> None:
+        self._locks = [threading.Lock() for _ in range(_STRIPES)]
+
+    def of(self, key: RunKey) -> threading.Lock:
+        """The lock of a key's family."""
+        return self._locks[hash(_first(key)) % _STRIPES]
+
+
+def _first(key: RunKey) -> RunKey:
+    found = _COPY.fullmatch(key.run_id)
+    return key if found is None else replace(key, run_id=found[1])
+
+
+def _copies(key: RunKey) -> Iterator[RunKey]:
+    first = _first(key)
+    for number in count(2):
+        copy = replace(first, run_id=f"{first.run_id}~{number}")
+        if copy != key:
+            yield copy
+
+
+def records_of(archive: Archive, key: RunKey) -> tuple[RunRecord, ...]:
+    """What is kept under a key, and under the keys of its copies."""
+    own = archive.record(key.uid)
+    if own is None:
+        return ()
+    known = [own]
+    for copy in _copies(key):
+        record = archive.record(copy.uid)
+        if record is None:
+            return tuple(known)
+        known.append(record)
+    raise AssertionError("copies are without end")
+
+
+class Aside:
+    """A reading of a run that is not yet in the archive: an archive of its own, on the same disk."""
+
+    def __init__(self, archive: Archive, run: Run) -> None:
+        self._archive = archive
+        self.run = run
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(
+            prefix=".aside-", dir=self._archive.path, ignore_cleanup_errors=True
+        )
+        self.archive = type(self._archive).open(Path(self._folder.name, "archive"), create=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    def fill(self, source: Iterable[Chunk]) -> None:
+        """Put all of the run."""
+        with self.archive.draft(self.run) as draft:
+            for chunk in source:
+                draft.put(chunk)
+            self.record = draft.commit()
+
+    def chunks(self, key: RunKey) -> Iterator[Chunk]:
+        """All of the run again, under this key."""
+        for chunk in self.archive.chunks(self.record):
+            match chunk:
+                case chunks.Header(run):
+                    yield chunks.Header(replace(run, key=key))
+                case _:
+                    yield chunk
+        if self.record.position is not None:
+            yield chunks.Checkpoint(self.record.position)
+
+
+def settle(
+    archive: Archive, aside: Aside, known: tuple[RunRecord, ...]
+) -> tuple[RunRecord, Status]:
+    """Put a reading in the place that is its own; the record there, and what that made of it."""
+    for record in known:
+        if _under(aside.record, record.run.key) == record.run and record.digest == aside.record.digest:
+            return _replace(archive, aside, record.run.key), "unchanged"
+    for record in known:
+        match _relation(archive, record, aside):
+            case "extends":
+                return _replace(archive, aside, record.run.key), "replaced"
+            case "is-older":
+                return record, "unchanged"
+    key = next(copy for copy in _copies(aside.run.key) if archive.record(copy.uid) is None)
+    told = Loss(
+        "same-key",
+        Fate.RENAMED,
+        str(aside.run.key),
+        1,
+        f"other content under a known key; kept beside it as {key.run_id}",
+    )
+    return _replace(archive, aside, key, told), "copied"
