@@ -15,7 +15,7 @@ from typing import Any
 WORK = Path(__file__).parent / "work"
 
 
-class ChildFailed(Exception):
+class ChildFailed(Exception):  # noqa: N818  named as runferry names its errors
     """A child ended with an error; the message has the end of what it printed."""
 
 

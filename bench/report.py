@@ -50,7 +50,7 @@ def machine() -> dict[str, Any]:
 
 def _version(distribution: str) -> str:
     if distribution == "runferry":
-        from runferry import __version__
+        from runferry._native import __version__
 
         return __version__
     return version(distribution)

@@ -3,7 +3,8 @@
 Usage: launch.py REPORT CORES COMMAND…   (CORES: "0,1")
 
 A process of its own because `ru_maxrss` never falls below what the process that called exec had:
-started from here the floor is this small interpreter, whatever the benchmark itself has in memory.
+started from here the floor is this small interpreter (no pathlib, no more imports than these),
+whatever the benchmark itself has in memory.
 """
 
 import json
@@ -18,7 +19,7 @@ begin = time.perf_counter()
 child = os.posix_spawnp(command[0], command, os.environ)
 _, status, usage = os.wait4(child, 0)
 wall = time.perf_counter() - begin
-with open(report, "w", encoding="ascii") as out:  # noqa: PTH123: pathlib would add to the floor
+with open(report, "w", encoding="ascii") as out:  # noqa: PTH123
     unit = 1 if sys.platform == "darwin" else 1024
     json.dump(
         {

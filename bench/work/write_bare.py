@@ -71,9 +71,8 @@ for path in sorted((archive / "data").glob("run=*/*.parquet")):
     size += path.stat().st_size
 folder.mkdir()
 
-with stopwatch() as lap:
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(write, runs.keys(), runs.values()))
+with stopwatch() as lap, ThreadPoolExecutor(workers) as pool:
+    list(pool.map(write, runs.keys(), runs.values()))
 
 written = sorted(folder.glob("run=*/*.parquet"))
 answer(
