@@ -14,7 +14,8 @@ RunferryError(what, where, hint)
 ├── ServiceError     a server between us and the data
 │   ├── AuthFailed
 │   ├── Throttled        retried after a pause
-│   └── Unreachable      retried
+│   ├── Unreachable      retried
+│   └── Declined         answered, and the answer is no; knows its HTTP status
 ├── ArchiveError     the archive folder
 │   ├── Locked           another process holds it
 │   ├── NewerFormat      written by a later runferry
@@ -125,6 +126,20 @@ class Throttled(ServiceError):  # noqa: N818
 
 class Unreachable(ServiceError):  # noqa: N818
     """No answer, or a server error; retried, and raised when patience ends."""
+
+
+class Declined(ServiceError):  # noqa: N818
+    """The server answered that it will not: never retried, since it would say the same again.
+
+    `status` is the HTTP status, `code` the server's own word for the reason (may be empty).
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", status: int = 0, code: str = ""
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.status = status
+        self.code = code
 
 
 class ArchiveError(RunferryError):

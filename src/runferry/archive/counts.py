@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -17,24 +17,23 @@ _ADDED = (
     "fractional_steps", "negative_steps", "falling_steps", "duplicate_steps", "null_times",
     "submillisecond_times",
 )  # fmt: skip
-_LEAST = {"min_step": np.int64, "min_time_ns": np.int64, "min_value": np.float64}
-_MOST = {
-    "max_step": np.int64,
-    "max_time_ns": np.int64,
-    "max_value": np.float64,
-    "longest": np.int64,
-}
 _STEPPED = ("stepped", "first_step", "last_step", "last_frac")  # of the rows that have a step
 
 Group = dict[str, NDArray[Any]]
 
 
-def _highest(dtype: Any) -> Any:
-    return np.inf if dtype is np.float64 else np.iinfo(np.int64).max
+_HIGHEST, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
-
-def _lowest(dtype: Any) -> Any:
-    return -np.inf if dtype is np.float64 else np.iinfo(np.int64).min
+_BLANK: dict[str, tuple[float, Any]] = {
+    **dict.fromkeys((*_ADDED, *_STEPPED, "longest"), (0, np.int64)),
+    "min_step": (_HIGHEST, np.int64),
+    "max_step": (_LOWEST, np.int64),
+    "min_time_ns": (_HIGHEST, np.int64),
+    "max_time_ns": (_LOWEST, np.int64),
+    "min_value": (np.inf, np.float64),
+    "max_value": (-np.inf, np.float64),
+}
+"""What a series that has no rows is told by, and the type of the column."""
 
 
 class Tally:
@@ -47,12 +46,8 @@ class Tally:
         self._grow(16)
 
     def _grow(self, size: int) -> None:
-        fills: dict[str, tuple[Any, Any]] = dict.fromkeys((*_ADDED, *_STEPPED), (0, np.int64))
-        fills |= {name: (_highest(dtype), dtype) for name, dtype in _LEAST.items()}
-        fills |= {name: (_lowest(dtype), dtype) for name, dtype in _MOST.items()}
-        fills["longest"] = (0, np.int64)
-        for name, (fill, dtype) in fills.items():
-            grown = np.full(size, fill, dtype)
+        for name, (blank, dtype) in _BLANK.items():
+            grown = np.full(size, blank, dtype)
             if name in self._of:
                 grown[: self._size] = self._of[name]
             self._of[name] = grown
@@ -143,8 +138,8 @@ class Tally:
         if valid is not None:
             self._sum("null_times", at, starts, ~valid)
             fine &= valid
-            low = np.where(valid, time_ns, _highest(np.int64))
-            high = np.where(valid, time_ns, _lowest(np.int64))
+            low = np.where(valid, time_ns, _HIGHEST)
+            high = np.where(valid, time_ns, _LOWEST)
         self._sum("submillisecond_times", at, starts, fine)
         self._extreme("min_time_ns", np.minimum, at, np.minimum.reduceat(low, starts))
         self._extreme("max_time_ns", np.maximum, at, np.maximum.reduceat(high, starts))
@@ -185,28 +180,26 @@ class Tally:
         self._extreme("min_value", np.minimum, at, np.minimum.reduceat(low, starts))
         self._extreme("max_value", np.maximum, at, np.maximum.reduceat(high, starts))
 
-    def keys(self) -> list[str]:
-        """The series that have rows."""
-        return list(self._places)
+    def states(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All that is kept of each series, as JSON; what is at its default is left out."""
+        count = len(self._places)
+        told: list[dict[str, Any]] = [{} for _ in range(count)]
+        for name, column in self._of.items():
+            blank, values = _BLANK[name][0], column[:count].tolist()
+            for row, value in zip(told, values, strict=True):
+                if value != blank:
+                    row[name] = value
+        return zip(self._places, told, strict=True)
 
-    def state(self, key: str) -> dict[str, Any]:
-        """All that is kept of one series, as JSON; what is at its default is left out."""
-        place = self._places[key]
-        row = {name: column[place].item() for name, column in self._of.items()}
-        blank = dict.fromkeys((*_ADDED, *_STEPPED, "longest"), 0)
-        blank |= {name: _highest(dtype) for name, dtype in _LEAST.items()}
-        blank |= {name: _lowest(dtype) for name, dtype in _MOST.items() if name != "longest"}
-        return {name: value for name, value in row.items() if value != blank[name]}
-
-    def restore(self, key: str, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+    def restore(self, key: str, state: Mapping[str, Any]) -> None:
+        """Go on from what `states` gave."""
         place = self._place(key)
         for name, value in state.items():
             self._of[name][place] = value
 
 
 def counts_of(state: Mapping[str, Any]) -> SeriesCounts:
-    """The counts from what `Tally.state` kept."""
+    """The counts from what `Tally.states` kept."""
     named = {spec.name: state[spec.name] for spec in fields(SeriesCounts) if spec.name in state}
     points, stepped = state.get("points", 0), state.get("stepped", 0)
     named["null_steps"] = points - stepped

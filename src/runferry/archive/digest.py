@@ -61,9 +61,12 @@ class RowSum:
         return Sum(self.rows, f"{self._lanes[0] << 64 | self._lanes[1]:032x}")
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
+
 def _item_hash(item: Any) -> int:
-    spelled = json.dumps(item, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(hashlib.blake2b(spelled.encode(), digest_size=16).digest(), "big")
+    spelled = _CANONICAL.encode(item).encode()
+    return int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest(), "big")
 
 
 def key_hashes(keys: Iterable[str]) -> tuple[Lanes, Lanes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +47,7 @@ from runferry.chunks import (
     SeriesFacts,
     Texts,
 )
-from runferry.errors import Locked
+from runferry.errors import Corrupt, Locked
 from runferry.losses import LossLedger
 from runferry.model import Attribute, Blob, DataKind, KeyPath, MediaItem, Run, Series, Tree
 
@@ -68,7 +68,7 @@ class RunDraft:
         self._attempt = new_attempt()
         self._blobs = Blobs(self._root)
         self._unsynced: set[Path] = set()
-        self._created: list[Path] = []
+        self._created: list[str] = []
         self._losses = LossLedger()
         self._attributes: dict[tuple[str, KeyPath], Attribute] = {}
         self._series: dict[str, Series] = {}
@@ -85,11 +85,7 @@ class RunDraft:
 
     def _continue(self, after: RunRecord) -> None:
         if self._before is None or self._before.generation != after.generation:
-            raise Locked(
-                "the run was committed by another process since it was looked up",
-                where=str(self._root),
-                hint="run the command again",
-            )
+            raise _overtaken(self._root)
         self._attributes = {(item.role, item.path): item for item in after.attributes}
         self._losses.extend(after.losses)
         self._position, self._has_cursor = after.position, after.has_cursor
@@ -183,30 +179,40 @@ class RunDraft:
 
     # --- the commit -------------------------------------------------------------------------------
 
-    def commit(self) -> RunRecord:
+    def commit(self, *, token: str = "") -> RunRecord:
         """Make all of it durable and visible in one step. Raises Locked when another came first.
 
         What changes nothing is no commit: then the record that is there is returned.
         """
+        return self._finally(lambda: self._commit(token))
+
+    def rewrite(self, record: RunRecord) -> RunRecord:
+        """Commit rows that are those of `record` in other segments. Raises Corrupt, Locked."""
+        return self._finally(lambda: self._rewrite(record))
+
+    def _finally(self, publish: Callable[[], RunRecord]) -> RunRecord:
         if not self._is_open:
             raise ValueError("this draft was committed or given up")
         try:
             with disk_errors(self._root):
-                record = self._commit()
+                record = publish()
         except BaseException:
             self._give_up()
             raise
         self._close()
         return record
 
-    def _commit(self) -> RunRecord:
-        segments = self._rows.finish()
+    def _tables(self) -> dict[str, list[snapshots.Row]]:
         tables = {"series": self._series_rows()}
-        tables |= {table: list(rows.values()) for table, rows in self._snapshots.items()}
+        return tables | {table: list(rows.values()) for table, rows in self._snapshots.items()}
+
+    def _commit(self, token: str) -> RunRecord:
+        segments = self._rows.finish()
+        tables = self._tables()
         digest = self._digest(tables)
         before = self._before
         if before is not None and before.digest == digest:
-            return self._commit_unchanged(before)
+            return self._commit_unchanged(before, token)
         base = self._after.segments if self._after else ()
         kept = tuple(segment for segment in base if segment.table in ROW_TABLES)
         record = RunRecord(
@@ -218,6 +224,7 @@ class RunDraft:
             generation=before.generation + 1 if before else 1,
             digest=digest,
             has_cursor=self._has_cursor,
+            token=token,
             media=dict(self._media),
             sums=self._rows.sums(),
             inline={
@@ -229,7 +236,7 @@ class RunDraft:
         self._publish(record)
         return record
 
-    def _commit_unchanged(self, before: RunRecord) -> RunRecord:
+    def _commit_unchanged(self, before: RunRecord, token: str) -> RunRecord:
         """The content is there already: its segments stay, only the reader's words are new."""
         self._remove_created()
         record = replace(
@@ -237,12 +244,30 @@ class RunDraft:
             losses=tuple(self._losses),
             position=self._position,
             has_cursor=self._has_cursor,
+            token=token or before.token,
         )
         if record == before:
             return before
         record = replace(record, generation=before.generation + 1)
         self._publish(record)
         return record
+
+    def _rewrite(self, record: RunRecord) -> RunRecord:
+        segments = self._rows.finish()
+        if self._before is None or self._before.generation != record.generation:
+            raise _overtaken(self._root)
+        if self._digest(self._tables()) != record.digest:
+            raise Corrupt(
+                f"the rows of run {record.run.key} are not those that were committed",
+                where=str(self._root),
+                hint="pull the run again",
+            )
+        snapshots_kept = (s for s in record.segments if s.table not in ROW_TABLES)
+        rewritten = replace(
+            record, segments=(*segments, *snapshots_kept), generation=record.generation + 1
+        )
+        self._publish(rewritten)
+        return rewritten
 
     def _series_rows(self) -> list[snapshots.Row]:
         """Every series with its counts; one that a reader forgot to declare is declared here."""
@@ -285,11 +310,7 @@ class RunDraft:
     def _publish(self, record: RunRecord) -> None:
         now = self._archive.record(record.run.uid)
         if (now and now.generation) != (self._before and self._before.generation):
-            raise Locked(
-                "the run was committed by another process meanwhile",
-                where=str(self._root),
-                hint="run the command again",
-            )
+            raise _overtaken(self._root)
         sync_folders(self._unsynced)
         path = commit_path(self._root, record.run.uid)
         write_atomically(path, record_to_bytes(record), scratch=self._attempt)
@@ -335,3 +356,11 @@ _KIND_OF: dict[str, DataKind] = {
     "histograms": "histogram",
     "media": "media",
 }
+
+
+def _overtaken(root: Path) -> Locked:
+    return Locked(
+        "the run was committed by another process since it was looked up",
+        where=str(root),
+        hint="run the command again",
+    )

@@ -1,4 +1,4 @@
-"""Writing so that it lasts: synced files and folders, atomic replacement, clear errors when full."""
+"""Writing so that it lasts: synced files and folders, atomic replacement, a full disk told."""
 
 from __future__ import annotations
 
@@ -99,19 +99,16 @@ class HashingFile:
         self.path = path
         self.size = 0
         self._hash = hashlib.sha256()
-        self._stream = path.open("xb", buffering=0)
+        self._stream = path.open("xb", buffering=1 << 18)
 
-    def write(self, content: bytes | memoryview) -> int:
+    def write(self, content: bytes) -> int:
         """Append bytes; what a Parquet writer says after the end is not heard."""
         if self._stream.closed:
             return len(content)
-        left = memoryview(content).cast("B")
-        self._hash.update(left)
-        self.size += len(left)
-        total = len(left)
-        while left:
-            left = left[self._stream.write(left) :]
-        return total
+        self._hash.update(content)
+        self._stream.write(content)
+        self.size += len(content)
+        return len(content)
 
     def tell(self) -> int:
         """Bytes written so far."""
@@ -131,6 +128,7 @@ class HashingFile:
 
     def finish(self) -> str:
         """Make the file durable; returns the SHA-256 of its bytes in hex."""
+        self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()
         return self._hash.hexdigest()

@@ -26,9 +26,8 @@ SNAPSHOT_TABLES = ("series", "files", "artifacts", "documents")
 
 _UID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SEGMENT = re.compile(
-    rf"data/run=([0-9a-f]{{32}})/({'|'.join(ROW_TABLES + SNAPSHOT_TABLES)})-([0-9]+)-([0-9a-f]+)\.parquet"
-)
+_TABLE = "|".join(ROW_TABLES + SNAPSHOT_TABLES)
+_SEGMENT = re.compile(rf"data/run=([0-9a-f]{{32}})/({_TABLE})-([0-9]+)-([0-9a-f]+)\.parquet")
 
 
 def checked_uid(uid: str, where: str = "") -> Uid:

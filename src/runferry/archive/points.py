@@ -58,7 +58,8 @@ class KeyCodes:
         indices = column.indices
         if indices.null_count:
             raise ValueError("a key is null")
-        return self._mapped[indices.to_numpy(zero_copy_only=False)]
+        codes: Codes = self._mapped[indices.to_numpy(zero_copy_only=False)]
+        return codes
 
 
 def keys_of(batch: pa.RecordBatch) -> pa.DictionaryArray:
@@ -108,7 +109,8 @@ def _zero_filled(column: pa.Array, dtype: Any) -> NDArray[Any]:
         column = column.view(pa.int64())
     if column.null_count:
         column = column.fill_null(0)
-    return column.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
+    values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values.astype(dtype, copy=False)
 
 
 def column_of(batch: pa.RecordBatch, name: str) -> pa.Array | None:
@@ -171,7 +173,8 @@ def _kinds(column: pa.Array) -> NDArray[np.int8]:
     if column.null_count:
         raise ValueError("a kind is null")
     codes = np.array([KIND_CODE[kind] for kind in column.dictionary.to_pylist()], np.int8)
-    return codes[column.indices.to_numpy(zero_copy_only=False)]
+    kinds: NDArray[np.int8] = codes[column.indices.to_numpy(zero_copy_only=False)]
+    return kinds
 
 
 def _ranks(key: Codes, keys: list[str]) -> tuple[NDArray[Any], list[str]]:

@@ -48,6 +48,7 @@ class RunRecord:
     generation: int  # 1, 2, … : one more for each commit
     digest: str  # of all content: equal for equal runs, however they were pulled
     has_cursor: bool = False  # the reader gave a position, which may itself be null
+    token: str = ""  # of the push that made this commit, by which it knows its own work again
     media: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Media by type: how many, and how many of them without their bytes."""
     sums: Mapping[str, Sum] = field(default_factory=dict)
@@ -121,6 +122,7 @@ def record_to_bytes(record: RunRecord) -> bytes:
         "losses": [loss_to_json(loss) for loss in record.losses],
         "segments": [asdict(segment) for segment in record.segments],
         "cursor": [to_json(record.position)] if record.has_cursor else [],
+        "token": record.token,
         "media": {media_type: list(counts) for media_type, counts in record.media.items()},
         "sums": {table: [total.rows, total.hash] for table, total in record.sums.items()},
         "tables": {table: list(rows) for table, rows in record.inline.items()},
@@ -165,6 +167,7 @@ def _record(spelled: Mapping[str, Any], uid: Uid, where: str) -> RunRecord:
         has_cursor=bool(cursor),
         generation=spelled["generation"],
         digest=spelled["digest"],
+        token=spelled["token"],
         media={media_type: (rows, missing) for media_type, (rows, missing) in media.items()},
         sums={table: Sum(*total) for table, total in spelled["sums"].items()},
         inline={table: tuple(rows) for table, rows in spelled["tables"].items()},

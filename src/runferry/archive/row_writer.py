@@ -1,4 +1,4 @@
-"""Rows on their way into segments: buffered, sorted, counted, hashed, written; memory stays flat."""
+"""Rows on their way into segments: buffered, sorted, counted, hashed, written in flat memory."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class RowWriter:
         """What was counted of each series, by table."""
         counted: dict[str, dict[str, dict[str, Any]]] = {}
         for table, tally in self._tallies.items():
-            for key in tally.keys():  # noqa: SIM118  a tally is no mapping
-                counted.setdefault(key, {})[table] = tally.state(key)
+            for key, state in tally.states():
+                counted.setdefault(key, {})[table] = state
         return counted
 
     def sums(self) -> dict[str, Sum]:

@@ -88,7 +88,8 @@ def lengths(table: str, rows: pa.Table) -> NDArray[np.int64]:
         return np.zeros(rows.num_rows, np.int64)
     column, measure = _LENGTH[table]
     measured = measure(rows[column]).fill_null(0).cast(pa.int64())
-    return measured.combine_chunks().to_numpy(zero_copy_only=False)
+    counted: NDArray[np.int64] = measured.combine_chunks().to_numpy(zero_copy_only=False)
+    return counted
 
 
 def items_of(rows: pa.Table) -> Iterator[list[Any]]:

@@ -1,1 +1,12 @@
-"""."""
+"""What proves a reader or a writer: contracts to subclass, samples, and a reference tracker.
+
+    from runferry.testing.reader_contract import ReaderContract
+    from runferry.testing.writer_contract import WriterContract
+
+The contracts need pytest, `strategies` needs hypothesis; nothing else in runferry imports them.
+"""
+
+import sys
+
+if (pytest := sys.modules.get("pytest")) is not None:  # so that a broken law shows its values
+    pytest.register_assert_rewrite(__name__)

@@ -1,0 +1,99 @@
+"""Runs pieces of work as children: on named cores, measured by the kernel, one at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WORK = Path(__file__).parent / "work"
+
+
+class ChildFailed(Exception):  # noqa: N818  named as runferry names its errors
+    """A child ended with an error; the message has the end of what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a child used: as a whole by the kernel's account, and inside its own stopwatch."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+    lap_wall_seconds: float = 0.0
+    lap_cpu_seconds: float = 0.0
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cores(count: int) -> tuple[int, ...]:
+    """The first so many of the cores that this process may use."""
+    if not hasattr(os, "sched_getaffinity"):
+        return tuple(range(min(count, os.cpu_count() or 1)))
+    return tuple(sorted(os.sched_getaffinity(0))[:count])
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    on_cores: int,
+    environment: Mapping[str, str] | None = None,
+    keep_output: bool = True,
+) -> Result:
+    """Run a command to its end. Raises ChildFailed when it fails.
+
+    With `keep_output=False` its output goes to the null device, so that printing costs it nothing
+    but the printing itself.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        launched = subprocess.run(
+            [
+                *(sys.executable, "-I", "-S", WORK / "launch.py", report),
+                ",".join(map(str, cores(on_cores))),
+                *command,
+            ],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        usage = json.loads(report.read_bytes()) if report.exists() else {"exit_code": None}
+    if usage["exit_code"] != 0:
+        raise ChildFailed(
+            f"{command[0]} ended with {usage['exit_code']}: {launched.stderr[-2000:]}"
+        )
+    answer = _answer(launched.stdout or "")
+    return Result(
+        usage["wall_seconds"],
+        usage["cpu_seconds"],
+        usage["peak_rss_bytes"],
+        answer.get("wall_seconds", 0.0),
+        answer.get("cpu_seconds", 0.0),
+        answer.get("outcome", {}),
+    )
+
+
+def work(
+    python: Path | str, script: str, *arguments: str | Path | int, on_cores: int, **env: str
+) -> Result:
+    """Run a script of `bench/work` with this interpreter; its last line is its answer."""
+    command = [python, WORK / script, *map(str, arguments)]
+    return run(command, on_cores=on_cores, environment=env)
+
+
+def ours(script: str, *arguments: str | Path | int, on_cores: int) -> Result:
+    """Run a script of `bench/work` with the interpreter and the runferry of this benchmark."""
+    return work(sys.executable, script, *arguments, on_cores=on_cores)
+
+
+def _answer(output: str) -> dict[str, Any]:
+    last = output.rstrip().rpartition("\n")[2]
+    return json.loads(last) if last.startswith('{"wall_seconds"') else {}

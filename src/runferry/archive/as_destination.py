@@ -1,0 +1,205 @@
+"""An archive as a destination: the writer `archive`.
+
+Chunks wait as files of their own, one a number, until the run is sealed; sealing puts them into a
+draft in the order of their numbers and commits it. So every append survives this process and may be
+repeated, and nobody sees half a run.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, get_args
+
+from runferry.archive.blobs import Blobs
+from runferry.archive.chunk_file import from_bytes, to_bytes
+from runferry.archive.durable import disk_errors, sync_folder, sync_folders, write_atomically
+from runferry.archive.layout import checked_uid, new_attempt
+from runferry.archive.record import RunRecord, run_from_json, run_to_json
+from runferry.archive.store import Archive
+from runferry.chunks import Artifact, Chunk, File, Header, Media
+from runferry.errors import RunMissing
+from runferry.losses import Fate
+from runferry.model import Blob, MediaType, Run, Uid
+from runferry.ports import Limits, Location, Progress, RemoteId
+
+_KINDS = (
+    "scalar", "text", "histogram", *get_args(MediaType), "config", "summary", "environment",
+    "other", "console", "file", "artifact", "document", "raw",
+)  # fmt: skip
+
+_BEGUN = "begun.json"
+
+
+class ArchiveWriter:
+    """Puts runs into an archive, which holds everything. A run's id there is its uid."""
+
+    name: ClassVar[str] = "archive"
+    limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(_KINDS, Fate.KEPT))
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._blobs = Blobs(archive.path)
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises NotFound when the folder holds something else, NewerFormat, Corrupt."""
+        return cls(Archive.open(where.path, create=True))
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The run that carries this mark, be it sealed or not."""
+        checked_uid(uid)
+        if self._staging(uid).is_dir() or self._archive.record(uid) is not None:
+            return RemoteId(uid)
+        for record in self._archive.records():
+            if record.run.origin_uid == uid:
+                return RemoteId(record.run.uid)
+        return None
+
+    def create(self, run: Run, uid: Uid) -> RemoteId:
+        """Begin a run; one that is there is replaced when this one is sealed."""
+        if run.uid != uid and run.origin_uid is None:
+            run = replace(run, origin_uid=uid)
+        self._begin(run, None)
+        return RemoteId(run.uid)
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """How many chunks have arrived without a gap; raises RunMissing."""
+        staging = self._staging(remote)
+        if staging.is_dir():
+            numbers = {int(path.stem) for path in _chunk_files(staging)}
+            arrived = 0
+            while arrived in numbers:
+                arrived += 1
+            return Progress(arrived)
+        self._sealed(remote)
+        return Progress(is_sealed=True)
+
+    def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+        """Store one chunk durably; to a sealed run this begins what it has grown by."""
+        staging = self._staging(remote)
+        if not staging.is_dir():
+            record = self._sealed(remote)
+            self._begin(record.run, record)
+        path = staging / f"{number:012d}.chunk"
+        if path.exists():
+            return
+        with disk_errors(self._archive.path):
+            write_atomically(path, to_bytes(self._with_blobs(chunk)), scratch=new_attempt())
+
+    def seal(self, remote: RemoteId, run: Run) -> None:
+        """Commit all chunks in one step; harmless when repeated."""
+        staging = self._staging(remote)
+        if not staging.is_dir():
+            record = self._sealed(remote)
+            if record.run != self._marked(record.run, run):
+                with self._archive.draft(record.run, after=record) as draft:
+                    draft.put(Header(self._marked(record.run, run)))
+                    draft.commit()
+            return
+        begun = json.loads((staging / _BEGUN).read_bytes())
+        current = self._archive.record(_uid(remote))
+        if current is None or current.token != begun["token"]:
+            self._commit(staging, begun, current, run)
+        self._remove(staging)
+
+    def discard(self, remote: RemoteId) -> None:
+        """Remove what was not sealed; a sealed run stays."""
+        staging = self._staging(remote)
+        if staging.is_dir():
+            self._remove(staging)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # --- staging ----------------------------------------------------------------------------------
+
+    def _staging(self, remote: str) -> Path:
+        return self._archive.path / "staging" / checked_uid(remote)
+
+    def _sealed(self, remote: RemoteId) -> RunRecord:
+        record = self._archive.record(_uid(remote))
+        if record is None:
+            raise RunMissing(f"no run {remote} is in the archive", where=str(self._archive.path))
+        return record
+
+    def _begin(self, run: Run, base: RunRecord | None) -> None:
+        """Name the staging folder only once it says what it is for."""
+        staging = self._staging(run.uid)
+        begun = {
+            "run": run_to_json(run),
+            "base": base.generation if base else None,
+            "token": secrets.token_hex(8),
+        }
+        with disk_errors(self._archive.path):
+            if staging.is_dir():
+                self._remove(staging)
+            scratch = staging.with_name(f".{staging.name}.{new_attempt()}")
+            write_atomically(scratch / _BEGUN, json.dumps(begun).encode(), scratch=new_attempt())
+            scratch.rename(staging)
+            sync_folder(staging.parent)
+
+    def _remove(self, staging: Path) -> None:
+        """Out of sight in one step, then away."""
+        gone = staging.with_name(f".{staging.name}.{new_attempt()}")
+        staging.rename(gone)
+        shutil.rmtree(gone)
+
+    def _commit(
+        self, staging: Path, begun: dict[str, Any], current: RunRecord | None, run: Run
+    ) -> None:
+        first = run_from_json(begun["run"])
+        after = current if begun["base"] is not None else None
+        if after is not None and after.generation != begun["base"]:
+            raise RunMissing(
+                f"run {first.key} was replaced in the archive since this push began",
+                where=str(self._archive.path),
+                hint="run the command again",
+            )
+        with self._archive.draft(first, after=after) as draft:
+            for path in _chunk_files(staging):
+                draft.put(from_bytes(path.read_bytes(), self._blobs.get))
+            draft.put(Header(self._marked(first, run)))
+            draft.commit(token=begun["token"])
+
+    def _marked(self, first: Run, run: Run) -> Run:
+        """The header with the mark that `create` gave it."""
+        return replace(run, origin_uid=run.origin_uid or first.origin_uid)
+
+    # --- blobs ------------------------------------------------------------------------------------
+
+    def _with_blobs(self, chunk: Chunk) -> Chunk:
+        """The chunk with its bytes in the archive, and durable."""
+        grown: set[Path] = set()
+
+        def held(blob: Blob, where: str) -> Blob:
+            return self._blobs.put(blob, where, new_attempt(), grown).blob
+
+        match chunk:
+            case Media(items):
+                chunk = Media(
+                    tuple(replace(item, blob=held(item.blob, item.key)) for item in items)
+                )
+            case File(path, _, blob):
+                chunk = replace(chunk, blob=held(blob, path))
+            case Artifact():
+                entries = tuple(
+                    replace(entry, blob=held(entry.blob, entry.path)) for entry in chunk.entries
+                )
+                chunk = replace(chunk, entries=entries)
+            case _:
+                return chunk
+        sync_folders(grown)
+        return chunk
+
+
+def _uid(remote: RemoteId) -> Uid:
+    return checked_uid(remote)
+
+
+def _chunk_files(staging: Path) -> Iterator[Path]:
+    yield from sorted(staging.glob("[0-9]*.chunk"))

@@ -1,0 +1,94 @@
+"""An archive as a source: the reader `archive`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from runferry.archive.layout import MANIFEST, ROW_TABLES
+from runferry.archive.record import RunRecord, Segment
+from runferry.archive.store import Archive
+from runferry.chunks import Checkpoint, Chunk, Header, Lost
+from runferry.errors import NotFound, SourceChanged
+from runferry.model import Cursor, Run, Tree
+from runferry.ports import Location, ReadOptions
+
+
+class ArchiveReader:
+    """Reads the runs of an archive. Continues from the segments that were read before."""
+
+    name: ClassVar[str] = "archive"
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A folder with our manifest."""
+        return (path / MANIFEST).is_file()
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, NewerFormat, Corrupt."""
+        return cls(Archive.open(where.path))
+
+    def runs(self) -> Iterator[Run]:
+        """Headers, by uid."""
+        for record in self._archive.records():
+            yield record.run
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """All of a run, or what its later segments and its latest commit state."""
+        record = self._archive.record(run.uid)
+        if record is None:
+            raise NotFound(f"no run {run.key} is in the archive", where=str(self._archive.path))
+        known: list[Segment] = []
+        told: _Told = {}
+        if after is not None:
+            known, told = _known(after.position, record, str(self._archive.path))
+        for chunk in self._archive.chunks(record, skip=known):
+            match chunk:
+                case Checkpoint():  # the first source's words, which are not ours
+                    continue
+                case Lost(loss):
+                    more = loss.count - told.get((loss.code, loss.fate.label, loss.where), 0)
+                    if more > 0:
+                        yield Lost(replace(loss, count=more))
+                case _:
+                    yield chunk
+        yield Header(record.run)
+        yield Checkpoint(_position(record))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _row_segments(record: RunRecord) -> list[Segment]:
+    return [segment for segment in record.segments if segment.table in ROW_TABLES]
+
+
+def _position(record: RunRecord) -> Tree:
+    """The segments that were read, and the losses that were told: both are only added to."""
+    return {
+        "segments": [segment.sha256 for segment in _row_segments(record)],
+        "losses": [[loss.code, loss.fate.label, loss.where, loss.count] for loss in record.losses],
+    }
+
+
+_Told = dict[tuple[str, str, str], int]
+
+
+def _known(position: Any, record: RunRecord, where: str) -> tuple[list[Segment], _Told]:
+    try:
+        hashes = set(position["segments"])
+        told = {(code, fate, place): count for code, fate, place, count in position["losses"]}
+    except (TypeError, KeyError, ValueError) as error:
+        raise SourceChanged("the cursor is not one of an archive", where=where) from error
+    known = [segment for segment in _row_segments(record) if segment.sha256 in hashes]
+    if {segment.sha256 for segment in known} != hashes:
+        raise SourceChanged(
+            f"run {record.run.key} was rewritten in the archive since it was read", where=where
+        )
+    return known, told

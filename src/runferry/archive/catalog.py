@@ -1,0 +1,109 @@
+"""A derived cache of all commit records in one file, rebuilt from what changed.
+
+Thousands of small JSON files cost a read each; one Parquet file costs one. A cached record counts
+only while the commit file's size, time and inode are those it was made from, so nothing needs to
+be invalidated, and an archive that cannot be written is read all the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runferry.archive.durable import make_folder
+from runferry.archive.layout import checked_uid, commit_path, new_attempt
+from runferry.archive.record import RunRecord, record_from_bytes
+from runferry.model import Uid
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+
+_WORTH_WRITING = 64  # changed commits; below that a rewrite costs more than it saves
+
+SCHEMA = pa.schema(
+    [
+        pa.field("uid", pa.string()),
+        pa.field("signature", pa.string()),
+        pa.field("commit", pa.binary()),
+    ]
+)
+
+Entry = tuple[str, bytes]
+
+
+class Catalog:
+    """All commit records of an archive."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._folder = archive.path / "catalog"
+
+    def records(self) -> Iterator[RunRecord]:
+        """Every run's latest commit record, by uid."""
+        cached = self._cached()
+        current: dict[Uid, Entry] = {}
+        changed = 0
+        for uid in self._archive.uids():
+            path = commit_path(self._archive.path, uid)
+            entry = cached.get(uid)
+            try:
+                if entry is None or entry[0] != _signature(path):
+                    changed += 1
+                    entry = (_signature(path), path.read_bytes())
+            except FileNotFoundError:
+                continue  # removed since the folder was listed
+            current[uid] = entry
+            yield record_from_bytes(entry[1], uid, str(path))
+        if changed >= _WORTH_WRITING:
+            self._write(current)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("runs-*.parquet"), key=_number)
+
+    def _cached(self) -> dict[Uid, Entry]:
+        for path in reversed(self._files()):
+            try:
+                rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+            except (OSError, pa.ArrowInvalid):
+                continue  # replaced by another process, or damaged: it is only a cache
+            return {checked_uid(row["uid"]): (row["signature"], row["commit"]) for row in rows}
+        return {}
+
+    def _write(self, entries: dict[Uid, Entry]) -> None:
+        if not os.access(self._archive.path, os.W_OK):
+            return
+        table = pa.table(
+            [
+                pa.array(list(entries), pa.string()),
+                pa.array([signature for signature, _ in entries.values()], pa.string()),
+                pa.array([commit for _, commit in entries.values()], pa.binary()),
+            ],
+            schema=SCHEMA,
+        )
+        older = self._files()
+        number = _number(older[-1]) + 1 if older else 1
+        temporary = self._folder / f".runs-{new_attempt()}"
+        try:
+            make_folder(self._folder)
+            pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
+            temporary.replace(self._folder / f"runs-{number}.parquet")
+        except OSError:  # a full disk must not keep anybody from reading
+            temporary.unlink(missing_ok=True)
+            return
+        for path in older:
+            path.unlink(missing_ok=True)
+
+
+def _number(path: Path) -> int:
+    digits = path.stem.removeprefix("runs-")
+    return int(digits) if digits.isdigit() else 0
+
+
+def _signature(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"

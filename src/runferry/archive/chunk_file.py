@@ -1,0 +1,133 @@
+"""One chunk as one file: a line of JSON that names its kind, then JSON or an Arrow stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from runferry.archive import snapshots
+from runferry.archive.record import (
+    attribute_from_json,
+    attribute_to_json,
+    loss_from_json,
+    loss_to_json,
+    run_from_json,
+    run_to_json,
+)
+from runferry.archive.rows import media_batch, media_item, raw_batch
+from runferry.archive.snapshots import BlobOf
+from runferry.chunks import (
+    Artifact,
+    Attributes,
+    Checkpoint,
+    Chunk,
+    Console,
+    Document,
+    File,
+    Header,
+    Histograms,
+    Lost,
+    Media,
+    Points,
+    Raw,
+    SeriesFacts,
+    Texts,
+)
+from runferry.tables import from_json, to_json
+
+_TABLES: dict[str, Callable[[pa.RecordBatch], Chunk]] = {
+    "points": Points,
+    "texts": Texts,
+    "histograms": Histograms,
+    "console": Console,
+}
+
+
+def to_bytes(chunk: Chunk) -> bytes:
+    """The file's content; blobs must be in the archive already."""
+    match chunk:
+        case Points(batch):
+            return _table("points", batch)
+        case Texts(batch):
+            return _table("texts", batch)
+        case Histograms(batch):
+            return _table("histograms", batch)
+        case Console(batch):
+            return _table("console", batch)
+        case Media(items):
+            return _table("media", media_batch(items))
+        case Raw():
+            return _table("raw", raw_batch(chunk))
+        case Header(run):
+            return _json("header", run_to_json(run))
+        case Attributes(attributes):
+            return _json("attributes", [attribute_to_json(item) for item in attributes])
+        case SeriesFacts(series):
+            return _json("series", [snapshots.series_row(item, {}) for item in series])
+        case File():
+            return _json("file", snapshots.file_row(chunk))
+        case Artifact():
+            return _json("artifact", snapshots.artifact_row(chunk))
+        case Document():
+            return _json("document", snapshots.document_row(chunk))
+        case Lost(loss):
+            return _json("lost", loss_to_json(loss))
+        case Checkpoint(position):
+            return _json("checkpoint", to_json(position))
+
+
+def _json(kind: str, body: Any) -> bytes:
+    return f"{json.dumps({'kind': kind})}\n{json.dumps(body)}\n".encode()
+
+
+def _table(kind: str, batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as stream:
+        stream.write_batch(batch)
+    return json.dumps({"kind": kind}).encode() + b"\n" + bytes(sink.getvalue())
+
+
+def from_bytes(content: bytes, stored: BlobOf) -> Chunk:
+    """The inverse of `to_bytes`; `stored` finds blobs. Raises ValueError for an unknown kind."""
+    line, body = content.split(b"\n", 1)
+    kind = json.loads(line)["kind"]
+    if kind in _TABLES or kind in ("media", "raw"):
+        return _from_table(kind, body, stored)
+    spelled = json.loads(body)
+    match kind:
+        case "header":
+            return Header(run_from_json(spelled))
+        case "attributes":
+            return Attributes(tuple(attribute_from_json(item) for item in spelled))
+        case "series":
+            return SeriesFacts(tuple(snapshots.series_of(row) for row in spelled))
+        case "file":
+            return snapshots.file_of(spelled, stored)
+        case "artifact":
+            return snapshots.artifact_of(spelled, stored)
+        case "document":
+            return snapshots.document_of(spelled)
+        case "lost":
+            return Lost(loss_from_json(spelled))
+        case "checkpoint":
+            return Checkpoint(from_json(spelled))
+    raise ValueError(f"a chunk of unknown kind {kind!r}")
+
+
+def _from_table(kind: str, body: bytes, stored: BlobOf) -> Chunk:
+    with pa.ipc.open_stream(body) as stream:
+        batch = stream.read_next_batch()
+    if kind in _TABLES:
+        return _TABLES[kind](batch)
+    if kind == "raw":
+        (row,) = batch.to_pylist()
+        return Raw(row["record_type"], row["reason"], row["payload"], row["seq"])
+    at = batch.schema.get_field_index("time")
+    batch = batch.set_column(at, "time", batch.column(at).cast(pa.int64()))
+    return Media(
+        tuple(media_item(row, snapshots.blob_of(row, stored)) for row in batch.to_pylist())
+    )

@@ -1,0 +1,98 @@
+"""Settings into a connection: proxies, private authorities, credentials, timeouts."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from runferry._version import VERSION
+from runferry.errors import AuthFailed, BadLocation, BadSetting
+from runferry.redact import without_credentials
+from runferry.settings import Settings
+
+Auth = httpx.Auth | tuple[str, str] | str | None
+"""httpx's own, a user with a password, a bearer token, or nobody."""
+
+
+def connect(
+    base_url: str, auth: Auth, settings: Settings, headers: Mapping[str, str]
+) -> httpx.Client:
+    """Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or bundle."""
+    sent = {"User-Agent": f"runferry/{VERSION}", **headers}
+    if isinstance(auth, str):
+        sent["Authorization"] = f"Bearer {_header_safe(auth.strip(), base_url)}"
+        auth = None
+    try:
+        return httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            headers=sent,
+            verify=_trust(settings.ca_bundle),
+            proxy=settings.proxy,
+            timeout=settings.timeout,
+        )
+    except httpx.InvalidURL as error:
+        place = without_credentials(base_url)
+        raise BadLocation("this is no address of a server", where=place) from error
+    except (ValueError, ImportError) as error:  # an odd scheme; SOCKS without its package
+        place = without_credentials(settings.proxy or "the environment's proxy variables")
+        raise BadSetting(
+            f"this proxy cannot be used: {without_credentials(str(error))}", where=place
+        ) from error
+
+
+def secrets_in(base_url: str, auth: Auth) -> tuple[str, ...]:
+    """What must not come out again in any message, longest first."""
+    found: set[str] = set()
+    if isinstance(auth, str):
+        found.add(auth.strip())
+    elif isinstance(auth, tuple):
+        found.add(auth[1])
+    with suppress(httpx.InvalidURL):  # reported by connect
+        found.add(httpx.URL(base_url).password)
+    return tuple(sorted(filter(None, found), key=len, reverse=True))
+
+
+def is_distrust(error: BaseException | None) -> bool:
+    """Whether a certificate that nobody vouches for is behind this error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _header_safe(key: str, base_url: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise AuthFailed(
+            "the key holds a character that no key has",
+            where=without_credentials(base_url),
+            hint="copy the key again, whole and on one line",
+        )
+    return key
+
+
+def _trust(bundle: Path | None) -> ssl.SSLContext:
+    """The system's authorities, the public ones, and the user's own."""
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=certifi.where())
+    named = (bundle, os.environ.get("SSL_CERT_FILE"), os.environ.get("REQUESTS_CA_BUNDLE"))
+    for file in named:
+        if not file:
+            continue
+        try:
+            context.load_verify_locations(cafile=file)
+        except OSError as error:  # ssl.SSLError is one
+            raise BadSetting(
+                f"this CA bundle cannot be used: {error}",
+                where=str(file),
+                hint="ca_bundle, SSL_CERT_FILE and REQUESTS_CA_BUNDLE want a PEM file",
+            ) from error
+    return context

@@ -1,0 +1,131 @@
+"""The files of a run folder, by role; each is given again only when it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runferry import chunks
+from runferry.losses import Fate, Loss
+from runferry.model import Blob, FileRole, Tree
+from runferry.readers.wandb.paths import blob_at, files_below, inside, regular
+
+_CHECKPOINT = re.compile(r"\.(ckpt|pth|pt|safetensors|h5|keras|pkl|joblib|onnx)$|checkpoint", re.I)
+_REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetry.lock"}
+_SOURCE = re.compile(r"(code/.*|(upstream_)?diff.*\.patch)")
+_GLOB = re.compile(r"[*?\[]")
+_MEDIA = "media/"
+
+
+def role_of(name: str) -> FileRole:
+    """What a file of the run is, judged by its name below `files/`."""
+    if name == "output.log":
+        return "console"
+    if name in _REQUIREMENTS:
+        return "requirements"
+    if _SOURCE.fullmatch(name):
+        return "source"
+    return "checkpoint" if _CHECKPOINT.search(name) else "other"
+
+
+@dataclass
+class RunFiles:
+    """Which files were given, and which media rows have claimed.
+
+    Media are counted by hash, 8 bytes each, so a million of them cost little; files by name.
+    """
+
+    seen: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
+    media_until: int = 0  # media files not changed since then were dealt with
+    _claimed: array[int] = field(default_factory=lambda: array("Q"))
+    _listed: dict[str, None] = field(default_factory=dict)
+
+    def claim(self, paths: Iterator[str]) -> None:
+        """These media belong to rows, and are no files of their own."""
+        self._claimed.extend(_short_hash(path) for path in paths)
+
+    def listed(self, message: dict[str, Any]) -> None:
+        """A files record: names that should be there."""
+        for item in message.get("files") or ():
+            self._listed[str(item.get("path", ""))] = None
+
+    def changed(self, home: Path, prefix: str = "") -> Iterator[chunks.Chunk]:
+        """Files that are new or changed; `prefix` tells apart folders of one run."""
+        claimed = sorted(self._claimed)
+        newest = self.media_until
+        for name, entry in files_below(home):
+            if entry is None or (entry.is_symlink() and _is_folder(entry)):
+                detail = "a link to a folder is not followed" if entry else "cannot be opened"
+                yield chunks.Lost(Loss("closed-folder", Fate.DROPPED, prefix + name, 1, detail))
+                continue
+            stamp = _stamp(entry)
+            if name.startswith(_MEDIA):
+                newest = max(newest, stamp[1])
+                if stamp[1] <= self.media_until or _holds(claimed, _short_hash(name)):
+                    continue
+            elif self.seen.get(prefix + name) == list(stamp):
+                continue
+            else:
+                self.seen[prefix + name] = list(stamp)
+            yield from _file(Path(entry.path), name, prefix)
+        self.media_until = newest
+        yield from self._missing(home, prefix, claimed)
+
+    def _missing(self, home: Path, prefix: str, claimed: list[int]) -> Iterator[chunks.Chunk]:
+        for name in self._listed:
+            is_pattern = _GLOB.search(name) is not None
+            if is_pattern or prefix + name in self.seen or _holds(claimed, _short_hash(name)):
+                continue
+            if inside(home, name) is None:
+                self.seen[prefix + name] = [-1, 0]
+                yield chunks.File(prefix + name, role_of(name), Blob())
+        self._listed = {}
+
+    def missing(self) -> Iterator[chunks.Chunk]:
+        """Files that records list, for a run that has no folder."""
+        for name in self._listed:
+            if not _GLOB.search(name) and not name.startswith(_MEDIA) and name not in self.seen:
+                self.seen[name] = [-1, 0]
+                yield chunks.File(name, role_of(name), Blob())
+        self._listed = {}
+
+
+def _file(path: Path, name: str, prefix: str) -> Iterator[chunks.Chunk]:
+    role, media_type = role_of(name), mimetypes.guess_type(name)[0]
+    if regular(path) is None:
+        if not path.is_symlink() and path.exists():
+            detail = "neither a file nor a link to one"
+            yield chunks.Lost(Loss("special-file", Fate.DROPPED, prefix + name, 1, detail))
+            return
+        yield chunks.File(prefix + name, role, Blob(media_type=media_type))
+        return
+    yield chunks.File(prefix + name, role, blob_at(path, media_type))
+
+
+def _stamp(entry: os.DirEntry[str]) -> tuple[int, int]:
+    found = regular(Path(entry.path))
+    return (-1, 0) if found is None else (found.st_size, found.st_mtime_ns)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _short_hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest())
+
+
+def _holds(ordered: list[int], value: int) -> bool:
+    at = bisect_left(ordered, value)
+    return at < len(ordered) and ordered[at] == value

@@ -1,0 +1,177 @@
+"""The layout before 0.10: rows as JSON lines, one file for history and one for system metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from runferry import chunks, tables
+from runferry.losses import Fate, Loss
+from runferry.model import Address, DataKind, KeyPath, Series, Stream, Tree
+from runferry.ports import BATCH_ROWS
+from runferry.readers.wandb.rows import Declared
+from runferry.readers.wandb.trees import leaves, parse_json
+from runferry.readers.wandb.values import ValueRows, address_columns
+
+_LINE_AT_MOST = 256 << 20
+_EXACT = 2**53
+_SYSTEM = "system."  # what these files put before the names of machine metrics
+_LAST_SECOND = 10**11  # of times that are believed: the year 5138
+
+
+@dataclass
+class _Batch:
+    """Scalars of one batch in the making."""
+
+    keys: list[str] = field(default_factory=list)
+    addresses: list[Address] = field(default_factory=list)
+    values: list[float | None] = field(default_factory=list)
+    exact: list[int | None] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+    def record_batch(self) -> pa.RecordBatch:
+        columns = address_columns(self.keys, self.addresses)
+        columns["value"] = pa.array(self.values, pa.float64(), from_pandas=False)
+        columns["value_i64"] = pa.array(self.exact, pa.int64())
+        kind_type = tables.POINTS.field("kind").type
+        columns["kind"] = pa.array(self.kinds, pa.string()).cast(kind_type)
+        return tables.conform(pa.RecordBatch.from_pydict(columns), tables.POINTS)
+
+
+@dataclass
+class JsonLines:
+    """Reads one file from `offset`, `line` lines having been read before."""
+
+    path: Path
+    stream: Stream
+    declared: Declared
+    files: Path | None
+    claim: Callable[[Iterator[str]], None]
+    offset: int = 0
+    line: int = 0
+
+    def __post_init__(self) -> None:
+        self._points = _Batch()
+        self._values = ValueRows(self.files)
+        self._new: list[Series] = []
+
+    def rows(self) -> Iterator[chunks.Chunk]:
+        """Rows in source order; a line that is no JSON is a loss with its number."""
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            for text in self._lines(stream):
+                yield from self._line(text)
+                if len(self._points.keys) >= BATCH_ROWS // 2 or self._values.is_full:
+                    yield from self._drain()
+        yield from self._drain()
+
+    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
+        """Whole lines. The last one may lack its end while it is being written."""
+        while text := stream.readline(_LINE_AT_MOST):
+            if not text.endswith(b"\n") and not _is_json(text):
+                return
+            self.offset += len(text)
+            yield text
+
+    def _line(self, text: bytes) -> Iterator[chunks.Chunk]:
+        number = self.line
+        self.line += 1
+        if not text.strip():
+            return
+        try:
+            row = parse_json(text.decode("utf-8"))
+            if not isinstance(row, dict):
+                raise ValueError("no mapping")
+        except ValueError as error:
+            where = f"{self.path.name}:{number + 1}"
+            yield chunks.Lost(Loss("bad-json", Fate.DROPPED, where, 1, f"not read: {error}"))
+            return
+        for path, value in leaves(dict(self._addressed(row, number))):
+            self._value(path, value)
+            if len(self._points.keys) >= BATCH_ROWS:
+                yield from self._drain()
+
+    def _addressed(self, row: dict[str, Tree], number: int) -> Iterator[tuple[str, Tree]]:
+        """Takes step and time out of the row; a history row without a step has its number."""
+        is_user = self.stream == "user"
+        step: int | None = number if is_user else None
+        time_ns: int | None = None
+        rest: list[tuple[str, Tree]] = []
+        for name, value in row.items():
+            if name == "_step" and is_user and _is_int(value):
+                step = int(str(value))
+            elif name == "_timestamp" and (found := _time_ns(value)) is not None:
+                time_ns = found
+            else:
+                rest.append((name, value))
+        self._at = Address(number, step, None, time_ns)
+        return iter(rest)
+
+    def _value(self, path: KeyPath, value: Tree) -> None:
+        if self.stream == "system":
+            path = (path[0].removeprefix(_SYSTEM), *path[1:])
+        key = self.declared.keys.key(path, self.stream)
+        scalar = _scalar(value)
+        kind: DataKind = "scalar"
+        if scalar is not None:
+            points = self._points
+            points.keys.append(key)
+            points.addresses.append(self._at)
+            points.values.append(scalar[0])
+            points.exact.append(scalar[1])
+            points.kinds.append(scalar[2])
+        else:
+            kind = self._values.add_value(key, self._at, value, json.dumps(value))
+        series = self.declared.missing(key, path, self.stream, kind)
+        if series is not None:
+            self._new.append(series)
+
+    def _drain(self) -> Iterator[chunks.Chunk]:
+        if self._new:
+            yield chunks.SeriesFacts(tuple(self._new))
+            self._new = []
+        if self._points.keys:
+            yield chunks.Points(self._points.record_batch())
+            self._points = _Batch()
+        self.claim(item.path for item in self._values.media if item.path is not None)
+        yield from self._values.drain()
+
+
+def _scalar(value: Tree) -> tuple[float | None, int | None, str] | None:
+    """A point's value, exact integer and kind; None for what is no scalar."""
+    if value is None:
+        return None, None, "null"
+    if isinstance(value, bool):
+        return float(value), None, "bool"
+    if isinstance(value, float):
+        return value, None, "float64"
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return float(value), (None if -_EXACT <= value <= _EXACT else value), "int"
+    return None
+
+
+def _is_int(value: Tree) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _time_ns(value: Tree) -> int | None:
+    """Seconds as nanoseconds; a float cannot say more than microseconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not math.isfinite(value) or abs(value) > _LAST_SECOND:
+        return None
+    return round(value * 1_000_000) * 1000
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        parse_json(text.decode("utf-8"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""How far a run was read: what a cursor carries, and whether it still fits what lies there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runferry.errors import SourceChanged
+from runferry.model import Tree
+
+_PIECE = 4096
+
+
+@dataclass
+class SegmentPosition:
+    """How far one file of a run was read."""
+
+    offset: int = 0
+    origin: int = -1
+    shift: int | None = None
+    lines: int = 0
+    events_offset: int = 0
+    events_lines: int = 0
+    log_offset: int = 0
+    fingerprint: str = ""
+
+    def check(self, content: Path) -> None:
+        """Raises SourceChanged unless the file still begins with what was read."""
+        if self.fingerprint and _fingerprint(content, self.offset) != self.fingerprint:
+            raise SourceChanged(
+                "what was read before is no longer the beginning of this file",
+                where=str(content),
+                hint="pull it into a new archive, or restore the file",
+            )
+
+    def sign(self, content: Path) -> None:
+        """Note what the file looks like up to `offset`."""
+        self.fingerprint = _fingerprint(content, self.offset)
+
+
+@dataclass
+class Position:
+    """All that a later read needs; plain data on both ends."""
+
+    segments: list[SegmentPosition] = field(default_factory=list)
+    seq: int = 0
+    last_step: int | None = None
+    facts: dict[str, Tree] = field(default_factory=dict)
+    definitions: Tree = None
+    files: dict[str, Tree] = field(default_factory=dict)
+    media_until: int = 0
+    loose: dict[str, Tree] = field(default_factory=dict)
+    has: dict[str, Tree] = field(default_factory=dict)  # what records gave: config, console, …
+
+    def tree(self) -> dict[str, Tree]:
+        """As a checkpoint's position."""
+        return {
+            "segments": [dict(vars(segment)) for segment in self.segments],
+            **{name: value for name, value in vars(self).items() if name != "segments"},
+        }
+
+    @classmethod
+    def restored(cls, tree: Tree) -> Position:
+        """The inverse of `tree`. Raises SourceChanged for a position of another making."""
+        try:
+            if not isinstance(tree, dict):
+                raise TypeError("no mapping")
+            fields = dict(tree)
+            segments = fields.pop("segments")
+            if not isinstance(segments, list):
+                raise TypeError("no list")
+            return cls([SegmentPosition(**part) for part in segments], **fields)  # type: ignore[arg-type]
+        except (TypeError, KeyError) as error:
+            raise SourceChanged(
+                "the cursor is not one of the W&B files reader",
+                hint="pull the run into a new archive",
+            ) from error
+
+
+def _fingerprint(path: Path, offset: int) -> str:
+    """A hash of the first and the last 4 KiB before `offset`; empty bytes when it is shorter."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        digest.update(stream.read(min(_PIECE, offset)))
+        stream.seek(max(0, offset - _PIECE))
+        tail = stream.read(min(_PIECE, offset))
+        digest.update(tail)
+        is_short = stream.tell() < offset
+    return "short" if is_short else digest.hexdigest()

@@ -1,0 +1,160 @@
+"""Turns the scanner's batches into chunks: series numbers become keys, steps are rebased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry import chunks, tables
+from runferry.model import Address, DataKind, KeyPath, Series, SeriesKeys, Stream
+from runferry.readers.wandb.metrics import Definitions
+from runferry.readers.wandb.values import ValueRows
+
+if TYPE_CHECKING:
+    from runferry._native import WandbBatch
+
+
+@dataclass
+class Declared:
+    """The series of a run: gives keys, and the facts to state before their first row."""
+
+    definitions: Definitions
+    keys: SeriesKeys
+    given: dict[str, Series] = field(default_factory=dict)
+
+    @classmethod
+    def after(cls, known: tuple[Series, ...], definitions: Definitions) -> Declared:
+        """Begin with the series that an earlier read declared."""
+        return cls(definitions, SeriesKeys(known), {series.key: series for series in known})
+
+    def missing(self, key: str, path: KeyPath, stream: Stream, kind: DataKind) -> Series | None:
+        """The series to declare, when this key has not been declared yet."""
+        if key in self.given:
+            return None
+        series = self.definitions.applied(Series(key, path, stream, kind))
+        self.given[key] = series
+        return series
+
+    def restated(self) -> tuple[Series, ...]:
+        """Series whose facts have changed since they were declared."""
+        changed = []
+        for key, series in self.given.items():
+            now = self.definitions.applied(series)
+            if now != series:
+                self.given[key] = now
+                changed.append(now)
+        return tuple(changed)
+
+
+class SegmentRows:
+    """The rows of one file of a run. `shift` is decided by its first step; see `rebase`."""
+
+    def __init__(
+        self,
+        declared: Declared,
+        files: Path | None,
+        claim: Callable[[Iterator[str]], None],
+        rebase: Callable[[int], int],
+        shift: int | None,
+    ) -> None:
+        self._declared = declared
+        self._values = ValueRows(files)
+        self._claim = claim
+        self._rebase = rebase
+        self._paths: list[tuple[Stream, KeyPath]] = []
+        self._names: list[str] = []
+        self._dictionary: pa.Array = pa.array([], pa.string())
+        self._unseen: set[int] = set()
+        self.shift = shift
+        self.last_step: int | None = None
+
+    def rows_of(self, batch: WandbBatch) -> Iterator[chunks.Chunk]:
+        """The rows of a batch, each series declared before its first row."""
+        for stream, path in batch.series:
+            self._unseen.add(len(self._names))
+            self._paths.append((cast("Stream", stream), path))
+            self._names.append(self._declared.keys.key(path, cast("Stream", stream)))
+        if batch.series:
+            self._dictionary = pa.array(self._names, pa.string())
+        if batch.points is not None:
+            points = pa.record_batch(batch.points)
+            yield from self._declare(points, "scalar")
+            yield chunks.Points(self._addressed(points, tables.POINTS))
+        if batch.values is not None:
+            yield from self._value_chunks(pa.record_batch(batch.values))
+        if batch.console is not None:
+            yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
+
+    def _declare(self, rows: pa.RecordBatch, kind: DataKind) -> Iterator[chunks.Chunk]:
+        if not self._unseen:
+            return
+        numbers = self._unseen.intersection(pc.unique(rows.column("series")).to_pylist())
+        yield from self._facts([(number, kind) for number in sorted(numbers)])
+
+    def _facts(self, numbers: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
+        found = []
+        for number, kind in numbers:
+            self._unseen.discard(number)
+            stream, path = self._paths[number]
+            series = self._declared.missing(self._names[number], path, stream, kind)
+            if series is not None:
+                found.append(series)
+        if found:
+            yield chunks.SeriesFacts(tuple(found))
+
+    def _addressed(self, rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """The batch with keys for series numbers and rebased steps."""
+        columns = []
+        for field_ in schema:
+            if field_.name == "key":
+                indices = rows.column("series").cast(pa.int32())
+                columns.append(pa.DictionaryArray.from_arrays(indices, self._dictionary))
+            elif field_.name == "step":
+                columns.append(self._steps(rows.column("step")))
+            elif (index := rows.schema.get_field_index(field_.name)) >= 0:
+                columns.append(rows.column(index).cast(field_.type))
+            else:
+                columns.append(pa.nulls(rows.num_rows, field_.type))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _steps(self, steps: pa.Array) -> pa.Array:
+        highest = pc.max(steps).as_py()
+        if highest is None:
+            return steps
+        if self.shift is None:
+            first = steps.drop_null()[0].as_py()
+            self.shift = self._rebase(first)
+        highest += self.shift
+        self.last_step = highest if self.last_step is None else max(self.last_step, highest)
+        return pc.add(steps, self.shift) if self.shift else steps
+
+    def _value_chunks(self, rows: pa.RecordBatch) -> Iterator[chunks.Chunk]:
+        steps = self._steps(rows.column("step"))
+        micro = rows.column("time").cast(pa.int64())
+        columns = (rows.column("series"), steps, micro, rows.column("time_ns"), rows.column("seq"))
+        pending: list[tuple[int, DataKind]] = []
+        for number, step, time, below, seq, text in zip(
+            *(column.to_pylist() for column in columns),
+            rows.column("json").to_pylist(),
+            strict=True,
+        ):
+            time_ns = None if time is None else time * 1000 + (below or 0)
+            at = Address(seq, step, None, time_ns)
+            kind = self._values.add(self._names[number], at, text)
+            if number in self._unseen:
+                self._unseen.discard(number)
+                pending.append((number, kind))
+            if self._values.is_full:
+                yield from self._drain(pending)
+                pending = []
+        yield from self._drain(pending)
+
+    def _drain(self, pending: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
+        yield from self._facts(pending)
+        self._claim(item.path for item in self._values.media if item.path is not None)
+        yield from self._values.drain()

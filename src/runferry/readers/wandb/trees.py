@@ -1,0 +1,73 @@
+"""JSON as W&B writes it, and nested values as paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import cast
+
+from runferry.model import KeyPath, Tree
+
+
+def parse_json(text: str) -> Tree:
+    """A value as W&B spells it: bare NaN and Infinity are numbers, integers are of any size.
+
+    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. Raises ValueError.
+    """
+    try:
+        value = cast("Tree", json.loads(text))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return _mended(value) if "\\u" in text else value
+
+
+def _mended(value: Tree) -> Tree:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_mended(name)): _mended(item) for name, item in value.items()}
+    return value
+
+
+def is_leaf(value: Tree) -> bool:
+    """Whether this stays one value: everything but a mapping with entries and without `_type`."""
+    return not isinstance(value, dict) or not value or isinstance(value.get("_type"), str)
+
+
+def leaves(value: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:
+    """The values of a mapping by path; an empty mapping is a value, and so is a medium."""
+    if path and is_leaf(value):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from leaves(item, (*path, name))
+
+
+def put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
+    """Set the value at `path`, replacing whatever stood there or on the way."""
+    for name in path[:-1]:
+        below = tree.get(name)
+        if not isinstance(below, dict):
+            below = tree[name] = {}
+        tree = below
+    tree[path[-1]] = value
+
+
+def remove(tree: dict[str, Tree], path: KeyPath) -> None:
+    """Take away what stands at `path`, if anything does."""
+    for name in path[:-1]:
+        below = tree.get(name)
+        if not isinstance(below, dict):
+            return
+        tree = below
+    tree.pop(path[-1], None)
+
+
+def item_path(item: dict[str, Tree]) -> KeyPath:
+    """The path of a config or summary item: `nested_key`, or `key` as one element."""
+    nested = item.get("nested_key")
+    if isinstance(nested, list) and nested:
+        return tuple(str(part) for part in nested)
+    return (str(item.get("key", "")),)

@@ -1,0 +1,159 @@
+"""History values that are no scalar: texts, histograms and media, told apart and made rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from runferry import chunks, tables
+from runferry.model import Address, DataKind, MediaItem, Tree
+from runferry.ports import BATCH_ROWS
+from runferry.readers.wandb.media import is_media, media_items
+from runferry.readers.wandb.trees import parse_json
+
+_MEDIA_AT_ONCE = 1024
+_BINS_AT_MOST = 1 << 20  # of a packed histogram; beyond, it stays the text that it is
+
+
+@dataclass
+class ValueRows:
+    """Collects values of one batch and gives them as chunks; never holds more than one batch."""
+
+    files: Path | None
+    texts: list[tuple[object, ...]] = field(default_factory=list)
+    histograms: list[tuple[object, ...]] = field(default_factory=list)
+    media: list[MediaItem] = field(default_factory=list)
+
+    def add(self, key: str, at: Address, text: str) -> DataKind:
+        """Take one value as its JSON text; returns the kind it was taken for."""
+        try:
+            value = parse_json(text)
+        except ValueError:
+            self.texts.append((key, at, text, "json"))
+            return "text"
+        return self.add_value(key, at, value, text)
+
+    def add_value(self, key: str, at: Address, value: Tree, text: str) -> DataKind:
+        """The same for a value that is parsed already."""
+        if isinstance(value, str):
+            self.texts.append((key, at, value, "text"))
+            return "text"
+        if isinstance(value, dict) and value.get("_type") == "histogram":
+            row = _histogram(value)
+            if row is not None:
+                self.histograms.append((key, at, *row))
+                return "histogram"
+        if isinstance(value, dict) and is_media(value):
+            self.media.extend(media_items(key, at, value, self.files))
+            return "media"
+        self.texts.append((key, at, text, "json"))
+        return "text"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `drain` should be called before more is added."""
+        longest = max(len(self.texts), len(self.histograms))
+        return longest >= BATCH_ROWS or len(self.media) >= _MEDIA_AT_ONCE
+
+    def drain(self) -> Iterator[chunks.Chunk]:
+        """All that was collected, as chunks; the collection is empty afterwards."""
+        for start in range(0, len(self.texts), BATCH_ROWS):
+            yield chunks.Texts(_text_batch(self.texts[start : start + BATCH_ROWS]))
+        for start in range(0, len(self.histograms), BATCH_ROWS):
+            yield chunks.Histograms(_histogram_batch(self.histograms[start : start + BATCH_ROWS]))
+        if self.media:
+            yield chunks.Media(tuple(self.media))
+        self.texts, self.histograms, self.media = [], [], []
+
+
+def address_columns(keys: list[str], addresses: list[Address]) -> dict[str, pa.Array]:
+    """The columns that every table begins with."""
+    times = [at.time_ns for at in addresses]
+    micro = [None if t is None else t // 1000 for t in times]
+    below = [None if t is None else t % 1000 for t in times]
+    return {
+        "key": pa.array(keys, pa.string()).dictionary_encode(),
+        "step": pa.array([at.step for at in addresses], pa.int64()),
+        "time": pa.array(micro, pa.int64()).cast(tables.TIME),
+        "time_ns": pa.array(below, pa.int16()),
+        "seq": pa.array([at.seq for at in addresses], pa.int64()),
+    }
+
+
+def _text_batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
+    keys, addresses, texts, forms = (list(column) for column in zip(*rows, strict=True))
+    columns = address_columns(keys, addresses)
+    columns["text"] = pa.array(texts, pa.string())
+    columns["form"] = pa.array(forms, pa.string()).cast(tables.TEXTS.field("form").type)
+    return tables.conform(pa.RecordBatch.from_pydict(columns), tables.TEXTS)
+
+
+def _histogram_batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
+    keys, addresses, edges, counts, kinds, extra = (list(c) for c in zip(*rows, strict=True))
+    columns = address_columns(keys, addresses)
+    columns["edges"] = pa.array(edges, pa.list_(pa.float64()))
+    columns["counts"] = pa.array(counts, pa.list_(pa.float64()))
+    columns["counts_kind"] = pa.array(kinds, pa.string()).cast(
+        tables.HISTOGRAMS.field("counts_kind").type
+    )
+    columns["extra"] = pa.array(extra, pa.string())
+    return tables.conform(pa.RecordBatch.from_pydict(columns), tables.HISTOGRAMS)
+
+
+_Row = tuple[list[float], list[float], str, str | None]  # edges, counts, kind, extra
+
+
+def _histogram(value: dict[str, Tree]) -> _Row | None:
+    """Edges and counts; None for one that float64 cannot give back, which stays JSON."""
+    counts = _floats(value.get("values"))
+    if counts is None:
+        return None
+    extra = {name: item for name, item in value.items() if name not in ("_type", "values", "bins")}
+    packed = value.get("packedBins")
+    if "bins" in value:
+        edges = _floats(value["bins"])
+    elif isinstance(packed, dict):
+        edges = _unpacked(packed)
+    else:
+        return None
+    if edges is None:
+        return None
+    kinds = {type(item) for item in _items(value.get("values"))}
+    kind = "int" if kinds == {int} else "float64"
+    return edges, counts, kind, tables.dumps(extra) if extra else None
+
+
+def _items(value: Tree) -> list[Tree]:
+    return value if isinstance(value, list) else []
+
+
+def _floats(value: Tree) -> list[float] | None:
+    if not isinstance(value, list):
+        return None
+    numbers: list[float] = []
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, (int, float)):
+            return None
+        try:
+            number = float(item)
+        except OverflowError:
+            return None
+        if isinstance(item, int) and int(number) != item:
+            return None
+        numbers.append(number)
+    return numbers
+
+
+def _unpacked(packed: dict[str, Tree]) -> list[float] | None:
+    """Edges of equal bins: `count` of them, `size` wide, from `min` on."""
+    first, size, count = packed.get("min"), packed.get("size"), packed.get("count")
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _BINS_AT_MOST:
+        return None
+    bounds = _floats([first, size])
+    if bounds is None or not all(map(math.isfinite, bounds)):
+        return None
+    return [bounds[0] + index * bounds[1] for index in range(count + 1)]

@@ -1,0 +1,84 @@
+"""The reader of W&B's own files: `.wandb` databases, run folders and trees of them, old and new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry.chunks import Chunk
+from runferry.errors import Damaged, NotFound
+from runferry.model import Cursor, Run, RunKey
+from runferry.ports import Location, ReadOptions
+from runferry.readers.wandb.folders import holds_runs, places
+from runferry.readers.wandb.heads import Head, head_of
+from runferry.readers.wandb.identity import Group, grouped
+from runferry.readers.wandb.reading import RunReading, refusal
+
+
+class WandbFilesReader:
+    """Runs below a folder, or the one of a `.wandb` file. Needs no wandb package.
+
+    Clients 0.10 to 0.31 and the JSON lines before them; nothing that is read is ever written to.
+    """
+
+    name: ClassVar[str] = "wandb"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._groups: dict[RunKey, Group] | None = None
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether names below this path are those of W&B runs."""
+        return holds_runs(path)
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound; for a single file also Damaged, UnknownVersion."""
+        path = where.path
+        if not path.exists():
+            raise NotFound("no such file or folder", where=str(path))
+        reader = cls(path)
+        if path.is_file():
+            _check(head_of(next(places(path))), path)
+        return reader
+
+    def runs(self) -> Iterator[Run]:
+        """Headers from the start of each run's records, in the order of their folders."""
+        for group in self._found().values():
+            yield group.heads[0].facts.run(group.key)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """The run's chunks; see `runferry.ports.Reader`."""
+        group = self._found().get(run.key)
+        if group is None:
+            raise NotFound("no such run here", where=f"{self._root}: {run.key}")
+        return RunReading(group, after).read()
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
+        self._groups = None
+
+    def _found(self) -> dict[RunKey, Group]:
+        if self._groups is None:
+            heads = (head_of(place) for place in places(self._root))
+            self._groups = {group.key: group for group in grouped(heads)}
+        return self._groups
+
+
+def _check(head: Head, path: Path) -> None:
+    """A file that was asked for by name must be one."""
+    if head.failure is not None:
+        raise refusal(head)
+    if (
+        head.unusable is None
+        or head.place.files is not None
+        or head.unusable.code == "empty-database"
+    ):
+        return
+    if head.unusable.code == "git-lfs-pointer":
+        raise NotFound(
+            "a Git LFS pointer, not the file itself", where=str(path), hint="git lfs pull"
+        )
+    raise Damaged(head.unusable.detail, where=str(path))

@@ -1,0 +1,381 @@
+"""The client against a real server on the loopback that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from runferry.errors import (
+    AuthFailed,
+    BadLocation,
+    BadSetting,
+    Declined,
+    Throttled,
+    Unreachable,
+)
+from runferry.http import RetryingClient
+from runferry.settings import Settings
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Server:
+    """Gives the scripted answers in order, the last one for ever, and keeps what was asked."""
+
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers = list(answers)
+        lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = _body(self)
+                with lock:
+                    server.asked.append((self.command, self.path, body))
+                    server.headers.append(dict(self.headers.items()))
+                    act = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+                act(self)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  http.server's names
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        if tls:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    if handler.headers.get("Transfer-Encoding") == "chunked":
+        body = b""
+        while size := int(handler.rfile.readline(), 16):
+            body += handler.rfile.read(size)
+            handler.rfile.readline()
+        handler.rfile.readline()
+        return body
+    return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+
+
+@contextmanager
+def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(*answers, tls=tls)
+    try:
+        yield server
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
+
+
+def says(status: int, body: bytes = b"{}", **headers: str) -> Answer:
+    def act(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        for name, value in {"Content_Type": "application/json", **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return act
+
+
+def cut_short(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    handler.wfile.write(b"x" * 1000)
+    handler.close_connection = True
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+    handler.close_connection = True
+
+
+def stall(handler: BaseHTTPRequestHandler) -> None:
+    with suppress(OSError):
+        handler.rfile.read(1)  # until the client gives up
+    handler.close_connection = True
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+class Clock:
+    """Time that passes only while the client pauses."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+SETTINGS = Settings(timeout=0.4, patience=60)
+
+
+def to(server: Server | str, clock: Clock | None = None, **options: object) -> RetryingClient:
+    clock = clock or Clock()
+    url = server if isinstance(server, str) else server.url
+    options.setdefault("settings", SETTINGS)
+    return RetryingClient(url, pause=clock.pause, clock=clock, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_may_pass_is_asked_again(status: int) -> None:
+    with serving(says(status), says(status), says(200, b'{"a":1}')) as server, to(server) as client:
+        assert client.json("GET", "/x") == {"a": 1}
+        assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 501])
+def test_an_answer_is_never_asked_for_twice(status: int) -> None:
+    with serving(says(status)) as server, to(server) as client:
+        with pytest.raises((AuthFailed, Declined)) as raised:
+            client.request("GET", "/x", idempotent=True)
+        assert isinstance(raised.value, AuthFailed) == (status in (401, 403))
+        if isinstance(raised.value, Declined):
+            assert raised.value.status == status
+        assert len(server.asked) == 1
+
+
+def test_an_expected_status_is_an_answer() -> None:
+    with serving(says(404, b'{"error_code":"NO"}')) as server, to(server) as client:
+        assert client.request("GET", "/x", expect={404}).json() == {"error_code": "NO"}
+
+
+def test_the_server_says_when_to_come_back_in_seconds() -> None:
+    clock = Clock()
+    with serving(says(429, Retry_After="7"), says(200)) as server, to(server, clock) as client:
+        client.request("POST", "/x")
+    assert clock.pauses == [7.0]
+
+
+def test_the_server_says_when_to_come_back_as_a_date() -> None:
+    clock = Clock()
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    with serving(says(503, Retry_After=later), says(200)) as server, to(server, clock) as client:
+        client.request("GET", "/x")
+    assert 15 < clock.pauses[0] <= 20
+
+
+def test_patience_ends_and_says_how_long_the_server_wanted() -> None:
+    clock = Clock()
+    with serving(says(429, Retry_After="3600")) as server, to(server, clock) as client:
+        with pytest.raises(Throttled) as raised:
+            client.request("GET", "/x")
+    assert raised.value.after == 3600
+    assert clock.pauses == []
+
+
+def test_pauses_grow_within_a_cap_and_differ() -> None:
+    clock = Clock()
+    patient = Settings(patience=600)
+    with serving(says(500)) as server, to(server, clock, settings=patient) as client:
+        with pytest.raises(Unreachable):
+            client.request("GET", "/x")
+    assert 500 < sum(clock.pauses) <= 600
+    assert max(clock.pauses) <= 30
+    assert clock.pauses[0] <= 0.5
+    assert len(set(clock.pauses)) == len(clock.pauses)
+
+
+@pytest.mark.parametrize("fault", [hang_up, cut_short, stall])
+def test_a_broken_connection_is_tried_again_only_where_that_is_harmless(fault: Answer) -> None:
+    with serving(fault, says(200, b'{"a":1}')) as server, to(server) as client:
+        assert client.json("POST", "/x", idempotent=True) == {"a": 1}
+        assert len(server.asked) == 2
+    with serving(fault, says(200)) as server, to(server) as client:
+        with pytest.raises(Unreachable):
+            client.request("POST", "/x", idempotent=False)
+        assert len(server.asked) == 1
+
+
+def test_a_server_error_is_not_repeated_where_the_first_may_have_worked() -> None:
+    with serving(says(500), says(200)) as server, to(server) as client:
+        with pytest.raises(Unreachable, match="500"):
+            client.request("POST", "/x")
+        assert len(server.asked) == 1
+
+
+def test_what_surely_did_not_arrive_is_always_sent_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clock = Clock()
+    with to(f"http://127.0.0.1:{port}", clock) as client:
+        with pytest.raises(Unreachable, match="the connection failed"):
+            client.request("POST", "/x", idempotent=False)
+    assert len(clock.pauses) > 3
+
+
+def test_a_silent_server_ends_in_a_clear_error() -> None:
+    with serving(stall) as server, to(server, settings=Settings(timeout=0.2, patience=1)) as client:
+        with pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
+            client.request("GET", "/x")
+
+
+def test_a_download_that_was_cut_is_whole_in_the_end() -> None:
+    body = bytes(range(256)) * 10_000
+    with serving(cut_short, hang_up, says(200, body)) as server, to(server) as client:
+        into = io.BytesIO(b"head")
+        into.seek(4)
+        assert client.download("/x", into) == len(body)
+        assert into.getvalue() == b"head" + body
+        with client.opened("/x") as stream:
+            assert stream.read() == body
+
+
+def test_an_upload_is_opened_anew_for_each_attempt() -> None:
+    body = bytes(range(256)) * 10_000
+    opened: list[io.BytesIO] = []
+
+    def source() -> io.BytesIO:
+        opened.append(io.BytesIO(body))
+        return opened[-1]
+
+    with serving(says(503), says(200)) as server, to(server) as client:
+        client.upload("/x", source, size=len(body))
+        client.upload("/y", source)
+        assert [sent for _, _, sent in server.asked] == [body, body, body]
+        assert all(stream.closed for stream in opened)
+        assert len(opened) == 3
+
+
+def test_messages_carry_the_servers_reason_and_no_secret() -> None:
+    answer = b'{"error_code":"BAD_KEY","message":"key s3cret-token of https://u:pw@h/ is bad"}'
+    with serving(says(401, answer)) as server:
+        url = server.url.replace("//", "//user:hunter2@")
+        with to(url, auth="s3cret-token") as client, pytest.raises(AuthFailed) as raised:
+            client.request("GET", "/x?token=abc", params={"key": "k"})
+    text = str(raised.value)
+    assert "is bad" in text
+    for secret in ("s3cret-token", "hunter2", "pw@", "abc"):
+        assert secret not in text
+
+
+def test_a_page_of_html_is_not_printed_and_never_taken_for_data() -> None:
+    page = says(200, b"<html>login</html>", Content_Type="text/html")
+    with serving(page) as server, to(server) as client:
+        with pytest.raises(Unreachable, match="no JSON but text/html"):
+            client.json("GET", "/x")
+    page = says(400, b"<html>" + b"x" * 5000, Content_Type="text/html")
+    with serving(page) as server, to(server) as client:
+        with pytest.raises(Declined) as raised:
+            client.json("GET", "/x")
+    assert len(str(raised.value)) < 200
+
+
+def test_a_redirected_post_is_refused_with_the_new_address() -> None:
+    with serving(says(301, Location="https://elsewhere/x")) as server, to(server) as client:
+        with pytest.raises(Declined) as raised:
+            client.request("POST", "/x", idempotent=True)
+    assert "https://elsewhere/x" in raised.value.hint
+
+
+def test_a_redirect_elsewhere_does_not_carry_the_key_along() -> None:
+    with serving(says(200)) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        with serving(says(302, Location=f"{elsewhere}/y")) as server:
+            with to(server, auth="s3cret") as client:
+                client.request("GET", "/x")
+            assert server.headers[0]["Authorization"] == "Bearer s3cret"
+        assert "Authorization" not in other.headers[0]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return tmp_path / "ca.pem", context
+
+
+def test_a_stranger_with_a_certificate_of_his_own_is_not_trusted(
+    authority: tuple[Path, ssl.SSLContext],
+) -> None:
+    clock = Clock()
+    with serving(says(200), tls=authority[1]) as server, to(server, clock) as client:
+        with pytest.raises(Unreachable, match="not trusted") as raised:
+            client.request("GET", "/x")
+    assert "RUNFERRY_CA_BUNDLE" in raised.value.hint
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize("how", ["setting", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_private_authority_is_trusted_when_it_is_named(
+    how: str, authority: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, context = authority
+    chosen = SETTINGS
+    if how == "setting":
+        chosen = Settings(timeout=1, ca_bundle=bundle)
+    else:
+        monkeypatch.setenv(how, str(bundle))
+    with serving(says(200), tls=context) as server, to(server, settings=chosen) as client:
+        assert client.request("GET", "/x").status_code == 200
+
+
+def test_a_bundle_that_is_none_is_a_bad_setting(tmp_path: Path) -> None:
+    for bundle in (tmp_path / "absent.pem", Path(__file__)):
+        with pytest.raises(BadSetting, match="CA bundle"):
+            to("http://127.0.0.1", settings=Settings(ca_bundle=bundle))
+
+
+@pytest.mark.parametrize("how", ["setting", "HTTP_PROXY"])
+def test_requests_go_through_the_proxy(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = SETTINGS
+    with serving(says(200)) as proxy:
+        if how == "setting":
+            chosen = Settings(timeout=1, proxy=proxy.url)
+        else:
+            monkeypatch.setenv(how, proxy.url)
+        with to("http://tracker.invalid", settings=chosen) as client:
+            client.request("GET", "/x")
+        assert proxy.asked[0][1] == "http://tracker.invalid/x"
+
+
+def test_a_proxy_that_is_none_is_a_bad_setting() -> None:
+    with pytest.raises(BadSetting, match="proxy"):
+        to("http://127.0.0.1", settings=Settings(proxy="gopher://u:pw@proxy"))
+
+
+@pytest.mark.parametrize("url", ["tracker", "ftp://tracker", "http://[::1"])
+def test_an_address_that_is_none_is_a_bad_location(url: str) -> None:
+    with pytest.raises(BadLocation), to(url) as client:
+        client.request("GET", "/x")
+
+
+def test_a_key_that_no_header_can_hold_is_not_shown() -> None:
+    with pytest.raises(AuthFailed) as raised:
+        to("http://127.0.0.1", auth="abc\ndef")
+    assert "abc" not in str(raised.value)
+    with serving(says(200)) as server, to(server, auth="pasted-with-a-line-end\n") as client:
+        assert client.request("GET", "/x").status_code == 200
