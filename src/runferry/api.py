@@ -56,9 +56,10 @@ class OpenRun:
 
     def chunks(self, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks in source order; Arrow batches conform to `runferry.tables`."""
-        from runferry.transfer.incoming import conformed
+        from runferry.transfer.incoming import RowChunk, conformed
 
-        return map(conformed, self._reader.read(self.run, after))
+        for chunk in self._reader.read(self.run, after):
+            yield conformed(chunk) if isinstance(chunk, RowChunk) else chunk
 
 
 class OpenSource:

@@ -231,7 +231,8 @@ class _TableComparison:
             yield from self._grouped(
                 "changed",
                 "SELECT 0, 'row', 'source-order' FROM (SELECT"
-                " dense_rank() OVER (ORDER BY a_seq) AS ra, dense_rank() OVER (ORDER BY b_seq) AS rb FROM pairs) WHERE ra <> rb",
+                " dense_rank() OVER (ORDER BY a_seq) AS ra, dense_rank() OVER (ORDER BY b_seq) AS rb"
+                " FROM pairs) WHERE ra <> rb",
             )
 
     def _grouped(self, way: Way, query: str) -> Iterator[Difference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
@@ -18,9 +18,6 @@ from runferry.transfer.selection import Selection
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive, RunRecord
-
-
-AnyChunk = TypeVar("AnyChunk", bound=Chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ def position_of(archive: Archive, record: RunRecord) -> Position:
 
 RowChunk: TypeAlias = chunks.Points | chunks.Texts | chunks.Histograms | chunks.Console
 
-_SCHEMAS: dict[type[Chunk], pa.Schema] = {
+_SCHEMAS: dict[type[RowChunk], pa.Schema] = {
     chunks.Points: tables.POINTS,
     chunks.Texts: tables.TEXTS,
     chunks.Histograms: tables.HISTOGRAMS,
@@ -63,11 +60,9 @@ _SCHEMAS: dict[type[Chunk], pa.Schema] = {
 }
 
 
-def conformed(chunk: AnyChunk) -> AnyChunk:
+def conformed(chunk: RowChunk) -> RowChunk:
     """The chunk with exactly the columns of its table."""
-    if isinstance(chunk, RowChunk):
-        return replace(chunk, batch=tables.conform(chunk.batch, _SCHEMAS[type(chunk)]))
-    return chunk
+    return replace(chunk, batch=tables.conform(chunk.batch, _SCHEMAS[type(chunk)]))
 
 
 class Incoming:
