@@ -73,7 +73,7 @@ def locate(text: str, *, role: EndRole) -> Location:
     if named is not None and not _URL.match(text):
         return _named(named[1], text[named.end() :], role)
     if _URL.match(text):
-        scheme = text.split("://")[0].lower()
+        scheme = text.split("://", maxsplit=1)[0].lower()
         if scheme in _names(role):
             return Location(scheme, text)
         raise BadLocation(

@@ -67,13 +67,21 @@ class Crew(Generic[Tool, Item]):
         """Whether the user asked for an end."""
         return self._stop.is_set
 
+    @property
+    def outcomes(self) -> tuple[RunOutcome, ...]:
+        """All of them so far."""
+        return tuple(self._outcomes)
+
     def run(
         self, items: Iterable[Item], work: Callable[[Tool, Item], RunOutcome]
     ) -> tuple[RunOutcome, ...]:
         """One outcome for each item that was begun, in the order in which they ended.
 
-        Raises what `items` raises, and what opening the first tool raises.
+        May be called again with more items, and then returns the outcomes of all. Raises what
+        `items` raises, and what opening the first tool raises.
         """
+        if self._stop.is_set or self.aborted is not None:
+            return self.outcomes
         first = self._open_tool()  # what is wrong with all is said once, before any thread starts
         queue = iter(items)
         if self._workers == 1:
@@ -82,7 +90,7 @@ class Crew(Generic[Tool, Item]):
             self._together(first, queue, work)
         if self._broken is not None:
             raise self._broken
-        return tuple(self._outcomes)
+        return self.outcomes
 
     def _together(
         self, first: Tool, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]

@@ -137,7 +137,9 @@ def _of_address(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss
 
 def _of_values(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     fate = limits.holds.get(series.kind, Fate.KEPT)
-    checks = [(series.kind, fate, 0 if series.kind == "media" else counts.points)]
+    checks: list[tuple[str, Fate, int]] = [
+        (series.kind, fate, 0 if series.kind == "media" else counts.points)
+    ]
     if series.kind == "scalar":
         checks += [
             ("nan", limits.nan, counts.nan),

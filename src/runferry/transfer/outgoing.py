@@ -5,7 +5,7 @@ Deterministic for a record and a plan: the same number is the same chunk in ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -97,12 +97,12 @@ def _rows(batch: pa.RecordBatch, plan: RunPlan) -> Iterator[pa.RecordBatch]:
 def _droppable(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:
     """Without the rows that the destination cannot hold in any form."""
     step, time = batch.column("step"), batch.column("time")
-    tests = [
-        (limits.null_step, lambda: step.is_null()),
+    tests: list[tuple[Fate, Callable[[], pa.Array]]] = [
+        (limits.null_step, step.is_null),
         (limits.fractional_step, lambda: batch.column("step_frac").is_valid()),
         (limits.negative_step, lambda: pc.less(step, 0)),
         (limits.step_beyond, lambda: pc.greater(step, limits.max_step)),
-        (limits.null_time, lambda: time.is_null()),
+        (limits.null_time, time.is_null),
         (limits.negative_time, lambda: pc.less(time.cast(pa.int64()), 0)),
     ]
     if "value" in batch.schema.names:
@@ -110,7 +110,7 @@ def _droppable(batch: pa.RecordBatch, limits: Limits) -> pa.RecordBatch:
         tests += [
             (limits.nan, lambda: pc.is_nan(value)),
             (limits.infinity, lambda: pc.is_inf(value)),
-            (limits.null_value, lambda: value.is_null()),
+            (limits.null_value, value.is_null),
             (limits.inexact_int, lambda: batch.column("value_i64").is_valid()),
         ]
     if "text" in batch.schema.names:

@@ -25,7 +25,7 @@ class Patience:
     def pauses(self, attempt: int) -> float:
         """The pause after this many failed attempts, spread so that workers do not march."""
         capped = min(self.first_pause * 2.0**attempt, self.longest_pause)
-        return capped * random.uniform(0.75, 1.25)  # noqa: S311  no secret hangs on it
+        return capped * random.uniform(0.75, 1.25)
 
 
 class Retrying:

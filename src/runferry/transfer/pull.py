@@ -171,9 +171,7 @@ class _Pull:
             status = "unchanged"
         return self._outcome(record, status, incoming)
 
-    def _continued(
-        self, reader: Reader, run: Run, record: RunRecord, cursor: Cursor
-    ) -> RunOutcome:
+    def _continued(self, reader: Reader, run: Run, record: RunRecord, cursor: Cursor) -> RunOutcome:
         """Read what came since; without news nothing is written. Raises SourceChanged."""
         key = record.run.key
         incoming = self._incoming(run, kept_as=key)

@@ -39,6 +39,7 @@ class RunOutcome:
     size_bytes: int = 0  # of blobs that were moved
     remote: str | None = None
     losses: tuple[Loss, ...] = ()
+    possible: tuple[Loss, ...] = ()  # statistics cannot tell; each count is an upper bound
     error: str | None = None
     hint: str | None = None
 
@@ -69,6 +70,7 @@ class RunOutcome:
             "size_bytes": self.size_bytes,
             "remote": self.remote,
             "losses": [loss_json(loss) for loss in self.losses],
+            "possible_losses": [loss_json(loss) for loss in self.possible],
             "error": self.error,
             "hint": self.hint,
         }

@@ -22,7 +22,7 @@ from runferry import chunks
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey, same_value
-from runferry.transfer.compare import containment
+from runferry.transfer.compare import LOGGED_TABLES, Relation, relation_of
 from runferry.transfer.report import Status
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def records_of(archive: Archive, key: RunKey) -> tuple[RunRecord, ...]:
 
 
 class Aside:
-    """A reading of a run that is not yet in the archive: an archive of its own, on the same disk."""
+    """A reading of a run that is not in the archive yet: its own archive, on the same disk."""
 
     def __init__(self, archive: Archive, run: Run) -> None:
         self._archive = archive
@@ -107,8 +107,6 @@ class Aside:
                     yield chunks.Header(replace(run, key=key))
                 case _:
                     yield chunk
-        if self.record.position is not None:
-            yield chunks.Checkpoint(self.record.position)
 
 
 def settle(
@@ -116,14 +114,17 @@ def settle(
 ) -> tuple[RunRecord, Status]:
     """Put a reading in the place that is its own; the record there, and what that made of it."""
     for record in known:
-        if _under(aside.record, record.run.key) == record.run and record.digest == aside.record.digest:
+        if record.digest == aside.record.digest:
             return _replace(archive, aside, record.run.key), "unchanged"
     for record in known:
         match _relation(archive, record, aside):
-            case "extends":
-                return _replace(archive, aside, record.run.key), "replaced"
-            case "is-older":
+            case "extends" | "same":
+                replaced = _replace(archive, aside, record.run.key)
+                return replaced, "unchanged" if replaced.digest == record.digest else "replaced"
+            case "is older":
                 return record, "unchanged"
+            case _:
+                continue
     key = next(copy for copy in _copies(aside.run.key) if archive.record(copy.uid) is None)
     told = Loss(
         "same-key",
@@ -133,3 +134,32 @@ def settle(
         f"other content under a known key; kept beside it as {key.run_id}",
     )
     return _replace(archive, aside, key, told), "copied"
+
+
+def _relation(archive: Archive, record: RunRecord, aside: Aside) -> Relation:
+    """How a reading stands to what is kept. Without rows, what was configured decides."""
+    relation = relation_of(archive.chunks(record), aside.archive.chunks(aside.record), archive.path)
+    if relation == "differs" or any(record.of(table) for table in LOGGED_TABLES):
+        return relation
+    is_kin = record.run.started_ns == aside.record.run.started_ns and _config_fits(
+        record, aside.record
+    )
+    return relation if is_kin else "differs"
+
+
+def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
+    values = {item.path: item.value for item in read.attributes if item.role == "config"}
+    return all(
+        item.path in values and same_value(values[item.path], item.value)
+        for item in kept.attributes
+        if item.role == "config"
+    )
+
+
+def _replace(archive: Archive, aside: Aside, key: RunKey, told: Loss | None = None) -> RunRecord:
+    with archive.draft(replace(aside.run, key=key)) as draft:
+        for chunk in aside.chunks(key):
+            draft.put(chunk)
+        if told is not None:
+            draft.put(chunks.Lost(told))
+        return draft.commit()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from runferry.model import Run
+from runferry.model import Inventory, Run
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,6 +65,14 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def chosen(inventory: Inventory, selection: Selection) -> Inventory:
+    """The inventory with only those series that the user chose."""
+    if not selection.metrics:
+        return inventory
+    kept = tuple(series for series in inventory.series if selection.takes_series(series.key))
+    return replace(inventory, series=kept)
 
 
 def _ns(moment: datetime) -> int:

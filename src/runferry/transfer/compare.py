@@ -1,0 +1,274 @@
+"""Two sides of one run, value by value: rows in DuckDB, which spills, so memory stays flat.
+
+Rows are paired in passes, each on what the former left: first on step, time (in the destination's
+unit) and value, then with the step, the time or the value left open. What differs within a pair,
+and what found no partner, is counted by series and by the code that `foretell` would give it.
+Values are compared as bits, so −0.0 and the payload of a NaN count.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runferry import chunks
+from runferry.chunks import Chunk
+from runferry.transfer.compare_tables import TABLES, Table, columns_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+Relation = Literal["same", "extends", "is older", "differs"]
+
+LOGGED_TABLES = ("points", "texts", "histograms", "media")
+
+_MEMORY = "256MB"
+_ADDRESS = ("step", "frac")
+
+_PASSES: tuple[tuple[str, ...], ...] = (
+    ("step", "frac", "tick", "value"),
+    ("tick", "value"),  # another step
+    ("step", "frac", "value"),  # another time
+    ("value",),  # another step and another time
+    ("step", "frac", "tick"),  # another value
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """So many rows of a series differ in this way."""
+
+    series: int
+    code: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the destination's limits mean for rows."""
+
+    time_unit_ns: int = 1
+    max_step: int = 2**63 - 1
+    max_text_length: int = 2**31
+
+
+class RowComparison:
+    """Two sides' rows. Fill both with `add`, then ask `differences`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+        self._sql = connection
+        self._rules = rules
+        self._serial = 0
+        self.rows = 0
+        for table in TABLES:
+            for side in "ab":
+                connection.execute(
+                    f"CREATE OR REPLACE TABLE {side}_{table.name} (id BIGINT, {table.declared})"
+                )
+
+    def add(self, side: Literal["a", "b"], chunk: Chunk, numbers: Mapping[str, int]) -> None:
+        """Rows of one side; `numbers` gives each series key its number on both sides."""
+        found = columns_of(chunk, numbers)
+        if found is None or not found[1].num_rows:
+            return
+        table, rows = found
+        self._sql.register("arriving", rows)
+        self._sql.execute(
+            f"INSERT INTO {side}_{table.name} SELECT {self._serial} + row_number() OVER (), *"
+            " FROM arriving"
+        )
+        self._sql.unregister("arriving")
+        self._serial += rows.num_rows
+        self.rows += rows.num_rows if side == "a" else 0
+
+    def differences(self) -> Iterator[Difference]:
+        """Everything in which the sides differ."""
+        for table in TABLES:
+            yield from _TableComparison(self._sql, table, self._rules).differences()
+
+    def unpaired(self, tables: tuple[str, ...]) -> tuple[int, int]:
+        """How many rows of either side have no exact partner, leaving `seq` aside."""
+        sums = [0, 0]
+        for table in TABLES:
+            if table.name in tables:
+                left, right = _TableComparison(self._sql, table, Rules()).unpaired()
+                sums[0] += left
+                sums[1] += right
+        return sums[0], sums[1]
+
+
+class _TableComparison:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: Table, rules: Rules) -> None:
+        self._sql = connection
+        self._table = table
+        self._rules = rules
+        unit = rules.time_unit_ns
+        self._tick = "t" if unit == 1 else f"t - ((t % {unit}) + {unit}) % {unit}"
+
+    def unpaired(self) -> tuple[int, int]:
+        self._prepare()
+        if self._count("left_a") and self._count("left_b"):
+            self._pair(_PASSES[0])
+        return self._count("left_a"), self._count("left_b")
+
+    def differences(self) -> Iterator[Difference]:
+        self._prepare()
+        for columns in _PASSES:
+            if not (self._count("left_a") and self._count("left_b")):
+                break
+            self._pair(columns)
+        yield from self._changed()
+        yield from self._reordered()
+        if self._count("left_a"):
+            yield from self._absent()
+        if self._count("left_b"):
+            yield from self._grouped("SELECT sid, 'invented' FROM left_b")
+
+    def _prepare(self) -> None:
+        name = self._table.name
+        for side in "ab":
+            self._sql.execute(
+                f"CREATE OR REPLACE TABLE left_{side} AS"
+                f" SELECT *, {self._tick} AS tick FROM {side}_{name}"
+            )
+        self._sql.execute(
+            "CREATE OR REPLACE TABLE pairs AS SELECT a.*, b.* FROM"
+            f" (SELECT {self._named('a')} FROM left_a LIMIT 0) a,"
+            f" (SELECT {self._named('b')} FROM left_b LIMIT 0) b"
+        )
+
+    def _named(self, side: str) -> str:
+        columns = ("id", *self._table.columns, "tick")
+        return ", ".join(f"{column} AS {side}_{column}" for column in columns)
+
+    def _pair(self, columns: tuple[str, ...]) -> None:
+        table = self._table
+        same = ["sid"]
+        for column in columns:
+            same += table.values if column == "value" else [column]
+        rest = [c for c in (*table.aspects, "step", "frac", "t", "seq") if c not in same]
+        ranked = (
+            f"row_number() OVER (PARTITION BY {', '.join(same)} ORDER BY {', '.join(rest)}, id)"
+        )
+        on = " AND ".join(f"a.a_{c} IS NOT DISTINCT FROM b.b_{c}" for c in same)
+        self._sql.execute(
+            f"INSERT INTO pairs SELECT a.* EXCLUDE (a_rank), b.* EXCLUDE (b_rank) FROM"
+            f" (SELECT {self._named('a')}, {ranked} AS a_rank FROM left_a) a JOIN"
+            f" (SELECT {self._named('b')}, {ranked} AS b_rank FROM left_b) b"
+            f" ON a.a_rank = b.b_rank AND {on}"
+        )
+        for side in "ab":
+            self._sql.execute(f"DELETE FROM left_{side} WHERE id IN (SELECT {side}_id FROM pairs)")
+
+    def _changed(self) -> Iterator[Difference]:
+        """What differs within a pair."""
+        step = "a_step IS DISTINCT FROM b_step OR a_frac IS DISTINCT FROM b_frac"
+        value = " OR ".join(f"a_{c} IS DISTINCT FROM b_{c}" for c in self._table.values)
+        tests = [
+            (step, self._step_code("a_")),
+            ("a_t IS DISTINCT FROM b_t", self._time_code("a_", "b_")),
+            (value, self._value_code("a_")),
+        ]
+        tests += [
+            (f"a_{column} IS DISTINCT FROM b_{column}", f"'{code}'")
+            for column, code in self._table.aspects.items()
+        ]
+        for test, code in tests:
+            yield from self._grouped(f"SELECT a_sid, {code} FROM pairs WHERE {test}")
+
+    def _step_code(self, a: str) -> str:
+        return (
+            f"CASE WHEN {a}step IS NULL THEN 'null-step' WHEN {a}frac IS NOT NULL THEN"
+            f" 'fractional-step' WHEN {a}step < 0 THEN 'negative-step'"
+            f" WHEN {a}step > {self._rules.max_step} THEN 'step-beyond' ELSE 'step' END"
+        )
+
+    def _time_code(self, a: str, b: str) -> str:
+        return (
+            f"CASE WHEN {a}t IS NULL THEN 'null-time' WHEN {a}t < 0 THEN 'negative-time'"
+            f" WHEN {a}tick = {b}tick THEN 'finer-time' ELSE 'time' END"
+        )
+
+    def _value_code(self, a: str) -> str:
+        cases = self._table.value_cases(a, self._rules.max_text_length)
+        return f"CASE {cases} ELSE 'value' END"
+
+    def _absent(self) -> Iterator[Difference]:
+        """Rows without a partner: by what they are, and as duplicates of rows that have one."""
+        table = self._table
+        same = ["sid", "step", "frac", "tick", *table.values]
+        on = " AND ".join(f"l.{c} IS NOT DISTINCT FROM p.b_{c}" for c in same)
+        falls = (
+            f"EXISTS (SELECT 1 FROM a_{table.name} e WHERE e.sid = l.sid AND e.seq < l.seq"
+            " AND e.step > l.step)"
+        )
+        yield from self._grouped(
+            "SELECT sid, CASE"
+            f" WHEN EXISTS (SELECT 1 FROM pairs p WHERE {on}) THEN 'duplicate-point'"
+            f" {table.value_cases('l.', self._rules.max_text_length)}"
+            " WHEN l.step IS NULL THEN 'null-step' WHEN l.frac IS NOT NULL THEN 'fractional-step'"
+            f" WHEN l.step < 0 THEN 'negative-step' WHEN l.step > {self._rules.max_step} THEN"
+            " 'step-beyond' WHEN l.t IS NULL THEN 'null-time' WHEN l.t < 0 THEN 'negative-time'"
+            f" WHEN {falls} THEN 'falling-step' ELSE 'missing' END FROM left_a l",
+            prefix="absent:",
+        )
+
+    def _reordered(self) -> Iterator[Difference]:
+        """Pairs that stand elsewhere in the source's order, or are grouped otherwise."""
+        if self._count("pairs WHERE a_seq <> b_seq"):
+            yield from self._grouped(
+                "SELECT 0, 'source-order' FROM (SELECT dense_rank() OVER (ORDER BY a_seq) AS ra,"
+                " dense_rank() OVER (ORDER BY b_seq) AS rb FROM pairs) WHERE ra <> rb"
+            )
+
+    def _grouped(self, query: str, prefix: str = "") -> Iterator[Difference]:
+        rows = self._sql.execute(
+            f"SELECT sid, code, count(*) FROM ({query}) AS found(sid, code)"
+            " GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        for series, code, count in rows:
+            yield Difference(series, prefix + code, count)
+
+    def _count(self, table: str) -> int:
+        row = self._sql.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def row_database(folder: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A private database that keeps little in memory and spills below `folder`."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix=".compare-", dir=folder) as spill:
+        settings: dict[str, Any] = {
+            "memory_limit": _MEMORY,
+            "threads": 1,
+            "temp_directory": spill,
+            "preserve_insertion_order": False,
+        }
+        connection = duckdb.connect(":memory:", config=settings)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def relation_of(kept: Iterable[Chunk], read: Iterable[Chunk], folder: Path) -> Relation:
+    """Whether what was read extends what is kept, by the rows that were logged."""
+    with row_database(folder) as connection:
+        comparison = RowComparison(connection, Rules())
+        numbers: dict[str, int] = {}
+        for side, source in (("a", kept), ("b", read)):
+            for chunk in source:
+                if isinstance(chunk, chunks.SeriesFacts):
+                    for series in chunk.items:
+                        numbers.setdefault(series.key, len(numbers))
+                comparison.add("a" if side == "a" else "b", chunk, numbers)
+        only_kept, only_read = comparison.unpaired(LOGGED_TABLES)
+    if not only_kept:
+        return "extends" if only_read else "same"
+    return "differs" if only_read else "is older"

@@ -1,0 +1,190 @@
+"""How rows of each table look to a comparison: integers and bits where there are any."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from runferry import chunks
+from runferry.chunks import Chunk
+from runferry.model import Blob, MediaItem
+from runferry.tables import to_json
+
+_ABS = 2**63 - 1
+_INFINITY = 0x7FF0_0000_0000_0000
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns: an address, values by which rows are known, and aspects that may be lost."""
+
+    name: str
+    types: Mapping[str, str]
+    aspects: Mapping[str, str] = field(default_factory=dict)  # column → code of its loss
+
+    @property
+    def values(self) -> list[str]:
+        """The columns that say which row this is."""
+        return [c for c in self.types if c not in self.aspects]
+
+    @property
+    def columns(self) -> list[str]:
+        """All of them, in order."""
+        return ["sid", "step", "frac", "t", "seq", *self.types]
+
+    @property
+    def declared(self) -> str:
+        """For CREATE TABLE."""
+        address = "sid INTEGER, step BIGINT, frac INTEGER, t BIGINT, seq BIGINT"
+        return ", ".join([address, *(f"{name} {kind}" for name, kind in self.types.items())])
+
+    def value_cases(self, prefix: str, longest: int) -> str:
+        """CASE branches that tell by the original's value why it may have been lost."""
+        if self.name == "points":
+            size = f"({prefix}bits & {_ABS})"
+            return (
+                f"WHEN {prefix}bits IS NULL THEN 'null-value'"
+                f" WHEN {size} = {_INFINITY} THEN 'infinity' WHEN {size} > {_INFINITY} THEN 'nan'"
+                f" WHEN {prefix}exact IS NOT NULL THEN 'inexact-int'"
+            )
+        if self.name == "texts":
+            return f"WHEN length({prefix}text) > {longest} THEN 'long-text'"
+        return "WHEN false THEN ''"
+
+
+TABLES = (
+    Table(
+        "points",
+        {"bits": "BIGINT", "exact": "BIGINT", "kind": "VARCHAR"},
+        {"exact": "inexact-int", "kind": "number-kind"},
+    ),
+    Table("texts", {"text": "VARCHAR", "form": "VARCHAR"}, {"form": "text-form"}),
+    Table(
+        "histograms",
+        {"edges": "BIGINT[]", "counts": "BIGINT[]", "counts_kind": "VARCHAR", "extra": "VARCHAR"},
+        {"counts_kind": "counts-kind", "extra": "histogram-extra"},
+    ),
+    Table(
+        "media",
+        {
+            "media_type": "VARCHAR",
+            "sha256": "VARCHAR",
+            "position": "INTEGER",
+            "caption": "VARCHAR",
+            "metadata": "VARCHAR",
+            "path": "VARCHAR",
+        },
+        {"caption": "media-caption", "metadata": "media-metadata", "path": "media-path"},
+    ),
+    Table("console", {"line": "VARCHAR", "stream": "VARCHAR"}),
+    Table("raw", {"record_type": "VARCHAR", "payload": "BLOB", "reason": "VARCHAR"}),
+)
+_BY_NAME = {table.name: table for table in TABLES}
+
+
+def columns_of(chunk: Chunk, numbers: Mapping[str, int]) -> tuple[Table, pa.Table] | None:
+    """A chunk's rows in the columns of its table; None for a chunk without rows."""
+    match chunk:
+        case chunks.Points(batch):
+            values = [_bits(batch.column("value")), batch.column("value_i64")]
+            return _rows("points", batch, numbers, [*values, _text(batch, "kind")])
+        case chunks.Texts(batch):
+            return _rows("texts", batch, numbers, [batch.column("text"), _text(batch, "form")])
+        case chunks.Histograms(batch):
+            lists = [_list_bits(batch.column(name)) for name in ("edges", "counts")]
+            rest = [_text(batch, "counts_kind"), batch.column("extra")]
+            return _rows("histograms", batch, numbers, [*lists, *rest])
+        case chunks.Console(batch):
+            nothing = pa.nulls(batch.num_rows, pa.int64())
+            address = [pa.array(np.zeros(batch.num_rows, np.int32)), nothing, nothing]
+            values = [batch.column("line"), _text(batch, "stream")]
+            return _table("console", [*address, _time_ns(batch), batch.column("seq"), *values])
+        case chunks.Media(items):
+            return _media(items, numbers)
+        case chunks.Raw():
+            row = [0, None, None, None, chunk.seq, chunk.record_type, chunk.payload, chunk.reason]
+            return _table("raw", [pa.array([cell]) for cell in row])
+        case _:
+            return None
+
+
+def _rows(
+    name: str, batch: pa.RecordBatch, numbers: Mapping[str, int], values: list[pa.Array]
+) -> tuple[Table, pa.Table]:
+    keys = batch.column("key")
+    series = pa.array([numbers[key] for key in keys.dictionary.to_pylist()], pa.int32())
+    address = [
+        series.take(keys.indices),
+        batch.column("step"),
+        batch.column("step_frac"),
+        _time_ns(batch),
+        batch.column("seq"),
+    ]
+    return _table(name, [*address, *values])
+
+
+def _table(name: str, columns: list[pa.Array]) -> tuple[Table, pa.Table]:
+    table = _BY_NAME[name]
+    return table, pa.table(columns, names=table.columns)
+
+
+def _time_ns(batch: pa.RecordBatch) -> pa.Array:
+    time_us = batch.column("time").cast(pa.int64())
+    below = batch.column("time_ns").fill_null(0).cast(pa.int64())
+    total = time_us.to_numpy(zero_copy_only=False)
+    if time_us.null_count:
+        mask = time_us.is_null().to_numpy(zero_copy_only=False)
+        total = time_us.fill_null(0).to_numpy(zero_copy_only=False)
+        return pa.array(total * 1000 + below.to_numpy(zero_copy_only=False), mask=mask)
+    return pa.array(total * 1000 + below.to_numpy(zero_copy_only=False))
+
+
+def _bits(values: pa.Array) -> pa.Array:
+    return values.view(pa.int64())
+
+
+def _list_bits(lists: pa.ListArray) -> pa.Array:
+    """Lists of doubles as lists of their bits; slots of null lists hold nothing."""
+    mask = lists.is_null() if lists.null_count else None
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, _bits(lists.flatten()), mask=mask)
+
+
+def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batch.column(name).cast(pa.string())
+
+
+def _media(items: tuple[MediaItem, ...], numbers: Mapping[str, int]) -> tuple[Table, pa.Table]:
+    rows = [
+        (
+            numbers[item.key],
+            item.at.step,
+            item.at.step_frac,
+            item.at.time_ns,
+            item.at.seq,
+            item.media_type,
+            blob_hash(item.blob),
+            item.index,
+            item.caption,
+            json.dumps(to_json(item.metadata), sort_keys=True),
+            item.path,
+        )
+        for item in items
+    ]
+    return _table("media", [pa.array(column) for column in zip(*rows, strict=True)])
+
+
+def blob_hash(blob: Blob) -> str | None:
+    """SHA-256 of the bytes, read if need be; None when they are gone."""
+    if blob.open is None:
+        return None
+    if blob.sha256 is not None:
+        return blob.sha256
+    with blob.open() as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

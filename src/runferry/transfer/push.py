@@ -1,0 +1,145 @@
+"""Archive into destination, with a ledger that advances only after the effect.
+
+A run that is there, sealed, with this very content, costs no traffic. A half-sent one continues
+where the destination allows it. A sealed one that has grown gets the new segments only, if what
+was sent are the segments that still stand in the archive; else it is sent again in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from runferry.losses import Fate
+from runferry.model import Run
+from runferry.ports import Location, Writer
+from runferry.registry import writer as writer_class
+from runferry.transfer.crew import Crew
+from runferry.transfer.patience import Patience, Retrying
+from runferry.transfer.plan import plan
+from runferry.transfer.progress import Observer, Silent, StopToken
+from runferry.transfer.report import Report, RunOutcome
+from runferry.transfer.selection import EVERYTHING, Selection, chosen
+from runferry.transfer.sending import Sending, Trip
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+
+OpenWriter = Callable[[], Writer]
+
+
+def push(
+    archive: Archive,
+    destination: Location,
+    *,
+    selection: Selection = EVERYTHING,
+    workers: int = 1,
+    allow: Fate = Fate.REENCODED,
+    restart: bool = False,
+    patience: Patience | None = None,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+    open_writer: OpenWriter | None = None,
+) -> Report:
+    """Bring every selected run of the archive into the destination; what is there stays put.
+
+    Runs whose losses go beyond `allow` are moved all the same, and reported: the exit code says
+    so. `restart` gives up what was half sent under another plan. Raises what opening the
+    destination raises; the failure of one run is an outcome.
+    """
+    observer, stop = observer or Silent(), stop or StopToken()
+    if open_writer is None:
+        kind = writer_class(destination.tracker)
+        open_writer = lambda: kind.open(destination)  # noqa: E731
+    retrying = Retrying(patience or Patience(), stop, observer)
+    trip = Trip(archive, str(destination), selection, observer, stop, retrying, restart)
+    crew = Crew[Writer, Run](
+        "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
+    )
+    waves = list(parents_first(selected_headers(archive, selection)))
+    observer.phase("push", sum(map(len, waves)))
+    for wave in waves:
+        crew.run(wave, partial(_bring, trip))
+    return Report(
+        phase="push",
+        source=str(Location("archive", str(archive.path))),
+        destination=str(destination),
+        allowed=allow,
+        outcomes=crew.outcomes,
+        aborted=None if crew.aborted is None else str(crew.aborted),
+        is_interrupted=crew.is_interrupted,
+    )
+
+
+def plan_all(
+    archive: Archive,
+    destination: Location,
+    *,
+    selection: Selection = EVERYTHING,
+    allow: Fate = Fate.REENCODED,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+) -> Report:
+    """What `push` would do: names and losses of every selected run. Nothing is sent."""
+    observer, stop = observer or Silent(), stop or StopToken()
+    limits = writer_class(destination.tracker).limits
+    headers = list(selected_headers(archive, selection))
+    observer.phase("plan", len(headers))
+    outcomes = []
+    for header in headers:
+        record = archive.record(header.uid)
+        if record is None or stop.is_set:
+            continue
+        inventory = chosen(archive.inventory(record), selection)
+        planned = plan(inventory, limits)
+        outcome = RunOutcome.of(
+            header,
+            "planned",
+            rows=sum(inventory.rows.values()),
+            losses=(*record.losses, *planned.losses),
+            possible=planned.possible,
+        )
+        observer.ended("plan", outcome)
+        outcomes.append(outcome)
+    return Report(
+        phase="plan",
+        source=str(Location("archive", str(archive.path))),
+        destination=str(destination),
+        allowed=allow,
+        outcomes=tuple(outcomes),
+        is_interrupted=stop.is_set,
+    )
+
+
+def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
+    """The headers of the runs that the user chose."""
+    for record in archive.records():
+        if selection.takes_run(record.run):
+            yield record.run
+
+
+def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
+    """Waves of runs: whoever is nested in another comes in a later wave than that one."""
+    left = {(run.key.tracker, run.key.scope, run.key.run_id): run for run in runs}
+    while left:
+        wave = {
+            key: run
+            for key, run in left.items()
+            if run.parent is None or (*key[:2], run.parent) not in left or run.parent == key[2]
+        }
+        wave = wave or left  # a circle of parents: nobody is first
+        yield list(wave.values())
+        left = {key: run for key, run in left.items() if key not in wave}
+
+
+def _bring(trip: Trip, writer: Writer, run: Run) -> RunOutcome:
+    """Bring one run up to date there."""
+    record = trip.archive.record(run.uid)
+    if record is None:  # taken out of the archive since it was listed
+        return RunOutcome.of(run, "unchanged")
+    delivery = trip.archive.ledger.get(run.uid, trip.destination)
+    is_done = delivery is not None and delivery.stage in ("sealed", "verified")
+    if delivery is not None and is_done and delivery.digest == trip.content(record):
+        return RunOutcome.of(run, "unchanged", remote=delivery.remote, losses=delivery.losses)
+    return Sending(trip, writer, record, delivery).go()

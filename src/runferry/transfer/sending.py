@@ -1,0 +1,307 @@
+"""One run on its way to one destination: where to begin, what to send, when to say so.
+
+    absent → created → sending(n) → sealed → verified
+
+The ledger says at most what is true there: each step is written after its effect, so a crash
+between the two repeats a step that `find`, `stored` or a harmless `append` makes good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from runferry import chunks
+from runferry.archive.layout import ROW_TABLES
+from runferry.archive.ledger import Delivery, Stage
+from runferry.chunks import Chunk
+from runferry.errors import Conflict, PlanChanged, RunMissing
+from runferry.model import Uid
+from runferry.ports import Progress, RemoteId, Writer
+from runferry.transfer.incoming import weight
+from runferry.transfer.outgoing import outgoing
+from runferry.transfer.patience import Retrying
+from runferry.transfer.plan import RunPlan, plan
+from runferry.transfer.progress import Interrupted, Observer, StopToken
+from runferry.transfer.report import RunOutcome, Status
+from runferry.transfer.selection import Selection, chosen
+
+if TYPE_CHECKING:
+    from runferry.archive.record import RunRecord, Segment
+    from runferry.archive.store import Archive
+
+_LEDGER_SECONDS = 1.0  # a ledger that lags behind is true, and a synced write costs milliseconds
+
+
+@dataclass(frozen=True)
+class Trip:
+    """What all runs of one push have in common."""
+
+    archive: Archive
+    destination: str  # without credentials
+    selection: Selection
+    observer: Observer
+    stop: StopToken
+    retrying: Retrying
+    restart: bool = False
+
+    def content(self, record: RunRecord) -> str:
+        """Tells what is to be sent of a run from any other content, or choice of series."""
+        metrics = self.selection.metrics_hash
+        return f"{record.digest}/{metrics}" if metrics else record.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where sending begins."""
+
+    remote: RemoteId
+    status: Status
+    base: int = 0  # the number of the first chunk
+    first: int = 0  # the number of the first chunk that has not arrived
+    skip: tuple[Segment, ...] = ()
+
+
+class Sending:
+    """Brings one record to one destination."""
+
+    def __init__(
+        self, trip: Trip, writer: Writer, record: RunRecord, delivery: Delivery | None
+    ) -> None:
+        self._trip = trip
+        self._archive = trip.archive
+        self._writer = writer
+        self._record = record
+        self._uid: Uid = record.run.uid
+        self._delivery = delivery
+        self._content = trip.content(record)
+        inventory = chosen(trip.archive.inventory(record), trip.selection)
+        self._plan: RunPlan = plan(inventory, writer.limits)
+        self._losses = (*record.losses, *self._plan.losses)
+        self._resend = writer.limits.resend
+
+    def go(self) -> RunOutcome:
+        """Send what is missing, and seal. Raises PlanChanged, Conflict, what the writer raises."""
+        start = self._start()
+        try:
+            sent, rows, size_bytes = self._send(start)
+            self._call(lambda: self._writer.seal(start.remote, self._record.run))
+        except RunMissing:  # somebody removed it meanwhile: the next push begins anew
+            self._archive.ledger.forget(self._uid, self._trip.destination)
+            raise
+        self._put(start, "sealed", sent)
+        return self._outcome(start, rows, size_bytes)
+
+    # --- where to begin ---------------------------------------------------------------------------
+
+    def _start(self) -> Start:
+        delivery = self._delivery
+        if delivery is None:
+            return self._found()
+        self._remote = RemoteId(delivery.remote)
+        try:
+            stored = self._trip.retrying.call(lambda: self._writer.stored(self._remote))
+        except RunMissing:
+            self._archive.ledger.forget(self._uid, self._trip.destination)
+            return self._found()
+        if delivery.stage in ("sealed", "verified"):
+            return self._grown(delivery)
+        return self._resumed(delivery, stored)
+
+    def _found(self) -> Start:
+        """The ledger knows nothing; another machine, or a crash, may have left the run there."""
+        remote = self._trip.retrying.call(lambda: self._writer.find(self._uid))
+        if remote is None:
+            return self._created("new")
+        stored = self._trip.retrying.call(lambda: self._writer.stored(remote))
+        is_sealed = stored is not None and stored.is_sealed
+        if self._resend == "harmless":  # whatever is there: all of it again makes it right
+            return self._begun(Start(remote, "replaced" if is_sealed else "new"))
+        if not is_sealed:
+            return self._afresh(remote, "new")
+        if self._resend == "atomic":
+            return self._created("replaced")
+        raise Conflict(
+            "the run is there, complete, and this archive does not know what was sent",
+            where=f"{self._trip.destination} ({remote})",
+            hint="push from the archive that sent it, or remove the run there first",
+        )
+
+    def _resumed(self, delivery: Delivery, stored: Progress | None) -> Start:
+        """Half sent: on from there, if it is still the same thing that is sent."""
+        is_same = delivery.digest == self._content
+        if is_same and delivery.plan == self._plan.hash:
+            return self._continued(delivery, stored)
+        if not is_same and delivery.plan.startswith(f"{self._plan.rules}-"):
+            return self._again(
+                delivery, stored
+            )  # the source grew meanwhile; names stay what they were
+        if self._trip.restart:
+            return self._afresh(self._remote, "new")
+        raise PlanChanged(
+            "half of this run was sent under another plan, and the two would mix",
+            where=f"{self._trip.destination} ({delivery.remote})",
+            hint="runferry push --restart removes that half there and begins anew",
+        )
+
+    def _continued(self, delivery: Delivery, stored: Progress | None) -> Start:
+        status: Status = "grown" if delivery.base else "new"
+        skip = self._segments_in(delivery.segments) if delivery.base else ()
+        if self._resend == "harmless":
+            return Start(self._remote, status, delivery.base, delivery.sent, skip)
+        if self._resend == "continue" and stored is not None and stored.chunks is not None:
+            return Start(self._remote, status, delivery.base, stored.chunks, skip)
+        return self._rewritten(stored, status)
+
+    def _again(self, delivery: Delivery, stored: Progress | None) -> Start:
+        status: Status = "grown" if delivery.base else "new"
+        if self._resend == "harmless":
+            return self._begun(Start(self._remote, status))
+        return self._rewritten(stored, status)
+
+    def _rewritten(self, stored: Progress | None, status: Status) -> Start:
+        if self._resend == "atomic" and stored is not None and stored.is_sealed:
+            return self._created(status)  # what stands there stays until it is replaced whole
+        return self._afresh(self._remote, status)
+
+    def _grown(self, delivery: Delivery) -> Start:
+        """Sealed there, and other content here: the new segments, or all of it."""
+        is_prefix = set(delivery.segments) <= set(self._segments())
+        has_rules = delivery.plan.startswith(f"{self._plan.rules}-")
+        is_chosen_alike = delivery.digest.partition("/")[2] == self._content.partition("/")[2]
+        if is_prefix and has_rules and is_chosen_alike and self._resend != "atomic":
+            skip = self._segments_in(delivery.segments)
+            if self._plan.order == "any" or self._is_later(skip):
+                return self._begun(Start(self._remote, "grown", delivery.sent, delivery.sent, skip))
+        if self._resend == "harmless":
+            return self._begun(Start(self._remote, "replaced"))
+        if self._resend == "atomic":
+            return self._created("replaced")
+        raise Conflict(
+            "the run changed in a way that cannot be appended to what was sent",
+            where=f"{self._trip.destination} ({delivery.remote})",
+            hint="remove the run there, then push again",
+        )
+
+    def _is_later(self, sent: tuple[Segment, ...]) -> bool:
+        """Whether all new rows come at or after the last step that was sent."""
+        fresh = tuple(segment for segment in self._record.segments if segment not in sent)
+        last_sent = max((last for _, last in self._steps(skip=fresh)), default=None)
+        first_new = min((first for first, _ in self._steps(skip=sent)), default=None)
+        return last_sent is None or first_new is None or first_new >= last_sent
+
+    def _steps(self, skip: tuple[Segment, ...]) -> Iterator[tuple[int, int]]:
+        """The first and last step of each batch."""
+        for chunk in self._archive.chunks(self._record, skip=skip):
+            if isinstance(chunk, (chunks.Points, chunks.Texts, chunks.Histograms)):
+                ends = pc.min_max(chunk.batch.column("step")).as_py()
+                if ends["min"] is not None:
+                    yield ends["min"], ends["max"]
+            elif isinstance(chunk, chunks.Media):
+                steps = [item.at.step for item in chunk.items if item.at.step is not None]
+                if steps:
+                    yield min(steps), max(steps)
+
+    def _afresh(self, remote: RemoteId, status: Status) -> Start:
+        """Remove what is half there, and begin anew."""
+        self._trip.retrying.call(lambda: self._writer.discard(remote))
+        self._archive.ledger.forget(self._uid, self._trip.destination)
+        return self._created(status)
+
+    def _created(self, status: Status) -> Start:
+        remote = self._trip.retrying.call(
+            lambda: self._writer.create(self._record.run, self._uid),
+            already=lambda: self._writer.find(self._uid),
+        )
+        return self._begun(Start(remote, status))
+
+    def _begun(self, start: Start) -> Start:
+        self._put(start, "created", start.first)
+        return start
+
+    # --- sending ----------------------------------------------------------------------------------
+
+    def _send(self, start: Start) -> tuple[int, int, int]:
+        source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
+        number, rows, size_bytes, said = start.base, 0, 0, time.monotonic()
+        for number, chunk in enumerate(outgoing(source, self._plan), start.base):
+            if number < start.first:
+                continue
+            if self._trip.stop.is_set:
+                self._put(start, "sending", number)
+                raise Interrupted
+            self._append(start.remote, number, chunk)
+            more_rows, more_bytes = weight(chunk)
+            rows, size_bytes = rows + more_rows, size_bytes + more_bytes
+            self._trip.observer.advanced("push", self._record.run, more_rows, more_bytes)
+            if time.monotonic() - said > _LEDGER_SECONDS:
+                self._put(start, "sending", number + 1)
+                said = time.monotonic()
+        return number + 1, rows, size_bytes
+
+    def _append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+        if self._resend == "atomic":  # authored on this machine: nothing to wait for
+            self._writer.append(remote, number, chunk)
+            return
+        already = None
+        if self._resend == "continue":
+            already = lambda: self._has_arrived(remote, number)  # noqa: E731
+        self._call(lambda: self._writer.append(remote, number, chunk), already)
+
+    def _has_arrived(self, remote: RemoteId, number: int) -> bool | None:
+        stored = self._writer.stored(remote)
+        arrived = stored is not None and stored.chunks is not None and stored.chunks > number
+        return True if arrived else None
+
+    def _call(
+        self, request: Callable[[], None], already: Callable[[], bool | None] | None = None
+    ) -> None:
+        def requested() -> bool:
+            request()
+            return True
+
+        self._trip.retrying.call(requested, already=already)
+
+    # --- the ledger -------------------------------------------------------------------------------
+
+    def _put(self, start: Start, stage: Stage, sent: int) -> None:
+        segments = self._segments() if stage == "sealed" else [s.sha256 for s in start.skip]
+        self._archive.ledger.put(
+            Delivery(
+                uid=self._uid,
+                destination=self._trip.destination,
+                stage=stage,
+                remote=start.remote,
+                plan=self._plan.hash,
+                generation=self._record.generation,
+                sent=sent,
+                base=start.base,
+                digest=self._content,
+                segments=tuple(segments),
+                losses=self._losses,
+            )
+        )
+
+    def _segments(self) -> list[str]:
+        return [s.sha256 for s in self._record.segments if s.table in ROW_TABLES]
+
+    def _segments_in(self, hashes: tuple[str, ...]) -> tuple[Segment, ...]:
+        """The row segments with these hashes; what a commit states anew is always sent again."""
+        return tuple(
+            s for s in self._record.segments if s.table in ROW_TABLES and s.sha256 in hashes
+        )
+
+    def _outcome(self, start: Start, rows: int, size_bytes: int) -> RunOutcome:
+        return RunOutcome.of(
+            self._record.run,
+            start.status,
+            rows=rows,
+            size_bytes=size_bytes,
+            remote=start.remote,
+            losses=self._losses,
+            possible=self._plan.possible,
+        )
