@@ -33,4 +33,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-

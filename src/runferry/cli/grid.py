@@ -26,26 +26,35 @@ class Column:
 
 
 def show(
-    console: Console, columns: Sequence[Column], rows: Iterable[Sequence[str]], ellipsis: str = "…"
+    console: Console,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    ellipsis: str = "…",
+    *,
+    keep_empty: bool = False,
 ) -> None:
-    """Prints the table. Columns that are empty throughout are left out."""
+    """Prints the table; columns that are empty throughout are left out unless they are wanted."""
     from rich.cells import cell_len
     from rich.text import Text
 
+    titles = [column.title for column in columns]
     cells = [[printable(cell) for cell in row] for row in rows]
-    kept = [n for n in range(len(columns)) if any(row[n] for row in cells)]
-    widths = {
-        n: max(cell_len(columns[n].title), *(cell_len(row[n]) for row in cells)) for n in kept
-    }
+    kept = [n for n in range(len(columns)) if keep_empty or any(row[n] for row in cells)]
+    widths = {n: max(cell_len(row[n]) for row in (titles, *cells)) for n in kept}
     widths = fitted(widths, [n for n in kept if columns[n].is_elastic], console.width)
-    for row in ([column.title for column in columns], *cells):
-        line = []
+
+    def line(row: Sequence[str], style: str = "") -> None:
+        texts = []
         for n in kept:
             text = shortened(row[n], widths[n], ellipsis)
             space = " " * (widths[n] - cell_len(text))
-            line.append(text + space if columns[n].side == "left" else space + text)
-        style = "bold" if row is not cells and row == [c.title for c in columns] else ""
-        console.print(Text((" " * GAP).join(line).rstrip(), style), soft_wrap=True)
+            texts.append(text + space if columns[n].side == "left" else space + text)
+        console.print(Text((" " * GAP).join(texts).rstrip(), style), soft_wrap=True)
+
+    if cells or keep_empty:
+        line(titles, "bold")
+    for row in cells:
+        line(row)
 
 
 def fitted(widths: dict[int, int], elastic: Sequence[int], room: int) -> dict[int, int]:

@@ -18,11 +18,19 @@ LOGGER = logging.getLogger("runferry")
 class Redacting(logging.Formatter):
     """Takes credentials out of whatever was logged, tracebacks included."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
         return without_credentials(super().format(record))
+
+
+class _Shown(logging.Handler):
+    """Looks stderr up anew each time: while a bar is drawn it is another one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record as a line."""
+        print(self.format(record), file=sys.stderr)
 
 
 def level_of(verbosity: int) -> int:
@@ -34,7 +42,7 @@ def level_of(verbosity: int) -> int:
 @contextmanager
 def logging_to(log_file: Path | None, verbosity: int) -> Iterator[None]:
     """The log on stderr, and in the file, for as long as this lasts. Raises BadSetting."""
-    shown = logging.StreamHandler(sys.stderr)
+    shown = _Shown()
     shown.setLevel(level_of(verbosity))
     shown.setFormatter(Redacting("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [shown]

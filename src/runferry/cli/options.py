@@ -30,7 +30,9 @@ COMMON: dict[str, tuple[Any, object]] = {
 }
 
 SETTINGS: dict[str, Any] = {
-    "archive": typer.Option("--archive", metavar="PATH", help="The archive. [default: ./.runferry]"),
+    "archive": typer.Option(
+        "--archive", metavar="PATH", help="The archive. [default: ./.runferry]"
+    ),
     "workers": typer.Option("--workers", metavar="N", help="Runs moved at the same time."),
     "allow": typer.Option(
         "--allow",

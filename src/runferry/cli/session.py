@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from runferry.cli import failure
-from runferry.cli.streams import console, spells
-from runferry.errors import BadSetting, RunferryError
+from runferry.cli.streams import console, printable, spells
+from runferry.errors import BadSetting, ExitCode, RunferryError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from runferry.settings import Resolved, Settings
     from runferry.transfer.progress import Observer, StopToken
     from runferry.transfer.selection import Selection
+
+
+class Result(Protocol):
+    """What a transfer returns."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What it comes to."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        ...
 
 
 @dataclass
@@ -74,16 +87,42 @@ class Session:
         """stdout, for people."""
         return console(sys.stdout, self.settings.color)
 
+    @property
+    def runs_shown(self) -> int:
+        """Runs that are listed one by one after a transfer; -v lists more."""
+        return 100_000 if self.verbosity > 0 else 20
+
     @cached_property
     def ellipsis(self) -> str:
         """What stands for letters left out."""
-        return "…" if spells(sys.stdout, "…") else "..."
+        return "…" if self.can_spell("…") else "..."
+
+    def can_spell(self, text: str) -> bool:
+        """Whether stdout's encoding has these characters."""
+        return spells(sys.stdout, text)
 
     def print_json(self, document: object) -> None:
         """One JSON document on stdout, in ASCII where the stream has no more."""
-        is_ascii = not spells(sys.stdout, "\u2026\U0001f6a2")
+        is_ascii = not self.can_spell("\u2026\U0001f6a2")
         text = json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, indent=2)
         sys.stdout.write(f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless -q."""
+        if self.verbosity >= 0:
+            print(printable(text), file=sys.stderr)
+
+    def complain(self, what: str, where: str = "", hint: str | None = None) -> None:
+        """A failure on stderr that does not end the verb."""
+        failure.tell(RunferryError(what, where=where, hint=hint or ""))
+
+    def conclude(self, report: Result, show: Callable[[Session, Any], None]) -> ExitCode:
+        """Prints what came of a transfer, for people or as JSON."""
+        if self.is_json:
+            self.print_json(report.to_json())
+        else:
+            show(self, report)
+        return report.exit_code
 
     @contextmanager
     def working(self) -> Iterator[tuple[Observer, StopToken]]:
