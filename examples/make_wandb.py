@@ -17,7 +17,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parent
 RUNS = (
-    ("8kq2v1xd", "gentle-tide", 0.003, 120),
+    ("8kq2v1xd", "gentle-tide", 0.003, 125),
     ("c04mzp7e", "steep-coast", 0.3, 40),
 )
 
@@ -58,6 +58,8 @@ def train(run_id: str, name: str, learning_rate: float, steps: int) -> None:
             x_disable_machine_info=True,
         ),
     )
+    # The client logs each table a second time as an artifact, under a staging path of the machine.
+    run.log_artifact = lambda *_, **__: None  # type: ignore[method-assign]
     run.define_metric("val/accuracy", summary="max")
     loss = 1.0
     for step in range(steps):
@@ -83,24 +85,27 @@ def train(run_id: str, name: str, learning_rate: float, steps: int) -> None:
     run.finish()
 
 
+def ship(folder: Path, kept: Path) -> None:
+    """Copy of a run what is shipped: the `.wandb` file and the media."""
+    for file in sorted(folder.rglob("*")):
+        inside = file.relative_to(folder)
+        is_media = inside.parts[:2] == ("files", "media")
+        if not file.is_file() or not (is_media or file.suffix == ".wandb"):
+            continue
+        (kept / inside).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, kept / inside)
+
+
 def main() -> None:
-    """Write both runs elsewhere, and copy what is shipped."""
+    """Train elsewhere, and keep what is shipped."""
     target = EXAMPLES / "wandb"
     with tempfile.TemporaryDirectory() as scratch:
-        os.chdir(scratch)
-        os.environ.update(WANDB_DATA_DIR="staging", WANDB_CACHE_DIR=scratch)  # relative: it is kept
+        os.environ.update(WANDB_DIR=scratch, WANDB_DATA_DIR=scratch, WANDB_CACHE_DIR=scratch)
         for recipe in RUNS:
             train(*recipe)
         shutil.rmtree(target, ignore_errors=True)
-        for folder in sorted(Path("wandb").glob("offline-run-*")):
-            kept = target / folder.name
-            for file in folder.rglob("*"):
-                inside = file.relative_to(folder)
-                is_media = inside.parts[:2] == ("files", "media")
-                if file.is_file() and (is_media or file.suffix == ".wandb"):
-                    (kept / inside).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, kept / inside)
-        os.chdir(EXAMPLES)
+        for folder in sorted(Path(scratch, "wandb").glob("offline-run-*")):
+            ship(folder, target / folder.name)
 
 
 if __name__ == "__main__":
