@@ -7,4 +7,4 @@ def main() -> None:
     from runferry.cli.verbs import app
 
     prepare()
-    app()
+    app(prog_name="runferry")

@@ -17,9 +17,9 @@ Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can 
 def ls(session: Session, where: Where) -> None:
     """List the runs of a place, one line each."""
     from runferry.cli.listing import entries, entry_json, show_entries
-    from runferry.cli.places import source
+    from runferry.cli.places import located
 
-    location = source(where)
+    location = located(where)
     listed = entries(session, location)
     if session.is_json:
         runs = [entry_json(entry) for entry in listed]
@@ -33,12 +33,12 @@ def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place: header, config, summary, series, losses."""
     from runferry.cli.documents import inventory_json
     from runferry.cli.inspecting import show_inventory
-    from runferry.cli.places import source, surveyed
+    from runferry.cli.places import located, surveyed
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
         if session.is_json:
-            document = {"schema": 1, "where": str(source(where))}
+            document = {"schema": 1, "where": str(located(where))}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}
             document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
             session.print_json(document)

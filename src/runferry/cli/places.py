@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from runferry.transfer.selection import Selection
 
 
-def source(text: str) -> Location:
+def located(text: str) -> Location:
     """The place to read from. Raises BadLocation, NotFound."""
     from runferry import registry
 
     return registry.locate(text, role="source")
+
+
+def destined(text: str) -> Location:
+    """The place to write to. Raises BadLocation."""
+    from runferry import registry
+
+    return registry.locate(text, role="destination")
 
 
 def read_options(session: Session) -> ReadOptions:
@@ -37,7 +44,19 @@ def own_archive(session: Session, path: str | None) -> Archive:
     """The archive that was named, else the one of the settings. Raises NotFound, NewerFormat."""
     from runferry.archive.store import Archive
 
-    return Archive.open(Path(path).expanduser() if path else session.settings.archive)
+    return Archive.open(_folder(session, path))
+
+
+def new_archive(session: Session, path: str | None) -> Archive:
+    """The same, made where there is none yet."""
+    from runferry.archive.store import Archive
+
+    return Archive.open(_folder(session, path), create=True)
+
+
+def _folder(session: Session, text: str | None) -> Path:
+    """A folder as a path or as `archive:PATH`."""
+    return destined(text).path if text else session.settings.archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +79,7 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
     from runferry.archive.store import Archive
     from runferry.transfer.pull import pull
 
-    location = source(text)
+    location = located(text)
     if location.tracker == "archive":
         yield Survey(Archive.open(location.path))
         return

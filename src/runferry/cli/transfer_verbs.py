@@ -30,7 +30,7 @@ def convert(
     """Move runs from one tracker to another: pull, plan, push, verify."""
     from runferry import registry
     from runferry.cli.places import read_options
-    from runferry.cli.places import source as located
+    from runferry.cli.places import located
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import convert as transfer
 
@@ -51,3 +51,120 @@ def convert(
             stop=stop,
         )
     return session.conclude(report, show_conversion)
+
+
+@verb(app, settings=["archive", *_MOVING], filters=True)
+def pull(
+    session: Session,
+    source: Source,
+    folder: Annotated[
+        OptionalText, typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]")
+    ] = None,
+) -> ExitCode:
+    """Bring runs into an archive; what is there already stays put."""
+    from runferry.cli.places import located, new_archive, read_options
+    from runferry.cli.reports import show_report
+    from runferry.transfer.pull import pull as transfer
+
+    place = located(source)
+    with session.working() as (observer, stop):
+        report = transfer(
+            place,
+            new_archive(session, folder),
+            options=read_options(session),
+            selection=session.selection,
+            workers=session.settings.workers,
+            allow=session.settings.allow,
+            reserve_bytes=session.settings.reserve_bytes,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_report)
+
+
+@verb(app, settings=["workers", "allow"], filters=True)
+def push(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
+    destination: Destination,
+    dry_run: DryRun = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin half-sent runs anew under today's plan.")
+    ] = False,
+) -> ExitCode:
+    """Send the runs of an archive to a tracker; what is there already stays put."""
+    from runferry.cli.places import destined, own_archive
+    from runferry.cli.reports import show_plan, show_report
+    from runferry.transfer.push import plan_all
+    from runferry.transfer.push import push as transfer
+
+    place = destined(destination)
+    archive, chosen = own_archive(session, folder), session.settings
+    with session.working() as (observer, stop):
+        if dry_run:
+            report = plan_all(
+                archive,
+                place,
+                selection=session.selection,
+                allow=chosen.allow,
+                observer=observer,
+                stop=stop,
+            )
+        else:
+            report = transfer(
+                archive,
+                place,
+                selection=session.selection,
+                workers=chosen.workers,
+                allow=chosen.allow,
+                restart=restart,
+                patience=Patience(chosen.patience),
+                observer=observer,
+                stop=stop,
+            )
+    return session.conclude(report, show_plan if dry_run else show_report)
+
+
+@verb(app, settings=_MOVING, filters=True)
+def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
+    """Say, run by run, what a destination could not hold. Nothing is sent."""
+    from runferry.cli.places import destined, surveyed
+    from runferry.cli.reports import show_plan
+    from runferry.transfer.push import plan_all
+
+    place = destined(destination)
+    with surveyed(session, source) as survey, session.working() as (observer, stop):
+        report = plan_all(
+            survey.archive,
+            place,
+            selection=session.selection,
+            allow=session.settings.allow,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_plan)
+
+
+@verb(app, settings=_MOVING, filters=True)
+def verify(
+    session: Session,
+    original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
+    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.")],
+) -> ExitCode:
+    """Compare every value of two places; only foretold differences are clean."""
+    from runferry.cli.places import located, read_options
+    from runferry.cli.reports import show_verification
+    from runferry.transfer.verify import verify as compare
+
+    with session.working() as (observer, stop):
+        report = compare(
+            located(original),
+            located(copy),
+            options=read_options(session),
+            selection=session.selection,
+            workers=session.settings.workers,
+            allow=session.settings.allow,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_verification)

@@ -1,9 +1,13 @@
 """Every verb, in the order in which the help lists them."""
 
-# isort: off  the order is the help's
-from runferry.cli import archive_verbs, look_verbs, transfer_verbs
+from __future__ import annotations
 
-# isort: on
 from runferry.cli.app import app
 
-__all__ = ["app", "archive_verbs", "look_verbs", "transfer_verbs"]
+from runferry.cli import transfer_verbs as _moving  # isort: skip  the order is the help's
+from runferry.cli import look_verbs as _looking  # isort: skip
+from runferry.cli import archive_verbs as _keeping  # isort: skip
+
+VERBS = (_moving, _looking, _keeping)
+
+__all__ = ["VERBS", "app"]
