@@ -44,7 +44,7 @@ def vacuum(
         float, typer.Option("--grace", metavar="SECONDS", help="Leave what is younger.")
     ] = 3600.0,
 ) -> None:
-    """Remove files of an archive that nothing refers to any more."""
+    """Remove files of an archive that nothing refers to."""
     from runferry.cli.grid import count, size
     from runferry.cli.places import own_archive
 
@@ -66,7 +66,7 @@ def sql(
         int, typer.Option("--limit", metavar="N", min=1, help="Rows shown; --json has all.")
     ] = 1000,
 ) -> None:
-    """Ask an archive in SQL: tables runs, series, points, texts, …"""
+    """Ask an archive in SQL."""
     from runferry.cli.asking import answer, print_answer_json, show_answer
     from runferry.cli.places import own_archive
 

@@ -30,7 +30,7 @@ def ls(session: Session, where: Where) -> None:
 
 @verb(app, settings=["timezone", "workers"], filters=True)
 def inspect(session: Session, where: Where) -> ExitCode:
-    """Show all that is known of the runs of a place: header, config, summary, series, losses."""
+    """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
     from runferry.cli.inspecting import show_inventory
     from runferry.cli.places import located, surveyed
@@ -69,7 +69,7 @@ def records(
 
 @verb(app)
 def formats(session: Session) -> None:
-    """Say which trackers can be read and written, and what each can hold."""
+    """Say which trackers there are, and what each can hold."""
     from runferry.cli.holdings import holdings_json, show_holdings
 
     if session.is_json:
@@ -80,7 +80,7 @@ def formats(session: Session) -> None:
 
 @verb(app, settings=["archive", "workers", "allow", "timezone"])
 def settings(session: Session) -> None:
-    """Print every setting, its value, and where it came from."""
+    """Print every setting, and where it came from."""
     from runferry.cli.grid import Column, show
     from runferry.cli.setting_values import spelled
 

@@ -23,7 +23,12 @@ OptionalText = Optional[str]  # noqa: UP045  typer reads it at run time
 COMMON: dict[str, tuple[Any, object]] = {
     "json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
     "verbose": (
-        Annotated[int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; -vv: all.")],
+        Annotated[
+            int,
+            typer.Option(
+                "--verbose", "-v", count=True, show_default=False, help="Say more; -vv: all."
+            ),
+        ],
         0,
     ),
     "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Errors and data only.")], False),

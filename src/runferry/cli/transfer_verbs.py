@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import Session, verb
+from runferry.cli.options import OptionalText, Session, verb
 from runferry.errors import ExitCode
 
 Source = Annotated[str, typer.Argument(metavar="SRC", help="Where the runs are.")]
@@ -27,10 +27,8 @@ def convert(
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
 ) -> ExitCode:
-    """Move runs from one tracker to another: pull, plan, push, verify."""
-    from runferry import registry
-    from runferry.cli.places import read_options
-    from runferry.cli.places import located
+    """Move runs between trackers: pull, plan, push, verify."""
+    from runferry.cli.places import located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import convert as transfer
 
@@ -38,7 +36,7 @@ def convert(
     with session.working() as (observer, stop):
         report = transfer(
             located(source),
-            registry.locate(destination, role="destination"),
+            destined(destination),
             archive=chosen.archive,
             options=read_options(session),
             selection=session.selection,
@@ -58,10 +56,11 @@ def pull(
     session: Session,
     source: Source,
     folder: Annotated[
-        OptionalText, typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]")
+        OptionalText,
+        typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]"),
     ] = None,
 ) -> ExitCode:
-    """Bring runs into an archive; what is there already stays put."""
+    """Bring runs into an archive."""
     from runferry.cli.places import located, new_archive, read_options
     from runferry.cli.reports import show_report
     from runferry.transfer.pull import pull as transfer
@@ -92,9 +91,10 @@ def push(
         bool, typer.Option("--restart", help="Begin half-sent runs anew under today's plan.")
     ] = False,
 ) -> ExitCode:
-    """Send the runs of an archive to a tracker; what is there already stays put."""
+    """Send the runs of an archive to a tracker."""
     from runferry.cli.places import destined, own_archive
     from runferry.cli.reports import show_plan, show_report
+    from runferry.transfer.patience import Patience
     from runferry.transfer.push import plan_all
     from runferry.transfer.push import push as transfer
 
@@ -127,7 +127,7 @@ def push(
 
 @verb(app, settings=_MOVING, filters=True)
 def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
-    """Say, run by run, what a destination could not hold. Nothing is sent."""
+    """Foretell, run by run, what a destination cannot hold."""
     from runferry.cli.places import destined, surveyed
     from runferry.cli.reports import show_plan
     from runferry.transfer.push import plan_all
@@ -151,7 +151,7 @@ def verify(
     original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
     copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.")],
 ) -> ExitCode:
-    """Compare every value of two places; only foretold differences are clean."""
+    """Compare every value of two places."""
     from runferry.cli.places import located, read_options
     from runferry.cli.reports import show_verification
     from runferry.transfer.verify import verify as compare
