@@ -1,44 +1,104 @@
 """The native half: bytes of experiment trackers to Arrow columns. Knows no network."""
 
-from typing import Any
+from os import PathLike
+from typing import Any, final
 
 __version__: str
 
+@final
+class ArrowTable:
+    """A table with the Arrow PyCapsule interface: `pyarrow.record_batch(table)` copies nothing."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __len__(self) -> int: ...
+
+@final
 class WandbBatch:
     """One step of a scan: what was decoded from some records, at most `rows` rows a table.
 
-    Tables implement the Arrow PyCapsule interface: `pyarrow.record_batch(batch.points)`. Their
-    column `series` (int32) numbers the entries of `series` over the whole scan.
+    A history row is not split between batches unless it alone has more rows than fit. `seq` numbers
+    history rows, statistics and console lines together, in the order of the file.
     """
 
-    points: object | None
-    """series, step, time (µs), time_ns, value, value_i64, kind (dictionary), seq."""
-    values: object | None
-    """series, step, time, time_ns, seq, json: history values that are no scalar, as JSON text."""
-    console: object | None
-    """time, time_ns, stream (dictionary), line, seq."""
-    series: list[tuple[str, tuple[str, ...]]]
-    """(stream, path) of the series first met in this batch, in the order of their numbers."""
-    records: list[tuple[str, int, dict[str, Any]]]
-    """(record type, offset, message) of every other record, unknown types as raw bytes."""
-    damage: list[tuple[int, int, str]]
-    """(offset, length in bytes, reason) of what could not be read."""
+    @property
+    def points(self) -> ArrowTable | None:
+        """series, step, time (µs), time_ns, seq, value, value_i64, kind (dictionary).
 
+        `_step` and `_timestamp` have become step and time; they are series only where they cannot
+        (`_step` "5", 5.5, true …), and in rows that hold nothing else. `step` is null where the row
+        has neither. The double of a `_timestamp` is had back as (time in ns) / 10**9. The integer
+        `-0` is the float −0.0. A mapping is one value if it is empty or has a `_type` that is a
+        string; any other is taken apart, and only what is no scalar goes to `values`.
+        """
+    @property
+    def values(self) -> ArrowTable | None:
+        """series, step, time, time_ns, seq, json: what is no scalar, as JSON text.
+
+        Strings are here in quotes, and integers beyond 64 bits. NaN and Infinity stand bare. What
+        wandb-core took apart (`hist._type`, `hist.bins` …) is one mapping again, names sorted.
+        """
+    @property
+    def console(self) -> ArrowTable | None:
+        """time, time_ns, stream (dictionary: stdout, stderr), line, seq."""
+    @property
+    def series(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(stream, path) of the series first met in this batch, in the order of their numbers.
+
+        Stream is "user" (history) or "system" (statistics).
+        """
+    @property
+    def records(self) -> list[tuple[str, int, dict[str, Any]]]:
+        """(record type, offset, message) of every other record.
+
+        Messages are by field name; zeros that the format does not tell from absence are left out,
+        as are absent fields. Integers are ints, enums words, times nanoseconds since the epoch,
+        `value_json` as written; unknown fields are lists under "#<number>". A record type that is
+        not known is called "#<number>", its message {"#<number>": bytes}; "unknown" is a record
+        without any. A history, stats, summary or output record is here *as well* if it holds
+        something that the columns cannot say.
+        """
+    @property
+    def damage(self) -> list[tuple[int, int, str]]:
+        """(offset, length in bytes, reason) of what could not be read, or not as it was.
+
+        Lost: bad-checksum, bad-header, zeroed, orphan-chunk, unfinished-record, bad-record, and
+        cut-tail (the file ends inside a record: cut, or still being written). In a record that was
+        read otherwise: bad-json (a value), overlap (of two values in one place the later was kept);
+        mended with U+FFFD: bad-utf8, lone-surrogate. What lies at or behind the scanner's `offset`
+        is reported again by a scan that continues from there.
+        """
+
+@final
 class WandbScanner:
-    """Reads a `.wandb` file record by record, from `offset` (0: the start) as far as it goes."""
+    """Reads a `.wandb` file record by record, from `offset` (0: the start) as far as it goes.
 
-    def __init__(
-        self, path: str, *, offset: int = 0, origin: int = -1, seq: int = 0, rows: int = 65536
-    ) -> None: ...
-    def next(self) -> WandbBatch | None: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def origin(self) -> int: ...
-    @property
-    def seq(self) -> int: ...
-    def summary(self) -> list[tuple[tuple[str, ...], str]]:
-        """The last value (JSON) of every summary path seen by this scan."""
+    The file's length is taken when it is opened; what is appended later is for a later scan, which
+    goes on with this one's `offset`, `origin` and `seq`.
 
-def wandb_records(path: str, *, keys: str = "joined") -> dict[str, list[Any]]:
-    """The seed's record view: one list of messages for each record type, in order."""
+    Raises OSError; runferry.errors.Damaged if the header is that of something else;
+    runferry.errors.UnknownVersion, unless `any_version` says to read such a file as if it were ours.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        offset: int = 0,
+        origin: int = -1,
+        seq: int = 0,
+        rows: int = 65536,
+        any_version: bool = False,
+    ) -> WandbScanner: ...
+    def next(self) -> WandbBatch | None:
+        """The next batch, or None at the end. Other threads run meanwhile."""
+    @property
+    def offset(self) -> int:
+        """Behind the last whole record whose rows have all been handed out."""
+    @property
+    def origin(self) -> int:
+        """Where blocks are counted from: 0, or 7 (wandb-core before 0.17.6); -1: not known yet."""
+    @property
+    def seq(self) -> int:
+        """The number of the next row."""
+    def summary(self) -> list[tuple[tuple[str, ...], str | None]]:
+        """The last value (JSON) of every summary path seen by this scan; None: it was removed."""

@@ -12,12 +12,13 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
-from runferry.archive.blobs import Blobs
+from runferry.archive.blobs import Blobs, stored_blob
 from runferry.archive.chunk_file import from_bytes, to_bytes
-from runferry.archive.durable import disk_errors, sync_folder, sync_folders, write_atomically
+from runferry.archive.durable import disk_errors, sync, write_atomically
 from runferry.archive.layout import checked_uid, new_attempt
 from runferry.archive.record import RunRecord, run_from_json, run_to_json
 from runferry.archive.store import Archive
@@ -43,7 +44,6 @@ class ArchiveWriter:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._blobs = Blobs(archive.path)
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -141,7 +141,7 @@ class ArchiveWriter:
             scratch = staging.with_name(f".{staging.name}.{new_attempt()}")
             write_atomically(scratch / _BEGUN, json.dumps(begun).encode(), scratch=new_attempt())
             scratch.rename(staging)
-            sync_folder(staging.parent)
+            sync([staging.parent])
 
     def _remove(self, staging: Path) -> None:
         """Out of sight in one step, then away."""
@@ -160,9 +160,10 @@ class ArchiveWriter:
                 where=str(self._archive.path),
                 hint="run the command again",
             )
+        stored = partial(stored_blob, self._archive.path)
         with self._archive.draft(first, after=after) as draft:
             for path in _chunk_files(staging):
-                draft.put(from_bytes(path.read_bytes(), self._blobs.get))
+                draft.put(from_bytes(path.read_bytes(), stored))
             draft.put(Header(self._marked(first, run)))
             draft.commit(token=begun["token"])
 
@@ -174,10 +175,10 @@ class ArchiveWriter:
 
     def _with_blobs(self, chunk: Chunk) -> Chunk:
         """The chunk with its bytes in the archive, and durable."""
-        grown: set[Path] = set()
+        blobs = Blobs(self._archive.path, new_attempt())
 
         def held(blob: Blob, where: str) -> Blob:
-            return self._blobs.put(blob, where, new_attempt(), grown).blob
+            return blobs.put(blob, where).blob
 
         match chunk:
             case Media(items):
@@ -193,7 +194,7 @@ class ArchiveWriter:
                 chunk = replace(chunk, entries=entries)
             case _:
                 return chunk
-        sync_folders(grown)
+        sync(blobs.publish())
         return chunk
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from runferry.archive.durable import make_folder
+from runferry.archive.durable import make_folder, sync
 from runferry.archive.layout import blob_path
 from runferry.errors import Corrupt
 from runferry.losses import Fate, Loss
 from runferry.model import Blob
 
 _PIECE = 1 << 20
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,19 @@ class Stored:
 
 
 class Blobs:
-    """The blobs of one archive."""
+    """Blobs on their way into an archive: copied at once, durable and in place at `publish`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, scratch: str) -> None:
         self._root = root
+        self._scratch = scratch
+        self._waiting: dict[str, Path] = {}  # by hash
 
-    def put(self, blob: Blob, where: str, scratch: str, grown: set[Path]) -> Stored:
-        """Keep these bytes; `grown` collects folders that must be synced before a commit."""
+    def put(self, blob: Blob, where: str) -> Stored:
+        """Keep these bytes; `where` names them in a loss."""
         if blob.open is None:
             return Stored(blob)
         if blob.sha256 is not None and self._holds(blob.sha256, blob.size):
-            return Stored(self.get(blob.sha256, blob.size, blob.media_type))
+            return Stored(stored_blob(self._root, blob.sha256, blob.size, blob.media_type))
         try:
             stream = blob.open()
         except (FileNotFoundError, PermissionError) as error:
@@ -44,27 +46,25 @@ class Blobs:
             gone = Blob(blob.size, blob.media_type, blob.sha256)
             return Stored(gone, Loss("missing-blob", Fate.DROPPED, where, detail=detail))
         with stream:
-            sha256, size = self._copy(stream, scratch, grown)
-        held = self.get(sha256, size, blob.media_type)
+            sha256, size = self._copy(stream)
+        if len(self._waiting) >= _AT_ONCE:
+            sync(self.publish())
+        held = stored_blob(self._root, sha256, size, blob.media_type)
         return Stored(held, _difference(blob, sha256, size, where))
 
-    def get(self, sha256: str, size: int | None, media_type: str | None) -> Blob:
-        """A blob that was put before."""
-        path = blob_path(self._root, sha256)
-        return Blob(size, media_type, sha256, lambda: _open(path))
-
     def _holds(self, sha256: str, size: int | None) -> bool:
-        path = blob_path(self._root, sha256)
+        if sha256 in self._waiting:
+            return True
         try:
-            found = path.stat()
+            found = blob_path(self._root, sha256).stat()
         except FileNotFoundError:
             return False
         return size is None or found.st_size == size
 
-    def _copy(self, stream: BinaryIO, scratch: str, grown: set[Path]) -> tuple[str, int]:
+    def _copy(self, stream: BinaryIO) -> tuple[str, int]:
         folder = self._root / "blobs"
-        grown.update(make_folder(folder))
-        temporary = folder / f".{scratch}"
+        folder.mkdir(exist_ok=True)
+        temporary = folder / f".{self._scratch}-{len(self._waiting)}"
         digest, size = hashlib.sha256(), 0
         try:
             with temporary.open("wb") as copy:
@@ -72,17 +72,40 @@ class Blobs:
                     digest.update(piece)
                     size += len(piece)
                     copy.write(piece)
-                final = blob_path(self._root, digest.hexdigest())
-                if not self._holds(digest.hexdigest(), size):
-                    copy.flush()
-                    os.fsync(copy.fileno())
-            if not self._holds(digest.hexdigest(), size):
-                grown.update(make_folder(final.parent))
-                temporary.replace(final)
-            grown.add(final.parent)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
-        return digest.hexdigest(), size
+            raise
+        sha256 = digest.hexdigest()
+        if self._holds(sha256, size):
+            temporary.unlink()
+        else:
+            self._waiting[sha256] = temporary
+        return sha256, size
+
+    def publish(self) -> set[Path]:
+        """Make the bytes durable and put them in place; returns the folders to sync after it."""
+        if not self._waiting:
+            return set()
+        sync(self._waiting.values())
+        grown: set[Path] = {self._root}
+        for sha256, temporary in self._waiting.items():
+            final = blob_path(self._root, sha256)
+            grown.update([*make_folder(final.parent), final.parent])
+            temporary.replace(final)
+        self._waiting.clear()
+        return grown
+
+    def abandon(self) -> None:
+        """Remove what is not in place."""
+        for temporary in self._waiting.values():
+            temporary.unlink(missing_ok=True)
+        self._waiting.clear()
+
+
+def stored_blob(root: Path, sha256: str, size: int | None, media_type: str | None) -> Blob:
+    """A blob that was put before."""
+    path = blob_path(root, sha256)
+    return Blob(size, media_type, sha256, lambda: _open(path))
 
 
 def _open(path: Path) -> BinaryIO:

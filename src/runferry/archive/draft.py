@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runferry.archive import snapshots
 from runferry.archive.blobs import Blobs
 from runferry.archive.digest import RowSum, digest_of
-from runferry.archive.durable import disk_errors, make_folder, sync_folders, write_atomically
+from runferry.archive.durable import disk_errors, make_folder, write_atomically
 from runferry.archive.layout import (
     ROW_TABLES,
     SNAPSHOT_TABLES,
@@ -66,7 +66,7 @@ class RunDraft:
         self._before = archive.record(run.uid)
         self._after = after
         self._attempt = new_attempt()
-        self._blobs = Blobs(self._root)
+        self._blobs = Blobs(self._root, self._attempt)
         self._unsynced: set[Path] = set()
         self._created: list[str] = []
         self._losses = LossLedger()
@@ -79,7 +79,7 @@ class RunDraft:
         self._has_cursor = False
         self._media: dict[str, tuple[int, int]] = {}  # rows, and those without bytes, by type
         self._is_open = True
-        self._rows = RowWriter(self._new_segment, after, archive.segment_rows)
+        self._rows = RowWriter(self._root, self._new_segment, after, archive.segment_rows)
         if after is not None:
             self._continue(after)
 
@@ -162,7 +162,7 @@ class RunDraft:
         return replace(artifact, entries=entries)
 
     def _hold(self, blob: Blob, where: str) -> Blob:
-        stored = self._blobs.put(blob, where, self._attempt, self._unsynced)
+        stored = self._blobs.put(blob, where)
         if stored.loss is not None:
             self._losses.add(stored.loss)
         return stored.blob
@@ -311,9 +311,14 @@ class RunDraft:
         now = self._archive.record(record.run.uid)
         if (now and now.generation) != (self._before and self._before.generation):
             raise _overtaken(self._root)
-        sync_folders(self._unsynced)
-        path = commit_path(self._root, record.run.uid)
-        write_atomically(path, record_to_bytes(record), scratch=self._attempt)
+        self._unsynced |= self._blobs.publish()
+        self._unsynced.update(self._root / created for created in self._created)
+        write_atomically(
+            commit_path(self._root, record.run.uid),
+            record_to_bytes(record),
+            scratch=self._attempt,
+            before=self._unsynced,
+        )
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -332,6 +337,7 @@ class RunDraft:
     def _give_up(self) -> None:
         if self._is_open:
             self._rows.abandon()
+            self._blobs.abandon()
             self._remove_created()
             self._close()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from runferry.archive.counts import Tally
 from runferry.archive.digest import RowSum
+from runferry.archive.durable import sync
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.points import KeyCodes, PointBuffer
 from runferry.archive.record import RunRecord, Segment, Sum
@@ -28,15 +31,16 @@ class RowWriter:
     while the next is filled, one at a time, so that at most two are in memory.
     """
 
-    def __init__(self, new_segment: NewSegment, after: RunRecord | None, segment_rows: int) -> None:
+    def __init__(
+        self, root: Path, new_segment: NewSegment, after: RunRecord | None, segment_rows: int
+    ) -> None:
+        self._root = root
         self._new_segment = new_segment
         self._segment_rows = segment_rows
         self._sums = {
             table: RowSum(after.sums.get(table) if after else None) for table in ROW_TABLES
         }
-        self._tallies = {
-            table: Tally() for table in ROW_TABLES if "key" in ROW_SCHEMAS[table].names
-        }
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self._last_number = {
             table: max((segment.number for segment in after.of(table)), default=0) if after else 0
             for table in ROW_TABLES
@@ -90,7 +94,7 @@ class RowWriter:
         self._collect()
         points, self._points = self._points, None
         if points is not None:
-            self._in_flight = self._worker.submit(self._write_points, points, self._next("points"))
+            self._in_flight = self._worker.submit(self._write_and_sync, points)
 
     def _collect(self) -> None:
         if self._in_flight is not None:
@@ -101,11 +105,17 @@ class RowWriter:
         self._last_number[table] += 1
         return self._last_number[table]
 
-    def _write_points(self, buffer: PointBuffer, number: int) -> Segment:
+    def _write_and_sync(self, buffer: PointBuffer) -> Segment:
+        """A large segment goes to the disk at once, rather than all of them at the commit."""
+        segment = self._write_points(buffer)
+        sync([self._root / segment.path])
+        return segment
+
+    def _write_points(self, buffer: PointBuffer) -> Segment:
         points = buffer.sorted()
         self._tallies["points"].add(points)
         self._sums["points"].add(points.content_sum(), points.rows)
-        self._writing = self._new_segment("points", number, ROW_SCHEMAS["points"])
+        self._writing = self._new_segment("points", self._next("points"), ROW_SCHEMAS["points"])
         self._writing.add(points.table())
         segment = self._writing.finish()
         self._writing = None
@@ -121,7 +131,7 @@ class RowWriter:
     def _write_rows(self, buffer: RowBuffer) -> None:
         table = buffer.table
         rows = buffer.sorted()
-        if table in self._tallies:
+        if "key" in buffer.schema.names:
             self._tallies[table].add(as_sorted(rows), lengths(table, rows))
         for item in items_of(rows):
             self._sums[table].add_item(item)
@@ -135,11 +145,11 @@ class RowWriter:
     # --- the end ----------------------------------------------------------------------------------
 
     def finish(self) -> list[Segment]:
-        """Write what is left; all segments of this draft, durable, by table and number."""
+        """Write what is left; all segments of this draft, by table and number."""
         self._collect()
         points, self._points = self._points, None
         if points is not None and points.rows:
-            self._done.append(self._write_points(points, self._next("points")))
+            self._done.append(self._write_points(points))
         for buffer in self._buffers.values():
             if buffer.rows:
                 self._write_rows(buffer)

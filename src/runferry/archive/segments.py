@@ -111,10 +111,12 @@ class SegmentFile:
         self.rows += rows.num_rows
 
     def finish(self) -> Segment:
-        """Make the file durable and say what it is."""
+        """Complete the file, which is not durable yet, and say what it is."""
         self._writer.close()
-        digest = self._file.finish()
-        return Segment(self.table, self._number, self.path, self.rows, self._file.size, digest)
+        self._file.close()
+        return Segment(
+            self.table, self._number, self.path, self.rows, self._file.size, self._file.sha256
+        )
 
     def abandon(self) -> None:
         """Let go of the file, which is of no use any more."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from runferry.archive import snapshots
-from runferry.archive.blobs import Blobs
+from runferry.archive.blobs import stored_blob
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.reading import batches
 from runferry.archive.record import RunRecord, Segment
@@ -81,7 +82,7 @@ def _rows(archive: Archive, table: str, batch: pa.RecordBatch) -> Iterator[Chunk
         for row in batch.to_pylist():
             yield Raw(row["record_type"], row["reason"], row["payload"], row["seq"])
     else:
-        stored = Blobs(archive.path).get
+        stored = partial(stored_blob, archive.path)
         for start in range(0, batch.num_rows, _MEDIA_ROWS):
             piece = batch.slice(start, _MEDIA_ROWS)
             time = piece.schema.get_field_index("time")
@@ -92,7 +93,7 @@ def _rows(archive: Archive, table: str, batch: pa.RecordBatch) -> Iterator[Chunk
 
 
 def _snapshots(archive: Archive, record: RunRecord) -> Iterator[Chunk]:
-    stored = Blobs(archive.path).get
+    stored = partial(stored_blob, archive.path)
     for row in archive.snapshot(record, "files"):
         yield snapshots.file_of(row, stored)
     for row in archive.snapshot(record, "artifacts"):

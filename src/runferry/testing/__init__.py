@@ -9,4 +9,6 @@ The contracts need pytest, `strategies` needs hypothesis; nothing else in runfer
 import sys
 
 if (pytest := sys.modules.get("pytest")) is not None:  # so that a broken law shows its values
-    pytest.register_assert_rewrite(__name__)
+    pytest.register_assert_rewrite(
+        f"{__name__}.reader_contract", f"{__name__}.writer_contract", f"{__name__}.writer_laws"
+    )

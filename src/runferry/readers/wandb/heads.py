@@ -54,8 +54,11 @@ def head_of(place: Place) -> Head:
                 record = _run_record(place.database)
         except OSError as error:
             failure = f"cannot be read: {error.strerror}"
-    elif place.database is None and place.history is None and place.files is None:
-        failure = "cannot be read: Permission denied"
+    elif place.database is None and place.history is None:
+        if place.files is None:
+            failure = "cannot be read: Permission denied"
+        detail = "the folder has files of a run, and no records"
+        unusable = Loss("missing-database", Fate.DROPPED, place.folder.name, 1, detail)
     facts.absorb("run", record)
     features = (record.get("telemetry") or {}).get("feature") or {}
     if not record and place.files is not None:
@@ -82,15 +85,14 @@ def _judged(database: Path) -> Loss | None:
         start = stream.read(len(_LFS))
         size = stream.seek(0, 2)
     name = database.name
-    if not start:
-        return Loss("empty-database", Fate.DROPPED, name, 1, "a file of zero bytes")
+    if len(start) < len(MAGIC) + 1 and MAGIC.startswith(start[: len(MAGIC)]):
+        detail = f"a file of {size} bytes: cut, or nothing was written to it yet"
+        return Loss("empty-database", Fate.KEPT, name, 1, detail)
     if start.startswith(_LFS):
         detail = "a Git LFS pointer stands here, not the file itself; fetch it with: git lfs pull"
         return Loss("git-lfs-pointer", Fate.DROPPED, name, 1, detail)
-    if not start.startswith(MAGIC[: len(start)]) or len(start) < len(MAGIC) + 1:
+    if not start.startswith(MAGIC):
         detail = "this is no W&B database: it does not begin with `:W&B`"
-        if MAGIC.startswith(start):
-            detail = "the file is cut within its header"
         return Loss("not-a-database", Fate.DROPPED, name, size, detail)
     return None
 

@@ -138,6 +138,8 @@ class RunReading:
     ) -> Iterator[chunks.Chunk]:
         self._facts.absorb(kind, message)
         where = f"{head.place.label}@{offset}"
+        if any(name.startswith("#") for name in message) and not kind.startswith("#"):
+            yield surroundings.raw(kind, offset, message)  # fields that no schema has
         match kind:
             case "run":
                 self._assembly.run(message, where)

@@ -48,7 +48,8 @@ def plain(message: dict[str, Any]) -> dict[str, Tree]:
 
 def raw(kind: str, offset: int, message: dict[str, Any]) -> chunks.Raw:
     """A record that nothing else can hold: its bytes, or its fields as JSON."""
-    content = message.get("raw")
+    fields = list(message.values())
+    content = fields[0] if len(fields) == 1 else None
     if not isinstance(content, bytes):
         content = json.dumps(message, default=_spelled).encode("utf-8", "surrogatepass")
     return chunks.Raw(kind, f"no place for a {kind} record at byte {offset}", content)

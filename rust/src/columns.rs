@@ -1,0 +1,347 @@
+//! Owns the builders of columns: rows go in, Arrow record batches come out.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int8Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, Field, Schema};
+
+/// What the source had, before it became a float64; the order is that of `KINDS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Kind {
+    Float64 = 0,
+    Int = 2,
+    Bool = 3,
+    Null = 4,
+}
+
+/// The words for kinds, as the archive has them.
+pub const KINDS: [&str; 5] = ["float64", "float32", "int", "bool", "null"];
+
+/// The address that the values of one source row share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    pub step: Option<i64>,
+    /// Nanoseconds since the epoch.
+    pub time: Option<i64>,
+    pub seq: i64,
+}
+
+/// A column of integers that is null in places.
+#[derive(Default)]
+struct Nullable {
+    values: Vec<i64>,
+    /// Rows that are null, as ascending ranges of (first row, rows).
+    nulls: Vec<(usize, usize)>,
+}
+
+impl Nullable {
+    #[inline]
+    fn extend(&mut self, value: Option<i64>, rows: usize) {
+        if value.is_none() {
+            self.nulls.push((self.values.len(), rows));
+        }
+        self.values
+            .resize(self.values.len() + rows, value.unwrap_or(0));
+    }
+
+    fn finish(self) -> (Vec<i64>, Option<NullBuffer>) {
+        let validity = validity(self.values.len(), self.nulls.iter().copied());
+        (self.values, validity)
+    }
+}
+
+/// None where nothing is null.
+fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Option<NullBuffer> {
+    let mut nulls = nulls.peekable();
+    nulls.peek()?;
+    let mut bits = BooleanBufferBuilder::new(rows);
+    for (start, length) in nulls {
+        bits.append_n(start - bits.len(), true);
+        bits.append_n(length, false);
+    }
+    bits.append_n(rows - bits.len(), true);
+    Some(NullBuffer::new(bits.finish()))
+}
+
+/// Columns `step`, `time`, `time_ns` and `seq`.
+#[derive(Default)]
+struct Addresses {
+    step: Nullable,
+    time: Nullable,
+    seq: Vec<i64>,
+}
+
+impl Addresses {
+    #[inline]
+    fn extend(&mut self, at: &At, rows: usize) {
+        self.step.extend(at.step, rows);
+        self.time.extend(at.time, rows);
+        self.seq.resize(self.seq.len() + rows, at.seq);
+    }
+
+    fn finish(self) -> Vec<(Field, ArrayRef)> {
+        let (step, no_step) = self.step.finish();
+        let mut columns = vec![column("step", Int64Array::new(step.into(), no_step))];
+        columns.extend(times(self.time));
+        columns.push(required("seq", Int64Array::from(self.seq)));
+        columns
+    }
+}
+
+/// Nanoseconds as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
+fn times(time: Nullable) -> [(Field, ArrayRef); 2] {
+    let (nanoseconds, nulls) = time.finish();
+    let rest = |ns: &i64| ns.rem_euclid(1000) as i16;
+    let rest: ScalarBuffer<i16> = nanoseconds.iter().map(rest).collect();
+    let whole: ScalarBuffer<i64> = nanoseconds.iter().map(|ns| ns.div_euclid(1000)).collect();
+    let whole = TimestampMicrosecondArray::new(whole, nulls.clone()).with_timezone("UTC");
+    [
+        column("time", whole),
+        column("time_ns", Int16Array::new(rest, nulls)),
+    ]
+}
+
+fn column(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
+    (
+        Field::new(name, array.data_type().clone(), true),
+        Arc::new(array),
+    )
+}
+
+fn required(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
+    (
+        Field::new(name, array.data_type().clone(), false),
+        Arc::new(array),
+    )
+}
+
+fn words(name: &str, keys: Vec<i8>, words: &[&str]) -> Result<(Field, ArrayRef), ArrowError> {
+    let words = Arc::new(StringArray::from(words.to_vec()));
+    let array = DictionaryArray::<Int8Type>::try_new(Int8Array::from(keys), words)?;
+    Ok(required(name, array))
+}
+
+fn batch(columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
+
+/// Texts end to end, with where each ends.
+#[derive(Default)]
+struct Texts {
+    bytes: String,
+    ends: Vec<i32>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        // Records are far shorter than 2 GiB and a batch is cut long before that.
+        self.ends
+            .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.bytes
+            .truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    fn finish(self) -> Result<StringArray, ArrowError> {
+        let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
+        let offsets = OffsetBuffer::new(offsets.into());
+        StringArray::try_new(offsets, self.bytes.into_bytes().into(), None)
+    }
+}
+
+/// Scalars: one row a value. Rows are pushed first and get their address when the row is known.
+#[derive(Default)]
+pub struct Points {
+    series: Vec<i32>,
+    value: Vec<f64>,
+    kind: Vec<i8>,
+    nulls: Vec<usize>,
+    inexact: Vec<(usize, i64)>,
+    at: Addresses,
+}
+
+impl Points {
+    pub fn rows(&self) -> usize {
+        self.value.len()
+    }
+
+    #[inline]
+    pub fn push_float(&mut self, series: i32, value: f64) {
+        self.push(series, value, Kind::Float64);
+    }
+
+    /// The float64 nearest to it, and the integer itself where that is another number.
+    #[inline]
+    pub fn push_int(&mut self, series: i32, value: i64) {
+        let nearest = value as f64;
+        if nearest as i128 != i128::from(value) {
+            self.inexact.push((self.rows(), value));
+        }
+        self.push(series, nearest, Kind::Int);
+    }
+
+    pub fn push_bool(&mut self, series: i32, value: bool) {
+        self.push(series, f64::from(u8::from(value)), Kind::Bool);
+    }
+
+    pub fn push_null(&mut self, series: i32) {
+        self.nulls.push(self.rows());
+        self.push(series, 0.0, Kind::Null);
+    }
+
+    #[inline]
+    fn push(&mut self, series: i32, value: f64, kind: Kind) {
+        self.series.push(series);
+        self.value.push(value);
+        self.kind.push(kind as i8);
+    }
+
+    /// Takes back the rows that have no address yet.
+    pub fn roll_back(&mut self) {
+        let rows = self.at.seq.len();
+        self.series.truncate(rows);
+        self.value.truncate(rows);
+        self.kind.truncate(rows);
+        self.nulls
+            .truncate(self.nulls.partition_point(|row| *row < rows));
+        self.inexact
+            .truncate(self.inexact.partition_point(|(row, _)| *row < rows));
+    }
+
+    /// Whether every row has its address.
+    pub fn is_settled(&self) -> bool {
+        self.rows() == self.at.seq.len()
+    }
+
+    /// Gives the rows pushed since the last call their address.
+    #[inline]
+    pub fn settle(&mut self, at: &At) {
+        self.at.extend(at, self.value.len() - self.at.seq.len());
+    }
+
+    /// Columns series, step, time, time_ns, seq, value, value_i64, kind.
+    pub fn finish(self) -> Result<RecordBatch, ArrowError> {
+        let rows = self.rows();
+        let nulls = validity(rows, self.nulls.iter().map(|row| (*row, 1)));
+        let mut columns = vec![required("series", Int32Array::from(self.series))];
+        columns.extend(self.at.finish());
+        columns.push(column("value", Float64Array::new(self.value.into(), nulls)));
+        columns.push(exact_integers(rows, &self.inexact));
+        columns.push(words("kind", self.kind, &KINDS)?);
+        batch(columns)
+    }
+}
+
+/// The column `value_i64`, null but for the rows given.
+fn exact_integers(rows: usize, inexact: &[(usize, i64)]) -> (Field, ArrayRef) {
+    if inexact.is_empty() {
+        return column("value_i64", Int64Array::new_null(rows));
+    }
+    let mut values = vec![0; rows];
+    let mut bits = BooleanBufferBuilder::new(rows);
+    bits.append_n(rows, false);
+    for (row, value) in inexact {
+        values[*row] = *value;
+        bits.set_bit(*row, true);
+    }
+    let nulls = NullBuffer::new(bits.finish());
+    column("value_i64", Int64Array::new(values.into(), Some(nulls)))
+}
+
+/// Values that are no scalar, as JSON text.
+#[derive(Default)]
+pub struct Values {
+    series: Vec<i32>,
+    json: Texts,
+    at: Addresses,
+}
+
+impl Values {
+    pub fn rows(&self) -> usize {
+        self.series.len()
+    }
+
+    pub fn text_bytes(&self) -> usize {
+        self.json.bytes.len()
+    }
+
+    pub fn push(&mut self, series: i32, json: &str) {
+        self.series.push(series);
+        self.json.push(json);
+    }
+
+    /// Takes back the rows that have no address yet.
+    pub fn roll_back(&mut self) {
+        let rows = self.at.seq.len();
+        self.series.truncate(rows);
+        self.json.truncate(rows);
+    }
+
+    /// Whether every row has its address.
+    pub fn is_settled(&self) -> bool {
+        self.rows() == self.at.seq.len()
+    }
+
+    /// Gives the rows pushed since the last call their address.
+    #[inline]
+    pub fn settle(&mut self, at: &At) {
+        let rows = self.series.len() - self.at.seq.len();
+        if rows > 0 {
+            self.at.extend(at, rows);
+        }
+    }
+
+    /// Columns series, step, time, time_ns, seq, json.
+    pub fn finish(self) -> Result<RecordBatch, ArrowError> {
+        let mut columns = vec![required("series", Int32Array::from(self.series))];
+        columns.extend(self.at.finish());
+        columns.push(required("json", self.json.finish()?));
+        batch(columns)
+    }
+}
+
+/// What the run printed.
+#[derive(Default)]
+pub struct Console {
+    time: Nullable,
+    stream: Vec<i8>,
+    line: Texts,
+    seq: Vec<i64>,
+}
+
+impl Console {
+    pub fn rows(&self) -> usize {
+        self.seq.len()
+    }
+
+    pub fn text_bytes(&self) -> usize {
+        self.line.bytes.len()
+    }
+
+    pub fn push(&mut self, time: Option<i64>, is_stdout: bool, line: &str, seq: i64) {
+        self.time.extend(time, 1);
+        self.stream.push(i8::from(!is_stdout));
+        self.line.push(line);
+        self.seq.push(seq);
+    }
+
+    /// Columns time, time_ns, stream, line, seq.
+    pub fn finish(self) -> Result<RecordBatch, ArrowError> {
+        let mut columns = Vec::from(times(self.time));
+        columns.push(words("stream", self.stream, &["stdout", "stderr"])?);
+        columns.push(required("line", self.line.finish()?));
+        columns.push(required("seq", Int64Array::from(self.seq)));
+        batch(columns)
+    }
+}

@@ -1,0 +1,197 @@
+//! Owns the wire format of protocol buffers: walks fields, knows no schema, allocates nothing.
+
+/// Groups (an encoding nobody writes any more) may nest this deep before they are refused.
+const GROUP_DEPTH: u32 = 64;
+
+/// The bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// One field's value as it stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wire<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    /// What lies between the start and the end of a group.
+    Group(&'a [u8]),
+    Fixed32(u32),
+}
+
+/// The fields of a message, in wire order; ends after the first malformed one.
+#[derive(Clone)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub fn new(message: &'a [u8]) -> Self {
+        Self { rest: message }
+    }
+
+    /// The bytes not walked yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    fn step(&mut self) -> Result<(u32, Wire<'a>), Malformed> {
+        let (number, wire_type) = split_tag(varint(&mut self.rest)?)?;
+        Ok((
+            number,
+            value(&mut self.rest, number, wire_type, GROUP_DEPTH)?,
+        ))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u32, Wire<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.rest = &[];
+        }
+        Some(step)
+    }
+}
+
+/// A signed value that was folded so that small ones stay short.
+pub fn zigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+/// Takes a varint off the front.
+#[inline]
+pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    if let [first, tail @ ..] = *rest
+        && *first < 0x80
+    {
+        *rest = tail;
+        return Ok(u64::from(*first));
+    }
+    long_varint(rest)
+}
+
+fn long_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0u64;
+    for (index, byte) in rest.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            if index == 9 && *byte > 1 {
+                return Err(Malformed);
+            }
+            *rest = &rest[index + 1..];
+            return Ok(value);
+        }
+    }
+    Err(Malformed)
+}
+
+/// Takes `length` bytes off the front.
+#[inline]
+fn bytes<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malformed> {
+    let length = usize::try_from(length).map_err(|_| Malformed)?;
+    let (taken, tail) = rest.split_at_checked(length).ok_or(Malformed)?;
+    *rest = tail;
+    Ok(taken)
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (taken, tail) = rest.split_first_chunk::<N>().ok_or(Malformed)?;
+    *rest = tail;
+    Ok(*taken)
+}
+
+fn split_tag(tag: u64) -> Result<(u32, u8), Malformed> {
+    let number = u32::try_from(tag >> 3).map_err(|_| Malformed)?;
+    if number == 0 || number >= 1 << 29 {
+        return Err(Malformed);
+    }
+    Ok((number, (tag & 7) as u8))
+}
+
+#[inline]
+fn value<'a>(
+    rest: &mut &'a [u8],
+    number: u32,
+    wire_type: u8,
+    depth: u32,
+) -> Result<Wire<'a>, Malformed> {
+    Ok(match wire_type {
+        0 => Wire::Varint(varint(rest)?),
+        1 => Wire::Fixed64(u64::from_le_bytes(array(rest)?)),
+        2 => {
+            let length = varint(rest)?;
+            Wire::Bytes(bytes(rest, length)?)
+        }
+        3 => Wire::Group(group(rest, number, depth)?),
+        5 => Wire::Fixed32(u32::from_le_bytes(array(rest)?)),
+        _ => return Err(Malformed),
+    })
+}
+
+fn group<'a>(rest: &mut &'a [u8], number: u32, depth: u32) -> Result<&'a [u8], Malformed> {
+    let depth = depth.checked_sub(1).ok_or(Malformed)?;
+    let whole = *rest;
+    loop {
+        let length = whole.len() - rest.len();
+        let (inner, wire_type) = split_tag(varint(rest)?)?;
+        if wire_type == 4 {
+            return if inner == number {
+                Ok(&whole[..length])
+            } else {
+                Err(Malformed)
+            };
+        }
+        value(rest, inner, wire_type, depth)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_in_wire_order() {
+        let message = [0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x1d, 1, 0, 0, 0];
+        let fields: Result<Vec<_>, _> = Fields::new(&message).collect();
+        let expected = vec![
+            (1, Wire::Varint(150)),
+            (2, Wire::Bytes(b"hi")),
+            (3, Wire::Fixed32(1)),
+        ];
+        assert_eq!(fields, Ok(expected));
+    }
+
+    #[test]
+    fn a_cut_message_is_malformed_and_ends() {
+        let mut fields = Fields::new(&[0x12, 0x05, b'h']);
+        assert_eq!(fields.next(), Some(Err(Malformed)));
+        assert_eq!(fields.next(), None);
+    }
+
+    #[test]
+    fn a_group_is_skipped_whole_and_deep_ones_are_refused() {
+        let message = [0x0b, 0x13, 0x08, 0x01, 0x14, 0x0c, 0x10, 0x02];
+        let fields: Result<Vec<_>, _> = Fields::new(&message).collect();
+        let group = Wire::Group(&[0x13, 0x08, 0x01, 0x14]);
+        assert_eq!(fields, Ok(vec![(1, group), (2, Wire::Varint(2))]));
+        assert_eq!(Fields::new(&[0x0b; 100_000]).next(), Some(Err(Malformed)));
+    }
+
+    #[test]
+    fn varints_of_more_than_64_bits_are_malformed() {
+        let mut rest: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
+        assert_eq!(varint(&mut rest), Err(Malformed));
+        let mut rest: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(varint(&mut rest), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn zigzag_unfolds() {
+        assert_eq!([0, 1, 2, u64::MAX].map(zigzag), [0, -1, 1, i64::MIN]);
+    }
+}

@@ -1,0 +1,409 @@
+//! Owns messages as Python dicts, by the schema; what the schema lacks is kept under its number.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
+use crate::wandb_schema::{Field, Label, Message, Schema, Type};
+
+/// Messages nested deeper than this are refused, as protobuf's own readers do.
+const DEPTH: usize = 100;
+
+/// How values look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Integers as they are, times as nanoseconds, unknown bytes as bytes.
+    Native,
+    /// The conventions of protobuf's JSON: 64-bit integers as strings, times as RFC 3339.
+    Json,
+}
+
+/// Why a message became no dict.
+pub enum Failure {
+    Malformed,
+    Python(PyErr),
+}
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+type Names = Vec<Vec<Py<PyString>>>;
+
+/// The names of all fields as Python strings, made once.
+fn names(py: Python<'_>) -> &Names {
+    static NAMES: PyOnceLock<Names> = PyOnceLock::new();
+    NAMES.get_or_init(py, || {
+        let name = |field: &Field| PyString::intern(py, &field.name).unbind();
+        let message = |message: &Message| message.fields.iter().map(name).collect();
+        Schema::get().messages.iter().map(message).collect()
+    })
+}
+
+/// Turns messages into dicts.
+pub struct Converter<'py> {
+    py: Python<'py>,
+    schema: &'static Schema,
+    names: &'py Names,
+    style: Style,
+    /// Text that is no UTF-8 was replaced since this was last set to false.
+    pub has_bad_text: bool,
+}
+
+impl<'py> Converter<'py> {
+    pub fn new(py: Python<'py>, style: Style) -> Self {
+        Self {
+            py,
+            schema: Schema::get(),
+            names: names(py),
+            style,
+            has_bad_text: false,
+        }
+    }
+
+    /// The fields of a message by name; unknown ones as lists under `#<number>`.
+    pub fn message(&mut self, place: usize, bytes: &[u8]) -> Result<Bound<'py, PyDict>, Failure> {
+        self.nested(place, bytes, DEPTH)
+    }
+
+    /// The unknown fields of a record, each by itself.
+    pub fn strangers(&mut self, record: &[u8]) -> Result<Vec<(u32, Bound<'py, PyAny>)>, Failure> {
+        let mut found = Vec::new();
+        for field in Fields::new(record) {
+            let (number, wire) = field?;
+            if self.schema.messages[Schema::RECORD].place(number).is_none() {
+                found.push((number, self.unknown(wire)?));
+            }
+        }
+        Ok(found)
+    }
+
+    fn nested(
+        &mut self,
+        place: usize,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<Bound<'py, PyDict>, Failure> {
+        let depth = depth.checked_sub(1).ok_or(Malformed)?;
+        let dict = PyDict::new(self.py);
+        let mut list: Option<(u32, Bound<'py, PyList>)> = None;
+        for part in Fields::new(bytes) {
+            let (number, wire) = part?;
+            let message = &self.schema.messages[place];
+            let known = message.place(number).map(|at| (at, &message.fields[at]));
+            let Some((at, field)) = known.filter(|(_, field)| fits(field, wire)) else {
+                self.keep_unknown(&dict, number, wire)?;
+                continue;
+            };
+            let name = self.names[place][at].bind(self.py);
+            match (field.label, field.kind, wire) {
+                (Label::Repeated, ..) => {
+                    let items = match list.take().filter(|(last, _)| *last == number) {
+                        Some((_, items)) => items,
+                        None => self.list_at(&dict, name)?,
+                    };
+                    self.repeated(&items, field, wire, depth)?;
+                    list = Some((number, items));
+                }
+                (Label::Map, Type::Message(entry), Wire::Bytes(bytes)) => {
+                    self.map_entry(&dict, name, entry, bytes, depth)?;
+                }
+                (_, Type::Message(inner), Wire::Bytes(_)) if dict.contains(name)? => {
+                    let merged = occurrences(bytes, number)?;
+                    dict.set_item(name, self.nested(inner, &merged, depth)?)?;
+                }
+                (Label::Plain, ..) if is_zero(field.kind, wire) => {
+                    if dict.contains(name)? {
+                        dict.del_item(name)?;
+                    }
+                }
+                _ => dict.set_item(name, self.value(field.kind, wire, depth)?)?,
+            }
+        }
+        Ok(dict)
+    }
+
+    fn list_at(
+        &self,
+        dict: &Bound<'py, PyDict>,
+        name: &Bound<'py, PyString>,
+    ) -> Result<Bound<'py, PyList>, PyErr> {
+        if let Some(list) = dict.get_item(name)? {
+            return Ok(list.cast_into::<PyList>()?);
+        }
+        let list = PyList::empty(self.py);
+        dict.set_item(name, &list)?;
+        Ok(list)
+    }
+
+    fn repeated(
+        &mut self,
+        items: &Bound<'py, PyList>,
+        field: &Field,
+        wire: Wire<'_>,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let Wire::Bytes(packed) = wire else {
+            return Ok(items.append(self.value(field.kind, wire, depth)?)?);
+        };
+        if matches!(
+            field.kind,
+            Type::String | Type::Message(_) | Type::Timestamp
+        ) {
+            return Ok(items.append(self.value(field.kind, wire, depth)?)?);
+        }
+        let mut rest = packed;
+        while !rest.is_empty() {
+            let wire = unpack(field.kind, &mut rest)?;
+            items.append(self.value(field.kind, wire, depth)?)?;
+        }
+        Ok(())
+    }
+
+    fn map_entry(
+        &mut self,
+        dict: &Bound<'py, PyDict>,
+        name: &Bound<'py, PyString>,
+        entry: usize,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let entry_dict = self.nested(entry, bytes, depth)?;
+        let map = match dict.get_item(name)? {
+            Some(map) => map.cast_into::<PyDict>().map_err(PyErr::from)?,
+            None => {
+                let map = PyDict::new(self.py);
+                dict.set_item(name, &map)?;
+                map
+            }
+        };
+        let missing = || match self.schema.messages[entry].fields[1].kind {
+            Type::String => "".into_bound_py_any(self.py),
+            _ => Ok(PyDict::new(self.py).into_any()),
+        };
+        let key = entry_dict
+            .get_item("key")?
+            .map_or_else(|| "".into_bound_py_any(self.py), Ok)?;
+        let value = entry_dict.get_item("value")?.map_or_else(missing, Ok)?;
+        Ok(map.set_item(key, value)?)
+    }
+
+    fn value(
+        &mut self,
+        kind: Type,
+        wire: Wire<'_>,
+        depth: usize,
+    ) -> Result<Bound<'py, PyAny>, Failure> {
+        let py = self.py;
+        let is_json = self.style == Style::Json;
+        Ok(match (kind, wire) {
+            (Type::Message(inner), Wire::Bytes(bytes)) => {
+                self.nested(inner, bytes, depth)?.into_any()
+            }
+            (Type::String, Wire::Bytes(bytes)) => self.text(bytes).into_any(),
+            (Type::Timestamp, Wire::Bytes(bytes)) => self.timestamp(bytes)?,
+            (Type::Bool, Wire::Varint(truth)) => (truth != 0).into_bound_py_any(py)?,
+            (Type::Null, _) => py.None().into_bound(py),
+            (Type::Enum(number), Wire::Varint(value)) => {
+                match self.schema.enums[number].get(&(value as i32)) {
+                    Some(word) => word.into_bound_py_any(py)?,
+                    None => (value as i32).into_bound_py_any(py)?,
+                }
+            }
+            (Type::Int32, Wire::Varint(value)) => (value as i32).into_bound_py_any(py)?,
+            (Type::Uint32, Wire::Varint(value)) => (value as u32).into_bound_py_any(py)?,
+            (Type::Int64, Wire::Varint(value)) => whole(py, i128::from(value as i64), is_json)?,
+            (Type::Sint64, Wire::Varint(value)) => whole(py, i128::from(zigzag(value)), is_json)?,
+            (Type::Uint64, Wire::Varint(value)) => whole(py, i128::from(value), is_json)?,
+            (Type::Double, Wire::Fixed64(bits)) => real(py, f64::from_bits(bits), is_json)?,
+            (Type::Float, Wire::Fixed32(bits)) => {
+                // The shortest digits of the float, not those of the double it becomes.
+                let short = f32::from_bits(bits);
+                let double = fast_float2::parse(short.to_string()).unwrap_or(f64::from(short));
+                real(py, double, is_json)?
+            }
+            (_, wire) => self.unknown(wire)?,
+        })
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Bound<'py, PyString> {
+        let text = String::from_utf8_lossy(bytes);
+        self.has_bad_text |= matches!(text, std::borrow::Cow::Owned(_));
+        PyString::new(self.py, &text)
+    }
+
+    fn timestamp(&mut self, bytes: &[u8]) -> Result<Bound<'py, PyAny>, Failure> {
+        let (mut seconds, mut nanoseconds) = (0i64, 0i32);
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, Wire::Varint(value)) => seconds = value as i64,
+                (2, Wire::Varint(value)) => nanoseconds = value as i32,
+                _ => {}
+            }
+        }
+        if self.style == Style::Json
+            && let Some(text) = rfc3339(seconds, nanoseconds)
+        {
+            return Ok(text.into_bound_py_any(self.py)?);
+        }
+        let ns = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        Ok(ns.into_bound_py_any(self.py)?)
+    }
+
+    fn keep_unknown(
+        &self,
+        dict: &Bound<'py, PyDict>,
+        number: u32,
+        wire: Wire<'_>,
+    ) -> Result<(), Failure> {
+        let name = PyString::new(self.py, &format!("#{number}"));
+        Ok(self.list_at(dict, &name)?.append(self.unknown(wire)?)?)
+    }
+
+    fn unknown(&self, wire: Wire<'_>) -> Result<Bound<'py, PyAny>, Failure> {
+        Ok(match wire {
+            Wire::Varint(value) | Wire::Fixed64(value) => value.into_bound_py_any(self.py)?,
+            Wire::Fixed32(value) => value.into_bound_py_any(self.py)?,
+            Wire::Bytes(bytes) | Wire::Group(bytes) => match self.style {
+                Style::Native => PyBytes::new(self.py, bytes).into_any(),
+                Style::Json => base64(bytes).into_bound_py_any(self.py)?,
+            },
+        })
+    }
+}
+
+fn whole(py: Python<'_>, value: i128, as_text: bool) -> PyResult<Bound<'_, PyAny>> {
+    if as_text {
+        return value.to_string().into_bound_py_any(py);
+    }
+    match i64::try_from(value) {
+        Ok(small) => small.into_bound_py_any(py),
+        Err(_) => value.into_bound_py_any(py),
+    }
+}
+
+fn real(py: Python<'_>, value: f64, as_text: bool) -> PyResult<Bound<'_, PyAny>> {
+    if as_text && !value.is_finite() {
+        return crate::json_text::float(value).into_bound_py_any(py);
+    }
+    value.into_bound_py_any(py)
+}
+
+/// Whether a wire type can hold a field's values.
+fn fits(field: &Field, wire: Wire<'_>) -> bool {
+    let is_packed = field.label == Label::Repeated && matches!(wire, Wire::Bytes(_));
+    is_packed
+        || match field.kind {
+            Type::Double => matches!(wire, Wire::Fixed64(_)),
+            Type::Float => matches!(wire, Wire::Fixed32(_)),
+            Type::String | Type::Timestamp | Type::Message(_) => matches!(wire, Wire::Bytes(_)),
+            _ => matches!(wire, Wire::Varint(_)),
+        }
+}
+
+fn is_zero(kind: Type, wire: Wire<'_>) -> bool {
+    match wire {
+        Wire::Varint(value) | Wire::Fixed64(value) => value == 0,
+        Wire::Fixed32(value) => value == 0,
+        Wire::Bytes(bytes) | Wire::Group(bytes) => kind == Type::String && bytes.is_empty(),
+    }
+}
+
+/// One of the numbers that stand end to end.
+fn unpack<'a>(kind: Type, rest: &mut &'a [u8]) -> Result<Wire<'a>, Malformed> {
+    match kind {
+        Type::Double => {
+            let (bytes, tail) = rest.split_first_chunk().ok_or(Malformed)?;
+            *rest = tail;
+            Ok(Wire::Fixed64(u64::from_le_bytes(*bytes)))
+        }
+        Type::Float => {
+            let (bytes, tail) = rest.split_first_chunk().ok_or(Malformed)?;
+            *rest = tail;
+            Ok(Wire::Fixed32(u32::from_le_bytes(*bytes)))
+        }
+        _ => Ok(Wire::Varint(varint(rest)?)),
+    }
+}
+
+/// All occurrences of a message field end to end: that is how they merge.
+fn occurrences(message: &[u8], number: u32) -> Result<Vec<u8>, Malformed> {
+    let mut merged = Vec::new();
+    for field in Fields::new(message) {
+        if let (found, Wire::Bytes(bytes)) = field?
+            && found == number
+        {
+            merged.extend_from_slice(bytes);
+        }
+    }
+    Ok(merged)
+}
+
+/// A time between the years 1 and 9999, with 0, 3, 6 or 9 digits of a second.
+fn rfc3339(seconds: i64, nanoseconds: i32) -> Option<String> {
+    let is_sane = (-62_135_596_800..=253_402_300_799).contains(&seconds);
+    if !is_sane || !(0..1_000_000_000).contains(&nanoseconds) {
+        return None;
+    }
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let fraction = match nanoseconds {
+        0 => String::new(),
+        ns if ns % 1_000_000 == 0 => format!(".{:03}", ns / 1_000_000),
+        ns if ns % 1000 == 0 => format!(".{:06}", ns / 1000),
+        ns => format!(".{ns:09}"),
+    };
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+    ))
+}
+
+/// The proleptic Gregorian date of a day counted from 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468; // from 0000-03-01, where a year ends with its leap day
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let is_padding = digit > chunk.len();
+            let value = (bits >> (18 - 6 * digit)) & 63;
+            text.push(if is_padding {
+                '='
+            } else {
+                char::from(DIGITS[value as usize])
+            });
+        }
+    }
+    text
+}

@@ -1,0 +1,260 @@
+//! Owns what Python sees of the `.wandb` decoder.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::{Array, RecordBatch, StructArray};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyTuple};
+
+use crate::leveldb_log::{Damage, HEADER, Reason};
+use crate::python_message::{Converter, Failure, Style};
+use crate::wandb::{Batch, Error, OtherRecord, Scanner, Start};
+use crate::wandb_schema::Schema;
+
+/// A table that other Arrow libraries take without copying.
+#[pyclass(frozen, module = "runferry._native")]
+pub struct ArrowTable(RecordBatch);
+
+#[pymethods]
+impl ArrowTable {
+    /// The Arrow PyCapsule interface: a struct array and its schema.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        drop(requested_schema); // a wish; whoever has it casts
+        let array = StructArray::from(self.0.clone());
+        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(arrow_error)?;
+        let exported = FFI_ArrowArray::new(&array.to_data());
+        Ok((
+            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
+            PyCapsule::new_with_value(py, exported, c"arrow_array")?,
+        ))
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+}
+
+fn arrow_error(error: arrow_schema::ArrowError) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}
+
+/// An error of `runferry.errors`, with where it happened.
+fn runferry_error(py: Python<'_>, class: &str, what: String, path: &str, hint: &str) -> PyErr {
+    let raise = || -> PyResult<PyErr> {
+        let named = PyDict::new(py);
+        named.set_item("where", path)?;
+        named.set_item("hint", hint)?;
+        let class = py.import("runferry.errors")?.getattr(class)?;
+        Ok(PyErr::from_value(class.call((what,), Some(&named))?))
+    };
+    raise().unwrap_or_else(|error| error)
+}
+
+fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
+    match error {
+        Error::Io(error) => error.into(),
+        Error::Arrow(error) => arrow_error(error),
+        Error::NotWandb => {
+            let hint = format!("head -c 7 '{path}' | xxd  # a run begins with :W&B");
+            runferry_error(py, "Damaged", "not a .wandb file".to_owned(), path, &hint)
+        }
+        Error::UnknownVersion(version) => {
+            let what = format!("version {version} of the .wandb format is unknown");
+            runferry_error(
+                py,
+                "UnknownVersion",
+                what,
+                path,
+                "pip install --upgrade runferry",
+            )
+        }
+    }
+}
+
+/// What was decoded from some records.
+#[pyclass(frozen, get_all, module = "runferry._native")]
+pub struct WandbBatch {
+    points: Option<Py<ArrowTable>>,
+    values: Option<Py<ArrowTable>>,
+    console: Option<Py<ArrowTable>>,
+    series: Vec<(&'static str, Py<PyTuple>)>,
+    records: Vec<(String, u64, Py<PyDict>)>,
+    damage: Vec<(u64, u64, &'static str)>,
+}
+
+impl WandbBatch {
+    fn new(py: Python<'_>, batch: Batch) -> PyResult<Self> {
+        let table = |table: Option<RecordBatch>| {
+            table
+                .map(|table| Py::new(py, ArrowTable(table)))
+                .transpose()
+        };
+        let mut damage = batch.damage;
+        let records = other_records(py, &batch.records, &mut damage)?;
+        damage.sort_by_key(|damage| damage.offset);
+        let series = batch
+            .series
+            .iter()
+            .map(|(stream, path)| Ok((stream.as_str(), PyTuple::new(py, path)?.unbind())));
+        Ok(Self {
+            points: table(batch.points)?,
+            values: table(batch.values)?,
+            console: table(batch.console)?,
+            series: series.collect::<PyResult<_>>()?,
+            records,
+            damage: damage
+                .iter()
+                .map(|d| (d.offset, d.length, d.reason.as_str()))
+                .collect(),
+        })
+    }
+}
+
+type Record = (String, u64, Py<PyDict>);
+
+fn other_records(
+    py: Python<'_>,
+    records: &[OtherRecord],
+    damage: &mut Vec<Damage>,
+) -> PyResult<Vec<Record>> {
+    let mut converter = Converter::new(py, Style::Native);
+    let mut found = Vec::with_capacity(records.len());
+    for record in records {
+        converter.has_bad_text = false;
+        let reason = match other_record(py, &mut converter, record, &mut found) {
+            Ok(()) if converter.has_bad_text => Some(Reason::BadUtf8),
+            Ok(()) => None,
+            Err(Failure::Malformed) => Some(Reason::BadRecord),
+            Err(Failure::Python(error)) => return Err(error),
+        };
+        if let Some(reason) = reason {
+            let length = HEADER + record.bytes.len() as u64;
+            damage.push(Damage {
+                offset: record.offset,
+                length,
+                reason,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn other_record(
+    py: Python<'_>,
+    converter: &mut Converter<'_>,
+    record: &OtherRecord,
+    found: &mut Vec<Record>,
+) -> Result<(), Failure> {
+    if let Some((name, place)) = record_type(record.number) {
+        let message = converter.message(place, &record.bytes)?;
+        found.push((name.to_owned(), record.offset, message.unbind()));
+        return Ok(());
+    }
+    let strangers = converter.strangers(&record.bytes)?;
+    if strangers.is_empty() {
+        let message = converter.message(Schema::RECORD, &record.bytes)?;
+        found.push(("unknown".to_owned(), record.offset, message.unbind()));
+    }
+    for (number, value) in strangers {
+        let name = format!("#{number}");
+        let message = PyDict::new(py);
+        message.set_item(&name, value)?;
+        found.push((name, record.offset, message.unbind()));
+    }
+    Ok(())
+}
+
+/// A record type's name and the place of its message.
+fn record_type(number: u32) -> Option<(&'static str, usize)> {
+    let schema = Schema::get();
+    let record = &schema.messages[Schema::RECORD];
+    let field = &record.fields[record.place(number.max(1))?];
+    match field.kind {
+        crate::wandb_schema::Type::Message(place) if number > 1 => Some((&field.name, place)),
+        _ => None,
+    }
+}
+
+/// Reads a `.wandb` file batch by batch.
+#[pyclass(module = "runferry._native")]
+pub struct WandbScanner {
+    scanner: Scanner<File>,
+    path: String,
+}
+
+#[pymethods]
+impl WandbScanner {
+    #[new]
+    #[pyo3(signature = (path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=false))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        offset: u64,
+        origin: i64,
+        seq: i64,
+        rows: usize,
+        any_version: bool,
+    ) -> PyResult<Self> {
+        let origin = match origin {
+            -1 => None,
+            0 => Some(0),
+            7 => Some(HEADER),
+            _ => return Err(PyValueError::new_err("origin is 0, 7, or -1 to find out")),
+        };
+        let start = Start {
+            offset,
+            origin,
+            seq,
+            any_version,
+        };
+        let spelled = path.display().to_string();
+        let scanner = File::open(&path)
+            .map_err(Error::Io)
+            .and_then(|file| Scanner::new(file, &start, rows))
+            .map_err(|error| to_python(py, error, &spelled))?;
+        Ok(Self {
+            scanner,
+            path: spelled,
+        })
+    }
+
+    fn next(&mut self, py: Python<'_>) -> PyResult<Option<WandbBatch>> {
+        let scanner = &mut self.scanner;
+        let batch = py.detach(|| scanner.next_batch());
+        let batch = batch.map_err(|error| to_python(py, error, &self.path))?;
+        batch.map(|batch| WandbBatch::new(py, batch)).transpose()
+    }
+
+    fn summary<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<(Bound<'py, PyTuple>, Option<String>)>> {
+        let values = self.scanner.summary().into_iter();
+        values
+            .map(|(path, json)| Ok((PyTuple::new(py, path)?, json)))
+            .collect()
+    }
+
+    #[getter]
+    fn offset(&self) -> u64 {
+        self.scanner.offset()
+    }
+
+    #[getter]
+    fn origin(&self) -> i64 {
+        self.scanner.origin().map_or(-1, |origin| origin as i64)
+    }
+
+    #[getter]
+    fn seq(&self) -> i64 {
+        self.scanner.seq()
+    }
+}

@@ -1,0 +1,92 @@
+//! Owns the re-assembly of values that wandb-core took apart: histograms, images, tables.
+//!
+//! Core writes a mapping as one item for each leaf, in random order. A leaf `_type` tells that its
+//! mapping was one value; everything else below the same prefix belongs to it.
+
+use std::collections::BTreeMap;
+
+use crate::json_text;
+
+/// A mapping under construction. Names are sorted: the order in the file is random anyway.
+enum Tree {
+    Leaf(String),
+    Branch(BTreeMap<String, Tree>),
+}
+
+/// The values of one row that are being put together.
+#[derive(Default)]
+pub struct Media {
+    prefixes: Vec<(Vec<String>, BTreeMap<String, Tree>)>,
+}
+
+impl Media {
+    /// A mapping with a `_type`. Of two that contain each other, the outer one counts.
+    pub fn add_prefix(&mut self, prefix: &[String]) {
+        if self.prefix_of(prefix).is_none() {
+            self.prefixes
+                .retain(|(inner, _)| !inner.starts_with(prefix));
+            self.prefixes.push((prefix.to_vec(), BTreeMap::new()));
+        }
+    }
+
+    /// The number of the mapping that this path lies in, or is.
+    pub fn prefix_of(&self, path: &[String]) -> Option<usize> {
+        self.prefixes
+            .iter()
+            .position(|(prefix, _)| path.starts_with(prefix))
+    }
+
+    /// How many elements lead to that mapping.
+    pub fn length(&self, number: usize) -> usize {
+        self.prefixes[number].0.len()
+    }
+
+    /// Puts a member in. False if something stood there already; the later one counts.
+    pub fn put(&mut self, number: usize, path: &[String], json: String) -> bool {
+        let Some((last, way)) = path.split_last() else {
+            return false; // a value at the very path of the mapping
+        };
+        let mut branch = &mut self.prefixes[number].1;
+        let mut is_free = true;
+        for name in way {
+            let tree = branch
+                .entry(name.clone())
+                .or_insert_with(|| Tree::Branch(BTreeMap::new()));
+            if let Tree::Leaf(_) = tree {
+                is_free = false;
+                *tree = Tree::Branch(BTreeMap::new());
+            }
+            let Tree::Branch(inner) = tree else {
+                return false;
+            };
+            branch = inner;
+        }
+        branch.insert(last.clone(), Tree::Leaf(json)).is_none() && is_free
+    }
+
+    /// Each mapping's path, and the mapping as JSON.
+    pub fn finish(self) -> Vec<(Vec<String>, String)> {
+        let write = |(path, members): (Vec<String>, BTreeMap<String, Tree>)| {
+            let mut json = String::new();
+            write_branch(&members, &mut json);
+            (path, json)
+        };
+        self.prefixes.into_iter().map(write).collect()
+    }
+}
+
+fn write_branch(members: &BTreeMap<String, Tree>, json: &mut String) {
+    json.push('{');
+    for (index, (name, tree)) in members.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(&json_text::quote(name));
+        json.push(':');
+        match tree {
+            Tree::Leaf(text) => json.push_str(text),
+            Tree::Branch(inner) => write_branch(inner, json),
+        }
+    }
+    json.push('}');
+}

@@ -1,0 +1,139 @@
+"""What a transfer says on stderr while it works: a bar on a terminal, lines in the log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runferry.cli.streams import console, printable
+from runferry.settings import Color
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from runferry.model import Run
+    from runferry.transfer.progress import Observer, Phase
+    from runferry.transfer.report import RunOutcome
+
+log = logging.getLogger("runferry.progress")
+
+
+class Lines:
+    """Says in the log what happens to each run."""
+
+    def phase(self, phase: Phase, runs: int | None) -> None:
+        """A phase begins."""
+        log.info("%s begins%s", phase, "" if runs is None else f": {runs:,} runs")
+
+    def began(self, phase: Phase, run: Run) -> None:
+        """Work on a run begins."""
+        log.debug("%s %s: begun", phase, printable(str(run.key)))
+
+    def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
+        """Too often to be said."""
+
+    def ended(self, phase: Phase, outcome: RunOutcome) -> None:
+        """Work on a run is over."""
+        run = printable(outcome.run)
+        if outcome.error is not None:
+            log.warning("%s %s: %s: %s", phase, run, outcome.status, printable(outcome.error))
+        else:
+            log.info("%s %s: %s, %s rows", phase, run, outcome.status, f"{outcome.rows:,}")
+
+    def waiting(self, reason: str, seconds: float) -> None:
+        """A pause before another attempt."""
+        log.warning("%s; trying again in %.0f s", printable(reason), seconds)
+
+
+class Bar(Lines):
+    """The same, and a bar that is redrawn."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._task: TaskID | None = None
+        self._rows = 0
+        self._runs = 0
+        self._begun = time.monotonic()
+
+    def phase(self, phase: Phase, runs: int | None) -> None:
+        """A new bar below the finished ones."""
+        super().phase(phase, runs)
+        with self._lock:
+            self._close()
+            self._rows = self._runs = 0
+            self._begun = time.monotonic()
+            self._task = self._progress.add_task(phase, total=runs, said="")
+
+    def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
+        """More rows."""
+        with self._lock:
+            self._rows += rows
+            self._draw()
+
+    def ended(self, phase: Phase, outcome: RunOutcome) -> None:
+        """One run more."""
+        super().ended(phase, outcome)
+        with self._lock:
+            self._runs += 1
+            if self._task is not None:
+                self._progress.advance(self._task)
+            self._draw()
+
+    def waiting(self, reason: str, seconds: float) -> None:
+        """Why nothing moves."""
+        super().waiting(reason, seconds)
+        with self._lock:
+            if self._task is not None:
+                self._progress.update(self._task, said=f"waiting {seconds:.0f} s for the server")
+
+    def _draw(self) -> None:
+        if self._task is None:
+            return
+        rate = self._rows / max(time.monotonic() - self._begun, 1e-3)
+        said = f"{self._runs:,} runs  {self._rows:,} rows  {_rounded(rate)}/s"
+        self._progress.update(self._task, said=said)
+
+    def _close(self) -> None:
+        """A phase that did not know its length is full when the next begins."""
+        if self._task is not None:
+            self._progress.update(self._task, total=self._runs, completed=self._runs)
+
+    def close(self) -> None:
+        """The last phase is over."""
+        with self._lock:
+            self._close()
+
+
+@contextmanager
+def watching(color: Color, verbosity: int) -> Iterator[Observer]:
+    """A bar where stderr is a terminal and somebody wants to see it, else lines alone."""
+    if verbosity < 0 or not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.description:<6}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[said]}", markup=False),
+        TimeElapsedColumn(),
+        console=console(sys.stderr, color),
+        refresh_per_second=8,
+    ) as progress:
+        bar = Bar(progress)
+        yield bar
+        bar.close()
+
+
+def _rounded(rate: float) -> str:
+    for unit in ("", "k", "M"):
+        if rate < 1000:
+            return f"{rate:.0f}{unit}" if rate >= 10 or not unit else f"{rate:.1f}{unit}"
+        rate /= 1000
+    return f"{rate:.1f}G"

@@ -1,0 +1,39 @@
+"""How an error looks: what and where, an empty line, a hint; or as JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from runferry.cli.streams import printable
+from runferry.errors import RunferryError
+from runferry.redact import without_credentials
+
+SCHEMA_VERSION = 1
+
+log = logging.getLogger("runferry")
+
+
+def tell(error: RunferryError) -> None:
+    """The error on stderr; its traceback only in a log that asks for it."""
+    log.debug("the traceback of the error that follows", exc_info=error)
+    place = f": {error.where}" if error.where else ""
+    lines = [printable(line) for line in f"error: {error.what}{place}".splitlines()]
+    if error.hint:
+        lines += ["", f"hint: {printable(error.hint)}"]
+    print(without_credentials("\n".join(lines)), file=sys.stderr)
+
+
+def as_json(error: RunferryError) -> dict[str, Any]:
+    """The error as in the documented schema."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "exit_code": int(error.exit_code),
+        "error": {
+            "kind": type(error).__name__,
+            "what": without_credentials(error.what),
+            "where": without_credentials(error.where),
+            "hint": without_credentials(error.hint),
+        },
+    }

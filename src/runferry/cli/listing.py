@@ -1,0 +1,94 @@
+"""`ls`: one line a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runferry.cli.documents import run_json
+from runferry.cli.grid import Column, show
+from runferry.cli.places import read_options
+from runferry.cli.session import Session
+from runferry.model import Run
+
+if TYPE_CHECKING:
+    from runferry.ports import Location
+
+_NS_A_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run, and what only an archive knows without reading it."""
+
+    run: Run
+    series: int | None = None
+    points: int | None = None
+
+
+def entries(session: Session, location: Location) -> Iterator[Entry]:
+    """The selected runs of a place. Raises what opening it raises."""
+    selection = session.selection
+    if location.tracker == "archive":
+        from runferry.archive.store import Archive
+
+        archive = Archive.open(location.path)
+        for record in archive.records():
+            if selection.takes_run(record.run):
+                rows = archive.inventory(record).rows
+                yield Entry(record.run, len(archive.series(record)), rows.get("scalar", 0))
+        return
+    from runferry import registry
+
+    reader = registry.reader(location.tracker).open(location, read_options(session))
+    try:
+        yield from (Entry(run) for run in reader.runs() if selection.takes_run(run))
+    finally:
+        reader.close()
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """A run's header with its counts, null where they are not known."""
+    return {**run_json(entry.run), "series": entry.series, "points": entry.points}
+
+
+def show_entries(session: Session, listed: Iterable[Entry]) -> None:
+    """The table; ids are never shortened, names and projects are when they must be."""
+    columns = (
+        Column("id"),
+        Column("name", is_elastic=True),
+        Column("project", is_elastic=True),
+        Column("state"),
+        Column("started (UTC)"),
+        Column("took", "right"),
+        Column("series", "right"),
+        Column("points", "right"),
+    )
+    rows = [
+        (
+            entry.run.key.run_id,
+            entry.run.name or "",
+            entry.run.project or "",
+            entry.run.state if entry.run.complete else f"{entry.run.state}?",
+            f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
+            took(entry.run),
+            "" if entry.series is None else f"{entry.series:,}",
+            "" if entry.points is None else f"{entry.points:,}",
+        )
+        for entry in listed
+    ]
+    show(session.out, columns, rows, session.ellipsis)
+
+
+def took(run: Run) -> str:
+    """How long the run lasted: `12s`, `3m05s`, `2h10m`, `5d03h`."""
+    if run.started_ns is None or run.ended_ns is None:
+        return ""
+    seconds = max(0, run.ended_ns - run.started_ns) // _NS_A_SECOND
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days}d{hours % 24:02}h"
+    if hours:
+        return f"{hours}h{minutes % 60:02}m"
+    return f"{minutes}m{seconds % 60:02}s" if minutes else f"{seconds}s"

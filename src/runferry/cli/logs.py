@@ -1,0 +1,72 @@
+"""Where the log goes and how much of it: -v and -q for stderr, --log-file for all of it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runferry.errors import BadSetting
+from runferry.redact import without_credentials
+
+LOGGER = logging.getLogger("runferry")
+
+
+class Redacting(logging.Formatter):
+    """Takes credentials out of whatever was logged, tracebacks included."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        return without_credentials(super().format(record))
+
+
+class _Shown(logging.Handler):
+    """Looks stderr up anew each time: while a bar is drawn it is another one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record as a line."""
+        print(self.format(record), file=sys.stderr)
+
+
+def level_of(verbosity: int) -> int:
+    """-q: errors; nothing: warnings; -v: what happens; -vv: everything, with tracebacks."""
+    levels = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+    return levels.get(verbosity, logging.DEBUG)
+
+
+@contextmanager
+def logging_to(log_file: Path | None, verbosity: int) -> Iterator[None]:
+    """The log on stderr, and in the file, for as long as this lasts. Raises BadSetting."""
+    shown = _Shown()
+    shown.setLevel(level_of(verbosity))
+    shown.setFormatter(Redacting("%(levelname)s: %(message)s"))
+    handlers: list[logging.Handler] = [shown]
+    if log_file is not None:
+        kept = _file_handler(log_file)
+        kept.setLevel(min(logging.INFO, level_of(verbosity)))
+        kept.setFormatter(
+            Redacting("%(asctime)sZ %(levelname)s %(threadName)s %(name)s: %(message)s")
+        )
+        handlers.append(kept)
+    for handler in handlers:
+        LOGGER.addHandler(handler)
+    LOGGER.setLevel(min(handler.level for handler in handlers))
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            LOGGER.removeHandler(handler)
+            handler.close()
+
+
+def _file_handler(log_file: Path) -> logging.Handler:
+    try:
+        return logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise BadSetting("the log cannot be written here", where=f"{log_file}: {error}") from error

@@ -1,0 +1,96 @@
+"""Verbs that only look: ls, inspect, records, formats, settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runferry.cli.app import app
+from runferry.cli.options import Session, verb
+from runferry.errors import ExitCode
+
+Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
+
+
+@verb(app, settings=["timezone"], filters=True, metrics=False)
+def ls(session: Session, where: Where) -> None:
+    """List the runs of a place, one line each."""
+    from runferry.cli.listing import entries, entry_json, show_entries
+    from runferry.cli.places import located
+
+    location = located(where)
+    listed = entries(session, location)
+    if session.is_json:
+        runs = [entry_json(entry) for entry in listed]
+        session.print_json({"schema": 1, "where": str(location), "runs": runs})
+    else:
+        show_entries(session, listed)
+
+
+@verb(app, settings=["timezone", "workers"], filters=True)
+def inspect(session: Session, where: Where) -> ExitCode:
+    """Show all that is known of the runs of a place."""
+    from runferry.cli.documents import inventory_json
+    from runferry.cli.inspecting import show_inventory
+    from runferry.cli.places import located, surveyed
+
+    with surveyed(session, where) as survey:
+        found = survey.inventories(session.selection)
+        if session.is_json:
+            document = {"schema": 1, "where": str(located(where))}
+            document |= {"runs": [inventory_json(inventory) for inventory in found]}
+            document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
+            session.print_json(document)
+        else:
+            for inventory in found:
+                show_inventory(session, inventory)
+        for outcome in survey.failures:
+            session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+@verb(app)
+def records(
+    session: Session,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A .wandb file.")],
+) -> None:
+    """Count the records of a .wandb file by type."""
+    from runferry.cli.grid import Column, show
+    from runferry.cli.wandb_records import count_records
+
+    counts = count_records(path)
+    if session.is_json:
+        session.print_json({"schema": 1, "path": path, "records": counts})
+        return
+    columns = (Column("record"), Column("count", "right"))
+    show(session.out, columns, [(kind, f"{count:,}") for kind, count in counts.items()])
+
+
+@verb(app)
+def formats(session: Session) -> None:
+    """Say which trackers there are, and what each can hold."""
+    from runferry.cli.holdings import holdings_json, show_holdings
+
+    if session.is_json:
+        session.print_json(holdings_json())
+    else:
+        show_holdings(session)
+
+
+@verb(app, settings=["archive", "workers", "allow", "timezone"])
+def settings(session: Session) -> None:
+    """Print every setting, and where it came from."""
+    from runferry.cli.grid import Column, show
+    from runferry.cli.setting_values import spelled
+
+    rows = [
+        (name, spelled(session.settings, name), origin)
+        for name, origin in session.resolved.origins.items()
+    ]
+    if session.is_json:
+        values = {name: {"value": value, "from": origin} for name, value, origin in rows}
+        session.print_json({"schema": 1, "settings": values})
+        return
+    columns = (Column("setting"), Column("value", is_elastic=True), Column("from", is_elastic=True))
+    show(session.out, columns, [(n, v or "-", o) for n, v, o in rows], session.ellipsis)

@@ -1,0 +1,101 @@
+"""What stands at a place: its archive, or its runs brought into one that is gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runferry.cli.session import Session
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+    from runferry.model import Inventory
+    from runferry.ports import Location, ReadOptions
+    from runferry.transfer.report import RunOutcome
+    from runferry.transfer.selection import Selection
+
+
+def located(text: str) -> Location:
+    """The place to read from. Raises BadLocation, NotFound."""
+    from runferry import registry
+
+    return registry.locate(text, role="source")
+
+
+def destined(text: str) -> Location:
+    """The place to write to. Raises BadLocation."""
+    from runferry import registry
+
+    return registry.locate(text, role="destination")
+
+
+def read_options(session: Session) -> ReadOptions:
+    """What a reader is told."""
+    from runferry.ports import ReadOptions
+
+    return ReadOptions(timezone=session.settings.timezone)
+
+
+def own_archive(session: Session, path: str | None) -> Archive:
+    """The archive that was named, else the one of the settings. Raises NotFound, NewerFormat."""
+    from runferry.archive.store import Archive
+
+    return Archive.open(_folder(session, path))
+
+
+def new_archive(session: Session, path: str | None) -> Archive:
+    """The same, made where there is none yet."""
+    from runferry.archive.store import Archive
+
+    return Archive.open(_folder(session, path), create=True)
+
+
+def _folder(session: Session, text: str | None) -> Path:
+    """A folder as a path or as `archive:PATH`."""
+    return destined(text).path if text else session.settings.archive
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """An archive that holds the selected runs of a place, and may hold others."""
+
+    archive: Archive
+    failures: tuple[RunOutcome, ...] = ()
+
+    def inventories(self, selection: Selection) -> Iterator[Inventory]:
+        """What is known of each selected run, one at a time."""
+        for record in self.archive.records():
+            if selection.takes_run(record.run):
+                yield self.archive.inventory(record)
+
+
+@contextmanager
+def surveyed(session: Session, text: str) -> Iterator[Survey]:
+    """Surveys a place. Counts are the archive's: what is none is pulled into a temporary one."""
+    from runferry.archive.store import Archive
+    from runferry.transfer.pull import pull
+
+    location = located(text)
+    if location.tracker == "archive":
+        yield Survey(Archive.open(location.path))
+        return
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
+        archive = Archive.open(Path(folder), create=True)
+        with session.working() as (observer, stop):
+            report = pull(
+                location,
+                archive,
+                options=read_options(session),
+                selection=session.selection,
+                workers=session.settings.workers,
+                reserve_bytes=session.settings.reserve_bytes,
+                observer=observer,
+                stop=stop,
+            )
+        if report.is_interrupted:
+            raise KeyboardInterrupt
+        yield Survey(archive, report.failures)

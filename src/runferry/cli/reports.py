@@ -1,0 +1,153 @@
+"""What came of a transfer, for people: what moved, what was lost, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from runferry.cli.grid import Column, count, show, size
+from runferry.cli.losses_table import show_losses
+from runferry.cli.session import Session
+from runferry.cli.streams import printable
+from runferry.errors import ExitCode
+from runferry.losses import Fate, Loss, beyond
+
+if TYPE_CHECKING:
+    from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
+
+_FAILURES_SHOWN = 20
+
+
+def show_report(session: Session, report: Report) -> None:
+    """A pull, a plan or a push."""
+    _show_phase(session, report)
+    _show_outcomes(session, report.outcomes)
+    _show_losses(session, report.losses)
+    _end(session, (report,), report.losses, report.allowed, report.exit_code)
+
+
+def show_plan(session: Session, report: Report) -> None:
+    """A plan: each run with the losses it will meet, then all of them."""
+    _show_phase(session, report)
+    for outcome in report.outcomes:
+        if outcome.losses:
+            session.out.print(f"\n{printable(outcome.run)}  {printable(outcome.name or '')}")
+            show_losses(session, outcome.losses)
+    if len(report.outcomes) != 1 or not report.losses:
+        _show_losses(session, report.losses, title="altogether")
+    _end(session, (report,), report.losses, report.allowed, report.exit_code)
+
+
+def show_conversion(session: Session, report: ConvertReport) -> None:
+    """Pull, push and verify in one."""
+    _show_phase(session, report.pull)
+    _show_phase(session, report.push)
+    if report.verify is not None:
+        _show_comparison(session, report.verify)
+    if report.discarded:
+        session.out.print(f"discarded {count(report.discarded, 'run')} from {report.archive}")
+    _show_outcomes(session, report.push.outcomes)
+    losses = (*report.pull.losses, *report.push.losses)
+    _show_losses(session, losses)
+    if report.verify is not None:
+        _show_unexpected(session, report.verify)
+    _end(session, (report.pull, report.push), losses, report.push.allowed, report.exit_code)
+
+
+def show_verification(session: Session, report: VerifyReport) -> None:
+    """Two places compared."""
+    _show_comparison(session, report)
+    _show_losses(session, report.measured, title="differences that were foretold")
+    _show_unexpected(session, report)
+    _end(session, (), report.measured, report.allowed, report.exit_code)
+
+
+def _show_phase(session: Session, report: Report) -> None:
+    statuses = ", ".join(f"{n:,} {status}" for status, n in report.counts.items())
+    rows = sum(outcome.rows for outcome in report.outcomes)
+    blobs = sum(outcome.size_bytes for outcome in report.outcomes)
+    moved = [count(len(report.outcomes), "run") + (f" ({statuses})" if statuses else "")]
+    if rows:
+        moved.append(count(rows, "row"))
+    if blobs:
+        moved.append(f"{size(blobs)} of files")
+    if report.left_out_series:
+        moved.append(f"{report.left_out_series:,} series left out by --metric")
+    _say(session, report.phase, report.source, report.destination, ", ".join(moved))
+
+
+def _show_comparison(session: Session, report: VerifyReport) -> None:
+    rows = sum(run.rows for run in report.runs)
+    verdict = "clean" if report.is_clean else "NOT clean"
+    if report.is_clean and report.measured:
+        verdict = "clean, apart from losses that were foretold"
+    found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict}"
+    _say(session, "verify", report.original, report.copy, found)
+
+
+def _say(session: Session, phase: str, source: str, destination: str, found: str) -> None:
+    arrow = "→" if session.can_spell("→") else "->"
+    places = f"{printable(source)} {arrow} {printable(destination)}"
+    session.out.print(f"{phase:<8}{places}", soft_wrap=True)
+    session.out.print(f"{'':<8}{found}", soft_wrap=True)
+
+
+def _show_outcomes(session: Session, outcomes: Iterable[RunOutcome]) -> None:
+    """The runs that moved, if they are few."""
+    moved = [outcome for outcome in outcomes if outcome.status not in ("unchanged", "failed")]
+    if not moved or len(moved) > session.runs_shown:
+        return
+    columns = (
+        Column("run", is_elastic=True),
+        Column("name", is_elastic=True),
+        Column("status"),
+        Column("rows", "right"),
+        Column("there", is_elastic=True),
+    )
+    rows = [(o.run, o.name or "", o.status, f"{o.rows:,}", o.remote or "") for o in moved]
+    session.out.print()
+    show(session.out, columns, rows, session.ellipsis)
+
+
+def _show_losses(session: Session, losses: Iterable[Loss], title: str = "losses") -> None:
+    found = list(losses)
+    session.out.print(f"\n{title}:" if found else f"\n{title}: none")
+    show_losses(session, found)
+
+
+def _show_unexpected(session: Session, report: VerifyReport) -> None:
+    for run in report.runs:
+        if run.error is not None:
+            session.complain(run.error, run.run, run.hint)
+    unexpected = report.unexpected
+    if unexpected:
+        session.out.print("\ndifferences that nothing foretold:")
+        show_losses(session, unexpected)
+
+
+def _end(
+    session: Session,
+    reports: Iterable[Report],
+    losses: Iterable[Loss],
+    allowed: Fate,
+    code: ExitCode,
+) -> None:
+    """On stderr: what did not work, and why the exit code is not 0."""
+    for report in reports:
+        failures = report.failures
+        for outcome in failures[:_FAILURES_SHOWN]:
+            session.complain(outcome.error or "failed", outcome.run, outcome.hint)
+        if len(failures) > _FAILURES_SHOWN:
+            session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
+        if report.aborted is not None:
+            session.complain(f"the remaining runs were not tried: {report.aborted}")
+    if code is ExitCode.LOSS:
+        worse = beyond(losses, allowed)
+        fate = max((loss.fate for loss in worse), default=allowed)
+        session.complain(
+            f"{count(sum(x.count for x in worse), 'loss', 'losses')} beyond what is allowed "
+            f"({allowed.label})",
+            hint=f"--allow {fate.label} accepts them",
+        )
+    elif code is ExitCode.INTERRUPTED:
+        session.complain("interrupted", hint="the same command again continues where it stopped")

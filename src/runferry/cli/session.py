@@ -1,0 +1,161 @@
+"""One call of one verb: its settings, its streams, its log, and the way it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import typer
+
+from runferry.cli import failure
+from runferry.cli.streams import console, printable, spells
+from runferry.errors import BadSetting, ExitCode, RunferryError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runferry.settings import Resolved, Settings
+    from runferry.transfer.progress import Observer, StopToken
+    from runferry.transfer.selection import Selection
+
+
+class Result(Protocol):
+    """What a transfer returns."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What it comes to."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the documented schema."""
+        ...
+
+
+@dataclass
+class Session:
+    """What a verb works with; what it prints goes through here."""
+
+    resolved: Resolved
+    is_json: bool = False
+    verbosity: int = 0
+    filters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold."""
+        return self.resolved.settings
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The runs and series that the filters leave. Raises BadSetting."""
+        from runferry.transfer.selection import Selection
+
+        def globs(name: str) -> tuple[str, ...]:
+            return tuple(self.filters.get(name) or ())
+
+        return Selection(
+            projects=globs("project"),
+            run_ids=globs("run"),
+            tags=globs("tag"),
+            metrics=globs("metric"),
+            since=self._date("since"),
+            until=self._date("until"),
+        )
+
+    def _date(self, name: str) -> datetime | None:
+        text = self.filters.get(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise BadSetting(
+                f"`--{name}` cannot be {text!r}: a date such as 2026-01-31 is wanted",
+                where="the command line",
+            ) from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.settings.timezone)
+
+    @cached_property
+    def out(self) -> Console:
+        """stdout, for people."""
+        return console(sys.stdout, self.settings.color)
+
+    @property
+    def runs_shown(self) -> int:
+        """Runs that are listed one by one after a transfer; -v lists more."""
+        return 100_000 if self.verbosity > 0 else 20
+
+    @cached_property
+    def ellipsis(self) -> str:
+        """What stands for letters left out."""
+        return "…" if self.can_spell("…") else "..."
+
+    def can_spell(self, text: str) -> bool:
+        """Whether stdout's encoding has these characters."""
+        return spells(sys.stdout, text)
+
+    def print_json(self, document: object) -> None:
+        """One JSON document on stdout, in ASCII where the stream has no more."""
+        is_ascii = not self.can_spell("\u2026\U0001f6a2")
+        text = json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, indent=2)
+        sys.stdout.write(f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless -q."""
+        if self.verbosity >= 0:
+            print(printable(text), file=sys.stderr)
+
+    def complain(self, what: str, where: str = "", hint: str | None = None) -> None:
+        """A failure on stderr that does not end the verb."""
+        failure.tell(RunferryError(what, where=where, hint=hint or ""))
+
+    def conclude(self, report: Result, show: Callable[[Session, Any], None]) -> ExitCode:
+        """Prints what came of a transfer, for people or as JSON."""
+        if self.is_json:
+            self.print_json(report.to_json())
+        else:
+            show(self, report)
+        return report.exit_code
+
+    @contextmanager
+    def working(self) -> Iterator[tuple[Observer, StopToken]]:
+        """What a transfer reports to and is stopped by: a bar, the log, and the signals."""
+        from runferry.cli.bars import watching
+        from runferry.cli.signals import stopping
+        from runferry.transfer.progress import StopToken
+
+        stop = StopToken()
+        with watching(self.settings.color, self.verbosity) as observer, stopping(stop.set):
+            yield observer, stop
+
+
+@contextmanager
+def session(given: Mapping[str, Any]) -> Iterator[Session]:
+    """Opens a session from the shared options; tells a RunferryError and ends with its code."""
+    from runferry import settings
+    from runferry.cli.logs import logging_to
+
+    try:
+        flags = {name: given[name] for name in given if name in settings.PARSERS}
+        resolved = settings.resolve(flags)
+        settings.install(resolved.settings)
+        verbosity = -1 if given["quiet"] else int(given["verbose"])
+        with logging_to(resolved.settings.log_file, verbosity):
+            opened = Session(resolved, bool(given["json"]), verbosity, given)
+            try:
+                yield opened
+            except RunferryError as error:
+                failure.tell(error)
+                if opened.is_json:
+                    opened.print_json(failure.as_json(error))
+                raise typer.Exit(int(error.exit_code)) from None
+    except BadSetting as error:  # of the settings themselves: before there is a log or a session
+        failure.tell(error)
+        raise typer.Exit(int(error.exit_code)) from None

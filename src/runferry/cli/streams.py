@@ -1,0 +1,60 @@
+"""stdout and stderr: what they can spell, whether they are terminals, whether colour is wanted."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runferry.settings import Color
+
+PLAIN_WIDTH = 80
+"""Columns where there is no terminal that could tell."""
+
+
+def prepare() -> None:
+    """A character that the stream cannot spell is escaped; it never ends the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def spells(stream: TextIO, text: str) -> bool:
+    """Whether the stream's encoding has these characters."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def console(stream: TextIO, color: Color) -> Console:
+    """A rich console on the stream; `auto` follows the terminal, NO_COLOR and TERM."""
+    from rich.console import Console
+
+    can_tell = stream.isatty() or "COLUMNS" in os.environ
+    return Console(
+        file=stream,
+        force_terminal=True if color == "always" else None,
+        no_color=True if color == "never" else None,
+        color_system="standard" if color == "always" else "auto",
+        width=None if can_tell else PLAIN_WIDTH,
+        emoji=False,
+        highlight=False,
+        markup=False,
+    )
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a name from somebody's file cannot drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

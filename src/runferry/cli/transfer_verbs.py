@@ -1,0 +1,170 @@
+"""Verbs that move runs, or foretell and check it: convert, pull, push, plan, verify."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runferry.cli.app import app
+from runferry.cli.options import OptionalText, Session, verb
+from runferry.errors import ExitCode
+
+Source = Annotated[str, typer.Argument(metavar="SRC", help="Where the runs are.")]
+Destination = Annotated[str, typer.Argument(metavar="DST", help="Where they shall be.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; send nothing.")]
+
+_MOVING = ("workers", "allow", "timezone")
+
+
+@verb(app, settings=["archive", *_MOVING], filters=True)
+def convert(
+    session: Session,
+    source: Source,
+    destination: Destination,
+    dry_run: DryRun = False,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Empty the archive of what was verified.")
+    ] = False,
+) -> ExitCode:
+    """Move runs between trackers: pull, plan, push, verify."""
+    from runferry.cli.places import located, read_options
+    from runferry.cli.reports import show_conversion
+    from runferry.transfer.convert import convert as transfer
+
+    chosen = session.settings
+    with session.working() as (observer, stop):
+        report = transfer(
+            located(source),
+            destined(destination),
+            archive=chosen.archive,
+            options=read_options(session),
+            selection=session.selection,
+            workers=chosen.workers,
+            allow=chosen.allow,
+            reserve_bytes=chosen.reserve_bytes,
+            dry_run=dry_run,
+            discard=discard,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_conversion)
+
+
+@verb(app, settings=["archive", *_MOVING], filters=True)
+def pull(
+    session: Session,
+    source: Source,
+    folder: Annotated[
+        OptionalText,
+        typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]"),
+    ] = None,
+) -> ExitCode:
+    """Bring runs into an archive."""
+    from runferry.cli.places import located, new_archive, read_options
+    from runferry.cli.reports import show_report
+    from runferry.transfer.pull import pull as transfer
+
+    place = located(source)
+    with session.working() as (observer, stop):
+        report = transfer(
+            place,
+            new_archive(session, folder),
+            options=read_options(session),
+            selection=session.selection,
+            workers=session.settings.workers,
+            allow=session.settings.allow,
+            reserve_bytes=session.settings.reserve_bytes,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_report)
+
+
+@verb(app, settings=["workers", "allow"], filters=True)
+def push(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
+    destination: Destination,
+    dry_run: DryRun = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin half-sent runs anew under today's plan.")
+    ] = False,
+) -> ExitCode:
+    """Send the runs of an archive to a tracker."""
+    from runferry.cli.places import destined, own_archive
+    from runferry.cli.reports import show_plan, show_report
+    from runferry.transfer.patience import Patience
+    from runferry.transfer.push import plan_all
+    from runferry.transfer.push import push as transfer
+
+    place = destined(destination)
+    archive, chosen = own_archive(session, folder), session.settings
+    with session.working() as (observer, stop):
+        if dry_run:
+            report = plan_all(
+                archive,
+                place,
+                selection=session.selection,
+                allow=chosen.allow,
+                observer=observer,
+                stop=stop,
+            )
+        else:
+            report = transfer(
+                archive,
+                place,
+                selection=session.selection,
+                workers=chosen.workers,
+                allow=chosen.allow,
+                restart=restart,
+                patience=Patience(chosen.patience),
+                observer=observer,
+                stop=stop,
+            )
+    return session.conclude(report, show_plan if dry_run else show_report)
+
+
+@verb(app, settings=_MOVING, filters=True)
+def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
+    """Foretell, run by run, what a destination cannot hold."""
+    from runferry.cli.places import destined, surveyed
+    from runferry.cli.reports import show_plan
+    from runferry.transfer.push import plan_all
+
+    place = destined(destination)
+    with surveyed(session, source) as survey, session.working() as (observer, stop):
+        report = plan_all(
+            survey.archive,
+            place,
+            selection=session.selection,
+            allow=session.settings.allow,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_plan)
+
+
+@verb(app, settings=_MOVING, filters=True)
+def verify(
+    session: Session,
+    original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
+    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.")],
+) -> ExitCode:
+    """Compare every value of two places."""
+    from runferry.cli.places import located, read_options
+    from runferry.cli.reports import show_verification
+    from runferry.transfer.verify import verify as compare
+
+    with session.working() as (observer, stop):
+        report = compare(
+            located(original),
+            located(copy),
+            options=read_options(session),
+            selection=session.selection,
+            workers=session.settings.workers,
+            allow=session.settings.allow,
+            observer=observer,
+            stop=stop,
+        )
+    return session.conclude(report, show_verification)

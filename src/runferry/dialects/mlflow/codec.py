@@ -1,0 +1,175 @@
+"""The model's small things as trees, for the bundle beside a run: exact, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, cast
+
+from runferry.chunks import Artifact, Document, Raw
+from runferry.losses import Fate, Loss
+from runferry.model import (
+    Address,
+    ArtifactEntry,
+    Attribute,
+    Blob,
+    Fork,
+    MediaItem,
+    Run,
+    RunKey,
+    Series,
+    Tree,
+    Uid,
+)
+
+# Decoding ends here: what comes out of a bundle is JSON of any shape, hence the one `Any`.
+_Fields = dict[str, Any]
+
+Keep = Callable[[Blob, str], Tree]
+"""Stores a blob under a wished artifact path, and says how it is found again."""
+Find = Callable[[Tree], Blob]
+"""The inverse of `Keep`."""
+
+
+def run_tree(run: Run) -> Tree:
+    """A run's header."""
+    tree = _plain(run, {"key", "forked_from", "tags", "labels"})
+    tree["key"] = [run.key.tracker, run.key.scope, run.key.run_id]
+    tree["tags"] = list(run.tags)
+    tree["labels"] = [[label, value] for label, value in run.labels.items()]
+    if run.forked_from is not None:
+        tree["forked_from"] = _plain(run.forked_from, set())
+    return tree
+
+
+def run_of(tree: Tree) -> Run:
+    """The inverse of `run_tree`."""
+    kept = cast("_Fields", tree) | {}
+    kept["key"] = RunKey(*kept["key"])
+    kept["tags"] = tuple(kept["tags"])
+    kept["labels"] = dict(kept["labels"])
+    if kept.get("forked_from") is not None:
+        kept["forked_from"] = Fork(**kept["forked_from"])
+    if kept.get("origin_uid") is not None:
+        kept["origin_uid"] = Uid(kept["origin_uid"])
+    return Run(**kept)
+
+
+def attribute_tree(attribute: Attribute) -> Tree:
+    """One attribute, with the name it has as a param."""
+    tree = _plain(attribute, {"path"})
+    tree["path"] = list(attribute.path)
+    return tree
+
+
+def attribute_of(tree: Tree) -> Attribute:
+    """The inverse of `attribute_tree`."""
+    kept = cast("_Fields", tree)
+    return Attribute(tuple(kept["path"]), kept["role"], kept["value"], kept.get("name"))
+
+
+def series_tree(series: Series) -> Tree:
+    """One series, with its key here and the key it had before."""
+    tree = _plain(series, {"path", "counts"})
+    tree["path"] = list(series.path)
+    return tree
+
+
+def series_of(tree: Tree) -> Series:
+    """The inverse of `series_tree`; counts are the archive's."""
+    kept = cast("_Fields", tree)
+    return Series(**(kept | {"path": tuple(kept["path"]), "counts": None}))
+
+
+def media_tree(item: MediaItem, kept: Tree) -> Tree:
+    """One media item; `kept` is where its bytes are."""
+    tree = _plain(item, {"at", "blob"})
+    tree["at"] = _plain(item.at, set())
+    tree["blob"] = kept
+    return tree
+
+
+def media_of(tree: Tree, find: Find) -> MediaItem:
+    """The inverse of `media_tree`."""
+    kept = cast("_Fields", tree)
+    return MediaItem(**(kept | {"at": Address(**kept["at"]), "blob": find(kept["blob"])}))
+
+
+def artifact_tree(artifact: Artifact, entries: list[Tree]) -> Tree:
+    """One artifact version; `entries` are its members, encoded."""
+    tree = _plain(artifact, {"aliases", "entries"})
+    tree["aliases"] = list(artifact.aliases)
+    tree["entries"] = entries
+    return tree
+
+
+def entry_tree(entry: ArtifactEntry, kept: Tree) -> Tree:
+    """One member of an artifact."""
+    tree = _plain(entry, {"blob"})
+    tree["blob"] = kept
+    return tree
+
+
+def artifact_of(tree: Tree, find: Find) -> Artifact:
+    """The inverse of `artifact_tree`."""
+    kept = cast("_Fields", tree) | {}
+    kept["aliases"] = tuple(kept["aliases"])
+    kept["entries"] = tuple(
+        ArtifactEntry(**(entry | {"blob": find(entry["blob"])})) for entry in kept["entries"]
+    )
+    return Artifact(**kept)
+
+
+def document_tree(document: Document) -> Tree:
+    """A document."""
+    return _plain(document, set())
+
+
+def document_of(tree: Tree) -> Document:
+    """The inverse of `document_tree`."""
+    return Document(**cast("_Fields", tree))
+
+
+def raw_tree(raw: Raw) -> Tree:
+    """A record nobody understood."""
+    return _plain(raw, set())
+
+
+def raw_of(tree: Tree) -> Raw:
+    """The inverse of `raw_tree`."""
+    return Raw(**cast("_Fields", tree))
+
+
+def loss_tree(loss: Loss) -> Tree:
+    """A loss."""
+    tree = _plain(loss, {"fate"})
+    tree["fate"] = loss.fate.label
+    return tree
+
+
+def loss_of(tree: Tree) -> Loss:
+    """The inverse of `loss_tree`."""
+    kept = cast("_Fields", tree)
+    return Loss(**(kept | {"fate": Fate.parse(kept["fate"])}))
+
+
+def _plain(
+    thing: Run
+    | Fork
+    | Attribute
+    | Series
+    | MediaItem
+    | Address
+    | Artifact
+    | ArtifactEntry
+    | Document
+    | Raw
+    | Loss,
+    without: set[str],
+) -> dict[str, Tree]:
+    """A dataclass's fields, without those that stand at their default of None."""
+    return {
+        f.name: getattr(thing, f.name)
+        for f in fields(thing)
+        if f.name not in without and not (f.default is None and getattr(thing, f.name) is None)
+    }

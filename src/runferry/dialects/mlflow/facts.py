@@ -1,0 +1,302 @@
+"""A run's header and attributes as MLflow spells them, and back.
+
+Facts from MLflow 3.17.2: `mlflow.utils.validation`, `mlflow.utils.mlflow_tags`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from runferry.model import Attribute, Run, RunKey, RunState, Tree, Uid
+from runferry.tables import to_json
+
+TRACKER: Final = "mlflow"
+
+UID_TAG: Final = "runferry.uid"
+PARENT_UID_TAG: Final = "runferry.parent_uid"
+SEALED_TAG: Final = "runferry.sealed"
+"""How often the run was completed by us; absent until the first time."""
+
+NAME_TAG: Final = "mlflow.runName"
+USER_TAG: Final = "mlflow.user"
+NOTE_TAG: Final = "mlflow.note.content"
+PARENT_TAG: Final = "mlflow.parentRunId"
+TABLES_TAG: Final = "mlflow.loggedArtifacts"
+IMAGES_TAG: Final = "mlflow.loggedImages"
+
+MAX_KEY: Final = 250
+MAX_PARAM: Final = 6_000
+MAX_TAG: Final = 8_000
+MAX_NAME: Final = 250
+MAX_EXPERIMENT: Final = 500
+KEY_CHARACTER: Final = r"[/\w.\- :]"
+
+_STATUS: Final[dict[RunState, str]] = {
+    "running": "RUNNING",
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+    "unknown": "RUNNING",  # MLflow has no word for "the source never said"
+}
+_STATE: Final[dict[str, RunState]] = {
+    "RUNNING": "running",
+    "FINISHED": "finished",
+    "FAILED": "failed",
+    "KILLED": "killed",
+}
+
+_FIELD_TAGS: Final = {
+    "runferry.group": "group",
+    "runferry.job_type": "job_type",
+    "runferry.sweep": "sweep",
+    "runferry.host": "host",
+    "runferry.source_url": "source_url",
+    "runferry.kind": "kind",
+    "runferry.status": "status",
+}
+_TAGS_TAG: Final = "runferry.tags"
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRun:
+    """One run as MLflow holds it: the row of `runs`, its tags and params. Times in ms."""
+
+    run_id: str
+    experiment: str
+    name: str | None = None
+    user: str | None = None
+    status: str = "RUNNING"
+    start_ms: int | None = None
+    end_ms: int | None = None
+    lifecycle: str = "active"
+    artifact_uri: str | None = None
+    experiment_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def uid(self) -> Uid | None:
+        """The mark that a push of ours left."""
+        mark = self.tags.get(UID_TAG)
+        return None if mark is None else Uid(mark)
+
+
+def experiment_name(run: Run) -> str:
+    """The experiment a run belongs to; runs without a project meet in MLflow's `Default`."""
+    name = storable(run.project or "Default")
+    if len(name) <= MAX_EXPERIMENT:
+        return name
+    return f"{name[: MAX_EXPERIMENT - 17]}~{_hash(name)}"
+
+
+def as_native(run: Run, uid: Uid) -> NativeRun:
+    """The run's header in MLflow's words; `run_id`, lifecycle and parent are the writer's part."""
+    name = storable(run.name or run.key.run_id or uid)[:MAX_NAME]
+    tags = {UID_TAG: str(uid), NAME_TAG: name}
+    if run.user is not None:
+        tags[USER_TAG] = run.user
+    if run.notes is not None:
+        tags[NOTE_TAG] = run.notes
+    if run.parent is not None:
+        tags[PARENT_UID_TAG] = str(parent_uid(run))
+    for tag, name_of_field in _FIELD_TAGS.items():
+        value = getattr(run, name_of_field)
+        if value is not None and (name_of_field != "kind" or value != "run"):
+            tags[tag] = str(value)
+    if run.tags:
+        tags[_TAGS_TAG] = json.dumps(list(run.tags), ensure_ascii=False)
+    for label, value in run.labels.items():
+        tags[label_tag(label)] = value
+    started = run.started_ns if run.started_ns is not None else run.created_ns
+    return NativeRun(
+        run_id="",
+        experiment=experiment_name(run),
+        name=name,
+        user=storable(run.user or "")[:256],
+        status=_STATUS[run.state],
+        start_ms=_milliseconds(started) or 0,  # MLflow's own client fails on a run without one
+        end_ms=_milliseconds(run.ended_ns),
+        tags={tag: storable(value)[:MAX_TAG] for tag, value in tags.items()},
+    )
+
+
+def parent_uid(run: Run) -> Uid | None:
+    """The uid of the run this one is nested in."""
+    if run.parent is None:
+        return None
+    return RunKey(run.key.tracker, run.key.scope, run.parent).uid
+
+
+def label_tag(label: str) -> str:
+    """The tag that holds a label: itself where MLflow takes it, else an injective rewriting."""
+    if is_key(label) and not label.startswith(("mlflow.", "runferry.")):
+        return label
+    # a trailing hash of the whole label keeps what was rewritten or cut apart
+    mark = _hash(label)
+    readable = re.sub(r"[^\w.\- ]", "_", label)[: MAX_KEY - len(mark) - 16]
+    return f"runferry.label.{readable}.{mark}"
+
+
+def is_key(name: str) -> bool:
+    """Whether MLflow takes this name for a metric, param or tag."""
+    return (
+        len(name) <= MAX_KEY
+        and re.fullmatch(KEY_CHARACTER + "+", name) is not None
+        and not any(part in ("", ".", "..") for part in name.split("/"))
+    )
+
+
+def as_run(native: NativeRun) -> Run:
+    """A run that was logged with MLflow itself."""
+    tags = native.tags
+    labels = {k: v for k, v in tags.items() if not k.startswith(("mlflow.", "runferry."))}
+    return Run(
+        key=RunKey(TRACKER, "", native.run_id),
+        name=tags.get(NAME_TAG) or native.name,
+        project=native.experiment,
+        parent=tags.get(PARENT_TAG),
+        labels=labels,
+        notes=tags.get(NOTE_TAG),
+        user=tags.get(USER_TAG) or native.user or None,
+        started_ns=_nanoseconds(native.start_ms),
+        ended_ns=_nanoseconds(native.end_ms),
+        status=native.status,
+        state=_STATE.get(native.status, "unknown"),
+        complete=native.status in ("FINISHED", "FAILED", "KILLED"),
+        origin_uid=native.uid,
+    )
+
+
+def restored(native: NativeRun, bundled: Run) -> Run:
+    """The header that was pushed, except where MLflow says something else by now."""
+    plain = as_run(native)
+    uid = native.uid or bundled.uid
+    sent = as_native(bundled, uid)
+    then, now = as_run(replace(sent, run_id=native.run_id)), plain
+    merged: dict[str, object] = {}
+    for name in ("name", "project", "notes", "user", "started_ns", "ended_ns"):
+        if getattr(then, name) != getattr(now, name):
+            merged[name] = getattr(now, name)
+    if sent.status != native.status:
+        merged |= {"status": now.status, "state": now.state, "complete": now.complete}
+    for tag, name in _FIELD_TAGS.items():
+        if sent.tags.get(tag) != native.tags.get(tag) and name not in ("kind", "status"):
+            merged[name] = native.tags.get(tag)
+    if sent.tags.get(_TAGS_TAG) != native.tags.get(_TAGS_TAG):
+        merged["tags"] = _tag_set(native.tags.get(_TAGS_TAG))
+    return replace(
+        bundled,
+        key=plain.key,
+        origin_uid=native.uid,
+        parent=plain.parent or bundled.parent,
+        labels=_labels(native, bundled),
+        **merged,  # type: ignore[arg-type]
+    )
+
+
+def _tag_set(text: str | None) -> tuple[str, ...]:
+    """The set of tags as somebody left it in MLflow: ours is JSON, theirs may be anything."""
+    if not text:
+        return ()
+    try:
+        names = json.loads(text)
+    except ValueError:
+        return (text,)
+    return tuple(map(str, names)) if isinstance(names, list) else (text,)
+
+
+def _labels(native: NativeRun, bundled: Run) -> dict[str, str]:
+    """Labels by their native tags: what is still as sent takes its exact form."""
+    labels: dict[str, str] = {}
+    ours = {label_tag(label): label for label in bundled.labels}
+    for tag, label in ours.items():
+        if tag in native.tags:
+            sent = bundled.labels[label]
+            labels[label] = (
+                sent if native.tags[tag] == storable(sent)[:MAX_TAG] else native.tags[tag]
+            )
+    for tag, value in native.tags.items():
+        if tag not in ours and not tag.startswith(("mlflow.", "runferry.")):
+            labels[tag] = value
+    return labels
+
+
+# --- attributes -----------------------------------------------------------------------------------
+
+_READ_TAGS: Final = {NAME_TAG, USER_TAG, NOTE_TAG, PARENT_TAG}
+_WRITTEN_TAGS: Final = {*_READ_TAGS, IMAGES_TAG, TABLES_TAG}
+
+
+def is_tag(attribute: Attribute) -> bool:
+    """Whether the attribute came from one of MLflow's own tags, and goes back into it."""
+    return (
+        attribute.role in ("environment", "other")
+        and len(attribute.path) == 1
+        and attribute.path[0].startswith("mlflow.")
+        and attribute.path[0] not in _WRITTEN_TAGS
+        and is_key(attribute.path[0])
+        and isinstance(attribute.value, str)
+    )
+
+
+def param_name(attribute: Attribute) -> str:
+    """The param that holds this attribute."""
+    return attribute.name if attribute.name is not None else ".".join(attribute.path)
+
+
+def spelled(value: Tree) -> str:
+    """A value as `mlflow.log_param` would spell it, cut to what MLflow holds."""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bytes):
+        text = base64.b64encode(value).decode("ascii")
+    elif isinstance(value, datetime):
+        text = value.isoformat()
+    elif isinstance(value, (list, dict)):
+        text = json.dumps(to_json(value), ensure_ascii=False)
+    else:
+        text = str(value)
+    return storable(text)[:MAX_PARAM]
+
+
+def spelled_tag(attribute: Attribute) -> str:
+    """The value of one of MLflow's own tags."""
+    return storable(str(attribute.value))[:MAX_TAG]
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: lone surrogates and NUL become U+FFFD."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def system_attributes(native: NativeRun) -> tuple[Attribute, ...]:
+    """MLflow's own tags that the header has no place for: where the code came from, and so on."""
+    return tuple(
+        Attribute((tag,), "environment" if tag.startswith("mlflow.source.") else "other", value)
+        for tag, value in sorted(native.tags.items())
+        if tag.startswith("mlflow.") and tag not in _READ_TAGS
+    )
+
+
+def params(native: NativeRun) -> tuple[Attribute, ...]:
+    """A run's params: one-element paths, always strings."""
+    return tuple(Attribute((key,), "config", value) for key, value in native.params.items())
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _milliseconds(time_ns: int | None) -> int | None:
+    return None if time_ns is None else max(0, time_ns // 1_000_000)
+
+
+def _nanoseconds(time_ms: int | None) -> int | None:
+    return None if time_ms is None else time_ms * 1_000_000

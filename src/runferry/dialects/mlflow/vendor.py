@@ -1,0 +1,62 @@
+"""The door to the vendor's own code: its stores, its schema, its exceptions."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from runferry.errors import Locked, MissingExtra, Refused, RunferryError, RunMissing, Unreachable
+from runferry.redact import without_credentials
+
+if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+
+def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
+    """MLflow's store for any SQL backend; creates its tables in an empty database.
+
+    Raises MissingExtra, Unreachable, Refused (an outdated schema, an unknown dialect).
+    """
+    try:
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+        from sqlalchemy.exc import OperationalError, SQLAlchemyError
+    except ImportError as error:
+        raise MissingExtra("mlflow", "mlflow") from error
+    # the vendor's migrations talk to the log at INFO; what fails is raised
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    where = without_credentials(uri)
+    try:
+        return SqlAlchemyStore(uri, artifact_root)
+    except MlflowException as error:
+        raise refused_as(error, where) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "mlflow") from error
+    except OperationalError as error:
+        raise Unreachable(
+            "the database does not answer", where=where, hint="check its address and credentials"
+        ) from error
+    except SQLAlchemyError as error:
+        raise Refused(
+            f"not a database that MLflow opens ({type(error).__name__})", where=where
+        ) from error
+
+
+def refused_as(error: MlflowException, where: str = "") -> RunferryError:
+    """The vendor's exception in our words."""
+    said = str(error).partition("\n")[0][:300]
+    if "out-of-date database schema" in said:
+        return Refused(
+            "the database has another schema version than the installed mlflow",
+            where=where,
+            hint="after a backup: mlflow db upgrade DATABASE_URI",
+        )
+    if "database is locked" in str(error):
+        return Locked("another process holds the database", where=where, hint="run again later")
+    if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        return RunMissing(said, where=where)
+    if error.error_code in ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR"):
+        return Unreachable(said, where=where, hint="run the same command again to resume")
+    return Refused(said, where=where)

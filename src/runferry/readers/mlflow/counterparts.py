@@ -1,0 +1,77 @@
+"""Compares the bundle's rows with MLflow's own, in bounded memory and by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from runferry.dialects.mlflow.points import NativePoints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_AT_ONCE: Final = 1 << 22  # hashes held for each side; more rows take more passes
+
+Rows = Callable[[], Iterator[NativePoints]]
+"""The same batches on every call."""
+
+
+class Counterparts:
+    """Which rows of the bundle MLflow still holds, and which of MLflow's the bundle lacks."""
+
+    def __init__(self, native: Rows, bundle: Rows, expected: int) -> None:
+        self._native = native
+        self._held: list[NDArray[np.uint8]] = []  # one bit a row of the bundle, by batch
+        strangers = []
+        self._passes = np.uint64(max(1, -(-expected // _AT_ONCE)))
+        for number in range(int(self._passes)):
+            strangers.append(self._compare(bundle, np.uint64(number)))
+        self._strangers = np.sort(np.concatenate(strangers))
+
+    def _compare(self, bundle: Rows, number: np.uint64) -> NDArray[np.uint64]:
+        """One pass over those rows whose hash falls to it; MLflow's rows that the bundle lacks."""
+        native = _sorted(self._of_pass(b.fingerprints(), number) for b in self._native())
+        seen = []
+        for index, batch in enumerate(bundle()):
+            hashes = batch.fingerprints()
+            seen.append(self._of_pass(hashes, number))
+            held = _contains(native, hashes)  # a row of another pass is found there, not here
+            if index == len(self._held):
+                self._held.append(np.packbits(held))
+            else:
+                self._held[index] |= np.packbits(held)
+        return native[~_contains(_sorted(iter(seen)), native)]
+
+    def _of_pass(self, hashes: NDArray[np.uint64], number: np.uint64) -> NDArray[np.uint64]:
+        return hashes if self._passes == 1 else hashes[hashes % self._passes == number]
+
+    def held(self, index: int, rows: int) -> NDArray[np.bool_]:
+        """For each row of the bundle's batch `index`, whether MLflow still holds it."""
+        return np.unpackbits(self._held[index], count=rows).astype(np.bool_)
+
+    def strangers(self) -> Iterator[NativePoints]:
+        """MLflow's rows that the bundle does not know."""
+        if not len(self._strangers):
+            return
+        for batch in self._native():
+            rows = _contains(self._strangers, batch.fingerprints())
+            if rows.any():
+                yield batch.take(rows)
+
+
+def _sorted(batches: Iterator[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    found = list(batches)
+    together = np.concatenate(found) if found else np.zeros(0, np.uint64)
+    together.sort()
+    return together
+
+
+def _contains(ordered: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each hash is among the ordered ones."""
+    if not len(ordered):
+        return np.zeros(len(hashes), np.bool_)
+    places = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
+    held: NDArray[np.bool_] = ordered[places] == hashes
+    return held

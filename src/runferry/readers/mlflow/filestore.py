@@ -1,0 +1,250 @@
+"""Reads MLflow's file store (`mlruns/`) as plain files; no mlflow package needed.
+
+Layout and metric lines: `mlflow/store/tracking/file_store.py`, 3.17.2. Git drops empty folders, so
+`metrics/` or `params/` may be missing: that is an empty run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+import yaml
+
+from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, LocalFolder, local_path
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.errors import NotFound
+from runferry.losses import Fate, Loss
+from runferry.model import Tree
+from runferry.ports import BATCH_ROWS
+from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+
+META: Final = "meta.yaml"
+_TRASH: Final = ".trash"
+_STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
+_INT64: Final = range(-(2**63), 2**63)
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class FileStore:
+    """A folder of experiments."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._losses: list[Loss] = []
+        self._folders: dict[str, tuple[Path, str]] = {}  # run id → folder, experiment
+
+    def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
+        """By experiment and run id; a copy of a run under another experiment becomes `…~2`."""
+        for run_id, folder, experiment in self._all(include_deleted):
+            native = self._header(run_id, folder, experiment)
+            if include_deleted or native.lifecycle != "deleted":
+                yield native
+
+    def run(self, run_id: str) -> NativeRun:
+        """One run with its params."""
+        if run_id not in self._folders:
+            for _ in self._all(include_deleted=True):
+                pass
+        if run_id not in self._folders:
+            raise NotFound(f"no run {run_id}", where=str(self._root))
+        folder, experiment = self._folders[run_id]
+        return self._header(run_id, folder, experiment, with_params=True)
+
+    def _all(self, include_deleted: bool) -> Iterator[tuple[str, Path, str]]:
+        self._folders.clear()
+        roots = [self._root, self._root / _TRASH] if include_deleted else [self._root]
+        for experiment in (e for root in roots for e in _folders(root)):
+            meta = _meta(experiment)
+            if "experiment_id" not in meta or "run_id" in meta or "run_uuid" in meta:
+                continue
+            name = str(meta.get("name") or meta["experiment_id"])
+            for folder in _folders(experiment):
+                if not (folder / META).is_file() or folder.name in ("models", "traces"):
+                    continue
+                run_id, copy = folder.name, 1
+                while run_id in self._folders:
+                    copy += 1
+                    run_id = f"{folder.name}~{copy}"
+                self._folders[run_id] = (folder, name)
+                yield run_id, folder, name
+
+    def _header(
+        self, run_id: str, folder: Path, experiment: str, *, with_params: bool = False
+    ) -> NativeRun:
+        meta = _meta(folder)
+        if not meta:
+            self._losses.append(Loss("damaged-header", Fate.DROPPED, f"{folder.name}/{META}"))
+        return NativeRun(
+            run_id=run_id,
+            experiment=experiment,
+            name=_text(meta.get("run_name")) or _text(meta.get("name")),
+            user=_text(meta.get("user_id")),
+            status=_word(_STATUS, meta.get("status", 1)),
+            start_ms=_integer(meta.get("start_time")),
+            end_ms=_integer(meta.get("end_time")),
+            lifecycle=_text(meta.get("lifecycle_stage")) or "active",
+            artifact_uri=_text(meta.get("artifact_uri")),
+            experiment_id=folder.parent.name,
+            tags=dict(self._small_files(folder / "tags")),
+            params=dict(self._small_files(folder / "params")) if with_params else {},
+        )
+
+    def _small_files(self, folder: Path) -> Iterator[tuple[str, str]]:
+        for path in _files(folder):
+            key = path.relative_to(folder).as_posix()
+            content = path.read_bytes()
+            try:
+                yield key, content.decode("utf-8")
+            except UnicodeDecodeError:
+                self._losses.append(
+                    Loss("invalid-utf8", Fate.ROUNDED, f"{folder.name}/{key}", 1,
+                         "bytes that are no UTF-8 are written as \\x…")
+                )  # fmt: skip
+                yield key, content.decode("utf-8", "backslashreplace")
+
+    def metrics(self, run_id: str) -> Iterator[NativePoints]:
+        """By key, then line."""
+        folder = self._folders[run_id][0] / "metrics"
+        for path in _files(folder):
+            key = path.relative_to(folder).as_posix()
+            with path.open("rb") as lines:
+                while block := lines.readlines(1 << 21):
+                    for start in range(0, len(block), BATCH_ROWS):
+                        yield self._points(key, block[start : start + BATCH_ROWS])
+
+    def _points(self, key: str, lines: list[bytes]) -> NativePoints:
+        """Lines of `time value step [dataset digest]`; the oldest have no step."""
+        times, values, steps, damaged = [], [], [], 0
+        for line in lines:
+            words = line.split()
+            if not words:
+                continue
+            try:
+                time, value = int(words[0]), float(words[1])
+                step = int(words[2]) if len(words) > 2 else 0
+            except (ValueError, IndexError):
+                damaged += 1
+                continue
+            if time not in _INT64 or step not in _INT64:
+                damaged += 1
+                continue
+            times.append(time)
+            values.append(value)
+            steps.append(step)
+        if damaged:
+            self._losses.append(
+                Loss("damaged-metric-line", Fate.DROPPED, key, damaged,
+                     "a line that is not `time value step`")
+            )  # fmt: skip
+        value_column = np.array(values, np.float64)
+        return NativePoints(
+            [key],
+            np.zeros(len(times), np.int64),
+            np.array(times, np.int64),
+            np.array(steps, np.int64),
+            value_column,
+            np.isnan(value_column),
+        )
+
+    def rows(self, run_id: str) -> int:
+        """By the size of the files: a line has about 30 bytes."""
+        folder = self._folders[run_id][0] / "metrics"
+        return sum(path.stat().st_size for path in _files(folder)) // 20
+
+    def losses(self) -> Iterator[Loss]:
+        """What could not be read since the last call."""
+        losses, self._losses = self._losses, []
+        return iter(losses)
+
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+        """`inputs/` of the run, and the experiment's `models/`."""
+        folder = self._folders[native.run_id][0]
+        for entry in _folders(folder / "inputs"):
+            meta = _meta(entry)
+            source = _meta(folder.parent / "datasets" / str(meta.get("source_id")))
+            if meta.get("source_type") == "DATASET" and source:
+                yield dataset(
+                    str(source.get("name")),
+                    str(source.get("digest")),
+                    str(source.get("source_type")),
+                    str(source.get("source")),
+                    _text(source.get("schema")),
+                    _text(source.get("profile")),
+                    {k: str(v) for k, v in cast("dict[str, Tree]", meta.get("tags") or {}).items()},
+                )  # fmt: skip
+        for entry in _folders(folder.parent / "models"):
+            meta = _meta(entry)
+            if meta.get("source_run_id") == native.run_id:
+                yield LoggedModel(
+                    entry.name,
+                    str(meta.get("name") or entry.name),
+                    _word(_MODEL_STATUS, meta.get("status")),
+                    _text(meta.get("model_type")),
+                    _integer(meta.get("creation_timestamp")),
+                    dict(self._small_files(entry / "tags")),
+                    dict(self._small_files(entry / "params")),
+                ).artifact(LocalFolder(entry / "artifacts"))  # fmt: skip
+
+    def folder(self, native: NativeRun) -> ArtifactFolder:
+        """Beside the run, wherever the store was moved to; else where its header says."""
+        beside = self._folders[native.run_id][0] / "artifacts"
+        stated = local_path(native.artifact_uri) if native.artifact_uri else None
+        if not beside.is_dir() and stated is not None and stated.is_dir():
+            return LocalFolder(stated)
+        return LocalFolder(beside)
+
+    def state(self, native: NativeRun) -> Tree:
+        """Names, sizes and times of all files but the artifacts."""
+        folder = self._folders[native.run_id][0]
+        files = [folder / META]
+        for name in ("metrics", "params", "tags", "inputs"):
+            files += _files(folder / name)
+        stats = [(str(f.relative_to(folder)), f.stat()) for f in files if f.is_file()]
+        return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    with os.scandir(parent) as entries:
+        return sorted(Path(e.path) for e in entries if e.is_dir() and e.name != _TRASH)
+
+
+def _files(parent: Path) -> list[Path]:
+    return sorted(Path(folder, name) for folder, _, names in os.walk(parent) for name in names)
+
+
+def _meta(folder: Path) -> dict[str, Tree]:
+    """The folder's `meta.yaml`; empty where it is missing or no mapping."""
+    try:
+        text = (folder / META).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    try:
+        meta = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _word(words: dict[int, str], value: Tree) -> str:
+    """An enumerated value, which the store writes as a number."""
+    return words.get(value, str(value)) if isinstance(value, int) else str(value)
+
+
+def _text(value: Tree) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _integer(value: Tree) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

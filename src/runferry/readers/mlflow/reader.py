@@ -1,0 +1,151 @@
+"""The reader: which store stands behind a location, and a run's chunks in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry.chunks import Checkpoint, Chunk
+from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.artifacts import Entry
+from runferry.dialects.mlflow.bundle import parts_of
+from runferry.dialects.mlflow.facts import TRACKER, as_run
+from runferry.errors import BadLocation, NotFound, SourceChanged
+from runferry.model import Cursor, Run, Tree
+from runferry.ports import Location, ReadOptions
+from runferry.readers.mlflow.filestore import META, FileStore
+from runferry.readers.mlflow.plain import plain_chunks
+from runferry.readers.mlflow.restore import restored_chunks
+from runferry.readers.mlflow.sqlite import SqliteStore
+from runferry.readers.mlflow.store import Store, digest
+
+_MAGIC = b"SQLite format 3\0"
+
+
+class MlflowReader:
+    """Reads `./mlruns`, `sqlite:///runs.db` (or the file's path), `http://…`, any SQL URI."""
+
+    name: ClassVar[str] = TRACKER
+
+    def __init__(self, store: Store, where: str, options: ReadOptions) -> None:
+        self._store = store
+        self._where = where
+        self._options = options
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A folder of experiments (or one that holds `mlruns`), or a sqlite file with runs."""
+        if path.is_dir():
+            return _root(path) is not None
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC and _has_runs(path)
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, BadLocation, UnknownVersion, AuthFailed, Unreachable, MissingExtra."""
+        return cls(_store_at(where), str(where), options)
+
+    def runs(self) -> Iterator[Run]:
+        """Headers as MLflow holds them; `read` ends with the restored one."""
+        for native in self._store.runs(include_deleted=self._options.include_deleted):
+            yield as_run(native)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """The run's chunks. A run that has changed in any way is read whole again."""
+        native = self._store.run(run.key.run_id)
+        entries = list(self._store.folder(native).walk())
+        position: dict[str, Tree] = {
+            "state": self._store.state(native),
+            "artifacts": digest([[e.path, e.size] for e in entries]),
+        }
+        if after is not None:
+            if after.position == position:
+                return
+            raise SourceChanged(
+                f"run {run.key.run_id} is not what it was when it was last read",
+                where=self._where,
+            )
+        if native.uid is not None and parts_of(entries):
+            yield from restored_chunks(self._store, native, _by_path(entries))
+        else:
+            yield from plain_chunks(self._store, native, _by_path(entries))
+        yield Checkpoint(position)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._store.close()
+
+
+def _by_path(entries: list[Entry]) -> dict[str, Entry]:
+    return {entry.path: entry for entry in entries}
+
+
+def _store_at(where: Location) -> Store:
+    uri = where.where
+    if Path(uri).expanduser().exists():
+        return _store_of_path(Path(uri).expanduser())
+    if uri.startswith(("http://", "https://")):
+        from runferry.dialects.mlflow.server import Server
+        from runferry.readers.mlflow.server import ServerStore
+
+        return ServerStore(Server.at(uri))
+    if schema.is_sqlite(uri):
+        return SqliteStore(schema.database_path(uri))
+    if uri.startswith("file:"):
+        from runferry.dialects.mlflow.artifacts import local_path
+
+        path = local_path(uri)
+        if path is not None and path.exists():
+            return _store_of_path(path)
+    elif "://" in uri:
+        from runferry.readers.mlflow.vendor import VendorStore
+
+        return VendorStore(uri)
+    raise NotFound("nothing there", where=str(where), hint="runferry formats")
+
+
+def _store_of_path(path: Path) -> Store:
+    if path.is_file():
+        return SqliteStore(path)
+    root = _root(path)
+    if root is None:
+        raise BadLocation(
+            "no MLflow store: no folder below it has an experiment's meta.yaml", where=str(path)
+        )
+    return FileStore(root)
+
+
+def _root(path: Path) -> Path | None:
+    """The folder whose sub-folders are experiments: this one, or `mlruns` below it."""
+    for root in (path, path / "mlruns"):
+        if root.is_dir() and any(_is_experiment(child) for child in sorted(root.iterdir())):
+            return root
+    return None
+
+
+def _is_experiment(folder: Path) -> bool:
+    meta = folder / META
+    if not folder.is_dir() or not meta.is_file():
+        return False
+    text = meta.read_bytes()[:65_536]
+    return b"experiment_id" in text and b"run_id" not in text and b"run_uuid" not in text
+
+
+def _has_runs(path: Path) -> bool:
+    import sqlite3
+
+    try:
+        connection = schema.connect(path, read_only=True)
+    except sqlite3.Error:
+        return False
+    try:
+        return bool(
+            schema.columns(connection, "runs") and schema.columns(connection, "experiments")
+        )
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()

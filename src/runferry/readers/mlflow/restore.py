@@ -1,0 +1,152 @@
+"""A run that we pushed: MLflow's own rows, in the exact form that the bundle beside them keeps.
+
+The law: the bundle refines what MLflow holds, never replaces it. Rows that MLflow lost since are
+not returned but reported, rows that it gained are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry.chunks import (
+    Attributes,
+    Chunk,
+    Console,
+    File,
+    Header,
+    Histograms,
+    Lost,
+    Media,
+    Points,
+    SeriesFacts,
+    Texts,
+)
+from runferry.dialects.mlflow import codec
+from runferry.dialects.mlflow.artifacts import Entry
+from runferry.dialects.mlflow.facts import NativeRun, as_run, restored
+from runferry.dialects.mlflow.paths import BUNDLE
+from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
+from runferry.losses import Fate, Loss
+from runferry.model import FileRole, Run, Series, Tree
+from runferry.readers.mlflow.bundled import BundledParts, original, renamed
+from runferry.readers.mlflow.counterparts import Counterparts
+from runferry.readers.mlflow.plain import PlainRows, artifact_chunks, unreachable
+from runferry.readers.mlflow.refine import refined_attributes, removed_labels
+from runferry.readers.mlflow.store import Store
+from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
+
+_TABLES: Final = (("texts", TEXTS, Texts), ("histograms", HISTOGRAMS, Histograms))
+
+
+def restored_chunks(
+    store: Store, native: NativeRun, entries: Mapping[str, Entry]
+) -> Iterator[Chunk]:
+    """The run's chunks, as `plain_chunks` orders them."""
+    folder = store.folder(native)
+    parts = BundledParts(folder, entries)
+    bundled = parts.header()
+    attributes = refined_attributes(native, parts.attributes(), parts.losses)
+    if attributes:
+        yield Attributes(attributes)
+    series = parts.series()
+    if series:
+        yield SeriesFacts(tuple(map(original, series.values())))
+    keys = {key: original(one).key for key, one in series.items()}
+    rows = _rows(series)
+    yield from _points(store, native, parts, series, rows)
+    for kind, schema, wrap in _TABLES:
+        yield from (wrap(renamed(batch, keys)) for batch in parts.batches(kind, schema))
+    yield from (Console(batch) for batch in parts.batches("console", CONSOLE))
+    yield from _small_things(parts, keys)
+    strays = {
+        path: entry
+        for path, entry in entries.items()
+        if path not in parts.claimed and not path.startswith(f"{BUNDLE}/")
+    }
+    yield from artifact_chunks(native, folder, strays, rows)
+    yield from store.belongings(native)
+    header = _header(native, bundled, parts)
+    for loss in (*parts.losses, *rows.losses, *store.losses(), *unreachable(folder, native)):
+        yield Lost(loss)
+    yield Header(header)
+
+
+def _header(native: NativeRun, bundled: Run | None, parts: BundledParts) -> Run:
+    if bundled is None:
+        return as_run(native)
+    removed_labels(native, bundled, parts.losses)
+    return restored(native, bundled)
+
+
+def _rows(series: Mapping[str, Series]) -> PlainRows:
+    """Rows that MLflow gained go on in the series that their metric was pushed from."""
+    originals = {key: original(one) for key, one in series.items()}
+    aliases = {native_key(key, one.stream): originals[key].key for key, one in series.items()}
+    return PlainRows(tuple(originals.values()), aliases)
+
+
+def _points(
+    store: Store,
+    native: NativeRun,
+    parts: BundledParts,
+    series: Mapping[str, Series],
+    rows: PlainRows,
+) -> Iterator[Chunk]:
+    """The bundle's rows that MLflow still holds, then those that it gained."""
+    names = {key: native_key(key, one.stream) for key, one in series.items()}
+    keys = {key: original(one).key for key, one in series.items()}
+
+    def projected() -> Iterator[NativePoints]:
+        for batch in parts.batches("points", POINTS):
+            yield as_native(batch, names)
+
+    counterparts = Counterparts(
+        lambda: store.metrics(native.run_id), projected, store.rows(native.run_id)
+    )
+    for index, batch in enumerate(parts.batches("points", POINTS)):
+        rows.seq = max(rows.seq, pc.max(batch.column("seq")).as_py() + 1)
+        held = counterparts.held(index, batch.num_rows)
+        exact = renamed(batch, keys)
+        if not held.all():
+            for key, count in _counted(exact.filter(pa.array(~held))):
+                parts.losses.add(
+                    Loss("removed-from-mlflow", Fate.DROPPED, key, count,
+                         "rows that were pushed are no longer in MLflow")
+                )  # fmt: skip
+            exact = exact.filter(pa.array(held))
+        if exact.num_rows:
+            yield Points(exact)
+    for strangers in counterparts.strangers():
+        yield from rows.chunks(strangers)
+
+
+def _counted(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    column = batch.column("key")
+    counts = np.bincount(column.indices.to_numpy(zero_copy_only=False))
+    for code in np.flatnonzero(counts).tolist():
+        yield column.dictionary[code].as_py(), int(counts[code])
+
+
+def _small_things(parts: BundledParts, keys: Mapping[str, str]) -> Iterator[Chunk]:
+    """What is kept as JSON: media, files, artifacts, documents, raw records and losses."""
+    for item in parts.items("media"):
+        tree = cast("dict[str, Tree]", item)
+        key = cast("str", tree["key"])
+        yield Media((codec.media_of(tree | {"key": keys.get(key, key)}, parts.find),))
+    for item in parts.items("file"):
+        tree = cast("dict[str, Tree]", item)
+        path, role = cast("str", tree["path"]), cast("FileRole", tree["role"])
+        yield File(path, role, parts.find(tree["blob"]))
+    for item in parts.items("artifact"):
+        yield codec.artifact_of(item, parts.find)
+    for item in parts.items("document"):
+        yield codec.document_of(item)
+    for item in parts.items("raw"):
+        yield codec.raw_of(item)
+    for item in parts.items("lost"):
+        yield Lost(codec.loss_of(item))

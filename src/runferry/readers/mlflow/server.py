@@ -1,0 +1,163 @@
+"""Reads an MLflow tracking server through its REST interface; no mlflow package needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.server import ServedFolder, ServedModelFolder, Server
+from runferry.errors import NotFound, RunMissing
+from runferry.losses import Loss
+from runferry.model import Tree
+from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+
+_HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
+_RUNS_PAGE: Final = 1_000
+
+
+class ServerStore:
+    """One tracking server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._experiments: dict[str, str] = {}
+        self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
+
+    def _search_experiments(self, view: str) -> dict[str, str]:
+        found = {
+            str(e["experiment_id"]): str(e["name"])
+            for e in self._server.pages(
+                "/experiments/search", {"max_results": 1000, "view_type": view}, "experiments"
+            )
+        }
+        self._experiments |= found
+        return found
+
+    def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
+        """By experiment, in the order in which they began."""
+        view = "ALL" if include_deleted else "ACTIVE_ONLY"
+        for experiment in self._search_experiments(view):
+            body = {
+                "experiment_ids": [experiment],
+                "run_view_type": view,
+                "max_results": _RUNS_PAGE,
+                "order_by": ["attributes.start_time ASC", "attributes.run_id ASC"],
+            }
+            for answer in self._server.pages("/runs/search", body, "runs"):
+                yield self._native(answer)
+
+    def run(self, run_id: str) -> NativeRun:
+        """One run with its params."""
+        return self._native(self._run(run_id))
+
+    def _run(self, run_id: str) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._server.get("/runs/get", {"run_id": run_id})["run"]
+        except RunMissing as error:
+            raise NotFound(f"no run {run_id}", where=self._server.where) from error
+        return answer
+
+    def _native(self, run: dict[str, Any]) -> NativeRun:
+        info, facts = run["info"], run.get("data", {})
+        number = str(info["experiment_id"])
+        if number not in self._experiments:
+            self._search_experiments("ALL")
+        return NativeRun(
+            run_id=info["run_id"],
+            experiment=self._experiments.get(number, number),
+            name=info.get("run_name"),
+            user=info.get("user_id"),
+            status=info.get("status", "RUNNING"),
+            start_ms=_integer(info.get("start_time")),
+            end_ms=_integer(info.get("end_time")),
+            lifecycle=info.get("lifecycle_stage", "active"),
+            artifact_uri=info.get("artifact_uri"),
+            experiment_id=number,
+            tags={t["key"]: t.get("value", "") for t in facts.get("tags", [])},
+            params={p["key"]: p.get("value", "") for p in facts.get("params", [])},
+        )
+
+    def metrics(self, run_id: str) -> Iterator[NativePoints]:
+        """By key; within it as the server orders them: by time, step and value."""
+        latest = self._run(run_id).get("data", {}).get("metrics", [])
+        for key in sorted(metric["key"] for metric in latest):
+            params: dict[str, str | int] = {"run_id": run_id, "metric_key": key}
+            while True:
+                answer = self._server.get(
+                    "/metrics/get-history", {**params, "max_results": _HISTORY_PAGE}
+                )
+                yield _points(key, answer.get("metrics", []))
+                if not answer.get("next_page_token"):
+                    break
+                params["page_token"] = answer["next_page_token"]
+
+    def rows(self, run_id: str) -> int:
+        """A history is as dear to count as to read."""
+        return 0
+
+    def losses(self) -> Iterator[Loss]:
+        """A server answers or fails."""
+        return iter(())
+
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+        """The run's dataset inputs and model outputs."""
+        run = self._run(native.run_id)
+        for given in run.get("inputs", {}).get("dataset_inputs", []):
+            facts = given["dataset"]
+            yield dataset(
+                facts["name"],
+                facts["digest"],
+                facts["source_type"],
+                facts["source"],
+                facts.get("schema"),
+                facts.get("profile"),
+                {t["key"]: t["value"] for t in given.get("tags", [])},
+            )
+        for output in run.get("outputs", {}).get("model_outputs", []):
+            answer = self._server.get(f"/logged-models/{output['model_id']}", {})["model"]
+            info, facts = answer["info"], answer.get("data", {})
+            yield LoggedModel(
+                info["model_id"],
+                info["name"],
+                str(info.get("status", "")).removeprefix("LOGGED_MODEL_"),
+                info.get("model_type") or None,
+                _integer(info.get("creation_timestamp_ms")),
+                {t["key"]: t["value"] for t in info.get("tags", [])},
+                {p["key"]: p["value"] for p in facts.get("params", [])},
+            ).artifact(ServedModelFolder(self._server, info["model_id"]))
+
+    def folder(self, native: NativeRun) -> ArtifactFolder:
+        """Through the server."""
+        return ServedFolder(self._server, native.run_id, native.artifact_uri or "")
+
+    def state(self, native: NativeRun) -> Tree:
+        """The header and each metric's latest row; a server cannot count a history cheaply."""
+        run = self._run(native.run_id)
+        return digest(run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
+
+
+def _points(key: str, rows: list[dict[str, Any]]) -> NativePoints:
+    # JSON spells the non-finite ones "NaN", "Infinity" and "-Infinity"; int64 as strings
+    value = np.array([float(row.get("value", 0.0)) for row in rows], np.float64)
+    return NativePoints(
+        [key],
+        np.zeros(len(rows), np.int64),
+        np.array([int(row.get("timestamp", 0)) for row in rows], np.int64),
+        np.array([int(row.get("step", 0)) for row in rows], np.int64),
+        value,
+        np.isnan(value),
+    )
+
+
+def _integer(value: str | int | None) -> int | None:
+    return None if value is None else int(value)

@@ -1,0 +1,199 @@
+"""Reads an MLflow sqlite file with read-only SQL; no mlflow package needed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final
+
+import numpy as np
+
+from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.artifacts import (
+    ArtifactFolder,
+    LocalFolder,
+    NoFolder,
+    folder_at,
+    local_path,
+)
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.errors import Damaged, NotFound, UnknownVersion
+from runferry.losses import Loss
+from runferry.model import Tree
+from runferry.ports import BATCH_ROWS
+from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+
+_MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
+
+_RUNS = """
+SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
+       r.lifecycle_stage, r.artifact_uri, r.experiment_id
+FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
+"""
+
+
+class SqliteStore:
+    """One file. Any schema that has the columns we need is read, whatever its version says."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NotFound("no such MLflow database", where=str(path))
+        self._path = path
+        self._connection = schema.connect(path, read_only=True)
+        try:
+            self._check_schema()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise Damaged(f"sqlite cannot read this file ({error})", where=str(path)) from error
+
+    def _check_schema(self) -> None:
+        found = schema.version(self._connection)
+        for table, needed in schema.TABLES.items():
+            missing = needed - schema.columns(self._connection, table)
+            if missing:
+                raise UnknownVersion(
+                    f"table {table} lacks {', '.join(sorted(missing))} (alembic version {found})",
+                    where=str(self._path),
+                    hint=f"on a copy: mlflow db upgrade sqlite:///{self._path}",
+                )
+
+    def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
+        """In the order in which they were created."""
+        where = "" if include_deleted else " WHERE r.lifecycle_stage IS NOT 'deleted'"
+        cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
+        for row in cursor:
+            yield self._native(row, self._pairs("tags", row[0]), {})
+
+    def run(self, run_id: str) -> NativeRun:
+        """One run with its params."""
+        row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"no run {run_id}", where=str(self._path))
+        return self._native(row, self._pairs("tags", run_id), self._pairs("params", run_id))
+
+    def _native(
+        self, row: tuple[str, ...], tags: dict[str, str], params: dict[str, str]
+    ) -> NativeRun:
+        run_id, experiment, name, user, status, start, end, lifecycle, uri, number = row
+        return NativeRun(
+            run_id, experiment or str(number), name, user, status or "RUNNING",
+            None if start is None else int(start), None if end is None else int(end),
+            lifecycle or "active", uri, str(number), tags, params,
+        )  # fmt: skip
+
+    def _pairs(self, table: str, run_id: str) -> dict[str, str]:
+        # table is one of two words of ours, never from outside
+        query = f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY rowid"
+        rows = self._connection.execute(query, (run_id,))
+        return {key: "" if value is None else str(value) for key, value in rows}
+
+    def metrics(self, run_id: str) -> Iterator[NativePoints]:
+        """In the order in which they were inserted."""
+        cursor = self._connection.execute(
+            "SELECT key, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ?"
+            " ORDER BY rowid",
+            (run_id,),
+        )
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            key, time, step, value, is_nan = zip(*rows, strict=True)
+            keys = list(dict.fromkeys(key))
+            codes = {name: code for code, name in enumerate(keys)}
+            yield NativePoints(
+                keys,
+                np.fromiter(map(codes.__getitem__, key), np.int64, len(rows)),
+                np.array(time, np.int64),
+                np.array(step, np.int64),
+                np.array(value, np.float64),
+                np.array(is_nan, np.bool_),
+            )
+
+    def rows(self, run_id: str) -> int:
+        """Exactly."""
+        query = "SELECT count(*) FROM metrics WHERE run_uuid = ?"
+        return int(self._connection.execute(query, (run_id,)).fetchone()[0])
+
+    def losses(self) -> Iterator[Loss]:
+        """SQL rows are whole or not there."""
+        return iter(())
+
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+        """Tables of MLflow 2.4 (`inputs`) and 3.0 (`logged_models`), where there are any."""
+        if schema.columns(self._connection, "inputs"):
+            yield from self._datasets(native.run_id)
+        if schema.columns(self._connection, "logged_models"):
+            yield from self._models(native.run_id)
+
+    def _datasets(self, run_id: str) -> Iterator[Document]:
+        rows = self._connection.execute(
+            "SELECT i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source,"
+            " d.dataset_schema, d.dataset_profile FROM inputs i"
+            " JOIN datasets d ON d.dataset_uuid = i.source_id"
+            " WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid",
+            (run_id,),
+        ).fetchall()
+        for input_id, *facts in rows:
+            tags = self._connection.execute(
+                "SELECT name, value FROM input_tags WHERE input_uuid = ?", (input_id,)
+            )
+            name, mark, source_type, source, shape, profile = facts
+            yield dataset(name, mark, source_type, source, shape, profile, dict(tags))
+
+    def _models(self, run_id: str) -> Iterator[Artifact]:
+        rows = self._connection.execute(
+            "SELECT model_id, name, status, model_type, creation_timestamp_ms, artifact_location"
+            " FROM logged_models WHERE source_run_id = ? ORDER BY rowid",
+            (run_id,),
+        ).fetchall()
+        for model_id, name, status, model_type, created, location in rows:
+            tags = self._connection.execute(
+                "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?", (model_id,)
+            )
+            params = self._connection.execute(
+                "SELECT param_key, param_value FROM logged_model_params WHERE model_id = ?",
+                (model_id,),
+            )
+            yield LoggedModel(
+                model_id, name, _MODEL_STATUS.get(status, str(status)), model_type, created,
+                dict(tags), dict(params),
+            ).artifact(self._rebased(location))  # fmt: skip
+
+    def folder(self, native: NativeRun) -> ArtifactFolder:
+        """Where the run's row says, or the same place beside a database that was moved."""
+        return self._rebased(native.artifact_uri)
+
+    def _rebased(self, uri: str | None) -> ArtifactFolder:
+        if not uri:
+            return NoFolder("")
+        stated = local_path(uri)
+        if stated is not None and not stated.is_absolute():
+            stated = self._path.parent / stated
+        if stated is not None and stated.is_dir():
+            return LocalFolder(stated)
+        tail = _parts(uri)
+        for count in range(min(len(tail), 6), 1, -1):
+            beside = self._path.parent.joinpath(*tail[-count:])
+            if beside.is_dir():
+                return LocalFolder(beside)
+        return folder_at(uri) if stated is None else LocalFolder(stated)
+
+    def state(self, native: NativeRun) -> Tree:
+        """Rows, the last of them, and a hash of the header: MLflow never changes a metric's row."""
+        rows = self._connection.execute(
+            "SELECT count(*), max(rowid) FROM metrics WHERE run_uuid = ?", (native.run_id,)
+        ).fetchone()
+        facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
+        return [*rows, digest(facts, dict(native.tags), dict(native.params))]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _parts(uri: str) -> tuple[str, ...]:
+    """The names in a path of any system, without `..` and without what would lead elsewhere."""
+    text = uri.partition("://")[2] or uri
+    pure = PureWindowsPath(text) if "\\" in text else PurePosixPath(text)
+    return tuple(part for part in pure.parts if part not in ("/", "..", pure.anchor))

@@ -1,0 +1,118 @@
+"""What the reader asks of a place that holds MLflow runs, and what of it is common to all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
+
+from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.losses import Loss
+from runferry.model import ArtifactEntry, Tree
+
+if TYPE_CHECKING:
+    from runferry.dialects.mlflow.points import NativePoints
+
+
+class Store(Protocol):
+    """One place. Holds nothing that grows with the size of a run."""
+
+    def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
+        """All runs with their tags; params may be left out."""
+        ...
+
+    def run(self, run_id: str) -> NativeRun:
+        """One run with its tags and params; raises NotFound."""
+        ...
+
+    def metrics(self, run_id: str) -> Iterator[NativePoints]:
+        """All rows, in the same order every time, at most BATCH_ROWS at once."""
+        ...
+
+    def rows(self, run_id: str) -> int:
+        """About how many rows `metrics` will give; 0 where counting would cost as much."""
+        ...
+
+    def losses(self) -> Iterator[Loss]:
+        """What could not be read since the last call."""
+        ...
+
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+        """Datasets that the run used, and models that it logged."""
+        ...
+
+    def folder(self, native: NativeRun) -> ArtifactFolder:
+        """The run's artifacts."""
+        ...
+
+    def state(self, native: NativeRun) -> Tree:
+        """Changes whenever the run's rows do; cheap."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """A model of MLflow 3 (`m-…`), which lives beside the runs of its experiment."""
+
+    model_id: str
+    name: str
+    status: str
+    model_type: str | None = None
+    created_ms: int | None = None
+    tags: dict[str, str] | None = None
+    params: dict[str, str] | None = None
+
+    def artifact(self, folder: ArtifactFolder) -> Artifact:
+        """The model as an artifact that the run produced."""
+        return Artifact(
+            name=self.name,
+            type="model",
+            relation="produced",
+            artifact_id=self.model_id,
+            metadata={
+                "status": self.status,
+                "model_type": self.model_type,
+                "created_ms": self.created_ms,
+                "tags": dict(self.tags or {}),
+                "params": dict(self.params or {}),
+            },
+            entries=tuple(ArtifactEntry(e.path, folder.blob(e)) for e in folder.walk()),
+        )
+
+
+def dataset(
+    name: str,
+    digest: str,
+    source_type: str,
+    source: str,
+    schema: str | None,
+    profile: str | None,
+    tags: dict[str, str],
+) -> Document:
+    """A dataset that the run used."""
+    return Document(
+        "dataset",
+        f"{name}@{digest}",
+        {
+            "name": name,
+            "digest": digest,
+            "source_type": source_type,
+            "source": source,
+            "schema": schema,
+            "profile": profile,
+            "tags": dict(tags),
+        },
+    )
+
+
+def digest(*things: object) -> str:
+    """A hash of anything that JSON spells."""
+    return sha256(json.dumps(things, sort_keys=True, default=str).encode()).hexdigest()[:32]

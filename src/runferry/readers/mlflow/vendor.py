@@ -1,0 +1,139 @@
+"""Reads any other backend (PostgreSQL, MySQL, …) through the vendor's own store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, folder_at
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.errors import NotFound
+from runferry.losses import Loss
+from runferry.model import Tree
+from runferry.ports import BATCH_ROWS
+from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+
+if TYPE_CHECKING:
+    from mlflow.store.tracking.abstract_store import AbstractStore
+
+
+class VendorStore:
+    """A store that MLflow itself opens."""
+
+    def __init__(self, uri: str) -> None:
+        self._store: AbstractStore = open_store(uri)
+        self._names: dict[str, str] = {}
+
+    def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
+        """By experiment, in the order in which they began."""
+        from mlflow.entities import ViewType
+
+        view = ViewType.ALL if include_deleted else ViewType.ACTIVE_ONLY
+        for number in self._search_experiments(view):
+            token = None
+            while True:
+                page = self._store.search_runs(
+                    [number], "", view, 1000, ["start_time ASC", "run_id ASC"], token
+                )
+                for run in page:
+                    yield self._native(run)
+                token = page.token
+                if not token:
+                    break
+
+    def _search_experiments(self, view: int) -> list[str]:
+        found: list[str] = []
+        token = None
+        while True:
+            page = self._store.search_experiments(view, 1000, page_token=token)
+            for experiment in page:
+                self._names[experiment.experiment_id] = experiment.name
+                found.append(experiment.experiment_id)
+            token = page.token
+            if not token:
+                return found
+
+    def run(self, run_id: str) -> NativeRun:
+        """One run with its params."""
+        return self._native(self._get(run_id))
+
+    def _get(self, run_id: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._store.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise NotFound(f"no run {run_id}") from error
+            raise refused_as(error) from error
+
+    def _native(self, run: Any) -> NativeRun:
+        info = run.info
+        if info.experiment_id not in self._names:
+            self._names[info.experiment_id] = self._store.get_experiment(info.experiment_id).name
+        return NativeRun(
+            info.run_id, self._names[info.experiment_id], info.run_name, info.user_id, info.status,
+            info.start_time, info.end_time, info.lifecycle_stage, info.artifact_uri,
+            info.experiment_id, dict(run.data.tags), dict(run.data.params),
+        )  # fmt: skip
+
+    def metrics(self, run_id: str) -> Iterator[NativePoints]:
+        """By key; within it by time, step and value."""
+        for key in sorted(self._get(run_id).data.metrics):
+            token = None
+            while True:
+                page = self._store.get_metric_history(run_id, key, BATCH_ROWS, token)
+                value = np.array([m.value for m in page], np.float64)
+                yield NativePoints(
+                    [key],
+                    np.zeros(len(page), np.int64),
+                    np.array([m.timestamp for m in page], np.int64),
+                    np.array([m.step for m in page], np.int64),
+                    value,
+                    np.isnan(value),
+                )
+                token = page.token
+                if not token:
+                    break
+
+    def rows(self, run_id: str) -> int:
+        """A history is as dear to count as to read."""
+        return 0
+
+    def losses(self) -> Iterator[Loss]:
+        """The store answers or fails."""
+        return iter(())
+
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+        """The run's dataset inputs and model outputs."""
+        run = self._get(native.run_id)
+        for given in run.inputs.dataset_inputs if run.inputs else ():
+            facts = given.dataset
+            tags = {tag.key: tag.value for tag in given.tags}
+            yield dataset(facts.name, facts.digest, facts.source_type, facts.source,
+                          facts.schema, facts.profile, tags)  # fmt: skip
+        for output in run.outputs.model_outputs if run.outputs else ():
+            model = self._store.get_logged_model(output.model_id)
+            yield LoggedModel(
+                model.model_id, model.name, str(getattr(model.status, "value", model.status)),
+                model.model_type, model.creation_timestamp, dict(model.tags), dict(model.params),
+            ).artifact(folder_at(model.artifact_location))  # fmt: skip
+
+    def folder(self, native: NativeRun) -> ArtifactFolder:
+        """Where the run's row says."""
+        return folder_at(native.artifact_uri)
+
+    def state(self, native: NativeRun) -> Tree:
+        """The header and each metric's latest row."""
+        run = self._get(native.run_id)
+        metrics = sorted((m.key, m.timestamp, m.step, m.value) for m in run.data._metric_objs)
+        return digest(native.status, native.start_ms, native.end_ms, native.lifecycle,
+                      dict(native.tags), dict(native.params), metrics)  # fmt: skip
+
+    def close(self) -> None:
+        """The vendor keeps its pool of connections for the process."""

@@ -1,0 +1,61 @@
+"""What the writer asks of a place that takes MLflow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.facts import NativeRun
+
+if TYPE_CHECKING:
+    from runferry.dialects.mlflow.points import NativePoints
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is logged at once."""
+
+    points: NativePoints | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """One place. All give equal tables for equal calls; every call is durable when it returns."""
+
+    def find(self, tag: str, value: str) -> Sequence[str]:
+        """The active runs whose tag has this value."""
+        ...
+
+    def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
+        """Begin a run, its tags in the same step; the first wished id that is free, if it can.
+
+        Raises Conflict when its experiment was deleted, Refused when artifacts cannot be stored.
+        """
+        ...
+
+    def run(self, run_id: str) -> NativeRun:
+        """The run with its tags; raises RunMissing."""
+        ...
+
+    def log(self, run_id: str, batch: Batch) -> None:
+        """Rows, params and tags; harmless when repeated."""
+        ...
+
+    def finish(self, run_id: str, native: NativeRun) -> None:
+        """Status, end time and name, then the tags."""
+        ...
+
+    def delete(self, run_id: str) -> None:
+        """Remove the run."""
+        ...
+
+    def folder(self, run_id: str) -> ArtifactFolder:
+        """The run's artifacts."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

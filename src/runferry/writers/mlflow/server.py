@@ -1,0 +1,171 @@
+"""Writes an MLflow tracking server through its REST interface; no mlflow package needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.server import ServedFolder, Server
+from runferry.errors import Conflict, Refused, RunMissing
+from runferry.writers.mlflow.backend import Batch
+
+_METRICS: Final = 1_000
+_PAIRS: Final = 100
+_BYTES: Final = 900_000  # MAX_BATCH_LOG_REQUEST_SIZE is 1e6
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class ServerBackend:
+    """One tracking server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._experiments: list[str] = []
+        self._refresh()
+
+    def _refresh(self) -> None:
+        body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
+        found = self._server.pages("/experiments/search", body, "experiments")
+        self._experiments = [str(e["experiment_id"]) for e in found]
+
+    def find(self, tag: str, value: str) -> Sequence[str]:
+        """Among all active experiments; those of other processes too."""
+        self._refresh()
+        found: list[str] = []
+        for start in range(0, len(self._experiments), 500):
+            body = {
+                "experiment_ids": self._experiments[start : start + 500],
+                "filter": f"tags.`{tag}` = '{value}'",
+                "run_view_type": "ACTIVE_ONLY",
+                "max_results": 1000,
+            }
+            runs = self._server.pages("/runs/search", body, "runs")
+            found += [str(run["info"]["run_id"]) for run in runs]
+        return found
+
+    def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
+        """The run id is the server's own."""
+        number, location = self._experiment(native.experiment)
+        self._check_folder(location)
+        answer = self._server.post(
+            "/runs/create",
+            {
+                "experiment_id": number,
+                "user_id": native.user or "",
+                "start_time": native.start_ms,
+                "run_name": native.name,
+                "tags": _pairs(native.tags),
+            },
+        )
+        return str(answer["run"]["info"]["run_id"])
+
+    def _experiment(self, name: str) -> tuple[str, str]:
+        try:
+            found = self._server.get("/experiments/get-by-name", {"experiment_name": name})
+        except RunMissing:
+            made = self._server.post("/experiments/create", {"name": name})
+            found = self._server.get(
+                "/experiments/get", {"experiment_id": str(made["experiment_id"])}
+            )
+        experiment = found["experiment"]
+        number = str(experiment["experiment_id"])
+        if experiment.get("lifecycle_stage") == "deleted":
+            raise Conflict(
+                f"the experiment {name!r} was deleted in MLflow",
+                where=self._server.where,
+                hint=f"mlflow experiments restore --experiment-id {number}",
+            )
+        return number, str(experiment["artifact_location"])
+
+    def _check_folder(self, uri: str) -> None:
+        if isinstance(self._folder("", uri), NoFolder):
+            raise Refused(
+                "the server keeps artifacts on its own disk and does not serve them",
+                where=self._server.where,
+                hint="start it with: mlflow server --serve-artifacts",
+            )
+
+    def run(self, run_id: str) -> NativeRun:
+        """The run with its tags."""
+        run = self._server.get("/runs/get", {"run_id": run_id})["run"]
+        info = run["info"]
+        return NativeRun(
+            run_id,
+            "",
+            info.get("run_name"),
+            info.get("user_id"),
+            info.get("status", "RUNNING"),
+            lifecycle=info.get("lifecycle_stage", "active"),
+            artifact_uri=info.get("artifact_uri"),
+            tags={t["key"]: t.get("value", "") for t in run.get("data", {}).get("tags", [])},
+        )
+
+    def log(self, run_id: str, batch: Batch) -> None:
+        """`log-batch` in the sizes that it takes."""
+        for field, pairs in (("params", batch.params), ("tags", batch.tags)):
+            for items in _portions(iter(_pairs(pairs)), _PAIRS):
+                self._server.post("/runs/log-batch", {"run_id": run_id, field: items})
+        if batch.points is not None:
+            for items in _portions(_metrics(batch.points), _METRICS):
+                self._server.post("/runs/log-batch", {"run_id": run_id, "metrics": items})
+
+    def finish(self, run_id: str, native: NativeRun) -> None:
+        """`update`, then the tags: the mark is the last thing that is written."""
+        ending: dict[str, object] = {"run_id": run_id, "status": native.status}
+        if native.end_ms is not None:
+            ending["end_time"] = native.end_ms
+        self._server.post("/runs/update", {**ending, "run_name": native.name})
+        self.log(run_id, Batch(tags=native.tags))
+
+    def delete(self, run_id: str) -> None:
+        """Marked as deleted; `mlflow gc` on the server removes it."""
+        self._server.post("/runs/delete", {"run_id": run_id})
+
+    def folder(self, run_id: str) -> ArtifactFolder:
+        """Through the server's proxy, or where its artifacts are for all."""
+        return self._folder(run_id, self.run(run_id).artifact_uri or "")
+
+    def _folder(self, run_id: str, uri: str) -> ArtifactFolder:
+        if urlsplit(uri).scheme in ("mlflow-artifacts", "http", "https"):
+            return ServedFolder(self._server, run_id, uri)
+        if local_path(uri) is not None and urlsplit(self._server.where).hostname not in _LOOPBACK:
+            return NoFolder(uri)  # a folder of the server's machine, not of this one
+        return folder_at(uri)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
+
+
+def _pairs(pairs: Mapping[str, str]) -> list[dict[str, object]]:
+    return [{"key": key, "value": value} for key, value in pairs.items()]
+
+
+def _metrics(points: NativePoints) -> Iterator[dict[str, object]]:
+    rows = zip(
+        points.row_keys(), points.value.tolist(), points.timestamp.tolist(),
+        points.step.tolist(), points.is_nan.tolist(), strict=True,
+    )  # fmt: skip
+    for key, value, time, step, is_nan in rows:
+        stated: object = "NaN" if is_nan else value
+        yield {"key": key, "value": stated, "timestamp": time, "step": step}
+
+
+def _portions(items: Iterator[dict[str, object]], most: int) -> Iterator[list[dict[str, object]]]:
+    """Lists of at most `most` items and of fewer bytes than a request may have."""
+    portion: list[dict[str, object]] = []
+    size = 0
+    for item in items:
+        length = len(json.dumps(item)) + 2  # as ASCII: never less than what is sent
+        if portion and (len(portion) == most or size + length > _BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += length
+    if portion:
+        yield portion

@@ -1,0 +1,228 @@
+"""Writes an MLflow sqlite file by plain SQL, into schema versions that we know.
+
+The rows are those that `SqlAlchemyStore` of mlflow 3.17.2 would write; a test compares all tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+
+from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
+from runferry.writers.mlflow.backend import Batch
+
+_METRIC = """
+INSERT OR IGNORE INTO metrics (key, value, timestamp, run_uuid, step, is_nan)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+# SqlAlchemyStore._update_latest_metrics_if_necessary: strictly greater replaces
+_LATEST = """
+INSERT INTO latest_metrics (key, value, timestamp, run_uuid, step, is_nan)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key, run_uuid) DO UPDATE SET
+  value = excluded.value, timestamp = excluded.timestamp,
+  step = excluded.step, is_nan = excluded.is_nan
+WHERE (excluded.step, excluded.timestamp, excluded.value)
+    > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)
+"""
+_PARAM = """
+INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)
+ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value
+"""
+_TAG = """
+INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)
+ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value
+"""
+_RUN = """
+INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
+                  start_time, end_time, source_version, lifecycle_stage, artifact_uri,
+                  experiment_id, deleted_time)
+VALUES (?, ?, 'UNKNOWN', '', '', ?, 'RUNNING', ?, NULL, '', 'active', ?, ?, NULL)
+"""
+
+
+class SqliteBackend:
+    """One file, one connection; transactions are short, so that workers take turns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = schema.connect(path, read_only=False)
+        self._has_workspaces = "workspace" in schema.columns(self._connection, "experiments")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; what sqlite says against it becomes our error."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise _as_ours(error, self._path) from error
+
+    def find(self, tag: str, value: str) -> Sequence[str]:
+        """By the run that bears the uid as its id, else among all tags of that name."""
+        query = (
+            "SELECT t.run_uuid FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid"
+            " WHERE t.key = ? AND t.value = ? AND r.lifecycle_stage = 'active'"
+        )
+        try:
+            likely = self._connection.execute(
+                query + " AND t.run_uuid = ?", (tag, value, value)
+            ).fetchall()
+            rows = likely or self._connection.execute(query, (tag, value)).fetchall()
+        except sqlite3.Error as error:
+            raise _as_ours(error, self._path) from error
+        return [row[0] for row in rows]
+
+    def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
+        """The experiment too, where it is missing."""
+        with self._transaction() as connection:
+            number, location = self._experiment(native.experiment)
+            run_id = next(filter(self._is_free, wished_ids), None) or uuid.uuid4().hex
+            uri = f"{location.rstrip('/')}/{run_id}/artifacts"
+            if isinstance(folder_at(uri), NoFolder):
+                raise Refused(
+                    "the experiment's artifacts are kept by a tracking server",
+                    where=location,
+                    hint="push to that server instead: mlflow:http://HOST:PORT",
+                )
+            connection.execute(
+                _RUN, (run_id, native.name, native.user or "", native.start_ms, uri, number)
+            )
+            self._put_tags(run_id, native.tags)
+        return run_id
+
+    def _is_free(self, run_id: str) -> bool:
+        taken = self._connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,))
+        return taken.fetchone() is None
+
+    def _experiment(self, name: str) -> tuple[int, str]:
+        scope = " AND workspace = 'default'" if self._has_workspaces else ""
+        row = self._connection.execute(
+            "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments"
+            f" WHERE name = ?{scope}",
+            (name,),
+        ).fetchone()
+        if row is None:
+            return self._new_experiment(name)
+        if row[2] == "deleted":
+            raise Conflict(
+                f"the experiment {name!r} was deleted in MLflow",
+                where=str(self._path),
+                hint=f"mlflow experiments restore --experiment-id {row[0]}, or: mlflow gc",
+            )
+        return row[0], row[1]
+
+    def _new_experiment(self, name: str) -> tuple[int, str]:
+        now = int(time.time() * 1000)
+        number = self._connection.execute(
+            "INSERT INTO experiments (name, artifact_location, lifecycle_stage, creation_time,"
+            " last_update_time) VALUES (?, NULL, 'active', ?, ?)",
+            (name, now, now),
+        ).lastrowid
+        if number is None:
+            raise AssertionError("an INSERT has a row id")
+        location = f"{self._artifact_root()}/{number}"
+        self._connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
+            (location, number),
+        )
+        return number, location
+
+    def _artifact_root(self) -> str:
+        """Where the default experiment's artifacts are, as the vendor's store was told once."""
+        row = self._connection.execute(
+            "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+        ).fetchone()
+        if row and row[0] and row[0].endswith("/0"):
+            return str(row[0][:-2])
+        return (self._path.absolute().parent / "mlruns").as_posix()
+
+    def run(self, run_id: str) -> NativeRun:
+        """The run with its tags."""
+        row = self._connection.execute(
+            "SELECT e.name, r.name, r.status, r.lifecycle_stage, r.artifact_uri FROM runs r"
+            " JOIN experiments e ON e.experiment_id = r.experiment_id WHERE r.run_uuid = ?",
+            (run_id,),
+        ).fetchone()
+        if row is None:
+            raise RunMissing(f"no run {run_id}", where=str(self._path))
+        tags = self._connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,))
+        experiment, name, status, lifecycle, uri = row
+        return NativeRun(run_id, experiment, name, None, status, lifecycle=lifecycle,
+                         artifact_uri=uri, tags=dict(tags))  # fmt: skip
+
+    def log(self, run_id: str, batch: Batch) -> None:
+        """One transaction."""
+        with self._transaction() as connection:
+            if batch.points is not None:
+                connection.executemany(_METRIC, _rows(batch.points, run_id))
+                connection.executemany(_LATEST, _rows(batch.points.latest(), run_id))
+            connection.executemany(_PARAM, ((k, v, run_id) for k, v in batch.params.items()))
+            self._put_tags(run_id, batch.tags)
+
+    def _put_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self._connection.executemany(_TAG, ((k, v, run_id) for k, v in tags.items()))
+
+    def finish(self, run_id: str, native: NativeRun) -> None:
+        """One transaction."""
+        with self._transaction() as connection:
+            changed = connection.execute(
+                "UPDATE runs SET status = ?, end_time = coalesce(?, end_time), name = ?"
+                " WHERE run_uuid = ?",
+                (native.status, native.end_ms, native.name, run_id),
+            ).rowcount
+            if not changed:
+                raise RunMissing(f"no run {run_id}", where=str(self._path))
+            self._put_tags(run_id, native.tags)
+
+    def delete(self, run_id: str) -> None:
+        """The run's rows in all tables."""
+        with self._transaction() as connection:
+            for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
+                connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+
+    def folder(self, run_id: str) -> ArtifactFolder:
+        """Where the run's row says."""
+        return folder_at(self.run(run_id).artifact_uri)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _rows(points: NativePoints, run_id: str) -> Iterator[tuple[object, ...]]:
+    return zip(
+        points.row_keys(),
+        points.value.tolist(),
+        points.timestamp.tolist(),
+        repeat(run_id),
+        points.step.tolist(),
+        points.is_nan.tolist(),
+        strict=False,
+    )
+
+
+def _as_ours(error: sqlite3.Error, path: Path) -> RunferryError:
+    said = str(error)
+    where = str(path)
+    if "locked" in said or "busy" in said:
+        return Locked("another process holds the database", where=where, hint="run again later")
+    if "readonly" in said or "read-only" in said:
+        return Refused("the database is read-only", where=where, hint="check its permissions")
+    if "full" in said:
+        return NoSpace("the disk is full", where=where, hint="free some space and run again")
+    return Refused(f"sqlite says: {said}", where=where)

@@ -1,0 +1,132 @@
+"""Writes any other SQL backend, and sqlite schemas we do not know, through the vendor's store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
+from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.errors import Conflict, Refused
+from runferry.redact import without_credentials
+from runferry.writers.mlflow.backend import Batch
+
+_METRICS: Final = 1_000  # mlflow.utils.validation.MAX_METRICS_PER_BATCH
+_PAIRS: Final = 100
+
+
+class VendorBackend:
+    """One `SqlAlchemyStore`."""
+
+    def __init__(self, uri: str, artifact_root: str = "./mlruns") -> None:
+        self._where = without_credentials(uri)
+        self._store = open_store(uri, artifact_root)
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """The vendor's exceptions as ours."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            raise refused_as(error, self._where) from error
+
+    def find(self, tag: str, value: str) -> Sequence[str]:
+        """Among all active experiments."""
+        from mlflow.entities import ViewType
+
+        with self._ours():
+            experiments, token = [], None
+            while True:
+                page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
+                experiments += [e.experiment_id for e in page]
+                token = page.token
+                if not token:
+                    break
+            condition = f"tags.`{tag}` = '{value}'"
+            found = self._store.search_runs(experiments, condition, ViewType.ACTIVE_ONLY, 1000)
+            return [run.info.run_id for run in found]
+
+    def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
+        """The run id is the store's own."""
+        from mlflow.entities import RunTag
+
+        with self._ours():
+            number = self._experiment(native.experiment)
+            location = self._store.get_experiment(number).artifact_location
+            if isinstance(folder_at(location), NoFolder):
+                raise Refused(
+                    "the experiment's artifacts are kept by a tracking server",
+                    where=location,
+                    hint="push to that server instead: mlflow:http://HOST:PORT",
+                )
+            tags = [RunTag(key, value) for key, value in native.tags.items()]
+            run = self._store.create_run(
+                number, native.user or "", native.start_ms, tags, native.name
+            )
+            return str(run.info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        found = self._store.get_experiment_by_name(name)
+        if found is None:
+            return str(self._store.create_experiment(name))
+        if found.lifecycle_stage == "deleted":
+            raise Conflict(
+                f"the experiment {name!r} was deleted in MLflow",
+                where=self._where,
+                hint=f"mlflow experiments restore --experiment-id {found.experiment_id}",
+            )
+        return str(found.experiment_id)
+
+    def run(self, run_id: str) -> NativeRun:
+        """The run with its tags."""
+        with self._ours():
+            run = self._store.get_run(run_id)
+        return NativeRun(run_id, "", run.info.run_name, run.info.user_id, run.info.status,
+                         lifecycle=run.info.lifecycle_stage, artifact_uri=run.info.artifact_uri,
+                         tags=dict(run.data.tags))  # fmt: skip
+
+    def log(self, run_id: str, batch: Batch) -> None:
+        """`log_batch` in the sizes that it takes."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        params = [Param(key, value) for key, value in batch.params.items()]
+        tags = [RunTag(key, value) for key, value in batch.tags.items()]
+        with self._ours():
+            for start in range(0, max(len(params), len(tags)), _PAIRS):
+                part = slice(start, start + _PAIRS)
+                self._store.log_batch(run_id, [], params[part], tags[part])
+            if batch.points is None:
+                return
+            points = batch.points
+            rows = zip(
+                points.row_keys(), points.value.tolist(), points.timestamp.tolist(),
+                points.step.tolist(), points.is_nan.tolist(), strict=True,
+            )  # fmt: skip
+            metrics = [Metric(k, float("nan") if nan else v, t, s) for k, v, t, s, nan in rows]
+            for start in range(0, len(metrics), _METRICS):
+                self._store.log_batch(run_id, metrics[start : start + _METRICS], [], [])
+
+    def finish(self, run_id: str, native: NativeRun) -> None:
+        """`update_run_info`, then the tags: the mark is the last thing that is written."""
+        from mlflow.entities import RunStatus
+
+        with self._ours():
+            status = RunStatus.from_string(native.status)
+            self._store.update_run_info(run_id, status, native.end_ms, native.name)
+        self.log(run_id, Batch(tags=native.tags))
+
+    def delete(self, run_id: str) -> None:
+        """Marked as deleted; `mlflow gc` removes it."""
+        with self._ours():
+            self._store.delete_run(run_id)
+
+    def folder(self, run_id: str) -> ArtifactFolder:
+        """Where the run's row says."""
+        return folder_at(self.run(run_id).artifact_uri)
+
+    def close(self) -> None:
+        """The vendor keeps its pool of connections for the process."""

@@ -1,0 +1,147 @@
+"""The writer: native rows for people to see in MLflow, and the bundle that restores the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
+from runferry.dialects.mlflow import codec
+from runferry.dialects.mlflow.facts import (
+    PARENT_TAG,
+    PARENT_UID_TAG,
+    SEALED_TAG,
+    TRACKER,
+    UID_TAG,
+    as_native,
+    is_tag,
+    param_name,
+    parent_uid,
+    spelled,
+    spelled_tag,
+)
+from runferry.errors import Refused
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.tables import POINTS, conform
+from runferry.writers.mlflow.backend import Backend, Batch
+from runferry.writers.mlflow.limits import LIMITS
+from runferry.writers.mlflow.opened import backend_at
+from runferry.writers.mlflow.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SEAL_HEADER = 99_999_999  # after the header of any chunk
+
+
+class MlflowWriter:
+    """Writes into `sqlite:///runs.db`, `http://…`, any other SQL URI."""
+
+    name: ClassVar[str] = TRACKER
+    limits: ClassVar[Limits] = LIMITS
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._targets: dict[RemoteId, Target] = {}
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises Refused, AuthFailed, Unreachable, MissingExtra."""
+        return cls(backend_at(where))
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The active run that carries this mark; one that was deleted in MLflow is gone."""
+        found = self._backend.find(UID_TAG, uid)
+        return RemoteId(found[0]) if found else None
+
+    def create(self, run: Run, uid: Uid) -> RemoteId:
+        """The run with its mark and all its tags, and the header beside it."""
+        native = as_native(run, uid)
+        native = replace(native, tags={**native.tags, **self._parent_tag(run)})
+        own = run.key.run_id if run.key.tracker == TRACKER else None
+        remote = RemoteId(self._backend.create(native, [own, uid] if own else [uid]))
+        self._target(remote).put_tree("header", 0, codec.run_tree(run))
+        for child in self._backend.find(PARENT_UID_TAG, uid):
+            self._backend.log(child, Batch(tags={PARENT_TAG: remote}))
+        return remote
+
+    def _parent_tag(self, run: Run) -> Mapping[str, str]:
+        """The parent's run id, if the parent is here already; else its own `create` sets it."""
+        parent = parent_uid(run)
+        found = self._backend.find(UID_TAG, parent) if parent is not None else ()
+        return {PARENT_TAG: found[0]} if found else {}
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """Whether the run is complete; raises RunMissing."""
+        return Progress(is_sealed=SEALED_TAG in self._backend.run(remote).tags)
+
+    def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+        """MLflow's own rows first, then the part of the bundle: where that is, they are."""
+        target = self._target(remote)
+        match chunk:
+            case Points(batch):
+                exact = conform(batch, POINTS)
+                self._backend.log(remote, Batch(points=target.native_points(exact)))
+                target.put_batch("points", number, exact)
+            case Attributes(items):
+                self._backend.log(
+                    remote,
+                    Batch(
+                        params={
+                            param_name(a): spelled(a.value) for a in items if a.role == "config"
+                        },
+                        tags={a.path[0]: spelled_tag(a) for a in items if is_tag(a)},
+                    ),
+                )
+                target.put_tree("attributes", number, [codec.attribute_tree(a) for a in items])
+            case SeriesFacts(items):
+                target.declare(number, items)
+            case Header(run):
+                self._backend.log(remote, Batch(tags=self._header_tags(remote, run)))
+                target.put_tree("header", number, codec.run_tree(run))
+            case _:
+                tags = target.put_other(number, chunk)
+                if tags:
+                    self._backend.log(remote, Batch(tags=tags))
+
+    def seal(self, remote: RemoteId, run: Run) -> None:
+        """The header and the list of parts, then status, end time and mark in one step."""
+        target = self._target(remote)
+        target.put_tree("header", _SEAL_HEADER, codec.run_tree(run))
+        target.seal()
+        uid = Uid(self._backend.run(remote).tags[UID_TAG])
+        native = as_native(run, uid)
+        mark = {SEALED_TAG: str(target.generation + 1)}
+        tags = {**native.tags, **self._parent_tag(run), **mark}
+        self._backend.finish(remote, replace(native, tags=tags))
+        del self._targets[remote]
+
+    def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
+        return as_native(run, Uid(self._backend.run(remote).tags[UID_TAG])).tags
+
+    def discard(self, remote: RemoteId) -> None:
+        """Rows and artifacts of an unsealed run of ours."""
+        native = self._backend.run(remote)
+        if UID_TAG not in native.tags or SEALED_TAG in native.tags:
+            raise Refused(
+                "this run is complete, or was not made by runferry; it stays",
+                where=remote,
+                hint=f"mlflow runs delete --run-id {remote}",
+            )
+        folder = self._backend.folder(remote)
+        self._backend.delete(remote)
+        folder.remove_all()
+        self._targets.pop(remote, None)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._backend.close()
+
+    def _target(self, remote: RemoteId) -> Target:
+        if remote not in self._targets:
+            sealed = self._backend.run(remote).tags.get(SEALED_TAG, "0")
+            self._targets[remote] = Target(
+                self._backend.folder(remote), int(sealed) if sealed.isdigit() else 0
+            )
+        return self._targets[remote]

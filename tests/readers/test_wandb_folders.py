@@ -1,0 +1,439 @@
+"""Run folders: loose files, roles, links, strangers under our names, and hostile names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from wandb.proto import wandb_internal_pb2 as pb
+from wandb_runs import (
+    exit_record,
+    folder_with,
+    framed,
+    gather,
+    gather_all,
+    gather_one,
+    history_record,
+    opened,
+    run_record,
+    small_run,
+    summary_record,
+)
+
+from runferry.errors import Damaged, NotFound, SourceError
+from runferry.losses import Fate
+from runferry.model import Blob
+
+HOSTILE = [
+    "../secret.txt",
+    "media/../../../secret.txt",
+    "/etc/hostname",
+    "a\0b",
+    "x" * 300,
+    "C:\\secret.txt",
+    "CON",
+    "",
+    ".",
+]
+
+
+def content(blob: Blob) -> bytes | None:
+    if blob.open is None:
+        return None
+    with blob.open() as stream:
+        return stream.read()
+
+
+def test_a_file_a_folder_and_any_tree_are_recognised(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "deep" / "er" / "wandb", small_run())
+    for path in (tmp_path, folder.parent, folder, folder / "run-r1.wandb"):
+        assert type(opened(path)).recognises(path)
+        (found,) = gather_all(path)
+        assert found.header.complete
+    (tmp_path / "empty").mkdir()
+    assert not type(opened(tmp_path)).recognises(tmp_path / "empty")
+    (tmp_path / "other.txt").write_text("x")
+    assert not type(opened(tmp_path)).recognises(tmp_path / "other.txt")
+
+
+def test_links_neither_loop_nor_double_a_run(tmp_path: Path) -> None:
+    tree, elsewhere = tmp_path / "tree" / "wandb", tmp_path / "elsewhere"
+    folder = folder_with(tree, small_run())
+    folder_with(elsewhere, small_run("r2"), "r2")
+    (tree / "latest-run").symlink_to(folder.name)
+    (folder / "files" / "up").symlink_to(tree)
+    (tree / "again").symlink_to(tree)
+    (tree / "far").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(tree)
+    assert {one.run.key.run_id for one in gather_all(tmp_path / "tree")} == {"r1", "r2"}
+
+
+def test_loose_files_speak_where_records_are_silent(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, [run_record("r1")])
+    files = folder / "files"
+    (files / "config.yaml").write_text(
+        "wandb_version: 1\n_wandb:\n  desc: null\n  value:\n    cli_version: 0.12.1\n"
+        "lr:\n  desc: null\n  value: 0.5\nnet:\n  value: {deep: [1, 2], none: {}}\nplain: 3\n"
+    )
+    (files / "wandb-summary.json").write_text('{"loss": NaN, "a": {"b": 1}, "_runtime": 3}')
+    (files / "wandb-metadata.json").write_text(
+        '{"username": "u", "host": "h", "state": "running", "python": "3.8", "args": []}'
+    )
+    (files / "output.log").write_bytes(b"one\ntwo \xff\nthree")
+    found = gather_one(folder)
+    assert found.role("config") == {
+        ("lr",): 0.5,
+        ("net", "deep"): [1, 2],
+        ("net", "none"): {},
+        ("plain",): 3,
+    }
+    assert found.role("environment")[("_wandb", "cli_version")] == "0.12.1"
+    assert found.role("environment")[("args",)] == []
+    summary = found.role("summary")
+    assert str(summary.pop(("loss",))) == "nan"
+    assert summary == {("a", "b"): 1, ("_runtime",): 3}
+    header = found.header
+    assert (header.user, header.host, header.status) == ("u", "h", "running")
+    assert (header.state, header.complete) == ("unknown", False)
+    assert {f.role for f in found.files.values() if f.path == "output.log"} == {"console"}
+
+
+def test_records_win_over_loose_files(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    (folder / "files" / "config.yaml").write_text("lr:\n  value: 99\nstranger:\n  value: 1\n")
+    (folder / "files" / "wandb-summary.json").write_text('{"loss": 99}')
+    (folder / "files" / "output.log").write_text("not again\n")
+    found = gather_one(folder)
+    assert found.role("config") == {("lr",): 0.1, ("deep", "a"): [1]}
+    assert found.role("summary") == {("loss",): 0.2}
+    assert [row["line"] for row in found.rows("console")] == [f"line {n}\n" for n in range(5)]
+
+
+def test_a_zero_byte_database_still_has_its_folder(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, [], "abc")
+    (folder / "run-abc.wandb").write_bytes(b"")
+    (folder / "files" / "config.yaml").write_text("lr:\n  value: 1\n")
+    (folder / "files" / "output.log").write_text("a\nb\n")
+    found = gather_one(folder)
+    assert found.run.key.run_id == "abc"
+    assert found.role("config") == {("lr",): 1}
+    assert [row["line"] for row in found.rows("console")] == ["a\n", "b\n"]
+    assert not found.header.complete
+    assert "empty-database" in found.codes()
+    (folder / "files" / "output.log").write_text("a\nb\nc\n")
+    rest = gather_one(folder, found.cursor())
+    assert [(row["line"], row["seq"]) for row in rest.rows("console")] == [("c\n", 2)]
+
+
+@pytest.mark.parametrize(
+    ("stranger", "code", "error"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "lfs", NotFound),
+        (b"<!DOCTYPE html><html></html>", "not-a-database", Damaged),
+    ],
+)
+def test_what_only_has_the_name_of_a_database_is_named_as_what_it_is(
+    tmp_path: Path, stranger: bytes, code: str, error: type[Exception]
+) -> None:
+    folder = folder_with(tmp_path, [], "abc")
+    (folder / "run-abc.wandb").write_bytes(stranger)
+    found = gather_one(folder)
+    assert any(code in given for given in found.codes())
+    alone = tmp_path / "alone" / "x.wandb"
+    alone.parent.mkdir()
+    alone.write_bytes(stranger)
+    with pytest.raises(error):
+        opened(alone)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_read_only_folder_is_read_and_not_written_to(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    (folder / "run-r1.wandb").chmod(0o444)
+    folder.chmod(0o555)
+    before = sorted(path.name for path in folder.iterdir())
+    assert gather_one(folder).header.complete
+    assert sorted(path.name for path in folder.iterdir()) == before
+    folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_one_unreadable_run_does_not_stop_the_others(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    folder_with(tmp_path, small_run("r2"), "r2")
+    (folder / "run-r1.wandb").chmod(0)
+    reader = opened(tmp_path)
+    runs = {run.key.run_id: run for run in reader.runs()}
+    with pytest.raises(SourceError, match="Permission"):
+        gather(reader, runs["r1"])
+    assert gather(reader, runs["r2"]).header.complete
+    (folder / "run-r1.wandb").chmod(0o644)
+
+
+def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    files = folder / "files"
+    for name in ("requirements.txt", "output.log", "code/a/train.py", "model.ckpt", "x/y.bin"):
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_text(name)
+    (tmp_path / "outside.txt").write_text("outside")
+    (files / "saved.txt").symlink_to(tmp_path / "outside.txt")
+    (files / "gone.txt").symlink_to(tmp_path / "nothing")
+    (files / "folder").symlink_to(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(files / "pipe")
+    found = gather_one(folder)
+    roles = {path: file.role for path, file in found.files.items()}
+    assert roles == {
+        "requirements.txt": "requirements",
+        "output.log": "console",
+        "code/a/train.py": "source",
+        "model.ckpt": "checkpoint",
+        "x/y.bin": "other",
+        "saved.txt": "other",
+        "gone.txt": "other",
+    }
+    assert content(found.files["saved.txt"].blob) == b"outside"
+    assert found.files["gone.txt"].blob.is_missing
+    assert {"closed-folder", "special-file"} >= found.codes()
+
+
+def test_a_changed_file_is_given_again_and_no_other(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    for name in ("a.txt", "b.txt"):
+        (folder / "files" / name).write_text("1")
+    first = gather_one(folder)
+    (folder / "files" / "b.txt").write_text("22")
+    (folder / "files" / "c.txt").write_text("3")
+    assert set(gather_one(folder, first.cursor()).files) == {"b.txt", "c.txt"}
+
+
+def test_files_that_records_list_and_nobody_has_are_missing(tmp_path: Path) -> None:
+    listing = pb.Record()
+    for name in ("here.txt", "gone.txt", "*.ckpt"):
+        listing.files.files.add(path=name)
+    folder = folder_with(tmp_path, [run_record("r1"), listing, exit_record()])
+    (folder / "files" / "here.txt").write_text("x")
+    found = gather_one(folder)
+    assert {path: f.blob.is_missing for path, f in found.files.items()} == {
+        "here.txt": False,
+        "gone.txt": True,
+    }
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_stay_data(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    artifact = pb.Record()
+    artifact.artifact.name = name or "a"
+    artifact.artifact.type = "t"
+    artifact.artifact.manifest.contents.add(path=name, local_path=name, digest="x", size=6)
+    listing = pb.Record()
+    listing.files.files.add(path=name)
+    one = {"_type": "image-file", "path": name, "sha256": "00", "size": 6}
+    many = {"_type": "images/separated", "count": 1, "filenames": [name], "captions": [name]}
+    row = history_record(0, one=one, many=many)
+    folder = folder_with(tmp_path / "w", [run_record("r1"), artifact, listing, row])
+    found = gather_one(folder)
+    assert [item.path for item in found.media if item.key == "many"] == [name]
+    assert all(item.blob.is_missing for item in found.media)
+    (entry,) = found.artifacts[0].entries
+    assert entry.path == name
+    assert entry.blob.is_missing
+    assert all(file.blob.is_missing for file in found.files.values())
+
+
+def test_artifact_bytes_are_taken_only_if_the_record_knows_their_hash(tmp_path: Path) -> None:
+    staged = tmp_path / "staging" / "tmp1"
+    staged.parent.mkdir()
+    staged.write_bytes(b"bytes")
+    digest = b64encode(hashlib.md5(b"bytes", usedforsecurity=False).digest()).decode()
+    record = pb.Record()
+    record.artifact.name, record.artifact.type = "a", "dataset"
+    record.artifact.metadata = '{"k": 1}'
+    record.artifact.aliases.append("best")
+    contents = record.artifact.manifest.contents
+    contents.add(path="right", local_path=str(staged), digest=digest, size=5)
+    contents.add(path="wrong", local_path=str(staged), digest="AAAA", size=5)
+    contents.add(path="there", ref="s3://b/k", digest="etag", size=7)
+    used = pb.Record()
+    used.use_artifact.name, used.use_artifact.type = "mnist:v3", "dataset"
+    used.use_artifact.id = "id1"
+    found = gather_one(folder_with(tmp_path / "w", [run_record("r1"), record, used]))
+    produced, taken = found.artifacts
+    assert (produced.aliases, produced.relation) == (("best",), "produced")
+    assert isinstance(produced.metadata, dict)
+    assert produced.metadata["k"] == 1
+    right, wrong, there = produced.entries
+    assert content(right.blob) == b"bytes"
+    assert wrong.blob.is_missing
+    assert there.reference == "s3://b/k"
+    assert there.blob.is_missing
+    assert (taken.name, taken.version, taken.relation) == ("mnist", "v3", "used")
+
+
+def test_credentials_in_records_are_not_carried(tmp_path: Path) -> None:
+    record = run_record("r1")
+    record.run.settings.item.add(key="api_key", value_json='"SECRETSECRET"')
+    record.run.settings.item.add(key="mode", value_json='"offline"')
+    found = gather_one(folder_with(tmp_path, [record]))
+    assert found.role("environment")[("settings", "mode")] == "offline"
+    assert "SECRETSECRET" not in repr((found.attributes, found.raws, found.headers, found.losses))
+    assert "secret" in found.codes()
+
+
+def test_media_bytes_come_from_the_folder_with_caption_and_index(tmp_path: Path) -> None:
+    boxes = [[{"position": {"minX": 1}}], None]
+    group = {
+        "_type": "images/separated",
+        "width": 2,
+        "count": 2,
+        "filenames": ["media/images/a.png", "media/images/b.png"],
+        "captions": ["first", None],
+        "all_boxes": boxes,
+    }
+    table = {"_type": "table-file", "path": "media/table/t.json", "sha256": "11", "ncols": 2}
+    rows = [history_record(3, imgs=group, tab=table), history_record(4, odd={"_type": "new-kind"})]
+    folder = folder_with(tmp_path, [run_record("r1"), *rows])
+    for name in ("images/a.png", "table/t.json", "images/unclaimed.png"):
+        path = folder / "files" / "media" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    found = gather_one(folder)
+    images = [item for item in found.media if item.key == "imgs"]
+    assert [(i.index, i.caption, i.at.step) for i in images] == [(0, "first", 3), (1, None, 3)]
+    assert content(images[0].blob) == b"images/a.png"
+    assert images[1].blob.is_missing
+    assert isinstance(images[0].metadata, dict)
+    assert images[0].metadata["width"] == 2
+    assert images[0].metadata["all_boxes"] == boxes[0]
+    (tab,) = (item for item in found.media if item.key == "tab")
+    assert (tab.media_type, tab.blob.sha256) == ("table", "11")
+    assert set(found.files) == {"media/images/unclaimed.png"}
+    assert [json.loads(row["text"]) for row in found.rows("texts")] == [{"_type": "new-kind"}]
+
+
+def test_histograms_have_edges_in_both_spellings(tmp_path: Path) -> None:
+    plain = {"_type": "histogram", "values": [1, 2], "bins": [0, 0.5, 1]}
+    packed = {
+        "_type": "histogram",
+        "values": [1.5, 2],
+        "packedBins": {"min": 1, "size": 2, "count": 2},
+    }
+    odd = {"_type": "histogram", "values": "none"}
+    rows = [history_record(0, a=plain, b=packed, c=odd)]
+    found = gather_one(folder_with(tmp_path, [run_record("r1"), *rows]))
+    by_key = {row["key"]: row for row in found.rows("histograms")}
+    assert by_key["a"]["edges"] == [0.0, 0.5, 1.0]
+    assert (by_key["a"]["counts"], by_key["a"]["counts_kind"]) == ([1.0, 2.0], "int")
+    assert by_key["a"]["extra"] is None
+    assert by_key["b"]["edges"] == [1.0, 3.0, 5.0]
+    assert by_key["b"]["counts_kind"] == "float64"
+    assert json.loads(by_key["b"]["extra"]) == {"packedBins": {"min": 1, "size": 2, "count": 2}}
+    assert [json.loads(row["text"]) for row in found.rows("texts")] == [odd]
+
+
+def test_a_sweep_gives_what_it_chose(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, [run_record("r1", sweep_id="s9"), exit_record()])
+    home = folder.parent / "sweep-s9"
+    home.mkdir()
+    (home / "config-r1.yaml").write_text("wandb_version: 1\nlr:\n  value: 0.25\n")
+    found = gather_one(folder)
+    assert found.header.sweep == "s9"
+    (document,) = found.documents
+    assert (document.kind, document.name, document.body) == (
+        "sweep",
+        "s9",
+        {"parameters": {"lr": 0.25}},
+    )
+    hostile = folder_with(
+        tmp_path / "x", [run_record("r2", sweep_id="../../s"), exit_record()], "r2"
+    )
+    assert not gather_one(hostile).documents
+
+
+def test_metric_definitions_reach_their_series(tmp_path: Path) -> None:
+    by_glob, by_name = pb.Record(), pb.Record()
+    by_glob.metric.glob_name, by_glob.metric.step_metric = "val/*", "epoch"
+    by_name.metric.name, by_name.metric.goal = "loss", pb.MetricRecord.GOAL_MINIMIZE
+    by_name.metric.summary.min = True
+    by_name.metric.options.hidden = True
+    late = pb.Record()
+    late.metric.name, late.metric.step_metric = "acc", "epoch"
+    row = history_record(0, **{"val/a": 1, "loss": 2, "epoch": 3, "acc": 4})
+    found = gather_one(folder_with(tmp_path, [run_record("r1"), by_glob, by_name, row, late]))
+    loss = found.series["loss"]
+    assert (loss.goal, loss.summary_rule, loss.hidden, loss.x_axis) == (
+        "minimize",
+        "min",
+        True,
+        None,
+    )
+    assert found.series["val/a"].x_axis == "epoch"
+    assert found.series["acc"].x_axis == "epoch"
+    assert found.series["epoch"].x_axis is None
+
+
+def test_a_fork_and_a_rewind_name_their_origin(tmp_path: Path) -> None:
+    for origin, kind in (("other", "fork"), ("r1", "rewind")):
+        record = run_record("r1")
+        record.run.branch_point.run, record.run.branch_point.value = origin, 17
+        record.run.branch_point.metric = "_step"
+        found = gather_one(folder_with(tmp_path / kind, [record])).header.forked_from
+        assert found is not None
+        assert (found.run_id, found.step, found.kind) == (origin, 17, kind)
+
+
+def test_nothing_in_a_file_vanishes(tmp_path: Path) -> None:
+    alert, request = pb.Record(), pb.Record()
+    alert.alert.title, alert.alert.text = "T", "x"
+    request.request.keepalive.SetInParent()
+    unknown = b"\xba\x1f\x03abc"  # field 503: three bytes
+    found = gather_one(folder_with(tmp_path, [run_record("r1"), alert, request, unknown]))
+    assert any(path[:2] == ("_wandb", "alert") for path in found.role("other"))
+    payloads = [raw.payload for raw in found.raws]
+    assert any(b"abc" in payload for payload in payloads)
+    assert len(payloads) == 2
+
+
+def test_values_keep_their_kind(tmp_path: Path) -> None:
+    row = history_record(
+        0, f=1.5, i=3, big=2**53 + 1, huge=2**70, b=True, n=None, s="x", nan=float("nan"), l=[1, 2]
+    )
+    last = summary_record(empty={}, deep={"a": None})
+    found = gather_one(folder_with(tmp_path, [run_record("r1"), row, last]))
+    kinds = {point["key"]: (point["kind"], point["value_i64"]) for point in found.rows("points")}
+    assert kinds["f"] == ("float64", None)
+    assert kinds["i"] == ("int", None)
+    assert kinds["big"] == ("int", 2**53 + 1)
+    assert kinds["b"] == ("bool", None)
+    assert kinds["n"] == ("null", None)
+    assert found.values("n") == [None]
+    assert str(found.values("nan")[0]) == "nan"
+    texts = {row["key"]: (row["text"], row["form"]) for row in found.rows("texts")}
+    assert texts["s"] == ("x", "text")
+    assert texts["huge"] == (str(2**70), "json")
+    assert texts["l"] == ("[1, 2]", "json")
+    assert found.role("summary") == {("empty",): {}, ("deep", "a"): None}
+
+
+def test_two_databases_in_one_folder_are_two_runs(tmp_path: Path) -> None:
+    for run_id in ("a", "b"):
+        (tmp_path / f"run-{run_id}.wandb").write_bytes(framed(small_run(run_id)))
+    assert [one.run.key.run_id for one in gather_all(tmp_path)] == ["a", "b"]
+    assert [one.run.key.run_id for one in gather_all(tmp_path / "run-b.wandb")] == ["b"]
+
+
+def test_a_folder_whose_database_is_gone_is_a_run_of_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "run-20240102_030405-zzz"
+    (folder / "files" / "media" / "images").mkdir(parents=True)
+    (folder / "files" / "media" / "images" / "a.png").write_bytes(b"png")
+    found = gather_one(folder)
+    assert found.run.key.run_id == "zzz"
+    assert set(found.files) == {"media/images/a.png"}
+    assert not found.header.complete
+    assert Fate.DROPPED in {loss.fate for loss in found.losses}

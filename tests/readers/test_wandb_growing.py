@@ -1,0 +1,159 @@
+"""Files that are cut, damaged or still being written: an exact prefix, and then exactly the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wandb_runs import (
+    BLOCK,
+    Gathered,
+    exit_record,
+    folder_with,
+    framed,
+    gather,
+    gather_one,
+    history_record,
+    line_record,
+    opened,
+    run_record,
+    small_run,
+    stats_record,
+)
+
+from runferry.errors import SourceChanged, UnknownVersion
+from runferry.losses import Fate
+from runferry.model import Cursor
+
+TABLES = ("points", "texts", "histograms", "console")
+
+
+def database(tmp_path: Path, content: bytes = b"") -> Path:
+    path = tmp_path / "run-r1.wandb"
+    path.write_bytes(content)
+    return path
+
+
+def rows_of(*found: Gathered) -> dict[str, list[dict[str, Any]]]:
+    return {table: [row for one in found for row in one.rows(table)] for table in TABLES}
+
+
+def long_run(steps: int) -> bytes:
+    records = [run_record("r1", project="p")]
+    for step in range(steps):
+        records.append(history_record(step, loss=step / 3, text="x" * 300))
+        records.append(stats_record(1_700_000_000 + step, cpu=step))
+        records.append(line_record(f"line {step}\n"))
+    return framed([*records, exit_record(0, 9)])
+
+
+def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
+    content = framed(small_run(steps=3))
+    whole = rows_of(gather_one(database(tmp_path, content)))
+    longest = dict.fromkeys(TABLES, 0)
+    for length in range(8, len(content) + 1):
+        found = gather_one(database(tmp_path, content[:length]))
+        rows = rows_of(found)
+        for table in TABLES:
+            count = len(rows[table])
+            assert rows[table] == whole[table][:count], (length, table)
+            assert count >= longest[table]
+            longest[table] = count
+        assert found.header.complete == (length == len(content)), length
+        assert {loss.code for loss in found.losses} <= {"cut-tail"}
+    assert longest == {table: len(rows) for table, rows in whole.items()}
+
+
+def test_a_file_cut_in_its_header_is_a_run_by_its_name(tmp_path: Path) -> None:
+    for length in range(8):
+        found = gather_one(database(tmp_path, framed([])[:length]))
+        assert found.run.key.run_id == "r1"
+        assert not found.header.complete
+
+
+@pytest.mark.parametrize("pieces", [2, 5, 17])
+def test_a_growing_file_read_on_from_the_cursor_gives_exactly_the_rest(
+    tmp_path: Path, pieces: int
+) -> None:
+    content = long_run(600)
+    whole = rows_of(gather_one(database(tmp_path, content)))
+    found: list[Gathered] = []
+    cursor: Cursor | None = None
+    for piece in range(1, pieces + 1):
+        path = database(tmp_path, content[: len(content) * piece // pieces])
+        found.append(gather_one(path, cursor))
+        cursor = found[-1].cursor(cursor)
+    assert rows_of(*found) == whole
+    assert found[-1].header.complete
+    assert all(not one.header.complete for one in found[:-1])
+    assert not [loss for one in found for loss in one.losses if loss.fate > Fate.KEPT]
+
+
+def test_read_again_without_a_change_gives_nothing_but_the_ending(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, small_run())
+    (folder / "files" / "notes.txt").write_text("x")
+    first = gather_one(folder)
+    again = gather_one(folder, first.cursor())
+    assert again.count == 2
+    assert again.header == first.header
+    assert again.position == first.position
+
+
+def test_a_cursor_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    first = gather_one(database(tmp_path, framed(small_run(steps=5))))
+    path = database(tmp_path, framed(small_run(steps=5, host="h")))
+    with pytest.raises(SourceChanged):
+        gather_one(path, first.cursor())
+    with pytest.raises(SourceChanged):
+        gather_one(database(tmp_path, framed(small_run(steps=5))[:200]), first.cursor())
+    with pytest.raises(SourceChanged):
+        gather_one(path, Cursor({"offset": 3}))
+
+
+@pytest.mark.parametrize("origin", [0, 7])
+def test_a_flipped_byte_loses_only_what_touches_its_block(tmp_path: Path, origin: int) -> None:
+    records = [run_record("r1", project="p")]
+    records += [history_record(step, loss=step / 3, text="x" * 300) for step in range(1000)]
+    content = bytearray(framed([*records, exit_record()], origin=origin))
+    whole = [row["step"] for row in gather_one(database(tmp_path, bytes(content))).rows("texts")]
+    assert whole == list(range(1000))
+    place = 5 * BLOCK + 1234
+    content[place] ^= 0x40
+    found = gather_one(database(tmp_path, bytes(content)))
+    steps = [row["step"] for row in found.rows("texts")]
+    lost = sorted(set(whole) - set(steps))
+    assert 0 < len(lost) <= BLOCK // 300 + 2
+    assert lost == list(range(lost[0], lost[-1] + 1))
+    assert found.header.complete
+    losses = [loss for loss in found.losses if loss.code == "damaged-bytes"]
+    assert losses
+    assert all(loss.fate is Fate.DROPPED and loss.count > 0 for loss in losses)
+    offsets = [int(loss.where.partition("@")[2]) for loss in losses]
+    assert place - 2 * BLOCK < min(offsets) <= place
+
+
+def test_an_unknown_version_is_refused_by_name(tmp_path: Path) -> None:
+    content = bytearray(framed(small_run()))
+    content[6] = 1
+    database(tmp_path, bytes(content))
+    with pytest.raises(UnknownVersion, match="version 1"):
+        opened(tmp_path / "run-r1.wandb")
+    other = folder_with(tmp_path, small_run("r2"), "r2")
+    reader = opened(tmp_path)
+    by_id = {run.key.run_id: run for run in reader.runs()}
+    assert set(by_id) == {"r1", "r2"}
+    with pytest.raises(UnknownVersion):
+        gather(reader, by_id["r1"])
+    assert gather(reader, by_id["r2"]).header.complete
+    assert other.is_dir()
+
+
+def test_an_exit_code_tells_how_the_run_ended(tmp_path: Path) -> None:
+    for code, state in ((0, "finished"), (3, "failed"), (255, "failed")):
+        records = [run_record("r1", start=1_700_000_000), exit_record(code, 60)]
+        found = gather_one(database(tmp_path, framed(records))).header
+        assert (found.state, found.exit_code, found.complete) == (state, code, True)
+        assert found.ended_ns == 1_700_000_060_000_000_000
+    open_end = gather_one(database(tmp_path, framed([run_record("r1")]))).header
+    assert (open_end.state, open_end.exit_code, open_end.complete) == ("unknown", None, False)
