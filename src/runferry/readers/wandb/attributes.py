@@ -10,7 +10,7 @@ from typing import Any
 
 from runferry import chunks
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, KeyPath, Role, Tree
+from runferry.model import Attribute, KeyPath, Role, Tree, instant
 from runferry.readers.wandb import trees
 from runferry.readers.wandb.paths import regular
 
@@ -71,6 +71,8 @@ class Assembly:
         """An environment or telemetry record, or the loose file that says the same."""
         for path, value in trees.leaves(dict(message)):
             trees.put(self.environment, path, value)
+        if isinstance(started := message.get("started_at"), int):
+            self.environment["started_at"] = instant(started)
 
     def note(self, path: KeyPath, value: Tree) -> None:
         """A record that is neither config nor environment, and few: an alert for example."""

@@ -23,6 +23,7 @@ _REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetr
 _SOURCE = re.compile(r"(code/.*|(upstream_)?diff.*\.patch)")
 _GLOB = re.compile(r"[*?\[]")
 _MEDIA = "media/"
+_CLOSED: list[Tree] = [-2, 0]  # stands for a stamp, so that a loss is reported once
 
 
 def role_of(name: str) -> FileRole:
@@ -63,6 +64,9 @@ class RunFiles:
         newest = self.media_until
         for name, entry in files_below(home):
             if entry is None or (entry.is_symlink() and _is_folder(entry)):
+                if self.seen.get(prefix + name) == _CLOSED:
+                    continue
+                self.seen[prefix + name] = list(_CLOSED)
                 detail = "a link to a folder is not followed" if entry else "cannot be opened"
                 yield chunks.Lost(Loss("closed-folder", Fate.DROPPED, prefix + name, 1, detail))
                 continue

@@ -24,6 +24,7 @@ class SegmentPosition:
     events_lines: int = 0
     log_offset: int = 0
     fingerprint: str = ""
+    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
 
     def check(self, content: Path) -> None:
         """Raises SourceChanged unless the file still begins with what was read."""
@@ -56,8 +57,8 @@ class Position:
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""
         return {
+            **vars(self),
             "segments": [dict(vars(segment)) for segment in self.segments],
-            **{name: value for name, value in vars(self).items() if name != "segments"},
         }
 
     @classmethod
