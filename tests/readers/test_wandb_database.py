@@ -51,7 +51,9 @@ def test_every_record_is_what_protobuf_says_it_is(tmp_path: Path) -> None:
 
 
 def test_the_fields_of_the_seed_are_all_there() -> None:
-    names = [one.name for one in dataclasses.fields(load_wandb_database.__globals__["WandbDatabase"])]
+    names = [
+        one.name for one in dataclasses.fields(load_wandb_database.__globals__["WandbDatabase"])
+    ]
     assert set(SEED_FIELDS) <= set(names)
     assert {"environment", "output_logger", "unknown"} <= set(names)
 
