@@ -57,4 +57,4 @@ def test_a_resumed_run_is_one_run_with_steps_that_go_on(tmp_path: Path) -> None:
     rows = found.points("loss")
     assert [row["value"] for row in rows] == [0.0, 1.0, 2.0, 3.0, 100.0, 101.0, 102.0, 103.0]
     assert [row["step"] for row in rows] == list(range(2 * STEPS))
-    assert found.codes() == {"rebased-steps"}
+    assert found.codes() == {"rebased-steps", "file-name"}  # two folders, each with its files

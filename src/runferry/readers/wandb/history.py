@@ -109,7 +109,8 @@ class JsonLines:
                 time_ns = found
             else:
                 rest.append((name, value))
-        self._at = Address(number, step, None, time_ns)
+        # user and system rows are numbered apart: the same number would say "logged together"
+        self._at = Address(2 * number + (not is_user), step, None, time_ns)
         return iter(rest)
 
     def _value(self, path: KeyPath, value: Tree) -> None:

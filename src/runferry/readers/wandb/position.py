@@ -50,7 +50,7 @@ class Position:
     facts: dict[str, Tree] = field(default_factory=dict)
     definitions: Tree = None
     files: dict[str, Tree] = field(default_factory=dict)
-    media_until: int = 0
+    media_until: dict[str, Tree] = field(default_factory=dict)
     loose: dict[str, Tree] = field(default_factory=dict)
     has: dict[str, Tree] = field(default_factory=dict)  # what records gave: config, console, …
 

@@ -44,7 +44,7 @@ class RunReading:
         self._facts = Facts(dict(position.facts))
         self._definitions = Definitions.restored(position.definitions)
         self._declared = Declared.after(after.series if after else (), self._definitions)
-        self._files = RunFiles(dict(position.files), position.media_until)
+        self._files = RunFiles(dict(position.files), dict(position.media_until))
         self._assembly = Assembly()
         self._summary: dict[str, Tree] = {}
 
@@ -235,7 +235,7 @@ class RunReading:
         position = self._position
         position.facts = dict(self._facts.state)
         position.definitions = self._definitions.position()
-        position.files, position.media_until = dict(self._files.seen), self._files.media_until
+        position.files, position.media_until = self._files.seen, self._files.media_until
         yield chunks.Header(self._facts.run(self._group.key))
         yield chunks.Checkpoint(json.loads(json.dumps(position.tree())))
 
