@@ -85,7 +85,7 @@ def _view_of_segments(
         times = " REPLACE (CAST(time AS TIMESTAMP) AS time)"
     listed = ", ".join(_quoted(file) for file in files)
     connection.execute(
-        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run){times} "  # noqa: S608  quoted
+        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run){times} "
         f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types = {{'run': VARCHAR}})"
     )
 
@@ -125,9 +125,8 @@ def _small_tables(archive: Archive, records: list[RunRecord]) -> dict[str, pa.Ta
 def _run_row(record: RunRecord) -> dict[str, Any]:
     run = record.run
     row = {name: getattr(run, name, None) for name in RUNS.names}
-    for name in ("created", "started", "ended"):
-        if row[name] is not None:
-            row[name] = row[name].replace(tzinfo=None)
+    times = {"created": run.created, "started": run.started, "ended": run.ended}
+    row |= {name: time and time.replace(tzinfo=None) for name, time in times.items()}
     points = record.sums.get("points")
     return row | {
         "tracker": run.key.tracker,
