@@ -266,9 +266,7 @@ def blob_bytes(blob: Blob) -> object:
 
 def rows(batches: Iterable[pa.RecordBatch]) -> list[str]:
     """Rows in an order of their own, spelled so that −0.0, NaN and types are told apart."""
-    return sorted(
-        repr(sorted(row.items())) for batch in batches for row in batch.to_pylist()
-    )
+    return sorted(repr(sorted(row.items())) for batch in batches for row in batch.to_pylist())
 
 
 def content(given: Iterable[Chunk]) -> dict[str, object]:
