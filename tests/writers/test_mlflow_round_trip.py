@@ -31,23 +31,13 @@ from runferry.readers.mlflow import MlflowReader, counterparts
 from runferry.writers.mlflow import MlflowWriter
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("made") / "empty.db"
-    MlflowWriter.open(Location("mlflow", f"sqlite:///{path}")).close()
-    return path
-
-
-@pytest.fixture
-def database(empty_database: Path, tmp_path: Path) -> Path:
-    """A database as MLflow makes it; the artifacts go where the first one's would."""
-    path = tmp_path / "runs.db"
-    shutil.copy(empty_database, path)
-    with sqlite3.connect(path) as connection:
-        connection.execute(
-            "UPDATE experiments SET artifact_location = ?", (f"{tmp_path}/mlruns/0",)
-        )
-    return path
+def execute(database: Path, *statements: tuple[str, tuple[object, ...]] | str) -> None:
+    """What somebody does to the database behind our back."""
+    connection = sqlite3.connect(database)
+    for statement in statements:
+        connection.execute(*((statement,) if isinstance(statement, str) else statement))
+    connection.commit()
+    connection.close()
 
 
 @pytest.fixture
@@ -268,9 +258,8 @@ def test_a_deleted_experiment_is_a_conflict(writer: MlflowWriter, database: Path
 
 
 def test_a_read_only_database_is_refused(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TRIGGER no BEFORE INSERT ON runs BEGIN"
-                           " SELECT RAISE(ABORT, 'attempt to write a readonly database'); END")  # fmt: skip
+    connect = schema.connect  # permissions do not stop root, sqlite's own mode does
+    monkeypatch.setattr(schema, "connect", lambda path, read_only: connect(path, read_only=True))
     writer = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
     with pytest.raises(Refused, match="read-only"):
         writer.create(header(), header().uid)
