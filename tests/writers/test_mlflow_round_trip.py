@@ -99,12 +99,40 @@ def test_sealing_again_after_a_lost_answer_changes_nothing(
 
 def test_a_run_that_grew_is_appended_to(writer: MlflowWriter, database: Path) -> None:
     run = header()
-    first = [SeriesFacts(SERIES), Points(random_points(1, 30))]
-    second = [SeriesFacts(SERIES), Points(random_points(2, 30))]  # numbered from 0 again
+    sent = [SeriesFacts(SERIES), Points(random_points(1, 30)), Points(random_points(2, 30))]
+    remote = push(writer, run, sent[:2])
+    writer.append(remote, 2, sent[0])
+    writer.append(remote, 3, sent[2])
+    before = content(pulled(str(database), remote))  # the new rows, as MLflow itself holds them
+    assert set(before["points"]) >= set(content(sent[:2])["points"])
+    writer.seal(remote, run)
+    assert content(pulled(str(database), remote))["points"] == content(sent)["points"]
+
+
+def test_a_run_that_is_sent_again_from_its_start_is_replaced(
+    writer: MlflowWriter, database: Path, tmp_path: Path
+) -> None:
+    run = header()
+    first = [SeriesFacts(SERIES), Points(random_points(1, 50)), Attributes(attributes())]
+    second = [SeriesFacts(SERIES), Points(random_points(2, 20)), Points(random_points(3, 20))]
     remote = push(writer, run, first)
     push(writer, run, second)
-    back = content(pulled(str(database), remote))
-    assert back["points"] == content([*first, *second])["points"]
+    found, expected = content(pulled(str(database), remote)), content(second)
+    assert (found["points"], found["attributes"]) == (expected["points"], expected["attributes"])
+    once = tmp_path / "once.db"
+    other = MlflowWriter.open(Location("mlflow", f"sqlite:///{once}"))
+    push(other, run, second)
+    other.close()
+    assert table(database, "latest_metrics") == table(once, "latest_metrics")
+    parts = {path.name.split("-")[1] for path in tmp_path.rglob("points-*.parquet")}
+    assert parts == {"0", "1"}  # one of each database: nothing is left of the first sending
+
+
+def table(database: Path, name: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(database)
+    rows = connection.execute(f"SELECT * FROM {name}").fetchall()
+    connection.close()
+    return sorted(rows)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -33,6 +33,11 @@ ON CONFLICT (key, run_uuid) DO UPDATE SET
 WHERE (excluded.step, excluded.timestamp, excluded.value)
     > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)
 """
+_RELATEST = """
+INSERT INTO latest_metrics (key, value, timestamp, run_uuid, step, is_nan)
+SELECT key, value, timestamp, run_uuid, step, is_nan FROM metrics
+WHERE run_uuid = ? AND key = ? ORDER BY step DESC, timestamp DESC, value DESC, rowid LIMIT 1
+"""
 _PARAM = """
 INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)
 ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value
@@ -176,6 +181,26 @@ class SqliteBackend:
 
     def _put_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         self._connection.executemany(_TAG, ((k, v, run_id) for k, v in tags.items()))
+
+    def forget(self, run_id: str, batch: Batch) -> None:
+        """One transaction; the latest rows of the keys that lost some are found anew."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM params WHERE key = ? AND run_uuid = ?",
+                ((key, run_id) for key in batch.params),
+            )
+            if batch.points is None:
+                return
+            connection.executemany(
+                "DELETE FROM metrics WHERE key = ? AND value = ? AND timestamp = ?"
+                " AND run_uuid = ? AND step = ? AND is_nan = ?",
+                _rows(batch.points, run_id),
+            )
+            keys = [(run_id, key) for key in dict.fromkeys(batch.points.row_keys())]
+            connection.executemany(
+                "DELETE FROM latest_metrics WHERE run_uuid = ? AND key = ?", keys
+            )
+            connection.executemany(_RELATEST, keys)
 
     def finish(self, run_id: str, native: NativeRun) -> None:
         """One transaction."""
