@@ -37,7 +37,9 @@ class ReferenceWriter:
     """
 
     name: ClassVar[str] = NAME
-    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="continue")
+    limits: ClassVar[Limits] = Limits(
+        holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED
+    )
 
     def __init__(self, where: Path) -> None:
         self._where = where
@@ -145,7 +147,9 @@ class ReferenceWriter:
 class FaithfulWriter(ReferenceWriter):
     """Loses nothing, and publishes whole runs."""
 
-    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="atomic")
+    limits: ClassVar[Limits] = Limits(
+        holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED
+    )
 
 
 class StrictWriter(ReferenceWriter):
@@ -159,6 +163,7 @@ class StrictWriter(ReferenceWriter):
         },
         order="step",
         resend="continue",
+        run_id=Fate.RENAMED,
         batch_rows=1000,
         series_key=KeyRule(
             max_length=120,
