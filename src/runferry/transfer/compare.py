@@ -38,11 +38,16 @@ _PASSES: tuple[tuple[str, ...], ...] = (
 )
 
 
+Way = Literal["changed", "absent", "invented"]
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """So many rows of a series differ in this way."""
 
     series: int
+    kind: str  # as in Limits.holds
+    way: Way
     code: str
     rows: int
 
@@ -126,7 +131,8 @@ class _TableComparison:
         if self._count("left_a"):
             yield from self._absent()
         if self._count("left_b"):
-            yield from self._grouped("SELECT sid, 'invented' FROM left_b")
+            query = f"SELECT sid, {self._table.kind}, 'invented' FROM left_b"
+            yield from self._grouped("invented", query)
 
     def _prepare(self) -> None:
         name = self._table.name
@@ -166,6 +172,7 @@ class _TableComparison:
 
     def _changed(self) -> Iterator[Difference]:
         """What differs within a pair."""
+        kind = "a_media_type" if self._table.name == "media" else self._table.kind
         step = "a_step IS DISTINCT FROM b_step OR a_frac IS DISTINCT FROM b_frac"
         value = " OR ".join(f"a_{c} IS DISTINCT FROM b_{c}" for c in self._table.values)
         tests = [
@@ -178,7 +185,8 @@ class _TableComparison:
             for column, code in self._table.aspects.items()
         ]
         for test, code in tests:
-            yield from self._grouped(f"SELECT a_sid, {code} FROM pairs WHERE {test}")
+            query = f"SELECT a_sid, {kind}, {code} FROM pairs WHERE {test}"
+            yield from self._grouped("changed", query)
 
     def _step_code(self, a: str) -> str:
         return (
@@ -207,31 +215,33 @@ class _TableComparison:
             " AND e.step > l.step)"
         )
         yield from self._grouped(
-            "SELECT sid, CASE"
+            "absent",
+            f"SELECT sid, {table.kind}, CASE"
             f" WHEN EXISTS (SELECT 1 FROM pairs p WHERE {on}) THEN 'duplicate-point'"
             f" {table.value_cases('l.', self._rules.max_text_length)}"
             " WHEN l.step IS NULL THEN 'null-step' WHEN l.frac IS NOT NULL THEN 'fractional-step'"
             f" WHEN l.step < 0 THEN 'negative-step' WHEN l.step > {self._rules.max_step} THEN"
             " 'step-beyond' WHEN l.t IS NULL THEN 'null-time' WHEN l.t < 0 THEN 'negative-time'"
             f" WHEN {falls} THEN 'falling-step' ELSE 'missing' END FROM left_a l",
-            prefix="absent:",
         )
 
     def _reordered(self) -> Iterator[Difference]:
         """Pairs that stand elsewhere in the source's order, or are grouped otherwise."""
         if self._count("pairs WHERE a_seq <> b_seq"):
             yield from self._grouped(
-                "SELECT 0, 'source-order' FROM (SELECT dense_rank() OVER (ORDER BY a_seq) AS ra,"
-                " dense_rank() OVER (ORDER BY b_seq) AS rb FROM pairs) WHERE ra <> rb"
+                "changed",
+                "SELECT 0, 'row', 'source-order' FROM (SELECT"
+                " dense_rank() OVER (ORDER BY a_seq) AS ra, dense_rank() OVER (ORDER BY b_seq) AS rb"
+                " FROM pairs) WHERE ra <> rb",
             )
 
-    def _grouped(self, query: str, prefix: str = "") -> Iterator[Difference]:
+    def _grouped(self, way: Way, query: str) -> Iterator[Difference]:
         rows = self._sql.execute(
-            f"SELECT sid, code, count(*) FROM ({query}) AS found(sid, code)"
+            f"SELECT sid, kind, code, count(*) FROM ({query}) AS found(sid, kind, code)"
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-        for series, code, count in rows:
-            yield Difference(series, prefix + code, count)
+        for series, kind, code, count in rows:
+            yield Difference(series, kind, way, code, count)
 
     def _count(self, table: str) -> int:
         row = self._sql.execute(f"SELECT count(*) FROM {table}").fetchone()

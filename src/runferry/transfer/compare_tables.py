@@ -17,6 +17,13 @@ from runferry.tables import to_json
 
 _ABS = 2**63 - 1
 _INFINITY = 0x7FF0_0000_0000_0000
+_KINDS = {
+    "points": "scalar",
+    "texts": "text",
+    "histograms": "histogram",
+    "console": "console",
+    "raw": "raw",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,14 @@ class Table:
             )
         if self.name == "texts":
             return f"WHEN length({prefix}text) > {longest} THEN 'long-text'"
+        if self.name == "media":
+            return f"WHEN {prefix}sha256 IS NULL THEN 'missing-blob'"
         return "WHEN false THEN ''"
+
+    @property
+    def kind(self) -> str:
+        """What the rows are, as an SQL expression: a kind as in Limits.holds."""
+        return "media_type" if self.name == "media" else f"'{_KINDS[self.name]}'"
 
 
 TABLES = (
@@ -187,4 +201,7 @@ def blob_hash(blob: Blob) -> str | None:
     if blob.sha256 is not None:
         return blob.sha256
     with blob.open() as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()

@@ -45,9 +45,8 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
     rows = sum((series.counts or SeriesCounts()).points for series in inventory.series)
     possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
     possible.extend(
-        Loss("missing-blob", Fate.DROPPED, kind, count, "its bytes were gone in the source")
-        for kind, count in inventory.missing.items()
-        if count
+        Loss("missing-blob", Fate.DROPPED, "", count, "named by the source, which has no bytes")
+        for count in inventory.missing.values()
     )
     return tuple(certain), tuple(possible)
 

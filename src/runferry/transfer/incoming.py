@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
@@ -50,6 +50,21 @@ def position_of(archive: Archive, record: RunRecord) -> Position:
     return Position() if cursor is None else Position.from_tree(cursor.position)
 
 
+RowChunk: TypeAlias = chunks.Points | chunks.Texts | chunks.Histograms | chunks.Console
+
+_SCHEMAS: dict[type[RowChunk], pa.Schema] = {
+    chunks.Points: tables.POINTS,
+    chunks.Texts: tables.TEXTS,
+    chunks.Histograms: tables.HISTOGRAMS,
+    chunks.Console: tables.CONSOLE,
+}
+
+
+def conformed(chunk: RowChunk) -> RowChunk:
+    """The chunk with exactly the columns of its table."""
+    return replace(chunk, batch=tables.conform(chunk.batch, _SCHEMAS[type(chunk)]))
+
+
 class Incoming:
     """One reading of one run."""
 
@@ -91,15 +106,8 @@ class Incoming:
                 self.left_out += len(items) - len(chosen)
                 if chosen:
                     yield chunks.SeriesFacts(chosen)
-            case chunks.Points(batch):
-                yield from map(chunks.Points, self._rows(batch, tables.POINTS))
-            case chunks.Texts(batch):
-                yield from map(chunks.Texts, self._rows(batch, tables.TEXTS))
-            case chunks.Histograms(batch):
-                yield from map(chunks.Histograms, self._rows(batch, tables.HISTOGRAMS))
-            case chunks.Console(batch):
-                batch = tables.conform(batch, tables.CONSOLE)
-                yield from map(chunks.Console, batches_of(batch, BATCH_ROWS, whole=False))
+            case chunks.Points() | chunks.Texts() | chunks.Histograms() | chunks.Console():
+                yield from self._rows(conformed(chunk))
             case chunks.Media(items):
                 pieces = tuple(i for i in items if self._selection.takes_series(i.key))
                 if pieces:
@@ -111,11 +119,12 @@ class Incoming:
             case _:
                 yield chunk
 
-    def _rows(self, batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        conformed = tables.conform(batch, schema)
-        if self._selection.metrics:
-            conformed = rekeyed(conformed, self._chosen)
-        return batches_of(conformed, BATCH_ROWS, whole=False)
+    def _rows(self, chunk: RowChunk) -> Iterator[Chunk]:
+        batch = chunk.batch
+        if self._selection.metrics and not isinstance(chunk, chunks.Console):
+            batch = rekeyed(batch, self._chosen)
+        for piece in batches_of(batch, BATCH_ROWS, whole=False):
+            yield replace(chunk, batch=piece)
 
     def _chosen(self, key: str) -> str | None:
         return key if self._selection.takes_series(key) else None

@@ -24,6 +24,7 @@ from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending, Trip
 
 if TYPE_CHECKING:
+    from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
 
 OpenWriter = Callable[[], Writer]
@@ -114,9 +115,12 @@ def plan_all(
 
 def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
     """The headers of the runs that the user chose."""
-    for record in archive.records():
-        if selection.takes_run(record.run):
-            yield record.run
+    return (record.run for record in selected_records(archive, selection))
+
+
+def selected_records(archive: Archive, selection: Selection) -> Iterator[RunRecord]:
+    """The records of the runs that the user chose."""
+    return (record for record in archive.records() if selection.takes_run(record.run))
 
 
 def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:

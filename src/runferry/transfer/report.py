@@ -19,6 +19,8 @@ Status = Literal[
     "copied",  # other content under a known key: kept beside it, as `…~2`
     "unchanged",  # nothing was moved
     "planned",  # a dry run
+    "same",  # compared, and every difference was foretold
+    "differs",  # compared, and some was not
     "failed",
     "interrupted",
 ]
@@ -194,11 +196,13 @@ class VerifyReport:
     runs: tuple[RunComparison, ...] = ()
     others: int = 0  # runs of the copy that belong to no run of the original
     is_interrupted: bool = False
+    aborted: str | None = None  # why the remaining runs were not even tried
 
     @property
     def is_clean(self) -> bool:
-        """Every run was found, and every difference was foretold."""
-        return not self.is_interrupted and all(run.is_clean for run in self.runs)
+        """Every run was found and compared, and every difference was foretold."""
+        is_whole = not self.is_interrupted and self.aborted is None
+        return is_whole and all(run.is_clean for run in self.runs)
 
     @property
     def measured(self) -> tuple[Loss, ...]:
@@ -215,7 +219,7 @@ class VerifyReport:
         """Unexpected differences are a failure, foretold ones a loss."""
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
-        if any(run.unexpected for run in self.runs):
+        if self.aborted is not None or any(run.unexpected for run in self.runs):
             return ExitCode.FAILED
         if any(run.error for run in self.runs):
             return ExitCode.SOME_FAILED
@@ -232,6 +236,7 @@ class VerifyReport:
             "clean": self.is_clean,
             "exit_code": int(self.exit_code),
             "interrupted": self.is_interrupted,
+            "aborted": self.aborted,
             "others": self.others,
             "measured": [loss_json(loss) for loss in self.measured],
             "unexpected": [loss_json(loss) for loss in self.unexpected],

@@ -1,0 +1,155 @@
+"""Pull, push and verify in one go, by way of an archive that makes the next one incremental."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runferry.losses import Fate
+from runferry.ports import Location, ReadOptions
+from runferry.registry import ARCHIVE
+from runferry.transfer.patience import Patience
+from runferry.transfer.progress import Observer, Silent, StopToken
+from runferry.transfer.pull import RESERVE_BYTES, pull
+from runferry.transfer.push import plan_all, push, selected_headers
+from runferry.transfer.report import ConvertReport, Report, VerifyReport
+from runferry.transfer.selection import EVERYTHING, Selection
+from runferry.transfer.verify import verify_archive
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+
+DEFAULT_ARCHIVE = Path(".runferry")
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How a conversion is done; the defaults are those of the command line."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    selection: Selection = EVERYTHING
+    workers: int = 1
+    allow: Fate = Fate.REENCODED
+    dry_run: bool = False  # pulls, and plans; sends nothing
+    verifies: bool = True
+    discards: bool = False  # empties the archive of what was verified
+    restart: bool = False
+    reserve_bytes: int = RESERVE_BYTES
+    patience: Patience = field(default_factory=Patience)
+
+
+def convert(
+    source: Location,
+    destination: Location,
+    archive: Archive,
+    options: ConvertOptions | None = None,
+    *,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+) -> ConvertReport:
+    """Move every selected run; what is there already stays put.
+
+    A dry run pulls into the archive too, since only rows tell what would be lost; the next run
+    finds them there. `archive` may be the source itself, or the destination: then that phase has
+    nothing to do. Runs that the ledger knows as verified are not compared again.
+    """
+    options = options or ConvertOptions()
+    observer, stop = observer or Silent(), stop or StopToken()
+    road = _Road(source, destination, archive, options, observer, stop)
+    pulled = road.pulled()
+    pushed = road.planned() if options.dry_run else road.pushed()
+    verified = road.verified() if road.is_to_verify(pushed) else None
+    discarded = road.discard() if options.discards and verified is not None else 0
+    return ConvertReport(pulled, pushed, verified, discarded, str(archive.path))
+
+
+def is_at(place: Location, archive: Archive) -> bool:
+    """Whether a location is this very archive."""
+    return place.tracker == ARCHIVE and place.path.resolve() == archive.path.resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class _Road:
+    source: Location
+    destination: Location
+    archive: Archive
+    options: ConvertOptions
+    observer: Observer
+    stop: StopToken
+
+    def pulled(self) -> Report:
+        """Source into archive."""
+        options = self.options
+        if is_at(self.source, self.archive):
+            return Report("pull", str(self.source), str(self.source), options.allow)
+        return pull(
+            self.source,
+            self.archive,
+            options=options.read,
+            selection=options.selection,
+            workers=options.workers,
+            allow=options.allow,
+            reserve_bytes=options.reserve_bytes,
+            observer=self.observer,
+            stop=self.stop,
+        )
+
+    def planned(self) -> Report:
+        """What pushing would do."""
+        return plan_all(
+            self.archive,
+            self.destination,
+            selection=self.options.selection,
+            allow=self.options.allow,
+            observer=self.observer,
+            stop=self.stop,
+        )
+
+    def pushed(self) -> Report:
+        """Archive into destination."""
+        options = self.options
+        if is_at(self.destination, self.archive):
+            return Report("push", str(self.destination), str(self.destination), options.allow)
+        return push(
+            self.archive,
+            self.destination,
+            selection=options.selection,
+            workers=options.workers,
+            allow=options.allow,
+            restart=options.restart,
+            patience=options.patience,
+            observer=self.observer,
+            stop=self.stop,
+        )
+
+    def is_to_verify(self, pushed: Report) -> bool:
+        """Whether there is anything to compare."""
+        is_there = not self.options.dry_run and not is_at(self.destination, self.archive)
+        went_through = pushed.aborted is None and not self.stop.is_set
+        return self.options.verifies and is_there and went_through
+
+    def verified(self) -> VerifyReport:
+        """The destination against the archive."""
+        options = self.options
+        return verify_archive(
+            self.archive,
+            self.destination,
+            options=options.read,
+            selection=options.selection,
+            workers=options.workers,
+            allow=options.allow,
+            stages=("sealed",),
+            observer=self.observer,
+            stop=self.stop,
+        )
+
+    def discard(self) -> int:
+        """Take out of the archive what is verified; the ledger still knows that it was sent."""
+        discarded = 0
+        for header in list(selected_headers(self.archive, self.options.selection)):
+            delivery = self.archive.ledger.get(header.uid, str(self.destination))
+            if delivery is not None and delivery.stage == "verified":
+                self.archive.remove(header.uid)
+                discarded += 1
+        return discarded

@@ -1,0 +1,182 @@
+"""What is few per run, on two sides, and where it differs: header, attributes, files, artifacts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from runferry import chunks
+from runferry.chunks import Chunk
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, same_value
+from runferry.transfer.compare_tables import blob_hash
+from runferry.transfer.foretell import HEADER_TIMES, spelled_length
+from runferry.transfer.plan import RunPlan, attribute_place
+
+_Stated: TypeAlias = "tuple[Tree | KeyPath, ...]"
+
+_NOT_COMPARED = ("key", "origin_uid", "tags", "forked_from", "parent")
+_SERIES_FACTS = ("x_axis", "goal", "summary_rule", "hidden")
+
+
+@dataclass
+class Facts:
+    """One side of a run, apart from its rows; holds nothing that grows with what was logged."""
+
+    run: Run
+    attributes: dict[tuple[Role, KeyPath], Attribute] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    files: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # role, hash
+    artifacts: dict[_Stated, chunks.Artifact] = field(default_factory=dict)
+    entries: dict[_Stated, dict[str, _Stated]] = field(default_factory=dict)
+    documents: dict[tuple[str, str], Tree] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in a chunk; rows are not kept."""
+        match chunk:
+            case chunks.Header(run):
+                self.run = run
+            case chunks.Attributes(items):
+                self.attributes.update({(item.role, item.path): item for item in items})
+            case chunks.File(path, role, blob):
+                self.files[path] = (role, blob_hash(blob))
+            case chunks.Artifact():
+                self._add_artifact(chunk)
+            case chunks.Document(kind, name, body):
+                self.documents[kind, name] = body
+            case chunks.Lost(loss):
+                self.losses.append(loss)
+            case _:
+                pass  # rows are compared elsewhere, series are numbered there first
+
+    def _add_artifact(self, artifact: chunks.Artifact) -> None:
+        identity = (artifact.name, artifact.type, artifact.relation, artifact.version)
+        self.artifacts[identity] = dataclasses.replace(artifact, entries=())
+        self.entries[identity] = {
+            entry.path: (entry.reference, entry.digest, blob_hash(entry.blob))
+            for entry in artifact.entries
+        }
+
+
+def fact_differences(
+    original: Facts, copy: Facts, plan: RunPlan, ids: Mapping[str, str]
+) -> Iterator[Loss]:
+    """Every fact that is not the same; `ids` gives the original's run id for a copy's."""
+    yield from _header(original.run, copy.run, ids)
+    yield from _attributes(original, copy, plan)
+    yield from _series(original, copy, plan)
+    yield from _files(original, copy)
+    yield from _artifacts(original, copy)
+    for place, body in original.documents.items():
+        if place not in copy.documents:
+            yield Loss("document", Fate.DROPPED, "/".join(place))
+        elif not same_value(body, copy.documents[place]):
+            yield Loss("document", Fate.ROUNDED, "/".join(place))
+    yield from _invented("/".join(p) for p in copy.documents.keys() - original.documents.keys())
+
+
+def _invented(places: Iterator[str]) -> Iterator[Loss]:
+    for place in sorted(places):
+        yield Loss("invented", Fate.DROPPED, place, 1, "the original has no such thing")
+
+
+def _header(original: Run, copy: Run, ids: Mapping[str, str]) -> Iterator[Loss]:
+    if copy.key != original.key:
+        yield Loss("run-id", Fate.RENAMED, "", 1, f"it is {copy.key} there")
+    for spec in dataclasses.fields(Run):
+        name = spec.name
+        if name in _NOT_COMPARED or getattr(original, name) == getattr(copy, name):
+            continue
+        if name in HEADER_TIMES:
+            yield Loss("header-times", Fate.ROUNDED, name)
+        else:
+            yield Loss("header-field", Fate.ROUNDED, name)
+    if set(original.tags) != set(copy.tags):
+        yield Loss("header-field", Fate.ROUNDED, "tags")
+    parent = copy.parent if copy.parent is None else ids.get(copy.parent, copy.parent)
+    if parent != original.parent:
+        yield Loss("header-field", Fate.ROUNDED, "parent")
+    fork = copy.forked_from
+    if fork is not None:
+        fork = dataclasses.replace(fork, run_id=ids.get(fork.run_id, fork.run_id))
+    if fork != original.forked_from:
+        yield Loss("lineage", Fate.ROUNDED, "forked_from")
+
+
+def _attributes(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
+    for (role, path), attribute in original.attributes.items():
+        place = attribute_place(role, path)
+        found = copy.attributes.get((role, path))
+        is_long = spelled_length(attribute) > plan.limits.max_attribute_length
+        if found is None:
+            yield Loss("long-attribute" if is_long else role, Fate.DROPPED, place)
+        elif not same_value(attribute.value, found.value):
+            is_retyped = type(attribute.value) is not type(found.value)
+            other = "attribute-type" if is_retyped else "attribute"
+            yield Loss("long-attribute" if is_long else other, Fate.ROUNDED, place)
+    yield from _invented(
+        attribute_place(*place) for place in copy.attributes.keys() - original.attributes.keys()
+    )
+
+
+def _series(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
+    """Both sides are keyed by the original's keys; what the copy calls them is in `Series.key`."""
+    for key, series in original.series.items():
+        found = copy.series.get(key)
+        if found is None:
+            if series.kind == "media" or plan.holds(series.kind):
+                yield Loss("series-facts", Fate.ROUNDED, key, 1, "the series is not there")
+            continue
+        if found.key != key:
+            yield Loss("renamed-key", Fate.RENAMED, key, 1, f"it is {found.key} there")
+        if found.path != series.path:
+            yield Loss("key-path", Fate.ROUNDED, key)
+        if found.stream != series.stream:
+            yield Loss("stream", Fate.ROUNDED, key)
+        if found.kind != series.kind:
+            yield Loss("series-kind", Fate.ROUNDED, key)
+        if any(getattr(found, name) != getattr(series, name) for name in _SERIES_FACTS):
+            yield Loss("series-facts", Fate.ROUNDED, key)
+    yield from _invented(iter(copy.series.keys() - original.series.keys()))
+
+
+def _files(original: Facts, copy: Facts) -> Iterator[Loss]:
+    for path, (role, sha256) in original.files.items():
+        if path not in copy.files:
+            yield Loss("file" if sha256 else "missing-blob", Fate.DROPPED, path)
+            continue
+        found_role, found_sha256 = copy.files[path]
+        if found_sha256 != sha256:
+            yield Loss("file", Fate.DROPPED, path, 1, "its bytes are others there")
+        elif found_role != role:
+            yield Loss("file-role", Fate.ROUNDED, path)
+    yield from _invented(iter(copy.files.keys() - original.files.keys()))
+
+
+def _artifacts(original: Facts, copy: Facts) -> Iterator[Loss]:
+    for identity, artifact in original.artifacts.items():
+        place = "/".join(str(part) for part in identity if part is not None)
+        found = copy.artifacts.get(identity)
+        if found is None:
+            yield Loss("artifact", Fate.DROPPED, place)
+            continue
+        if not _same_artifact(artifact, found):
+            yield Loss("artifact", Fate.ROUNDED, place)
+        entries, found_entries = original.entries[identity], copy.entries[identity]
+        for path in sorted(entries.keys() | found_entries.keys()):
+            if entries.get(path) != found_entries.get(path):
+                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
+    yield from _invented(
+        "/".join(str(part) for part in identity if part is not None)
+        for identity in copy.artifacts.keys() - original.artifacts.keys()
+    )
+
+
+def _same_artifact(left: chunks.Artifact, right: chunks.Artifact) -> bool:
+    plain = dataclasses.replace
+    return plain(left, metadata=None) == plain(right, metadata=None) and same_value(
+        left.metadata, right.metadata
+    )

@@ -1,0 +1,266 @@
+"""Reads a destination back and compares every value. Law: measured ⊆ predicted ∪ reported."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runferry.chunks import Chunk
+from runferry.errors import NotFound
+from runferry.losses import Fate, Loss, LossLedger
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, Reader, ReadOptions
+from runferry.registry import ARCHIVE, writer_names
+from runferry.registry import reader as reader_class
+from runferry.registry import writer as writer_class
+from runferry.transfer.compare import RowComparison, Rules, row_database
+from runferry.transfer.crew import Crew
+from runferry.transfer.foretell import MEDIA_KINDS
+from runferry.transfer.incoming import weight
+from runferry.transfer.law import explain
+from runferry.transfer.plan import RunPlan, plan
+from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.pull import pull
+from runferry.transfer.push import selected_headers
+from runferry.transfer.report import RunComparison, RunOutcome, VerifyReport
+from runferry.transfer.selection import EVERYTHING, Selection, chosen
+from runferry.transfer.sides import Sides
+
+if TYPE_CHECKING:
+    from runferry.archive.ledger import Stage
+    from runferry.archive.record import RunRecord
+    from runferry.archive.store import Archive
+
+OpenReader = Callable[[], Reader]
+
+_ROLES = ("config", "summary", "environment", "other")
+_KINDS = ("scalar", "text", "histogram", "console", "file", "artifact", "document", "raw")
+LOSSLESS = Limits(holds=dict.fromkeys((*_KINDS, *_ROLES, *MEDIA_KINDS), Fate.KEPT))
+"""The limits of a place that nothing writes to: every difference is unexpected."""
+
+
+def verify(
+    original: Location,
+    copy: Location,
+    *,
+    options: ReadOptions | None = None,
+    selection: Selection = EVERYTHING,
+    workers: int = 1,
+    allow: Fate = Fate.REENCODED,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+) -> VerifyReport:
+    """Compare every value of the original's runs with what the copy gives back.
+
+    The original is read from its archive, or pulled into a temporary one. Where only one side is
+    an archive, that is the original. Raises what opening either side raises.
+    """
+    observer, stop = observer or Silent(), stop or StopToken()
+    if copy.tracker == ARCHIVE and original.tracker != ARCHIVE:
+        original, copy = copy, original
+    options = options or ReadOptions()
+    with _archive_of(original, options, selection, workers, stop) as (archive, failures):
+        report = verify_archive(
+            archive,
+            copy,
+            options=options,
+            selection=selection,
+            workers=workers,
+            allow=allow,
+            observer=observer,
+            stop=stop,
+        )
+    return replace(report, original=str(original), runs=(*failures, *report.runs))
+
+
+@contextmanager
+def _archive_of(
+    place: Location,
+    options: ReadOptions,
+    selection: Selection,
+    workers: int,
+    stop: StopToken,
+) -> Iterator[tuple[Archive, tuple[RunComparison, ...]]]:
+    from runferry.archive.store import Archive
+
+    if place.tracker == ARCHIVE:
+        yield Archive.open(place.path), ()
+        return
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
+        archive = Archive.open(Path(folder, "archive"), create=True)
+        pulled = pull(
+            place, archive, options=options, selection=selection, workers=workers, stop=stop
+        )
+        yield (
+            archive,
+            tuple(
+                RunComparison(o.uid, o.run, None, error=o.error, hint=o.hint)
+                for o in pulled.failures
+            ),
+        )
+
+
+def verify_archive(
+    archive: Archive,
+    copy: Location,
+    *,
+    options: ReadOptions | None = None,
+    selection: Selection = EVERYTHING,
+    workers: int = 1,
+    allow: Fate = Fate.REENCODED,
+    stages: tuple[Stage, ...] | None = None,
+    observer: Observer | None = None,
+    stop: StopToken | None = None,
+    open_reader: OpenReader | None = None,
+    limits: Limits | None = None,
+) -> VerifyReport:
+    """The same, for an archive at hand; what is clean is noted in its ledger as verified.
+
+    With `stages`, only runs that the ledger knows to have got that far are compared.
+    """
+    observer, stop = observer or Silent(), stop or StopToken()
+    if open_reader is None:
+        kind, read_options = reader_class(copy.tracker), options or ReadOptions()
+        open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
+    headers = [
+        header
+        for header in selected_headers(archive, selection)
+        if stages is None or _stage(archive, header.uid, str(copy)) in stages
+    ]
+    observer.phase("verify", len(headers))
+    pairs = Pairs.of(open_reader, headers) if headers else Pairs({}, {}, 0)
+    verifying = _Verify(
+        archive, str(copy), limits or limits_of(copy), selection, pairs, observer, stop
+    )
+    crew = Crew[Reader, Run](
+        "verify", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
+    )
+    outcomes = crew.run(headers, verifying.one) if headers else ()
+    compared = {c.uid: c for c in verifying.comparisons}
+    runs = [
+        compared.get(o.uid) or RunComparison(o.uid, o.run, o.remote, error=o.error, hint=o.hint)
+        for o in outcomes
+        if o.status != "interrupted"
+    ]
+    return VerifyReport(
+        original=str(Location(ARCHIVE, str(archive.path))),
+        copy=str(copy),
+        allowed=allow,
+        runs=tuple(runs),
+        others=pairs.others,
+        is_interrupted=crew.is_interrupted,
+        aborted=None if crew.aborted is None else str(crew.aborted),
+    )
+
+
+def _stage(archive: Archive, uid: Uid, destination: str) -> Stage | None:
+    delivery = archive.ledger.get(uid, destination)
+    return None if delivery is None else delivery.stage
+
+
+def limits_of(place: Location) -> Limits:
+    """What a destination can hold; all of it, where runferry has no writer."""
+    return writer_class(place.tracker).limits if place.tracker in writer_names() else LOSSLESS
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which runs of the copy belong to which of the original."""
+
+    by_uid: Mapping[Uid, tuple[Run, ...]]
+    ids: Mapping[str, str]  # the copy's run id → the original's
+    others: int
+
+    @classmethod
+    def of(cls, open_reader: OpenReader, headers: list[Run]) -> Pairs:
+        """Reads the copy's headers."""
+        wanted = {run.uid: run for run in headers}
+        by_uid: dict[Uid, tuple[Run, ...]] = {}
+        ids: dict[str, str] = {}
+        others = 0
+        reader = open_reader()
+        try:
+            for run in reader.runs():
+                uid = run.uid if run.origin_uid is None else run.origin_uid
+                if uid in wanted:
+                    by_uid[uid] = (*by_uid.get(uid, ()), run)
+                    ids[run.key.run_id] = wanted[uid].key.run_id
+                else:
+                    others += 1
+        finally:
+            reader.close()
+        return cls(by_uid, ids, others)
+
+
+@dataclass
+class _Verify:
+    archive: Archive
+    destination: str
+    limits: Limits
+    selection: Selection
+    pairs: Pairs
+    observer: Observer
+    stop: StopToken
+    comparisons: list[RunComparison] = field(default_factory=list)
+
+    def one(self, reader: Reader, run: Run) -> RunOutcome:
+        """Compare one run with what the destination gives back."""
+        found = self.pairs.by_uid.get(run.uid, ())
+        if not found:
+            lost = Loss("run", Fate.DROPPED, "", 1, "the run is not there")
+            return self._said(run, RunComparison(run.uid, str(run.key), None, unexpected=(lost,)))
+        record = self.archive.record(run.uid)
+        if record is None:
+            raise NotFound("the run left the archive while it was compared", where=str(run.key))
+        planned = plan(chosen(self.archive.inventory(record), self.selection), self.limits)
+        delivery = self.archive.ledger.get(run.uid, self.destination)
+        rows, measured, read_back = self._measure(reader, record, found[0], planned)
+        measured.add(
+            Loss("duplicate-run", Fate.DROPPED, "", len(found) - 1, "it is there more than once")
+        )
+        reported = () if delivery is None else delivery.losses
+        told = (*planned.losses, *planned.possible, *reported, *read_back)
+        explained, unexpected = explain(measured, told)
+        comparison = RunComparison(
+            run.uid, str(run.key), str(found[0].key), rows, explained, unexpected
+        )
+        if comparison.is_clean and delivery is not None and delivery.stage == "sealed":
+            self.archive.ledger.put(replace(delivery, stage="verified"))
+        return self._said(run, comparison)
+
+    def _measure(
+        self, reader: Reader, record: RunRecord, found: Run, planned: RunPlan
+    ) -> tuple[int, LossLedger, list[Loss]]:
+        """Rows compared, what differs, and what reading back could not carry."""
+        limits = self.limits
+        rules = Rules(limits.time_unit_ns, limits.max_step, limits.max_text_length)
+        measured = LossLedger()
+        with row_database(self.archive.path) as database:
+            sides = Sides(RowComparison(database, rules), planned, record.run, found)
+            for chunk in self._until_stopped(record.run, self.archive.chunks(record)):
+                sides.add_original(chunk, self.selection)
+            for chunk in self._until_stopped(record.run, reader.read(found)):
+                sides.add_copy(chunk)
+            measured.extend(sides.differences(self.pairs.ids))
+            return sides.rows, measured, sides.copy.losses
+
+    def _until_stopped(self, run: Run, source: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in source:
+            if self.stop.is_set:
+                raise Interrupted
+            yield chunk
+            self.observer.advanced("verify", run, *weight(chunk))
+
+    def _said(self, run: Run, comparison: RunComparison) -> RunOutcome:
+        self.comparisons.append(comparison)
+        return RunOutcome.of(
+            run,
+            "same" if comparison.is_clean else "differs",
+            rows=comparison.rows,
+            remote=comparison.remote,
+            losses=(*comparison.measured, *comparison.unexpected),
+        )
