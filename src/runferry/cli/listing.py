@@ -76,9 +76,14 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
             "" if entry.series is None else f"{entry.series:,}",
             "" if entry.points is None else f"{entry.points:,}",
         )
-        for entry in listed
+        for entry in sorted(listed, key=_place)
     ]
     show(session.out, columns, rows, session.ellipsis)
+
+
+def _place(entry: Entry) -> tuple[str, int, str]:
+    run = entry.run
+    return run.project or "", run.started_ns or 0, run.key.run_id
 
 
 def took(run: Run) -> str:
