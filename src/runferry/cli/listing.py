@@ -61,9 +61,9 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
         Column("project", is_elastic=True),
         Column("state"),
         Column("started (UTC)"),
-        Column("took", "right"),
-        Column("series", "right"),
-        Column("points", "right"),
+        Column("took", "right", is_optional=True),
+        Column("series", "right", is_optional=True),
+        Column("points", "right", is_optional=True),
     )
     rows = [
         (
