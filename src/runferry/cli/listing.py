@@ -70,7 +70,7 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
             entry.run.key.run_id,
             entry.run.name or "",
             entry.run.project or "",
-            entry.run.state if entry.run.complete else f"{entry.run.state}?",
+            _state(entry.run),
             f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
             took(entry.run),
             "" if entry.series is None else f"{entry.series:,}",
@@ -79,6 +79,12 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
         for entry in sorted(listed, key=_place)
     ]
     show(session.out, columns, rows, session.ellipsis)
+
+
+def _state(run: Run) -> str:
+    """With a question mark where the source does not say that the run ended."""
+    state = "" if run.state == "unknown" else run.state
+    return state if run.complete else f"{state}?"
 
 
 def _place(entry: Entry) -> tuple[str, int, str]:
