@@ -56,7 +56,7 @@ impl Keys {
     }
 
     /// Takes an item apart. A slot equal to the former `len` is new.
-    #[inline]
+    #[inline(always)]
     pub fn take<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
         if let Some(slot) = self.slots.get(self.guess)
             && let Some(json) = plain_value(item, &slot.raw)
@@ -73,6 +73,7 @@ impl Keys {
         self.take_slowly(item)
     }
 
+    #[inline(never)]
     fn take_slowly<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
         let parts = Parts::of(item)?;
         let slot = self.slot_of(&parts.raw_key(item));
@@ -117,7 +118,7 @@ impl Keys {
 }
 
 /// The JSON text, if the item is exactly this key and that.
-#[inline]
+#[inline(always)]
 fn plain_value<'a>(item: &'a [u8], raw_key: &[u8]) -> Option<&'a [u8]> {
     let mut rest = item.strip_prefix(raw_key)?.strip_prefix(&VALUE_JSON_TAG)?;
     let length = varint(&mut rest).ok()?;
