@@ -52,6 +52,16 @@ def long_run(size_mb: int, metrics: int = 20) -> Path:
 _BYTES_A_STEP = 1_880  # at 20 metrics: one history and two summary records
 
 
+def plain_run(points: int, metrics: int = 20) -> Path:
+    """A `.wandb` file of one run with about so many points, all of them the user's."""
+
+    def make(folder: Path) -> None:
+        shape = RunShape("plain", points // (metrics + 1), metrics)  # `_runtime` is a series too
+        write_run(folder / "run-plain.wandb", shape)
+
+    return _kept(f"plain-{points}", make) / "run-plain.wandb"
+
+
 def small_runs(count: int, steps: int, metrics: int) -> Path:
     """A `wandb/` folder with so many short runs: config, console, machine stats, requirements."""
 

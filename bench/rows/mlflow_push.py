@@ -16,13 +16,11 @@ from bench.scratch import scratch
 from bench.size import Size
 
 _TARGET = 15.0
-_METRICS = 20
 
 
 def measure(size: Size) -> Iterator[Row]:
     """Into two databases made by the vendor's migrations; ours before and after the vendor's."""
-    steps = size.points // (_METRICS + 1)  # `_runtime` is a series too
-    source = generate.small_runs(1, steps, _METRICS)
+    source = generate.plain_run(size.points)
     archive = scratch("mlflow-archive")
     child.ours("pull.py", source, archive, 1, on_cores=2)
     points = scratch("mlflow-points.parquet")

@@ -36,6 +36,6 @@ outcome["summary"] = {
     for chunk in chunks
     if isinstance(chunk, Attributes)
     for attribute in chunk.items
-    if attribute.role == "summary"
+    if attribute.role == "summary" or attribute.path == ("_wandb", "runtime")
 }
 answer(lap, outcome)

@@ -19,13 +19,13 @@ archive = Archive.open(Path(sys.argv[1]))
 (record,) = archive.records()
 with stopwatch() as lap:
     points = archive.table(record, "points", stream="user").sort_by("seq")
-    milliseconds = pc.floor_temporal(points["time"], unit="millisecond").cast("timestamp[ms, UTC]")
+    milliseconds = pc.divide(points["time"].cast(pa.int64()), 1_000)  # all are past 1970
     pq.write_table(
         pa.table(
             {
                 "key": points["key"],
                 "value": points["value"],
-                "timestamp": milliseconds.cast(pa.int64()),
+                "timestamp": milliseconds,
                 "step": points["step"],
             }
         ),

@@ -16,6 +16,8 @@ mod wandb_summary;
 #[cfg(feature = "python")]
 mod python_message;
 #[cfg(feature = "python")]
+mod python_records;
+#[cfg(feature = "python")]
 mod python_wandb;
 
 /// The native half of runferry.
@@ -24,6 +26,8 @@ mod python_wandb;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::python_records::wandb_records;
     #[pymodule_export]
     use crate::python_wandb::{ArrowTable, WandbBatch, WandbScanner};
 

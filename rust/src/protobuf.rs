@@ -58,19 +58,48 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Takes the next field off the front, if it is bytes under this one-byte tag.
+///
+/// The way through messages that are mostly one repeated field; what it leaves is for `Fields`.
+#[inline]
+pub fn take_bytes_field<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    let mut tail = match *rest {
+        [first, tail @ ..] if *first == tag => tail,
+        _ => return None,
+    };
+    let length = varint(&mut tail).ok()?;
+    let field = bytes(&mut tail, length).ok()?;
+    *rest = tail;
+    Some(field)
+}
+
+/// Takes the next field off the front, whatever it is; None at the end.
+pub fn take_field<'a>(rest: &mut &'a [u8]) -> Option<Result<(u32, Wire<'a>), Malformed>> {
+    let mut fields = Fields::new(rest);
+    let field = fields.next();
+    *rest = fields.rest();
+    field
+}
+
 /// A signed value that was folded so that small ones stay short.
 pub fn zigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Takes a varint off the front.
-#[inline]
+#[inline(always)]
 pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     if let [first, tail @ ..] = *rest
         && *first < 0x80
     {
         *rest = tail;
         return Ok(u64::from(*first));
+    }
+    if let [first, second, tail @ ..] = *rest
+        && *second < 0x80
+    {
+        *rest = tail;
+        return Ok(u64::from(first & 0x7f) | u64::from(*second) << 7);
     }
     long_varint(rest)
 }

@@ -58,7 +58,7 @@ fn runferry_error(py: Python<'_>, class: &str, what: String, path: &str, hint: &
     raise().unwrap_or_else(|error| error)
 }
 
-fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
+pub fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
     match error {
         Error::Io(error) => error.into(),
         Error::Arrow(error) => arrow_error(error),
@@ -173,7 +173,7 @@ fn other_record(
 }
 
 /// A record type's name and the place of its message.
-fn record_type(number: u32) -> Option<(&'static str, usize)> {
+pub fn record_type(number: u32) -> Option<(&'static str, usize)> {
     let schema = Schema::get();
     let record = &schema.messages[Schema::RECORD];
     let field = &record.fields[record.place(number.max(1))?];

@@ -19,10 +19,11 @@ const MAGIC: [u8; 6] = *b":W&B\xe1\xbe";
 /// The only version there is.
 const VERSION: u8 = 0;
 
-const HISTORY: u32 = 2;
-const SUMMARY: u32 = 3;
+pub const HISTORY: u32 = 2;
+pub const SUMMARY: u32 = 3;
 const OUTPUT: u32 = 4;
-const STATS: u32 = 7;
+pub const CONFIG: u32 = 5;
+pub const STATS: u32 = 7;
 const OUTPUT_RAW: u32 = 13;
 
 /// A batch is cut when its texts or its other records are this large, whatever the rows.
@@ -439,16 +440,17 @@ impl Decoder {
 }
 
 /// The type of a record, and its message.
-struct RecordParts<'a> {
-    number: u32,
-    message: &'a [u8],
+pub struct RecordParts<'a> {
+    /// The field number of its type; 0 if it has none.
+    pub number: u32,
+    pub message: &'a [u8],
     is_repeated: bool,
     /// Fields of the record that nobody has taught us.
-    has_strangers: bool,
+    pub has_strangers: bool,
 }
 
 impl<'a> RecordParts<'a> {
-    fn of(record: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn of(record: &'a [u8]) -> Result<Self, Malformed> {
         let mut parts = Self {
             number: 0,
             message: b"",
@@ -471,7 +473,7 @@ impl<'a> RecordParts<'a> {
     }
 
     /// A message that stands there twice is, as the format has it, the two of them end to end.
-    fn merged(&self, record: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+    pub fn merged(&self, record: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
         if !self.is_repeated {
             return Ok(None);
         }

@@ -10,6 +10,9 @@ use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
 
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
+/// The tags of both as bytes.
+const KEY_TAG: u8 = 0x0a;
+const NESTED_KEY_TAG: u8 = 0x12;
 /// The tag of `value_json`, field 16 as bytes.
 const VALUE_JSON_TAG: [u8; 2] = [0x82, 0x01];
 
@@ -44,7 +47,7 @@ struct Slot {
 #[derive(Default)]
 pub struct Keys {
     slots: Vec<Slot>,
-    by_raw: HashMap<Box<[u8]>, usize>,
+    by_raw: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
     previous: Option<usize>,
     guess: usize,
 }
@@ -56,7 +59,7 @@ impl Keys {
     }
 
     /// Takes an item apart. A slot equal to the former `len` is new.
-    #[inline]
+    #[inline(always)]
     pub fn take<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
         if let Some(slot) = self.slots.get(self.guess)
             && let Some(json) = plain_value(item, &slot.raw)
@@ -73,19 +76,33 @@ impl Keys {
         self.take_slowly(item)
     }
 
+    /// The guess was wrong: looks the key up, at no more than one hash where the item is plain.
+    #[inline(never)]
     fn take_slowly<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
+        if let Some((raw, json)) = plain_parts(item) {
+            return Ok(Item {
+                slot: self.found(raw),
+                value: ItemValue::Json(json),
+                is_odd: false,
+            });
+        }
         let parts = Parts::of(item)?;
-        let slot = self.slot_of(&parts.raw_key(item));
+        Ok(Item {
+            slot: self.found(&parts.raw_key(item)),
+            value: parts.value(),
+            is_odd: parts.is_odd,
+        })
+    }
+
+    /// The slot of a key, which from now on is what follows the key before it.
+    fn found(&mut self, raw: &[u8]) -> usize {
+        let slot = self.slot_of(raw);
         if let Some(previous) = self.previous {
             self.slots[previous].follower = slot;
         }
         self.previous = Some(slot);
         self.guess = self.slots[slot].follower;
-        Ok(Item {
-            slot,
-            value: parts.value(),
-            is_odd: parts.is_odd,
-        })
+        slot
     }
 
     fn slot_of(&mut self, raw: &[u8]) -> usize {
@@ -117,11 +134,23 @@ impl Keys {
 }
 
 /// The JSON text, if the item is exactly this key and that.
-#[inline]
+#[inline(always)]
 fn plain_value<'a>(item: &'a [u8], raw_key: &[u8]) -> Option<&'a [u8]> {
     let mut rest = item.strip_prefix(raw_key)?.strip_prefix(&VALUE_JSON_TAG)?;
     let length = varint(&mut rest).ok()?;
     (length == rest.len() as u64).then_some(rest)
+}
+
+/// The key as it stands on the wire and the JSON text, if the item is one key and that.
+#[inline(always)]
+fn plain_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] = *item else {
+        return None;
+    };
+    let (raw, value) = item.split_at_checked(2 + usize::from(length))?;
+    let mut rest = value.strip_prefix(&VALUE_JSON_TAG)?;
+    let length = varint(&mut rest).ok()?;
+    (length == rest.len() as u64).then_some((raw, rest))
 }
 
 /// The fields of an item, in whatever order they came.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::columns::{At, Points, Values};
 use crate::json_text::{self, Scalar};
 use crate::leveldb_log::{Damage, Reason};
-use crate::protobuf::{Fields, Malformed, Wire};
+use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_keys::{Item, ItemValue, Keys};
 use crate::wandb_media::Media;
 
@@ -241,21 +241,30 @@ impl RowReader {
 
     fn walk<'a>(&mut self, message: &'a [u8], sink: &mut Sink) -> Result<Row<'a>, Malformed> {
         let mut row = Row::default();
+        let tag = self.item_tag();
+        let mut rest = message;
         self.keys.begin_row();
-        for field in Fields::new(message) {
-            if let Some(item) = self.item_of(field?, &mut row) {
+        while !rest.is_empty() {
+            if let Some(item) = take_bytes_field(&mut rest, tag) {
                 self.item(item, &mut row, sink)?;
+            } else if let Some(field) = take_field(&mut rest) {
+                self.other_field(field?, &mut row);
             }
         }
         Ok(row)
     }
 
-    /// The item, if this field of the row is one; what else it is goes into `row`.
-    #[inline]
-    fn item_of<'a>(&self, field: (u32, Wire<'a>), row: &mut Row<'a>) -> Option<&'a [u8]> {
-        let items = if self.stream == Stream::User { 1 } else { 3 };
+    /// The tag of an item: field 1 of a history row, 3 of statistics.
+    fn item_tag(&self) -> u8 {
+        if self.stream == Stream::User {
+            0x0a
+        } else {
+            0x1a
+        }
+    }
+
+    fn other_field<'a>(&self, field: (u32, Wire<'a>), row: &mut Row<'a>) {
         match field {
-            (number, Wire::Bytes(item)) if number == items => return Some(item),
             (2, Wire::Bytes(message)) => {
                 row.is_odd |= row.field.is_some();
                 row.field = Some(message);
@@ -263,10 +272,9 @@ impl RowReader {
             (200, Wire::Bytes(_)) | (1, Wire::Varint(0)) => {}
             _ => row.is_odd = true,
         }
-        None
     }
 
-    #[inline]
+    #[inline(always)]
     fn item<'a>(
         &mut self,
         item: &'a [u8],
@@ -365,12 +373,16 @@ impl RowReader {
     fn walk_media<'a>(&mut self, message: &'a [u8], sink: &mut Sink) -> Result<Row<'a>, Malformed> {
         let mut row = Row::default();
         let mut items = Vec::new();
+        let tag = self.item_tag();
+        let mut rest = message;
         self.keys.begin_row();
-        for field in Fields::new(message) {
-            if let Some(item) = self.item_of(field?, &mut row) {
+        while !rest.is_empty() {
+            if let Some(item) = take_bytes_field(&mut rest, tag) {
                 let item = self.keys.take(item)?;
                 row.is_odd |= item.is_odd;
                 items.push((item.slot, item.value));
+            } else if let Some(field) = take_field(&mut rest) {
+                self.other_field(field?, &mut row);
             }
         }
         let mut media = Media::default();

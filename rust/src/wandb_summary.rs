@@ -2,17 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::protobuf::{Fields, Malformed, Wire};
+use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_keys::{ItemValue, Keys};
 use crate::wandb_rows::{Sink, json_of};
 
 /// A path, and its last value as JSON; None where it was removed.
 pub type LastValue = (Vec<String>, Option<String>);
 
+/// The tag of an update, field 1 as bytes.
+const UPDATE_TAG: u8 = 0x0a;
+
 #[derive(Default)]
-struct Last {
+struct Value {
     json: Vec<u8>,
     is_removed: bool,
+}
+
+#[derive(Default)]
+struct Last {
+    value: Value,
+    /// What the record at work says, until all of it was walked.
+    coming: Value,
+    is_touched: bool,
     /// Which item of the scan it was: of a path and one below it the later counts.
     turn: u64,
     record: (u64, u64),
@@ -23,48 +34,60 @@ struct Last {
 pub struct Summary {
     keys: Keys,
     last: Vec<Last>,
+    touched: Vec<usize>,
     turn: u64,
 }
 
 impl Summary {
     /// Takes a record's updates and removals in; true if it holds something else besides.
+    ///
+    /// A malformed record changes nothing: values count once the whole of it was walked.
     pub fn take(&mut self, message: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
         let mut is_odd = false;
-        // A malformed record must change nothing, so it is walked before it is believed.
-        for field in Fields::new(message) {
-            match field? {
-                (1 | 2, Wire::Bytes(item)) => {
-                    Fields::new(item).try_for_each(|part| part.map(drop))?
-                }
-                (200, Wire::Bytes(_)) => {}
-                _ => is_odd = true,
+        let mut rest = message;
+        self.keys.begin_row();
+        for slot in self.touched.drain(..) {
+            self.last[slot].is_touched = false; // left by a record that was malformed
+        }
+        while !rest.is_empty() {
+            if let Some(item) = take_bytes_field(&mut rest, UPDATE_TAG) {
+                is_odd |= self.item(false, item, sink)?;
+                continue;
+            }
+            match take_field(&mut rest).transpose()? {
+                Some((2, Wire::Bytes(item))) => is_odd |= self.item(true, item, sink)?,
+                Some((200, Wire::Bytes(_))) | None => {}
+                Some(_) => is_odd = true,
             }
         }
-        self.keys.begin_row();
-        for field in Fields::new(message) {
-            if let (number @ (1 | 2), Wire::Bytes(item)) = field? {
-                is_odd |= self.item(number == 2, item, sink)?;
-            }
+        for slot in self.touched.drain(..) {
+            let last = &mut self.last[slot];
+            std::mem::swap(&mut last.value, &mut last.coming);
+            last.is_touched = false;
+            last.record = sink.record;
+            self.turn += 1;
+            last.turn = self.turn;
         }
         Ok(is_odd)
     }
 
-    #[inline]
+    #[inline(always)]
     fn item(&mut self, is_removed: bool, item: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
         let item = self.keys.take(item)?;
-        if item.slot == self.last.len() {
-            self.last.push(Last::default());
+        if item.slot >= self.last.len() {
+            self.last.resize_with(item.slot + 1, Last::default);
         }
         let last = &mut self.last[item.slot];
-        self.turn += 1;
-        last.turn = self.turn;
-        last.record = sink.record;
-        last.is_removed = is_removed;
-        last.json.clear();
+        if !std::mem::replace(&mut last.is_touched, true) {
+            self.touched.push(item.slot);
+        }
+        let coming = &mut last.coming;
+        coming.is_removed = is_removed;
+        coming.json.clear();
         match item.value {
-            ItemValue::Json(json) => last.json.extend_from_slice(json),
+            ItemValue::Json(json) => coming.json.extend_from_slice(json),
             ItemValue::Missing => return Ok(item.is_odd || !is_removed),
-            typed => last
+            typed => coming
                 .json
                 .extend_from_slice(&json_of(typed, sink).unwrap_or_default()),
         }
@@ -74,17 +97,19 @@ impl Summary {
     /// The tree that the updates have made, leaf by leaf, sorted by path.
     pub fn last_values(&self, sink: &mut Sink) -> Vec<LastValue> {
         let mut tree: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
-        let mut slots: Vec<usize> = (0..self.last.len()).collect();
+        let mut slots: Vec<usize> = (0..self.last.len())
+            .filter(|slot| self.last[*slot].turn > 0)
+            .collect();
         slots.sort_by_key(|slot| self.last[*slot].turn);
         for slot in slots {
             let last = &self.last[slot];
             sink.record = last.record;
             let elements = self.keys.path(slot).into_iter();
             let path: Vec<String> = elements.map(|name| sink.text(name).into_owned()).collect();
-            let value = if last.is_removed {
+            let value = if last.value.is_removed {
                 None
             } else {
-                Some(sink.checked(&last.json))
+                Some(sink.checked(&last.value.json))
             };
             let Some(value) = value.map_or(Some(None), |text| text.map(Some)) else {
                 continue; // no JSON, and reported as such

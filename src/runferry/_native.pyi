@@ -102,3 +102,20 @@ class WandbScanner:
         """The number of the next row."""
     def summary(self) -> list[tuple[tuple[str, ...], str | None]]:
         """The last value (JSON) of every summary path seen by this scan; None: it was removed."""
+
+def wandb_records(
+    path: str | PathLike[str],
+    *,
+    keys: str = "joined",
+    damage: list[tuple[int, int, str]] | None = None,
+    any_version: bool = False,
+) -> dict[str, list[dict[str, Any]]]:
+    """Every record by its type, in order, by the conventions of protobuf's JSON.
+
+    64-bit integers are strings, enums words, times RFC 3339, bytes base64, fields by their names in
+    the .proto file; unknown fields and record types are under "#<number>". The items of history,
+    summary, config and statistics are mappings of what their JSON means; keys are joined by "/", or
+    tuples where that would make two of them one; with `keys="path"` they are tuples always. Where a
+    mapping cannot be (a value missing or no JSON, a key twice) the list stays. What was lost is
+    appended to `damage`, as in `WandbBatch.damage`.
+    """

@@ -18,7 +18,7 @@ from runferry.testing.reference import (
     StrictWriter,
     record,
 )
-from runferry.testing.samples import all_samples, curve, header, values
+from runferry.testing.samples import all_samples, curve, header
 
 
 def spelled(chunk: chunks.Chunk) -> object:
@@ -85,23 +85,26 @@ def test_the_strict_tracker_refuses_names_beyond_its_rules(tmp_path: Path) -> No
 
 def test_a_line_torn_anywhere_is_cut_off_and_sent_again(tmp_path: Path) -> None:
     place = Location("reference", str(tmp_path))
-    sample = values()
-    pen = FaithfulWriter.open(place)
+    sample = curve(rows=20, batch=5)
+    pen = StrictWriter.open(place)
     remote = pen.create(sample.run, sample.run.uid)
-    pen.append(remote, 0, sample.chunks[0])
-    pen.append(remote, 1, sample.chunks[1])
+    for number, chunk in enumerate(sample.chunks):
+        pen.append(remote, number, chunk)
     log = tmp_path / f"{remote}.jsonl"
     whole = log.read_bytes()
-    for size in range(whole.index(b"\n") + 1, len(whole), 97):
+    for size in range(whole.index(b"\n") + 1, len(whole), 397):
         log.write_bytes(whole[:size])
-        again = FaithfulWriter.open(place)
-        for number, chunk in enumerate(sample.chunks[:2]):
-            again.append(remote, number, chunk)
+        again = StrictWriter.open(place)
+        progress = again.stored(remote)
+        assert progress is not None
+        for number, chunk in enumerate(sample.chunks):
+            if number >= (progress.chunks or 0):
+                again.append(remote, number, chunk)
         assert log.read_bytes() == whole
 
 
 def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
-    pen = FaithfulWriter.open(Location("reference", str(tmp_path)))
+    pen = StrictWriter.open(Location("reference", str(tmp_path)))
     for remote in ("r000000", "../r000000", "/etc/passwd"):
         with pytest.raises(RunMissing):
             pen.stored(RemoteId(remote))

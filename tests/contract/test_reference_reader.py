@@ -35,7 +35,8 @@ class TestRecorded(ReaderContract):
         young = {GROWING.run.key.run_id: Content.of(GROWING.chunks[:6])}
         return {s.run.key.run_id: Content.of(s.chunks) for s in all_samples(keys=50)} | young
 
-    def sized(self, folder: Path, rows: int) -> Location:
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
         return record([bulk(rows)], folder)
 
     def test_the_last_header_is_of_the_same_run(self, source: Location) -> None:

@@ -1,4 +1,4 @@
-"""The writer's own laws, kept by the reference tracker's writers."""
+"""The writer contract, kept by the reference tracker's writers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from runferry.ports import Location
 from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWriter, record
 from runferry.testing.samples import curve
-from runferry.testing.writer_laws import WriterLaws
+from runferry.testing.writer_contract import WriterContract
 
 
-class TestFaithful(WriterLaws):
+class TestFaithful(WriterContract):
     writer = FaithfulWriter
     reader = ReferenceReader
 

@@ -1,4 +1,4 @@
-"""Files that are cut, damaged or still being written: an exact prefix, and then exactly the rest."""
+"""Files that are cut, damaged or still being written: an exact prefix, then exactly the rest."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from runferry.archive.durable import disk_errors, sync, write_atomically
 from runferry.archive.layout import checked_uid, new_attempt
 from runferry.archive.record import RunRecord, run_from_json, run_to_json
 from runferry.archive.store import Archive
-from runferry.chunks import Artifact, Chunk, File, Header, Media
+from runferry.chunks import Artifact, Attributes, Chunk, File, Header, Media
 from runferry.errors import RunMissing
 from runferry.losses import Fate
 from runferry.model import Blob, MediaType, Run, Uid
@@ -192,6 +192,8 @@ class ArchiveWriter:
                     replace(entry, blob=held(entry.blob, entry.path)) for entry in chunk.entries
                 )
                 chunk = replace(chunk, entries=entries)
+            case Attributes(items):  # names are what push would call them elsewhere
+                return Attributes(tuple(replace(item, name=None) for item in items))
             case _:
                 return chunk
         sync(blobs.publish())

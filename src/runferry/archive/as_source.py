@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from runferry.archive.chunk_file import to_bytes
 from runferry.archive.layout import MANIFEST, ROW_TABLES
 from runferry.archive.record import RunRecord, Segment
 from runferry.archive.store import Archive
-from runferry.chunks import Checkpoint, Chunk, Header, Lost
+from runferry.chunks import Artifact, Checkpoint, Chunk, Document, File, Header, Lost
 from runferry.errors import NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
 from runferry.ports import Location, ReadOptions
@@ -46,8 +48,9 @@ class ArchiveReader:
             raise NotFound(f"no run {run.key} is in the archive", where=str(self._archive.path))
         known: list[Segment] = []
         told: _Told = {}
+        marks: set[str] = set()
         if after is not None:
-            known, told = _known(after.position, record, str(self._archive.path))
+            known, told, marks = _known(after.position, record, str(self._archive.path))
         for chunk in self._archive.chunks(record, skip=known):
             match chunk:
                 case Checkpoint():  # the first source's words, which are not ours
@@ -56,33 +59,43 @@ class ArchiveReader:
                     more = loss.count - told.get((loss.code, loss.fate.label, loss.where), 0)
                     if more > 0:
                         yield Lost(replace(loss, count=more))
+                case File() | Artifact() | Document() if _mark(chunk) in marks:
+                    continue
                 case _:
                     yield chunk
         yield Header(record.run)
-        yield Checkpoint(_position(record))
+        yield Checkpoint(self._position(record))
+
+    def _position(self, record: RunRecord) -> Tree:
+        """What was read: segments, marks of what has no rows, losses; all are only added to."""
+        chunks = self._archive.chunks(record, skip=record.segments)
+        return {
+            "segments": [segment.sha256 for segment in _row_segments(record)],
+            "marks": [_mark(c) for c in chunks if isinstance(c, (File, Artifact, Document))],
+            "losses": [
+                [loss.code, loss.fate.label, loss.where, loss.count] for loss in record.losses
+            ],
+        }
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _mark(thing: File | Artifact | Document) -> str:
+    """Tells a file, artifact or document from all others, and from its own earlier state."""
+    return hashlib.blake2b(to_bytes(thing), digest_size=8).hexdigest()
 
 
 def _row_segments(record: RunRecord) -> list[Segment]:
     return [segment for segment in record.segments if segment.table in ROW_TABLES]
 
 
-def _position(record: RunRecord) -> Tree:
-    """The segments that were read, and the losses that were told: both are only added to."""
-    return {
-        "segments": [segment.sha256 for segment in _row_segments(record)],
-        "losses": [[loss.code, loss.fate.label, loss.where, loss.count] for loss in record.losses],
-    }
-
-
 _Told = dict[tuple[str, str, str], int]
 
 
-def _known(position: Any, record: RunRecord, where: str) -> tuple[list[Segment], _Told]:
+def _known(position: Any, record: RunRecord, where: str) -> tuple[list[Segment], _Told, set[str]]:
     try:
-        hashes = set(position["segments"])
+        hashes, marks = set(position["segments"]), set(position["marks"])
         told = {(code, fate, place): count for code, fate, place, count in position["losses"]}
     except (TypeError, KeyError, ValueError) as error:
         raise SourceChanged("the cursor is not one of an archive", where=where) from error
@@ -91,4 +104,4 @@ def _known(position: Any, record: RunRecord, where: str) -> tuple[list[Segment],
         raise SourceChanged(
             f"run {record.run.key} was rewritten in the archive since it was read", where=where
         )
-    return known, told
+    return known, told, marks

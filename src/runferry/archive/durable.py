@@ -15,6 +15,7 @@ from runferry.errors import ArchiveError, NoSpace
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 
 
 @contextmanager
@@ -34,6 +35,12 @@ def disk_errors(where: Path) -> Iterator[None]:
                 f"cannot write here ({error.strerror or error})",
                 where=str(where),
                 hint="give write permission, or choose another folder with --archive PATH",
+            ) from error
+        if error.errno in _NO_FOLDER:
+            raise ArchiveError(
+                f"no folder can stand here ({error.strerror or error})",
+                where=str(where),
+                hint="name a new or empty folder",
             ) from error
         raise
 

@@ -65,7 +65,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
     plain = {
         spec.name: getattr(run, spec.name)
         for spec in fields(Run)
-        if spec.name != "key" and getattr(run, spec.name) not in (None, (), {}, False)
+        if spec.name not in ("key", "labels") and getattr(run, spec.name) is not spec.default
     }
     plain["key"] = [run.key.tracker, run.key.scope, run.key.run_id]
     if run.labels:

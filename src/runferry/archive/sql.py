@@ -32,7 +32,7 @@ RUNS = pa.schema(
         ),
         pa.field("tags", pa.list_(pa.string())),
         pa.field("labels", pa.string()),  # JSON
-        *(pa.field(name, pa.timestamp("us", "UTC")) for name in ("created", "started", "ended")),
+        *(pa.field(name, pa.timestamp("us")) for name in ("created", "started", "ended")),
         pa.field("exit_code", pa.int64()),
         pa.field("complete", pa.bool_()),
         pa.field("generation", pa.int64()),
@@ -77,14 +77,23 @@ def _view_of_segments(
 ) -> None:
     files = [str(archive.path / segment.path) for record in records for segment in record.of(table)]
     if not files:
-        schema = plain_schema(ROW_SCHEMAS[table]).insert(0, pa.field("uid", pa.string()))
-        connection.register(table, schema.empty_table())
+        connection.register(table, _without_zone(ROW_SCHEMAS[table]).empty_table())
         return
+    # without its zone, which is UTC: the Python client needs a package of its own for zones
+    times = ""
+    if "time" in ROW_SCHEMAS[table].names:
+        times = " REPLACE (CAST(time AS TIMESTAMP) AS time)"
     listed = ", ".join(_quoted(file) for file in files)
     connection.execute(
-        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run) FROM read_parquet([{listed}],"
-        " hive_partitioning = true, hive_types = {'run': VARCHAR})"
+        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run){times} "
+        f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types = {{'run': VARCHAR}})"
     )
+
+
+def _without_zone(schema: pa.Schema) -> pa.Schema:
+    plain = plain_schema(schema).insert(0, pa.field("uid", pa.string()))
+    at = plain.get_field_index("time")
+    return plain if at < 0 else plain.set(at, pa.field("time", pa.timestamp("us")))
 
 
 def _quoted(text: str) -> str:
@@ -116,6 +125,8 @@ def _small_tables(archive: Archive, records: list[RunRecord]) -> dict[str, pa.Ta
 def _run_row(record: RunRecord) -> dict[str, Any]:
     run = record.run
     row = {name: getattr(run, name, None) for name in RUNS.names}
+    times = {"created": run.created, "started": run.started, "ended": run.ended}
+    row |= {name: time and time.replace(tzinfo=None) for name, time in times.items()}
     points = record.sums.get("points")
     return row | {
         "tracker": run.key.tracker,

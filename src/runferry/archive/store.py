@@ -163,7 +163,8 @@ class Archive:
         """Remove what no commit refers to and nobody has touched for `grace_seconds`."""
         from runferry.archive.vacuum import vacuum
 
-        return vacuum(self, grace_seconds)
+        with disk_errors(self.path):
+            return vacuum(self, grace_seconds)
 
     def remove(self, uid: Uid) -> None:
         """Take a run out; bytes that it shared with no other go with the next `vacuum`."""

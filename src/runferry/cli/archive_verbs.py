@@ -67,11 +67,11 @@ def sql(
     ] = 1000,
 ) -> None:
     """Ask an archive in SQL."""
-    from runferry.cli.asking import answer, print_answer_json, show_answer
+    from runferry.cli.asking import answered, print_answer_json, show_answer
     from runferry.cli.places import own_archive
 
-    cursor = answer(own_archive(session, folder), query)
-    if session.is_json:
-        print_answer_json(session, cursor)
-    else:
-        show_answer(session, cursor, limit)
+    with answered(own_archive(session, folder), query) as answer:
+        if session.is_json:
+            print_answer_json(session, answer)
+        else:
+            show_answer(session, answer, limit)

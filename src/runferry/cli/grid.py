@@ -18,11 +18,12 @@ NARROWEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, the side its cells stand on, and whether it may be shortened."""
+    """A heading, the side its cells stand on, and what may happen to it where room is short."""
 
     title: str
     side: Literal["left", "right"] = "left"
-    is_elastic: bool = False
+    is_elastic: bool = False  # may be shortened
+    is_optional: bool = False  # may be left out, where shortening is not enough
 
 
 def show(
@@ -41,11 +42,11 @@ def show(
     cells = [[printable(cell) for cell in row] for row in rows]
     kept = [n for n in range(len(columns)) if keep_empty or any(row[n] for row in cells)]
     widths = {n: max(cell_len(row[n]) for row in (titles, *cells)) for n in kept}
-    widths = fitted(widths, [n for n in kept if columns[n].is_elastic], console.width)
+    widths = fitted(widths, columns, console.width)
 
     def line(row: Sequence[str], style: str = "") -> None:
         texts = []
-        for n in kept:
+        for n in widths:
             text = shortened(row[n], widths[n], ellipsis)
             space = " " * (widths[n] - cell_len(text))
             texts.append(text + space if columns[n].side == "left" else space + text)
@@ -57,16 +58,19 @@ def show(
         line(row)
 
 
-def fitted(widths: dict[int, int], elastic: Sequence[int], room: int) -> dict[int, int]:
+def fitted(widths: dict[int, int], columns: Sequence[Column], room: int) -> dict[int, int]:
     """The widths with the widest elastic columns narrowed until all fit, if they can."""
     widths = dict(widths)
-    excess = sum(widths.values()) + GAP * (len(widths) - 1) - room
-    while excess > 0:
+    elastic = [n for n in widths if columns[n].is_elastic]
+    optional = [n for n in widths if columns[n].is_optional]
+    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
         widest = max(elastic, key=lambda n: widths[n], default=None)
-        if widest is None or widths[widest] <= NARROWEST:
+        if widest is not None and widths[widest] > NARROWEST:
+            widths[widest] -= 1
+        elif optional:
+            del widths[optional.pop()]
+        else:
             break
-        widths[widest] -= 1
-        excess -= 1
     return widths
 
 

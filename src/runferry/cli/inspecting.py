@@ -105,7 +105,7 @@ def _series_row(series: Series) -> Sequence[str]:
         return (series.key, series.stream, series.kind, "", "", "")
     steps = ""
     if counts.min_step is not None:
-        steps = f"{counts.min_step:,}–{counts.max_step:,}"
+        steps = f"{counts.min_step:,}..{counts.max_step:,}"
     odd = {
         "NaN": counts.nan,
         "+Inf": counts.positive_inf,

@@ -61,24 +61,35 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
         Column("project", is_elastic=True),
         Column("state"),
         Column("started (UTC)"),
-        Column("took", "right"),
-        Column("series", "right"),
-        Column("points", "right"),
+        Column("took", "right", is_optional=True),
+        Column("series", "right", is_optional=True),
+        Column("points", "right", is_optional=True),
     )
     rows = [
         (
             entry.run.key.run_id,
             entry.run.name or "",
             entry.run.project or "",
-            entry.run.state if entry.run.complete else f"{entry.run.state}?",
+            _state(entry.run),
             f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
             took(entry.run),
             "" if entry.series is None else f"{entry.series:,}",
             "" if entry.points is None else f"{entry.points:,}",
         )
-        for entry in listed
+        for entry in sorted(listed, key=_place)
     ]
     show(session.out, columns, rows, session.ellipsis)
+
+
+def _state(run: Run) -> str:
+    """With a question mark where the source does not say that the run ended."""
+    state = "" if run.state == "unknown" else run.state
+    return state if run.complete else f"{state}?"
+
+
+def _place(entry: Entry) -> tuple[str, int, str]:
+    run = entry.run
+    return run.project or "", run.started_ns or 0, run.key.run_id
 
 
 def took(run: Run) -> str:

@@ -56,15 +56,13 @@ def records(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A .wandb file.")],
 ) -> None:
     """Count the records of a .wandb file by type."""
-    from runferry.cli.grid import Column, show
-    from runferry.cli.wandb_records import count_records
+    from runferry.cli.wandb_records import count_records, show_counts
 
-    counts = count_records(path)
+    found = count_records(path)
     if session.is_json:
-        session.print_json({"schema": 1, "path": path, "records": counts})
-        return
-    columns = (Column("record"), Column("count", "right"))
-    show(session.out, columns, [(kind, f"{count:,}") for kind, count in counts.items()])
+        session.print_json({"schema": 1, "path": path, **found.to_json()})
+    else:
+        show_counts(session, found)
 
 
 @verb(app)

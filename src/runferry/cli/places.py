@@ -47,11 +47,11 @@ def own_archive(session: Session, path: str | None) -> Archive:
     return Archive.open(_folder(session, path))
 
 
-def new_archive(session: Session, path: str | None) -> Archive:
+def new_archive(session: Session, path: str | None = None) -> Archive:
     """The same, made where there is none yet."""
     from runferry.archive.store import Archive
 
-    return Archive.open(_folder(session, path), create=True)
+    return Archive.open(_folder(session, path), create=True, reserve=session.settings.reserve_bytes)
 
 
 def _folder(session: Session, text: str | None) -> Path:

@@ -14,6 +14,8 @@ Source = Annotated[str, typer.Argument(metavar="SRC", help="Where the runs are."
 Destination = Annotated[str, typer.Argument(metavar="DST", help="Where they shall be.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; send nothing.")]
 
+Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
+
 _MOVING = ("workers", "allow", "timezone")
 
 
@@ -26,28 +28,31 @@ def convert(
     discard: Annotated[
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
+    restart: Restart = False,
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
-    from runferry.cli.places import located, read_options
+    from runferry.cli.places import destined, located, new_archive, read_options
     from runferry.cli.reports import show_conversion
+    from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
+    from runferry.transfer.patience import Patience
 
+    origin, goal = located(source), destined(destination)
     chosen = session.settings
+    options = ConvertOptions(
+        read=read_options(session),
+        selection=session.selection,
+        workers=chosen.workers,
+        allow=chosen.allow,
+        dry_run=dry_run,
+        discards=discard,
+        restart=restart,
+        reserve_bytes=chosen.reserve_bytes,
+        patience=Patience(chosen.patience),
+    )
+    archive = new_archive(session)
     with session.working() as (observer, stop):
-        report = transfer(
-            located(source),
-            destined(destination),
-            archive=chosen.archive,
-            options=read_options(session),
-            selection=session.selection,
-            workers=chosen.workers,
-            allow=chosen.allow,
-            reserve_bytes=chosen.reserve_bytes,
-            dry_run=dry_run,
-            discard=discard,
-            observer=observer,
-            stop=stop,
-        )
+        report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
     return session.conclude(report, show_conversion)
 
 
@@ -87,9 +92,7 @@ def push(
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
     destination: Destination,
     dry_run: DryRun = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin half-sent runs anew under today's plan.")
-    ] = False,
+    restart: Restart = False,
 ) -> ExitCode:
     """Send the runs of an archive to a tracker."""
     from runferry.cli.places import destined, own_archive

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.errors import Damaged, NotFound
+from runferry.errors import Damaged, NotFound, SourceError
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb.folders import holds_runs, places
@@ -54,7 +54,7 @@ class WandbFilesReader:
         group = self._found().get(run.key)
         if group is None:
             raise NotFound("no such run here", where=f"{self._root}: {run.key}")
-        return RunReading(group, after).read()
+        return _read(group, after)
 
     def close(self) -> None:
         """Nothing is held open between calls."""
@@ -65,6 +65,17 @@ class WandbFilesReader:
             heads = (head_of(place) for place in places(self._root))
             self._groups = {group.key: group for group in grouped(heads)}
         return self._groups
+
+
+def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:
+    try:
+        yield from RunReading(group, after).read()
+    except OSError as error:
+        raise SourceError(
+            f"cannot be read: {error.strerror}",
+            where=str(error.filename or group.heads[0].place.folder),
+            hint=f"ls -l '{group.heads[-1].place.folder}'",
+        ) from error
 
 
 def _check(head: Head, path: Path) -> None:

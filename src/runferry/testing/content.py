@@ -12,7 +12,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from runferry import chunks, tables
-from runferry.losses import LossLedger
+from runferry.losses import Fate, Loss
 from runferry.model import Blob, MediaItem, Role, Run, Series
 from runferry.ports import Location, Reader, ReadOptions, RemoteId
 
@@ -35,7 +35,7 @@ class Content:
     rows: dict[str, list[Cells]] = field(default_factory=dict)  # by table, in source order
     files: dict[str, str] = field(default_factory=dict)  # path → role and digest
     things: list[str] = field(default_factory=list)  # media, artifacts, documents, raw
-    losses: LossLedger = field(default_factory=LossLedger)
+    losses: list[Loss] = field(default_factory=list)
 
     @classmethod
     def of(cls, stream: Iterable[chunks.Chunk]) -> Self:
@@ -68,7 +68,7 @@ class Content:
             case chunks.Document() | chunks.Raw():
                 self.things.append(repr(chunk))
             case chunks.Lost(loss):
-                self.losses.add(loss)
+                self.losses.append(loss)
 
     def comparable(self) -> dict[str, Any]:
         """Everything that counts, with rows and things in an order of their own."""
@@ -79,7 +79,8 @@ class Content:
             "rows": {name: sorted(map(repr, rows)) for name, rows in self.rows.items() if rows},
             "files": self.files,
             "things": sorted(self.things),
-            "losses": sorted(map(repr, self.losses)),
+            # a reader that reads on may state a loss again, and what was kept is no loss
+            "losses": sorted({repr(loss) for loss in self.losses if loss.fate > Fate.KEPT}),
         }
 
     @property

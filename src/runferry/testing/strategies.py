@@ -220,6 +220,8 @@ def limits() -> st.SearchStrategy[Limits]:
         Limits,
         holds=st.fixed_dictionaries(dict.fromkeys(EVERYTHING, kept)),
         order=st.sampled_from(("any", "step")),
+        resend=st.sampled_from(("continue", "atomic")),
+        run_id=st.just(Fate.RENAMED),
         batch_rows=st.sampled_from((1, 3, 1000)),
         series_key=rule,
         attribute_key=rule,

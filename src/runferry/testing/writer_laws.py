@@ -230,9 +230,9 @@ class WriterLaws:
         owned = self.owned(destination)
         (tmp_path / "neighbour").mkdir()
         (tmp_path / "neighbour" / "file").write_text("untouched")
-        before, working = _beside(tmp_path, owned), snapshot_names(Path.cwd())
+        before, working = snapshot_outside(tmp_path, owned), snapshot_names(Path.cwd())
         self.send(destination, plain())
-        assert _beside(tmp_path, owned) == before
+        assert snapshot_outside(tmp_path, owned) == before
         assert snapshot_names(Path.cwd()) == working
 
     def _touch(self, where: Location, run: Run) -> None:
@@ -277,11 +277,12 @@ def snapshot_names(root: Path) -> set[str]:
     return {path.name for path in root.iterdir()}
 
 
-def _beside(root: Path, owned: tuple[Path, ...]) -> dict[str, str]:
-    seen = snapshot(root)
-    mine = [str(path.relative_to(root)) for path in owned if path.is_relative_to(root)]
+def snapshot_outside(root: Path, *places: Path | tuple[Path, ...]) -> dict[str, str]:
+    """Every file below `root` with its content, but not those in, or below, these places."""
+    flat = [p for place in places for p in (place if isinstance(place, tuple) else (place,))]
+    mine = [str(path.relative_to(root)) for path in flat if path.is_relative_to(root)]
     return {
         name: said
-        for name, said in seen.items()
+        for name, said in snapshot(root).items()
         if not any(name == own or name.startswith(f"{own}/") for own in mine)
     }

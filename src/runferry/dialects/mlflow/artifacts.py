@@ -49,6 +49,10 @@ class ArtifactFolder(Protocol):
         """Store the same bytes once more; the same blocks where the disk can."""
         ...
 
+    def remove(self, path: str) -> None:
+        """Remove one file; fine when it is not there."""
+        ...
+
     def remove_all(self) -> None:
         """Remove the whole folder."""
         ...
@@ -83,6 +87,9 @@ class NoFolder:
     def twin(self, path: str, copy: str, source: BinaryIO) -> None:
         """Always Refused."""
         self.put(copy, source)
+
+    def remove(self, path: str) -> None:
+        """Nothing to remove."""
 
     def remove_all(self) -> None:
         """Nothing to remove."""
@@ -164,6 +171,10 @@ class LocalFolder:
         Path(name).chmod(0o644)
         return Path(name)
 
+    def remove(self, path: str) -> None:
+        """One file."""
+        self._inside(path).unlink(missing_ok=True)
+
     def remove_all(self) -> None:
         """The folder, and the run's own folder above it once that is empty."""
         shutil.rmtree(self.root, ignore_errors=True)
@@ -230,6 +241,10 @@ class VendorFolder:
     def twin(self, path: str, copy: str, source: BinaryIO) -> None:
         """Uploaded twice."""
         self.put(copy, source)
+
+    def remove(self, path: str) -> None:
+        """One object."""
+        self._repository.delete_artifacts(path)
 
     def remove_all(self) -> None:
         """The whole prefix."""

@@ -1,9 +1,9 @@
 """The bundle: an artifact folder `runferry/` that refines what MLflow holds of a run.
 
 One part for each chunk that was appended: `<kind>-<generation>-<number>.parquet` with the archive's
-own columns, or `.json` for what is few. A run that is completed again after it has grown begins a
-new generation, so no part is ever overwritten by another chunk. `sealed-<generation>.json` names
-all parts and their sizes: one that is gone or cut is noticed.
+own columns, or `.json` for what is few. A run that is sent again from its first chunk on begins a
+new generation, which counts once `sealed-<generation>.json` stands: it names all parts and their
+sizes, so one that is gone or cut is noticed, and one that is left over is not read.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def seal_path(generation: int) -> str:
     return f"{BUNDLE}/sealed-{generation}.json"
 
 
-def parts_of(entries: Iterable[Entry]) -> list[Part]:
-    """The parts among some artifacts, in order."""
+def all_parts(entries: Iterable[Entry]) -> list[Part]:
+    """The parts among some artifacts, of all generations, in order."""
     found = []
     for entry in entries:
         match = _PART.fullmatch(entry.path)
@@ -61,15 +61,14 @@ def parts_of(entries: Iterable[Entry]) -> list[Part]:
     return sorted(found, key=lambda part: part.order)
 
 
-def seals_of(entries: Iterable[Entry]) -> list[Entry]:
-    """The lists of parts among some artifacts, oldest first."""
-    found = [(int(match[1]), e) for e in entries if (match := _SEAL.fullmatch(e.path))]
-    return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+def seals_of(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """The lists of parts among some artifacts, by generation."""
+    return {int(match[1]): e for e in entries if (match := _SEAL.fullmatch(e.path))}
 
 
-def seal_tree(entries: Iterable[Entry]) -> Tree:
+def seal_tree(parts: Iterable[Part]) -> Tree:
     """What `sealed-<generation>.json` says: each part and its size."""
-    return {part.entry.path: part.entry.size for part in parts_of(entries)}
+    return {part.entry.path: part.entry.size for part in parts}
 
 
 def tree_bytes(tree: Tree) -> bytes:

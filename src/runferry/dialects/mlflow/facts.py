@@ -22,7 +22,7 @@ TRACKER: Final = "mlflow"
 UID_TAG: Final = "runferry.uid"
 PARENT_UID_TAG: Final = "runferry.parent_uid"
 SEALED_TAG: Final = "runferry.sealed"
-"""How often the run was completed by us; absent until the first time."""
+"""Set by the last step of a push; what lacks it is half sent."""
 
 NAME_TAG: Final = "mlflow.runName"
 USER_TAG: Final = "mlflow.user"

@@ -7,7 +7,7 @@ MLflow stores a NaN as value 0 with `is_nan`, ±Inf as the largest float
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +62,8 @@ class NativePoints:
         """
         seeds = np.array([_seed(key) for key in self.keys], dtype=np.uint64)
         mixed = seeds[self.codes] if len(self.keys) else np.zeros(0, np.uint64)
-        value = np.ascontiguousarray(self.value + 0.0)  # −0.0 and 0.0 are one to a database
+        finite = np.clip(np.where(self.is_nan, 0.0, self.value), -LARGEST, LARGEST)
+        value = np.ascontiguousarray(finite + 0.0)  # −0.0 and 0.0 are one to a database
         for column in (self.timestamp, self.step, value):
             mixed = _mix(mixed ^ column.view(np.uint64))
         return _mix(mixed ^ self.is_nan.astype(np.uint64))
@@ -75,6 +76,23 @@ class NativePoints:
         codes = self.codes[order]
         is_last = np.append(codes[1:] != codes[:-1], True) if len(codes) else np.zeros(0, bool)
         return self.take(order[is_last])
+
+
+def sorted_hashes(batches: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """All fingerprints together, in order."""
+    found = list(batches)
+    together = np.concatenate(found) if found else np.zeros(0, np.uint64)
+    together.sort()
+    return together
+
+
+def contains(ordered: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each fingerprint is among the ordered ones."""
+    if not len(ordered):
+        return np.zeros(len(hashes), np.bool_)
+    places = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
+    held: NDArray[np.bool_] = ordered[places] == hashes
+    return held
 
 
 def native_key(key: str, stream: Stream) -> str:

@@ -240,6 +240,10 @@ class ServedFolder:
         """Uploaded twice."""
         self.put(copy, source)
 
+    def remove(self, path: str) -> None:
+        """One DELETE."""
+        self._server.remove(f"{self._proxied.strip('/')}/{path}")
+
     def remove_all(self) -> None:
         """One DELETE."""
         self._server.remove(self._proxied.strip("/"))

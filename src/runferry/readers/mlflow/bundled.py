@@ -12,8 +12,8 @@ from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
     Part,
+    all_parts,
     found_blob,
-    parts_of,
     read_batches,
     read_tree,
     seals_of,
@@ -21,6 +21,7 @@ from runferry.dialects.mlflow.bundle import (
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Blob, KeyPath, Run, Series, Tree
 from runferry.ports import BATCH_ROWS
+from runferry.tables import dumps
 
 _DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 """What decoding a cut, flipped or foreign file raises; all of it means: this part says nothing."""
@@ -35,22 +36,27 @@ class BundledParts:
         self._folder = folder
         self._entries = entries
         self._damaged: set[str] = set()
-        self._parts = parts_of(entries.values())
-        self._check_seals()
+        self._parts = self._valid(all_parts(entries.values()))
 
-    def _check_seals(self) -> None:
-        """Every part that was there when the run was completed should still be, in its size."""
-        for seal in seals_of(self._entries.values()):
-            try:
-                sealed = cast("dict[str, Tree]", read_tree(self._folder.blob(seal)))
-                for path, size in sealed.items():
-                    entry = self._entries.get(path)
-                    if entry is None:
-                        self._lost("bundle-part-missing", path, "a part of the bundle is gone")
-                    elif entry.size is not None and size is not None and entry.size != size:
-                        self._damage(path)
-            except _DAMAGE:
-                self._damage(seal.path)
+    def _valid(self, found: list[Part]) -> list[Part]:
+        """The parts that the last seal names; before the first, those of the last attempt."""
+        seals = seals_of(self._entries.values())
+        if not seals:
+            last = max((part.generation for part in found), default=0)
+            return [part for part in found if part.generation == last]
+        seal = seals[max(seals)]
+        try:
+            sealed = cast("dict[str, Tree]", read_tree(self._folder.blob(seal)))
+        except _DAMAGE:
+            self._damage(seal.path)
+            return [part for part in found if part.generation == max(seals)]
+        for path, size in sealed.items():
+            entry = self._entries.get(path)
+            if entry is None:
+                self._lost("bundle-part-missing", path, "a part of the bundle is gone")
+            elif entry.size is not None and size is not None and entry.size != size:
+                self._damage(path)
+        return [part for part in found if part.entry.path in sealed]
 
     def _damage(self, path: str) -> None:
         if path not in self._damaged:
@@ -81,6 +87,14 @@ class BundledParts:
         """The members of the lists that the JSON parts of a kind are."""
         for tree in self.trees(kind):
             yield from cast("list[Tree]", tree)
+
+    def latest(self, kind: str, *fields: str) -> Iterator[Tree]:
+        """`items`, a later one in place of an earlier one that is the same in these fields."""
+        found: dict[str, Tree] = {}
+        for item in self.items(kind):
+            tree = cast("dict[str, Tree]", item)
+            found[dumps([tree.get(field) for field in fields])] = item
+        yield from found.values()
 
     def batches(self, kind: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The Parquet parts of a kind; the same batches on every call."""

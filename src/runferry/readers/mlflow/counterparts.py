@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.points import NativePoints, contains, sorted_hashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,17 +32,17 @@ class Counterparts:
 
     def _compare(self, bundle: Rows, number: np.uint64) -> NDArray[np.uint64]:
         """One pass over those rows whose hash falls to it; MLflow's rows that the bundle lacks."""
-        native = _sorted(self._of_pass(b.fingerprints(), number) for b in self._native())
+        native = sorted_hashes(self._of_pass(b.fingerprints(), number) for b in self._native())
         seen = []
         for index, batch in enumerate(bundle()):
             hashes = batch.fingerprints()
             seen.append(self._of_pass(hashes, number))
-            held = _contains(native, hashes)  # a row of another pass is found there, not here
+            held = contains(native, hashes)  # a row of another pass is found there, not here
             if index == len(self._held):
                 self._held.append(np.packbits(held))
             else:
                 self._held[index] |= np.packbits(held)
-        return native[~_contains(_sorted(iter(seen)), native)]
+        return native[~contains(sorted_hashes(iter(seen)), native)]
 
     def _of_pass(self, hashes: NDArray[np.uint64], number: np.uint64) -> NDArray[np.uint64]:
         return hashes if self._passes == 1 else hashes[hashes % self._passes == number]
@@ -56,22 +56,6 @@ class Counterparts:
         if not len(self._strangers):
             return
         for batch in self._native():
-            rows = _contains(self._strangers, batch.fingerprints())
+            rows = contains(self._strangers, batch.fingerprints())
             if rows.any():
                 yield batch.take(rows)
-
-
-def _sorted(batches: Iterator[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    found = list(batches)
-    together = np.concatenate(found) if found else np.zeros(0, np.uint64)
-    together.sort()
-    return together
-
-
-def _contains(ordered: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether each hash is among the ordered ones."""
-    if not len(ordered):
-        return np.zeros(len(hashes), np.bool_)
-    places = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
-    held: NDArray[np.bool_] = ordered[places] == hashes
-    return held

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from runferry.chunks import Checkpoint, Chunk
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import Entry
-from runferry.dialects.mlflow.bundle import parts_of
+from runferry.dialects.mlflow.bundle import all_parts
 from runferry.dialects.mlflow.facts import TRACKER, as_run
 from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
@@ -68,7 +68,7 @@ class MlflowReader:
                 f"run {run.key.run_id} is not what it was when it was last read",
                 where=self._where,
             )
-        if native.uid is not None and parts_of(entries):
+        if native.uid is not None and all_parts(entries):
             yield from restored_chunks(self._store, native, _by_path(entries))
         else:
             yield from plain_chunks(self._store, native, _by_path(entries))

@@ -138,15 +138,15 @@ def _small_things(parts: BundledParts, keys: Mapping[str, str]) -> Iterator[Chun
         tree = cast("dict[str, Tree]", item)
         key = cast("str", tree["key"])
         yield Media((codec.media_of(tree | {"key": keys.get(key, key)}, parts.find),))
-    for item in parts.items("file"):
+    for item in parts.latest("file", "path"):
         tree = cast("dict[str, Tree]", item)
         path, role = cast("str", tree["path"]), cast("FileRole", tree["role"])
         yield File(path, role, parts.find(tree["blob"]))
-    for item in parts.items("artifact"):
+    for item in parts.latest("artifact", "name", "type", "relation", "version", "artifact_id"):
         yield codec.artifact_of(item, parts.find)
-    for item in parts.items("document"):
+    for item in parts.latest("document", "kind", "name"):
         yield codec.document_of(item)
     for item in parts.items("raw"):
         yield codec.raw_of(item)
-    for item in parts.items("lost"):
+    for item in parts.latest("lost", "code", "fate", "where"):
         yield Lost(codec.loss_of(item))

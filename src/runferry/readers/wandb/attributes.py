@@ -10,12 +10,13 @@ from typing import Any
 
 from runferry import chunks
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, KeyPath, Role, Tree
+from runferry.model import Attribute, KeyPath, Role, Tree, instant
 from runferry.readers.wandb import trees
 from runferry.readers.wandb.paths import regular
 
 _SECRET = re.compile(r"api_?key|password|passwd|secret|token|credential|license", re.IGNORECASE)
 _INTERNAL = "_wandb"
+_VALUES_AT_MOST = 1_000_000  # of a YAML file
 _LOOSE_AT_MOST = 256 << 20  # bytes of a YAML or JSON file that is read as a whole
 
 
@@ -71,6 +72,8 @@ class Assembly:
         """An environment or telemetry record, or the loose file that says the same."""
         for path, value in trees.leaves(dict(message)):
             trees.put(self.environment, path, value)
+        if isinstance(started := message.get("started_at"), int):
+            self.environment["started_at"] = instant(started)
 
     def note(self, path: KeyPath, value: Tree) -> None:
         """A record that is neither config nor environment, and few: an alert for example."""
@@ -136,23 +139,33 @@ def loose_config(path: Path) -> dict[str, Tree] | Loss | None:
         return {}
     if not isinstance(found, dict):
         return _unreadable(path, "no mapping")
-    return {
-        str(name): _plain(item.get("value") if _is_wrapped(item) else item)
-        for name, item in found.items()
-        if name != "wandb_version"
-    }
+    budget = [_VALUES_AT_MOST]
+    try:
+        return {
+            str(name): _plain(item.get("value") if _is_wrapped(item) else item, budget)
+            for name, item in found.items()
+            if name != "wandb_version"
+        }
+    except (ValueError, RecursionError) as error:
+        return _unreadable(path, f"not taken: {error}")
 
 
 def _is_wrapped(item: object) -> bool:
     return isinstance(item, dict) and "value" in item and set(item) <= {"value", "desc"}
 
 
-def _plain(value: object) -> Tree:
-    """YAML's values as a tree: dates as their text, keys as strings."""
+def _plain(value: object, budget: list[int]) -> Tree:
+    """YAML's values as a tree: dates as their text, keys as strings.
+
+    Aliases can make few bytes mean billions of values; `budget` ends that with ValueError.
+    """
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ValueError(f"more than {_VALUES_AT_MOST:,} values")
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _plain(item, budget) for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
+        return [_plain(item, budget) for item in value]
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
     return str(value)

@@ -39,7 +39,7 @@ class Facts:
 
     def begin_segment(self) -> None:
         """Another file of the same run follows: what ended before has not ended."""
-        for name in ("exit_code", "exited", "runtime"):
+        for name in ("exit_code", "exited", "runtime", "has_run"):
             self.state.pop(name, None)
 
     def absorb(self, kind: str, message: dict[str, Any]) -> None:
@@ -62,9 +62,18 @@ class Facts:
                 self._set("runtime", message.get("runtime"))
 
     def _run(self, message: dict[str, Any]) -> None:
+        """A run record; a second one in the same file restates the run, tags taken off included."""
+        if not message:
+            return
+        if self.state.get("has_run"):
+            for name in ("tags", "notes", "display_name"):
+                self.state.pop(name, None)
+        self.state["has_run"] = True
         for name in ("run_id", "entity", "project", "run_group", "job_type", "display_name"):
             self._set(name, message.get(name))
-        for name in ("notes", "sweep_id", "host", "tags", "branch_point", "starting_step"):
+        point = message.get("branch_point") or {}
+        self._set("branch_point", {n: point[n] for n in ("run", "value", "metric") if n in point})
+        for name in ("notes", "sweep_id", "host", "tags", "starting_step"):
             self._set(name, message.get(name))
         for name in ("resumed", "resume", "forked"):
             self._set(name, message.get(name))

@@ -16,13 +16,14 @@ from typing import Any
 from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, FileRole, Tree
-from runferry.readers.wandb.paths import blob_at, files_below, inside, regular
+from runferry.readers.wandb.paths import blob_at, files_below, inside, regular, spelled
 
 _CHECKPOINT = re.compile(r"\.(ckpt|pth|pt|safetensors|h5|keras|pkl|joblib|onnx)$|checkpoint", re.I)
 _REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetry.lock"}
 _SOURCE = re.compile(r"(code/.*|(upstream_)?diff.*\.patch)")
 _GLOB = re.compile(r"[*?\[]")
 _MEDIA = "media/"
+_CLOSED: list[Tree] = [-2, 0]  # stands for a stamp, so that a loss is reported once
 
 
 def role_of(name: str) -> FileRole:
@@ -44,7 +45,8 @@ class RunFiles:
     """
 
     seen: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
-    media_until: int = 0  # media files not changed since then were dealt with
+    # folder → time; media files there that have not changed since were dealt with
+    media_until: dict[str, Tree] = field(default_factory=dict)
     _claimed: array[int] = field(default_factory=lambda: array("Q"))
     _listed: dict[str, None] = field(default_factory=dict)
 
@@ -57,26 +59,35 @@ class RunFiles:
         for item in message.get("files") or ():
             self._listed[str(item.get("path", ""))] = None
 
-    def changed(self, home: Path, prefix: str = "") -> Iterator[chunks.Chunk]:
+    def changed(self, home: Path, folder: str, prefix: str = "") -> Iterator[chunks.Chunk]:
         """Files that are new or changed; `prefix` tells apart folders of one run."""
         claimed = sorted(self._claimed)
-        newest = self.media_until
-        for name, entry in files_below(home):
+        before = self.media_until.get(folder)
+        until = before if isinstance(before, int) else 0
+        newest = until
+        for found, entry in files_below(home):
+            name = spelled(found)
+            if name != found:
+                detail = "a name that is no UTF-8; U+FFFD stands for what is not"
+                yield chunks.Lost(Loss("file-name", Fate.RENAMED, prefix + name, 1, detail))
             if entry is None or (entry.is_symlink() and _is_folder(entry)):
+                if self.seen.get(prefix + name) == _CLOSED:
+                    continue
+                self.seen[prefix + name] = list(_CLOSED)
                 detail = "a link to a folder is not followed" if entry else "cannot be opened"
                 yield chunks.Lost(Loss("closed-folder", Fate.DROPPED, prefix + name, 1, detail))
                 continue
             stamp = _stamp(entry)
             if name.startswith(_MEDIA):
                 newest = max(newest, stamp[1])
-                if stamp[1] <= self.media_until or _holds(claimed, _short_hash(name)):
+                if stamp[1] <= until or _holds(claimed, _short_hash(name)):
                     continue
             elif self.seen.get(prefix + name) == list(stamp):
                 continue
             else:
                 self.seen[prefix + name] = list(stamp)
             yield from _file(Path(entry.path), name, prefix)
-        self.media_until = newest
+        self.media_until[folder] = newest
         yield from self._missing(home, prefix, claimed)
 
     def _missing(self, home: Path, prefix: str, claimed: list[int]) -> Iterator[chunks.Chunk]:
@@ -123,7 +134,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _short_hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
 
 
 def _holds(ordered: list[int], value: int) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runferry.readers.wandb.paths import spelled
+
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
 HISTORY = "wandb-history.jsonl"
 _log = logging.getLogger(__name__)
@@ -31,15 +33,15 @@ class Place:
     def run_id(self) -> str:
         """The id that names tell, for runs whose records do not."""
         if self.database is not None:
-            return self.database.name.removesuffix(_DATABASE).removeprefix("run-")
+            return spelled(self.database.name.removesuffix(_DATABASE).removeprefix("run-"))
         named = RUN_FOLDER.fullmatch(self.folder.name)
-        return named[2] if named else self.folder.name
+        return spelled(named[2] if named else self.folder.name)
 
     @property
     def label(self) -> str:
         """A short name for messages: the last two parts of the path."""
         path = self.database or self.history or self.folder
-        return "/".join(path.parts[-2:])
+        return spelled("/".join(path.parts[-2:]))
 
 
 def places(root: Path) -> Iterator[Place]:

@@ -20,7 +20,6 @@ from runferry.readers.wandb.trees import leaves, parse_json
 from runferry.readers.wandb.values import ValueRows, address_columns
 
 _LINE_AT_MOST = 256 << 20
-_EXACT = 2**53
 _SYSTEM = "system."  # what these files put before the names of machine metrics
 _LAST_SECOND = 10**11  # of times that are believed: the year 5138
 
@@ -110,7 +109,8 @@ class JsonLines:
                 time_ns = found
             else:
                 rest.append((name, value))
-        self._at = Address(number, step, None, time_ns)
+        # user and system rows are numbered apart: the same number would say "logged together"
+        self._at = Address(2 * number + (not is_user), step, None, time_ns)
         return iter(rest)
 
     def _value(self, path: KeyPath, value: Tree) -> None:
@@ -152,7 +152,7 @@ def _scalar(value: Tree) -> tuple[float | None, int | None, str] | None:
     if isinstance(value, float):
         return value, None, "float64"
     if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return float(value), (None if -_EXACT <= value <= _EXACT else value), "int"
+        return float(value), (None if int(float(value)) == value else value), "int"
     return None
 
 

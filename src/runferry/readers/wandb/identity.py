@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,18 +88,17 @@ def _begins_with(longer: Head, shorter: Head) -> bool:
     if not length:
         return False
     try:
-        return _digest(longer.content, length) == _digest(shorter.content, length)
+        return _is_prefix(shorter.content, longer.content)
     except OSError:
         return False  # reading it will say so
 
 
-def _digest(path: Path, length: int) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as stream:
-        while length > 0 and (piece := stream.read(min(_PIECE, length))):
-            digest.update(piece)
-            length -= len(piece)
-    return f"{digest.hexdigest()}-{length}"
+def _is_prefix(shorter: Path, longer: Path) -> bool:
+    with shorter.open("rb") as short, longer.open("rb") as long:
+        while piece := short.read(_PIECE):
+            if long.read(len(piece)) != piece:
+                return False
+    return True
 
 
 def _size(head: Head) -> int:

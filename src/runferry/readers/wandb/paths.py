@@ -19,6 +19,11 @@ def regular(path: Path) -> os.stat_result | None:
     return found if stat.S_ISREG(found.st_mode) else None
 
 
+def spelled(name: str) -> str:
+    """A name from the disk as text that UTF-8 can hold."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def inside(home: Path, name: str) -> Path | None:
     """The regular file that the relative `name` means below `home`; None if there is none.
 

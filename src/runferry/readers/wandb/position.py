@@ -24,6 +24,7 @@ class SegmentPosition:
     events_lines: int = 0
     log_offset: int = 0
     fingerprint: str = ""
+    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
 
     def check(self, content: Path) -> None:
         """Raises SourceChanged unless the file still begins with what was read."""
@@ -49,15 +50,15 @@ class Position:
     facts: dict[str, Tree] = field(default_factory=dict)
     definitions: Tree = None
     files: dict[str, Tree] = field(default_factory=dict)
-    media_until: int = 0
+    media_until: dict[str, Tree] = field(default_factory=dict)
     loose: dict[str, Tree] = field(default_factory=dict)
     has: dict[str, Tree] = field(default_factory=dict)  # what records gave: config, console, …
 
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""
         return {
+            **vars(self),
             "segments": [dict(vars(segment)) for segment in self.segments],
-            **{name: value for name, value in vars(self).items() if name != "segments"},
         }
 
     @classmethod

@@ -44,7 +44,7 @@ class RunReading:
         self._facts = Facts(dict(position.facts))
         self._definitions = Definitions.restored(position.definitions)
         self._declared = Declared.after(after.series if after else (), self._definitions)
-        self._files = RunFiles(dict(position.files), position.media_until)
+        self._files = RunFiles(dict(position.files), dict(position.media_until))
         self._assembly = Assembly()
         self._summary: dict[str, Tree] = {}
 
@@ -96,23 +96,28 @@ class RunReading:
         scanner = _native.WandbScanner(
             str(database), offset=segment.offset, origin=segment.origin, seq=self._position.seq
         )
+        found: list[tuple[int, int, str]] = []
         while (batch := scanner.next()) is not None:
             yield from self._records(head, batch)
             yield from rows.rows_of(batch)
-            for offset, length, reason in batch.damage:
-                yield chunks.Lost(surroundings.damage(database, offset, length, reason))
+            found = [damage for damage in found if damage[0] >= scanner.offset]
+            for damage in batch.damage:
+                found.append(damage)
+                if repr(damage) not in segment.reported:
+                    yield chunks.Lost(surroundings.damage(database, *damage))
             if batch.console is not None:
                 self._position.has["console"] = True
+        segment.reported = [repr(damage) for damage in found if damage[0] >= scanner.offset]
         for path, text in scanner.summary():
             self._take_summary(path, text)
+        if rows.shift and segment.shift is None:
+            yield chunks.Lost(surroundings.rebased(head, rows.shift))
         segment.offset, segment.origin = scanner.offset, scanner.origin
         segment.shift = rows.shift
         self._position.seq = scanner.seq
         if rows.last_step is not None:
             last = self._position.last_step
             self._position.last_step = max(rows.last_step, rows.last_step if last is None else last)
-        if rows.shift and rows.last_step is not None:
-            yield chunks.Lost(surroundings.rebased(head, rows.shift))
 
     def _rebased(self, head: Head, first: int) -> int:
         """What is added to the steps of a resumed file: offline clients begin each at step 0.
@@ -230,7 +235,7 @@ class RunReading:
         position = self._position
         position.facts = dict(self._facts.state)
         position.definitions = self._definitions.position()
-        position.files, position.media_until = dict(self._files.seen), self._files.media_until
+        position.files, position.media_until = self._files.seen, self._files.media_until
         yield chunks.Header(self._facts.run(self._group.key))
         yield chunks.Checkpoint(json.loads(json.dumps(position.tree())))
 

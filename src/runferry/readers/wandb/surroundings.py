@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.identity import Group
-from runferry.readers.wandb.paths import inside, regular
+from runferry.readers.wandb.paths import inside, regular, spelled
 from runferry.readers.wandb.position import Position
 
 _OURS = {"control", "_info", "uuid"}  # of the client's own traffic, in every record
@@ -80,7 +81,7 @@ class Surroundings:
         """Chunks of all folders of the run, in order of time."""
         last = len(self._group.heads) - 1
         for index, head in enumerate(self._group.heads):
-            prefix = "" if index == last else f"{head.place.folder.name}/"
+            prefix = "" if index == last else f"{spelled(head.place.folder.name)}/"
             yield from self._folder(index, head, prefix)
         yield from self._files.missing()
 
@@ -89,9 +90,18 @@ class Surroundings:
         if home is None:
             return
         yield from self._loose(home, head, prefix)
-        yield from self._console(index, head, home)
-        yield from self._files.changed(home, prefix)
+        yield from self._console(index, head, home, prefix)
+        yield from self._run_files(home, head.place.folder.name, prefix)
         yield from self._sweep(head)
+
+    def _run_files(self, home: Path, folder: str, prefix: str) -> Iterator[chunks.Chunk]:
+        count = 0
+        for chunk in self._files.changed(home, spelled(folder), prefix):
+            count += isinstance(chunk, chunks.File)
+            yield chunk
+        if prefix and count:
+            detail = "a later folder of this run has files too; these are named by their folder"
+            yield chunks.Lost(Loss("file-name", Fate.RENAMED, prefix, count, detail))
 
     def _loose(self, home: Path, head: Head, prefix: str) -> Iterator[chunks.Chunk]:
         has, assembly = self._position.has, Assembly()
@@ -113,7 +123,7 @@ class Surroundings:
         found = self._changed(home / "description.md", prefix)
         if found is not None:
             text = found.read_text(encoding="utf-8", errors="replace").strip()
-            if text and "notes" not in self._facts.state:
+            if text and text != head.run_id and "notes" not in self._facts.state:
                 self._facts.state["notes"] = text
         assembly.losses += [x for x in (metadata, config, summary) if isinstance(x, Loss)]
         yield from assembly.drain()
@@ -130,7 +140,7 @@ class Surroundings:
         self._position.loose[name] = stamp
         return path
 
-    def _console(self, index: int, head: Head, home: Path) -> Iterator[chunks.Chunk]:
+    def _console(self, index: int, head: Head, home: Path, prefix: str) -> Iterator[chunks.Chunk]:
         """The log, where records hold no console and no more of them are to come."""
         log = home / "output.log"
         is_over = head.content is None or head.place.history or self._facts.state.get("exited")
@@ -138,6 +148,10 @@ class Surroundings:
             return
         segment = self._position.segments[index]
         lines = int(str(self._position.has.get("log_lines", 0)))
+        if not os.access(log, os.R_OK):
+            detail = "cannot be opened: Permission denied"
+            yield chunks.Lost(Loss("unreadable-file", Fate.DROPPED, prefix + log.name, 1, detail))
+            return
         for offset, following, chunk in log_chunks(log, segment.log_offset, lines):
             segment.log_offset = offset
             self._position.has["log_lines"] = following

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import cast
 
 from runferry.model import KeyPath, Tree
 
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, whose own are skipped
+_DEPTH_AT_MOST = 200  # of lists and mappings in each other; hostile nesting exhausts the stack
+_SPLIT_AT_MOST = 64  # elements of a path; what is nested deeper stays one value
+
 
 def parse_json(text: str) -> Tree:
     """A value as W&B spells it: bare NaN and Infinity are numbers, integers are of any size.
 
-    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. Raises ValueError.
+    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. Raises ValueError, also for
+    lists and mappings nested deeper than anybody means.
     """
+    if text.count("[") + text.count("{") > _DEPTH_AT_MOST and _depth(text) > _DEPTH_AT_MOST:
+        raise ValueError("nested too deeply")
     try:
         value = cast("Tree", json.loads(text))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return _mended(value) if "\\u" in text else value
+
+
+def _depth(text: str) -> int:
+    """How deeply lists and mappings are nested."""
+    depth = deepest = 0
+    for mark in _BRACKETS.findall(text):
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
 
 
 def _mended(value: Tree) -> Tree:
@@ -38,7 +58,7 @@ def is_leaf(value: Tree) -> bool:
 
 def leaves(value: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:
     """The values of a mapping by path; an empty mapping is a value, and so is a medium."""
-    if path and is_leaf(value):
+    if path and (is_leaf(value) or len(path) >= _SPLIT_AT_MOST):
         yield path, value
     elif isinstance(value, dict):
         for name, item in value.items():

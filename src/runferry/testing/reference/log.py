@@ -17,6 +17,8 @@ from runferry.testing.reference.codec import ChunkCodec
 
 NAME = "reference"
 SUFFIX = ".jsonl"
+PRIVATE = "private"
+"""The folder of runs that are not published yet."""
 
 
 def codec_of(where: Path) -> ChunkCodec:

@@ -42,13 +42,13 @@ class RunState:
     """One run's state; `of` rebuilds it from the log, so that another process can go on."""
 
     limits: Limits
-    numbers: set[int] = field(default_factory=set)
+    arrived: int = 0  # chunks
     is_sealed: bool = False
     _keys: dict[str, str] = field(default_factory=dict)  # folded key → the spelling that came first
     _paths: dict[tuple[str, str], KeyPath] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)  # by table
     _rows: set[tuple[object, ...]] = field(default_factory=set)
-    _arrived: int = 0
+    _rows_arrived: int = 0
 
     @classmethod
     def of(cls, path: Path, codec: ChunkCodec, limits: Limits) -> Self:
@@ -58,21 +58,15 @@ class RunState:
             size += len(line)
             stated = json.loads(line)
             if "seal" in stated:
-                state.seal()
+                state.is_sealed = True
             elif stated.get("number") is not None:
-                state.numbers.add(stated["number"])
-                state.is_sealed = False
+                state.arrived, state.is_sealed = stated["number"] + 1, False
                 if "chunk" in stated:
                     state._hand_on(codec.decode(stated["chunk"]))
         if size < path.stat().st_size:
             with path.open("r+b") as log:
                 log.truncate(size)
         return state
-
-    def seal(self) -> None:
-        """The run has ended; more of it, if any, is numbered from the start."""
-        self.numbers.clear()
-        self.is_sealed = True
 
     def take(self, chunk: chunks.Chunk) -> chunks.Chunk | None:
         """What the tracker stores of a chunk."""
@@ -153,9 +147,9 @@ class RunState:
         return batch.filter(pa.array(is_new, pa.bool_()))
 
     def _arrive(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        first, self._arrived = self._arrived, self._arrived + batch.num_rows
+        first, self._rows_arrived = self._rows_arrived, self._rows_arrived + batch.num_rows
         if self.limits.source_order is Fate.KEPT:
             return batch
         index = batch.schema.get_field_index("seq")
-        seq = pa.array(range(first, self._arrived), pa.int64())
+        seq = pa.array(range(first, self._rows_arrived), pa.int64())
         return batch.set_column(index, batch.schema.field(index), seq)

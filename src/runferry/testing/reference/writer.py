@@ -13,7 +13,7 @@ from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate
 from runferry.model import Run, Uid
 from runferry.ports import KeyRule, Limits, Location, Progress, RemoteId
-from runferry.testing.reference.log import NAME, SUFFIX, codec_of, first_line, logs, spell
+from runferry.testing.reference.log import NAME, PRIVATE, SUFFIX, codec_of, first_line, logs, spell
 from runferry.testing.reference.state import RunState
 from runferry.testing.reference.strictness import hold_header
 
@@ -29,21 +29,29 @@ EVERYTHING: Mapping[str, Fate] = dict.fromkeys(
 
 
 class ReferenceWriter:
-    """Holds what `limits` say, to the letter; names beyond its rules are refused."""
+    """Holds what `limits` say, to the letter; names beyond its rules are refused.
+
+    `limits.resend` is how it is written to. "continue": a log that only grows, in which a chunk
+    that is sent twice is there twice, so that one has to ask `stored` first. "atomic": authored
+    in a folder that nobody reads, and published whole, in place of what was there, by the seal.
+    """
 
     name: ClassVar[str] = NAME
-    limits: ClassVar[Limits] = Limits(holds=EVERYTHING)
+    limits: ClassVar[Limits] = Limits(
+        holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED
+    )
 
     def __init__(self, where: Path) -> None:
         self._where = where
         self._codec = codec_of(where)
         self._states: dict[RemoteId, RunState] = {}
+        self._is_atomic = self.limits.resend == "atomic"
 
     @classmethod
     def open(cls, where: Location) -> Self:
         """Raises Refused when a file stands where the folder should be, or it cannot be made."""
         try:
-            where.path.mkdir(parents=True, exist_ok=True)
+            (where.path / PRIVATE).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Refused(
                 f"cannot make the folder ({error.strerror})",
@@ -54,19 +62,24 @@ class ReferenceWriter:
 
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark."""
-        for path in logs(self._where):
+        for path in (*logs(self._where), *logs(self._where / PRIVATE)):
             stated = first_line(path)
             if stated is not None and stated["mark"] == uid:
                 return RemoteId(path.stem)
         return None
 
     def create(self, run: Run, uid: Uid) -> RemoteId:
-        """A new log each time, as in any tracker that gives ids itself."""
+        """A new log each time, as in any tracker that gives ids itself; one a mark if atomic."""
         head = spell({"run": self._codec.encode(hold_header(run, self.limits)), "mark": uid})
+        if self._is_atomic:
+            remote = RemoteId(f"u{uid}")
+            self._states.pop(remote, None)
+            self._private(remote).write_bytes(head)
+            return remote
         for number in count(len(logs(self._where))):
             remote = RemoteId(f"r{number:06d}")
             try:
-                with self._path(remote).open("xb") as log:
+                with self._public(remote).open("xb") as log:
                     log.write(head)
             except FileExistsError:
                 continue
@@ -74,57 +87,69 @@ class ReferenceWriter:
         raise AssertionError("unreachable")  # count() has no end
 
     def stored(self, remote: RemoteId) -> Progress | None:
-        """How many chunks have arrived since the last seal, and whether it is sealed."""
+        """How many chunks have arrived, and whether the run is sealed."""
         state = self._state(remote)
-        return Progress(len(state.numbers), state.is_sealed)
+        return Progress(state.arrived, state.is_sealed)
 
     def append(self, remote: RemoteId, number: int, chunk: chunks.Chunk) -> None:
-        """One more line; a number that is there already is harmless."""
+        """One more line."""
         state = self._state(remote)
-        if number in state.numbers:
-            return
         held = state.take(chunk)
         line: dict[str, object] = {"number": number}
         if held is not None:
             line |= {"kind": type(held).__name__, "chunk": self._codec.encode(held)}
-        with self._path(remote).open("ab") as log:
+        with self._log(remote).open("ab") as log:
             log.write(spell(line))
-        state.numbers.add(number)
-        state.is_sealed = False
+        state.arrived, state.is_sealed = number + 1, False
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The last line; until somebody adds more of a run that has grown."""
-        state = self._state(remote)
-        with self._path(remote).open("ab") as log:
+        state, path = self._state(remote), self._log(remote)
+        if state.is_sealed:
+            return
+        with path.open("ab") as log:
             log.write(spell({"seal": self._codec.encode(hold_header(run, self.limits))}))
-        state.seal()
+        path.replace(self._public(remote))
+        state.is_sealed = True
 
     def discard(self, remote: RemoteId) -> None:
         """Raises Refused for a run that is sealed or not ours."""
-        stated = first_line(self._path(remote))
+        stated = first_line(self._log(remote))
         if stated is None or stated["mark"] is None or self._state(remote).is_sealed:
             raise Refused("not an unsealed run of ours", where=remote, hint=f"ls {self._where}")
-        self._path(remote).unlink()
+        self._log(remote).unlink()
         del self._states[remote]
 
     def close(self) -> None:
         """Forget what was known of the logs."""
         self._states.clear()
 
-    def _path(self, remote: RemoteId) -> Path:
+    def _public(self, remote: RemoteId) -> Path:
         return self._where / f"{os.path.basename(remote)}{SUFFIX}"  # noqa: PTH119  never elsewhere
 
+    def _private(self, remote: RemoteId) -> Path:
+        return self._where / PRIVATE / self._public(remote).name
+
+    def _log(self, remote: RemoteId) -> Path:
+        """What is being written, else what was published. Raises RunMissing."""
+        for path in (self._private(remote), self._public(remote)):
+            if path.is_file() and first_line(path) is not None:
+                return path
+        raise RunMissing("no such run", where=remote, hint=f"ls {self._where}")
+
     def _state(self, remote: RemoteId) -> RunState:
+        path = self._log(remote)
         if remote not in self._states:
-            path = self._path(remote)
-            if not path.is_file() or first_line(path) is None:
-                raise RunMissing("no such run", where=remote, hint=f"ls {self._where}")
             self._states[remote] = RunState.of(path, self._codec, self.limits)
         return self._states[remote]
 
 
 class FaithfulWriter(ReferenceWriter):
-    """Loses nothing."""
+    """Loses nothing, and publishes whole runs."""
+
+    limits: ClassVar[Limits] = Limits(
+        holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED
+    )
 
 
 class StrictWriter(ReferenceWriter):
@@ -137,6 +162,8 @@ class StrictWriter(ReferenceWriter):
             **dict.fromkeys(("raw", "document", "molecule", "environment"), Fate.DROPPED),
         },
         order="step",
+        resend="continue",
+        run_id=Fate.RENAMED,
         batch_rows=1000,
         series_key=KeyRule(
             max_length=120,
@@ -176,5 +203,7 @@ class StrictWriter(ReferenceWriter):
 
 
 def tracker(limits: Limits, name: str = NAME) -> type[ReferenceWriter]:
-    """A reference writer with these limits."""
+    """A reference writer with these limits. Raises ValueError: it cannot be sent things twice."""
+    if limits.resend == "harmless":
+        raise ValueError("the reference tracker continues, or is atomic")
     return type("TrackerWriter", (ReferenceWriter,), {"limits": limits, "name": name})

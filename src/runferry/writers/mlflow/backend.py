@@ -44,6 +44,10 @@ class Backend(Protocol):
         """Rows, params and tags; harmless when repeated."""
         ...
 
+    def forget(self, run_id: str, batch: Batch) -> None:
+        """Remove rows and params that an earlier sending left; Refused where MLflow has no way."""
+        ...
+
     def finish(self, run_id: str, native: NativeRun) -> None:
         """Status, end time and name, then the tags."""
         ...

@@ -114,6 +114,14 @@ class ServerBackend:
             for items in _portions(_metrics(batch.points), _METRICS):
                 self._server.post("/runs/log-batch", {"run_id": run_id, "metrics": items})
 
+    def forget(self, run_id: str, batch: Batch) -> None:
+        """MLflow's interface cannot remove a metric's row or a param."""
+        raise Refused(
+            "the run in MLflow holds rows that the source no longer has, and cannot lose them",
+            where=f"{self._server.where} ({run_id})",
+            hint=f"mlflow runs delete --run-id {run_id}, then push again",
+        )
+
     def finish(self, run_id: str, native: NativeRun) -> None:
         """`update`, then the tags: the mark is the last thing that is written."""
         ending: dict[str, object] = {"run_id": run_id, "status": native.status}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 from runferry.chunks import (
     Artifact,
@@ -22,21 +22,25 @@ from runferry.chunks import (
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
+    Part,
+    all_parts,
     batch_bytes,
     kept_blob,
     part_path,
-    parts_of,
+    read_batches,
     read_tree,
     seal_path,
     seal_tree,
+    seals_of,
     tree_bytes,
 )
-from runferry.dialects.mlflow.facts import IMAGES_TAG
+from runferry.dialects.mlflow.facts import IMAGES_TAG, param_name, spelled
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, safe_name, safe_path
-from runferry.dialects.mlflow.points import as_native, native_key
-from runferry.errors import RunMissing
+from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
 from runferry.model import Blob, MediaItem, Series, Tree
-from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
+from runferry.ports import BATCH_ROWS
+from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform
+from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, small_image_path
 
 if TYPE_CHECKING:
@@ -45,13 +49,29 @@ if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
 
 
-class Target:
-    """`generation` is how often the run was completed before."""
+SEAL_NUMBER: Final = 99_999_999
+"""The header that the seal states comes after that of any chunk."""
 
-    def __init__(self, folder: ArtifactFolder, generation: int) -> None:
-        self.generation = generation
+
+class Target:
+    """Knows from the folder how far an earlier process came; `is_new` saves the look."""
+
+    def __init__(self, folder: ArtifactFolder, *, is_new: bool = False) -> None:
         self._folder = folder
-        self._names: dict[str, str] | None = None
+        found = [] if is_new else list(folder.walk(BUNDLE))
+        self._parts = {part.entry.path: part for part in all_parts(found)}
+        self._seals = seals_of(found)
+        self._generation = max((part.generation for part in self._parts.values()), default=0)
+        self._names: dict[str, str] | None = {} if is_new else None
+
+    def begin(self, number: int) -> None:
+        """Called with each chunk's number: the first one again means that all of it comes again."""
+        is_begun = any(
+            part.generation == self._generation and 0 < part.number < SEAL_NUMBER
+            for part in self._parts.values()
+        )
+        if number == 0 and (is_begun or self._generation in self._seals):
+            self._generation += 1
 
     # --- parts ------------------------------------------------------------------------------------
 
@@ -64,24 +84,58 @@ class Target:
         self._put(kind, number, "parquet", batch_bytes(batch))
 
     def _put(self, kind: str, number: int, suffix: str, content: bytes) -> None:
-        """A chunk that an earlier generation holds already is a repeated one, not a new one."""
-        for earlier in range(self.generation):
-            path = part_path(kind, earlier, number, suffix)
-            held = self._folder.blob(Entry(path, None))
-            if held.open is not None and held.size in (None, len(content)):
-                try:
-                    with held.open() as source:
-                        if source.read() == content:
-                            return
-                except (FileNotFoundError, RunMissing):
-                    continue
-        path = part_path(kind, self.generation, number, suffix)
+        path = part_path(kind, self._generation, number, suffix)
         self._folder.replace(path, io.BytesIO(content))
+        self._parts[path] = Part(kind, self._generation, number, Entry(path, len(content)))
 
-    def seal(self) -> None:
-        """Name all parts, so that one that goes missing is noticed."""
-        tree = seal_tree(self._folder.walk(BUNDLE))
-        self._folder.replace(seal_path(self.generation), io.BytesIO(tree_bytes(tree)))
+    def seal(self, header: Tree) -> None:
+        """Name all parts of this sending: from here on they count, and no others."""
+        self.put_tree("header", SEAL_NUMBER, header)
+        current = [p for p in self._parts.values() if p.generation == self._generation]
+        tree = seal_tree(sorted(current, key=lambda part: part.order))
+        self._folder.replace(seal_path(self._generation), io.BytesIO(tree_bytes(tree)))
+
+    def clear(self) -> None:
+        """Remove what earlier sendings left."""
+        for part in self._parts.values():
+            if part.generation != self._generation:
+                self._folder.remove(part.entry.path)
+        for generation, entry in self._seals.items():
+            if generation != self._generation:
+                self._folder.remove(entry.path)
+
+    def superseded(self) -> Iterator[Batch]:
+        """Rows and params of earlier sendings that this one no longer has."""
+        earlier = [p for p in self._parts.values() if p.generation < self._generation]
+        if not earlier:
+            return
+        current = [p for p in self._parts.values() if p.generation == self._generation]
+        kept = sorted_hashes(points.fingerprints() for points in self._points_in(current))
+        for points in self._points_in(earlier):
+            stale = ~contains(kept, points.fingerprints())
+            if stale.any():
+                yield Batch(points=points.take(stale))
+        params = self._params_in(earlier)
+        for name in self._params_in(current):
+            params.pop(name, None)
+        if params:
+            yield Batch(params=params)
+
+    def _points_in(self, parts: Sequence[Part]) -> Iterator[NativePoints]:
+        for part in parts:
+            if part.kind == "points":
+                for batch in read_batches(self._folder.blob(part.entry), POINTS, BATCH_ROWS):
+                    yield self.native_points(batch)
+
+    def _params_in(self, parts: Sequence[Part]) -> dict[str, str]:
+        found = {}
+        for part in parts:
+            if part.kind == "attributes":
+                trees = cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
+                for attribute in map(codec.attribute_of, trees):
+                    if attribute.role == "config":
+                        found[param_name(attribute)] = spelled(attribute.value)
+        return found
 
     # --- series and points ------------------------------------------------------------------------
 
@@ -99,7 +153,7 @@ class Target:
         """Also the series that another process declared before it was interrupted."""
         if self._names is None:
             self._names = {}
-            for part in parts_of(self._folder.walk(BUNDLE)):
+            for part in self._parts.values():
                 if part.kind == "series":
                     trees = cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
                     for one in map(codec.series_of, trees):

@@ -110,6 +110,14 @@ class VendorBackend:
             for start in range(0, len(metrics), _METRICS):
                 self._store.log_batch(run_id, metrics[start : start + _METRICS], [], [])
 
+    def forget(self, run_id: str, batch: Batch) -> None:
+        """MLflow's interface cannot remove a metric's row or a param."""
+        raise Refused(
+            "the run in MLflow holds rows that the source no longer has, and cannot lose them",
+            where=f"{self._where} ({run_id})",
+            hint=f"mlflow runs delete --run-id {run_id}, then push again",
+        )
+
     def finish(self, run_id: str, native: NativeRun) -> None:
         """`update_run_info`, then the tags: the mark is the last thing that is written."""
         from mlflow.entities import RunStatus

@@ -32,8 +32,6 @@ from runferry.writers.mlflow.target import Target
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SEAL_HEADER = 99_999_999  # after the header of any chunk
-
 
 class MlflowWriter:
     """Writes into `sqlite:///runs.db`, `http://…`, any other SQL URI."""
@@ -61,7 +59,9 @@ class MlflowWriter:
         native = replace(native, tags={**native.tags, **self._parent_tag(run)})
         own = run.key.run_id if run.key.tracker == TRACKER else None
         remote = RemoteId(self._backend.create(native, [own, uid] if own else [uid]))
-        self._target(remote).put_tree("header", 0, codec.run_tree(run))
+        target = Target(self._backend.folder(remote), is_new=True)
+        target.put_tree("header", 0, codec.run_tree(run))
+        self._targets[remote] = target
         for child in self._backend.find(PARENT_UID_TAG, uid):
             self._backend.log(child, Batch(tags={PARENT_TAG: remote}))
         return remote
@@ -79,6 +79,7 @@ class MlflowWriter:
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """MLflow's own rows first, then the part of the bundle: where that is, they are."""
         target = self._target(remote)
+        target.begin(number)
         match chunk:
             case Points(batch):
                 exact = conform(batch, POINTS)
@@ -108,13 +109,14 @@ class MlflowWriter:
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The header and the list of parts, then status, end time and mark in one step."""
         target = self._target(remote)
-        target.put_tree("header", _SEAL_HEADER, codec.run_tree(run))
-        target.seal()
+        for batch in target.superseded():
+            self._backend.forget(remote, batch)
+        target.seal(codec.run_tree(run))
         uid = Uid(self._backend.run(remote).tags[UID_TAG])
         native = as_native(run, uid)
-        mark = {SEALED_TAG: str(target.generation + 1)}
-        tags = {**native.tags, **self._parent_tag(run), **mark}
+        tags = {**native.tags, **self._parent_tag(run), SEALED_TAG: "1"}
         self._backend.finish(remote, replace(native, tags=tags))
+        target.clear()
         del self._targets[remote]
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
@@ -140,8 +142,5 @@ class MlflowWriter:
 
     def _target(self, remote: RemoteId) -> Target:
         if remote not in self._targets:
-            sealed = self._backend.run(remote).tags.get(SEALED_TAG, "0")
-            self._targets[remote] = Target(
-                self._backend.folder(remote), int(sealed) if sealed.isdigit() else 0
-            )
+            self._targets[remote] = Target(self._backend.folder(remote))
         return self._targets[remote]

@@ -1,0 +1,104 @@
+"""Queries answer right, over what the commits name and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow.parquet as pq
+import pytest
+from tests.archive.runs import Row, archived, batch_of, bits_of, run_named
+from tests.archive.test_content import everything
+
+from runferry.archive import catalog
+from runferry.archive.catalog import Catalog
+from runferry.archive.store import Archive
+from runferry.chunks import Points
+
+
+def noisy(start: int = 0) -> list[Row]:
+    values = [1.0, math.nan, 250.0, -math.inf, math.inf, 3.0]
+    return [
+        Row("loss", start + n, start + n, bits=bits_of(values[n % len(values)]))
+        for n in range(6_000)
+    ]
+
+
+def one(archive: Archive, query: str) -> object:
+    return archive.sql().execute(query).fetchone()
+
+
+def test_queries_about_nan_are_right(archive: Archive) -> None:
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()))])
+    assert one(archive, "select count(*) from points where isnan(value)") == (1000,)
+    assert one(archive, "select sum(isnan(value)::int) from points") == (1000,)
+    assert one(archive, "select count(*) from points where value > 100 and not isnan(value)") == (
+        2000,
+    )
+    # DuckDB, like Postgres, holds NaN to be the greatest
+    assert one(archive, "select count(*) from points where value > 100") == (3000,)
+    assert one(archive, "select count(*) from points where value = 'inf'") == (1000,)
+    uid = record.run.uid
+    assert one(archive, f"select count(*) from points where uid = '{uid}'") == (6000,)
+
+
+def test_superseded_segments_are_not_queried(archive: Archive) -> None:
+    archived(archive, run_named("r"), [Points(batch_of(noisy()))])
+    archived(archive, run_named("r"), [Points(batch_of(noisy()[:10]))])
+    assert one(archive, "select count(*) from points") == (10,)
+
+
+@pytest.mark.parametrize("table", ["texts", "histograms", "media", "console", "raw", "series",
+                                   "files", "artifacts", "documents", "attributes", "losses",
+                                   "runs", "points"])  # fmt: skip
+def test_every_view_exists_with_and_without_rows(archive: Archive, table: str) -> None:
+    empty = archive.sql().sql(f"select * from {table}")
+    assert empty.fetchall() == []
+    archived(archive, run_named("all"), everything())
+    full = archive.sql().sql(f"select * from {table}")
+    assert full.columns == empty.columns
+    assert len(full.fetchall()) == {
+        "media": 2, "files": 3, "attributes": 6, "points": 0, "series": 3,
+    }.get(table, 1)  # fmt: skip
+
+
+def test_points_join_runs_and_series(archive: Archive) -> None:
+    for name in ("r1", "r2"):
+        archived(archive, run_named(name), [Points(batch_of(noisy()[:6]))])
+    found = archive.sql().sql(
+        "select r.run_id, s.nan, count(*) from runs r join series s using (uid)"
+        " join points p using (uid, key) group by all order by 1"
+    )
+    assert found.fetchall() == [("r1", 1, 6), ("r2", 1, 6)]
+
+
+def test_the_catalog_is_only_a_cache(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "_WORTH_WRITING", 2)
+    for name in ("r1", "r2", "r3"):
+        archived(archive, run_named(name), [Points(batch_of(noisy()[:6]))])
+    assert list(Catalog(archive).records()) == list(archive.records())
+    (cached,) = (archive.path / "catalog").iterdir()
+    archived(archive, run_named("r2"), [Points(batch_of(noisy()[:4]))])
+    assert list(Catalog(archive).records()) == list(archive.records())
+    cached.write_bytes(b"damaged")
+    assert list(Catalog(archive).records()) == list(archive.records())
+    assert [path.name for path in (archive.path / "catalog").iterdir()] == ["runs-2.parquet"]
+
+
+def test_segments_are_encoded_as_the_layout_says(archive: Archive) -> None:
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()))])
+    file = pq.ParquetFile(archive.path / record.segments[0].path)
+    group = file.metadata.row_group(0)
+    columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert not columns["value"].is_stats_set
+    assert columns["seq"].is_stats_set
+    assert {column.compression for column in columns.values()} == {"ZSTD"}
+    assert "DELTA_BINARY_PACKED" in columns["step"].encodings
+    assert "DELTA_BINARY_PACKED" in columns["seq"].encodings
+    assert "BYTE_STREAM_SPLIT" in columns["value"].encodings
+    assert "BYTE_STREAM_SPLIT" in columns["time"].encodings
+    assert columns["key"].has_dictionary_page
+    schema = file.schema_arrow
+    assert str(schema.field("key").type) == "string"
+    assert str(schema.field("kind").type) == "string"
+    assert str(schema.field("time").type) == "timestamp[us, tz=UTC]"
+    assert str(schema.field("time_ns").type) == "int16"

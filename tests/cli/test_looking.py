@@ -1,0 +1,223 @@
+"""ls, inspect, formats, settings, sql, compact, vacuum on an archive of nasty runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Caller, in_new_process
+
+from runferry.archive.store import Archive
+
+
+def widest(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(line) for line in text.splitlines()), default=0)
+
+
+def test_ls_has_one_line_a_run_and_fits(runferry: Caller, nasty: Path) -> None:
+    listed = runferry("ls", nasty)
+    lines = listed.out.splitlines()
+    ids = {record.run.key.run_id for record in Archive.open(nasty).records()}
+    assert listed.code == 0
+    assert len(lines) == len(ids) + 1
+    assert {line.split()[0] for line in lines[1:]} == ids
+    assert widest(listed.out) <= 80
+    assert listed.err == ""
+
+
+def test_ls_json_says_the_same_and_more(runferry: Caller, nasty: Path) -> None:
+    runs = {run["run_id"]: run for run in runferry("ls", nasty, "--json").json["runs"]}
+    assert runs["values"]["series"] == 5
+    assert runs["values"]["points"] == 25
+    assert runs["values"]["started"] == "2023-11-14T22:13:20.000000000Z"
+    assert runs["times"]["started"].startswith("1969-12-31T23:59:59")
+
+
+def test_filters_leave_what_matches_all_of_them(runferry: Caller, nasty: Path) -> None:
+    def ids(*filters: str) -> set[str]:
+        return {run["run_id"] for run in runferry("ls", nasty, "--json", *filters).json["runs"]}
+
+    assert ids("--run", "values") == {"values"}
+    assert ids("--run", "val*", "--run", "steps") == {"values", "steps"}
+    assert ids("--run", "values", "--project", "elsewhere") == set()
+    assert "values" in ids("--since", "2023-11-14")
+    assert "values" not in ids("--until", "2023-11-14T22:13:20+00:00")
+    assert "values" in ids("--until", "2023-11-14T22:13:21+00:00")
+    assert "times" not in ids("--since", "1970-01-01")
+
+
+def test_a_naive_date_is_read_in_the_timezone(runferry: Caller, nasty: Path) -> None:
+    filters = ("--run", "values", "--since", "2023-11-14T23:00:00", "--json")
+    assert runferry("ls", nasty, *filters).json["runs"] == []
+    assert runferry("ls", nasty, *filters, "--timezone", "Europe/Berlin").json["runs"] != []
+
+
+def test_a_date_that_is_none_is_refused(runferry: Caller, nasty: Path) -> None:
+    refused = runferry("ls", nasty, "--since", "yesterday")
+    assert refused.code == 2
+    assert "--since" in refused.err
+
+
+def test_inspect_shows_series_with_what_is_odd(runferry: Caller, nasty: Path) -> None:
+    shown = runferry("inspect", nasty, "--run", "values")
+    assert shown.code == 0
+    assert "3 NaN, 1 +Inf, 1 -Inf" in shown.out
+    assert widest(shown.out) <= 80
+
+
+def test_inspect_json_keeps_apart_what_json_cannot(runferry: Caller, nasty: Path) -> None:
+    (run,) = runferry("inspect", nasty, "--run", "attributes", "--json").json["runs"]
+    values = {tuple(a["path"]): a["value"] for a in run["attributes"] if a["role"] == "config"}
+    assert values["nan",] == {"$float": "nan"}
+    assert values["nan as text",] == "NaN"
+    assert values["one",] == 1
+    assert values["one as bool",] is True
+    assert values["none",] is None
+
+
+def test_no_name_from_the_data_drives_the_terminal(runferry: Caller, nasty: Path) -> None:
+    shown = runferry("inspect", nasty, "--run", "names").out
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert "tab\\tand null\\x00byte" in shown
+
+
+def test_every_command_prints_nothing_but_json(runferry: Caller, nasty: Path) -> None:
+    for args in (
+        ("ls", nasty),
+        ("inspect", nasty),
+        ("formats",),
+        ("settings",),
+        ("sql", nasty, "select * from runs"),
+        ("compact", nasty),
+        ("vacuum", nasty),
+        ("pull", nasty, "copy"),
+    ):
+        answer = runferry(*args, "--json")
+        assert answer.code in (0, 3), answer.err
+        assert answer.json["schema"] == 1
+
+
+def test_sql_answers_with_typed_values(runferry: Caller, nasty: Path) -> None:
+    query = (
+        "select 1::bigint, 'NaN'::double, '-inf'::double, null, 'a', 1.5::decimal(4,2), "
+        "timestamptz '2020-01-01 00:00:00+00', [1, 2], {'a': 1}, 'b'::blob"
+    )
+    (row,) = runferry("sql", nasty, query, "--json").json["rows"]
+    assert row == [
+        1,
+        {"$float": "nan"},
+        {"$float": "-inf"},
+        None,
+        "a",
+        "1.50",
+        {"$time": "2020-01-01T00:00:00+00:00"},
+        [1, 2],
+        {"a": 1},
+        {"$bytes": "Yg=="},
+    ]
+
+
+def test_sql_says_how_many_rows_it_does_not_show(runferry: Caller, nasty: Path) -> None:
+    shown = runferry("sql", nasty, "select * from range(25)", "--limit", "10")
+    assert len(shown.out.splitlines()) == 11
+    assert "15 more rows" in shown.err
+    whole = runferry("sql", nasty, "select * from range(25)", "--limit", "10", "--json")
+    assert len(whole.json["rows"]) == 25
+
+
+@pytest.mark.parametrize("query", ["selec", "select cast('a' as int)", "copy"])
+def test_a_query_that_fails_is_a_usage_error(runferry: Caller, nasty: Path, query: str) -> None:
+    failed = runferry("sql", nasty, query)
+    assert failed.code == 2
+    assert failed.err.startswith("error: ")
+    assert "hint: " in failed.err
+    assert failed.out == ""
+
+
+def test_formats_names_every_tracker(runferry: Caller) -> None:
+    found = runferry("formats", "--json").json
+    assert {"archive", "mlflow", "wandb"} <= set(found["readers"])
+    assert set(found["writers"]["archive"].values()) == {"kept"}
+    assert widest(runferry("formats").out) <= 80
+
+
+def test_settings_tell_their_origin_and_no_password(runferry: Caller) -> None:
+    Path("runferry.toml").write_text('workers = 3\nproxy = "http://me:pw@proxy:1"\n')
+    found = runferry("settings", "--allow", "dropped", "--json", RUNFERRY_TIMEOUT="7").json
+    values = found["settings"]
+    assert values["workers"] == {"value": "3", "from": "runferry.toml, line 1"}
+    assert values["proxy"]["value"] == "http://proxy:1"
+    assert values["timeout"] == {"value": "7", "from": "the environment"}
+    assert values["allow"] == {"value": "dropped", "from": "the command line"}
+    assert values["ca_bundle"] == {"value": None, "from": "default"}
+
+
+def test_a_bad_setting_is_a_usage_error_that_names_its_line(runferry: Caller) -> None:
+    Path("runferry.toml").write_text("\nworker = 3\n")
+    failed = runferry("settings")
+    assert failed.code == 2
+    assert "runferry.toml, line 2" in failed.err
+    assert "did you mean `workers`?" in failed.err
+
+
+def test_an_error_is_what_where_empty_line_hint(runferry: Caller) -> None:
+    failed = runferry("ls", "nowhere")
+    assert failed.code == 1
+    assert failed.err.startswith("error: no such file or folder: nowhere\n\nhint: ")
+    assert "Traceback" not in failed.err
+    told = runferry("ls", "nowhere", "--json")
+    assert told.code == 1
+    assert told.json["error"]["kind"] == "NotFound"
+    assert told.json["exit_code"] == 1
+
+
+def test_very_verbose_adds_the_traceback_and_the_log_file_has_it(runferry: Caller) -> None:
+    failed = runferry("ls", "nowhere", "-vv", "--log-file", "run.log")
+    assert "Traceback" in failed.err
+    assert "Traceback" in Path("run.log").read_text()
+
+
+def test_quiet_leaves_data_and_errors(runferry: Caller, nasty: Path) -> None:
+    shown = runferry("sql", nasty, "select * from range(25)", "--limit", "10", "-q")
+    assert shown.err == ""
+    assert runferry("ls", "nowhere", "-q").err.startswith("error: ")
+
+
+def test_colour_only_where_it_is_wanted(runferry: Caller, nasty: Path) -> None:
+    assert "\x1b" not in runferry("ls", nasty).out
+    assert "\x1b[1m" in runferry("ls", nasty, "--color", "always").out
+    assert "\x1b" not in runferry("ls", nasty, "--color", "never").out
+
+
+def test_a_stream_that_has_no_unicode_gets_escapes(nasty: Path) -> None:
+    for args in (("ls", nasty), ("inspect", nasty, "--run", "names"), ("inspect", nasty, "--json")):
+        shown = in_new_process(*args, PYTHONIOENCODING="ascii")
+        assert shown.code == 0, shown.err
+        assert shown.out.isascii()
+
+
+def test_a_reader_that_goes_away_is_no_error(nasty: Path) -> None:
+    import subprocess
+
+    from tests.cli.calling import command, environment
+
+    with subprocess.Popen(
+        command("sql", nasty, "select * from range(1000000)", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_compact_and_vacuum_say_what_they_did(runferry: Caller, nasty: Path) -> None:
+    assert "0 runs compacted" in runferry("compact", nasty).out
+    assert runferry("vacuum", nasty, "--grace", "0").out.startswith("0 files removed")
+    assert runferry("compact").code == 1  # no ./.runferry here
+    assert runferry("compact", "--archive", nasty).code == 0

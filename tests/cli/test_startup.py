@@ -1,0 +1,77 @@
+"""`runferry --help` costs next to nothing, because it imports next to nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Caller, command, environment, in_new_process
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("pyarrow", "duckdb", "httpx", "rich", "mlflow", "wandb", "numpy", "pandas", "yaml", "ssl")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["convert", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    script = (
+        "import sys, runferry.cli\n"
+        f"sys.argv = ['runferry', *{args!r}]\n"
+        "try: runferry.cli.main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    assert not set(done.stderr.split()) & set(HEAVY)
+
+
+def test_help_takes_little_processor_time() -> None:
+    resource = pytest.importorskip("resource")
+    spent = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command("--help"), stdout=subprocess.DEVNULL, env=environment(), check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.3  # 0.15 on a quiet machine; bench/ measures that
+
+
+def test_every_verb_is_listed_and_has_help_that_fits(runferry: Caller) -> None:
+    listed = runferry("--help").out
+    verbs = "convert pull push plan verify ls inspect records formats settings compact vacuum sql"
+    for verb in verbs.split():
+        assert f"\n  {verb} " in listed
+        told = runferry(verb, "--help")
+        assert told.code == 0
+        assert all(len(line) <= 80 for line in told.out.splitlines())
+        for option in ("--json", "--verbose", "--quiet", "--log-file", "--color"):
+            assert option in told.out
+    shown = listed.split("Commands:\n")[1].split("\n\n")[0]
+    assert [line.split()[0] for line in shown.splitlines()] == verbs.split()
+    assert "..." not in shown
+
+
+def test_the_version_is_stated_once_and_told_everywhere(runferry: Caller) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]
+    assert project["version"] == cargo["version"]
+    assert runferry("--version").out == f"runferry {project['version']}\n"
+
+
+def test_an_unknown_verb_or_option_is_a_usage_error(runferry: Caller) -> None:
+    assert runferry("covert").code == 2
+    assert runferry("ls", "--jsn", ".").code == 2
+    assert runferry("ls").code == 2
+
+
+def test_completion_is_offered() -> None:
+    shown = in_new_process("--show-completion", "bash", SHELL="/bin/bash")
+    assert "runferry" in shown.out or "RUNFERRY" in shown.out

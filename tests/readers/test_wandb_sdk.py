@@ -1,0 +1,60 @@
+"""Runs made by the real client, read back and compared to what was logged."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from wandb_runs import Gathered, gather_all, gather_one
+from wandb_sdk_checks import check_all, only_database
+from wandb_sdk_script import STEPS
+
+wandb = pytest.importorskip("wandb")
+SCRIPT = Path(__file__).with_name("wandb_sdk_script.py")
+
+
+def logged(mode: str, home: Path) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(SCRIPT), mode, str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 or mode == "killed", done.stderr
+    return home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return logged("full", tmp_path_factory.mktemp("sdk"))
+
+
+def test_what_was_logged_is_what_is_read(home: Path) -> None:
+    check_all(gather_one(home), wandb.__version__)
+
+
+def test_the_file_alone_tells_the_same_rows(home: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "run-run1.wandb"
+    alone.write_bytes(only_database(home).read_bytes())
+    with_folder, without = gather_one(home), gather_one(alone)
+    for table in ("points", "texts", "histograms", "console"):
+        assert repr(without.rows(table)) == repr(with_folder.rows(table))  # NaN is not NaN
+    assert without.header == with_folder.header
+    assert all(item.blob.is_missing for item in without.media)
+    assert without.files["model.ckpt"].blob.is_missing
+
+
+def test_a_killed_run_is_incomplete_and_has_what_was_written(tmp_path: Path) -> None:
+    found: list[Gathered] = gather_all(logged("killed", tmp_path))
+    (one,) = found
+    assert not one.header.complete
+    assert one.header.state == "unknown"
+    values = one.values("loss")
+    assert values == [1 / (step + 1) for step in range(len(values))]
+
+
+def test_a_resumed_run_is_one_run_with_steps_that_go_on(tmp_path: Path) -> None:
+    (found,) = gather_all(logged("resumed", tmp_path))
+    rows = found.points("loss")
+    assert [row["value"] for row in rows] == [0.0, 1.0, 2.0, 3.0, 100.0, 101.0, 102.0, 103.0]
+    assert [row["step"] for row in rows] == list(range(2 * STEPS))
+    assert found.codes() == {"rebased-steps", "file-name"}  # two folders, each with its files

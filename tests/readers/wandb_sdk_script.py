@@ -1,0 +1,102 @@
+"""Logs with whatever wandb is installed; run by tests in a process, and a version, of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+STEPS = 4
+
+
+def main(mode: str, home: Path) -> None:
+    silence(home)
+    import wandb
+
+    settings: dict[str, Any] = {"dir": str(home), "project": "proj", "id": "run1", "name": "shown"}
+    if mode == "resume":
+        settings["resume"] = "allow"
+    if mode == "resumed":
+        for part in range(2):
+            with_resume = {**settings, "resume": "allow", "reinit": True}
+            run = wandb.init(**with_resume)
+            for step in range(STEPS):
+                run.log({"loss": float(part * 100 + step)})
+            run.finish()
+        return
+    config = {"lr": 0.1, "net": {"deep": [1, 2], "none": {}}, "dotted.key": None, "b": True}
+    more = {"tags": ["t1", "t2"], "notes": "noted", "group": "g", "job_type": "train"}
+    run = wandb.init(**settings, config=config, **more)
+    run.define_metric("val/*", step_metric="epoch")
+    run.define_metric("loss", summary="min")
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+    for step in range(STEPS):
+        run.log(scalars(step))
+    if mode == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    for step in range(STEPS):
+        run.log(media(wandb, step))
+    artifact(wandb, run, home)
+    (home / "model.ckpt").write_text("weights")
+    run.save(str(home / "model.ckpt"), base_path=str(home))
+    run.config.update({"late": [1, None]})
+    run.summary["best"] = {"step": 2, "of": None}
+    run.log({"skipped": 1}, step=50)
+    run.finish(exit_code=3)
+
+
+def scalars(step: int) -> dict[str, Any]:
+    return {
+        "loss": 1 / (step + 1),
+        "epoch": step // 2,
+        "val/acc": float("nan"),
+        "inf": float("-inf"),
+        "big": 2**53 + 1 + step,
+        "flag": step % 2 == 0,
+        "note": f"n{step} ünïcode",
+        "nested": {"a.b": step, "deep": {"x": 0.5}},
+        "list": [1, float("nan"), "x"],
+    }
+
+
+def media(wandb: Any, step: int) -> dict[str, Any]:
+    import numpy as np
+
+    pixels = np.full((4, 6, 3), step, dtype="uint8")
+    counts = np.array([1, 2, 3]), np.array([0.0, 0.5, 1.0, 2.0])
+    return {
+        "hist": wandb.Histogram(np_histogram=counts),
+        "image": wandb.Image(pixels, caption=f"c{step}"),
+        "images": [wandb.Image(pixels, caption="one"), wandb.Image(pixels + 1)],
+        "html": wandb.Html(f"<b>{step}</b>", inject=False),
+        "table": wandb.Table(columns=["a", "b"], data=[[step, "x"]]),
+    }
+
+
+def artifact(wandb: Any, run: Any, home: Path) -> None:
+    (home / "member.txt").write_text("member")
+    made = wandb.Artifact("things", "dataset", metadata={"k": [1]})
+    made.add_file(str(home / "member.txt"), name="in/member.txt")
+    made.add_reference((home / "member.txt").as_uri(), name="there")
+    run.log_artifact(made, aliases=["best"])
+
+
+def silence(home: Path) -> None:
+    os.environ.update(
+        WANDB_MODE="offline",
+        WANDB_SILENT="true",
+        WANDB_ERROR_REPORTING="false",
+        WANDB_DISABLE_GIT="true",
+        WANDB_DISABLE_CODE="true",
+        WANDB__DISABLE_STATS="false",
+        WANDB_DATA_DIR=str(home / "data"),
+        WANDB_CACHE_DIR=str(home / "cache"),
+        WANDB_CONFIG_DIR=str(home / "config"),
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
