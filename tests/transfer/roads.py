@@ -109,9 +109,19 @@ class Curve:
 
     run: Run = field(default_factory=lambda: header("curve"))
 
-    def sample(self, rows: int, *, keys: tuple[str, ...] = ("loss", "acc"), at: int = 0) -> Sample:
+    def sample(
+        self,
+        rows: int,
+        *,
+        ended: tuple[int, ...] = (),
+        keys: tuple[str, ...] = ("loss", "acc"),
+        at: int = 0,
+    ) -> Sample:
+        """So many steps; `ended` are those at which it had ended before, and then went on."""
         recording = Recording(self.run)
         for step in range(rows):
+            if step in ended:
+                recording.put(chunks.Header(self.run)).checkpoint()
             values = {key: float(step) + at + number / 8 for number, key in enumerate(keys)}
             recording.log(values, step=step, time_ns=1_700_000_000_000_000_000 + step * 1_000_000)
             if step % 10 == 9:

@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import pytest
+from tests.transfer.roads import archive_of, arrived, push_to, verify_with
 
 from runferry.testing.reference import StrictWriter
 from runferry.testing.samples import all_samples
-from tests.transfer.roads import arrived, archive_of, push_to, verify_with
 
 
 def test_everything_arrives_and_a_second_push_moves_nothing(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     plan TEXT NOT NULL,
     generation INTEGER NOT NULL,
     sent INTEGER NOT NULL,
+    base INTEGER NOT NULL,
     digest TEXT NOT NULL,
     segments TEXT NOT NULL,  -- JSON list of hashes
     losses TEXT NOT NULL,    -- JSON list of [code, fate, where, count, detail]
@@ -49,6 +50,7 @@ class Delivery:
     plan: str  # hash of the plan it is sent under
     generation: int  # of the archive's record that is being sent
     sent: int = 0  # chunks that are known to have arrived
+    base: int = 0  # number of the first chunk of what is being sent; growth counts on
     digest: str = ""  # of the record's content that is being sent
     segments: tuple[str, ...] = ()  # content hashes of the segments that a sealed push carried
     losses: tuple[Loss, ...] = field(default=())  # reported while sending
@@ -73,14 +75,14 @@ class Ledger:
             if connection is None:
                 return None
             row = connection.execute(
-                "SELECT stage, remote, plan, generation, sent, digest, segments, losses"
+                "SELECT stage, remote, plan, generation, sent, base, digest, segments, losses"
                 " FROM deliveries"
                 " WHERE uid = ? AND destination = ?",
                 (uid, destination),
             ).fetchone()
         if row is None:
             return None
-        stage, remote, plan, generation, sent, digest, segments, losses = row
+        stage, remote, plan, generation, sent, base, digest, segments, losses = row
         return Delivery(
             uid,
             destination,
@@ -89,6 +91,7 @@ class Ledger:
             plan,
             generation,
             sent,
+            base,
             digest,
             tuple(json.loads(segments)),
             tuple(loss_from_json(loss) for loss in json.loads(losses)),
@@ -104,6 +107,7 @@ class Ledger:
             delivery.plan,
             delivery.generation,
             delivery.sent,
+            delivery.base,
             delivery.digest,
             json.dumps(delivery.segments),
             json.dumps([loss_to_json(loss) for loss in delivery.losses]),
@@ -111,7 +115,7 @@ class Ledger:
         with self._opened() as connection:
             if connection is not None:
                 connection.execute(
-                    "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?,?,?,?)", row
+                    "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?,?,?,?,?)", row
                 )
 
     def forget(self, uid: Uid, destination: str) -> None:

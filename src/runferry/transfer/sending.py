@@ -66,6 +66,7 @@ class Start:
 
     remote: RemoteId
     status: Status
+    base: int = 0  # the number of the first chunk; a run that has grown counts on
     first: int = 0  # the number of the first chunk that has not arrived
     skip: tuple[Segment, ...] = ()  # of a run that has grown: what is there
     is_sealed: bool = False  # nothing is missing
@@ -93,7 +94,7 @@ class Sending:
         """Send what is missing, and seal. Raises PlanChanged, Conflict, what the writer raises."""
         start = self._start()
         if start.is_sealed:
-            self._put(start, "sealed", 0)
+            self._put(start, "sealed", sum(1 for _ in self._outgoing(start)))
             return self._outcome(start, 0, 0)
         try:
             sent, rows, size_bytes = self._send(start)
@@ -158,9 +159,10 @@ class Sending:
     ) -> Start:
         remote, status = RemoteId(delivery.remote), _status(skip)
         if self._resend == "harmless":
-            return Start(remote, status, delivery.sent, skip)
+            return Start(remote, status, delivery.base, delivery.sent, skip)
         if self._resend == "continue" and stored is not None and stored.chunks is not None:
-            return Start(remote, status, stored.chunks, skip)
+            first = max(stored.chunks, delivery.base)
+            return Start(remote, status, delivery.base, first, skip)
         if self._resend == "atomic" and stored is not None and stored.is_sealed:
             return self._created(status)  # what stands there stays until it is replaced whole
         return self._afresh(remote, status)
@@ -175,7 +177,7 @@ class Sending:
             return self._created("replaced")
         is_beginning = is_prefix and has_rules and is_chosen_alike
         if is_beginning and (self._plan.order == "any" or self._is_later(sent)):
-            return self._begun(Start(remote, "grown", 0, sent))
+            return self._begun(Start(remote, "grown", delivery.sent, delivery.sent, sent))
         raise Conflict(
             "what was sent of this run is no longer the beginning of what is here",
             where=f"{self._trip.destination} ({remote})",
@@ -227,9 +229,8 @@ class Sending:
     # --- sending ----------------------------------------------------------------------------------
 
     def _send(self, start: Start) -> tuple[int, int, int]:
-        source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
-        number, rows, size_bytes, said = 0, 0, 0, time.monotonic()
-        for number, chunk in enumerate(outgoing(source, self._plan)):
+        number, rows, size_bytes, said = start.base, 0, 0, time.monotonic()
+        for number, chunk in enumerate(self._outgoing(start), start.base):
             if number < start.first:
                 continue
             if self._trip.stop.is_set:
@@ -243,6 +244,10 @@ class Sending:
                 self._put(start, "sending", number + 1)
                 said = time.monotonic()
         return number + 1, rows, size_bytes
+
+    def _outgoing(self, start: Start) -> Iterator[Chunk]:
+        source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
+        return outgoing(source, self._plan)
 
     def _append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         if self._resend == "atomic":  # authored on this machine: nothing to wait for
@@ -280,6 +285,7 @@ class Sending:
                 plan=self._plan.hash,
                 generation=self._record.generation,
                 sent=sent,
+                base=start.base,
                 digest=self._content,
                 segments=tuple(segments),
                 losses=self._losses,
