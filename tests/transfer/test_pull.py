@@ -16,8 +16,9 @@ from runferry.chunks import Chunk
 from runferry.errors import NoSpace
 from runferry.model import Cursor, Run
 from runferry.ports import Location, ReadOptions
+from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import all_samples, plain
+from runferry.testing.samples import all_samples, header, plain
 from runferry.transfer.progress import StopToken
 from runferry.transfer.pull import check_space, pull
 from runferry.transfer.selection import Selection
@@ -67,11 +68,11 @@ def test_a_second_pull_of_the_same_moves_nothing(tmp_path: Path, archive: Archiv
     source = record(all_samples(keys=20), tmp_path / "source")
     first = watched(source, archive)
     assert set(first.counts) == {"new"}
-    before = {found.run.uid: found for found in archive.records()}
+    before = {found.run.uid: repr(found) for found in archive.records()}
     second = watched(source, archive)
     assert second.counts == {"unchanged": len(before)}
     assert sum(outcome.rows for outcome in second.outcomes) == 0
-    assert {found.run.uid: found for found in archive.records()} == before
+    assert {found.run.uid: repr(found) for found in archive.records()} == before
 
 
 def test_a_run_that_grew_is_read_from_where_the_last_pull_ended(
@@ -86,6 +87,15 @@ def test_a_run_that_grew_is_read_from_where_the_last_pull_ended(
     at_once = archive_of([Curve().sample(60, ended=(25,))], tmp_path / "once")
     assert archived(archive) == archived(at_once)
     assert {r.digest for r in archive.records()} == {r.digest for r in at_once.records()}
+
+
+def test_series_stand_in_the_order_in_which_they_came(tmp_path: Path, archive: Archive) -> None:
+    recording = Recording(header("growing")).log({"loss": 1.0}, step=0).checkpoint()
+    pull_from(record([Sample(recording.run, recording.sample().chunks)], tmp_path / "s"), archive)
+    recording.log({"LOSS": 2.0, "loss": 3.0}, step=1)
+    pull_from(record([recording.sample()], tmp_path / "s"), archive)
+    (found,) = archive.records()
+    assert [series.key for series in archive.series(found)] == ["loss", "LOSS"]
 
 
 def test_killed_at_every_chunk_then_pulled_again_equals_one_clean_pull(tmp_path: Path) -> None:
