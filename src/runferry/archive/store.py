@@ -22,7 +22,6 @@ from runferry.archive.layout import (
 from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
 from runferry.archive.record import RunRecord, Segment, record_from_bytes
-from runferry.archive.segments import ROW_GROUP
 from runferry.chunks import Chunk
 from runferry.errors import Corrupt, NewerFormat, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
 
 RESERVE = 64 << 20
+SEGMENT_ROWS = 1 << 19  # two of them, one filled and one written, keep an import below 300 MB
 
 
 class Archive:
@@ -49,7 +49,7 @@ class Archive:
     def __init__(self, path: Path, *, reserve: int = RESERVE) -> None:
         self.path = path
         self.reserve = reserve
-        self.segment_rows = ROW_GROUP
+        self.segment_rows = SEGMENT_ROWS
         self._ledger: Ledger | None = None
 
     @classmethod
