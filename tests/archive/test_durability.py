@@ -254,6 +254,23 @@ def test_vacuum_removes_what_is_superseded_and_spares_what_is_being_written(
     assert archive.vacuum(grace_seconds=0).files == 0
 
 
+def test_a_removed_run_is_gone_and_the_others_stay(archive: Archive) -> None:
+    file = File("f", "other", Blob.from_bytes(b"shared"))
+    gone, kept = (
+        archived(archive, run_named(name), [Points(batch_of(rows(9))), file])
+        for name in ("gone", "kept")
+    )
+    with archive.draft(gone.run), pytest.raises(Locked):
+        archive.remove(gone.run.uid)
+    archive.remove(gone.run.uid)
+    archive.remove(gone.run.uid)
+    assert list(archive.records()) == [kept]
+    archive.vacuum(grace_seconds=0)
+    archive.check(kept)
+    assert len([path for path in archive.path.rglob("*") if path.is_file()]) == 4
+    assert archived(archive, gone.run, []).generation == 1
+
+
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"

@@ -139,6 +139,16 @@ class Archive:
                 lock.release()
                 raise
 
+    def remove(self, uid: Uid) -> None:
+        """Take a run out of the archive; its blobs, which others may share, are vacuum's.
+
+        Raises Locked while the run is being written. Harmless when it is not there.
+        """
+        from runferry.archive.vacuum import remove
+
+        with disk_errors(self.path):
+            remove(self, uid)
+
     def run_lock(self, uid: Uid) -> FileLock:
         """Held by whoever writes this run."""
         return FileLock(self.path / "locks" / f"{checked_uid(uid)}.lock")
