@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
 
 RESERVE = 64 << 20
-SEGMENT_ROWS = 1 << 19  # two of them, one filled and one written, keep an import below 300 MB
+SEGMENT_ROWS = 3 << 17  # two of them, one filled and one written, keep an import below 300 MB
 
 
 class Archive:
