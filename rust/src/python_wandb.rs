@@ -193,7 +193,10 @@ pub struct WandbScanner {
 #[pymethods]
 impl WandbScanner {
     #[new]
-    #[pyo3(signature = (path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=false))]
+    #[pyo3(
+        signature = (path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=false),
+        text_signature = "(path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=False)"
+    )]
     fn new(
         py: Python<'_>,
         path: PathBuf,

@@ -71,13 +71,12 @@ pub fn open_log<S: Read + Seek>(mut source: S, start: &Start) -> Result<LogReade
     if !MAGIC.starts_with(magic) {
         return Err(Error::NotWandb);
     }
-    match header.last() {
-        Some(version) if header.len() as u64 == HEADER => {
-            if *version != VERSION && !start.any_version {
-                return Err(Error::UnknownVersion(*version));
-            }
-        }
-        _ => {} // cut within the header: a file without records
+    // A file cut within its header has no version, and no records.
+    if let Some(version) = header.get(MAGIC.len())
+        && *version != VERSION
+        && !start.any_version
+    {
+        return Err(Error::UnknownVersion(*version));
     }
     Ok(LogReader::new(source, start.offset, length, start.origin))
 }

@@ -3,6 +3,8 @@
 from os import PathLike
 from typing import Any, final
 
+__all__ = ["ArrowTable", "WandbBatch", "WandbScanner", "__version__", "wandb_records"]
+
 __version__: str
 
 @final
