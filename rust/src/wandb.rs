@@ -449,6 +449,7 @@ pub struct RecordParts<'a> {
 }
 
 impl<'a> RecordParts<'a> {
+    #[inline]
     pub fn of(record: &'a [u8]) -> Result<Self, Malformed> {
         let mut parts = Self {
             number: 0,

@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 
-use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
+use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, varint, zigzag};
 
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
-/// The tags of both as bytes.
 const KEY_TAG: u8 = 0x0a;
 const NESTED_KEY_TAG: u8 = 0x12;
 /// The tag of `value_json`, field 16 as bytes.
@@ -41,21 +40,25 @@ struct Slot {
     /// The key as it stands on the wire, tags included.
     raw: Box<[u8]>,
     follower: usize,
+    is_odd: bool,
 }
 
 /// The keys of one kind of record.
 #[derive(Default)]
 pub struct Keys {
     slots: Vec<Slot>,
-    by_raw: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    by_raw: HashMap<Box<[u8]>, usize>,
     previous: Option<usize>,
     guess: usize,
+    /// What the last row began with.
+    first: usize,
 }
 
 impl Keys {
     /// A row begins: what comes first says nothing about what follows the last.
     pub fn begin_row(&mut self) {
         self.previous = None;
+        self.guess = self.first;
     }
 
     /// Takes an item apart. A slot equal to the former `len` is new.
@@ -64,48 +67,47 @@ impl Keys {
         if let Some(slot) = self.slots.get(self.guess)
             && let Some(json) = plain_value(item, &slot.raw)
         {
-            let slot_number = self.guess;
+            let number = self.guess;
             self.guess = slot.follower;
-            self.previous = Some(slot_number);
+            self.previous = Some(number);
             return Ok(Item {
-                slot: slot_number,
+                slot: number,
                 value: ItemValue::Json(json),
-                is_odd: false,
+                is_odd: slot.is_odd,
             });
         }
-        self.take_slowly(item)
+        self.take_unforeseen(item)
     }
 
-    /// The guess was wrong: looks the key up, at no more than one hash where the item is plain.
     #[inline(never)]
-    fn take_slowly<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
-        if let Some((raw, json)) = plain_parts(item) {
-            return Ok(Item {
-                slot: self.found(raw),
-                value: ItemValue::Json(json),
-                is_odd: false,
-            });
-        }
-        let parts = Parts::of(item)?;
-        Ok(Item {
-            slot: self.found(&parts.raw_key(item)),
-            value: parts.value(),
-            is_odd: parts.is_odd,
-        })
-    }
-
-    /// The slot of a key, which from now on is what follows the key before it.
-    fn found(&mut self, raw: &[u8]) -> usize {
-        let slot = self.slot_of(raw);
-        if let Some(previous) = self.previous {
-            self.slots[previous].follower = slot;
+    fn take_unforeseen<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
+        let mut rest = item;
+        while take_bytes_field(&mut rest, NESTED_KEY_TAG).is_some()
+            || take_bytes_field(&mut rest, KEY_TAG).is_some()
+        {}
+        let raw = &item[..item.len() - rest.len()];
+        let (slot, value, is_odd) = match (self.by_raw.get(raw), plain_value(rest, b"")) {
+            (Some(slot), Some(json)) => (*slot, ItemValue::Json(json), false),
+            _ => {
+                let parts = Parts::of(item)?;
+                let slot = self.slot_of(&parts.raw_key(item), parts.has_odd_key());
+                (slot, parts.value(), parts.is_odd)
+            }
+        };
+        match self.previous {
+            Some(previous) => self.slots[previous].follower = slot,
+            None => self.first = slot,
         }
         self.previous = Some(slot);
         self.guess = self.slots[slot].follower;
-        slot
+        Ok(Item {
+            slot,
+            value,
+            is_odd: is_odd || self.slots[slot].is_odd,
+        })
     }
 
-    fn slot_of(&mut self, raw: &[u8]) -> usize {
+    fn slot_of(&mut self, raw: &[u8], is_odd: bool) -> usize {
         if let Some(slot) = self.by_raw.get(raw) {
             return *slot;
         }
@@ -113,6 +115,7 @@ impl Keys {
         self.slots.push(Slot {
             raw: raw.into(),
             follower: slot + 1,
+            is_odd,
         });
         self.by_raw.insert(raw.into(), slot);
         slot
@@ -141,23 +144,11 @@ fn plain_value<'a>(item: &'a [u8], raw_key: &[u8]) -> Option<&'a [u8]> {
     (length == rest.len() as u64).then_some(rest)
 }
 
-/// The key as it stands on the wire and the JSON text, if the item is one key and that.
-#[inline(always)]
-fn plain_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] = *item else {
-        return None;
-    };
-    let (raw, value) = item.split_at_checked(2 + usize::from(length))?;
-    let mut rest = value.strip_prefix(&VALUE_JSON_TAG)?;
-    let length = varint(&mut rest).ok()?;
-    (length == rest.len() as u64).then_some((raw, rest))
-}
-
 /// The fields of an item, in whatever order they came.
 #[derive(Default)]
 struct Parts<'a> {
     keys: Vec<(usize, usize)>,
-    has_key: bool,
+    count_of_key: usize,
     has_nested_key: bool,
     json: Option<&'a [u8]>,
     typed: Option<ItemValue<'a>>,
@@ -174,15 +165,13 @@ impl<'a> Parts<'a> {
             parts.add(field?, (start, end));
             start = end;
         }
-        parts.is_odd |= parts.has_key && parts.has_nested_key;
         Ok(parts)
     }
 
     fn add(&mut self, field: (u32, Wire<'a>), place: (usize, usize)) {
         let typed = match field {
             (KEY, Wire::Bytes(_)) => {
-                self.is_odd |= self.has_key;
-                self.has_key = true;
+                self.count_of_key += 1;
                 return self.keys.push(place);
             }
             (NESTED_KEY, Wire::Bytes(_)) => {
@@ -207,6 +196,11 @@ impl<'a> Parts<'a> {
         };
         self.is_odd |= self.typed.is_some();
         self.typed = Some(typed);
+    }
+
+    /// More than one `key`, or a `key` beside a `nested_key`.
+    fn has_odd_key(&self) -> bool {
+        self.count_of_key + usize::from(self.has_nested_key) > 1
     }
 
     fn raw_key(&self, item: &[u8]) -> Vec<u8> {
