@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_keys::{ItemValue, Keys};
-use crate::wandb_rows::{Sink, json_of};
+use crate::wandb_sink::{Sink, json_of};
 
 /// A path, and its last value as JSON; None where it was removed.
 pub type LastValue = (Vec<String>, Option<String>);
