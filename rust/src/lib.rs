@@ -30,7 +30,7 @@ mod python_message;
 mod python_records;
 #[cfg(feature = "python")]
 mod python_wandb;
-#[cfg(any(feature = "python", test))]
+#[cfg(feature = "python")]
 mod wandb_schema;
 
 /// The native half of runferry.

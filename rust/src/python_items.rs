@@ -55,7 +55,6 @@ impl<'py> ItemView<'py> {
     ) -> Result<Option<Bound<'py, PyDict>>, Failure> {
         let dict = PyDict::new(self.py);
         let mut pairs = Vec::new();
-        self.keys.begin_row();
         for field in Fields::new(message) {
             let (found, Wire::Bytes(item)) = field? else {
                 continue;

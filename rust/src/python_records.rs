@@ -15,8 +15,10 @@ use crate::python_items::{ItemView, KeyStyle};
 use crate::python_message::{Converter, Failure, Style};
 use crate::python_wandb::{record_type, to_python};
 use crate::wandb::{Error, Start, open_log};
-use crate::wandb_record::{CONFIG, HISTORY, RecordParts, STATS, SUMMARY};
+use crate::wandb_record::{HISTORY, RecordParts, STATS, SUMMARY};
 use crate::wandb_schema::Schema;
+
+const CONFIG: u32 = 5;
 
 /// The lists of items: record type, field, name.
 const ITEM_LISTS: [(u32, u32, &str); 6] = [

@@ -1,12 +1,12 @@
-//! Owns the items of W&B records: `key` or `nested_key` with a value, found again without hashing.
+//! Owns the items of W&B records: `key` or `nested_key` with a value, and which column that is.
 //!
-//! wandb-core writes the keys of a row by walking a Go map: from a random start, but round the same
-//! ring. So the key that followed last time most likely follows again, and comparing its bytes is
-//! all it takes to know the column.
+//! wandb-core writes the keys of a row by walking a Go map, so their order is another one in every
+//! row and nothing can be foretold from it. A key is found by two of its words: they lead to a place
+//! where it is kept if it was the last one there, and comparing bytes tells whether it was.
 
 use std::collections::HashMap;
 
-use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, varint, zigzag};
+use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
 
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
@@ -39,83 +39,76 @@ pub struct Item<'a> {
 struct Slot {
     /// The key as it stands on the wire, tags included.
     raw: Box<[u8]>,
-    follower: usize,
     is_odd: bool,
 }
 
+/// Places where a key is looked for first.
+const PLACES: usize = 2048;
+
 /// The keys of one kind of record.
-#[derive(Default)]
 pub struct Keys {
     slots: Vec<Slot>,
-    by_raw: HashMap<Box<[u8]>, usize>,
-    previous: Option<usize>,
-    guess: usize,
-    /// What the last row began with.
-    first: usize,
+    by_raw: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// The slot last found by each place.
+    places: Vec<u32>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            by_raw: HashMap::default(),
+            places: vec![0; PLACES],
+        }
+    }
 }
 
 impl Keys {
-    /// A row begins: what comes first says nothing about what follows the last.
-    pub fn begin_row(&mut self) {
-        self.previous = None;
-        self.guess = self.first;
-    }
-
-    /// Takes an item apart. A slot equal to the former `len` is new.
+    /// Takes an item apart. A slot that was not seen before is one more than the last new one.
     #[inline(always)]
     pub fn take<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
-        if let Some(slot) = self.slots.get(self.guess)
-            && let Some(json) = plain_value(item, &slot.raw)
-        {
-            let number = self.guess;
-            self.guess = slot.follower;
-            self.previous = Some(number);
-            return Ok(Item {
-                slot: number,
-                value: ItemValue::Json(json),
-                is_odd: slot.is_odd,
-            });
-        }
-        self.take_unforeseen(item)
-    }
-
-    #[inline(never)]
-    fn take_unforeseen<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
-        let mut rest = item;
-        while take_bytes_field(&mut rest, NESTED_KEY_TAG).is_some()
-            || take_bytes_field(&mut rest, KEY_TAG).is_some()
-        {}
-        let raw = &item[..item.len() - rest.len()];
-        let (slot, value, is_odd) = match (self.by_raw.get(raw), plain_value(rest, b"")) {
-            (Some(slot), Some(json)) => (*slot, ItemValue::Json(json), false),
-            _ => {
-                let parts = Parts::of(item)?;
-                let slot = self.slot_of(&parts.raw_key(item), parts.has_odd_key());
-                (slot, parts.value(), parts.is_odd)
-            }
+        let Some((raw, json)) = plain_parts(item) else {
+            return self.take_odd(item);
         };
-        match self.previous {
-            Some(previous) => self.slots[previous].follower = slot,
-            None => self.first = slot,
-        }
-        self.previous = Some(slot);
-        self.guess = self.slots[slot].follower;
+        let place = place_of(raw);
+        let guess = self.places[place] as usize;
+        let slot = match self.slots.get(guess) {
+            Some(slot) if *slot.raw == *raw => guess,
+            _ => self.find(raw, place),
+        };
         Ok(Item {
             slot,
-            value,
-            is_odd: is_odd || self.slots[slot].is_odd,
+            value: ItemValue::Json(json),
+            is_odd: self.slots[slot].is_odd,
         })
     }
 
-    fn slot_of(&mut self, raw: &[u8], is_odd: bool) -> usize {
+    #[inline(never)]
+    fn find(&mut self, raw: &[u8], place: usize) -> usize {
+        let slot = self.slot_of(raw);
+        self.places[place] = slot as u32;
+        slot
+    }
+
+    #[inline(never)]
+    fn take_odd<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
+        let parts = Parts::of(item)?;
+        let slot = self.slot_of(&parts.raw_key(item));
+        Ok(Item {
+            slot,
+            value: parts.value(),
+            is_odd: parts.is_odd || self.slots[slot].is_odd,
+        })
+    }
+
+    fn slot_of(&mut self, raw: &[u8]) -> usize {
         if let Some(slot) = self.by_raw.get(raw) {
             return *slot;
         }
         let slot = self.slots.len();
         self.slots.push(Slot {
             raw: raw.into(),
-            follower: slot + 1,
-            is_odd,
+            is_odd: has_odd_key(raw),
         });
         self.by_raw.insert(raw.into(), slot);
         slot
@@ -136,20 +129,49 @@ impl Keys {
     }
 }
 
-/// The JSON text, if the item is exactly this key and that.
+/// The key as it stands on the wire, and the JSON text, if the item is exactly that.
 #[inline(always)]
-fn plain_value<'a>(item: &'a [u8], raw_key: &[u8]) -> Option<&'a [u8]> {
-    let mut rest = item.strip_prefix(raw_key)?.strip_prefix(&VALUE_JSON_TAG)?;
+fn plain_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    loop {
+        match *item.get(at..)? {
+            [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] => at += 2 + usize::from(length),
+            [0x82, 0x01, ..] => break,
+            _ => return None,
+        }
+    }
+    let (raw, value) = item.split_at(at);
+    let mut rest = value.strip_prefix(&VALUE_JSON_TAG)?;
     let length = varint(&mut rest).ok()?;
-    (length == rest.len() as u64).then_some(rest)
+    (length == rest.len() as u64).then_some((raw, rest))
+}
+
+/// A number below `PLACES` that differs for most keys: from their end, their middle, their length.
+#[inline(always)]
+fn place_of(raw: &[u8]) -> usize {
+    let word = |at: usize| raw.get(at..).and_then(|tail| tail.first_chunk::<8>());
+    let start = raw.len().saturating_sub(8);
+    let (Some(end), Some(middle)) = (word(start), word(start / 2)) else {
+        return raw
+            .last()
+            .map_or(0, |last| usize::from(*last) + 256 * (raw.len() & 7));
+    };
+    let mixed = u64::from_le_bytes(*end) ^ u64::from_le_bytes(*middle).rotate_left(29);
+    let mixed = (mixed ^ raw.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize
+}
+
+/// More than one `key`, or a `key` beside a `nested_key`.
+fn has_odd_key(raw: &[u8]) -> bool {
+    let numbers = Fields::new(raw).flatten().map(|(number, _)| number);
+    let (plain, nested): (Vec<u32>, Vec<u32>) = numbers.partition(|number| *number == KEY);
+    plain.len() + usize::from(!nested.is_empty()) > 1
 }
 
 /// The fields of an item, in whatever order they came.
 #[derive(Default)]
 struct Parts<'a> {
     keys: Vec<(usize, usize)>,
-    count_of_key: usize,
-    has_nested_key: bool,
     json: Option<&'a [u8]>,
     typed: Option<ItemValue<'a>>,
     is_odd: bool,
@@ -170,14 +192,7 @@ impl<'a> Parts<'a> {
 
     fn add(&mut self, field: (u32, Wire<'a>), place: (usize, usize)) {
         let typed = match field {
-            (KEY, Wire::Bytes(_)) => {
-                self.count_of_key += 1;
-                return self.keys.push(place);
-            }
-            (NESTED_KEY, Wire::Bytes(_)) => {
-                self.has_nested_key = true;
-                return self.keys.push(place);
-            }
+            (KEY | NESTED_KEY, Wire::Bytes(_)) => return self.keys.push(place),
             (16, Wire::Bytes(json)) => {
                 self.is_odd |= self.json.is_some();
                 self.json = Some(json);
@@ -196,11 +211,6 @@ impl<'a> Parts<'a> {
         };
         self.is_odd |= self.typed.is_some();
         self.typed = Some(typed);
-    }
-
-    /// More than one `key`, or a `key` beside a `nested_key`.
-    fn has_odd_key(&self) -> bool {
-        self.count_of_key + usize::from(self.has_nested_key) > 1
     }
 
     fn raw_key(&self, item: &[u8]) -> Vec<u8> {

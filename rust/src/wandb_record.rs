@@ -5,7 +5,6 @@ use crate::protobuf::{Fields, Malformed, Wire};
 pub const HISTORY: u32 = 2;
 pub const SUMMARY: u32 = 3;
 pub const OUTPUT: u32 = 4;
-pub const CONFIG: u32 = 5;
 pub const STATS: u32 = 7;
 pub const OUTPUT_RAW: u32 = 13;
 

@@ -91,7 +91,6 @@ impl RowReader {
         let mut row = Row::default();
         let tag = self.item_tag();
         let mut rest = message;
-        self.keys.begin_row();
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 self.item(item, &mut row, sink)?;
@@ -223,7 +222,6 @@ impl RowReader {
         let mut items = Vec::new();
         let tag = self.item_tag();
         let mut rest = message;
-        self.keys.begin_row();
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 let item = self.keys.take(item)?;

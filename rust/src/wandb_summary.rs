@@ -45,7 +45,6 @@ impl Summary {
     pub fn take(&mut self, message: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
         let mut is_odd = false;
         let mut rest = message;
-        self.keys.begin_row();
         for slot in self.touched.drain(..) {
             self.last[slot].is_touched = false; // left by a record that was malformed
         }
