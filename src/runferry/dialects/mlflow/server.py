@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from runferry import http, settings
-from runferry.dialects.mlflow.artifacts import Entry
+from runferry.dialects.mlflow.artifacts import Entry, free_path
 from runferry.errors import Declined, RunMissing
 from runferry.model import Blob
 
@@ -135,6 +135,8 @@ class ServedFolder:
     def __init__(self, server: Server, run_id: str, artifact_uri: str) -> None:
         self._server = server
         self._run_id = run_id
+        self._files: set[str] | None = None
+        self._folders: set[str] = set()
         self._proxied = urlsplit(artifact_uri).path.strip("/").removeprefix(PROXY.strip("/"))
 
     def walk(self, below: str = "") -> Iterator[Entry]:
@@ -165,17 +167,31 @@ class ServedFolder:
         return Blob(entry.size, open=lambda: self._server.opened("/get-artifact", params))
 
     def put(self, path: str, source: BinaryIO) -> str:
-        """One PUT."""
-        self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
+        """One PUT, where neither a file nor a folder is in the way."""
+        if self._files is None:
+            self._files = set()
+            for entry in self.walk():
+                self._note(entry.path)
+        path = free_path(path, self._files.__contains__, self._folders.__contains__)
+        self.replace(path, source)
+        self._note(path)
         return path
+
+    def _note(self, path: str) -> None:
+        if self._files is not None:
+            self._files.add(path)
+        self._folders.update(path[:at] for at, letter in enumerate(path) if letter == "/")
 
     def replace(self, path: str, source: BinaryIO) -> None:
         """Uploads always replace."""
-        self.put(path, source)
+        self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
 
     def twin(self, path: str, copy: str, source: BinaryIO) -> None:
         """Uploaded twice."""
-        self.put(copy, source)
+        self.replace(copy, source)
+
+    def settle(self) -> None:
+        """An upload that returned is there."""
 
     def remove(self, path: str) -> None:
         """One DELETE."""
