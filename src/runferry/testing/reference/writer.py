@@ -37,9 +37,7 @@ class ReferenceWriter:
     """
 
     name: ClassVar[str] = NAME
-    limits: ClassVar[Limits] = Limits(
-        holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED
-    )
+    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED)
 
     def __init__(self, where: Path) -> None:
         self._where = where
@@ -147,9 +145,7 @@ class ReferenceWriter:
 class FaithfulWriter(ReferenceWriter):
     """Loses nothing, and publishes whole runs."""
 
-    limits: ClassVar[Limits] = Limits(
-        holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED
-    )
+    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED)
 
 
 class StrictWriter(ReferenceWriter):
