@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from runferry.ports import Limits, Location
@@ -32,7 +32,13 @@ def assert_lawful(samples: list[Sample], held: Limits) -> None:
         assert {outcome.status for outcome in again.outcomes} == {"unchanged"}
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # to shrink would take minutes; the slow test does
+    suppress_health_check=list(HealthCheck),
+)
 @given(runs(), limits())
 def test_any_run_arrives_as_any_limits_say(sample: Sample, held: Limits) -> None:
     note(repr(held))
