@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from runferry.readers.mlflow import MlflowReader
+from runferry.writers.mlflow import MlflowWriter
 
 from runferry.ports import Location
-from runferry.readers.mlflow import MlflowReader
 from runferry.testing.recording import Sample
 from runferry.testing.samples import all_samples
 from runferry.testing.writer_contract import WriterContract
-from runferry.writers.mlflow import MlflowWriter
 
 
 class TestSqlite(WriterContract):
@@ -35,10 +35,6 @@ class TestSqlite(WriterContract):
     @staticmethod
     def path_of(where: Location) -> Path:
         return Path(where.where.removeprefix("sqlite:///"))
-
-    def elsewhere(self, destination: Location, name: str) -> Location:
-        path = self.path_of(destination)
-        return self.database(path.parent.with_name(f"{name}-store") / path.name)
 
     def owned(self, destination: Location) -> tuple[Path, ...]:
         return (self.path_of(destination).parent,)
