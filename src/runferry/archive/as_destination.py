@@ -40,7 +40,7 @@ class ArchiveWriter:
     """Puts runs into an archive, which holds everything. A run's id there is its uid."""
 
     name: ClassVar[str] = "archive"
-    limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(_KINDS, Fate.KEPT))
+    limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(_KINDS, Fate.KEPT), resend="atomic")
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive

@@ -50,7 +50,7 @@ class Delivery:
     plan: str  # hash of the plan it is sent under
     generation: int  # of the archive's record that is being sent
     sent: int = 0  # chunks that are known to have arrived
-    base: int = 0  # the number of the first chunk of what is being sent; growth counts on
+    base: int = 0  # number of the first chunk of what is being sent; growth counts on
     digest: str = ""  # of the record's content that is being sent
     segments: tuple[str, ...] = ()  # content hashes of the segments that a sealed push carried
     losses: tuple[Loss, ...] = field(default=())  # reported while sending

@@ -11,12 +11,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runferry import chunks
 from runferry.chunks import Chunk
+from runferry.losses import Fate
+from runferry.ports import Limits
 from runferry.transfer.compare_tables import TABLES, Table, columns_of
 
 if TYPE_CHECKING:
@@ -59,6 +61,24 @@ class Rules:
     time_unit_ns: int = 1
     max_step: int = 2**63 - 1
     max_text_length: int = 2**31
+    fates: Mapping[str, Fate] = field(default_factory=dict)  # by code
+
+    @classmethod
+    def of(cls, limits: Limits) -> Rules:
+        """The rules of a destination."""
+        codes = (
+            "null_step", "fractional_step", "negative_step", "step_beyond", "falling_step",
+            "null_time", "negative_time", "finer_time", "nan", "infinity", "null_value",
+            "inexact_int", "long_text", "duplicate_point",
+        )  # fmt: skip
+        fates = {code.replace("_", "-"): getattr(limits, code) for code in codes}
+        return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, fates)
+
+    def case(self, cases: Iterable[tuple[str, str]], otherwise: str) -> str:
+        """SQL for the code whose condition holds; of several, the one of the worst fate."""
+        ranked = sorted(cases, key=lambda case: -self.fates.get(case[0], Fate.KEPT))
+        whens = "".join(f" WHEN {condition} THEN '{code}'" for code, condition in ranked)
+        return f"CASE{whens} ELSE '{otherwise}' END" if whens else f"'{otherwise}'"
 
 
 class RowComparison:
@@ -68,12 +88,8 @@ class RowComparison:
         self._sql = connection
         self._rules = rules
         self._serial = 0
+        self._filled: set[str] = set()
         self.rows = 0
-        for table in TABLES:
-            for side in "ab":
-                connection.execute(
-                    f"CREATE OR REPLACE TABLE {side}_{table.name} (id BIGINT, {table.declared})"
-                )
 
     def add(self, side: Literal["a", "b"], chunk: Chunk, numbers: Mapping[str, int]) -> None:
         """Rows of one side; `numbers` gives each series key its number on both sides."""
@@ -81,6 +97,12 @@ class RowComparison:
         if found is None or not found[1].num_rows:
             return
         table, rows = found
+        if table.name not in self._filled:
+            for each in "ab":
+                self._sql.execute(
+                    f"CREATE OR REPLACE TABLE {each}_{table.name} (id BIGINT, {table.declared})"
+                )
+            self._filled.add(table.name)
         self._sql.register("arriving", rows)
         self._sql.execute(
             f"INSERT INTO {side}_{table.name} SELECT {self._serial} + row_number() OVER (), *"
@@ -93,13 +115,14 @@ class RowComparison:
     def differences(self) -> Iterator[Difference]:
         """Everything in which the sides differ."""
         for table in TABLES:
-            yield from _TableComparison(self._sql, table, self._rules).differences()
+            if table.name in self._filled:
+                yield from _TableComparison(self._sql, table, self._rules).differences()
 
     def unpaired(self, tables: tuple[str, ...]) -> tuple[int, int]:
         """How many rows of either side have no exact partner, leaving `seq` aside."""
         sums = [0, 0]
         for table in TABLES:
-            if table.name in tables:
+            if table.name in tables and table.name in self._filled:
                 left, right = _TableComparison(self._sql, table, Rules()).unpaired()
                 sums[0] += left
                 sums[1] += right
@@ -175,35 +198,32 @@ class _TableComparison:
         kind = "a_media_type" if self._table.name == "media" else self._table.kind
         step = "a_step IS DISTINCT FROM b_step OR a_frac IS DISTINCT FROM b_frac"
         value = " OR ".join(f"a_{c} IS DISTINCT FROM b_{c}" for c in self._table.values)
+        times = [*self._time_cases("a_"), ("finer-time", "a_tick = b_tick")]
         tests = [
-            (step, self._step_code("a_")),
-            ("a_t IS DISTINCT FROM b_t", self._time_code("a_", "b_")),
-            (value, self._value_code("a_")),
+            (step, self._rules.case(self._step_cases("a_"), "step")),
+            ("a_t IS DISTINCT FROM b_t", self._rules.case(times, "time")),
+            (value, self._rules.case(self._value_cases("a_"), "value")),
         ]
         tests += [
             (f"a_{column} IS DISTINCT FROM b_{column}", f"'{code}'")
             for column, code in self._table.aspects.items()
         ]
-        for test, code in tests:
-            query = f"SELECT a_sid, {kind}, {code} FROM pairs WHERE {test}"
-            yield from self._grouped("changed", query)
+        queries = [f"SELECT a_sid, {kind}, {code} FROM pairs WHERE {test}" for test, code in tests]
+        yield from self._grouped("changed", " UNION ALL ".join(queries))
 
-    def _step_code(self, a: str) -> str:
-        return (
-            f"CASE WHEN {a}step IS NULL THEN 'null-step' WHEN {a}frac IS NOT NULL THEN"
-            f" 'fractional-step' WHEN {a}step < 0 THEN 'negative-step'"
-            f" WHEN {a}step > {self._rules.max_step} THEN 'step-beyond' ELSE 'step' END"
-        )
+    def _step_cases(self, row: str) -> list[tuple[str, str]]:
+        return [
+            ("null-step", f"{row}step IS NULL"),
+            ("fractional-step", f"{row}frac IS NOT NULL"),
+            ("negative-step", f"{row}step < 0"),
+            ("step-beyond", f"{row}step > {self._rules.max_step}"),
+        ]
 
-    def _time_code(self, a: str, b: str) -> str:
-        return (
-            f"CASE WHEN {a}t IS NULL THEN 'null-time' WHEN {a}t < 0 THEN 'negative-time'"
-            f" WHEN {a}tick = {b}tick THEN 'finer-time' ELSE 'time' END"
-        )
+    def _time_cases(self, row: str) -> list[tuple[str, str]]:
+        return [("null-time", f"{row}t IS NULL"), ("negative-time", f"{row}t < 0")]
 
-    def _value_code(self, a: str) -> str:
-        cases = self._table.value_cases(a, self._rules.max_text_length)
-        return f"CASE {cases} ELSE 'value' END"
+    def _value_cases(self, row: str) -> list[tuple[str, str]]:
+        return self._table.value_cases(row, self._rules.max_text_length)
 
     def _absent(self) -> Iterator[Difference]:
         """Rows without a partner: by what they are, and as duplicates of rows that have one."""
@@ -214,16 +234,15 @@ class _TableComparison:
             f"EXISTS (SELECT 1 FROM a_{table.name} e WHERE e.sid = l.sid AND e.seq < l.seq"
             " AND e.step > l.step)"
         )
-        yield from self._grouped(
-            "absent",
-            f"SELECT sid, {table.kind}, CASE"
-            f" WHEN EXISTS (SELECT 1 FROM pairs p WHERE {on}) THEN 'duplicate-point'"
-            f" {table.value_cases('l.', self._rules.max_text_length)}"
-            " WHEN l.step IS NULL THEN 'null-step' WHEN l.frac IS NOT NULL THEN 'fractional-step'"
-            f" WHEN l.step < 0 THEN 'negative-step' WHEN l.step > {self._rules.max_step} THEN"
-            " 'step-beyond' WHEN l.t IS NULL THEN 'null-time' WHEN l.t < 0 THEN 'negative-time'"
-            f" WHEN {falls} THEN 'falling-step' ELSE 'missing' END FROM left_a l",
-        )
+        cases = [
+            ("duplicate-point", f"EXISTS (SELECT 1 FROM pairs p WHERE {on})"),
+            *self._value_cases("l."),
+            *self._step_cases("l."),
+            *self._time_cases("l."),
+            ("falling-step", falls),
+        ]
+        code = self._rules.case(cases, "missing")
+        yield from self._grouped("absent", f"SELECT sid, {table.kind}, {code} FROM left_a l")
 
     def _reordered(self) -> Iterator[Difference]:
         """Pairs that stand elsewhere in the source's order, or are grouped otherwise."""
@@ -231,8 +250,8 @@ class _TableComparison:
             yield from self._grouped(
                 "changed",
                 "SELECT 0, 'row', 'source-order' FROM (SELECT"
-                " dense_rank() OVER (ORDER BY a_seq) AS ra, dense_rank() OVER (ORDER BY b_seq) AS rb"
-                " FROM pairs) WHERE ra <> rb",
+                " dense_rank() OVER (ORDER BY a_seq) AS ra,"
+                " dense_rank() OVER (ORDER BY b_seq) AS rb FROM pairs) WHERE ra <> rb",
             )
 
     def _grouped(self, way: Way, query: str) -> Iterator[Difference]:

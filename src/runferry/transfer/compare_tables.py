@@ -50,20 +50,19 @@ class Table:
         address = "sid INTEGER, step BIGINT, frac INTEGER, t BIGINT, seq BIGINT"
         return ", ".join([address, *(f"{name} {kind}" for name, kind in self.types.items())])
 
-    def value_cases(self, prefix: str, longest: int) -> str:
-        """CASE branches that tell by the original's value why it may have been lost."""
+    def value_cases(self, row: str, longest: int) -> list[tuple[str, str]]:
+        """Codes and SQL conditions on the original's value that tell why it may be lost."""
         if self.name == "points":
-            size = f"({prefix}bits & {_ABS})"
-            return (
-                f"WHEN {prefix}bits IS NULL THEN 'null-value'"
-                f" WHEN {size} = {_INFINITY} THEN 'infinity' WHEN {size} > {_INFINITY} THEN 'nan'"
-                f" WHEN {prefix}exact IS NOT NULL THEN 'inexact-int'"
-            )
+            size = f"({row}bits & {_ABS})"
+            return [
+                ("null-value", f"{row}bits IS NULL"),
+                ("infinity", f"{size} = {_INFINITY}"),
+                ("nan", f"{size} > {_INFINITY}"),
+                ("inexact-int", f"{row}exact IS NOT NULL"),
+            ]
         if self.name == "texts":
-            return f"WHEN length({prefix}text) > {longest} THEN 'long-text'"
-        if self.name == "media":
-            return f"WHEN {prefix}sha256 IS NULL THEN 'missing-blob'"
-        return "WHEN false THEN ''"
+            return [("long-text", f"length({row}text) > {longest}")]
+        return [("missing-blob", f"{row}sha256 IS NULL")] if self.name == "media" else []
 
     @property
     def kind(self) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from runferry.losses import Fate
 from runferry.model import Run
-from runferry.ports import Location, Writer
+from runferry.ports import Location, ReadOptions, Writer
+from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.crew import Crew
+from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import Observer, Silent, StopToken
@@ -42,6 +45,7 @@ def push(
     observer: Observer | None = None,
     stop: StopToken | None = None,
     open_writer: OpenWriter | None = None,
+    open_reader: OpenReader | None = None,
 ) -> Report:
     """Bring every selected run of the archive into the destination; what is there stays put.
 
@@ -53,12 +57,22 @@ def push(
     if open_writer is None:
         kind = writer_class(destination.tracker)
         open_writer = lambda: kind.open(destination)  # noqa: E731
-    retrying = Retrying(patience or Patience(), stop, observer)
-    trip = Trip(archive, str(destination), selection, observer, stop, retrying, restart)
+    if open_reader is None:
+        open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
+    waves = list(parents_first(selected_headers(archive, selection)))
+    trip = Trip(
+        archive,
+        str(destination),
+        selection,
+        observer,
+        stop,
+        Retrying(patience or Patience(), stop, observer),
+        restart,
+        ReadBack(archive, selection, open_reader, chain(*waves), observer, stop).holds,
+    )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
     )
-    waves = list(parents_first(selected_headers(archive, selection)))
     observer.phase("push", sum(map(len, waves)))
     for wave in waves:
         crew.run(wave, partial(_bring, trip))

@@ -47,12 +47,17 @@ class Trip:
     observer: Observer
     stop: StopToken
     retrying: Retrying
-    restart: bool = False
+    restart: bool
+    is_there: Callable[[RunRecord, RunPlan], bool]  # reads it back, and compares every value
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
         metrics = self.selection.metrics_hash
         return f"{record.digest}/{metrics}" if metrics else record.digest
+
+
+def _status(skip: tuple[Segment, ...]) -> Status:
+    return "grown" if skip else "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,10 @@ class Start:
 
     remote: RemoteId
     status: Status
-    base: int = 0  # the number of the first chunk
+    base: int = 0  # the number of the first chunk; a run that has grown counts on
     first: int = 0  # the number of the first chunk that has not arrived
-    skip: tuple[Segment, ...] = ()
+    skip: tuple[Segment, ...] = ()  # of a run that has grown: what is there
+    is_sealed: bool = False  # nothing is missing
 
 
 class Sending:
@@ -87,11 +93,14 @@ class Sending:
     def go(self) -> RunOutcome:
         """Send what is missing, and seal. Raises PlanChanged, Conflict, what the writer raises."""
         start = self._start()
+        if start.is_sealed:
+            self._put(start, "sealed", sum(1 for _ in self._outgoing(start)))
+            return self._outcome(start, 0, 0)
         try:
             sent, rows, size_bytes = self._send(start)
             self._call(lambda: self._writer.seal(start.remote, self._record.run))
         except RunMissing:  # somebody removed it meanwhile: the next push begins anew
-            self._archive.ledger.forget(self._uid, self._trip.destination)
+            self._forget()
             raise
         self._put(start, "sealed", sent)
         return self._outcome(start, rows, size_bytes)
@@ -102,11 +111,10 @@ class Sending:
         delivery = self._delivery
         if delivery is None:
             return self._found()
-        self._remote = RemoteId(delivery.remote)
         try:
-            stored = self._trip.retrying.call(lambda: self._writer.stored(self._remote))
+            stored = self._ask(RemoteId(delivery.remote))
         except RunMissing:
-            self._archive.ledger.forget(self._uid, self._trip.destination)
+            self._forget()
             return self._found()
         if delivery.stage in ("sealed", "verified"):
             return self._grown(delivery)
@@ -117,73 +125,62 @@ class Sending:
         remote = self._trip.retrying.call(lambda: self._writer.find(self._uid))
         if remote is None:
             return self._created("new")
-        stored = self._trip.retrying.call(lambda: self._writer.stored(remote))
-        is_sealed = stored is not None and stored.is_sealed
-        if self._resend == "harmless":  # whatever is there: all of it again makes it right
-            return self._begun(Start(remote, "replaced" if is_sealed else "new"))
-        if not is_sealed:
-            return self._afresh(remote, "new")
+        stored = self._ask(remote)
+        if stored is None or not stored.is_sealed:
+            return self._afresh(remote, "new")  # begun with who knows which content
+        if self._trip.is_there(self._record, self._plan):
+            return Start(remote, "unchanged", is_sealed=True)
         if self._resend == "atomic":
             return self._created("replaced")
         raise Conflict(
-            "the run is there, complete, and this archive does not know what was sent",
+            "the run is there, complete but different, and this archive did not send it",
             where=f"{self._trip.destination} ({remote})",
             hint="push from the archive that sent it, or remove the run there first",
         )
 
     def _resumed(self, delivery: Delivery, stored: Progress | None) -> Start:
         """Half sent: on from there, if it is still the same thing that is sent."""
+        remote, skip = RemoteId(delivery.remote), self._segments_in(delivery.segments)
         is_same = delivery.digest == self._content
         if is_same and delivery.plan == self._plan.hash:
-            return self._continued(delivery, stored)
+            return self._continued(delivery, stored, skip)
         if not is_same and delivery.plan.startswith(f"{self._plan.rules}-"):
-            return self._again(
-                delivery, stored
-            )  # the source grew meanwhile; names stay what they were
+            return self._afresh(remote, "grown" if skip else "new")  # the source went on meanwhile
         if self._trip.restart:
-            return self._afresh(self._remote, "new")
+            return self._afresh(remote, "new")
         raise PlanChanged(
             "half of this run was sent under another plan, and the two would mix",
-            where=f"{self._trip.destination} ({delivery.remote})",
+            where=f"{self._trip.destination} ({remote})",
             hint="runferry push --restart removes that half there and begins anew",
         )
 
-    def _continued(self, delivery: Delivery, stored: Progress | None) -> Start:
-        status: Status = "grown" if delivery.base else "new"
-        skip = self._segments_in(delivery.segments) if delivery.base else ()
+    def _continued(
+        self, delivery: Delivery, stored: Progress | None, skip: tuple[Segment, ...]
+    ) -> Start:
+        remote, status = RemoteId(delivery.remote), _status(skip)
         if self._resend == "harmless":
-            return Start(self._remote, status, delivery.base, delivery.sent, skip)
+            return Start(remote, status, delivery.base, delivery.sent, skip)
         if self._resend == "continue" and stored is not None and stored.chunks is not None:
-            return Start(self._remote, status, delivery.base, stored.chunks, skip)
-        return self._rewritten(stored, status)
-
-    def _again(self, delivery: Delivery, stored: Progress | None) -> Start:
-        status: Status = "grown" if delivery.base else "new"
-        if self._resend == "harmless":
-            return self._begun(Start(self._remote, status))
-        return self._rewritten(stored, status)
-
-    def _rewritten(self, stored: Progress | None, status: Status) -> Start:
+            first = max(stored.chunks, delivery.base)
+            return Start(remote, status, delivery.base, first, skip)
         if self._resend == "atomic" and stored is not None and stored.is_sealed:
             return self._created(status)  # what stands there stays until it is replaced whole
-        return self._afresh(self._remote, status)
+        return self._afresh(remote, status)
 
     def _grown(self, delivery: Delivery) -> Start:
         """Sealed there, and other content here: the new segments, or all of it."""
-        is_prefix = set(delivery.segments) <= set(self._segments())
+        remote, sent = RemoteId(delivery.remote), self._segments_in(delivery.segments)
+        is_prefix = len(sent) == len(delivery.segments)
         has_rules = delivery.plan.startswith(f"{self._plan.rules}-")
         is_chosen_alike = delivery.digest.partition("/")[2] == self._content.partition("/")[2]
-        if is_prefix and has_rules and is_chosen_alike and self._resend != "atomic":
-            skip = self._segments_in(delivery.segments)
-            if self._plan.order == "any" or self._is_later(skip):
-                return self._begun(Start(self._remote, "grown", delivery.sent, delivery.sent, skip))
-        if self._resend == "harmless":
-            return self._begun(Start(self._remote, "replaced"))
         if self._resend == "atomic":
             return self._created("replaced")
+        is_beginning = is_prefix and has_rules and is_chosen_alike
+        if is_beginning and (self._plan.order == "any" or self._is_later(sent)):
+            return self._begun(Start(remote, "grown", delivery.sent, delivery.sent, sent))
         raise Conflict(
-            "the run changed in a way that cannot be appended to what was sent",
-            where=f"{self._trip.destination} ({delivery.remote})",
+            "what was sent of this run is no longer the beginning of what is here",
+            where=f"{self._trip.destination} ({remote})",
             hint="remove the run there, then push again",
         )
 
@@ -206,10 +203,16 @@ class Sending:
                 if steps:
                     yield min(steps), max(steps)
 
+    def _ask(self, remote: RemoteId) -> Progress | None:
+        return self._trip.retrying.call(lambda: self._writer.stored(remote))
+
+    def _forget(self) -> None:
+        self._archive.ledger.forget(self._uid, self._trip.destination)
+
     def _afresh(self, remote: RemoteId, status: Status) -> Start:
         """Remove what is half there, and begin anew."""
         self._trip.retrying.call(lambda: self._writer.discard(remote))
-        self._archive.ledger.forget(self._uid, self._trip.destination)
+        self._forget()
         return self._created(status)
 
     def _created(self, status: Status) -> Start:
@@ -226,9 +229,8 @@ class Sending:
     # --- sending ----------------------------------------------------------------------------------
 
     def _send(self, start: Start) -> tuple[int, int, int]:
-        source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
         number, rows, size_bytes, said = start.base, 0, 0, time.monotonic()
-        for number, chunk in enumerate(outgoing(source, self._plan), start.base):
+        for number, chunk in enumerate(self._outgoing(start), start.base):
             if number < start.first:
                 continue
             if self._trip.stop.is_set:
@@ -242,6 +244,10 @@ class Sending:
                 self._put(start, "sending", number + 1)
                 said = time.monotonic()
         return number + 1, rows, size_bytes
+
+    def _outgoing(self, start: Start) -> Iterator[Chunk]:
+        source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
+        return outgoing(source, self._plan)
 
     def _append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         if self._resend == "atomic":  # authored on this machine: nothing to wait for

@@ -4,28 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from runferry import chunks
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Series
-from runferry.transfer.compare import Difference, RowComparison
+from runferry.transfer.compare import Difference
 from runferry.transfer.facts import Facts, fact_differences
 from runferry.transfer.plan import RunPlan
 from runferry.transfer.rows import rekeyed
-from runferry.transfer.selection import Selection
+from runferry.transfer.selection import EVERYTHING, Selection
 
-_UNNUMBERED = "row"  # console lines and raw records belong to no series
+
+class Rows(Protocol):
+    """Compares rows: `Lockstep` or `RowComparison`."""
+
+    rows: int
+
+    def add(self, side: Literal["a", "b"], chunk: Chunk, numbers: Mapping[str, int]) -> None:
+        """Rows of one side."""
+        ...
+
+    def differences(self) -> Iterator[Difference]:
+        """Everything in which the sides differ."""
+        ...
 
 
 class Sides:
     """Takes the chunks of both sides, the original's first."""
 
-    def __init__(self, comparison: RowComparison, plan: RunPlan, original: Run, copy: Run) -> None:
+    def __init__(
+        self,
+        comparison: Rows,
+        plan: RunPlan,
+        original: Run,
+        copy: Run,
+        selection: Selection = EVERYTHING,
+    ) -> None:
+        self._selection = selection
         self._comparison = comparison
         self._plan = plan
-        self._keys: dict[int, str] = {0: ""}
+        self._keys: dict[int, str] = {0: ""}  # console lines and raw records are of no series
         self._numbers: dict[str, int] = {}  # of the original's keys
         self._copy_numbers: dict[str, int] = {}  # of the copy's keys
         self._originals = {name: key for key, name in plan.series.items()}
@@ -37,16 +57,16 @@ class Sides:
         """How many rows the original has."""
         return self._comparison.rows
 
-    def add_original(self, chunk: Chunk, selection: Selection) -> None:
+    def add_original(self, chunk: Chunk) -> None:
         """A chunk of the original; series that the user did not choose do not count."""
         match chunk:
             case chunks.SeriesFacts(items):
                 for series in items:
-                    if selection.takes_series(series.key):
+                    if self._selection.takes_series(series.key):
                         self._number_original(series)
             case _:
                 self.original.add(chunk)
-                self._add("a", _chosen(chunk, selection), self._numbers)
+                self._add("a", _chosen(chunk, self._selection), self._numbers)
 
     def add_copy(self, chunk: Chunk) -> None:
         """A chunk of the copy."""

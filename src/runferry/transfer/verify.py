@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runferry.chunks import Chunk
 from runferry.errors import NotFound
-from runferry.losses import Fate, Loss, LossLedger
+from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Reader, ReadOptions
 from runferry.registry import ARCHIVE, writer_names
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
-from runferry.transfer.compare import RowComparison, Rules, row_database
 from runferry.transfer.crew import Crew
 from runferry.transfer.foretell import MEDIA_KINDS
-from runferry.transfer.incoming import weight
-from runferry.transfer.law import explain
-from runferry.transfer.plan import RunPlan, plan
-from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.measure import Measuring, Pairs
+from runferry.transfer.plan import plan
+from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
-from runferry.transfer.sides import Sides
 
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
-    from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
 
 OpenReader = Callable[[], Reader]
@@ -133,9 +128,8 @@ def verify_archive(
     ]
     observer.phase("verify", len(headers))
     pairs = Pairs.of(open_reader, headers) if headers else Pairs({}, {}, 0)
-    verifying = _Verify(
-        archive, str(copy), limits or limits_of(copy), selection, pairs, observer, stop
-    )
+    measuring = Measuring(archive, selection, pairs.ids, observer, stop)
+    verifying = _Verify(archive, str(copy), limits or limits_of(copy), pairs, measuring)
     crew = Crew[Reader, Run](
         "verify", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
     )
@@ -167,44 +161,13 @@ def limits_of(place: Location) -> Limits:
     return writer_class(place.tracker).limits if place.tracker in writer_names() else LOSSLESS
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Which runs of the copy belong to which of the original."""
-
-    by_uid: Mapping[Uid, tuple[Run, ...]]
-    ids: Mapping[str, str]  # the copy's run id → the original's
-    others: int
-
-    @classmethod
-    def of(cls, open_reader: OpenReader, headers: list[Run]) -> Pairs:
-        """Reads the copy's headers."""
-        wanted = {run.uid: run for run in headers}
-        by_uid: dict[Uid, tuple[Run, ...]] = {}
-        ids: dict[str, str] = {}
-        others = 0
-        reader = open_reader()
-        try:
-            for run in reader.runs():
-                uid = run.uid if run.origin_uid is None else run.origin_uid
-                if uid in wanted:
-                    by_uid[uid] = (*by_uid.get(uid, ()), run)
-                    ids[run.key.run_id] = wanted[uid].key.run_id
-                else:
-                    others += 1
-        finally:
-            reader.close()
-        return cls(by_uid, ids, others)
-
-
 @dataclass
 class _Verify:
     archive: Archive
     destination: str
     limits: Limits
-    selection: Selection
     pairs: Pairs
-    observer: Observer
-    stop: StopToken
+    measuring: Measuring
     comparisons: list[RunComparison] = field(default_factory=list)
 
     def one(self, reader: Reader, run: Run) -> RunOutcome:
@@ -216,44 +179,15 @@ class _Verify:
         record = self.archive.record(run.uid)
         if record is None:
             raise NotFound("the run left the archive while it was compared", where=str(run.key))
-        planned = plan(chosen(self.archive.inventory(record), self.selection), self.limits)
+        planned = plan(
+            chosen(self.archive.inventory(record), self.measuring.selection), self.limits
+        )
         delivery = self.archive.ledger.get(run.uid, self.destination)
-        rows, measured, read_back = self._measure(reader, record, found[0], planned)
-        measured.add(
-            Loss("duplicate-run", Fate.DROPPED, "", len(found) - 1, "it is there more than once")
-        )
         reported = () if delivery is None else delivery.losses
-        told = (*planned.losses, *planned.possible, *reported, *read_back)
-        explained, unexpected = explain(measured, told)
-        comparison = RunComparison(
-            run.uid, str(run.key), str(found[0].key), rows, explained, unexpected
-        )
+        comparison = self.measuring.compare(reader, record, found, planned, reported)
         if comparison.is_clean and delivery is not None and delivery.stage == "sealed":
             self.archive.ledger.put(replace(delivery, stage="verified"))
         return self._said(run, comparison)
-
-    def _measure(
-        self, reader: Reader, record: RunRecord, found: Run, planned: RunPlan
-    ) -> tuple[int, LossLedger, list[Loss]]:
-        """Rows compared, what differs, and what reading back could not carry."""
-        limits = self.limits
-        rules = Rules(limits.time_unit_ns, limits.max_step, limits.max_text_length)
-        measured = LossLedger()
-        with row_database(self.archive.path) as database:
-            sides = Sides(RowComparison(database, rules), planned, record.run, found)
-            for chunk in self._until_stopped(record.run, self.archive.chunks(record)):
-                sides.add_original(chunk, self.selection)
-            for chunk in self._until_stopped(record.run, reader.read(found)):
-                sides.add_copy(chunk)
-            measured.extend(sides.differences(self.pairs.ids))
-            return sides.rows, measured, sides.copy.losses
-
-    def _until_stopped(self, run: Run, source: Iterator[Chunk]) -> Iterator[Chunk]:
-        for chunk in source:
-            if self.stop.is_set:
-                raise Interrupted
-            yield chunk
-            self.observer.advanced("verify", run, *weight(chunk))
 
     def _said(self, run: Run, comparison: RunComparison) -> RunOutcome:
         self.comparisons.append(comparison)

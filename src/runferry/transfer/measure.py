@@ -1,0 +1,166 @@
+"""One run against what a destination gives back: every value, judged by what was foretold."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runferry.chunks import Chunk
+from runferry.losses import Fate, Loss, LossLedger
+from runferry.model import Run, Uid
+from runferry.ports import Reader
+from runferry.transfer.compare import RowComparison, Rules, row_database
+from runferry.transfer.incoming import weight
+from runferry.transfer.law import explain
+from runferry.transfer.lockstep import Lockstep
+from runferry.transfer.plan import RunPlan
+from runferry.transfer.progress import Interrupted, Observer, StopToken
+from runferry.transfer.report import RunComparison
+from runferry.transfer.selection import Selection
+from runferry.transfer.sides import Sides
+
+if TYPE_CHECKING:
+    from runferry.archive.record import RunRecord
+    from runferry.archive.store import Archive
+
+OpenReader = Callable[[], Reader]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which runs of the copy belong to which of the original."""
+
+    by_uid: Mapping[Uid, tuple[Run, ...]]
+    ids: Mapping[str, str]  # the copy's run id → the original's
+    others: int
+
+    @classmethod
+    def of(cls, open_reader: OpenReader, headers: Iterable[Run]) -> Pairs:
+        """Reads the copy's headers."""
+        wanted = {run.uid: run for run in headers}
+        by_uid: dict[Uid, tuple[Run, ...]] = {}
+        ids: dict[str, str] = {}
+        others = 0
+        reader = open_reader()
+        try:
+            for run in reader.runs():
+                uid = run.uid if run.origin_uid is None else run.origin_uid
+                if uid in wanted:
+                    by_uid[uid] = (*by_uid.get(uid, ()), run)
+                    ids[run.key.run_id] = wanted[uid].key.run_id
+                else:
+                    others += 1
+        finally:
+            reader.close()
+        return cls(by_uid, ids, others)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What all comparisons of one archive with one destination have in common."""
+
+    archive: Archive
+    selection: Selection
+    ids: Mapping[str, str]
+    observer: Observer
+    stop: StopToken
+
+    def compare(
+        self,
+        reader: Reader,
+        record: RunRecord,
+        found: Sequence[Run],
+        planned: RunPlan,
+        reported: tuple[Loss, ...] = (),
+    ) -> RunComparison:
+        """Read a run back, and compare; `found` are the runs there that carry its mark."""
+        run, copy = record.run, found[0]
+        lockstep = Lockstep()
+        sides = Sides(lockstep, planned, run, copy, self.selection)
+        measured = LossLedger()
+        self._side_by_side(lockstep, sides, record, reader.read(copy))
+        if lockstep.is_equal:
+            measured.extend(sides.differences(self.ids))
+        else:
+            with row_database(self.archive.path) as database:
+                rows = RowComparison(database, Rules.of(planned.limits))
+                sides = Sides(rows, planned, run, copy, self.selection)
+                for chunk in self._until_stopped(run, self.archive.chunks(record)):
+                    sides.add_original(chunk)
+                for chunk in self._until_stopped(run, reader.read(copy)):
+                    sides.add_copy(chunk)
+                measured.extend(sides.differences(self.ids))
+        twice = Loss(
+            "duplicate-run", Fate.DROPPED, "", len(found) - 1, "it is there more than once"
+        )
+        measured.add(twice)
+        told = (*planned.losses, *planned.possible, *reported, *sides.copy.losses)
+        explained, unexpected = explain(measured, told)
+        return RunComparison(
+            run.uid, str(run.key), str(copy.key), sides.rows, explained, unexpected
+        )
+
+    def _side_by_side(
+        self, lockstep: Lockstep, sides: Sides, record: RunRecord, copy: Iterator[Chunk]
+    ) -> None:
+        """Whoever is behind goes on; the original begins, since it numbers the series."""
+        streams = {
+            "a": (self._until_stopped(record.run, self.archive.chunks(record)), sides.add_original),
+            "b": (iter(copy), sides.add_copy),
+        }
+        while streams and not lockstep.is_broken:
+            side = lockstep.behind if lockstep.behind in streams else next(iter(streams))
+            stream, add = streams[side]
+            chunk = next(stream, None)
+            if chunk is None:
+                del streams[side]
+            else:
+                add(chunk)
+
+    def _until_stopped(self, run: Run, source: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in source:
+            if self.stop.is_set:
+                raise Interrupted
+            yield chunk
+            self.observer.advanced("verify", run, *weight(chunk))
+
+
+class ReadBack:
+    """Tells whether a destination holds exactly what is here. Its headers are read once."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        selection: Selection,
+        open_reader: OpenReader,
+        headers: Iterable[Run],
+        observer: Observer,
+        stop: StopToken,
+    ) -> None:
+        self._archive = archive
+        self._selection = selection
+        self._open_reader = open_reader
+        self._headers = headers
+        self._observer = observer
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._pairs: Pairs | None = None
+
+    def holds(self, record: RunRecord, planned: RunPlan) -> bool:
+        """Whether every difference is one that the plan foretells."""
+        with self._lock:
+            if self._pairs is None:
+                self._pairs = Pairs.of(self._open_reader, self._headers)
+        found = self._pairs.by_uid.get(record.run.uid, ())
+        if not found:
+            return False
+        measuring = Measuring(
+            self._archive, self._selection, self._pairs.ids, self._observer, self._stop
+        )
+        reader = self._open_reader()
+        try:
+            return measuring.compare(reader, record, found, planned).is_clean
+        finally:
+            reader.close()
