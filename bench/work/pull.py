@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute
-import pyarrow.parquet  # noqa: F401  imports are not what is timed
+import pyarrow.parquet
 from stopwatch import answer, stopwatch
 
 from runferry.archive.store import Archive

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import pyarrow.compute as pc
 import pytest
-from runferry.transfer.sending import Sending
 
 from runferry import chunks
 from runferry.archive.store import Archive
@@ -26,6 +25,7 @@ from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWr
 from runferry.testing.samples import SECOND_NS, START_NS, curve, header, steps, values
 from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.names import Namer
+from runferry.transfer.sending import Sending
 
 
 def crossed() -> Sample:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from runferry.readers.mlflow import MlflowReader
-from runferry.writers.mlflow import MlflowWriter
 
 from runferry.ports import Location
+from runferry.readers.mlflow import MlflowReader
 from runferry.testing.recording import Sample
 from runferry.testing.samples import all_samples
 from runferry.testing.writer_contract import WriterContract
+from runferry.writers.mlflow import MlflowWriter
 
 
 class TestSqlite(WriterContract):

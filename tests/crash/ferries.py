@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from runferry.transfer.push import push
-
 from runferry.archive.store import Archive
 from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import writer as writer_class
@@ -27,6 +25,7 @@ from runferry.testing.faults import Breaking
 from runferry.testing.reference import ReferenceReader, StrictWriter
 from runferry.transfer.patience import Patience
 from runferry.transfer.pull import pull
+from runferry.transfer.push import push
 from runferry.transfer.report import Report
 
 _SERVER = multiprocessing.get_context("forkserver")

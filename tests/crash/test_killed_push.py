@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ferries import kill_points, pull_all, push_all, sail
-from runferry.readers.mlflow import MlflowReader
-from runferry.writers.mlflow import MlflowWriter
 
 from runferry.model import RunKey, Uid
 from runferry.ports import Location, Reader, ReadOptions, Writer
+from runferry.readers.mlflow import MlflowReader
 from runferry.testing.content import Content
 from runferry.testing.reference import ReferenceReader, StrictWriter, record
 from runferry.testing.samples import attributes, curve, media
+from runferry.writers.mlflow import MlflowWriter
 
 SEED = 2025
 SAMPLES = (curve(200, batch=50), curve(100, seed=1), attributes(), media())

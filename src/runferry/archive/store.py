@@ -176,25 +176,6 @@ class Archive:
         with disk_errors(self.path):
             return vacuum(self, grace_seconds)
 
-    def remove(self, uid: Uid) -> None:
-        """Take a run out; bytes that it shared with no other go with the next `vacuum`."""
-        from runferry.archive.durable import sync
-
-        lock = self.run_lock(uid)
-        lock.acquire(wait=0.0, what=f"run {uid}")
-        try:
-            record = self.record(uid)
-            if record is None:
-                return
-            commit = commit_path(self.path, uid)
-            with disk_errors(self.path):
-                commit.unlink()  # from here on the run is not there
-                sync([commit.parent])
-                for segment in record.segments:
-                    (self.path / segment.path).unlink(missing_ok=True)
-        finally:
-            lock.release()
-
     # --- reading ----------------------------------------------------------------------------------
 
     def chunks(
