@@ -167,7 +167,7 @@ def test_patience_ends_and_the_rest_is_not_tried(tmp_path: Path) -> None:
     assert report.aborted is not None
     assert "no answer" in report.aborted
     assert report.exit_code == 1
-    assert push_to(archive, there).counts == {"new": 3}
+    assert push_to(archive, there, Harmless).counts == {"new": 3}
 
 
 def test_one_bad_run_does_not_end_the_rest(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_one_bad_run_does_not_end_the_rest(tmp_path: Path) -> None:
     report = push_to(archive, there, open_writer=faulty(there, "harmless", faults))
     assert report.counts == {"failed": 1, "new": 2}
     assert report.exit_code == 4
-    assert push_to(archive, there).counts == {"new": 1, "unchanged": 2}
+    assert push_to(archive, there, Harmless).counts == {"new": 1, "unchanged": 2}
 
 
 def test_an_unchanged_run_costs_no_call(runs: Archive, tmp_path: Path) -> None:
@@ -325,6 +325,7 @@ def test_a_circle_of_parents_is_sent_all_the_same(tmp_path: Path) -> None:
 def test_workers_do_not_change_what_arrives(tmp_path: Path, workers: int) -> None:
     archive = archive_of([plain(f"run-{n}") for n in range(9)], tmp_path)
     report = push_to(archive, tmp_path / "there", workers=workers)
+    assert [o.error for o in report.failures] == []
     assert report.counts == {"new": 9}
     assert verify_with(archive, tmp_path / "there", workers=workers).is_clean
 
@@ -357,7 +358,8 @@ def test_a_stop_ends_at_a_safe_point_and_the_next_push_goes_on(
 
 def test_only_the_chosen_series_are_sent(runs: Archive, tmp_path: Path) -> None:
     chosen = Selection(metrics=("loss",))
-    push_to(runs, tmp_path / "there", selection=chosen)
+    report = push_to(runs, tmp_path / "there", selection=chosen)
+    assert [o.error for o in report.failures] == []
     (held,) = arrived(tmp_path / "there").values()
     assert set(held["series"]) == {"loss"}
     assert len(held["rows"]["Points"]) == 25

@@ -110,7 +110,10 @@ def _attributes(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
     for (role, path), attribute in original.attributes.items():
         place = attribute_place(role, path)
         found = copy.attributes.get((role, path))
-        is_long = spelled_length(attribute) > plan.limits.max_attribute_length
+        is_long = (
+            plan.limits.long_attribute >= Fate.ROUNDED
+            and spelled_length(attribute) > plan.limits.max_attribute_length
+        )
         if found is None:
             yield Loss("long-attribute" if is_long else role, Fate.DROPPED, place)
         elif not same_value(attribute.value, found.value):

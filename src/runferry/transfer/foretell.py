@@ -101,9 +101,11 @@ def spelled_length(attribute: Attribute) -> int:
 
 
 def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    attributes = sum(attribute.role == "other" for attribute in inventory.attributes)
     for kind in (*MEDIA_KINDS, "console", "artifact", "document", "raw"):
         fate = limits.holds.get(kind, Fate.DROPPED)
-        yield from _kept([(kind, fate, inventory.rows.get(kind, 0))], "")
+        rows = inventory.rows.get(kind, 0) - (attributes if kind == "other" else 0)
+        yield from _kept([(kind, fate, max(rows, 0))], "")
 
 
 def _of_facts(series: Series, limits: Limits) -> Iterator[Loss]:

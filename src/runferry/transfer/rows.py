@@ -20,9 +20,11 @@ def rekeyed(batch: pa.RecordBatch, name_of: Callable[[str], str | None]) -> pa.R
         is_named = pa.array([name is not None for name in names], pa.bool_())
         batch = batch.filter(is_named.take(column.indices))
         column = batch.column("key")
-        names = [name or "" for name in names]
+    places = np.cumsum([name is not None for name in names]) - 1
+    indices = pa.array(places.astype(np.int32)).take(column.indices)
+    kept = pa.array([name for name in names if name is not None], pa.string())
     index = batch.schema.get_field_index("key")
-    renamed = pa.DictionaryArray.from_arrays(column.indices, pa.array(names, pa.string()))
+    renamed = pa.DictionaryArray.from_arrays(indices, kept)
     return batch.set_column(index, batch.schema.field(index), renamed)
 
 
