@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 
 from bench import child, generate
@@ -15,28 +16,33 @@ _STEPS, _METRICS, _WORKERS = 200, 5, 2
 
 
 def measure(size: Size) -> Iterator[Row]:
-    """In turns, on the same two cores, with as many threads on both sides."""
+    """In turns, on the same two cores, with as many threads on both sides, and with one."""
     source = generate.small_runs(size.small_runs, _STEPS, _METRICS)
     for file in source.rglob("*.wandb"):
         file.read_bytes()
+    for workers in (_WORKERS, 1):
+        yield _compared(size, source, workers)
+
+
+def _compared(size: Size, source: Path, workers: int) -> Row:
     ours, bare = [], []
     for _ in range(3):
         archive = scratch("small-archive")
-        ours.append(child.ours("pull.py", source, archive, _WORKERS, on_cores=2))
+        ours.append(child.ours("pull.py", source, archive, workers, on_cores=2))
         folder = scratch("small-bare")
-        bare.append(child.ours("write_bare.py", archive, folder, _WORKERS, on_cores=2))
+        bare.append(child.ours("write_bare.py", archive, folder, workers, on_cores=2))
     seconds = median(lap.lap_wall_seconds for lap in ours)
     bare_seconds = median(lap.lap_wall_seconds for lap in bare)
     ratio = bare_seconds / seconds
     complaint = _complaint(size, dict(ours[-1].outcome), dict(bare[-1].outcome))
     files = bare[-1].outcome["files"]
     points = size.small_runs * _STEPS * (_METRICS + 1)
-    yield Row(
+    return Row(
         "small-runs",
-        f"{size.small_runs:,} runs of {_STEPS} steps × {_METRICS} metrics → archive, 2 cores, "
-        "synced",
+        f"{size.small_runs:,} runs of {_STEPS} steps × {_METRICS} metrics → archive, {workers} "
+        "workers, synced",
         f"{seconds:.2f} s, {seconds / size.small_runs * 1e3:.2f} ms a run",
-        f"pyarrow, {files:,} files of the same columns, {_WORKERS} threads: {bare_seconds:.2f} s",
+        f"pyarrow, {files:,} files of the same columns, {workers} threads: {bare_seconds:.2f} s",
         ratio,
         f"≥ {_TARGET:.2f} × bare pyarrow",
         "outputs differ" if complaint else verdict_on(ratio >= _TARGET),

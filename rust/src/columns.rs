@@ -1,14 +1,13 @@
 //! Owns the builders of columns: rows go in, Arrow record batches come out.
 
-use std::sync::Arc;
+use arrow_array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow_schema::{ArrowError, Field};
 
-use arrow_array::types::Int8Type;
-use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
-    RecordBatch, StringArray, TimestampMicrosecondArray,
+pub use crate::column_parts::At;
+use crate::column_parts::{
+    Addresses, Nullable, Texts, batch, column, required, times, validity, words,
 };
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, Field, Schema};
 
 /// What the source had, before it became a float64; the order is that of `KINDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,143 +21,6 @@ pub enum Kind {
 
 /// The words for kinds, as the archive has them.
 pub const KINDS: [&str; 5] = ["float64", "float32", "int", "bool", "null"];
-
-/// The address that the values of one source row share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct At {
-    pub step: Option<i64>,
-    /// Nanoseconds since the epoch.
-    pub time: Option<i64>,
-    pub seq: i64,
-}
-
-/// A column of integers that is null in places.
-#[derive(Default)]
-struct Nullable {
-    values: Vec<i64>,
-    /// Rows that are null, as ascending ranges of (first row, rows).
-    nulls: Vec<(usize, usize)>,
-}
-
-impl Nullable {
-    #[inline]
-    fn extend(&mut self, value: Option<i64>, rows: usize) {
-        if value.is_none() {
-            self.nulls.push((self.values.len(), rows));
-        }
-        self.values
-            .resize(self.values.len() + rows, value.unwrap_or(0));
-    }
-
-    fn finish(self) -> (Vec<i64>, Option<NullBuffer>) {
-        let validity = validity(self.values.len(), self.nulls.iter().copied());
-        (self.values, validity)
-    }
-}
-
-/// None where nothing is null.
-fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Option<NullBuffer> {
-    let mut nulls = nulls.peekable();
-    nulls.peek()?;
-    let mut bits = BooleanBufferBuilder::new(rows);
-    for (start, length) in nulls {
-        bits.append_n(start - bits.len(), true);
-        bits.append_n(length, false);
-    }
-    bits.append_n(rows - bits.len(), true);
-    Some(NullBuffer::new(bits.finish()))
-}
-
-/// Columns `step`, `time`, `time_ns` and `seq`.
-#[derive(Default)]
-struct Addresses {
-    step: Nullable,
-    time: Nullable,
-    seq: Vec<i64>,
-}
-
-impl Addresses {
-    #[inline]
-    fn extend(&mut self, at: &At, rows: usize) {
-        self.step.extend(at.step, rows);
-        self.time.extend(at.time, rows);
-        self.seq.resize(self.seq.len() + rows, at.seq);
-    }
-
-    fn finish(self) -> Vec<(Field, ArrayRef)> {
-        let (step, no_step) = self.step.finish();
-        let mut columns = vec![column("step", Int64Array::new(step.into(), no_step))];
-        columns.extend(times(self.time));
-        columns.push(required("seq", Int64Array::from(self.seq)));
-        columns
-    }
-}
-
-/// Nanoseconds as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
-fn times(time: Nullable) -> [(Field, ArrayRef); 2] {
-    let (nanoseconds, nulls) = time.finish();
-    let rest = |ns: &i64| ns.rem_euclid(1000) as i16;
-    let rest: ScalarBuffer<i16> = nanoseconds.iter().map(rest).collect();
-    let whole: ScalarBuffer<i64> = nanoseconds.iter().map(|ns| ns.div_euclid(1000)).collect();
-    let whole = TimestampMicrosecondArray::new(whole, nulls.clone()).with_timezone("UTC");
-    [
-        column("time", whole),
-        column("time_ns", Int16Array::new(rest, nulls)),
-    ]
-}
-
-fn column(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
-    (
-        Field::new(name, array.data_type().clone(), true),
-        Arc::new(array),
-    )
-}
-
-fn required(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
-    (
-        Field::new(name, array.data_type().clone(), false),
-        Arc::new(array),
-    )
-}
-
-fn words(name: &str, keys: Vec<i8>, words: &[&str]) -> Result<(Field, ArrayRef), ArrowError> {
-    let words = Arc::new(StringArray::from(words.to_vec()));
-    let array = DictionaryArray::<Int8Type>::try_new(Int8Array::from(keys), words)?;
-    Ok(required(name, array))
-}
-
-fn batch(columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
-    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-}
-
-/// Texts end to end, with where each ends.
-#[derive(Default)]
-struct Texts {
-    bytes: String,
-    ends: Vec<i32>,
-}
-
-impl Texts {
-    fn push(&mut self, text: &str) {
-        self.bytes.push_str(text);
-        // Records are far shorter than 2 GiB and a batch is cut long before that.
-        self.ends
-            .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.ends.truncate(rows);
-        self.bytes
-            .truncate(self.ends.last().map_or(0, |end| *end as usize));
-    }
-
-    fn finish(self) -> Result<StringArray, ArrowError> {
-        let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
-        let offsets = OffsetBuffer::new(offsets.into());
-        StringArray::try_new(offsets, self.bytes.into_bytes().into(), None)
-    }
-}
 
 /// Scalars: one row a value. Rows are pushed first and get their address when the row is known.
 #[derive(Default)]

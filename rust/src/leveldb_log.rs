@@ -6,78 +6,22 @@
 //! counted from an *origin*: 0 as specified, or 7 where a writer forgot to count the header
 //! (wandb-core before 0.17.6). The reader never stitches over damage: a record is whole or lost.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
+
+use crate::damage::{Damage, Reason};
+use crate::window::Window;
 
 /// Bytes of a block.
 pub const BLOCK: u64 = 32 * 1024;
 /// Bytes of the file header, and of a chunk header.
 pub const HEADER: u64 = 7;
-/// How much is read at once: small enough to stay in cache, large enough to hide the system call.
-const WINDOW: usize = 256 * 1024;
 /// Blocks that are walked under both origins when the first bad chunk is met.
 const PROBE_BLOCKS: u64 = 4;
 
 const FULL: u8 = 1;
 const FIRST: u8 = 2;
 const LAST: u8 = 4; // 3 is what lies between
-
-/// Why a range of bytes could not be read; `as_str` is the stable word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// A chunk whose checksum does not match.
-    BadChecksum,
-    /// A chunk that would cross its block, or has no such type.
-    BadHeader,
-    /// A chunk header of zeros, or a whole block of them.
-    Zeroed,
-    /// A middle or last chunk without its first.
-    Orphan,
-    /// A first chunk whose last never came.
-    Unfinished,
-    /// The file ends inside a record: cut, or still being written.
-    CutTail,
-    /// The record is whole, its message is not.
-    BadRecord,
-    /// A value that is no JSON.
-    BadJson,
-    /// Text that is no UTF-8; it was kept with U+FFFD in place of what was wrong.
-    BadUtf8,
-    /// A surrogate without its pair; it was kept as U+FFFD.
-    LoneSurrogate,
-    /// Two values in one row claim one place; the later one was kept.
-    Overlap,
-}
-
-impl Reason {
-    /// The word that callers match on.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BadChecksum => "bad-checksum",
-            Self::BadHeader => "bad-header",
-            Self::Zeroed => "zeroed",
-            Self::Orphan => "orphan-chunk",
-            Self::Unfinished => "unfinished-record",
-            Self::CutTail => "cut-tail",
-            Self::BadRecord => "bad-record",
-            Self::BadJson => "bad-json",
-            Self::BadUtf8 => "bad-utf8",
-            Self::LoneSurrogate => "lone-surrogate",
-            Self::Overlap => "overlap",
-        }
-    }
-}
-
-/// Bytes that were lost, or mended with a loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Where it begins in the file.
-    pub offset: u64,
-    /// How many bytes are concerned.
-    pub length: u64,
-    /// What was wrong.
-    pub reason: Reason,
-}
 
 /// A whole record: where it begins and ends in the file, and its bytes.
 #[derive(Debug)]
@@ -377,43 +321,4 @@ fn next_block(position: u64, origin: u64) -> u64 {
 fn is_legal(chunk: &Range<u64>, origin: u64) -> bool {
     let block_end = next_block(chunk.start, origin);
     block_end - chunk.start >= HEADER && chunk.end <= block_end
-}
-
-/// A sliding buffer over a file that may shrink while it is read.
-struct Window<S> {
-    source: S,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl<S: Read + Seek> Window<S> {
-    fn new(source: S) -> Self {
-        Self {
-            source,
-            start: 0,
-            bytes: Vec::new(),
-        }
-    }
-
-    /// The bytes of a range no longer than a block, all of which must exist.
-    fn bytes(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
-        let held = self.start..self.start + self.bytes.len() as u64;
-        if range.start < held.start || range.end > held.end {
-            self.fill(range.start)?;
-        }
-        let from = (range.start - self.start) as usize;
-        let to = (range.end - self.start) as usize;
-        self.bytes
-            .get(from..to)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"))
-    }
-
-    fn fill(&mut self, start: u64) -> io::Result<()> {
-        self.source.seek(SeekFrom::Start(start))?;
-        self.start = start;
-        self.bytes.clear();
-        let taken = self.source.by_ref().take(WINDOW as u64);
-        { taken }.read_to_end(&mut self.bytes)?;
-        Ok(())
-    }
 }

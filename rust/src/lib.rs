@@ -2,23 +2,36 @@
 //!
 //! The decoders below know nothing of Python, so that they can be tested and fuzzed without it.
 
-pub mod columns;
-pub mod json_text;
+mod column_parts;
+mod columns;
+pub mod damage;
+mod json_text;
+mod json_walk;
 pub mod leveldb_log;
 pub mod protobuf;
 pub mod wandb;
+mod wandb_address;
+mod wandb_decoder;
 mod wandb_keys;
 mod wandb_media;
+mod wandb_record;
 mod wandb_rows;
-pub mod wandb_schema;
+mod wandb_sink;
 mod wandb_summary;
+mod window;
 
+#[cfg(feature = "python")]
+mod json_conventions;
+#[cfg(feature = "python")]
+mod python_items;
 #[cfg(feature = "python")]
 mod python_message;
 #[cfg(feature = "python")]
 mod python_records;
 #[cfg(feature = "python")]
 mod python_wandb;
+#[cfg(feature = "python")]
+mod wandb_schema;
 
 /// The native half of runferry.
 #[cfg(feature = "python")]

@@ -34,6 +34,7 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
+    #[inline]
     fn step(&mut self) -> Result<(u32, Wire<'a>), Malformed> {
         let (number, wire_type) = split_tag(varint(&mut self.rest)?)?;
         Ok((
@@ -46,6 +47,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Wire<'a>), Malformed>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -134,6 +136,7 @@ fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
     Ok(*taken)
 }
 
+#[inline]
 fn split_tag(tag: u64) -> Result<(u32, u8), Malformed> {
     let number = u32::try_from(tag >> 3).map_err(|_| Malformed)?;
     if number == 0 || number >= 1 << 29 {

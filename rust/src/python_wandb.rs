@@ -9,9 +9,11 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 
-use crate::leveldb_log::{Damage, HEADER, Reason};
+use crate::damage::{Damage, Reason};
+use crate::leveldb_log::HEADER;
 use crate::python_message::{Converter, Failure, Style};
-use crate::wandb::{Batch, Error, OtherRecord, Scanner, Start};
+use crate::wandb::{Batch, Error, Scanner, Start};
+use crate::wandb_decoder::OtherRecord;
 use crate::wandb_schema::Schema;
 
 /// A table that other Arrow libraries take without copying.
@@ -193,7 +195,10 @@ pub struct WandbScanner {
 #[pymethods]
 impl WandbScanner {
     #[new]
-    #[pyo3(signature = (path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=false))]
+    #[pyo3(
+        signature = (path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=false),
+        text_signature = "(path, *, offset=0, origin=-1, seq=0, rows=65536, any_version=False)"
+    )]
     fn new(
         py: Python<'_>,
         path: PathBuf,

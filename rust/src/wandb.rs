@@ -8,26 +8,16 @@ use std::io::{self, Read, Seek, SeekFrom};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
-use crate::columns::{At, Console};
-use crate::leveldb_log::{Damage, HEADER, LogReader, Reason};
-use crate::protobuf::{Fields, Malformed, Wire};
-use crate::wandb_rows::{RowReader, SeriesName, Sink, Stream, timestamp_ns};
-use crate::wandb_summary::{LastValue, Summary};
+use crate::damage::Damage;
+use crate::leveldb_log::{HEADER, LogReader};
+use crate::wandb_decoder::{Decoder, Fit, OtherRecord};
+use crate::wandb_sink::{SeriesName, Sink};
+use crate::wandb_summary::LastValue;
 
 /// What a file begins with; the version byte follows.
 const MAGIC: [u8; 6] = *b":W&B\xe1\xbe";
 /// The only version there is.
 const VERSION: u8 = 0;
-
-pub const HISTORY: u32 = 2;
-pub const SUMMARY: u32 = 3;
-const OUTPUT: u32 = 4;
-pub const CONFIG: u32 = 5;
-pub const STATS: u32 = 7;
-const OUTPUT_RAW: u32 = 13;
-
-/// A batch is cut when its texts or its other records are this large, whatever the rows.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// Why a file cannot be read at all.
 #[derive(Debug)]
@@ -71,25 +61,14 @@ pub fn open_log<S: Read + Seek>(mut source: S, start: &Start) -> Result<LogReade
     if !MAGIC.starts_with(magic) {
         return Err(Error::NotWandb);
     }
-    match header.last() {
-        Some(version) if header.len() as u64 == HEADER => {
-            if *version != VERSION && !start.any_version {
-                return Err(Error::UnknownVersion(*version));
-            }
-        }
-        _ => {} // cut within the header: a file without records
+    // A file cut within its header has no version, and no records.
+    if let Some(version) = header.get(MAGIC.len())
+        && *version != VERSION
+        && !start.any_version
+    {
+        return Err(Error::UnknownVersion(*version));
     }
     Ok(LogReader::new(source, start.offset, length, start.origin))
-}
-
-/// A record that is not turned into columns.
-#[derive(Debug)]
-pub struct OtherRecord {
-    /// Its field number in `Record`; 0 if it has no type at all.
-    pub number: u32,
-    pub offset: u64,
-    /// The record's message; the whole record if it has no type, and if its type is unknown.
-    pub bytes: Vec<u8>,
 }
 
 /// What was decoded from some records.
@@ -122,41 +101,11 @@ struct Held {
     bytes: Vec<u8>,
 }
 
-/// The state of decoding, apart from where the bytes come from.
-struct Decoder {
-    sink: Sink,
-    history: RowReader,
-    stats: RowReader,
-    summary: Summary,
-    console: Console,
-    records: Vec<OtherRecord>,
-    record_bytes: usize,
-    seq: i64,
-    is_closed: bool,
-}
-
-/// Whether a record found room in the batch.
-#[derive(PartialEq, Eq)]
-enum Fit {
-    Taken,
-    NotTaken,
-}
-
 impl<S: Read + Seek> Scanner<S> {
     /// A scan of batches with at most `rows` rows a table.
     pub fn new(source: S, start: &Start, rows: usize) -> Result<Self, Error> {
         let log = open_log(source, start)?;
-        let decoder = Decoder {
-            sink: Sink::default(),
-            history: RowReader::new(Stream::User),
-            stats: RowReader::new(Stream::System),
-            summary: Summary::default(),
-            console: Console::default(),
-            records: Vec::new(),
-            record_bytes: 0,
-            seq: start.seq,
-            is_closed: false,
-        };
+        let decoder = Decoder::new(start.seq);
         let (offset, seq) = (start.offset, start.seq);
         let rows = rows.max(1);
         Ok(Self {
@@ -286,205 +235,4 @@ fn slices(table: Option<RecordBatch>, rows: usize) -> Vec<RecordBatch> {
     starts
         .map(|start| table.slice(start, rows.min(table.num_rows() - start)))
         .collect()
-}
-
-impl Decoder {
-    fn has_room(&self, rows: usize) -> bool {
-        let texts = self.sink.values.text_bytes() + self.console.text_bytes() + self.record_bytes;
-        self.sink.points.rows() < rows
-            && self.sink.values.rows() < rows
-            && self.console.rows() < rows
-            && self.records.len() < rows
-            && texts < BATCH_BYTES
-    }
-
-    /// The file ends: what is wrong with the summary is only seen now.
-    fn close(&mut self) {
-        if !std::mem::replace(&mut self.is_closed, true) {
-            self.summary.last_values(&mut self.sink);
-        }
-    }
-
-    fn finish(&mut self) -> Result<Batch, Error> {
-        self.record_bytes = 0;
-        let points = std::mem::take(&mut self.sink.points);
-        let values = std::mem::take(&mut self.sink.values);
-        let console = std::mem::take(&mut self.console);
-        Ok(Batch {
-            points: (points.rows() > 0).then(|| points.finish()).transpose()?,
-            values: (values.rows() > 0).then(|| values.finish()).transpose()?,
-            console: (console.rows() > 0).then(|| console.finish()).transpose()?,
-            series: self.sink.series.take_new(),
-            records: std::mem::take(&mut self.records),
-            damage: std::mem::take(&mut self.sink.damage),
-        })
-    }
-
-    /// Decodes one record, unless it would make a table longer than `rows`.
-    fn take(&mut self, offset: u64, end: u64, record: &[u8], rows: usize) -> Fit {
-        self.sink.record = (offset, end - offset);
-        match self.decode(offset, record, rows) {
-            Ok(fit) => fit,
-            Err(Malformed) => {
-                self.sink.points.roll_back();
-                self.sink.values.roll_back();
-                self.sink.report(Reason::BadRecord);
-                Fit::Taken
-            }
-        }
-    }
-
-    fn decode(&mut self, offset: u64, record: &[u8], rows: usize) -> Result<Fit, Malformed> {
-        let parts = RecordParts::of(record)?;
-        let merged = parts.merged(record)?;
-        let message = merged.as_deref().unwrap_or(parts.message);
-        match parts.number {
-            HISTORY => {
-                if self.row(Stream::User, offset, message, rows)? == Fit::NotTaken {
-                    return Ok(Fit::NotTaken);
-                }
-            }
-            STATS => {
-                if self.row(Stream::System, offset, message, rows)? == Fit::NotTaken {
-                    return Ok(Fit::NotTaken);
-                }
-            }
-            SUMMARY => {
-                if self.summary.take(message, &mut self.sink)? {
-                    self.hand_on(SUMMARY, offset, message);
-                }
-            }
-            OUTPUT | OUTPUT_RAW => self.line(parts.number, offset, message)?,
-            0 => self.hand_on(0, offset, record),
-            number => self.hand_on(number, offset, message),
-        }
-        if parts.number != 0 && parts.has_strangers {
-            self.hand_on(0, offset, record);
-        }
-        Ok(Fit::Taken)
-    }
-
-    fn hand_on(&mut self, number: u32, offset: u64, bytes: &[u8]) {
-        self.record_bytes += bytes.len();
-        self.records.push(OtherRecord {
-            number,
-            offset,
-            bytes: bytes.to_vec(),
-        });
-    }
-
-    fn row(
-        &mut self,
-        stream: Stream,
-        offset: u64,
-        message: &[u8],
-        rows: usize,
-    ) -> Result<Fit, Malformed> {
-        let reader = match stream {
-            Stream::User => &mut self.history,
-            Stream::System => &mut self.stats,
-        };
-        let sink = &mut self.sink;
-        let (series, damage) = (sink.series.len(), sink.damage.len());
-        let is_first = sink.points.rows() == 0 && sink.values.rows() == 0;
-        let (at, is_odd) = reader.read(message, sink).inspect_err(|_| {
-            reader.take_back(series, sink);
-            sink.damage.truncate(damage);
-        })?;
-        if !is_first && (sink.points.rows() > rows || sink.values.rows() > rows) {
-            reader.take_back(series, sink);
-            sink.damage.truncate(damage);
-            return Ok(Fit::NotTaken);
-        }
-        let at = At {
-            seq: self.seq,
-            ..at
-        };
-        self.seq += 1;
-        sink.points.settle(&at);
-        sink.values.settle(&at);
-        if is_odd {
-            let number = if stream == Stream::User {
-                HISTORY
-            } else {
-                STATS
-            };
-            self.hand_on(number, offset, message);
-        }
-        Ok(Fit::Taken)
-    }
-
-    fn line(&mut self, number: u32, offset: u64, message: &[u8]) -> Result<(), Malformed> {
-        let (mut output_type, mut time, mut line) = (0, None, &b""[..]);
-        let mut is_odd = false;
-        for field in Fields::new(message) {
-            match field? {
-                (1, Wire::Varint(value)) => output_type = value,
-                (2, Wire::Bytes(timestamp)) => time = Some(timestamp),
-                (3, Wire::Bytes(text)) => line = text,
-                (200, Wire::Bytes(_)) => {}
-                _ => is_odd = true,
-            }
-        }
-        let time_ns = time.and_then(timestamp_ns);
-        is_odd |= output_type > 1 || time.is_some() != time_ns.is_some();
-        let line = self.sink.text(line);
-        self.console
-            .push(time_ns, output_type == 1, &line, self.seq);
-        self.seq += 1;
-        if is_odd {
-            self.hand_on(number, offset, message);
-        }
-        Ok(())
-    }
-}
-
-/// The type of a record, and its message.
-pub struct RecordParts<'a> {
-    /// The field number of its type; 0 if it has none.
-    pub number: u32,
-    pub message: &'a [u8],
-    is_repeated: bool,
-    /// Fields of the record that nobody has taught us.
-    pub has_strangers: bool,
-}
-
-impl<'a> RecordParts<'a> {
-    pub fn of(record: &'a [u8]) -> Result<Self, Malformed> {
-        let mut parts = Self {
-            number: 0,
-            message: b"",
-            is_repeated: false,
-            has_strangers: false,
-        };
-        for field in Fields::new(record) {
-            match field? {
-                (1, Wire::Varint(_)) | (16 | 19 | 200, Wire::Bytes(_)) => {}
-                (number @ (2..=13 | 17 | 18 | 20..=27 | 100), Wire::Bytes(message)) => {
-                    parts.is_repeated = parts.number == number;
-                    parts.has_strangers |= parts.number != 0 && parts.number != number;
-                    parts.number = number;
-                    parts.message = message;
-                }
-                _ => parts.has_strangers = true,
-            }
-        }
-        Ok(parts)
-    }
-
-    /// A message that stands there twice is, as the format has it, the two of them end to end.
-    pub fn merged(&self, record: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
-        if !self.is_repeated {
-            return Ok(None);
-        }
-        let mut merged = Vec::new();
-        for field in Fields::new(record) {
-            if let (number, Wire::Bytes(message)) = field?
-                && number == self.number
-            {
-                merged.extend_from_slice(message);
-            }
-        }
-        Ok(Some(merged))
-    }
 }

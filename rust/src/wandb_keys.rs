@@ -1,8 +1,8 @@
-//! Owns the items of W&B records: `key` or `nested_key` with a value, found again without hashing.
+//! Owns the items of W&B records: `key` or `nested_key` with a value, and which column that is.
 //!
-//! wandb-core writes the keys of a row by walking a Go map: from a random start, but round the same
-//! ring. So the key that followed last time most likely follows again, and comparing its bytes is
-//! all it takes to know the column.
+//! wandb-core writes the keys of a row by walking a Go map, so their order is another one in every
+//! row and nothing can be foretold from it. A key is found by two of its words: they lead to a place
+//! where it is kept if it was the last one there, and comparing bytes tells whether it was.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,6 @@ use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
 
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
-/// The tags of both as bytes.
 const KEY_TAG: u8 = 0x0a;
 const NESTED_KEY_TAG: u8 = 0x12;
 /// The tag of `value_json`, field 16 as bytes.
@@ -40,69 +39,66 @@ pub struct Item<'a> {
 struct Slot {
     /// The key as it stands on the wire, tags included.
     raw: Box<[u8]>,
-    follower: usize,
+    is_odd: bool,
 }
 
+/// Places where a key is looked for first.
+const PLACES: usize = 2048;
+
 /// The keys of one kind of record.
-#[derive(Default)]
 pub struct Keys {
     slots: Vec<Slot>,
     by_raw: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
-    previous: Option<usize>,
-    guess: usize,
+    /// The slot last found by each place.
+    places: Vec<u32>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            by_raw: HashMap::default(),
+            places: vec![0; PLACES],
+        }
+    }
 }
 
 impl Keys {
-    /// A row begins: what comes first says nothing about what follows the last.
-    pub fn begin_row(&mut self) {
-        self.previous = None;
-    }
-
-    /// Takes an item apart. A slot equal to the former `len` is new.
+    /// Takes an item apart. A slot that was not seen before is one more than the last new one.
     #[inline(always)]
     pub fn take<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
-        if let Some(slot) = self.slots.get(self.guess)
-            && let Some(json) = plain_value(item, &slot.raw)
-        {
-            let slot_number = self.guess;
-            self.guess = slot.follower;
-            self.previous = Some(slot_number);
-            return Ok(Item {
-                slot: slot_number,
-                value: ItemValue::Json(json),
-                is_odd: false,
-            });
-        }
-        self.take_slowly(item)
-    }
-
-    /// The guess was wrong: looks the key up, at no more than one hash where the item is plain.
-    #[inline(never)]
-    fn take_slowly<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
-        if let Some((raw, json)) = plain_parts(item) {
-            return Ok(Item {
-                slot: self.found(raw),
-                value: ItemValue::Json(json),
-                is_odd: false,
-            });
-        }
-        let parts = Parts::of(item)?;
+        let Some((raw, json)) = plain_parts(item) else {
+            return self.take_odd(item);
+        };
+        let place = place_of(raw);
+        let guess = self.places[place] as usize;
+        let slot = match self.slots.get(guess) {
+            Some(slot) if *slot.raw == *raw => guess,
+            _ => self.find(raw, place),
+        };
         Ok(Item {
-            slot: self.found(&parts.raw_key(item)),
-            value: parts.value(),
-            is_odd: parts.is_odd,
+            slot,
+            value: ItemValue::Json(json),
+            is_odd: self.slots[slot].is_odd,
         })
     }
 
-    /// The slot of a key, which from now on is what follows the key before it.
-    fn found(&mut self, raw: &[u8]) -> usize {
+    #[inline(never)]
+    fn find(&mut self, raw: &[u8], place: usize) -> usize {
         let slot = self.slot_of(raw);
-        if let Some(previous) = self.previous {
-            self.slots[previous].follower = slot;
-        }
-        self.previous = Some(slot);
-        self.guess = self.slots[slot].follower;
+        self.places[place] = slot as u32;
         slot
+    }
+
+    #[inline(never)]
+    fn take_odd<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
+        let parts = Parts::of(item)?;
+        let slot = self.slot_of(&parts.raw_key(item));
+        Ok(Item {
+            slot,
+            value: parts.value(),
+            is_odd: parts.is_odd || self.slots[slot].is_odd,
+        })
     }
 
     fn slot_of(&mut self, raw: &[u8]) -> usize {
@@ -112,7 +108,7 @@ impl Keys {
         let slot = self.slots.len();
         self.slots.push(Slot {
             raw: raw.into(),
-            follower: slot + 1,
+            is_odd: has_odd_key(raw),
         });
         self.by_raw.insert(raw.into(), slot);
         slot
@@ -133,32 +129,49 @@ impl Keys {
     }
 }
 
-/// The JSON text, if the item is exactly this key and that.
-#[inline(always)]
-fn plain_value<'a>(item: &'a [u8], raw_key: &[u8]) -> Option<&'a [u8]> {
-    let mut rest = item.strip_prefix(raw_key)?.strip_prefix(&VALUE_JSON_TAG)?;
-    let length = varint(&mut rest).ok()?;
-    (length == rest.len() as u64).then_some(rest)
-}
-
-/// The key as it stands on the wire and the JSON text, if the item is one key and that.
+/// The key as it stands on the wire, and the JSON text, if the item is exactly that.
 #[inline(always)]
 fn plain_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] = *item else {
-        return None;
-    };
-    let (raw, value) = item.split_at_checked(2 + usize::from(length))?;
+    let mut at = 0;
+    loop {
+        match *item.get(at..)? {
+            [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] => at += 2 + usize::from(length),
+            [0x82, 0x01, ..] => break,
+            _ => return None,
+        }
+    }
+    let (raw, value) = item.split_at(at);
     let mut rest = value.strip_prefix(&VALUE_JSON_TAG)?;
     let length = varint(&mut rest).ok()?;
     (length == rest.len() as u64).then_some((raw, rest))
+}
+
+/// A number below `PLACES` that differs for most keys: from their end, their middle, their length.
+#[inline(always)]
+fn place_of(raw: &[u8]) -> usize {
+    let word = |at: usize| raw.get(at..).and_then(|tail| tail.first_chunk::<8>());
+    let start = raw.len().saturating_sub(8);
+    let (Some(end), Some(middle)) = (word(start), word(start / 2)) else {
+        return raw
+            .last()
+            .map_or(0, |last| usize::from(*last) + 256 * (raw.len() & 7));
+    };
+    let mixed = u64::from_le_bytes(*end) ^ u64::from_le_bytes(*middle).rotate_left(29);
+    let mixed = (mixed ^ raw.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize
+}
+
+/// More than one `key`, or a `key` beside a `nested_key`.
+fn has_odd_key(raw: &[u8]) -> bool {
+    let numbers = Fields::new(raw).flatten().map(|(number, _)| number);
+    let (plain, nested): (Vec<u32>, Vec<u32>) = numbers.partition(|number| *number == KEY);
+    plain.len() + usize::from(!nested.is_empty()) > 1
 }
 
 /// The fields of an item, in whatever order they came.
 #[derive(Default)]
 struct Parts<'a> {
     keys: Vec<(usize, usize)>,
-    has_key: bool,
-    has_nested_key: bool,
     json: Option<&'a [u8]>,
     typed: Option<ItemValue<'a>>,
     is_odd: bool,
@@ -174,21 +187,12 @@ impl<'a> Parts<'a> {
             parts.add(field?, (start, end));
             start = end;
         }
-        parts.is_odd |= parts.has_key && parts.has_nested_key;
         Ok(parts)
     }
 
     fn add(&mut self, field: (u32, Wire<'a>), place: (usize, usize)) {
         let typed = match field {
-            (KEY, Wire::Bytes(_)) => {
-                self.is_odd |= self.has_key;
-                self.has_key = true;
-                return self.keys.push(place);
-            }
-            (NESTED_KEY, Wire::Bytes(_)) => {
-                self.has_nested_key = true;
-                return self.keys.push(place);
-            }
+            (KEY | NESTED_KEY, Wire::Bytes(_)) => return self.keys.push(place),
             (16, Wire::Bytes(json)) => {
                 self.is_odd |= self.json.is_some();
                 self.json = Some(json);

@@ -1,165 +1,13 @@
 //! Owns how one row of W&B items becomes points and values: history rows and system statistics.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
-use crate::columns::{At, Points, Values};
+use crate::columns::At;
+use crate::damage::Reason;
 use crate::json_text::{self, Scalar};
-use crate::leveldb_log::{Damage, Reason};
-use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, take_field};
+use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
+use crate::wandb_address::{step_field, step_of, time_of, timestamp_ns};
 use crate::wandb_keys::{Item, ItemValue, Keys};
 use crate::wandb_media::Media;
-
-/// Mappings nested deeper than this stay one value.
-const FLATTEN_DEPTH: usize = 64;
-
-/// Who logged a series: the user, or the tracker about the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    User,
-    System,
-}
-
-impl Stream {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::System => "system",
-        }
-    }
-}
-
-/// The name of a series: who logged it, and its path.
-pub type SeriesName = (Stream, Vec<String>);
-
-/// All series of a scan, numbered in order of their first value.
-#[derive(Default)]
-pub struct SeriesTable {
-    numbers: HashMap<SeriesName, i32>,
-    names: Vec<SeriesName>,
-    /// How many had been handed out before this batch.
-    handed_out: usize,
-}
-
-impl SeriesTable {
-    fn number(&mut self, stream: Stream, path: &[String]) -> i32 {
-        let name = (stream, path.to_vec());
-        if let Some(number) = self.numbers.get(&name) {
-            return *number;
-        }
-        let number = i32::try_from(self.names.len()).unwrap_or(i32::MAX);
-        self.names.push(name.clone());
-        self.numbers.insert(name, number);
-        number
-    }
-
-    fn truncate(&mut self, length: usize) {
-        for name in self.names.drain(length..).collect::<Vec<_>>() {
-            self.numbers.remove(&name);
-        }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// The series first met since this was last asked.
-    pub fn take_new(&mut self) -> Vec<SeriesName> {
-        let new = self.names[self.handed_out..].to_vec();
-        self.handed_out = self.names.len();
-        new
-    }
-}
-
-/// What rows are written to.
-#[derive(Default)]
-pub struct Sink {
-    pub points: Points,
-    pub values: Values,
-    pub series: SeriesTable,
-    pub damage: Vec<Damage>,
-    /// The record at work: offset and length.
-    pub record: (u64, u64),
-}
-
-impl Sink {
-    pub fn report(&mut self, reason: Reason) {
-        let (offset, length) = self.record;
-        self.damage.push(Damage {
-            offset,
-            length,
-            reason,
-        });
-    }
-
-    /// Text for sure; what is no UTF-8 is replaced and reported.
-    pub fn text<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
-        let text = String::from_utf8_lossy(bytes);
-        if matches!(text, Cow::Owned(_)) {
-            self.report(Reason::BadUtf8);
-        }
-        text
-    }
-
-    fn push_scalar(&mut self, series: i32, scalar: Scalar, written: &str) {
-        match scalar {
-            Scalar::Float(value) => self.points.push_float(series, value),
-            Scalar::Int(value) => self.points.push_int(series, value),
-            Scalar::Bool(value) => self.points.push_bool(series, value),
-            Scalar::Null => self.points.push_null(series),
-            Scalar::HugeInt | Scalar::Other => self.values.push(series, written),
-        }
-    }
-
-    /// A value as JSON text. Mappings are taken apart by structure, but for those with a `_type`.
-    fn push_json(&mut self, stream: Stream, path: &[String], json: &[u8]) {
-        if let Some(text) = self.checked(json) {
-            self.push_checked(stream, path, &text, FLATTEN_DEPTH);
-        }
-    }
-
-    fn push_checked(&mut self, stream: Stream, path: &[String], text: &str, depth: usize) {
-        let members = if text.starts_with('{') {
-            json_text::members(text)
-        } else {
-            Vec::new()
-        };
-        let is_media = members
-            .iter()
-            .any(|(name, value)| is_type_mark(name, value));
-        if members.is_empty() || is_media || depth == 0 {
-            let series = self.series.number(stream, path);
-            return self.push_scalar(series, json_text::scalar(text.as_bytes()), text);
-        }
-        let mut path = path.to_vec();
-        for (name, value) in members {
-            path.push(name);
-            self.push_checked(stream, &path, value, depth - 1);
-            path.pop();
-        }
-    }
-
-    /// The text if it is JSON, mended where it has to be; None, and reported, if it is none.
-    pub fn checked(&mut self, json: &[u8]) -> Option<String> {
-        let text = self.text(json);
-        let text = text.trim_matches([' ', '\t', '\n', '\r']);
-        let Some(checked) = json_text::check(text) else {
-            self.report(Reason::BadJson);
-            return None;
-        };
-        if checked.has_lone_surrogate {
-            self.report(Reason::LoneSurrogate);
-            return Some(json_text::without_lone_surrogates(text));
-        }
-        Some(text.to_owned())
-    }
-}
-
-/// Whether a member marks its mapping as one value: media, a histogram, a table.
-fn is_type_mark(name: &str, value: &str) -> bool {
-    name == "_type" && value.starts_with('"')
-}
+use crate::wandb_sink::{Sink, Stream, json_of, scalar_of};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -209,7 +57,7 @@ impl RowReader {
     ///
     /// True in the second place: the row holds something that columns cannot say.
     pub fn read(&mut self, message: &[u8], sink: &mut Sink) -> Result<(At, bool), Malformed> {
-        let series = sink.series.names.len();
+        let series = sink.series.len();
         let damage = sink.damage.len();
         let mut row = self.walk(message, sink)?;
         if row.has_type_mark {
@@ -231,7 +79,7 @@ impl RowReader {
     pub fn take_back(&mut self, series: usize, sink: &mut Sink) {
         sink.points.roll_back();
         sink.values.roll_back();
-        if sink.series.names.len() > series {
+        if sink.series.len() > series {
             sink.series.truncate(series);
             for column in &mut self.columns {
                 column.series = column.series.filter(|number| (*number as usize) < series);
@@ -243,7 +91,6 @@ impl RowReader {
         let mut row = Row::default();
         let tag = self.item_tag();
         let mut rest = message;
-        self.keys.begin_row();
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 self.item(item, &mut row, sink)?;
@@ -375,7 +222,6 @@ impl RowReader {
         let mut items = Vec::new();
         let tag = self.item_tag();
         let mut rest = message;
-        self.keys.begin_row();
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 let item = self.keys.take(item)?;
@@ -423,98 +269,4 @@ impl RowReader {
 
 fn is_text(value: ItemValue<'_>) -> bool {
     matches!(value, ItemValue::Json([b'"', ..]) | ItemValue::Text(_))
-}
-
-/// None for what is no scalar and for what is missing.
-fn scalar_of(value: ItemValue<'_>) -> Option<Scalar> {
-    match value {
-        ItemValue::Json(json) => Some(json_text::scalar(json)),
-        ItemValue::Null => Some(Scalar::Null),
-        ItemValue::Bool(value) => Some(Scalar::Bool(value)),
-        ItemValue::Int(value) => Some(Scalar::Int(value)),
-        ItemValue::Number(value) => Some(Scalar::Float(value)),
-        ItemValue::Text(_) | ItemValue::Missing => None,
-    }
-}
-
-/// The value as JSON text; None if there is none.
-pub fn json_of<'a>(value: ItemValue<'a>, sink: &mut Sink) -> Option<Cow<'a, [u8]>> {
-    Some(match value {
-        ItemValue::Json(json) => return Some(Cow::Borrowed(json)),
-        ItemValue::Null => Cow::Borrowed(b"null"),
-        ItemValue::Bool(true) => Cow::Borrowed(b"true"),
-        ItemValue::Bool(false) => Cow::Borrowed(b"false"),
-        ItemValue::Int(value) => Cow::Owned(value.to_string().into_bytes()),
-        ItemValue::Number(value) => Cow::Owned(json_text::float(value).into_bytes()),
-        ItemValue::Text(text) => Cow::Owned(json_text::quote(&sink.text(text)).into_bytes()),
-        ItemValue::Missing => return None,
-    })
-}
-
-/// A step is a whole number that 64 bits hold, however it is written.
-fn step_of(value: ItemValue<'_>) -> Option<i64> {
-    match scalar_of(value)? {
-        Scalar::Int(step) => Some(step),
-        Scalar::Float(step) if step == step.trunc() && step.abs() < 2f64.powi(63) => {
-            Some(step as i64)
-        }
-        _ => None,
-    }
-}
-
-/// `HistoryStep.num`; None if the message is malformed. An empty one is step 0.
-fn step_field(message: &[u8]) -> Option<i64> {
-    let mut step = 0;
-    for field in Fields::new(message) {
-        if let (1, Wire::Varint(number)) = field.ok()? {
-            step = number as i64;
-        }
-    }
-    Some(step)
-}
-
-/// Seconds since the epoch as nanoseconds, if the very same seconds can be had back from them.
-fn time_of(value: ItemValue<'_>) -> Option<i64> {
-    match scalar_of(value)? {
-        Scalar::Int(seconds) => seconds.checked_mul(1_000_000_000),
-        Scalar::Float(seconds) => seconds_to_ns(seconds),
-        _ => None,
-    }
-}
-
-/// Rounded to the nearest nanosecond; None where that would not give the same double back.
-pub fn seconds_to_ns(seconds: f64) -> Option<i64> {
-    let whole = seconds.floor();
-    if whole.abs() >= 9.2e9 || whole.is_nan() {
-        return None;
-    }
-    // The fraction is exact; its product with 1e9 is off by far less than half a nanosecond.
-    let nanoseconds = ((seconds - whole) * 1e9).round_ties_even() as i64;
-    let ns = whole as i64 * 1_000_000_000 + nanoseconds;
-    // From 2^23 s on doubles are more than two nanoseconds apart: the nearest is the same.
-    let is_same = seconds.abs() >= 8_388_608.0 || ns_to_seconds(ns).to_bits() == seconds.to_bits();
-    is_same.then_some(ns)
-}
-
-/// The double nearest to so many nanoseconds.
-fn ns_to_seconds(ns: i64) -> f64 {
-    let sign = if ns < 0 { "-" } else { "" };
-    let (whole, rest) = (
-        ns.unsigned_abs() / 1_000_000_000,
-        ns.unsigned_abs() % 1_000_000_000,
-    );
-    fast_float2::parse(format!("{sign}{whole}.{rest:09}")).unwrap_or(f64::NAN)
-}
-
-/// `google.protobuf.Timestamp` as nanoseconds; None if it is malformed or beyond 64 bits.
-pub fn timestamp_ns(message: &[u8]) -> Option<i64> {
-    let (mut seconds, mut nanoseconds) = (0i64, 0i64);
-    for field in Fields::new(message) {
-        match field.ok()? {
-            (1, Wire::Varint(value)) => seconds = value as i64,
-            (2, Wire::Varint(value)) => nanoseconds = i64::from(value as i32),
-            _ => {}
-        }
-    }
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
 }

@@ -45,7 +45,6 @@ pub struct Field {
 
 #[derive(Debug, Default)]
 pub struct Message {
-    pub name: String,
     /// Sorted by number.
     pub fields: Vec<Field>,
 }
@@ -117,17 +116,14 @@ impl Schema {
                 label: label_of(kind),
             }
         };
-        let message = |(name, tail): &(String, String)| {
+        let message = |(_, tail): &(String, String)| {
             let mut fields: Vec<_> = tail
                 .split(", ")
                 .filter(|t| !t.is_empty())
                 .map(field)
                 .collect();
             fields.sort_by_key(|field| field.number);
-            Message {
-                name: name.clone(),
-                fields,
-            }
+            Message { fields }
         };
         Self {
             messages: messages.iter().map(message).collect(),
@@ -179,7 +175,6 @@ mod tests {
     fn the_schema_is_whole_and_begins_with_record() {
         let schema = Schema::get();
         let record = &schema.messages[Schema::RECORD];
-        assert_eq!(record.name, "Record");
         let history = record.place(2).map(|place| &record.fields[place]);
         assert_eq!(history.map(|field| field.name.as_str()), Some("history"));
         assert_eq!(record.place(14), None);

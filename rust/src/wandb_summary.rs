@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_keys::{ItemValue, Keys};
-use crate::wandb_rows::{Sink, json_of};
+use crate::wandb_sink::{Sink, json_of};
 
 /// A path, and its last value as JSON; None where it was removed.
 pub type LastValue = (Vec<String>, Option<String>);
@@ -45,7 +45,6 @@ impl Summary {
     pub fn take(&mut self, message: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
         let mut is_odd = false;
         let mut rest = message;
-        self.keys.begin_row();
         for slot in self.touched.drain(..) {
             self.last[slot].is_touched = false; // left by a record that was malformed
         }

@@ -3,13 +3,17 @@
 from os import PathLike
 from typing import Any, final
 
+__all__ = ["ArrowTable", "WandbBatch", "WandbScanner", "__version__", "wandb_records"]
+
 __version__: str
 
 @final
 class ArrowTable:
     """A table with the Arrow PyCapsule interface: `pyarrow.record_batch(table)` copies nothing."""
 
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
     def __len__(self) -> int: ...
 
 @final
@@ -76,7 +80,7 @@ class WandbScanner:
     goes on with this one's `offset`, `origin` and `seq`.
 
     Raises OSError; runferry.errors.Damaged if the header is that of something else;
-    runferry.errors.UnknownVersion, unless `any_version` says to read such a file as if it were ours.
+    runferry.errors.UnknownVersion, unless `any_version` says to read such a file nevertheless.
     """
 
     def __new__(

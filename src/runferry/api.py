@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runferry.chunks import Artifact, Chunk, File
 from runferry.errors import RunferryError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
+    from runferry.dialects.wandb_database import WandbDatabase
     from runferry.transfer.report import ConvertReport, VerifyReport
 
 Where = str | os.PathLike[str] | Location
@@ -297,7 +298,9 @@ def verify(
     )
 
 
-def load_wandb_database(path: str | os.PathLike[str], *, keys: str = "joined") -> Any:
+def load_wandb_database(
+    path: str | os.PathLike[str], *, keys: Literal["joined", "path"] = "joined"
+) -> WandbDatabase:
     """The record view of a `.wandb` file: one field for each record type, records in order.
 
     Nested keys are joined by `/`, and stay tuples where that would collide; `keys="path"` gives

@@ -54,7 +54,8 @@ class TestSource(ReaderContract):
         young = {GROWING.run.key.run_id: Content.of(begun)}
         return {s.run.key.run_id: Content.of(s.chunks) for s in all_samples(keys=50)} | young
 
-    def sized(self, folder: Path, rows: int) -> Location:
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
         where = Location("archive", str(folder))
         keep(opened(where), bulk(rows))
         return where

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
 from tests.archive.test_content import bytes_of
 
+from runferry.archive import durable
 from runferry.archive.ledger import Delivery, Ledger
 from runferry.archive.store import Archive
 from runferry.chunks import Checkpoint, Chunk, File, Lost, Points
@@ -195,6 +196,24 @@ def test_a_full_pull_replaces_in_one_step_and_without_a_commit_nothing_stays(
     assert {path.name for path in left} <= {"blobs"}
 
 
+def test_a_commit_interrupted_after_it_became_visible_keeps_its_files(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(paths: Iterable[Path]) -> None:
+        if any(path.parent.name == "commits" for path in paths):
+            raise KeyboardInterrupt
+
+    archived(archive, run_named("r"), [Points(batch_of(rows(5)))])
+    monkeypatch.setattr(durable, "sync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        archived(archive, run_named("r"), [Points(batch_of(rows(9)))])
+    monkeypatch.undo()
+    record = archive.record(run_named("r").uid)
+    assert record is not None
+    assert record.generation == 2
+    archive.check(record)
+
+
 def test_compacting_keeps_content_and_digest(archive: Archive) -> None:
     run, record = run_named("r"), None
     for start in range(0, 100, 10):
@@ -233,6 +252,23 @@ def test_vacuum_removes_what_is_superseded_and_spares_what_is_being_written(
     blobs = [path for path in (archive.path / "blobs").rglob("*") if path.is_file()]
     assert len(blobs) == 2
     assert archive.vacuum(grace_seconds=0).files == 0
+
+
+def test_a_removed_run_is_gone_and_the_others_stay(archive: Archive) -> None:
+    file = File("f", "other", Blob.from_bytes(b"shared"))
+    gone, kept = (
+        archived(archive, run_named(name), [Points(batch_of(rows(9))), file])
+        for name in ("gone", "kept")
+    )
+    with archive.draft(gone.run), pytest.raises(Locked):
+        archive.remove(gone.run.uid)
+    archive.remove(gone.run.uid)
+    archive.remove(gone.run.uid)
+    assert list(archive.records()) == [kept]
+    archive.vacuum(grace_seconds=0)
+    archive.check(kept)
+    assert len([path for path in archive.path.rglob("*") if path.is_file()]) == 4
+    assert archived(archive, gone.run, []).generation == 1
 
 
 @pytest.fixture
@@ -368,13 +404,24 @@ def test_the_ledger_keeps_what_it_was_told_across_processes_and_threads(tmp_path
     assert not path.exists()
     ledger.forget(uid, "mlflow:x")
     lost = (Loss("long-value", Fate.REENCODED, "config.x", 2, "cut"),)
-    told = Delivery(uid, "mlflow:x", "sending", "remote", "plan", 3, 17, ("a", "b"), lost)
+    told = Delivery(
+        uid,
+        "mlflow:x",
+        "sending",
+        "remote",
+        "plan",
+        generation=3,
+        sent=17,
+        segments=("a", "b"),
+        losses=lost,
+    )
     ledger.put(told)
     assert Ledger(path).get(uid, "mlflow:x") == told
     assert Ledger(path).get(uid, "mlflow:y") is None
     code = """
 import sys
 from pathlib import Path
+from runferry.archive import durable
 from runferry.archive.ledger import Delivery, Ledger
 ledger = Ledger(Path(sys.argv[1]))
 n = 0

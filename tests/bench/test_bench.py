@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from bench.wandb_file import BLOCK, FILE_HEADER, FrameWriter, RunShape, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import child, report
-from bench.wandb_file import BLOCK, FILE_HEADER, FrameWriter, RunShape, write_run
 
 
 def records_of(framed: bytes) -> Iterator[bytes]:
@@ -67,8 +67,10 @@ def test_a_generated_run_is_to_the_vendor_what_was_asked_for(tmp_path: Path) -> 
     shape = RunShape("vendor", steps=300, metrics=3, console_lines=7, stats=2)
     write_run(tmp_path / "run-vendor.wandb", shape)
     told = subprocess.run(
-        [core, "leet", "inspect", "-json", "-no-observability"]
-        + ["-run-file", tmp_path / "run-vendor.wandb"],
+        [
+            *(core, "leet", "inspect", "-json", "-no-observability"),
+            *("-run-file", tmp_path / "run-vendor.wandb"),
+        ],
         check=True,
         capture_output=True,
     )

@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 from runferry import settings
 
-SOURCE = Path(__file__).parents[2] / "src"
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -54,7 +52,7 @@ def command(*args: str | Path) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCE), *sys.path]), **more}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
 
 
 def in_new_process(*args: str | Path, timeout: float = 60, **environ: str) -> Answer:

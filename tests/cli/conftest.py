@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,23 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 draft.put(chunk)
             draft.commit()
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs: making its tables takes seconds, copying it none."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("store")
+    SqlAlchemyStore(f"sqlite:///{folder}/runs.db", str(folder / "artifacts")).engine.dispose()
+    return folder / "runs.db"
+
+
+@pytest.fixture
+def database(runferry: Caller, empty_store: Path) -> str:
+    """The location of a store of its own, in the folder of the call."""
+    shutil.copyfile(empty_store, runferry.folder / "runs.db")
+    return "mlflow:sqlite:///runs.db"
 
 
 @pytest.fixture

@@ -36,10 +36,6 @@ class TestSqlite(WriterContract):
     def path_of(where: Location) -> Path:
         return Path(where.where.removeprefix("sqlite:///"))
 
-    def elsewhere(self, destination: Location, name: str) -> Location:
-        path = self.path_of(destination)
-        return self.database(path.parent.with_name(f"{name}-store") / path.name)
-
     def owned(self, destination: Location) -> tuple[Path, ...]:
         return (self.path_of(destination).parent,)
 

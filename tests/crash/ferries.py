@@ -1,8 +1,9 @@
 """Processes that pull or push and are killed on the way: for real, with SIGKILL.
 
 A fork server has everything imported, so a process costs milliseconds. A *fuse* kills the process
-by its own hand just before its n-th effect on the disk (a file opened for writing, a rename, a
-removal, a folder, a statement that writes to a database); a *delay* kills it from outside.
+by its own hand just before its n-th effect: a file opened for writing, a rename, a removal, a
+folder made, and, when pushing, before and after each call that changes the destination. A *delay*
+kills it from outside.
 """
 
 from __future__ import annotations
@@ -10,20 +11,30 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from runferry.archive.store import Archive
-from runferry.ports import Location, ReadOptions
-from runferry.testing.reference import FaithfulWriter, ReferenceReader
+from runferry.ports import Location, ReadOptions, Writer
+from runferry.registry import writer as writer_class
+from runferry.testing.faults import Breaking
+from runferry.testing.reference import ReferenceReader, StrictWriter
+from runferry.transfer.patience import Patience
 from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+from runferry.transfer.report import Report
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["pyarrow.parquet", "runferry.transfer.pull", "runferry.testing.reference", "sqlite3"]
+    [
+        *("pandas", "pyarrow.parquet", "sqlite3"),  # pyarrow asks for pandas wherever it can
+        *("runferry.archive.draft", "runferry.archive.store", "runferry.writers.mlflow"),
+        *("runferry.transfer.pull", "runferry.transfer.push", "runferry.testing.reference"),
+    ]
 )
 
 _EFFECTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"})
@@ -31,17 +42,23 @@ Ferry = Callable[[str, str], None]
 
 
 class _Fuse:
-    """Counts effects on the disk, and dies before the n-th."""
+    """Counts effects, and dies before the n-th."""
 
-    def __init__(self, length: int | None) -> None:
+    def __init__(self) -> None:
         self.burnt = 0
-        self._length = length
+        self.length: int | None = None
 
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def burn(self) -> None:
+        self.burnt += 1
+        if self.burnt == self.length:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in _EFFECTS or (event == "open" and _writes(arguments)):
-            self.burnt += 1
-            if self.burnt == self._length:
-                os.kill(os.getpid(), signal.SIGKILL)
+            self.burn()
+
+
+_FUSE = _Fuse()
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
@@ -51,56 +68,92 @@ def _writes(arguments: tuple[Any, ...]) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
+class _Burning(Breaking):
+    """Burns the fuse before and after every call that changes the destination."""
+
+    def _before(self) -> None:
+        _FUSE.burn()
+
+    def _done(self) -> None:
+        _FUSE.burn()
+
+
 def pull_all(source: str, archive: str) -> None:
     """Pull a folder of the reference tracker, where several runs are."""
     where = Location("reference", source)
-    report = pull(
-        where,
-        Archive.open(Path(archive), create=True, reserve=0),
-        reserve_bytes=0,
-        open_reader=lambda: ReferenceReader.open(where, ReadOptions()),
+    _judge(
+        pull(
+            where,
+            Archive.open(Path(archive), create=True, reserve=0),
+            reserve_bytes=0,
+            open_reader=lambda: ReferenceReader.open(where, ReadOptions()),
+        )
     )
+
+
+def push_all(archive: str, destination: str) -> None:
+    """Push an archive; the destination is spelled `tracker:where`."""
+    tracker, _, place = destination.partition(":")
+    where = Location(tracker, place)
+    kind: type[Writer] = StrictWriter if tracker == "strict" else writer_class(tracker)
+    _judge(
+        push(
+            Archive.open(Path(archive), reserve=0),
+            where,
+            open_writer=lambda: _Burning(kind.open(where)).as_writer(),
+            patience=Patience(seconds=5.0),
+        )
+    )
+    assert "mlflow" not in sys.modules, "the bulk way needs no SDK"
+
+
+def _judge(report: Report) -> None:
     if report.failures or report.aborted:
-        raise SystemExit(f"{report.aborted} {report.failures}")
+        raise SystemExit(f"{report.aborted} {[outcome.error for outcome in report.failures]}")
 
 
 def _run(ferry: Ferry, source: str, target: str, fuse: int | None, count: Any) -> None:
-    counter = _Fuse(fuse)
-    sys.addaudithook(counter)
+    _FUSE.length = fuse
+    sys.addaudithook(_FUSE.audit)
     ferry(source, target)
-    count.value = counter.burnt
+    count.value = _FUSE.burnt
+
+
+def start(ferry: Ferry, source: object, target: object, fuse: int | None = None) -> Any:
+    """A ferry under way in a process of its own."""
+    count = _SERVER.Value("q", 0)
+    process = _SERVER.Process(target=_run, args=(ferry, str(source), str(target), fuse, count))
+    process.count = count  # held until the process has opened it, else its name is gone
+    process.start()
+    return process
 
 
 def sail(
     ferry: Ferry,
-    source: Path,
-    target: Path,
+    source: object,
+    target: object,
     *,
     fuse: int | None = None,
     delay: float | None = None,
 ) -> int | None:
-    """Run a ferry in a process of its own; None if it was killed, else how many effects it had."""
-    count = _SERVER.Value("q", 0)
-    process = _SERVER.Process(target=_run, args=(ferry, str(source), str(target), fuse, count))
-    process.start()
+    """Run a ferry; None if it was killed, else how many effects it had."""
+    process = start(ferry, source, target, fuse)
     process.join(delay)
     if process.is_alive():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid or 0, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
     process.join()
     if process.exitcode == -signal.SIGKILL:
         return None
     assert process.exitcode == 0, f"the ferry failed: exit code {process.exitcode}"
-    return int(count.value)
+    return int(process.count.value)
 
 
-def start(ferry: Ferry, source: Path, target: Path) -> Any:
-    """A ferry that nobody kills, not waited for."""
-    count = _SERVER.Value("q", 0)
-    process = _SERVER.Process(target=_run, args=(ferry, str(source), str(target), None, count))
-    process.start()
-    process.count = count  # held until the process has opened it, else its name is gone
-    return process
-
-
-__all__ = ["FaithfulWriter", "pull_all", "sail", "start"]
+def kill_points(effects: int, kills: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Most of them just before an effect; the rest at any time."""
+    chance = random.Random(seed)
+    by_fuse = min(effects, kills * 4 // 5)
+    for fuse in sorted(chance.sample(range(1, effects + 1), by_fuse)):
+        yield {"fuse": fuse}
+    for _ in range(kills - by_fuse):
+        yield {"delay": chance.uniform(0.0, 0.25)}

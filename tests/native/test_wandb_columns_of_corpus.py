@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 from wandb_log import Point, scan
 
-CORPUS = Path(
-    os.environ.get("RUNFERRY_CORPUS", Path(__file__).parents[3] / "shared" / "corpus")
-)
+CORPUS = Path(os.environ.get("RUNFERRY_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 ADDRESS = {"_step", "_timestamp"}  # columns here, series there
 
 pytestmark = pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""The framing of `.wandb` files: what is whole is read, what is damaged is told, nothing is made up."""
+"""The framing of `.wandb` files: the whole is read, damage is told, nothing is made up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runferry.errors import Damaged, UnknownVersion
 from wandb_log import BLOCK, HEADER, Log, blob, line, row, scan, scan_bytes
+
+from runferry.errors import Damaged, UnknownVersion
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -63,7 +64,9 @@ def test_a_flipped_byte_loses_only_the_records_that_touch_its_block(tmp_path: Pa
         found = scan_bytes(tmp_path, bytes(broken))
         block = at // BLOCK
         kept = [i for i, span in enumerate(log.spans) if block not in blocks(*span)]
-        survivors = [clean_entry for i in kept for clean_entry in entries_of(clean, log.spans[i][0])]
+        survivors = [
+            clean_entry for i in kept for clean_entry in entries_of(clean, log.spans[i][0])
+        ]
         assert contains(everything(found), survivors), at
         assert contains(everything(clean), everything(found)), at
         if len(everything(found)) < len(everything(clean)):
@@ -198,7 +201,7 @@ def test_something_else_is_no_wandb_file(tmp_path: Path) -> None:
 def test_an_unknown_version_is_refused_by_name_unless_asked_for(tmp_path: Path) -> None:
     raw = HEADER[:6] + b"\x01" + Log.of(run(3)).raw[7:]
     (tmp_path / "run.wandb").write_bytes(raw)
-    with pytest.raises(UnknownVersion, match="version 1 of the .wandb format"):
+    with pytest.raises(UnknownVersion, match=r"version 1 of the \.wandb format"):
         scan(tmp_path / "run.wandb")
     assert steps(scan(tmp_path / "run.wandb", any_version=True)) == [0, 1, 2]
 

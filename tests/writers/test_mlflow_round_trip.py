@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mlflow_runs import (
+from tests.writers.mlflow_runs import (
     SERIES,
     attributes,
     chunks,

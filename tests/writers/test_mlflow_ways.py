@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from mlflow_runs import (
+from tests.writers.mlflow_runs import (
     PNG,
     SERIES,
     VALUES,

@@ -43,7 +43,7 @@ class Tally:
         self._places: dict[str, int] = {}
         self._size = 0
         self._of: Group = {}
-        self._grow(16)
+        self._grow(64)
 
     def _grow(self, size: int) -> None:
         for name, (blank, dtype) in _BLANK.items():

@@ -203,8 +203,12 @@ class RunDraft:
         return record
 
     def _tables(self) -> dict[str, list[snapshots.Row]]:
+        """The snapshot tables, in an order that does not depend on how the run was pulled."""
         tables = {"series": self._series_rows()}
-        return tables | {table: list(rows.values()) for table, rows in self._snapshots.items()}
+        for table, rows in self._snapshots.items():
+            in_order = sorted(rows, key=lambda name: [part or "" for part in name])
+            tables[table] = [rows[name] for name in in_order]
+        return tables
 
     def _commit(self, token: str) -> RunRecord:
         segments = self._rows.finish()
@@ -287,16 +291,15 @@ class RunDraft:
 
     def _digest(self, tables: Mapping[str, list[snapshots.Row]]) -> str:
         sums = self._rows.sums()
-        items: dict[str, Iterable[Any]] = {
-            table: snapshots.content(table, rows) for table, rows in tables.items()
-        }
-        items["run"] = [run_to_json(self._run)]
-        items["attributes"] = map(attribute_to_json, self._attributes.values())
-        for table, rows in items.items():
-            total = RowSum()
-            for row in rows:
-                total.add_item(row)
-            sums[table] = total.state()
+        attributes = sorted(self._attributes.values(), key=lambda item: (item.role, item.path))
+        wholes = {table: snapshots.content(table, rows) for table, rows in tables.items()}
+        wholes["run"] = [run_to_json(self._run)]
+        wholes["attributes"] = [attribute_to_json(item) for item in attributes]
+        for table, rows in wholes.items():
+            if rows:
+                total = RowSum()
+                total.add_item(rows)
+                sums[table] = total.state()
         return digest_of(sums)
 
     def _large_snapshots(self, tables: Mapping[str, list[snapshots.Row]]) -> list[Segment]:
@@ -346,8 +349,12 @@ class RunDraft:
             self._close()
 
     def _remove_created(self) -> None:
+        """Remove our segments, unless an interrupted commit became visible with them."""
+        record = self._archive.record(self._run.uid)
+        live = {segment.path for segment in record.segments} if record else set()
         for path in self._created:
-            (self._root / path).unlink(missing_ok=True)
+            if path not in live:
+                (self._root / path).unlink(missing_ok=True)
         if self._created:
             folder = run_folder(self._root, self._run.uid)
             if not any(folder.iterdir()):

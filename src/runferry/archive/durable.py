@@ -67,11 +67,25 @@ def sync(paths: Iterable[Path]) -> None:
         for path in several:
             _sync(path)
         return
-    for done in [_SYNCING.submit(_sync, path) for path in several]:
+    begun = [_SYNCING.threads.submit(_sync, path) for path in several[1:]]
+    _sync(several[0])
+    for done in begun:
         done.result()
 
 
-_SYNCING = ThreadPoolExecutor(8, thread_name_prefix="archive-sync")  # starts none until needed
+class _Syncing:
+    """Threads that wait for the disk. A forked child has none of ours, so it begins anew."""
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self.threads = ThreadPoolExecutor(8, thread_name_prefix="archive-sync")
+
+
+_SYNCING = _Syncing()
 
 
 def _sync(path: Path) -> None:

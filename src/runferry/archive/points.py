@@ -163,7 +163,7 @@ class PointBuffer:
                     valid[name] = column.valid[:rows][order]
             self._columns[name] = _Column(name, 0)  # freed one by one, as the sorted copies grow
         kind = self._kind[:rows][order]
-        self.rows = 0
+        self._key, self._kind, self.rows = self._key[:0], self._kind[:0], 0
         return SortedPoints(names, ranks[order], arrays, valid, kind)
 
 

@@ -16,6 +16,7 @@ from runferry.model import Uid
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
 
 ROW_GROUP = 1_000_000
+_WRITE_BYTES = 1 << 18  # the writer's own pieces are a few bytes each
 
 MEDIA = pa.schema(
     [
@@ -101,9 +102,8 @@ class SegmentFile:
         self.path = segment_path(uid, table, number, attempt)
         self._schema = schema
         self._file = HashingFile(root / self.path)
-        self._writer = pq.ParquetWriter(
-            pa.PythonFile(self._file, mode="w"), schema, **_options(table, schema)
-        )
+        self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._file, "w"), _WRITE_BYTES)
+        self._writer = pq.ParquetWriter(self._buffered, schema, **_options(table, schema))
 
     def add(self, rows: pa.Table) -> None:
         """Append rows of the schema as one row group."""
@@ -113,6 +113,7 @@ class SegmentFile:
     def finish(self) -> Segment:
         """Complete the file, which is not durable yet, and say what it is."""
         self._writer.close()
+        self._buffered.close()
         self._file.close()
         return Segment(
             self.table, self._number, self.path, self.rows, self._file.size, self._file.sha256

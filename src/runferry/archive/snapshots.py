@@ -286,8 +286,8 @@ def identity(table: str, row: Row) -> tuple[str | None, ...]:
     return tuple(row.get(name) for name in _IDENTITY[table])
 
 
-def content(table: str, rows: Iterable[Row]) -> Iterable[Row]:
+def content(table: str, rows: Iterable[Row]) -> list[Any]:
     """What of the rows counts for the content digest: all but what was counted."""
     if table == "series":
-        return ({name: row[name] for name in row if name in _FACTS} for row in rows)
-    return rows
+        return [{name: row[name] for name in row if name in _FACTS} for row in rows]
+    return list(rows)

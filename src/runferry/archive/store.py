@@ -22,7 +22,6 @@ from runferry.archive.layout import (
 from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
 from runferry.archive.record import RunRecord, Segment, record_from_bytes
-from runferry.archive.segments import ROW_GROUP
 from runferry.chunks import Chunk
 from runferry.errors import Corrupt, NewerFormat, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
 
 RESERVE = 64 << 20
+SEGMENT_ROWS = 3 << 17  # two of them, one filled and one written, keep an import below 300 MB
 
 
 class Archive:
@@ -49,7 +49,7 @@ class Archive:
     def __init__(self, path: Path, *, reserve: int = RESERVE) -> None:
         self.path = path
         self.reserve = reserve
-        self.segment_rows = ROW_GROUP
+        self.segment_rows = SEGMENT_ROWS
         self._ledger: Ledger | None = None
 
     @classmethod
@@ -139,6 +139,16 @@ class Archive:
                 lock.release()
                 raise
 
+    def remove(self, uid: Uid) -> None:
+        """Take a run out of the archive; its blobs, which others may share, are vacuum's.
+
+        Raises Locked while the run is being written. Harmless when it is not there.
+        """
+        from runferry.archive.vacuum import remove
+
+        with disk_errors(self.path):
+            remove(self, uid)
+
     def run_lock(self, uid: Uid) -> FileLock:
         """Held by whoever writes this run."""
         return FileLock(self.path / "locks" / f"{checked_uid(uid)}.lock")
@@ -165,25 +175,6 @@ class Archive:
 
         with disk_errors(self.path):
             return vacuum(self, grace_seconds)
-
-    def remove(self, uid: Uid) -> None:
-        """Take a run out; bytes that it shared with no other go with the next `vacuum`."""
-        from runferry.archive.durable import sync
-
-        lock = self.run_lock(uid)
-        lock.acquire(wait=0.0, what=f"run {uid}")
-        try:
-            record = self.record(uid)
-            if record is None:
-                return
-            commit = commit_path(self.path, uid)
-            with disk_errors(self.path):
-                commit.unlink()  # from here on the run is not there
-                sync([commit.parent])
-                for segment in record.segments:
-                    (self.path / segment.path).unlink(missing_ok=True)
-        finally:
-            lock.release()
 
     # --- reading ----------------------------------------------------------------------------------
 

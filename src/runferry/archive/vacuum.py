@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.archive import snapshots
-from runferry.archive.layout import checked_uid
+from runferry.archive.durable import sync
+from runferry.archive.layout import checked_uid, commit_path, run_folder
 from runferry.archive.reading import batches
 from runferry.archive.record import RunRecord
 from runferry.errors import Corrupt
+from runferry.model import Uid
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -49,6 +52,20 @@ def vacuum(archive: Archive, grace_seconds: float) -> Vacuumed:
         if _is_anybody_writing(archive):
             return done + Vacuumed(busy=0 if done.busy else 1)
         return done + _vacuum_blobs(archive, oldest)
+    finally:
+        lock.release()
+
+
+def remove(archive: Archive, uid: Uid) -> None:
+    """The commit record first: from then on there is no such run."""
+    lock = archive.run_lock(uid)
+    lock.acquire(what=f"run {uid}")
+    try:
+        commit = commit_path(archive.path, uid)
+        commit.unlink(missing_ok=True)
+        if commit.parent.is_dir():
+            sync([commit.parent])
+        shutil.rmtree(run_folder(archive.path, uid), ignore_errors=True)
     finally:
         lock.release()
 

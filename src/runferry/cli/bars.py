@@ -41,7 +41,8 @@ class Lines:
         """Work on a run is over."""
         run = printable(outcome.run)
         if outcome.error is not None:
-            log.warning("%s %s: %s: %s", phase, run, outcome.status, printable(outcome.error))
+            error = printable(outcome.error)  # told again at the end, where it is not overlooked
+            log.info("%s %s: %s: %s", phase, run, outcome.status, error)
         else:
             log.info("%s %s: %s, %s rows", phase, run, outcome.status, f"{outcome.rows:,}")
 

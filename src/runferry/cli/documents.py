@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from runferry.losses import Loss
 from runferry.model import Attribute, Inventory, Run, Series
 
 SCHEMA_VERSION = 1
@@ -44,6 +43,8 @@ def run_json(run: Run) -> dict[str, Any]:
 
 def inventory_json(inventory: Inventory) -> dict[str, Any]:
     """A run with all that is known of it short of its rows."""
+    from runferry.transfer.report import loss_json
+
     return {
         **run_json(inventory.run),
         "attributes": [attribute_json(item) for item in inventory.attributes],
@@ -67,14 +68,11 @@ def attribute_json(attribute: Attribute) -> dict[str, Any]:
 
 def series_json(series: Series) -> dict[str, Any]:
     """One series with its counts."""
-    from runferry.tables import to_json
-
     counts: dict[str, Any] | None = None
     if series.counts is not None:
         counts = dataclasses.asdict(series.counts)
         for name in ("min_time", "max_time"):
             counts[name] = moment_json(counts.pop(f"{name}_ns"))
-        counts = {name: to_json(value) for name, value in counts.items()}
     return {
         "key": series.key,
         "path": list(series.path),
@@ -85,15 +83,4 @@ def series_json(series: Series) -> dict[str, Any]:
         "summary_rule": series.summary_rule,
         "hidden": series.hidden,
         "counts": counts,
-    }
-
-
-def loss_json(loss: Loss) -> dict[str, Any]:
-    """One loss."""
-    return {
-        "code": loss.code,
-        "fate": loss.fate.label,
-        "where": loss.where,
-        "count": loss.count,
-        "detail": loss.detail,
     }

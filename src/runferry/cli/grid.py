@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = 2
+COMFORTABLE = 14
 NARROWEST = 8
-"""Columns that an elastic column keeps however narrow the terminal is."""
+"""What an elastic column keeps while there is something to leave out, and in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,20 @@ def show(
 
 
 def fitted(widths: dict[int, int], columns: Sequence[Column], room: int) -> dict[int, int]:
-    """The widths with the widest elastic columns narrowed until all fit, if they can."""
+    """The widths with the widest elastic columns narrowed until all fit, if they can.
+
+    Optional columns go, from the left, before names become too short to be told apart.
+    """
     widths = dict(widths)
     elastic = [n for n in widths if columns[n].is_elastic]
     optional = [n for n in widths if columns[n].is_optional]
     while sum(widths.values()) + GAP * (len(widths) - 1) > room:
         widest = max(elastic, key=lambda n: widths[n], default=None)
-        if widest is not None and widths[widest] > NARROWEST:
+        width = 0 if widest is None else widths[widest]
+        if widest is not None and width > (COMFORTABLE if optional else NARROWEST):
             widths[widest] -= 1
         elif optional:
-            del widths[optional.pop()]
+            del widths[optional.pop(0)]
         else:
             break
     return widths

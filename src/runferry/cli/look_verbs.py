@@ -56,13 +56,13 @@ def records(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A .wandb file.")],
 ) -> None:
     """Count the records of a .wandb file by type."""
-    from runferry.cli.wandb_records import count_records, show_counts
+    from runferry.cli.wandb_records import read_records, records_json, show_records
 
-    found = count_records(path)
+    found = read_records(path)
     if session.is_json:
-        session.print_json({"schema": 1, "path": path, **found.to_json()})
+        session.print_json({"schema": 1, "path": path, **records_json(found)})
     else:
-        show_counts(session, found)
+        show_records(session, found)
 
 
 @verb(app)

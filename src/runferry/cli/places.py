@@ -54,6 +54,15 @@ def new_archive(session: Session, path: str | None = None) -> Archive:
     return Archive.open(_folder(session, path), create=True, reserve=session.settings.reserve_bytes)
 
 
+def hub(session: Session, origin: Location, goal: Location) -> Archive:
+    """The archive between two places: an end that is one, unless another was asked for."""
+    if session.resolved.origins["archive"] == "default":
+        for end in (goal, origin):
+            if end.tracker == "archive":
+                return new_archive(session, str(end))
+    return new_archive(session)
+
+
 def _folder(session: Session, text: str | None) -> Path:
     """A folder as a path or as `archive:PATH`."""
     return destined(text).path if text else session.settings.archive

@@ -81,6 +81,8 @@ def _show_comparison(session: Session, report: VerifyReport) -> None:
     verdict = "clean" if report.is_clean else "NOT clean"
     if report.is_clean and report.measured:
         verdict = "clean, apart from losses that were foretold"
+    if not report.runs:
+        verdict = "nothing to compare"
     found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict}"
     _say(session, "verify", report.original, report.copy, found)
 

@@ -31,7 +31,7 @@ def convert(
     restart: Restart = False,
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
-    from runferry.cli.places import destined, located, new_archive, read_options
+    from runferry.cli.places import destined, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
@@ -50,7 +50,7 @@ def convert(
         reserve_bytes=chosen.reserve_bytes,
         patience=Patience(chosen.patience),
     )
-    archive = new_archive(session)
+    archive = hub(session, origin, goal)
     with session.working() as (observer, stop):
         report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
     return session.conclude(report, show_conversion)
@@ -131,7 +131,9 @@ def push(
 @verb(app, settings=_MOVING, filters=True)
 def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
     """Foretell, run by run, what a destination cannot hold."""
-    from runferry.cli.places import destined, surveyed
+    from dataclasses import replace
+
+    from runferry.cli.places import destined, located, surveyed
     from runferry.cli.reports import show_plan
     from runferry.transfer.push import plan_all
 
@@ -145,6 +147,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             observer=observer,
             stop=stop,
         )
+    report = replace(report, source=str(located(source)))  # and not the temporary archive
     return session.conclude(report, show_plan)
 
 

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runferry.cli.grid import Column, show
 from runferry.cli.session import Session
 from runferry.errors import NotFound, RunferryError
 
-
-@dataclass(frozen=True, slots=True)
-class RecordCounts:
-    """Records by type, and (offset, length, reason) of what could not be read."""
-
-    counts: dict[str, int]
-    damage: tuple[tuple[int, int, str], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As in the documented schema."""
-        damage = [
-            {"offset": offset, "size_bytes": length, "reason": reason}
-            for offset, length, reason in self.damage
-        ]
-        return {"records": self.counts, "damage": damage}
+if TYPE_CHECKING:
+    from runferry.dialects.wandb_database import WandbDatabase
 
 
-def count_records(path: str) -> RecordCounts:
+def read_records(path: str) -> WandbDatabase:
     """Raises NotFound, Damaged, UnknownVersion."""
-    from runferry import _native
+    from runferry.dialects.wandb_database import load_wandb_database
 
-    damage: list[tuple[int, int, str]] = []
     try:
-        records = _native.wandb_records(Path(path).expanduser(), damage=damage)
+        return load_wandb_database(path)
     except FileNotFoundError as error:
         raise NotFound("no such file", where=path, hint="runferry records run.wandb") from error
     except OSError as error:
         raise RunferryError(f"the file cannot be read: {error.strerror}", where=path) from error
-    counts = {kind: len(messages) for kind, messages in records.items()}
-    return RecordCounts(counts, tuple(damage))
 
 
-def show_counts(session: Session, found: RecordCounts) -> None:
-    """The table, and what is damaged below it."""
-    by_type = [(kind, f"{number:,}") for kind, number in found.counts.items()]
+def records_json(found: WandbDatabase) -> dict[str, Any]:
+    """As in the documented schema."""
+    damage = [
+        {"offset": piece.offset, "size_bytes": piece.length, "reason": piece.reason}
+        for piece in found.damage
+    ]
+    return {"records": found.counts(), "damage": damage}
+
+
+def show_records(session: Session, found: WandbDatabase) -> None:
+    """The table, zeros included, and what is damaged below it."""
+    by_type = [(kind, f"{number:,}") for kind, number in found.counts().items()]
     show(session.out, (Column("record"), Column("count", "right")), by_type, session.ellipsis)
     if found.damage:
         session.out.print("\ndamaged:")
         columns = (Column("offset", "right"), Column("bytes", "right"), Column("reason"))
-        pieces = [(f"{at:,}", f"{size:,}", why) for at, size, why in found.damage]
+        pieces = [(f"{d.offset:,}", f"{d.length:,}", d.reason) for d in found.damage]
         show(session.out, columns, pieces, session.ellipsis)

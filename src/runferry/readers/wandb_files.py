@@ -38,7 +38,8 @@ class WandbFilesReader:
         """Raises NotFound; for a single file also Damaged, UnknownVersion."""
         path = where.path
         if not path.exists():
-            raise NotFound("no such file or folder", where=str(path))
+            hint = "name a .wandb file, or a folder that has W&B runs below it"
+            raise NotFound("no such file or folder", where=str(path), hint=hint)
         reader = cls(path)
         if path.is_file():
             _check(head_of(next(places(path))), path)
@@ -53,7 +54,8 @@ class WandbFilesReader:
         """The run's chunks; see `runferry.ports.Reader`."""
         group = self._found().get(run.key)
         if group is None:
-            raise NotFound("no such run here", where=f"{self._root}: {run.key}")
+            hint = f"runferry ls 'wandb:{self._root}'"
+            raise NotFound("no such run here", where=f"{self._root}: {run.key}", hint=hint)
         return _read(group, after)
 
     def close(self) -> None:

@@ -189,6 +189,13 @@ class ReaderContract:
                     joined = Content.of([*whole[: at + 1], *rest])
                     assert joined.comparable() == complete, (run.key, cursor.position)
 
+    def test_what_can_be_continued_ends_with_a_checkpoint(self, source: Location) -> None:
+        """What comes after the last one would be read twice."""
+        with self.opened(source) as reader:
+            for run in reader.runs():
+                told = [isinstance(chunk, chunks.Checkpoint) for chunk in reader.read(run)]
+                assert told[-1] or not any(told), run.key
+
     def test_what_grows_is_read_on_without_a_gap(self, source: Location) -> None:
         """Old cursors stay good, and give what was added."""
         with self.opened(source) as reader:

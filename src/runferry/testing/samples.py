@@ -451,6 +451,16 @@ def bulk(rows: int, keys: int = 4, *, batch_rows: int = 20_000, seed: int = 0) -
     return run.sample()
 
 
+def as_run(sample: Sample, run_id: str) -> Sample:
+    """The same content under another key."""
+    key = replace(sample.run.key, run_id=run_id)
+    again = tuple(
+        chunks.Header(replace(chunk.run, key=key)) if isinstance(chunk, chunks.Header) else chunk
+        for chunk in sample.chunks
+    )
+    return Sample(replace(sample.run, key=key), again)
+
+
 _EACH: tuple[Callable[[], Sample], ...] = (
     values,
     steps,

@@ -15,6 +15,7 @@ verify. What is measured must have been foretold by `Limits` or reported.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from runferry.ports import Location, ReadOptions, Writer
 from runferry.testing.faults import Breaking
 from runferry.testing.recording import Sample
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import all_samples, attributes, curve, plain, steps
+from runferry.testing.samples import all_samples, as_run, attributes, curve, plain
 from runferry.testing.writer_laws import WriterLaws, snapshot_outside
 from runferry.transfer.patience import Patience
 from runferry.transfer.pull import pull
@@ -150,21 +151,22 @@ class WriterContract(WriterLaws):
         self, destination: Location, tmp_path: Path
     ) -> None:
         """Before and after every effect that a push has."""
-        samples = (curve(40, batch=10), steps())
-        clean = self.elsewhere(destination, "clean")
+        sample = curve(20, batch=10)
+        archive = self.archive_of(tmp_path / "clean", [sample])
         counting: list[Breaking] = []
-        archive = self.archive_of(tmp_path / "counted", samples)
-        self.push(archive, clean, open_writer=lambda: _counted(self.writer.open(clean), counting))
-        expected = self.arrived(clean)
+        self.push(
+            archive, destination, open_writer=lambda: _counted(self.writer, destination, counting)
+        )
+        expected = self.arrived(destination)[sample.run.uid]
         effects = sum(breaking.effects for breaking in counting)
         assert effects >= 4, "a push without effects"
-        for at in range(1, effects + 1):
-            for after in (False, True):
-                where = self.elsewhere(destination, f"broken-{at}-{after}")
-                archive = self.archive_of(tmp_path / f"archive-{at}-{after}", samples)
-                self._push_broken(archive, where, at, after=after)
-                self.pushed(archive, where)
-                assert self.arrived(where) == expected, f"effect {at}, after it: {after}"
+        for at, after in product(range(1, effects + 1), (False, True)):
+            again = as_run(sample, f"broken-{at}-{after}")
+            archive = self.archive_of(tmp_path / again.run.key.run_id, [again])
+            self._push_broken(archive, destination, at, after=after)
+            self.pushed(archive, destination)
+            arrived = self.arrived(destination, only=again.run.uid)
+            assert arrived[again.run.uid] == expected, f"effect {at}, after it: {after}"
 
     def _push_broken(self, archive: Archive, where: Location, at: int, *, after: bool) -> None:
         breaking = Breaking(self.writer.open(where), at=at, after=after)
@@ -184,15 +186,13 @@ class WriterContract(WriterLaws):
 
     def test_parallel_workers_equal_one(self, destination: Location, tmp_path: Path) -> None:
         """Each opens a writer of its own."""
-        samples = tuple(curve(30, seed=seed, batch=10) for seed in range(8))
-        alone = self.elsewhere(destination, "alone")
-        self.pushed(self.archive_of(tmp_path / "one", samples), alone)
-        archive = self.archive_of(tmp_path / "many", samples)
+        samples = tuple(curve(30, seed=seed, batch=10) for seed in range(6))
+        archive = self.archive_of(tmp_path, samples)
         self.pushed(archive, destination, workers=4)
-        assert self.arrived(destination) == self.arrived(alone)
         self.assert_verified(archive, destination)
+        assert len(self.arrived(destination)) == len(samples)
 
 
-def _counted(writer: Writer, counting: list[Breaking]) -> Writer:
-    counting.append(Breaking(writer))
+def _counted(writer: type[Writer], where: Location, counting: list[Breaking]) -> Writer:
+    counting.append(Breaking(writer.open(where)))
     return counting[-1].as_writer()

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Protocol
@@ -49,6 +49,10 @@ class ArtifactFolder(Protocol):
         """Store the same bytes once more; the same blocks where the disk can."""
         ...
 
+    def settle(self) -> None:
+        """Returns when all that was stored would survive a loss of power."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove one file; fine when it is not there."""
         ...
@@ -88,6 +92,9 @@ class NoFolder:
         """Always Refused."""
         self.put(copy, source)
 
+    def settle(self) -> None:
+        """Nothing was stored."""
+
     def remove(self, path: str) -> None:
         """Nothing to remove."""
 
@@ -100,6 +107,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._unsettled: set[Path] = set()
 
     def walk(self, below: str = "") -> Iterator[Entry]:
         """Regular files only; what a link leads to outside the folder is not ours to read."""
@@ -127,7 +135,9 @@ class LocalFolder:
             raise _storage_error(error, self.root) from error
 
     def _put(self, path: str, source: BinaryIO) -> str:
-        target = self._inside(path)
+        target = self._inside(
+            free_path(path, lambda p: self._inside(p).is_file(), lambda p: self._inside(p).is_dir())
+        )
         draft = self._draft(source)
         try:
             taken, copy = target, 1
@@ -136,6 +146,7 @@ class LocalFolder:
                 taken = target.with_name(f"{target.stem}~{copy}{target.suffix}")
             taken.parent.mkdir(parents=True, exist_ok=True)
             draft.replace(taken)
+            self._unsettled.add(taken)
         finally:
             draft.unlink(missing_ok=True)
         return taken.relative_to(self.root).as_posix()
@@ -147,6 +158,7 @@ class LocalFolder:
             draft = self._draft(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             draft.replace(target)
+            self._unsettled.add(target)
         except OSError as error:
             raise _storage_error(error, self.root) from error
 
@@ -166,10 +178,20 @@ class LocalFolder:
         number, name = tempfile.mkstemp(prefix=".part-", dir=folder)
         with os.fdopen(number, "wb") as draft:
             shutil.copyfileobj(source, draft, 1 << 20)
-            draft.flush()
-            os.fsync(draft.fileno())
         Path(name).chmod(0o644)
         return Path(name)
+
+    def settle(self) -> None:
+        """Force to the disk what was stored, and the folders that name it."""
+        paths = self._unsettled | {path.parent for path in self._unsettled}
+        for path in sorted(paths):
+            if path.is_dir() and sys.platform == "win32":
+                continue  # no such thing there
+            try:
+                _force(path)
+            except OSError as error:
+                raise _storage_error(error, self.root) from error
+        self._unsettled.clear()
 
     def remove(self, path: str) -> None:
         """One file."""
@@ -242,6 +264,9 @@ class VendorFolder:
         """Uploaded twice."""
         self.put(copy, source)
 
+    def settle(self) -> None:
+        """An upload that returned is there."""
+
     def remove(self, path: str) -> None:
         """One object."""
         self._repository.delete_artifacts(path)
@@ -249,6 +274,20 @@ class VendorFolder:
     def remove_all(self) -> None:
         """The whole prefix."""
         self._repository.delete_artifacts()
+
+
+def free_path(path: str, is_file: Callable[[str], bool], is_folder: Callable[[str], bool]) -> str:
+    """The path, or one near it where a file stands for a folder of its name, or a folder for it.
+
+    Trackers without folders may hold both `a` and `a/b`.
+    """
+    parts = path.split("/")
+    for count in range(1, len(parts)):
+        while is_file("/".join(parts[:count])):
+            parts[count - 1] += "~d"
+    while is_folder("/".join(parts)):
+        parts[-1] += "~f"
+    return "/".join(parts)
 
 
 def local_path(uri: str) -> Path | None:
@@ -278,6 +317,14 @@ def folder_at(uri: str | None) -> ArtifactFolder:
     if scheme in ("mlflow-artifacts", "http", "https", "file", "") or len(scheme) == 1:
         return NoFolder(uri)
     return VendorFolder(uri)
+
+
+def _force(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_temporary(path: str) -> bool:

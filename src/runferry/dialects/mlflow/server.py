@@ -1,75 +1,66 @@
-"""A thin client of MLflow's REST interface, on httpx; retries what is worth it."""
+"""MLflow's REST interface, on the one client that waits, retries and explains."""
 
 from __future__ import annotations
 
+import io
 import os
-import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from runferry.dialects.mlflow.artifacts import Entry
-from runferry.errors import AuthFailed, Refused, RunferryError, RunMissing, Throttled, Unreachable
+from runferry import http, settings
+from runferry.dialects.mlflow.artifacts import Entry, free_path
+from runferry.errors import Declined, RunMissing
 from runferry.model import Blob
-from runferry.redact import without_credentials
-
-if TYPE_CHECKING:
-    import httpx
 
 API: Final = "/api/2.0/mlflow"
 PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
-_RETRIED: Final = (429, 500, 502, 503, 504)
-_BLOCK: Final = 1 << 20
 
 
 class Server:
-    """One tracking server. `attempts` and `pause` (seconds, doubling) bound the patience."""
+    """One tracking server."""
 
-    def __init__(self, client: httpx.Client, *, attempts: int = 5, pause: float = 0.5) -> None:
+    def __init__(self, client: http.RetryingClient) -> None:
         self._client = client
-        self._attempts = attempts
-        self._pause = pause
 
     @classmethod
     def at(cls, url: str) -> Server:
-        """A server by its URL, credentials as MLflow's own client takes them.
+        """A server by its URL, with credentials where MLflow's own client looks for them.
 
-        `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`; or in the URL.
+        `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`; or in the URL. A
+        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`.
         """
-        import httpx
-
         parts = urlsplit(url)
-        user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-        password = os.environ.get("MLFLOW_TRACKING_PASSWORD")
-        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-        headers = {"Authorization": f"Bearer {token}"} if token and not user else {}
-        auth = (user, password or "") if user else None
-        verify: bool | str = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
-        if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("1", "true"):
-            verify = False
         base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-        return cls(
-            httpx.Client(
-                base_url=base,
-                auth=auth,
-                headers=headers,
-                verify=verify,
-                timeout=httpx.Timeout(60.0, connect=10.0),
-            )
-        )
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+        password = os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+        chosen = settings.current()
+        authority = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+        if authority and chosen.ca_bundle is None:
+            chosen = replace(chosen, ca_bundle=Path(authority))
+        return cls(http.client(base, auth=(user, password) if user else token, settings=chosen))
 
     @property
     def where(self) -> str:
         """The server's URL without credentials."""
-        return without_credentials(str(self._client.base_url))
+        return self._client.base_url
 
     def get(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any]:
-        """A GET of the tracking interface."""
-        return self._json(self._send("GET", API + path, params=dict(params)))
+        """A GET of the tracking interface. Raises RunMissing for what is not there."""
+        with _missing():
+            return _mapping(self._client.json("GET", API + path, params=params))
 
-    def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """A POST of the tracking interface."""
-        return self._json(self._send("POST", API + path, json=dict(body)))
+    def post(
+        self, path: str, body: Mapping[str, object], *, idempotent: bool = True
+    ) -> dict[str, Any]:
+        """A POST of the tracking interface. All but the creation of a run can be sent twice."""
+        with _missing():
+            answer = self._client.json("POST", API + path, json=body, idempotent=idempotent)
+            return _mapping(answer)
 
     def pages(self, path: str, body: Mapping[str, object], field: str) -> Iterator[dict[str, Any]]:
         """All items of a search, page by page."""
@@ -84,112 +75,58 @@ class Server:
     def upload(self, path: str, source: BinaryIO) -> None:
         """Store a file through the artifact proxy; sent again from the start on a retry."""
 
-        def body() -> Iterator[bytes]:
-            source.seek(0)
-            while block := source.read(_BLOCK):
-                yield block
+        def again() -> BinaryIO:
+            return cast("BinaryIO", io.BufferedReader(_Rewound(source)))
 
-        self._send("PUT", f"{PROXY}/{quote(path)}", body=body)
+        self._client.upload(f"{PROXY}/{quote(path)}", again)
 
     def remove(self, path: str) -> None:
         """Remove a file or folder through the artifact proxy; fine when it is not there."""
         try:
-            self._send("DELETE", f"{PROXY}/{quote(path)}")
+            with _missing():
+                self._client.request("DELETE", f"{PROXY}/{quote(path)}")
         except RunMissing:
             return
 
-    def download(self, path: str, params: Mapping[str, str]) -> BinaryIO:
-        """What a GET gives, as a temporary file that vanishes when closed."""
-        import shutil
-        import tempfile
-
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller open
-        answer = self._send("GET", path, params=dict(params))
-        shutil.copyfileobj(_Blocks(answer), copy)
-        copy.seek(0)
-        return copy
-
-    def _json(self, answer: httpx.Response) -> dict[str, Any]:
-        try:
-            parsed = answer.json()
-        except ValueError as error:
-            raise Unreachable(
-                "the server's answer is no JSON; is this an MLflow tracking server?",
-                where=self.where,
-            ) from error
-        return parsed if isinstance(parsed, dict) else {}
-
-    def _send(self, method: str, path: str, *, body: Any = None, **request: Any) -> httpx.Response:
-        import httpx
-
-        for attempt in range(self._attempts):
-            if body is not None:
-                request["content"] = body()
-            last = attempt + 1 == self._attempts
-            try:
-                answer = self._client.request(method, path, **request)
-            except httpx.TransportError as error:
-                if last:
-                    raise Unreachable(
-                        f"no answer ({type(error).__name__})",
-                        where=self.where,
-                        hint="is the server running? run the same command again to resume",
-                    ) from error
-                time.sleep(self._pause * 2**attempt)
-                continue
-            if answer.is_success:
-                return answer
-            if answer.status_code not in _RETRIED or last:
-                raise self._failure(answer)
-            time.sleep(max(_retry_after(answer), self._pause * 2**attempt))
-        raise AssertionError("attempts is at least 1")
-
-    def _failure(self, answer: httpx.Response) -> RunferryError:
-        try:
-            fields = answer.json()
-            code, message = fields.get("error_code", ""), fields.get("message", "")
-        except (ValueError, AttributeError):
-            code, message = "", answer.text[:200]
-        said = f"{answer.status_code} {code} {message}"[:500].strip()
-        where = self.where
-        if answer.status_code in (401, 403):
-            return AuthFailed(
-                "the server does not accept our credentials",
-                where=where,
-                hint="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD,"
-                " or MLFLOW_TRACKING_TOKEN",
-            )
-        if answer.status_code == 429:
-            return Throttled("the server asks us to wait", where=where, after=_retry_after(answer))
-        if answer.status_code == 404 or code == "RESOURCE_DOES_NOT_EXIST":
-            return RunMissing(f"the server says: {said}", where=where)
-        if answer.status_code >= 500:
-            return Unreachable(
-                f"the server fails: {said}",
-                where=where,
-                hint="look into its log; run the same command again to resume",
-            )
-        return Refused(f"the server says: {said}", where=where)
+    def opened(self, path: str, params: Mapping[str, str]) -> BinaryIO:
+        """What a GET gives, as an open file."""
+        with _missing():
+            return self._client.opened(path, params=params)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds that the server asks us to wait; a date instead of a number is not waited for."""
-    stated = answer.headers.get("Retry-After", "")
-    return min(float(stated), 60.0) if stated.isdigit() else 0.0
+@contextmanager
+def _missing() -> Iterator[None]:
+    """MLflow says "no such thing" by 404, or by 400 with a code."""
+    try:
+        yield
+    except Declined as error:
+        if error.status == 404 or error.code == "RESOURCE_DOES_NOT_EXIST":
+            raise RunMissing(error.what, where=error.where, hint=error.hint) from error
+        raise
 
 
-class _Blocks:
-    """An answer's bytes as something to read from."""
+def _mapping(answer: object) -> dict[str, Any]:
+    return answer if isinstance(answer, dict) else {}
 
-    def __init__(self, answer: httpx.Response) -> None:
-        self._blocks = answer.iter_bytes(_BLOCK)
 
-    def read(self, _size: int = -1) -> bytes:
-        return next(self._blocks, b"")
+class _Rewound(io.RawIOBase):
+    """A source from its start, for one attempt; the source stays open for the next."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        source.seek(0)
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._source.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
 
 
 class ServedFolder:
@@ -198,6 +135,8 @@ class ServedFolder:
     def __init__(self, server: Server, run_id: str, artifact_uri: str) -> None:
         self._server = server
         self._run_id = run_id
+        self._files: set[str] | None = None
+        self._folders: set[str] = set()
         self._proxied = urlsplit(artifact_uri).path.strip("/").removeprefix(PROXY.strip("/"))
 
     def walk(self, below: str = "") -> Iterator[Entry]:
@@ -225,20 +164,34 @@ class ServedFolder:
     def blob(self, entry: Entry) -> Blob:
         """Fetched when asked for."""
         params = {"run_id": self._run_id, "path": entry.path}
-        return Blob(entry.size, open=lambda: self._server.download("/get-artifact", params))
+        return Blob(entry.size, open=lambda: self._server.opened("/get-artifact", params))
 
     def put(self, path: str, source: BinaryIO) -> str:
-        """One PUT."""
-        self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
+        """One PUT, where neither a file nor a folder is in the way."""
+        if self._files is None:
+            self._files = set()
+            for entry in self.walk():
+                self._note(entry.path)
+        path = free_path(path, self._files.__contains__, self._folders.__contains__)
+        self.replace(path, source)
+        self._note(path)
         return path
+
+    def _note(self, path: str) -> None:
+        if self._files is not None:
+            self._files.add(path)
+        self._folders.update(path[:at] for at, letter in enumerate(path) if letter == "/")
 
     def replace(self, path: str, source: BinaryIO) -> None:
         """Uploads always replace."""
-        self.put(path, source)
+        self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
 
     def twin(self, path: str, copy: str, source: BinaryIO) -> None:
         """Uploaded twice."""
-        self.put(copy, source)
+        self.replace(copy, source)
+
+    def settle(self) -> None:
+        """An upload that returned is there."""
 
     def remove(self, path: str) -> None:
         """One DELETE."""
@@ -264,4 +217,4 @@ class ServedModelFolder(ServedFolder):
         """Fetched when asked for."""
         path = f"/ajax-api/2.0/mlflow/logged-models/{self._model_id}/artifacts/files"
         params = {"artifact_file_path": entry.path}
-        return Blob(entry.size, open=lambda: self._server.download(path, params))
+        return Blob(entry.size, open=lambda: self._server.opened(path, params))

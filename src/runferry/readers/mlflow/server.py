@@ -119,9 +119,8 @@ class ServerStore:
                 facts.get("profile"),
                 {t["key"]: t["value"] for t in given.get("tags", [])},
             )
-        for output in run.get("outputs", {}).get("model_outputs", []):
-            answer = self._server.get(f"/logged-models/{output['model_id']}", {})["model"]
-            info, facts = answer["info"], answer.get("data", {})
+        for model in self._models(native):
+            info, facts = model["info"], model.get("data", {})
             yield LoggedModel(
                 info["model_id"],
                 info["name"],
@@ -131,6 +130,16 @@ class ServerStore:
                 {t["key"]: t["value"] for t in info.get("tags", [])},
                 {p["key"]: p["value"] for p in facts.get("params", [])},
             ).artifact(ServedModelFolder(self._server, info["model_id"]))
+
+    def _models(self, native: NativeRun) -> list[dict[str, Any]]:
+        body = {
+            "experiment_ids": [native.experiment_id],
+            "filter": f"source_run_id = '{native.run_id}'",
+        }
+        try:
+            return list(self._server.pages("/logged-models/search", body, "models"))
+        except RunMissing:
+            return []  # a server before MLflow 3 has no logged models
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Through the server."""

@@ -117,12 +117,22 @@ class VendorStore:
             tags = {tag.key: tag.value for tag in given.tags}
             yield dataset(facts.name, facts.digest, facts.source_type, facts.source,
                           facts.schema, facts.profile, tags)  # fmt: skip
-        for output in run.outputs.model_outputs if run.outputs else ():
-            model = self._store.get_logged_model(output.model_id)
+        for model in self._models(native):
             yield LoggedModel(
                 model.model_id, model.name, str(getattr(model.status, "value", model.status)),
                 model.model_type, model.creation_timestamp, dict(model.tags), dict(model.params),
             ).artifact(folder_at(model.artifact_location))  # fmt: skip
+
+    def _models(self, native: NativeRun) -> Iterator[Any]:
+        condition, token = f"source_run_id = '{native.run_id}'", None
+        while True:
+            page = self._store.search_logged_models(
+                [native.experiment_id], condition, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Where the run's row says."""

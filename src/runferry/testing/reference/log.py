@@ -43,11 +43,13 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 
 
 def first_line(path: Path) -> dict[str, Any] | None:
-    """What a log begins with; None if it was torn there, so that it never was."""
-    for line in whole_lines(path):
-        stated: dict[str, Any] = json.loads(line)
-        return stated
-    return None
+    """What a log begins with; None if it was torn there, or is gone since it was listed."""
+    try:
+        line = next(whole_lines(path), None)
+    except FileNotFoundError:
+        return None
+    stated: dict[str, Any] | None = None if line is None else json.loads(line)
+    return stated
 
 
 def record(samples: Iterable[Sample], where: Path) -> Location:

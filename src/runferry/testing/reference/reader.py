@@ -61,17 +61,18 @@ class ReferenceReader:
             raise NotFound("no such run", where=str(run.key), hint=f"ls {self._where}")
         skip, expected = _position(after, run)
         digest, names, number = hashlib.sha256(), dict[str, str](), 0
+        is_noted = True  # nothing came since the last checkpoint
         for number, line in enumerate(whole_lines(path), 1):
             digest.update(line)
             if number == skip and digest.hexdigest() != expected:
                 raise _changed(run)
             for chunk in self._stated(line, path, run, names, is_known=number <= skip):
-                if isinstance(chunk, chunks.Checkpoint):
-                    yield chunks.Checkpoint([number, digest.hexdigest()])
-                else:
-                    yield chunk
+                is_noted = isinstance(chunk, chunks.Checkpoint)
+                yield chunks.Checkpoint([number, digest.hexdigest()]) if is_noted else chunk
         if number < skip:
             raise _changed(run)
+        if not is_noted:
+            yield chunks.Checkpoint([number, digest.hexdigest()])
 
     def _stated(
         self, line: bytes, path: Path, run: Run, names: dict[str, str], *, is_known: bool

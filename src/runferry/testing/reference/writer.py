@@ -37,9 +37,12 @@ class ReferenceWriter:
     """
 
     name: ClassVar[str] = NAME
-    limits: ClassVar[Limits] = Limits(
-        holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED
-    )
+    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="continue", run_id=Fate.RENAMED)
+
+    @property
+    def rules(self) -> Limits:
+        """What it does to what it is given: just what it says it does."""
+        return self.limits
 
     def __init__(self, where: Path) -> None:
         self._where = where
@@ -70,7 +73,7 @@ class ReferenceWriter:
 
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """A new log each time, as in any tracker that gives ids itself; one a mark if atomic."""
-        head = spell({"run": self._codec.encode(hold_header(run, self.limits)), "mark": uid})
+        head = spell({"run": self._codec.encode(hold_header(run, self.rules)), "mark": uid})
         if self._is_atomic:
             remote = RemoteId(f"u{uid}")
             self._states.pop(remote, None)
@@ -108,7 +111,7 @@ class ReferenceWriter:
         if state.is_sealed:
             return
         with path.open("ab") as log:
-            log.write(spell({"seal": self._codec.encode(hold_header(run, self.limits))}))
+            log.write(spell({"seal": self._codec.encode(hold_header(run, self.rules))}))
         path.replace(self._public(remote))
         state.is_sealed = True
 
@@ -140,16 +143,14 @@ class ReferenceWriter:
     def _state(self, remote: RemoteId) -> RunState:
         path = self._log(remote)
         if remote not in self._states:
-            self._states[remote] = RunState.of(path, self._codec, self.limits)
+            self._states[remote] = RunState.of(path, self._codec, self.rules)
         return self._states[remote]
 
 
 class FaithfulWriter(ReferenceWriter):
     """Loses nothing, and publishes whole runs."""
 
-    limits: ClassVar[Limits] = Limits(
-        holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED
-    )
+    limits: ClassVar[Limits] = Limits(holds=EVERYTHING, resend="atomic", run_id=Fate.RENAMED)
 
 
 class StrictWriter(ReferenceWriter):

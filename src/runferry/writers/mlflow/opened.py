@@ -50,7 +50,11 @@ def _sqlite(path: Path, uri: str) -> Backend:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        raise Refused(f"sqlite cannot open this file ({error})", where=str(path)) from error
+        raise Refused(
+            f"sqlite cannot open this file ({error})",
+            where=str(path),
+            hint="name another file, or one that does not exist yet",
+        ) from error
     if version in schema.KNOWN_VERSIONS:
         return SqliteBackend(path)
     from runferry.writers.mlflow.vendor import VendorBackend

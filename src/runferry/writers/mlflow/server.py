@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.server import ServedFolder, Server
 from runferry.errors import Conflict, Refused, RunMissing
@@ -38,20 +38,26 @@ class ServerBackend:
         self._refresh()
         found: list[str] = []
         for start in range(0, len(self._experiments), 500):
-            body = {
-                "experiment_ids": self._experiments[start : start + 500],
-                "filter": f"tags.`{tag}` = '{value}'",
-                "run_view_type": "ACTIVE_ONLY",
-                "max_results": 1000,
-            }
-            runs = self._server.pages("/runs/search", body, "runs")
-            found += [str(run["info"]["run_id"]) for run in runs]
+            found += self._marked(self._experiments[start : start + 500], tag, value)
         return found
+
+    def _marked(self, experiments: Sequence[str], tag: str, value: str) -> list[str]:
+        body = {
+            "experiment_ids": list(experiments),
+            "filter": f"tags.`{tag}` = '{value}'",
+            "run_view_type": "ACTIVE_ONLY",
+            "max_results": 1000,
+        }
+        runs = self._server.pages("/runs/search", body, "runs")
+        return [str(run["info"]["run_id"]) for run in runs]
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The run id is the server's own."""
         number, location = self._experiment(native.experiment)
         self._check_folder(location)
+        begun = self._marked([number], UID_TAG, native.tags[UID_TAG])
+        if begun:
+            return begun[0]  # the answer to an earlier request was lost
         answer = self._server.post(
             "/runs/create",
             {
@@ -61,6 +67,7 @@ class ServerBackend:
                 "run_name": native.name,
                 "tags": _pairs(native.tags),
             },
+            idempotent=False,
         )
         return str(answer["run"]["info"]["run_id"])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
@@ -94,6 +94,9 @@ class SqliteBackend:
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The experiment too, where it is missing."""
         with self._transaction() as connection:
+            begun = self.find(UID_TAG, native.tags[UID_TAG])
+            if begun:
+                return begun[0]  # another process was first
             number, location = self._experiment(native.experiment)
             run_id = next(filter(self._is_free, wished_ids), None) or uuid.uuid4().hex
             uri = f"{location.rstrip('/')}/{run_id}/artifacts"

@@ -93,7 +93,9 @@ class Target:
         self.put_tree("header", SEAL_NUMBER, header)
         current = [p for p in self._parts.values() if p.generation == self._generation]
         tree = seal_tree(sorted(current, key=lambda part: part.order))
+        self._folder.settle()
         self._folder.replace(seal_path(self._generation), io.BytesIO(tree_bytes(tree)))
+        self._folder.settle()
 
     def clear(self) -> None:
         """Remove what earlier sendings left."""

@@ -99,7 +99,9 @@ class MlflowWriter:
             case SeriesFacts(items):
                 target.declare(number, items)
             case Header(run):
-                self._backend.log(remote, Batch(tags=self._header_tags(remote, run)))
+                tags = self._header_tags(remote, run)
+                if tags:
+                    self._backend.log(remote, Batch(tags=tags))
                 target.put_tree("header", number, codec.run_tree(run))
             case _:
                 tags = target.put_other(number, chunk)
@@ -120,7 +122,10 @@ class MlflowWriter:
         del self._targets[remote]
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
-        return as_native(run, Uid(self._backend.run(remote).tags[UID_TAG])).tags
+        """The tags that this header would change."""
+        known = self._backend.run(remote).tags
+        stated = as_native(run, Uid(known[UID_TAG])).tags
+        return {tag: value for tag, value in stated.items() if known.get(tag) != value}
 
     def discard(self, remote: RemoteId) -> None:
         """Rows and artifacts of an unsealed run of ours."""

@@ -1,0 +1,148 @@
+//! Owns what tables have in common: addresses, texts, words, and how columns become a batch.
+
+use std::sync::Arc;
+
+use arrow_array::types::Int8Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Int8Array, Int16Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, Field, Schema};
+
+/// The address that the values of one source row share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    pub step: Option<i64>,
+    /// Nanoseconds since the epoch.
+    pub time: Option<i64>,
+    pub seq: i64,
+}
+
+/// A column of integers that is null in places.
+#[derive(Default)]
+pub struct Nullable {
+    values: Vec<i64>,
+    /// Rows that are null, as ascending ranges of (first row, rows).
+    nulls: Vec<(usize, usize)>,
+}
+
+impl Nullable {
+    #[inline]
+    pub fn extend(&mut self, value: Option<i64>, rows: usize) {
+        if value.is_none() {
+            self.nulls.push((self.values.len(), rows));
+        }
+        self.values
+            .resize(self.values.len() + rows, value.unwrap_or(0));
+    }
+
+    pub fn finish(self) -> (Vec<i64>, Option<NullBuffer>) {
+        let validity = validity(self.values.len(), self.nulls.iter().copied());
+        (self.values, validity)
+    }
+}
+
+/// None where nothing is null.
+pub fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Option<NullBuffer> {
+    let mut nulls = nulls.peekable();
+    nulls.peek()?;
+    let mut bits = BooleanBufferBuilder::new(rows);
+    for (start, length) in nulls {
+        bits.append_n(start - bits.len(), true);
+        bits.append_n(length, false);
+    }
+    bits.append_n(rows - bits.len(), true);
+    Some(NullBuffer::new(bits.finish()))
+}
+
+/// Columns `step`, `time`, `time_ns` and `seq`.
+#[derive(Default)]
+pub struct Addresses {
+    step: Nullable,
+    time: Nullable,
+    pub seq: Vec<i64>,
+}
+
+impl Addresses {
+    #[inline]
+    pub fn extend(&mut self, at: &At, rows: usize) {
+        self.step.extend(at.step, rows);
+        self.time.extend(at.time, rows);
+        self.seq.resize(self.seq.len() + rows, at.seq);
+    }
+
+    pub fn finish(self) -> Vec<(Field, ArrayRef)> {
+        let (step, no_step) = self.step.finish();
+        let mut columns = vec![column("step", Int64Array::new(step.into(), no_step))];
+        columns.extend(times(self.time));
+        columns.push(required("seq", Int64Array::from(self.seq)));
+        columns
+    }
+}
+
+/// Nanoseconds as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
+pub fn times(time: Nullable) -> [(Field, ArrayRef); 2] {
+    let (nanoseconds, nulls) = time.finish();
+    let rest = |ns: &i64| ns.rem_euclid(1000) as i16;
+    let rest: ScalarBuffer<i16> = nanoseconds.iter().map(rest).collect();
+    let whole: ScalarBuffer<i64> = nanoseconds.iter().map(|ns| ns.div_euclid(1000)).collect();
+    let whole = TimestampMicrosecondArray::new(whole, nulls.clone()).with_timezone("UTC");
+    [
+        column("time", whole),
+        column("time_ns", Int16Array::new(rest, nulls)),
+    ]
+}
+
+pub fn column(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
+    (
+        Field::new(name, array.data_type().clone(), true),
+        Arc::new(array),
+    )
+}
+
+pub fn required(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {
+    (
+        Field::new(name, array.data_type().clone(), false),
+        Arc::new(array),
+    )
+}
+
+pub fn words(name: &str, keys: Vec<i8>, words: &[&str]) -> Result<(Field, ArrayRef), ArrowError> {
+    let words = Arc::new(StringArray::from(words.to_vec()));
+    let array = DictionaryArray::<Int8Type>::try_new(Int8Array::from(keys), words)?;
+    Ok(required(name, array))
+}
+
+pub fn batch(columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
+
+/// Texts end to end, with where each ends.
+#[derive(Default)]
+pub struct Texts {
+    pub bytes: String,
+    ends: Vec<i32>,
+}
+
+impl Texts {
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        // Records are far shorter than 2 GiB and a batch is cut long before that.
+        self.ends
+            .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+    }
+
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.bytes
+            .truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    pub fn finish(self) -> Result<StringArray, ArrowError> {
+        let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
+        let offsets = OffsetBuffer::new(offsets.into());
+        StringArray::try_new(offsets, self.bytes.into_bytes().into(), None)
+    }
+}

@@ -1,0 +1,58 @@
+//! Owns what is said of bytes that could not be read, or not as they were.
+
+/// Why a range of bytes could not be read; `as_str` is the stable word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A chunk whose checksum does not match.
+    BadChecksum,
+    /// A chunk that would cross its block, or has no such type.
+    BadHeader,
+    /// A chunk header of zeros, or a whole block of them.
+    Zeroed,
+    /// A middle or last chunk without its first.
+    Orphan,
+    /// A first chunk whose last never came.
+    Unfinished,
+    /// The file ends inside a record: cut, or still being written.
+    CutTail,
+    /// The record is whole, its message is not.
+    BadRecord,
+    /// A value that is no JSON.
+    BadJson,
+    /// Text that is no UTF-8; it was kept with U+FFFD in place of what was wrong.
+    BadUtf8,
+    /// A surrogate without its pair; it was kept as U+FFFD.
+    LoneSurrogate,
+    /// Two values in one row claim one place; the later one was kept.
+    Overlap,
+}
+
+impl Reason {
+    /// The word that callers match on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadChecksum => "bad-checksum",
+            Self::BadHeader => "bad-header",
+            Self::Zeroed => "zeroed",
+            Self::Orphan => "orphan-chunk",
+            Self::Unfinished => "unfinished-record",
+            Self::CutTail => "cut-tail",
+            Self::BadRecord => "bad-record",
+            Self::BadJson => "bad-json",
+            Self::BadUtf8 => "bad-utf8",
+            Self::LoneSurrogate => "lone-surrogate",
+            Self::Overlap => "overlap",
+        }
+    }
+}
+
+/// Bytes that were lost, or mended with a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// How many bytes are concerned.
+    pub length: u64,
+    /// What was wrong.
+    pub reason: Reason,
+}

@@ -1,0 +1,137 @@
+"""convert, pull, push, plan and verify from the command line, on the example that is shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Answer, Caller
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
+
+
+@pytest.fixture
+def converted(runferry: Caller, database: str) -> Answer:
+    return runferry("convert", EXAMPLE, database, "--json")
+
+
+def test_convert_moves_everything_and_a_second_one_nothing(
+    database: str, runferry: Caller, converted: Answer
+) -> None:
+    assert converted.code == 0, converted.err
+    report = converted.json
+    assert report["pull"]["counts"] == report["push"]["counts"] == {"new": 2}
+    assert report["verify"]["clean"]
+    assert Path(".runferry/archive.json").is_file()
+    again = runferry("convert", EXAMPLE, database, "--json")
+    assert again.code == 0, again.err
+    assert again.json["pull"]["counts"] == again.json["push"]["counts"] == {"unchanged": 2}
+    assert sum(run["rows"] for run in again.json["push"]["runs"]) == 0
+
+
+def test_what_was_moved_is_shown_with_its_losses(database: str, runferry: Caller) -> None:
+    shown = runferry("convert", EXAMPLE, database)
+    assert shown.code == 0, shown.err
+    assert shown.err == ""
+    assert "2 runs (2 new)" in shown.out
+    assert "compared: clean" in shown.out
+    assert "re-encoded" in shown.out
+
+
+def test_loss_beyond_what_is_allowed_is_exit_code_3_with_a_way_out(
+    database: str, runferry: Caller
+) -> None:
+    strict = runferry("convert", EXAMPLE, database, "--allow", "renamed")
+    assert strict.code == 3
+    assert "--allow re-encoded accepts them" in strict.err
+    assert runferry("convert", EXAMPLE, database, "--allow", "re-encoded").code == 0
+
+
+def test_a_dry_run_and_a_plan_foretell_and_send_nothing(database: str, runferry: Caller) -> None:
+    dry = runferry("convert", EXAMPLE, database, "--dry-run", "--json")
+    planned = runferry("plan", EXAMPLE, database, "--json")
+    assert dry.code == planned.code == 0
+    assert dry.json["push"]["losses"] == planned.json["losses"] != []
+    assert planned.json["source"] == f"wandb:{EXAMPLE}"
+    assert runferry("ls", database, "--json").json["runs"] == []
+    shown = runferry("plan", EXAMPLE, database)
+    assert "gentle-tide" in shown.out
+    assert "altogether" in shown.out
+
+
+def test_pull_then_push_is_convert(database: str, runferry: Caller) -> None:
+    assert runferry("pull", EXAMPLE, "kept", "-q").code == 0
+    assert runferry("push", "kept", database, "--json").json["counts"] == {"new": 2}
+    compared = runferry("verify", "kept", database, "--json")
+    assert compared.code == 0, compared.err
+    assert compared.json["clean"]
+    assert len(compared.json["runs"]) == 2
+
+
+def test_verify_finds_what_was_changed_behind_our_back(
+    database: str, runferry: Caller, converted: Answer
+) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect("runs.db")) as store, store:
+        store.execute("UPDATE metrics SET value = value + 1 WHERE key = 'lr' AND step = 3")
+    compared = runferry("verify", ".runferry", database)
+    assert compared.code == 1
+    assert "differences that nothing foretold" in compared.out
+    assert "NOT clean" in compared.out
+
+
+def test_filters_choose_runs_and_series(runferry: Caller) -> None:
+    moved = runferry("pull", EXAMPLE, "kept", "--run", "8kq*", "--metric", "!lr", "--json").json
+    assert [run["run"] for run in moved["runs"]] == ["ferry-example/8kq2v1xd"]
+    assert moved["left_out_series"] == 1
+    (run,) = runferry("inspect", "kept", "--json").json["runs"]
+    assert "train/loss" in (keys := {series["key"] for series in run["series"]})
+    assert "lr" not in keys
+
+
+def test_one_bad_run_does_not_end_the_rest_and_is_exit_code_4(
+    runferry: Caller, tmp_path: Path
+) -> None:
+    import shutil
+
+    source = tmp_path / "wandb"
+    shutil.copytree(EXAMPLE, source)
+    bad = source / "offline-run-20260101_000000-fromlater"
+    bad.mkdir()
+    database = bytearray(next(EXAMPLE.glob("*8kq2v1xd/*.wandb")).read_bytes())
+    database[6] = 9  # a version nobody has taught us
+    (bad / "run-fromlater.wandb").write_bytes(database)
+    moved = runferry("pull", source, "kept", "--json")
+    assert moved.code == 4, moved.out
+    assert moved.json["counts"]["new"] == 2
+    assert moved.json["counts"]["failed"] == 1
+
+
+def test_an_archive_at_either_end_is_the_archive_between(database: str, runferry: Caller) -> None:
+    assert runferry("convert", EXAMPLE, "kept").code == 0
+    assert runferry("convert", "kept", database).code == 0
+    assert not Path(".runferry").exists()
+
+
+def test_settings_reach_the_transfer(database: str, runferry: Caller) -> None:
+    Path("runferry.toml").write_text('archive = "from-file"\nallow = "renamed"\n')
+    assert runferry("convert", EXAMPLE, database, "-q").code == 3
+    assert Path("from-file/archive.json").is_file()
+
+
+def test_a_disk_without_room_is_said_before_anything_is_moved(
+    database: str, runferry: Caller
+) -> None:
+    full = runferry("convert", EXAMPLE, database, RUNFERRY_RESERVE_BYTES="900 TB")
+    assert full.code == 1
+    assert "free" in full.err
+    assert "hint: " in full.err
+
+
+def test_the_log_file_has_one_line_a_run(runferry: Caller) -> None:
+    runferry("pull", EXAMPLE, "kept", "--log-file", "run.log", "-q")
+    log = Path("run.log").read_text(encoding="utf-8")
+    assert "pull ferry-example/8kq2v1xd: new" in log
+    assert "pull ferry-example/c04mzp7e: new" in log

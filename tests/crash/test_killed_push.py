@@ -1,0 +1,101 @@
+"""kill -9 at any moment of a push: no run twice, none complete that is not, a rerun ends it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ferries import kill_points, pull_all, push_all, sail
+
+from runferry.model import RunKey, Uid
+from runferry.ports import Location, Reader, ReadOptions, Writer
+from runferry.readers.mlflow import MlflowReader
+from runferry.testing.content import Content
+from runferry.testing.reference import ReferenceReader, StrictWriter, record
+from runferry.testing.samples import attributes, curve, media
+from runferry.writers.mlflow import MlflowWriter
+
+SEED = 2025
+SAMPLES = (curve(200, batch=50), curve(100, seed=1), attributes(), media())
+
+Contents = dict[Uid, dict[str, Any]]
+
+
+class Harbour:
+    """One kind of destination, always at the same place, for it may hold paths of its own."""
+
+    def __init__(
+        self, folder: Path, where: str, writer: type[Writer], reader: type[Reader]
+    ) -> None:
+        self.folder, self.where = folder, where
+        tracker, _, place = where.partition(":")
+        self._place, self._writer, self._reader = Location(tracker, place), writer, reader
+
+    def contents(self) -> Contents:
+        """What a stranger sees, by mark; each mark once."""
+        reader = self._reader.open(self._place, ReadOptions())
+        found: Contents = {}
+        for run in reader.runs():
+            content = Content.of(reader.read(run))
+            assert content.header is not None
+            content.header = replace(content.header, key=RunKey("", "", ""), source_url=None)
+            assert run.origin_uid is not None, "a run without a mark"
+            assert run.origin_uid not in found, f"twice there: {run.name}"
+            found[run.origin_uid] = content.comparable()
+        reader.close()
+        return found
+
+    def sealed(self) -> set[Uid]:
+        """The runs that look complete."""
+        writer, seen = self._writer.open(self._place), set()
+        for sample in SAMPLES:
+            remote = writer.find(sample.run.uid)
+            progress = None if remote is None else writer.stored(remote)
+            if progress is not None and progress.is_sealed:
+                seen.add(sample.run.uid)
+        writer.close()
+        return seen
+
+
+def mlflow_harbour(root: Path) -> Harbour:
+    folder = root / "store"
+    return Harbour(folder, f"mlflow:sqlite:///{folder / 'runs.db'}", MlflowWriter, MlflowReader)
+
+
+def reference_harbour(root: Path) -> Harbour:
+    return Harbour(root / "log", f"strict:{root / 'log'}", StrictWriter, ReferenceReader)
+
+
+@pytest.mark.parametrize(
+    ("harbour_at", "kills"), [(mlflow_harbour, 50), (reference_harbour, 15)], ids=["mlflow", "log"]
+)
+def test_push_killed_anywhere_then_rerun_equals_one_clean_push(
+    harbour_at: Callable[[Path], Harbour], kills: int, tmp_path: Path
+) -> None:
+    harbour = harbour_at(tmp_path)
+    pulled, archive = tmp_path / "pulled", tmp_path / "archive"
+    pull_all(str(record(SAMPLES, tmp_path / "source").path), str(pulled))
+
+    def begin() -> None:
+        shutil.rmtree(harbour.folder, ignore_errors=True)
+        shutil.rmtree(archive, ignore_errors=True)
+        shutil.copytree(pulled, archive)
+        harbour.folder.mkdir()
+
+    begin()
+    effects = sail(push_all, archive, harbour.where)
+    assert effects is not None
+    clean = harbour.contents()
+    assert len(clean) == len(SAMPLES)
+    for point in kill_points(effects, kills, SEED):
+        begin()
+        sail(push_all, archive, harbour.where, **point)
+        if any(harbour.folder.iterdir()):  # else it was killed before it had begun
+            complete, seen = harbour.sealed(), harbour.contents()
+            assert all(seen[uid] == clean[uid] for uid in complete), f"half a run, {point}"
+        assert sail(push_all, archive, harbour.where) is not None
+        assert harbour.contents() == clean, f"seed {SEED}, {point}"

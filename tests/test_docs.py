@@ -1,0 +1,67 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from runferry import errors
+from runferry.errors import ExitCode, RunferryError
+from runferry.losses import Fate
+from runferry.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_the_readme_has_the_two_commands_of_a_fresh_machine() -> None:
+    commands = re.findall(r"^pip install .*$", text_of("README.md"), re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[0].endswith("runferry convert examples/wandb mlflow:sqlite:///runs.db")
+    assert commands[1].endswith("python -m pytest")
+
+
+def test_every_setting_is_documented() -> None:
+    table = text_of("docs/settings.md")
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {
+        field.name for field in fields(Settings)
+    }
+
+
+def test_every_error_exit_code_and_fate_is_documented() -> None:
+    page = text_of("docs/errors.md")
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, RunferryError):
+            assert re.search(rf"\b{name}\b", page), name
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert codes == {int(code) for code in ExitCode}
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [fate.label for fate in Fate]
+
+
+def test_every_verb_is_documented() -> None:
+    from runferry.cli.verbs import app
+
+    listed = re.findall(r"^runferry (\w+) ", text_of("docs/cli.md"), re.MULTILINE)
+    names = [info.name or info.callback.__name__ for info in app.registered_commands]  # type: ignore[union-attr]
+    assert listed[: len(names)] == names
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text_of("README.md"), re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    code = code.replace("examples/wandb", (ROOT / "examples" / "wandb").as_posix())
+    exec(compile(code, "README.md", "exec"), {})

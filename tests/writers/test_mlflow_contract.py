@@ -1,0 +1,47 @@
+"""The contract of every writer, kept by the one into MLflow's sqlite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runferry.ports import Location
+from runferry.readers.mlflow import MlflowReader
+from runferry.testing.writer_contract import WriterContract
+from runferry.writers.mlflow import MlflowWriter
+
+
+class TestMlflow(WriterContract):
+    writer = MlflowWriter
+    reader = MlflowReader
+
+    @pytest.fixture
+    def destination(self, database: Path) -> Location:
+        return Location("mlflow", f"sqlite:///{database}")
+
+    def elsewhere(self, destination: Location, name: str) -> Location:
+        path = Path(destination.where.removeprefix("sqlite:///"))
+        folder = path.parent / name
+        folder.mkdir()
+        return Location("mlflow", f"sqlite:///{folder / path.name}")
+
+    def owned(self, destination: Location) -> tuple[Path, ...]:
+        path = Path(destination.where.removeprefix("sqlite:///"))
+        return (path, path.parent / "mlruns")
+
+    def unavailable(self, tmp_path: Path) -> Iterator[Location]:
+        (tmp_path / "file.db").write_text("not a database")
+        yield Location("mlflow", f"sqlite:///{tmp_path}/file.db")
+        yield Location("mlflow", f"sqlite:///{tmp_path}/file.db/below.db")
+        yield Location("mlflow", str(tmp_path / "mlruns"))
+
+    def add_foreign(self, destination: Location) -> None:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=destination.where)
+        run = client.create_run("0", tags={"theirs": "1"}, run_name="theirs")
+        client.log_metric(run.info.run_id, "loss", 1.0, step=1)
+        client.log_param(run.info.run_id, "p", 1)
+        client.set_terminated(run.info.run_id)
