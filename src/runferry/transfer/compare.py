@@ -37,6 +37,9 @@ _PASSES: tuple[tuple[str, ...], ...] = (
     ("step", "frac", "value"),  # another time
     ("value",),  # another step and another time
     ("step", "frac", "tick"),  # another value
+    ("step", "frac"),  # another time and another value
+    ("tick",),  # another step and another value
+    (),  # nothing but the series
 )
 
 
@@ -72,7 +75,13 @@ class Rules:
             "inexact_int", "long_text", "duplicate_point",
         )  # fmt: skip
         fates = {code.replace("_", "-"): getattr(limits, code) for code in codes}
+        if limits.order == "step" and limits.null_step is not Fate.KEPT:
+            fates["null-step"] = Fate.DROPPED  # what it becomes may come too late
         return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, fates)
+
+    def drops(self, code: str) -> bool:
+        """Whether rows of this kind do not arrive."""
+        return self.fates.get(code) is Fate.DROPPED
 
     def case(self, cases: Iterable[tuple[str, str]], otherwise: str) -> str:
         """SQL for the code whose condition holds; of several, the one of the worst fate."""
@@ -158,11 +167,15 @@ class _TableComparison:
             yield from self._grouped("invented", query)
 
     def _prepare(self) -> None:
-        name = self._table.name
+        """Rows that the destination cannot hold at all are the last to be given a partner."""
+        name, cases = self._table.name, self._cases("")
+        dropped = [test for code, test in cases if self._rules.drops(code)]
+        is_dropped = " OR ".join(dropped) or "false"
         for side in "ab":
             self._sql.execute(
-                f"CREATE OR REPLACE TABLE left_{side} AS"
-                f" SELECT *, {self._tick} AS tick FROM {side}_{name}"
+                f"CREATE OR REPLACE TABLE left_{side} AS SELECT *, {self._tick} AS tick,"
+                f" coalesce({is_dropped if side == 'a' else 'false'}, false) AS dropped"
+                f" FROM {side}_{name}"
             )
         self._sql.execute(
             "CREATE OR REPLACE TABLE pairs AS SELECT a.*, b.* FROM"
@@ -179,7 +192,7 @@ class _TableComparison:
         same = ["sid"]
         for column in columns:
             same += table.values if column == "value" else [column]
-        rest = [c for c in (*table.aspects, "step", "frac", "t", "seq") if c not in same]
+        rest = [c for c in ("dropped", "step", "frac", "t", "seq", *table.aspects) if c not in same]
         ranked = (
             f"row_number() OVER (PARTITION BY {', '.join(same)} ORDER BY {', '.join(rest)}, id)"
         )
@@ -205,7 +218,7 @@ class _TableComparison:
             (value, self._rules.case(self._value_cases("a_"), "value")),
         ]
         tests += [
-            (f"a_{column} IS DISTINCT FROM b_{column}", f"'{code}'")
+            (f"a_{column} IS DISTINCT FROM b_{column} AND NOT ({value})", f"'{code}'")
             for column, code in self._table.aspects.items()
         ]
         queries = [f"SELECT a_sid, {kind}, {code} FROM pairs WHERE {test}" for test, code in tests]
@@ -225,6 +238,10 @@ class _TableComparison:
     def _value_cases(self, row: str) -> list[tuple[str, str]]:
         return self._table.value_cases(row, self._rules.max_text_length)
 
+    def _cases(self, row: str) -> list[tuple[str, str]]:
+        """Every reason for which a destination may drop a row, from the row alone."""
+        return [*self._value_cases(row), *self._step_cases(row), *self._time_cases(row)]
+
     def _absent(self) -> Iterator[Difference]:
         """Rows without a partner: by what they are, and as duplicates of rows that have one."""
         table = self._table
@@ -234,14 +251,13 @@ class _TableComparison:
             f"EXISTS (SELECT 1 FROM a_{table.name} e WHERE e.sid = l.sid AND e.seq < l.seq"
             " AND e.step > l.step)"
         )
+        merges = self._rules.fates.get("duplicate-point", Fate.KEPT) >= Fate.MERGED
         cases = [
             ("duplicate-point", f"EXISTS (SELECT 1 FROM pairs p WHERE {on})"),
-            *self._value_cases("l."),
-            *self._step_cases("l."),
-            *self._time_cases("l."),
+            *(case for case in self._cases("l.") if not merges or self._rules.drops(case[0])),
             ("falling-step", falls),
         ]
-        code = self._rules.case(cases, "missing")
+        code = self._rules.case(cases, "duplicate-point" if merges else "missing")
         yield from self._grouped("absent", f"SELECT sid, {table.kind}, {code} FROM left_a l")
 
     def _reordered(self) -> Iterator[Difference]:

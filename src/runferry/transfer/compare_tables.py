@@ -118,7 +118,7 @@ def columns_of(chunk: Chunk, numbers: Mapping[str, int]) -> tuple[Table, pa.Tabl
             values = [batch.column("line"), _text(batch, "stream")]
             return _table("console", [*address, _time_ns(batch), batch.column("seq"), *values])
         case chunks.Media(items):
-            return _media(items, numbers)
+            return _media(items, numbers) if items else None
         case chunks.Raw():
             row = [0, None, None, None, chunk.seq, chunk.record_type, chunk.payload, chunk.reason]
             return _table("raw", [pa.array([cell]) for cell in row])

@@ -156,10 +156,13 @@ def _of_values(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator
 
 def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     """What rows alone could tell for sure."""
-    repeated = counts.duplicate_steps + counts.null_steps
-    if counts.falling_steps:  # then a row may equal any earlier one
+    rounded = counts.null_steps + counts.fractional_steps + counts.negative_steps
+    repeated = counts.duplicate_steps
+    if counts.falling_steps or rounded:  # then a row may equal any earlier one
         repeated = counts.points - 1
     checks = [("duplicate-point", limits.duplicate_point, min(repeated, counts.points - 1))]
+    if limits.order == "step" and limits.null_step is not Fate.KEPT:  # what it becomes may be late
+        checks.append(("null-step", Fate.DROPPED, counts.null_steps))
     if limits.time_unit_ns not in (1, _NS_PER_MS):
         timed = counts.points - counts.null_times
         checks.append(("finer-time", limits.finer_time, timed))

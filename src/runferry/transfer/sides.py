@@ -119,11 +119,10 @@ class Sides:
         if difference.way == "invented":
             detail = f"{difference.kind} rows that the original does not have"
             return Loss(code, Fate.DROPPED, where, difference.rows, detail)
-        if code == "duplicate-point":
-            return Loss(code, Fate.MERGED, where, difference.rows)
-        if code == "missing-blob" or self._plan.holds(difference.kind):
-            return Loss(code, Fate.DROPPED, where, difference.rows)
-        return Loss(difference.kind, Fate.DROPPED, where, difference.rows)
+        if not self._plan.holds(difference.kind):
+            return Loss(difference.kind, Fate.DROPPED, where, difference.rows)
+        fate = Fate.MERGED if code == "duplicate-point" else Fate.DROPPED
+        return Loss(code, fate, where, difference.rows)
 
 
 def _keys(chunk: Chunk) -> list[str]:
