@@ -192,7 +192,7 @@ class _TableComparison:
         same = ["sid"]
         for column in columns:
             same += table.values if column == "value" else [column]
-        rest = [c for c in ("dropped", "step", "frac", "t", "seq", *table.aspects) if c not in same]
+        rest = [c for c in ("dropped", "seq", "step", "frac", "t", *table.aspects) if c not in same]
         ranked = (
             f"row_number() OVER (PARTITION BY {', '.join(same)} ORDER BY {', '.join(rest)}, id)"
         )
