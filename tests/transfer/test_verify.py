@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from runferry.transfer.selection import Selection
 from tests.transfer.roads import archive_of, push_to, verify_with
 
 from runferry import chunks
@@ -21,6 +20,7 @@ from runferry.model import Attribute, Blob
 from runferry.ports import RemoteId
 from runferry.testing.reference import FaithfulWriter
 from runferry.testing.samples import all_samples
+from runferry.transfer.selection import Selection
 
 Seed = Callable[[Chunk], "Chunk | None"]
 
