@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-
 from runferry._native import WandbScanner
 
 BLOCK = 32 * 1024
