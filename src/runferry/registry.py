@@ -99,10 +99,14 @@ def _named(name: str, where: str, role: EndRole) -> Location:
 
 def _recognised(text: str, role: EndRole) -> Location:
     path = Path(text).expanduser()
-    known = _names(role)
-    names = [name for name in known if name in reader_names() and reader(name).recognises(path)]
-    if ARCHIVE in names:  # its folder may hold files of any kind; its own mark decides
+    if reader(ARCHIVE).recognises(path):  # whatever else lies in it: its own mark decides
         return Location(ARCHIVE, text)
+    known = _names(role)
+    names = [
+        name
+        for name in known
+        if name != ARCHIVE and name in reader_names() and reader(name).recognises(path)
+    ]
     if len(names) == 1:
         return Location(names[0], text)
     if names:

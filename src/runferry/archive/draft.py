@@ -274,7 +274,11 @@ class RunDraft:
         return rewritten
 
     def _series_rows(self) -> list[snapshots.Row]:
-        """Every series with its counts; one that a reader forgot to declare is declared here."""
+        """Every series with its counts; one that a reader forgot to declare is declared here.
+
+        First come, first served: what a growing run has published keeps its place, and with it
+        the name that a destination gave it.
+        """
         tallies = self._rows.tallies()
         for key, by_table in tallies.items():
             if key not in self._series:
@@ -282,7 +286,7 @@ class RunDraft:
                 self._series[key] = Series(key, (key,), kind=kind)
         return [
             snapshots.series_row(series, tallies.get(key, {}))
-            for key, series in sorted(self._series.items())
+            for key, series in self._series.items()
         ]
 
     def _digest(self, tables: Mapping[str, list[snapshots.Row]]) -> str:

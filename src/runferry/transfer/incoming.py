@@ -66,7 +66,7 @@ def conformed(chunk: RowChunk) -> RowChunk:
 
 
 class Incoming:
-    """One reading of one run."""
+    """One reading of one run, from its beginning (`is_whole`) or from a cursor."""
 
     def __init__(
         self,
@@ -75,8 +75,11 @@ class Incoming:
         selection: Selection,
         observer: Observer,
         stop: StopToken,
+        *,
+        is_whole: bool = True,
     ) -> None:
         self._run = run
+        self._is_whole = is_whole
         self._kept_as = kept_as
         self._selection = selection
         self._observer = observer
@@ -94,7 +97,7 @@ class Incoming:
                     raise Interrupted
                 yield taken
                 self._count(taken)
-        if not self._is_positioned:
+        if self._is_whole and not self._is_positioned:  # what was chosen is remembered all the same
             yield chunks.Checkpoint(Position(self._selection.metrics_hash).to_tree())
 
     def _taken(self, chunk: Chunk) -> Iterator[Chunk]:

@@ -196,7 +196,14 @@ class _Pull:
         return self._outcome(record, status, incoming)
 
     def _incoming(self, run: Run, kept_as: RunKey | None = None) -> Incoming:
-        return Incoming(run, kept_as or run.key, self.selection, self.observer, self.stop)
+        return Incoming(
+            run,
+            kept_as or run.key,
+            self.selection,
+            self.observer,
+            self.stop,
+            is_whole=kept_as is None,
+        )
 
     def _outcome(self, record: RunRecord, status: Status, incoming: Incoming) -> RunOutcome:
         self.left_out += incoming.left_out

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _COPY = re.compile(r"(?s)(.+)~(?:[2-9]|[1-9][0-9]+)")
 _STRIPES = 64
+SAME_KEY = "same-key"
 
 
 class Families:
@@ -127,7 +128,7 @@ def settle(
                 continue
     key = next(copy for copy in _copies(aside.run.key) if archive.record(copy.uid) is None)
     told = Loss(
-        "same-key",
+        SAME_KEY,
         Fate.RENAMED,
         str(aside.run.key),
         1,
@@ -157,9 +158,11 @@ def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
 
 
 def _replace(archive: Archive, aside: Aside, key: RunKey, told: Loss | None = None) -> RunRecord:
+    before = archive.record(key.uid)
+    said = [loss for loss in before.losses if loss.code == SAME_KEY] if before else []
     with archive.draft(replace(aside.run, key=key)) as draft:
         for chunk in aside.chunks(key):
             draft.put(chunk)
-        if told is not None:
-            draft.put(chunks.Lost(told))
+        for loss in said if told is None else [told]:
+            draft.put(chunks.Lost(loss))
         return draft.commit()

@@ -1,0 +1,88 @@
+"""runferry from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tests.transfer.roads import Curve, archive_of
+
+import runferry
+from runferry import tables
+from runferry.archive.store import Archive
+from runferry.chunks import Points
+from runferry.testing.samples import all_samples
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return archive_of([Curve().sample(25)], tmp_path)
+
+
+def test_the_public_names_are_sorted_and_all_there() -> None:
+    assert list(runferry.__all__) == sorted(runferry.__all__)
+    assert all(getattr(runferry, name) is not None for name in runferry.__all__)
+    assert set(runferry.__all__) == set(dir(runferry))
+
+
+def test_importing_runferry_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, runferry; runferry.load; runferry.locate; runferry.Selection\n"
+        "print([m for m in ('pyarrow', 'duckdb', 'numpy', 'wandb', 'mlflow') if m in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
+def test_a_loaded_run_has_its_tables_with_the_archives_columns(archive: Archive) -> None:
+    (run,) = runferry.load(str(archive.path))
+    assert run.run.key.run_id == "curve"
+    assert isinstance(run.points, pa.Table)
+    assert run.points.num_rows == 50
+    assert run.points.column_names == tables.POINTS.names
+    assert run.system.num_rows == 0
+    assert run.system.column_names == tables.POINTS.names
+    assert [series.key for series in run.series] == ["loss", "acc"]
+    assert run.losses == ()
+
+
+def test_everything_of_every_run_can_be_asked_for(tmp_path: Path) -> None:
+    archive = archive_of(all_samples(keys=20), tmp_path)
+    for run in runferry.load(archive.path):
+        held = (run.points, run.system, run.texts, run.histograms, run.media, run.console)
+        assert all(isinstance(table, pa.Table) for table in held)
+        assert isinstance(run.config, dict)
+        assert isinstance(run.summary, dict)
+        assert isinstance(run.files, tuple)
+        assert isinstance(run.artifacts, tuple)
+        assert run.complete in (True, False)
+
+
+def test_an_open_source_streams(archive: Archive) -> None:
+    with runferry.open(archive.path) as source:
+        (run,) = source
+        rows = sum(c.batch.num_rows for c in run.chunks() if isinstance(c, Points))
+    assert rows == 50
+
+
+def test_paths_become_nested_mappings() -> None:
+    from runferry.api import nested
+
+    assert nested({("a", "b"): 1, ("a", "c"): None, ("d.e",): {}}) == {
+        "a": {"b": 1, "c": None},
+        "d.e": {},
+    }
+    assert nested({("a",): 1, ("a", "b"): 2}) == {"a": 1, "a.b": 2}
+
+
+def test_convert_and_verify_move_an_archive(archive: Archive, tmp_path: Path) -> None:
+    report = runferry.convert(archive.path, tmp_path / "copy", archive=tmp_path / "copy")
+    assert report.exit_code == 0
+    assert runferry.verify(archive.path, tmp_path / "copy").is_clean
+    again = runferry.convert(archive.path, tmp_path / "copy", archive=tmp_path / "copy")
+    assert again.pull.counts == {"unchanged": 1}

@@ -1,0 +1,96 @@
+"""What the text of a location means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runferry.archive.store import Archive
+from runferry.errors import BadLocation, NotFound
+from runferry.registry import locate, reader, reader_names, writer, writer_names
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Archive.open(Path("an-archive"), create=True)
+    Path("empty").mkdir()
+    Path("strange").mkdir()
+    Path("strange", "notes.txt").write_text("mine")
+    Path("wandb").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "tracker", "where"),
+    [
+        ("an-archive", "source", "archive", "an-archive"),
+        ("an-archive", "destination", "archive", "an-archive"),
+        ("./an-archive", "source", "archive", "./an-archive"),
+        ("archive:./an-archive", "source", "archive", "./an-archive"),
+        ("archive:new", "destination", "archive", "new"),
+        ("new", "destination", "archive", "new"),
+        ("new/deep", "destination", "archive", "new/deep"),
+        ("empty", "destination", "archive", "empty"),
+        ("mlflow:sqlite:///runs.db", "destination", "mlflow", "sqlite:///runs.db"),
+        ("mlflow:http://127.0.0.1:5000", "source", "mlflow", "http://127.0.0.1:5000"),
+        ("mlflow:./mlruns", "source", "mlflow", "./mlruns"),
+        ("wandb:./wandb", "source", "wandb", "./wandb"),
+        ("wandb:team/project", "source", "wandb", "team/project"),
+        (r"C:\runs", "destination", "archive", r"C:\runs"),
+        (r"mlflow:C:\mlruns", "source", "mlflow", r"C:\mlruns"),
+    ],
+)
+def test_a_location_is_a_name_and_a_place_or_a_path(
+    text: str, role: str, tracker: str, where: str
+) -> None:
+    found = locate(text, role=role)  # type: ignore[arg-type]
+    assert (found.tracker, found.where) == (tracker, where)
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "error", "says"),
+    [
+        ("wnadb:./x", "source", BadLocation, "did you mean wandb"),
+        ("mlfow:./x", "destination", BadLocation, "did you mean mlflow"),
+        ("zzz:./x", "source", BadLocation, "known are"),
+        ("wandb:", "source", BadLocation, "nothing stands behind"),
+        ("mlflow", "source", BadLocation, "nothing stands behind"),
+        ("wandb:team/project", "destination", BadLocation, "cannot write to wandb"),
+        ("http://127.0.0.1:5000", "source", BadLocation, "put its name in front"),
+        ("", "source", BadLocation, "empty"),
+        ("not-there", "source", NotFound, "no such file"),
+        ("strange", "source", NotFound, "recognises"),
+        ("strange", "destination", BadLocation, "neither an archive"),
+        (r"C:\runs", "source", NotFound, "no such file"),
+        ("a\0b", "source", NotFound, "no such file"),
+    ],
+)
+def test_what_cannot_be_understood_is_said_with_a_hint(
+    text: str, role: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        locate(text, role=role)  # type: ignore[arg-type]
+    assert says in str(caught.value)
+    assert "hint:" in str(caught.value)
+
+
+def test_an_existing_path_wins_over_a_name() -> None:
+    Path("mlflow:x").mkdir()
+    Archive.open(Path("mlflow:x"), create=True)
+    assert locate("mlflow:x", role="source").tracker == "archive"
+
+
+def test_credentials_are_never_shown() -> None:
+    place = locate("mlflow:https://me:secret@host/?token=abc", role="source")
+    assert "secret" in place.where
+    assert "secret" not in str(place)
+    assert "abc" not in str(place)
+    with pytest.raises(BadLocation) as caught:
+        locate("https://me:secret@host", role="source")
+    assert "secret" not in str(caught.value)
+
+
+def test_every_built_in_name_can_be_imported() -> None:
+    assert {reader(name).name for name in reader_names()} == set(reader_names())
+    assert {writer(name).name for name in writer_names()} == set(writer_names())

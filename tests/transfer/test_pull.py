@@ -1,0 +1,246 @@
+"""Pulling: incremental, interruptible, and fair to runs that share a key."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.transfer.roads import Curve, archive_of, archived, pull_from
+
+from runferry.archive.store import Archive
+from runferry.chunks import Chunk
+from runferry.errors import NoSpace
+from runferry.model import Cursor, Run
+from runferry.ports import Location, ReadOptions
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.reference import ReferenceReader, record
+from runferry.testing.samples import all_samples, header, plain
+from runferry.transfer.progress import StopToken
+from runferry.transfer.pull import check_space, pull
+from runferry.transfer.selection import Selection
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive.open(tmp_path / "archive", create=True)
+
+
+class Watched(ReferenceReader):
+    """Counts what is read, and may fail or be stopped on the way."""
+
+    chunks_read = 0
+    fails_at = -1
+    error: BaseException = KeyboardInterrupt()
+    stop: StopToken | None = None
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        for chunk in super().read(run, after):
+            if Watched.chunks_read == Watched.fails_at:
+                Watched.fails_at = -1
+                if Watched.stop is None:
+                    raise Watched.error
+                Watched.stop.set()
+            Watched.chunks_read += 1
+            yield chunk
+
+
+def watched(source: Location, archive: Archive, **options: Any) -> Any:
+    Watched.chunks_read = 0
+    return pull(
+        source,
+        archive,
+        open_reader=lambda: Watched.open(source, ReadOptions()),
+        reserve_bytes=0,
+        **options,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _calm() -> None:
+    Watched.fails_at, Watched.stop, Watched.error = -1, None, KeyboardInterrupt()
+
+
+def test_a_second_pull_of_the_same_moves_nothing(tmp_path: Path, archive: Archive) -> None:
+    source = record(all_samples(keys=20), tmp_path / "source")
+    first = watched(source, archive)
+    assert set(first.counts) == {"new"}
+    before = {found.run.uid: repr(found) for found in archive.records()}
+    second = watched(source, archive)
+    assert second.counts == {"unchanged": len(before)}
+    assert sum(outcome.rows for outcome in second.outcomes) == 0
+    assert {found.run.uid: repr(found) for found in archive.records()} == before
+
+
+def test_a_run_that_grew_is_read_from_where_the_last_pull_ended(
+    tmp_path: Path, archive: Archive
+) -> None:
+    source = record([Curve().sample(25)], tmp_path / "source")
+    watched(source, archive)
+    record([Curve().sample(60, ended=(25,))], tmp_path / "source")
+    report = watched(source, archive)
+    assert report.counts == {"grown": 1}
+    assert report.outcomes[0].rows == 70
+    at_once = archive_of([Curve().sample(60, ended=(25,))], tmp_path / "once")
+    assert archived(archive) == archived(at_once)
+    assert {r.digest for r in archive.records()} == {r.digest for r in at_once.records()}
+
+
+def test_series_stand_in_the_order_in_which_they_came(tmp_path: Path, archive: Archive) -> None:
+    recording = Recording(header("growing")).log({"loss": 1.0}, step=0).checkpoint()
+    pull_from(record([Sample(recording.run, recording.sample().chunks)], tmp_path / "s"), archive)
+    recording.log({"LOSS": 2.0, "loss": 3.0}, step=1)
+    pull_from(record([recording.sample()], tmp_path / "s"), archive)
+    (found,) = archive.records()
+    assert [series.key for series in archive.series(found)] == ["loss", "LOSS"]
+
+
+def test_killed_at_every_chunk_then_pulled_again_equals_one_clean_pull(tmp_path: Path) -> None:
+    source = record([Curve().sample(25), plain("other")], tmp_path / "source")
+    clean = Archive.open(tmp_path / "clean", create=True)
+    watched(source, clean)
+    for at in range(Watched.chunks_read):
+        archive = Archive.open(tmp_path / f"archive-{at}", create=True)
+        Watched.fails_at = at
+        with pytest.raises(KeyboardInterrupt):
+            watched(source, archive)
+        Watched.fails_at = -1
+        watched(source, archive)
+        assert archived(archive) == archived(clean)
+
+
+def test_a_stop_leaves_no_half_run_and_the_next_pull_goes_on(
+    tmp_path: Path, archive: Archive
+) -> None:
+    source = record([Curve().sample(25), plain("other")], tmp_path / "source")
+    Watched.fails_at, Watched.stop = 2, StopToken()
+    report = watched(source, archive, stop=Watched.stop)
+    assert report.exit_code == 130
+    assert list(archive.records()) == []
+    Watched.fails_at = -1
+    assert watched(source, archive).counts == {"new": 2}
+
+
+def test_one_bad_run_does_not_end_the_rest(tmp_path: Path, archive: Archive) -> None:
+    source = record([plain("a"), plain("b"), plain("c")], tmp_path / "source")
+    Watched.fails_at, Watched.error = 3, RuntimeError("a bug in a reader")
+    report = watched(source, archive)
+    assert report.counts == {"failed": 1, "new": 2}
+    assert "a bug in a reader" in (report.failures[0].error or "")
+    assert report.exit_code == 4
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_do_not_change_the_archive(tmp_path: Path, archive: Archive, workers: int) -> None:
+    source = record(all_samples(keys=20), tmp_path / "source")
+    assert set(watched(source, archive, workers=workers).counts) == {"new"}
+    assert archived(archive) == archived(archive_of(all_samples(keys=20), tmp_path / "other"))
+
+
+# --- the same key again ---------------------------------------------------------------------------
+
+
+def tree(folder: Path, *samples: Any) -> Location:
+    if folder.exists():
+        shutil.rmtree(folder)
+    return record(samples, folder)
+
+
+def test_an_identical_copy_elsewhere_is_the_same_run(tmp_path: Path, archive: Archive) -> None:
+    pull_from(tree(tmp_path / "one", Curve().sample(25)), archive)
+    report = pull_from(tree(tmp_path / "two", Curve().sample(25, ended=(7,))), archive)
+    assert report.counts == {"unchanged": 1}
+    assert len(list(archive.records())) == 1
+
+
+def test_content_that_extends_the_old_replaces_it(tmp_path: Path, archive: Archive) -> None:
+    pull_from(tree(tmp_path / "one", Curve().sample(25)), archive)
+    report = pull_from(tree(tmp_path / "two", Curve().sample(40)), archive)
+    assert set(report.counts) <= {"replaced", "grown"}
+    at_once = archive_of([Curve().sample(40)], tmp_path / "once")
+    assert archived(archive) == archived(at_once)
+
+
+def test_an_older_copy_changes_nothing(tmp_path: Path, archive: Archive) -> None:
+    pull_from(tree(tmp_path / "one", Curve().sample(40)), archive)
+    before = archived(archive)
+    report = pull_from(tree(tmp_path / "two", Curve().sample(25)), archive)
+    assert report.counts == {"unchanged": 1}
+    assert archived(archive) == before
+
+
+def test_other_content_is_kept_as_a_second_run_and_reported(
+    tmp_path: Path, archive: Archive
+) -> None:
+    one = tree(tmp_path / "one", Curve().sample(25))
+    two = tree(tmp_path / "two", Curve().sample(25, at=100))
+    pull_from(one, archive)
+    report = pull_from(two, archive)
+    assert report.counts == {"copied": 1}
+    assert [(x.code, x.fate.label) for x in report.losses] == [("same-key", "renamed")]
+    assert sorted(archived(archive)) == ["curve", "curve~2"]
+    kept = archived(archive)
+    for again in (one, two, one, two):
+        assert pull_from(again, archive).counts == {"unchanged": 1}
+    assert archived(archive) == kept
+
+
+def test_each_of_two_runs_of_one_key_goes_on_by_itself(tmp_path: Path, archive: Archive) -> None:
+    pull_from(tree(tmp_path / "one", Curve().sample(25)), archive)
+    pull_from(tree(tmp_path / "two", Curve().sample(25, at=100)), archive)
+    grown = tree(tmp_path / "two", Curve().sample(30, ended=(25,), at=100))
+    assert pull_from(grown, archive).counts == {"grown": 1}
+    rows = {run_id: len(held["rows"]["Points"]) for run_id, held in archived(archive).items()}
+    assert rows == {"curve": 50, "curve~2": 60}
+
+
+def test_a_third_content_becomes_a_third_run(tmp_path: Path, archive: Archive) -> None:
+    for number in range(3):
+        pull_from(tree(tmp_path / str(number), Curve().sample(25, at=number * 100)), archive)
+    assert sorted(archived(archive)) == ["curve", "curve~2", "curve~3"]
+
+
+def test_what_a_reader_told_apart_itself_stays_apart(tmp_path: Path, archive: Archive) -> None:
+    first = Curve()
+    second = Curve(replace(first.run, key=replace(first.run.key, run_id="curve~2")))
+    both = tree(tmp_path / "one", first.sample(25), second.sample(25, at=100))
+    assert pull_from(both, archive).counts == {"new": 2}
+    only = tree(tmp_path / "two", first.sample(25, at=100))
+    assert pull_from(only, archive).counts == {"unchanged": 1}
+    assert pull_from(both, archive).counts == {"unchanged": 2}
+
+
+# --- selection ------------------------------------------------------------------------------------
+
+
+def test_only_the_chosen_series_are_pulled_and_another_choice_does_not_mix(
+    tmp_path: Path, archive: Archive
+) -> None:
+    source = record([Curve().sample(25)], tmp_path / "source")
+    report = pull_from(source, archive, selection=Selection(metrics=("loss",)))
+    assert report.left_out_series == 1
+    assert report.losses == ()
+    record([Curve().sample(60, ended=(25,))], tmp_path / "source")
+    again = pull_from(source, archive, selection=Selection(metrics=("acc",)))
+    assert again.counts == {"replaced": 1}
+    (held,) = archived(archive).values()
+    assert set(held["series"]) == {"acc"}
+    assert len(held["rows"]["Points"]) == 60
+    assert pull_from(source, archive, selection=Selection(metrics=("acc",))).counts == {
+        "unchanged": 1
+    }
+
+
+def test_runs_are_selected_by_their_headers(tmp_path: Path, archive: Archive) -> None:
+    source = record([plain("a"), plain("b")], tmp_path / "source")
+    assert pull_from(source, archive, selection=Selection(run_ids=("a",))).counts == {"new": 1}
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    record([plain("a")], tmp_path / "source")
+    with pytest.raises(NoSpace, match="are free"):
+        check_space(tmp_path / "not there yet", Location("x", str(tmp_path)), 2**62)
+    assert not (tmp_path / "not there yet").exists()
