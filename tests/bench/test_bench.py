@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from bench.wandb_file import BLOCK, FILE_HEADER, FrameWriter, RunShape, write_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import child, report
-from bench.wandb_file import BLOCK, FILE_HEADER, FrameWriter, RunShape, write_run
 
 
 def records_of(framed: bytes) -> Iterator[bytes]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runferry.errors import Damaged, UnknownVersion
 from wandb_log import BLOCK, HEADER, Log, blob, line, row, scan, scan_bytes
+
+from runferry.errors import Damaged, UnknownVersion
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runferry._native import wandb_records
 from wandb_log import BLOCK, Log, blob, history, item, row, stats, summary, whole
+
+from runferry._native import wandb_records
 
 pb = pytest.importorskip("wandb.proto.wandb_internal_pb2")
 from google.protobuf.json_format import MessageToDict  # noqa: E402
@@ -69,7 +70,7 @@ def fill(message: Any, depth: int, draw: Any) -> None:
     for field in message.DESCRIPTOR.fields:
         if field.is_repeated and field.message_type and field.message_type.GetOptions().map_entry:
             continue
-        if depth == 0 and field.message_type or not draw(st.booleans()):
+        if (depth == 0 and field.message_type) or not draw(st.booleans()):
             continue
         for _ in range(2 if field.is_repeated else 1):
             if field.message_type:

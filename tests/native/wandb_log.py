@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from runferry._native import WandbScanner
 
 BLOCK = 32 * 1024

@@ -21,7 +21,6 @@ class TestMlflow(WriterContract):
     def destination(self, database: Path) -> Location:
         return Location("mlflow", f"sqlite:///{database}")
 
-
     def owned(self, destination: Location) -> tuple[Path, ...]:
         path = Path(destination.where.removeprefix("sqlite:///"))
         return (path, path.parent / "mlruns")
