@@ -40,9 +40,10 @@ def enlarge(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
 
 
-def pulled(source: Location, archive: Archive) -> Report:
+def pulled(source: Location, archive: Archive, *, is_foreseen: bool = False) -> Report:
     return pull(
-        Location("reference", "elsewhere"),  # no path: nobody can foresee how much there will be
+        # without a path nobody can foresee how much there will be
+        source if is_foreseen else Location("reference", "elsewhere"),
         archive,
         reserve_bytes=0,
         open_reader=lambda: ReferenceReader.open(source, ReadOptions()),
@@ -72,7 +73,7 @@ def test_a_pull_that_fills_the_disk_loses_nothing_and_completes_later(
     before = contents(archive)
     source = record([small, large], tmp_path / "both")
     with pytest.raises(NoSpace) as foreseen:
-        pull(source, archive)
+        pulled(source, archive, is_foreseen=True)
     assert foreseen.value.hint
     assert_says_why(pulled(source, archive))
     assert contents(Archive.open(archive.path)) == before
