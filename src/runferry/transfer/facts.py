@@ -115,7 +115,8 @@ def _attributes(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
             and spelled_length(attribute) > plan.limits.max_attribute_length
         )
         if found is None:
-            yield Loss("long-attribute" if is_long else role, Fate.DROPPED, place)
+            was_cut = is_long and plan.holds(role)
+            yield Loss("long-attribute" if was_cut else role, Fate.DROPPED, place)
         elif not same_value(attribute.value, found.value):
             is_retyped = type(attribute.value) is not type(found.value)
             other = "attribute-type" if is_retyped else "attribute"
