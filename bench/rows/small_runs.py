@@ -39,10 +39,10 @@ def _compared(size: Size, source: Path, workers: int) -> Row:
     points = size.small_runs * _STEPS * (_METRICS + 1)
     return Row(
         "small-runs",
-        f"{size.small_runs:,} runs of {_STEPS} steps × {_METRICS} metrics → archive, {workers} "
-        "workers, synced",
+        f"{size.small_runs:,} runs of {_STEPS} steps × {_METRICS} metrics → archive, synced, "
+        f"workers: {workers}",
         f"{seconds:.2f} s, {seconds / size.small_runs * 1e3:.2f} ms a run",
-        f"pyarrow, {files:,} files of the same columns, {workers} threads: {bare_seconds:.2f} s",
+        f"pyarrow ({workers} threads), {files:,} files of the same columns: {bare_seconds:.2f} s",
         ratio,
         f"≥ {_TARGET:.2f} × bare pyarrow",
         "outputs differ" if complaint else verdict_on(ratio >= _TARGET),

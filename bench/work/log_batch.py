@@ -18,6 +18,7 @@ from mlflow.entities import Metric
 from stopwatch import answer, stopwatch
 
 points, database = pq.read_table(sys.argv[1]).to_pydict(), Path(sys.argv[2])
+os.chdir(database.parent)  # the vendor makes `./mlruns`
 names = ("key", "value", "timestamp", "step")
 metrics = [Metric(*row) for row in zip(*(points[name] for name in names), strict=True)]
 client = MlflowClient(f"sqlite:///{database}")

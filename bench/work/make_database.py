@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 from mlflow import MlflowClient
 
+os.chdir(Path(sys.argv[1]).parent)  # the vendor makes `./mlruns`
 MlflowClient(f"sqlite:///{sys.argv[1]}").search_experiments()

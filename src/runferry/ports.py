@@ -52,7 +52,8 @@ class ReadOptions:
 class Reader(Protocol):
     """Turns one source into runs and chunks. Holds nothing that grows with the size of a run.
 
-    A reader is used by one thread at a time; pull opens one for each worker.
+    A reader is used by one thread at a time; pull opens one for each worker, or asks the first one
+    for it (`SharingReader`).
     """
 
     name: ClassVar[str]
@@ -82,6 +83,15 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; harmless when repeated."""
+        ...
+
+
+@runtime_checkable
+class SharingReader(Reader, Protocol):
+    """A reader that spares others of the same place the search for its runs."""
+
+    def beside(self) -> Self:
+        """Another reader for another thread, which knows the runs that this one finds."""
         ...
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import select
 import signal
@@ -18,8 +17,9 @@ from tests.cli.calling import command, environment, in_new_process
 from runferry.archive.store import Archive
 from runferry.testing.samples import plain
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
-RUNS = 150
+pty = pytest.importorskip("pty", reason="pseudo-terminals are of POSIX")
+
+RUNS = 100
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,14 @@ def test_verify_finds_what_was_changed_behind_our_back(
     assert "NOT clean" in compared.out
 
 
+def test_discard_empties_the_archive_of_what_was_verified(database: str, runferry: Caller) -> None:
+    moved = runferry("convert", EXAMPLE, database, "--discard", "--json")
+    assert moved.code == 0, moved.err
+    assert moved.json["discarded"] == 2
+    assert runferry("ls", ".runferry", "--json").json["runs"] == []
+    assert len(runferry("ls", database, "--json").json["runs"]) == 2
+
+
 def test_filters_choose_runs_and_series(runferry: Caller) -> None:
     moved = runferry("pull", EXAMPLE, "kept", "--run", "8kq*", "--metric", "!lr", "--json").json
     assert [run["run"] for run in moved["runs"]] == ["ferry-example/8kq2v1xd"]

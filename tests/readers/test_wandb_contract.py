@@ -65,7 +65,8 @@ class TestWandbFiles(ReaderContract):
         with (old / "wandb-history.jsonl").open("a") as lines:
             lines.write('{"_step": 5, "a": 2, "b": "new"}\n')
 
-    def sized(self, folder: Path, rows: int) -> Location:
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
         names = [f"metric-{number}" for number in range(50)]
         values = history_record(**dict.fromkeys(names, 0.3)).SerializeToString()
         # two encodings of a message, one behind the other, are its fields together

@@ -317,6 +317,23 @@ def test_media_bytes_come_from_the_folder_with_caption_and_index(tmp_path: Path)
     assert [json.loads(row["text"]) for row in found.rows("texts")] == [{"_type": "new-kind"}]
 
 
+def test_images_that_are_only_counted_are_found_by_their_number(tmp_path: Path) -> None:
+    group = {"_type": "images/separated", "count": 2, "format": "png", "captions": ["a", None]}
+    endless = {"_type": "images/separated", "count": 10**12}
+    rows = [history_record(4, imgs=group), history_record(5, imgs=endless)]
+    folder = folder_with(tmp_path, [run_record("r1"), *rows])
+    (folder / "files" / "media" / "images").mkdir(parents=True)
+    for number in range(2):
+        (folder / "files" / "media" / "images" / f"imgs_4_{number}.png").write_text(str(number))
+    found = gather_one(folder)
+    assert [(item.index, item.caption, content(item.blob)) for item in found.media] == [
+        (0, "a", b"0"),
+        (1, None, b"1"),
+        (0, None, None),
+    ]
+    assert not found.files
+
+
 def test_histograms_have_edges_in_both_spellings(tmp_path: Path) -> None:
     plain = {"_type": "histogram", "values": [1, 2], "bins": [0, 0.5, 1]}
     packed = {

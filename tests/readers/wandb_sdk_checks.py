@@ -86,7 +86,9 @@ def check_media(found: Gathered) -> None:
     assert [item.at.step for item in by_key["image"]] == steps
     assert [item.caption for item in by_key["image"]] == [f"c{n}" for n in range(STEPS)]
     assert all(read(item.blob).startswith(b"\x89PNG") for item in by_key["image"])
-    assert [(i.index, i.caption) for i in by_key["images"]] == [(0, "one"), (1, None)] * STEPS
+    if "images" in by_key:
+        captions = [(item.index, item.caption) for item in by_key["images"]]
+        assert captions == [(0, "one"), (1, None)] * STEPS
     assert read(by_key["html"][0].blob) == b"<b>0</b>"
     if "table" in by_key:
         assert [item.media_type for item in by_key["table"]] == ["table"] * STEPS
@@ -102,7 +104,7 @@ def check_files(found: Gathered) -> None:
     assert listing is None or listing.role == "requirements"
     (made,) = (a for a in found.artifacts if a.name == "things")
     assert (made.type, made.relation) == ("dataset", "produced")
-    assert set(made.aliases) == {"latest", "best"}
+    assert "best" in made.aliases  # younger clients add "latest"
     assert isinstance(made.metadata, dict)
     assert made.metadata["k"] == [1]
     members = {entry.path: entry for entry in made.entries}

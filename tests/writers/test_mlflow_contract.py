@@ -21,12 +21,6 @@ class TestMlflow(WriterContract):
     def destination(self, database: Path) -> Location:
         return Location("mlflow", f"sqlite:///{database}")
 
-    def elsewhere(self, destination: Location, name: str) -> Location:
-        path = Path(destination.where.removeprefix("sqlite:///"))
-        folder = path.parent / name
-        folder.mkdir()
-        return Location("mlflow", f"sqlite:///{folder / path.name}")
-
     def owned(self, destination: Location) -> tuple[Path, ...]:
         path = Path(destination.where.removeprefix("sqlite:///"))
         return (path, path.parent / "mlruns")

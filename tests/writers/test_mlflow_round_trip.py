@@ -22,7 +22,7 @@ from tests.writers.mlflow_runs import (
     random_points,
 )
 
-from runferry.chunks import Attributes, Lost, Points, SeriesFacts
+from runferry.chunks import Attributes, Checkpoint, Lost, Points, SeriesFacts
 from runferry.dialects.mlflow import schema
 from runferry.errors import Conflict, Locked, Refused, SourceChanged
 from runferry.model import Cursor, RunKey
@@ -225,7 +225,7 @@ def test_an_unchanged_run_is_not_read_again_and_a_changed_one_is(
     reader = MlflowReader.open(Location("mlflow", str(database)), ReadOptions())
     (run,) = reader.runs()
     position = list(reader.read(run))[-1].position
-    assert list(reader.read(run, Cursor(position))) == []
+    assert list(reader.read(run, Cursor(position))) == [Checkpoint(position)]
     with sqlite3.connect(database) as connection:
         connection.execute(
             "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)"

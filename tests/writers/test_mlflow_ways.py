@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from tests.writers.mlflow_runs import (
     random_points,
 )
 
+from runferry import settings
 from runferry.chunks import Points, SeriesFacts
 from runferry.dialects.mlflow.facts import spelled
+from runferry.errors import Unreachable
 from runferry.model import Run
-from runferry.ports import Location
+from runferry.ports import Location, ReadOptions
+from runferry.readers.mlflow import MlflowReader
 from runferry.writers.mlflow import MlflowWriter
 from runferry.writers.mlflow.vendor import VendorBackend
 
@@ -156,3 +160,18 @@ def test_the_vendors_client_sees_what_was_pushed(
     assert Path(local).read_bytes() in (PNG, b"second")
     local = client.download_artifacts(remote, "code/train.py", str(tmp_path))
     assert Path(local).read_bytes() == b"print(1)\n"
+
+
+def test_a_server_that_is_not_there_says_so_and_how_to_go_on() -> None:
+    with socket.socket() as probe:  # a port that nobody listens on once it is closed
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings.install(settings.Settings(patience=0.1))
+    try:
+        for opened in (MlflowWriter.open, lambda w: MlflowReader.open(w, ReadOptions())):
+            with pytest.raises(Unreachable) as failure:
+                opened(Location("mlflow", f"http://user:secret@127.0.0.1:{port}"))
+            assert "secret" not in str(failure.value)
+            assert failure.value.hint
+    finally:
+        settings.install(None)

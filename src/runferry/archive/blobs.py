@@ -62,16 +62,23 @@ class Blobs:
         return size is None or found.st_size == size
 
     def _copy(self, stream: BinaryIO) -> tuple[str, int]:
+        piece = stream.read(_PIECE)
+        following = stream.read(_PIECE) if piece else b""
+        if not following:  # in memory as a whole: what is held already is not written again
+            sha256 = hashlib.sha256(piece).hexdigest()
+            if self._holds(sha256, len(piece)):
+                return sha256, len(piece)
         folder = self._root / "blobs"
         folder.mkdir(exist_ok=True)
         temporary = folder / f".{self._scratch}-{len(self._waiting)}"
         digest, size = hashlib.sha256(), 0
         try:
             with temporary.open("wb") as copy:
-                while piece := stream.read(_PIECE):
+                while piece:
                     digest.update(piece)
                     size += len(piece)
                     copy.write(piece)
+                    piece, following = following, stream.read(_PIECE) if following else b""
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -218,7 +218,12 @@ class Archive:
 
 
 def _found(path: Path) -> None:
-    if path.is_dir() and any(path.iterdir()):
+    # a creation that was cut short leaves a scratch file; one beside us may be done by now
+    scratch = f".{MANIFEST}."
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
+    if (path / MANIFEST).is_file():
+        return
+    if not all(name.startswith(scratch) for name in names):
         raise NotFound(
             "the folder holds something else than an archive",
             where=str(path),

@@ -126,6 +126,7 @@ def watching(color: Color, verbosity: int) -> Iterator[Observer]:
         TimeElapsedColumn(),
         console=console(sys.stderr, color),
         refresh_per_second=8,
+        transient=True,  # what came of it is printed afterwards
     ) as progress:
         bar = Bar(progress)
         yield bar

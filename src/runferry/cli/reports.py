@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
 
 _FAILURES_SHOWN = 20
+_BEYOND_SHOWN = 20
 
 
 def show_report(session: Session, report: Report) -> None:
@@ -23,6 +24,7 @@ def show_report(session: Session, report: Report) -> None:
     _show_phase(session, report)
     _show_outcomes(session, report.outcomes)
     _show_losses(session, report.losses)
+    _show_beyond(session, report.outcomes, report.allowed)
     _end(session, (report,), report.losses, report.allowed, report.exit_code)
 
 
@@ -47,11 +49,11 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
     if report.discarded:
         session.out.print(f"discarded {count(report.discarded, 'run')} from {report.archive}")
     _show_outcomes(session, report.push.outcomes)
-    losses = (*report.pull.losses, *report.push.losses)
-    _show_losses(session, losses)
+    _show_losses(session, report.losses)
+    _show_beyond(session, report.outcomes, report.push.allowed)
     if report.verify is not None:
         _show_unexpected(session, report.verify)
-    _end(session, (report.pull, report.push), losses, report.push.allowed, report.exit_code)
+    _end(session, (report.pull, report.push), report.losses, report.push.allowed, report.exit_code)
 
 
 def show_verification(session: Session, report: VerifyReport) -> None:
@@ -115,6 +117,29 @@ def _show_losses(session: Session, losses: Iterable[Loss], title: str = "losses"
     found = list(losses)
     session.out.print(f"\n{title}:" if found else f"\n{title}: none")
     show_losses(session, found)
+
+
+def _show_beyond(session: Session, outcomes: Iterable[RunOutcome], allowed: Fate) -> None:
+    """What goes beyond what was allowed: in which run, and where."""
+    worse = [(o.run, loss) for o in outcomes for loss in beyond(o.losses, allowed)]
+    if not worse:
+        return
+    columns = (
+        Column("run", is_elastic=True),
+        Column("fate"),
+        Column("what"),
+        Column("count", "right"),
+        Column("where", is_elastic=True),
+        Column("detail", is_elastic=True),
+    )
+    rows = [
+        (run, loss.fate.label, loss.code, f"{loss.count:,}", loss.where, loss.detail)
+        for run, loss in worse[:_BEYOND_SHOWN]
+    ]
+    session.out.print(f"\nbeyond what is allowed ({allowed.label}):")
+    show(session.out, columns, rows, session.ellipsis)
+    if len(worse) > _BEYOND_SHOWN:
+        session.note(f"and {len(worse) - _BEYOND_SHOWN:,} more: see --json")
 
 
 def _show_unexpected(session: Session, report: VerifyReport) -> None:

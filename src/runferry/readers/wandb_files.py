@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
@@ -24,9 +25,9 @@ class WandbFilesReader:
 
     name: ClassVar[str] = "wandb"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, found: Found | None = None) -> None:
         self._root = root
-        self._groups: dict[RunKey, Group] | None = None
+        self._found = found or Found(root)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -47,12 +48,12 @@ class WandbFilesReader:
 
     def runs(self) -> Iterator[Run]:
         """Headers from the start of each run's records, in the order of their folders."""
-        for group in self._found().values():
+        for group in self._found.groups().values():
             yield group.heads[0].facts.run(group.key)
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks; see `runferry.ports.Reader`."""
-        group = self._found().get(run.key)
+        group = self._found.groups().get(run.key)
         if group is None:
             hint = f"runferry ls 'wandb:{self._root}'"
             raise NotFound("no such run here", where=f"{self._root}: {run.key}", hint=hint)
@@ -60,13 +61,28 @@ class WandbFilesReader:
 
     def close(self) -> None:
         """Nothing is held open between calls."""
-        self._groups = None
+        self._found = Found(self._root)
 
-    def _found(self) -> dict[RunKey, Group]:
-        if self._groups is None:
-            heads = (head_of(place) for place in places(self._root))
-            self._groups = {group.key: group for group in grouped(heads)}
-        return self._groups
+    def beside(self) -> Self:
+        """See `runferry.ports.SharingReader`."""
+        return type(self)(self._root, self._found)
+
+
+class Found:
+    """The runs below a folder, looked for once, by whichever reader asks first."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._groups: dict[RunKey, Group] | None = None
+
+    def groups(self) -> dict[RunKey, Group]:
+        """The files of each run."""
+        with self._lock:
+            if self._groups is None:
+                heads = (head_of(place) for place in places(self._root))
+                self._groups = {group.key: group for group in grouped(heads)}
+            return self._groups
 
 
 def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:

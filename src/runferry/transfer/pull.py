@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from runferry.errors import Locked, NoSpace, SourceChanged
 from runferry.losses import Fate
 from runferry.model import Cursor, Run, RunKey
-from runferry.ports import Location, Reader, ReadOptions
+from runferry.ports import Location, Reader, ReadOptions, SharingReader
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.incoming import Incoming, News, position_of
@@ -60,10 +60,19 @@ def pull(
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)
     pulling = _Pull(archive, selection, observer, stop)
+    lister = open_reader()
     crew = Crew[Reader, Run](
-        "pull", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
+        "pull",
+        lister.beside if isinstance(lister, SharingReader) else open_reader,
+        header=lambda run: run,
+        observer=observer,
+        stop=stop,
+        workers=workers,
     )
-    outcomes = crew.run(_selected(open_reader, selection), pulling.one)
+    try:
+        outcomes = crew.run(filter(selection.takes_run, lister.runs()), pulling.one)
+    finally:
+        lister.close()
     return Report(
         phase="pull",
         source=str(source),
@@ -112,14 +121,6 @@ def _file_sizes(folder: Path) -> Iterator[int]:
                 yield Path(parent, name).lstat().st_size
             except OSError:  # gone since it was listed; this is an estimate
                 continue
-
-
-def _selected(open_reader: OpenReader, selection: Selection) -> Iterator[Run]:
-    reader = open_reader()
-    try:
-        yield from filter(selection.takes_run, reader.runs())
-    finally:
-        reader.close()
 
 
 @dataclass

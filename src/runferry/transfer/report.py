@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from runferry.errors import ExitCode, RunferryError
@@ -90,10 +90,18 @@ def loss_json(loss: Loss) -> dict[str, Any]:
 
 
 def total_losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """Added up by code and fate, worst first: what a summary shows."""
+    """Added up by code and fate, worst first: what a summary shows.
+
+    A detail that does not hold for all of them is left out.
+    """
     sums = LossLedger()
-    sums.extend(Loss(loss.code, loss.fate, "", loss.count, loss.detail) for loss in losses)
-    return tuple(sorted(sums, key=lambda loss: (-loss.fate, loss.code)))
+    details: dict[tuple[str, Fate], set[str]] = {}
+    for loss in losses:
+        sums.add(Loss(loss.code, loss.fate, "", loss.count))
+        details.setdefault((loss.code, loss.fate), set()).add(loss.detail)
+    shared = {kind: min(found) for kind, found in details.items() if len(found) == 1}
+    summed = (replace(loss, detail=shared.get((loss.code, loss.fate), "")) for loss in sums)
+    return tuple(sorted(summed, key=lambda loss: (-loss.fate, loss.code)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +261,18 @@ class ConvertReport:
     verify: VerifyReport | None = None
     discarded: int = 0  # runs that were taken out of the archive, since they were verified
     archive: str = field(default="")
+
+    @property
+    def outcomes(self) -> tuple[RunOutcome, ...]:
+        """One a run: what came of sending it, or of pulling it where it was not sent."""
+        sent = {outcome.uid for outcome in self.push.outcomes}
+        unsent = (outcome for outcome in self.pull.outcomes if outcome.uid not in sent)
+        return (*self.push.outcomes, *unsent)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that was lost on either side, each once, added up, worst first."""
+        return total_losses(loss for outcome in self.outcomes for loss in outcome.losses)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -102,7 +102,7 @@ def read_batches(blob: Blob, schema: pa.Schema, rows: int) -> Iterator[pa.Record
 
     with opened(blob) as source:
         file = pq.ParquetFile(io.BytesIO(source.read()))
-        for batch in file.iter_batches(batch_size=rows):
+        for batch in file.iter_batches(batch_size=rows, use_threads=False):
             yield conform(batch, schema)
 
 

@@ -63,6 +63,7 @@ class MlflowReader:
         }
         if after is not None:
             if after.position == position:
+                yield Checkpoint(position)
                 return
             raise SourceChanged(
                 f"run {run.key.run_id} is not what it was when it was last read",

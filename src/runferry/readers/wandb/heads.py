@@ -47,9 +47,10 @@ def head_of(place: Place) -> Head:
     failure, unusable, record = None, None, {}
     if place.database is not None and place.history is None:
         try:
-            unusable = _judged(place.database)
+            start, size = _start(place.database)
+            unusable = _judged(place.database.name, start, size)
             if unusable is None:
-                failure = _version_failure(place.database)
+                failure = _version_failure(start)
             if unusable is None and failure is None:
                 record = _run_record(place.database)
         except OSError as error:
@@ -79,12 +80,13 @@ def head_of(place: Place) -> Head:
     )
 
 
-def _judged(database: Path) -> Loss | None:
+def _start(database: Path) -> tuple[bytes, int]:
+    with database.open("rb", buffering=0) as stream:
+        return stream.read(len(_LFS)), stream.seek(0, 2)
+
+
+def _judged(name: str, start: bytes, size: int) -> Loss | None:
     """What stands under the name of a database, when it is none."""
-    with database.open("rb") as stream:
-        start = stream.read(len(_LFS))
-        size = stream.seek(0, 2)
-    name = database.name
     if len(start) < len(MAGIC) + 1 and MAGIC.startswith(start[: len(MAGIC)]):
         detail = f"a file of {size} bytes: cut, or nothing was written to it yet"
         return Loss("empty-database", Fate.KEPT, name, 1, detail)
@@ -97,9 +99,8 @@ def _judged(database: Path) -> Loss | None:
     return None
 
 
-def _version_failure(database: Path) -> str | None:
-    with database.open("rb") as stream:
-        version = stream.read(len(MAGIC) + 1)[-1]
+def _version_failure(start: bytes) -> str | None:
+    version = start[len(MAGIC)]
     if version == KNOWN_VERSION:
         return None
     return f"format version {version} of W&B databases is not known; version {KNOWN_VERSION} is"

@@ -36,6 +36,7 @@ TYPES: dict[str, MediaType] = {
 }
 _FOLDERS = {"image": "images", "video": "videos", "object3d": "object3D"}
 _PER_ITEM = ("all_boxes", "all_masks", "all_captions")
+_IMAGES_AT_MOST = 10_000  # in one row, where only their number is known
 _GIVEN_ELSEWHERE = {"filenames", "captions", *_PER_ITEM}
 
 
@@ -70,6 +71,8 @@ _Member = tuple[str | None, str | None, str | None, Tree]  # path, caption, sha2
 
 def _members(key: str, at: Address, value: dict[str, Tree], kind: MediaType) -> Iterator[_Member]:
     names = value.get("filenames")
+    if names is None and value.get("_type") == "images/separated":
+        names = _numbered(key, at, value)
     if isinstance(names, list):
         for index, name in enumerate(names):
             own = {part: _nth(value.get(part), index) for part in _PER_ITEM if part in value}
@@ -105,6 +108,15 @@ def _found(files: Path, path: str, kind: MediaType) -> Path | None:
     """Old clients gave names without their folder."""
     folder = _FOLDERS.get(kind, kind)
     return inside(files, path) or inside(files, f"media/{folder}/{path}")
+
+
+def _numbered(key: str, at: Address, value: dict[str, Tree]) -> list[Tree] | None:
+    """The names that clients before 0.10.34 gave to a list of images, and did not write down."""
+    count, step = value.get("count"), at.step if at.step is not None else 0
+    if not isinstance(count, int) or not 0 < count <= _IMAGES_AT_MOST:
+        return None
+    ending = _text(value.get("format")) or "png"
+    return [f"media/images/{key}_{step}_{number}.{ending}" for number in range(count)]
 
 
 def _guess(key: str, at: Address, value: dict[str, Tree], kind: MediaType) -> str | None:

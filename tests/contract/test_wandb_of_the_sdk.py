@@ -1,4 +1,4 @@
-"""The reader contract, kept by the reader of W&B's files."""
+"""The reader contract, kept for what wandb itself leaves behind, whole and half written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bench.wandb_file import RunShape, write_run
 from wandb_sdk import make_wandb_folder
 
 from runferry.ports import Location
@@ -35,12 +34,6 @@ class TestFinished(ReaderContract):
     @pytest.fixture
     def source(self, made: Path, tmp_path: Path) -> Location:
         return Location("wandb", str(shutil.copytree(made, tmp_path / "wandb", symlinks=True)))
-
-    @classmethod
-    def sized(cls, folder: Path, rows: int) -> Location:
-        folder.mkdir(parents=True)
-        write_run(folder / "run-large.wandb", RunShape(run_id="large", steps=rows // 5, metrics=5))
-        return Location("wandb", str(folder / "run-large.wandb"))
 
 
 class TestGrowing(ReaderContract):

@@ -1,0 +1,104 @@
+"""A disk that fills: a clear error, nothing lost, and a rerun completes once there is room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runferry.archive.store import Archive
+from runferry.errors import NoSpace
+from runferry.ports import Location, ReadOptions
+from runferry.testing.content import Content
+from runferry.testing.reference import ReferenceReader, record
+from runferry.testing.samples import bulk, curve
+from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+from runferry.transfer.report import Report
+from runferry.writers.mlflow import MlflowWriter
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, which `enlarge` makes bigger."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("only root on Linux may mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("this machine does not let us mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def enlarge(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=256m", str(disk)], check=True)
+
+
+def pulled(source: Location, archive: Archive, *, is_foreseen: bool = False) -> Report:
+    return pull(
+        # without a path nobody can foresee how much there will be
+        source if is_foreseen else Location("reference", "elsewhere"),
+        archive,
+        reserve_bytes=0,
+        open_reader=lambda: ReferenceReader.open(source, ReadOptions()),
+    )
+
+
+def contents(archive: Archive) -> dict[str, object]:
+    return {
+        record.run.uid: Content.of(archive.chunks(record)).comparable()
+        for record in archive.records()
+    }
+
+
+def assert_says_why(report: Report) -> None:
+    assert report.failures or report.aborted, "the disk did not fill"
+    for outcome in report.failures:
+        assert outcome.hint, outcome.error
+        assert "space" in str(outcome.error) or "full" in str(outcome.error), outcome.error
+
+
+def test_a_pull_that_fills_the_disk_loses_nothing_and_completes_later(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    small, large = curve(50), bulk(200_000, batch_rows=200_000)  # 1.6 MB of noise
+    archive = Archive.open(small_disk / "archive", create=True, reserve=0)
+    assert not pulled(record([small], tmp_path / "small"), archive).failures
+    before = contents(archive)
+    source = record([small, large], tmp_path / "both")
+    with pytest.raises(NoSpace) as foreseen:
+        pulled(source, archive, is_foreseen=True)
+    assert foreseen.value.hint
+    assert_says_why(pulled(source, archive))
+    assert contents(Archive.open(archive.path)) == before
+    enlarge(small_disk)
+    assert not pulled(source, archive).failures
+    clean = Archive.open(tmp_path / "clean", create=True, reserve=0)
+    pulled(source, clean)
+    assert contents(archive) == contents(clean)
+
+
+def test_a_push_that_fills_the_disk_loses_nothing_and_completes_later(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    enlarge(small_disk)
+    where = Location("mlflow", f"sqlite:///{small_disk / 'runs.db'}")
+    MlflowWriter.open(where).close()
+    source = record([bulk(60_000)], tmp_path / "source")
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pulled(source, archive)
+    filler = small_disk / "filler"
+    free = os.statvfs(small_disk)
+    filler.write_bytes(bytes(free.f_bavail * free.f_frsize - 1_000_000))
+    report = push(archive, where, open_writer=lambda: MlflowWriter.open(where))
+    assert_says_why(report)
+    filler.unlink()
+    again = push(archive, where, open_writer=lambda: MlflowWriter.open(where))
+    assert not again.failures, again.failures
+    assert [outcome.rows for outcome in again.outcomes] == [60_000]
