@@ -31,7 +31,8 @@ def hold(chunk: chunks.Chunk, limits: Limits) -> chunks.Chunk | None:
             kept = _hold_address(tables.conform(batch, tables.HISTOGRAMS), limits)
             return None if _drops(limits, "histogram") else chunks.Histograms(kept)
         case chunks.Media(items):
-            return chunks.Media(tuple(_hold_media(items, limits)))
+            held = tuple(_hold_media(items, limits))
+            return chunks.Media(held) if held else None
         case chunks.Attributes(items):
             return chunks.Attributes(
                 tuple(_hold_attribute(i, limits) for i in items if not _drops(limits, i.role))
