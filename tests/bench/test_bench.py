@@ -26,7 +26,7 @@ from bench import child, report
 def records_of(framed: bytes) -> Iterator[bytes]:
     """The records in framed bytes, every checksum checked; written apart from the writer."""
     assert framed.startswith(FILE_HEADER)
-    at, whole = len(FILE_HEADER), b""
+    at, whole, is_begun = len(FILE_HEADER), b"", False
     while at < len(framed):
         left = BLOCK - at % BLOCK
         if left < 7:
@@ -37,11 +37,11 @@ def records_of(framed: bytes) -> Iterator[bytes]:
         part = framed[at + 7 : at + 7 + length]
         assert zlib.crc32(bytes([kind]) + part) == checksum
         at += 7 + length
-        assert (kind in (1, 2)) == (not whole)
-        whole += part
+        assert (kind in (1, 2)) == (not is_begun)
+        whole, is_begun = whole + part, True
         if kind in (1, 4):
             yield whole
-            whole = b""
+            whole, is_begun = b"", False
 
 
 @given(

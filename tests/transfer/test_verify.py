@@ -63,7 +63,13 @@ def item(kind: type[Any], change: Callable[[Any], Any]) -> Seed:
 
 
 def whole(kind: type[Any], **changes: Any) -> Seed:
-    return lambda chunk: replace(chunk, **changes) if isinstance(chunk, kind) else None
+    def seed(chunk: Chunk) -> Chunk | None:
+        if not isinstance(chunk, kind):
+            return None
+        changed = replace(chunk, **changes)
+        return None if changed == chunk else changed
+
+    return seed
 
 
 def without_a_row(kind: type[Any]) -> Seed:

@@ -289,10 +289,11 @@ class RunDraft:
             for key, series in self._series.items()
         ]
 
-    def _digest(self, tables: Mapping[str, list[snapshots.Row]]) -> str:
+    def _digest(self, tables: dict[str, list[snapshots.Row]]) -> str:
         sums = self._rows.sums()
         attributes = sorted(self._attributes.values(), key=lambda item: (item.role, item.path))
-        wholes = {table: snapshots.content(table, rows) for table, rows in tables.items()}
+        in_order = tables | {"series": sorted(tables["series"], key=lambda row: str(row["key"]))}
+        wholes = {table: snapshots.content(table, rows) for table, rows in in_order.items()}
         wholes["run"] = [run_to_json(self._run)]
         wholes["attributes"] = [attribute_to_json(item) for item in attributes]
         for table, rows in wholes.items():
