@@ -182,13 +182,16 @@ def console() -> pa.RecordBatch:
     )  # fmt: skip
 
 
+TABLE = b'{"columns": ["x", "y"], "data": [[1, "a"], [NaN, "b"]], "ncols": 2, "_type": "table"}'
+
+
 def media() -> tuple[MediaItem, ...]:
     at = Address(3, 7, None, START * 1000)
     return (
         MediaItem("img/a", at, "image", Blob.from_bytes(PNG, "image/png"), 0, "m/a.png", "cap"),
         MediaItem("img/a", at, "image", Blob.from_bytes(b"second", "image/png"), 1, "m/b.png"),
         MediaItem("img/a", Address(4), "image", Blob(12, "image/png", "0" * 64), 0, "m/gone.png"),
-        MediaItem("tab", at, "table", Blob.from_bytes(b'{"columns":[],"data":[]}'), 0, "t.json",
+        MediaItem("tab", at, "table", Blob.from_bytes(TABLE), 0, "t.json",
                   metadata={"ncols": 0}),
         MediaItem("snd", at, "audio", Blob.from_bytes(b"RIFF"), 0, "../../etc/x.wav"),
     )  # fmt: skip

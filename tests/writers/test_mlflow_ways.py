@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
 import sqlite3
@@ -121,7 +122,11 @@ def test_everything_comes_back_from_a_server(through_server: tuple[str, str]) ->
 
 @pytest.mark.parametrize("way", ["sqlite", "server"])
 def test_the_vendors_client_sees_what_was_pushed(
-    way: str, database: Path, through_server: tuple[str, str], tmp_path: Path
+    way: str,
+    database: Path,
+    through_server: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mlflow import MlflowClient
 
@@ -158,6 +163,11 @@ def test_the_vendors_client_sees_what_was_pushed(
     (image,) = [path for path in images if path.startswith("images/img~a+step+7+timestamp")][:1]
     local = client.download_artifacts(remote, image, str(tmp_path))
     assert Path(local).read_bytes() in (PNG, b"second")
+    (noted,) = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # load_table asks the global one
+    shown = client.load_table(run.info.experiment_id, noted["path"], [remote])
+    assert shown["y"].tolist() == ["a", "b"]
+    assert shown["x"].isna().tolist() == [False, True]
     local = client.download_artifacts(remote, "code/train.py", str(tmp_path))
     assert Path(local).read_bytes() == b"print(1)\n"
 

@@ -116,7 +116,7 @@ def opened(blob: Blob) -> BinaryIO:
 # --- blobs ----------------------------------------------------------------------------------------
 
 
-def kept_blob(blob: Blob, path: str | None) -> Tree:
+def kept_blob(blob: Blob, path: str | None) -> dict[str, Tree]:
     """How a blob is found again: under which artifact path, or that it was missing all along."""
     return {
         "path": path,
@@ -124,6 +124,11 @@ def kept_blob(blob: Blob, path: str | None) -> Tree:
         "media_type": blob.media_type,
         "sha256": blob.sha256,
     }
+
+
+def copies_of(kept: Tree) -> list[str]:
+    """The artifact paths of what was stored besides, for MLflow to show."""
+    return cast("list[str]", cast("dict[str, Tree]", kept).get("copies") or [])
 
 
 def found_blob(

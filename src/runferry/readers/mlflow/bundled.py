@@ -13,6 +13,7 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
+    copies_of,
     found_blob,
     read_batches,
     read_tree,
@@ -134,8 +135,7 @@ class BundledParts:
         blob, path, is_gone = found_blob(self._folder, self._entries, kept)
         if path is not None:
             self.claimed.add(path)
-            copies = cast("dict[str, Tree]", kept).get("copies") or []
-            self.claimed.update(cast("list[str]", copies))
+            self.claimed.update(copies_of(kept))
             if is_gone:
                 self._lost("removed-artifact", path, "an artifact was removed from MLflow")
         return blob

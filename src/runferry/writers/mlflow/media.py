@@ -29,8 +29,12 @@ def media_path(number: int, item: MediaItem) -> str:
         time_ms = max(0, (item.at.time_ns or 0) // 1_000_000)
         # the layout of MlflowClient.log_image, 3.17
         return f"{IMAGES}/{key}+step+{step}+timestamp+{time_ms}+{uuid.UUID(mark)}{suffix}"
-    folder = TABLES if item.media_type == "table" else MEDIA
-    return f"{folder}/{key}/{step}-{item.at.seq}-{item.index}-{mark[:8]}{suffix}"
+    return f"{MEDIA}/{key}/{step}-{item.at.seq}-{item.index}-{mark[:8]}{suffix}"
+
+
+def shown_table_path(path: str) -> str:
+    """Where the table that stands at a media path is kept once more, for MLflow to show."""
+    return f"{TABLES}/{posixpath.splitext(path)[0].removeprefix(f'{MEDIA}/')}.json"
 
 
 def small_image_path(path: str) -> str | None:

@@ -25,6 +25,7 @@ from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
     batch_bytes,
+    copies_of,
     kept_blob,
     part_path,
     read_batches,
@@ -34,14 +35,15 @@ from runferry.dialects.mlflow.bundle import (
     seals_of,
     tree_bytes,
 )
-from runferry.dialects.mlflow.facts import IMAGES_TAG, param_name, spelled
-from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, safe_name, safe_path
+from runferry.dialects.mlflow.facts import IMAGES_TAG, TABLES_TAG, param_name, spelled
+from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
 from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
 from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
-from runferry.writers.mlflow.media import media_path, small_image_path
+from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
+from runferry.writers.mlflow.shown_tables import split_form, tables_tag
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +65,7 @@ class Target:
         self._seals = seals_of(found)
         self._generation = max((part.generation for part in self._parts.values()), default=0)
         self._names: dict[str, str] | None = {} if is_new else None
+        self._tables: list[str] | None = [] if is_new else None
 
     def begin(self, number: int) -> None:
         """Called with each chunk's number: the first one again means that all of it comes again."""
@@ -195,22 +198,53 @@ class Target:
                 raise TypeError(f"not for here: {type(chunk).__name__}")
         return tags
 
-    def _keep(self, blob: Blob, wished: str) -> Tree:
+    def _keep(self, blob: Blob, wished: str) -> dict[str, Tree]:
         if blob.open is None:
             return kept_blob(blob, None)
         with blob.open() as source:
             return kept_blob(blob, self._folder.put(wished, source))
 
     def _media(self, number: int, item: MediaItem) -> Tree:
-        wished = media_path(number, item)
-        kept = cast("dict[str, Tree]", self._keep(item.blob, wished))
+        kept = self._keep(item.blob, media_path(number, item))
         path = cast("str | None", kept["path"])
-        small = small_image_path(path) if path is not None else None
-        if path is not None and small is not None and item.blob.open is not None:
+        copy = None if path is None else self._shown(item, path)
+        if copy is not None:
+            kept["copies"] = [copy]
+        return codec.media_tree(item, kept)
+
+    def _shown(self, item: MediaItem, path: str) -> str | None:
+        """The path of a copy that MLflow shows, where it does not show the original."""
+        small = small_image_path(path)
+        if small is not None and item.blob.open is not None:
             with item.blob.open() as source:
                 self._folder.twin(path, small, source)
-            kept["copies"] = [small]
-        return codec.media_tree(item, kept)
+            return small
+        table = split_form(item.blob) if item.media_type == "table" else None
+        if table is None:
+            return None
+        shown = shown_table_path(path)
+        self._known_tables().append(shown)
+        self._folder.replace(shown, io.BytesIO(table))
+        return shown
+
+    def _known_tables(self) -> list[str]:
+        """Also those that another process put before it was interrupted."""
+        if self._tables is None:
+            parts = sorted(self._parts.values(), key=lambda part: part.order)
+            self._tables = [
+                copy
+                for part in parts
+                if part.kind == "media" and part.generation == self._generation
+                for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry)))
+                for copy in copies_of(tree["blob"])
+                if copy.startswith(f"{TABLES}/")
+            ]
+        return self._tables
+
+    def shown_tags(self) -> Mapping[str, str]:
+        """The tags that make MLflow look for all tables of the run."""
+        tables = self._known_tables()
+        return {TABLES_TAG: tables_tag(tables)} if tables else {}
 
     def _artifact(self, number: int, artifact: Artifact) -> Tree:
         version = artifact.version or artifact.artifact_id or str(number)

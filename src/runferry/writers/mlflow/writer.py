@@ -116,7 +116,7 @@ class MlflowWriter:
         target.seal(codec.run_tree(run))
         uid = Uid(self._backend.run(remote).tags[UID_TAG])
         native = as_native(run, uid)
-        tags = {**native.tags, **self._parent_tag(run), SEALED_TAG: "1"}
+        tags = {**native.tags, **self._parent_tag(run), **target.shown_tags(), SEALED_TAG: "1"}
         self._backend.finish(remote, replace(native, tags=tags))
         target.clear()
         del self._targets[remote]

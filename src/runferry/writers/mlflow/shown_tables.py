@@ -1,0 +1,46 @@
+"""Tables as MLflow's viewer and `mlflow.load_table` want them: pandas' `split` form, and a tag.
+
+Facts from MLflow 3.17.2: `MlflowClient.log_table`, `MlflowClient.load_table`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from runferry.dialects.mlflow.facts import MAX_TAG
+from runferry.model import Blob
+
+_MAX_BYTES: Final = 32 << 20  # what is larger is kept, but no browser would show it
+
+
+def split_form(blob: Blob) -> bytes | None:
+    """The table's columns and rows; None for what is no JSON table, missing or too large to show.
+
+    NaN and infinities become null, for JSON has no word for them; the original is kept beside.
+    """
+    if blob.open is None or blob.size is None or blob.size > _MAX_BYTES:
+        return None
+    with blob.open() as source:
+        content = source.read()
+    try:
+        table = json.loads(content, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(table, dict):
+        return None
+    columns, rows = table.get("columns"), table.get("data")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return None
+    if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
+        return None
+    return json.dumps({"columns": list(map(str, columns)), "data": rows}).encode()
+
+
+def tables_tag(paths: Sequence[str]) -> str:
+    """The value of `mlflow.loggedArtifacts`; the latest tables, where it cannot hold all."""
+    items = [{"path": path, "type": "table"} for path in dict.fromkeys(paths)]
+    while len(value := json.dumps(items)) > MAX_TAG:
+        del items[: max(1, len(items) * (len(value) - MAX_TAG) // len(value))]
+    return value
