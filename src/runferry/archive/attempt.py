@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from runferry.archive import snapshots
 from runferry.archive.blobs import Blobs
-from runferry.archive.durable import make_folder, write_atomically
-from runferry.archive.layout import commit_path, new_attempt, run_folder
+from runferry.archive.durable import write_atomically
+from runferry.archive.layout import commit_path, new_attempt, run_folder, segment_path
 from runferry.archive.record import RunRecord, Segment, record_to_bytes
 from runferry.archive.segments import SegmentFile
-from runferry.errors import Locked
+from runferry.errors import ArchiveError, Locked
 from runferry.model import Uid
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ class Attempt:
         self._root: Path = archive.path
         self._uid = uid
         self._name = new_attempt()
-        self._unsynced: set[Path] = set()
         self._created: list[str] = []
         self.before = archive.record(uid)  # what a commit of ours replaces
-        self.blobs = Blobs(self._root, self._name)
+        self.blobs = Blobs(archive.folders, self._name)
 
     @property
     def generation(self) -> int:
@@ -38,12 +37,10 @@ class Attempt:
 
     def new_segment(self, table: str, number: int, schema: Any) -> SegmentFile:
         """Begin a segment."""
-        if not self._created:
-            folder = run_folder(self._root, self._uid)
-            self._unsynced.update([*make_folder(folder), folder])
-        segment = SegmentFile(self._root, self._uid, table, number, self._name, schema)
-        self._created.append(segment.path)
-        return segment
+        path = segment_path(self._uid, table, number, self._name)
+        run_folder(self._root, self._uid).mkdir(parents=True, exist_ok=True)
+        self._created.append(path)
+        return SegmentFile(self._root, path, table, number, schema)
 
     def snapshot_segment(self, table: str, rows: list[snapshots.Row]) -> Segment:
         """A snapshot table that is too large for the commit record, as a segment."""
@@ -56,33 +53,61 @@ class Attempt:
         now = self._archive.record(self._uid)
         if (now and now.generation) != (self.before and self.before.generation):
             raise overtaken(self._root)
-        self._unsynced |= self.blobs.publish()
-        self._unsynced.update(self._root / created for created in self._created)
+        commit = commit_path(self._root, self._uid)
+        self.blobs.publish()
+        leaves = {commit.parent, *self.blobs.shelves}
+        if self._created:
+            leaves.add(run_folder(self._root, self._uid))
+        created = {self._root / path for path in self._created}
+        folders = self._archive.folders
+        commit.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(
-            commit_path(self._root, self._uid),
+            commit,
             record_to_bytes(record),
             scratch=self._name,
-            before=self._unsynced,
+            before=folders.chain(leaves) - {commit.parent} | created,
         )
+        folders.settle(leaves)
+        self.blobs.settle()
+
+    def publish_blobs(self) -> None:
+        """Make blobs durable that a commit names which stays as it is."""
+        self.blobs.publish()
+        self._archive.folders.sync(self.blobs.shelves)
+        self.blobs.settle()
+
+    def is_whole(self, record: RunRecord) -> bool:
+        """Whether all segments of a commit are there, as large as it states."""
+        return all(_size_of(self._root / part.path) == part.size for part in record.segments)
 
     def abandon(self) -> None:
-        """Remove what was not published."""
+        """Remove what was not published. What cannot be removed now is vacuum's."""
         self.blobs.abandon()
-        self.remove_segments()
+        try:
+            self.remove_segments()
+        except (OSError, ArchiveError):  # a damaged commit may name them
+            self._created.clear()
 
     def remove_segments(self) -> None:
         """Remove our segments, unless an interrupted commit became visible with them."""
+        if not self._created:
+            return
         record = self._archive.record(self._uid)
         live = {segment.path for segment in record.segments} if record else set()
         for path in self._created:
             if path not in live:
                 (self._root / path).unlink(missing_ok=True)
-        if self._created:
-            folder = run_folder(self._root, self._uid)
-            if not any(folder.iterdir()):
-                folder.rmdir()
         self._created.clear()
-        self._unsynced = {folder for folder in self._unsynced if folder.exists()}
+        folder = run_folder(self._root, self._uid)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def overtaken(root: Path) -> Locked:

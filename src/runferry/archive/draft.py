@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -140,7 +141,7 @@ class RunDraft:
         facts, before = self._facts, self._attempt.before
         tables = facts.tables(self._rows.tallies())
         digest = facts.digest(tables, self._rows.sums())
-        if before is not None and before.digest == digest:
+        if before is not None and before.digest == digest and self._can_keep(before):
             return self._commit_unchanged(before, token)
         record = RunRecord(
             run=facts.run,
@@ -176,6 +177,10 @@ class RunDraft:
             if len(rows) > snapshots.INLINE_ROWS
         ]
 
+    def _can_keep(self, before: RunRecord) -> bool:
+        """Whether the files of an equal commit can stay: ours stand in for those that are gone."""
+        return self._after is not None or self._attempt.is_whole(before)
+
     def _commit_unchanged(self, before: RunRecord, token: str) -> RunRecord:
         """The content is there already: its segments stay, only the reader's words are new."""
         self._attempt.remove_segments()
@@ -187,6 +192,7 @@ class RunDraft:
             token=token or before.token,
         )
         if record == before:
+            self._attempt.publish_blobs()  # one of them may have been lost
             return before
         record = replace(record, generation=before.generation + 1)
         self._attempt.publish(record)
@@ -226,11 +232,16 @@ class RunDraft:
         self._give_up()
 
     def _give_up(self) -> None:
+        """Each of the steps is taken, whatever becomes of those before it."""
         if self._is_open:
-            self._rows.abandon()
-            self._attempt.abandon()
-            self._close()
+            with ExitStack() as ending:
+                ending.callback(self._close)
+                ending.callback(self._attempt.abandon)
+                ending.callback(self._rows.abandon)
 
     def _close(self) -> None:
         self._is_open = False
-        self._lock.release()
+        try:
+            self._attempt.blobs.abandon()
+        finally:
+            self._lock.release()
