@@ -7,11 +7,20 @@ import sys
 from typing import Any
 
 from runferry.cli.streams import printable
-from runferry.errors import RunferryError
+from runferry.errors import ExitCode, RunferryError
 
 SCHEMA_VERSION = 1
 
 log = logging.getLogger("runferry")
+
+
+class Interrupted(RunferryError):  # noqa: N818  as runferry names its errors
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", hint="the same command again begins anew")
 
 
 def tell(error: RunferryError) -> None:
