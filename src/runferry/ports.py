@@ -23,7 +23,7 @@ BATCH_ROWS = 65_536
 class Location:
     """A place: the tracker's name and what stands behind the colon (`mlflow:sqlite:///runs.db`).
 
-    `where` may hold credentials; `str()` never shows them.
+    `where` may hold credentials; `str()` and `repr()` never show them.
     """
 
     tracker: str
@@ -37,7 +37,10 @@ class Location:
     def __str__(self) -> str:
         from runferry.redact import without_credentials
 
-        return f"{self.tracker}:{without_credentials(self.where)}"
+        return f"{self.tracker}:{without_credentials(self.where, is_location=True)}"
+
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)
