@@ -24,7 +24,7 @@ from tests.writers.mlflow_runs import (
 
 from runferry import settings
 from runferry.chunks import Points, SeriesFacts
-from runferry.dialects.mlflow.facts import spelled
+from runferry.dialects.mlflow.attributes import spelled
 from runferry.errors import Unreachable
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from runferry.dialects.mlflow.facts import (
-    IMAGES_TAG,
-    TABLES_TAG,
-    NativeRun,
+from runferry.dialects.mlflow.attributes import (
     is_tag,
-    label_tag,
     param_name,
     spelled,
     spelled_tag,
     system_attributes,
 )
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG, label_tag
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Run
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from runferry.dialects.mlflow.facts import KEY_CHARACTER, MAX_KEY, MAX_PARAM
 from runferry.dialects.mlflow.points import SYSTEM_PREFIX
+from runferry.dialects.mlflow.tags import KEY_CHARACTER, MAX_KEY, MAX_PARAM
 from runferry.losses import Fate
 from runferry.ports import KeyRule, Limits
 

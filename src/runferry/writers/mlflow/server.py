@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
-from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.server import ServedFolder, Server
+from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.writers.mlflow.backend import Batch
 

@@ -14,9 +14,11 @@ from itertools import repeat
 from pathlib import Path
 
 from runferry.dialects.mlflow import schema
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 

@@ -21,6 +21,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
+from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -35,9 +36,9 @@ from runferry.dialects.mlflow.bundle import (
     seals_of,
     tree_bytes,
 )
-from runferry.dialects.mlflow.facts import IMAGES_TAG, TABLES_TAG, param_name, spelled
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
 from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
+from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
 from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform

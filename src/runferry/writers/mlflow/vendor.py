@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials

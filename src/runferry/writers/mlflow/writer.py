@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects.mlflow import codec
-from runferry.dialects.mlflow.facts import (
+from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
+from runferry.dialects.mlflow.header import as_native, parent_uid
+from runferry.dialects.mlflow.tags import (
     PARENT_TAG,
     PARENT_UID_TAG,
     SEALED_TAG,
     TRACKER,
     UID_TAG,
-    as_native,
-    is_tag,
-    param_name,
-    parent_uid,
-    spelled,
-    spelled_tag,
 )
 from runferry.errors import Refused
 from runferry.model import Run, Uid
