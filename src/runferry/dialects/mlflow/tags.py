@@ -29,6 +29,8 @@ MAX_TAG: Final = 8_000
 MAX_NAME: Final = 250
 MAX_EXPERIMENT: Final = 500
 KEY_CHARACTER: Final = r"[/\w.\- :]"
+UPWARD: Final = ".."
+"""No name begins so: `path_not_unique` takes even `..a` for a way out of the folder."""
 
 
 def label_tag(label: str) -> str:
@@ -46,6 +48,7 @@ def is_key(name: str) -> bool:
     return (
         len(name) <= MAX_KEY
         and re.fullmatch(KEY_CHARACTER + "+", name) is not None
+        and not name.startswith(UPWARD)
         and not any(part in ("", ".", "..") for part in name.split("/"))
     )
 
