@@ -174,6 +174,10 @@ class SqliteBackend:
         return NativeRun(run_id, experiment, name, None, status, lifecycle=lifecycle,
                          artifact_uri=uri, tags=dict(tags))  # fmt: skip
 
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """None: a later value takes the place of an earlier one."""
+        return {}
+
     def log(self, run_id: str, batch: Batch) -> None:
         """One transaction."""
         with self._transaction() as connection:
