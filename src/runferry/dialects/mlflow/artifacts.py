@@ -1,10 +1,14 @@
-"""What an artifact folder is, wherever it stands; its makers are `local_folder`, `vendor_folder`
-and `served_folder`."""
+"""What an artifact folder is, wherever it stands, and what gives way when two files meet in one.
+
+Its makers are `local_folder`, `vendor_folder` and `served_folder`; `located` chooses among them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
 from runferry.errors import Refused
@@ -31,7 +35,7 @@ class ArtifactFolder(Protocol):
         ...
 
     def put(self, path: str, source: BinaryIO) -> str:
-        """Store a file, atomically; the path under which it now stands."""
+        """Store a file, atomically, where `place_for` says; the path under which it now stands."""
         ...
 
     def replace(self, path: str, source: BinaryIO) -> None:
@@ -40,11 +44,11 @@ class ArtifactFolder(Protocol):
 
     def twin(self, path: str, copy: str, source: BinaryIO) -> None:
         """Store the same bytes once more; the same blocks where the disk can."""
-        ...
+        self.replace(copy, source)
 
     def settle(self) -> None:
         """Returns when all that was stored would survive a loss of power."""
-        ...
+        return  # as it does where each upload lasts
 
     def remove(self, path: str) -> None:
         """Remove one file; fine when it is not there."""
@@ -55,7 +59,7 @@ class ArtifactFolder(Protocol):
         ...
 
 
-class NoFolder:
+class NoFolder(ArtifactFolder):
     """A run whose artifacts nobody can reach: nothing is listed, and nothing can be put."""
 
     def __init__(self, uri: str) -> None:
@@ -81,24 +85,71 @@ class NoFolder:
         """Always Refused."""
         self.put(path, source)
 
-    def twin(self, path: str, copy: str, source: BinaryIO) -> None:
-        """Always Refused."""
-        self.put(copy, source)
-
-    def settle(self) -> None:
-        """Nothing was stored."""
-
     def remove(self, path: str) -> None:
-        """Nothing to remove."""
+        """Nothing."""
 
     def remove_all(self) -> None:
-        """Nothing to remove."""
+        """Nothing."""
 
 
-def free_path(path: str, is_file: Callable[[str], bool], is_folder: Callable[[str], bool]) -> str:
-    """The path, or one near it where a file stands for a folder of its name, or a folder for it.
+class UploadFolder(ArtifactFolder, Protocol):
+    """A folder that is filled by uploads: each is atomic, and lasts once it returned."""
 
-    Trackers without folders may hold both `a` and `a/b`.
+    _known: _Known | None = None
+
+    def upload(self, path: str, source: BinaryIO) -> None:
+        """Store a file in place of the one that is there; `source` stands at its start."""
+        ...
+
+    def put(self, path: str, source: BinaryIO) -> str:
+        """One upload, or none where these very bytes stand there already."""
+        if self._known is None:
+            self._known = _Known(self.walk())
+        known = self._known
+
+        def is_same(taken: str) -> bool:
+            return _is_same(self.blob(known.files[taken]), source)
+
+        is_file, is_folder = known.files.__contains__, known.folders.__contains__
+        place, is_there = place_for(path, is_file, is_folder, is_same)
+        if not is_there:
+            self.replace(place, source)
+        return place
+
+    def replace(self, path: str, source: BinaryIO) -> None:
+        """One upload."""
+        size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        self.upload(path, source)
+        if self._known is not None:
+            self._known.add(Entry(path, size))
+
+
+class _Known:
+    """What is in a folder, listed once."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.files: dict[str, Entry] = {}
+        self.folders: set[str] = set()
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        self.files[entry.path] = entry
+        self.folders.update(str(above) for above in PurePosixPath(entry.path).parents)
+
+
+def place_for(
+    path: str,
+    is_file: Callable[[str], bool],
+    is_folder: Callable[[str], bool],
+    is_same: Callable[[str], bool],
+) -> tuple[str, bool]:
+    """Where a file goes, and whether its bytes stand there already.
+
+    What is there stays: who comes second gets a name near its own. Two meet where a disk ignores
+    case, where a tracker without folders holds both `a` and `a/b`, and where somebody else has put
+    a file.
     """
     parts = path.split("/")
     for count in range(1, len(parts)):
@@ -106,4 +157,24 @@ def free_path(path: str, is_file: Callable[[str], bool], is_folder: Callable[[st
             parts[count - 1] += "~d"
     while is_folder("/".join(parts)):
         parts[-1] += "~f"
-    return "/".join(parts)
+    pure, copy = PurePosixPath("/".join(parts)), 1
+    taken = str(pure)
+    while is_file(taken):
+        if is_same(taken):
+            return taken, True
+        copy += 1
+        taken = str(pure.with_name(f"{pure.stem}~{copy}{pure.suffix}"))
+    return taken, False
+
+
+def _is_same(blob: Blob, source: BinaryIO) -> bool:
+    """Whether both hold the same bytes."""
+    size = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    if blob.open is None or (blob.size is not None and blob.size != size):
+        return False
+    with blob.open() as stored:
+        while block := stored.read(1 << 20):
+            if block != source.read(len(block)):
+                return False
+    return not source.read(1)

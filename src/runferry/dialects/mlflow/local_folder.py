@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from runferry.dialects.mlflow.artifacts import Entry, free_path
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry, place_for
 from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.errors import NoSpace, Refused
 from runferry.model import Blob
 
 
-class LocalFolder:
+class LocalFolder(ArtifactFolder):
     """A folder of this machine."""
 
     def __init__(self, root: Path) -> None:
@@ -41,31 +41,29 @@ class LocalFolder:
         return Blob.from_path(self._inside(entry.path))
 
     def put(self, path: str, source: BinaryIO) -> str:
-        """A temporary file, then one rename; a file of other content that is there is kept.
-
-        Two names can meet on a disk that ignores case: who comes second gets a suffix.
-        """
+        """A temporary file, then one rename."""
         try:
             return self._put(path, source)
         except OSError as error:
             raise _storage_error(error, self.root) from error
 
     def _put(self, path: str, source: BinaryIO) -> str:
-        target = self._inside(
-            free_path(path, lambda p: self._inside(p).is_file(), lambda p: self._inside(p).is_dir())
-        )
         draft = self._draft(source)
         try:
-            taken, copy = target, 1
-            while taken.exists() and not filecmp.cmp(taken, draft, shallow=False):
-                copy += 1
-                taken = target.with_name(f"{target.stem}~{copy}{target.suffix}")
-            taken.parent.mkdir(parents=True, exist_ok=True)
-            draft.replace(taken)
-            self._unsettled.add(taken)
+            place, is_there = place_for(
+                path,
+                lambda p: _is_file(self._inside(p)),
+                lambda p: _is_folder(self._inside(p)),
+                lambda p: _is_same(self._inside(p), draft),
+            )
+            target = self._inside(place)
+            if not is_there:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                draft.replace(target)
+            self._unsettled.add(target)  # also what is there: who put it may not have come so far
         finally:
             draft.unlink(missing_ok=True)
-        return taken.relative_to(self.root).as_posix()
+        return place
 
     def replace(self, path: str, source: BinaryIO) -> None:
         """Store a file in place of the one that is there."""
@@ -99,7 +97,9 @@ class LocalFolder:
 
     def settle(self) -> None:
         """Force to the disk what was stored, and the folders that name it."""
-        paths = self._unsettled | {path.parent for path in self._unsettled}
+        paths = set(self._unsettled)
+        for path in self._unsettled:
+            paths.update(above for above in path.parents if above.is_relative_to(self.root))
         for path in sorted(paths):
             if path.is_dir() and sys.platform == "win32":
                 continue  # no such thing there
@@ -112,6 +112,7 @@ class LocalFolder:
     def remove(self, path: str) -> None:
         """One file."""
         self._inside(path).unlink(missing_ok=True)
+        self._unsettled.discard(self._inside(path))
 
     def remove_all(self) -> None:
         """The folder, and the run's own folder above it once that is empty."""
@@ -127,6 +128,19 @@ class LocalFolder:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise Refused("an artifact's path leads out of its folder", where=path)
         return target
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_file(path: Path) -> bool:
+    """A link too: what it leads to is not in this folder."""
+    return os.path.lexists(path) and not _is_folder(path)
+
+
+def _is_same(path: Path, draft: Path) -> bool:
+    return not path.is_symlink() and filecmp.cmp(path, draft, shallow=False)
 
 
 def _force(path: Path) -> None:

@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from runferry.dialects.mlflow.artifacts import Entry, free_path
+from runferry.dialects.mlflow.artifacts import Entry, UploadFolder
 from runferry.dialects.mlflow.server import PROXY, Server
 from runferry.errors import RunMissing
 from runferry.model import Blob
 
 
-class ServedFolder:
+class ServedFolder(UploadFolder):
     """A run's artifacts, listed and fetched through its server, and stored through the proxy."""
 
     def __init__(self, server: Server, run_id: str, artifact_uri: str) -> None:
         self._server = server
         self._run_id = run_id
-        self._files: set[str] | None = None
-        self._folders: set[str] = set()
         self._proxied = urlsplit(artifact_uri).path.strip("/").removeprefix(PROXY.strip("/"))
 
     def walk(self, below: str = "") -> Iterator[Entry]:
@@ -49,32 +47,9 @@ class ServedFolder:
         params = {"run_id": self._run_id, "path": entry.path}
         return Blob(entry.size, open=lambda: self._server.opened("/get-artifact", params))
 
-    def put(self, path: str, source: BinaryIO) -> str:
-        """One PUT, where neither a file nor a folder is in the way."""
-        if self._files is None:
-            self._files = set()
-            for entry in self.walk():
-                self._note(entry.path)
-        path = free_path(path, self._files.__contains__, self._folders.__contains__)
-        self.replace(path, source)
-        self._note(path)
-        return path
-
-    def _note(self, path: str) -> None:
-        if self._files is not None:
-            self._files.add(path)
-        self._folders.update(path[:at] for at, letter in enumerate(path) if letter == "/")
-
-    def replace(self, path: str, source: BinaryIO) -> None:
-        """Uploads always replace."""
+    def upload(self, path: str, source: BinaryIO) -> None:
+        """One PUT."""
         self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
-
-    def twin(self, path: str, copy: str, source: BinaryIO) -> None:
-        """Uploaded twice."""
-        self.replace(copy, source)
-
-    def settle(self) -> None:
-        """An upload that returned is there."""
 
     def remove(self, path: str) -> None:
         """One DELETE."""

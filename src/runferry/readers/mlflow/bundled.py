@@ -102,8 +102,19 @@ class BundledParts:
         found: dict[str, Tree] = {}
         for item in self.items(kind):
             tree = cast("dict[str, Tree]", item)
-            found[dumps([tree.get(field) for field in fields])] = item
+            identity = dumps([tree.get(field) for field in fields])
+            if identity in found:
+                self._claim(found[identity])
+            found[identity] = item
         yield from found.values()
+
+    def _claim(self, item: Tree) -> None:
+        """What an earlier sending of the same thing left in the folder is nobody else's."""
+        tree = cast("dict[str, Tree]", item)
+        for holder in (tree, *cast("list[dict[str, Tree]]", tree.get("entries") or [])):
+            kept = cast("dict[str, Tree]", holder.get("blob") or {})
+            if kept.get("path"):
+                self.claimed.add(cast("str", kept["path"]))
 
     def batches(self, kind: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The Parquet parts of a kind; the same batches on every call."""
