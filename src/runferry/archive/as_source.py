@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 
 from runferry.archive.chunk_file import to_bytes
 from runferry.archive.layout import MANIFEST, ROW_TABLES
-from runferry.archive.record import RunRecord, Segment
+from runferry.archive.record import DamagedRun, RunRecord, Segment
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Checkpoint, Chunk, Document, File, Header, Lost
 from runferry.errors import NotFound, SourceChanged
-from runferry.model import Cursor, Run, Tree
+from runferry.model import Cursor, Run, RunKey, Tree, Uid
 from runferry.ports import Location, ReadOptions
 
 
@@ -37,13 +37,17 @@ class ArchiveReader:
         return cls(Archive.open(where.path))
 
     def runs(self) -> Iterator[Run]:
-        """Headers, by uid."""
-        for record in self._archive.records():
+        """Headers, by uid. One that cannot be read has a stand-in, whose reading tells why."""
+        damaged: list[DamagedRun] = []
+        for record in self._archive.records(damaged):
             yield record.run
+        for run in damaged:
+            yield Run(_stand_in(run.uid), name="(damaged)")
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of a run, or what its later segments and its latest commit state."""
-        record = self._archive.record(run.uid)
+        is_stand_in = run.key == _stand_in(run.key.run_id)
+        record = self._archive.record(Uid(run.key.run_id) if is_stand_in else run.uid)
         if record is None:
             raise NotFound(f"no run {run.key} is in the archive", where=str(self._archive.path))
         known: list[Segment] = []
@@ -79,6 +83,10 @@ class ArchiveReader:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _stand_in(uid: str) -> RunKey:
+    return RunKey("archive", "damaged", uid)
 
 
 def _mark(thing: File | Artifact | Document) -> str:

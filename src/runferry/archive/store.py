@@ -22,9 +22,9 @@ from runferry.archive.layout import (
 )
 from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
-from runferry.archive.record import RunRecord, Segment, record_from_bytes
+from runferry.archive.record import DamagedRun, RunRecord, Segment, record_from_bytes
 from runferry.chunks import Chunk
-from runferry.errors import Corrupt, NewerFormat, NotFound
+from runferry.errors import ArchiveError, Corrupt, NewerFormat, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from runferry.archive.vacuum import Vacuumed
 
-__all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
+__all__ = ["Archive", "DamagedRun", "RunDraft", "RunRecord", "Segment"]
 
 RESERVE = 64 << 20
 SEGMENT_ROWS = 3 << 17  # two of them, one filled and one written, keep an import below 300 MB
@@ -79,20 +79,35 @@ class Archive:
                 if not commit.name.startswith("."):
                     yield checked_uid(commit.stem, str(commit))
 
-    def records(self) -> Iterator[RunRecord]:
-        """Every run's latest commit record, by uid."""
+    def records(self, damaged: list[DamagedRun] | None = None) -> Iterator[RunRecord]:
+        """Every run's latest commit record, by uid.
+
+        A commit that cannot be read is added to `damaged`; without that list it is raised.
+        """
         for uid in self.uids():
-            record = self.record(uid)
+            try:
+                record = self.record(uid)
+            except ArchiveError as error:
+                if damaged is None:
+                    raise
+                damaged.append(DamagedRun(uid, error))
+                continue
             if record is not None:
                 yield record
 
     def record(self, uid: Uid) -> RunRecord | None:
-        """One run's latest commit record."""
+        """One run's latest commit record. Raises Corrupt, NewerFormat."""
         path = commit_path(self.path, checked_uid(uid))
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ArchiveError(
+                f"the commit record cannot be read ({error.strerror or error})",
+                where=str(path),
+                hint="give read permission, or look after the disk",
+            ) from error
         return record_from_bytes(content, uid, str(path))
 
     def series(self, record: RunRecord) -> tuple[Series, ...]:
@@ -205,6 +220,12 @@ class Archive:
 
         for segment in record.segments:
             check_segment(self.path, segment)
+
+    def is_whole(self, record: RunRecord) -> bool:
+        """Whether all files of a run are there, as large as its commit states. Raises Corrupt."""
+        from runferry.archive.presence import is_whole
+
+        return is_whole(self, record)
 
     def sql(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with a view for each table: `runs`, `series`, `points`, …"""
