@@ -213,6 +213,8 @@ def test_one_damaged_commit_hides_no_other_run(archive: Archive) -> None:
     assert broken.run.uid in str(stand_in.key)
     with pytest.raises(Corrupt):
         list(reader.read(stand_in))
+    with pytest.raises(Corrupt):
+        archive.record(next(run.uid for run in archive.headers() if run.key == stand_in.key))
     assert ArchiveWriter(archive).find(run_named("new").uid) is None
     healed = archived(archive, run_named("d"), pulled())
     check_whole(archive, healed)

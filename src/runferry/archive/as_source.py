@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 
 from runferry.archive.chunk_file import to_bytes
 from runferry.archive.layout import MANIFEST, ROW_TABLES
-from runferry.archive.record import DamagedRun, RunRecord, Segment
+from runferry.archive.record import RunRecord, Segment
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Checkpoint, Chunk, Document, File, Header, Lost
 from runferry.errors import NotFound, SourceChanged
-from runferry.model import Cursor, Run, RunKey, Tree, Uid
+from runferry.model import Cursor, Run, Tree
 from runferry.ports import Location, ReadOptions
 
 
@@ -38,16 +38,11 @@ class ArchiveReader:
 
     def runs(self) -> Iterator[Run]:
         """Headers, by uid. One that cannot be read has a stand-in, whose reading tells why."""
-        damaged: list[DamagedRun] = []
-        for record in self._archive.records(damaged):
-            yield record.run
-        for run in damaged:
-            yield Run(_stand_in(run.uid), name="(damaged)")
+        return self._archive.headers()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of a run, or what its later segments and its latest commit state."""
-        is_stand_in = run.key == _stand_in(run.key.run_id)
-        record = self._archive.record(Uid(run.key.run_id) if is_stand_in else run.uid)
+        record = self._archive.record(run.uid)
         if record is None:
             raise NotFound(f"no run {run.key} is in the archive", where=str(self._archive.path))
         known: list[Segment] = []
@@ -83,10 +78,6 @@ class ArchiveReader:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _stand_in(uid: str) -> RunKey:
-    return RunKey("archive", "damaged", uid)
 
 
 def _mark(thing: File | Artifact | Document) -> str:

@@ -67,6 +67,11 @@ class DamagedRun:
     uid: Uid
     error: ArchiveError
 
+    @property
+    def stand_in(self) -> Run:
+        """A header in place of the one that nobody can read."""
+        return Run(RunKey("archive", "damaged", self.uid), name="(damaged)")
+
 
 def run_to_json(run: Run) -> dict[str, Any]:
     """A header as JSON; fields at their defaults are left out."""

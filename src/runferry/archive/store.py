@@ -52,6 +52,7 @@ class Archive:
         self.reserve = reserve
         self.segment_rows = SEGMENT_ROWS
         self.folders = Folders(path)
+        self._stood_in_for: dict[Uid, Uid] = {}
         self._ledger: Ledger | None = None
 
     @classmethod
@@ -95,8 +96,20 @@ class Archive:
             if record is not None:
                 yield record
 
+    def headers(self) -> Iterator[Run]:
+        """Every run's header, by uid; last come stand-ins for those that cannot be read."""
+        damaged: list[DamagedRun] = []
+        yield from (record.run for record in self.records(damaged))
+        for run in damaged:
+            self._stood_in_for[run.stand_in.uid] = run.uid
+            yield run.stand_in
+
     def record(self, uid: Uid) -> RunRecord | None:
-        """One run's latest commit record. Raises Corrupt, NewerFormat."""
+        """One run's latest commit record. Raises Corrupt, NewerFormat.
+
+        Of a stand-in that `headers` gave, the error that it stands for.
+        """
+        uid = self._stood_in_for.get(uid, uid)
         path = commit_path(self.path, checked_uid(uid))
         try:
             content = path.read_bytes()
