@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runferry.archive import snapshots
+from runferry.archive import manifest, snapshots
 from runferry.archive.draft import RunDraft
-from runferry.archive.durable import disk_errors, require_free, sync, write_atomically
+from runferry.archive.durable import disk_errors, require_free
 from runferry.archive.folders import Folders
-from runferry.archive.layout import (
-    FORMAT_NAME,
-    FORMAT_VERSION,
-    LEDGER,
-    MANIFEST,
-    checked_uid,
-    commit_path,
-    new_attempt,
-)
+from runferry.archive.layout import LEDGER, MANIFEST, checked_uid, commit_path
 from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
 from runferry.archive.record import DamagedRun, RunRecord, Segment, record_from_bytes
 from runferry.chunks import Chunk
-from runferry.errors import ArchiveError, Corrupt, NewerFormat, NotFound
+from runferry.errors import ArchiveError, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
 
 if TYPE_CHECKING:
@@ -58,14 +49,14 @@ class Archive:
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
         """Raises NotFound, NewerFormat, Corrupt."""
-        manifest = path / MANIFEST
-        if not manifest.is_file():
+        stated = path / MANIFEST
+        if not stated.is_file():
             if not create:
                 raise NotFound(
                     "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
                 )
-            _found(path)
-        _check_manifest(manifest)
+            manifest.found(path)
+        manifest.check(stated)
         return cls(path, reserve=reserve)
 
     # --- what is there ----------------------------------------------------------------------------
@@ -252,40 +243,3 @@ class Archive:
         if self._ledger is None:
             self._ledger = Ledger(self.path / LEDGER)
         return self._ledger
-
-
-def _found(path: Path) -> None:
-    # a creation that was cut short leaves a scratch file; one beside us may be done by now
-    scratch = f".{MANIFEST}."
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
-    if (path / MANIFEST).is_file():
-        return
-    if not all(name.startswith(scratch) for name in names):
-        raise NotFound(
-            "the folder holds something else than an archive",
-            where=str(path),
-            hint="name a new or empty folder",
-        )
-    with disk_errors(path):
-        made = [place for place in (path, *path.parents) if not place.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        sync(place.parent for place in made)
-        manifest = {"format": FORMAT_NAME, "version": FORMAT_VERSION}
-        content = (json.dumps(manifest) + "\n").encode()
-        write_atomically(path / MANIFEST, content, scratch=new_attempt())
-
-
-def _check_manifest(manifest: Path) -> None:
-    try:
-        stated = json.loads(manifest.read_bytes())
-        name, version = stated["format"], stated["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt("the archive's manifest cannot be read", where=str(manifest)) from error
-    if name != FORMAT_NAME or not isinstance(version, int):
-        raise Corrupt(f"the manifest is that of {name!r}, no archive of ours", where=str(manifest))
-    if version > FORMAT_VERSION:
-        raise NewerFormat(
-            f"archive version {version}; this runferry knows {FORMAT_VERSION}",
-            where=str(manifest),
-            hint="pip install -U runferry",
-        )
