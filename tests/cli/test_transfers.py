@@ -143,3 +143,33 @@ def test_the_log_file_has_one_line_a_run(runferry: Caller) -> None:
     log = Path("run.log").read_text(encoding="utf-8")
     assert "pull ferry-example/8kq2v1xd: new" in log
     assert "pull ferry-example/c04mzp7e: new" in log
+
+
+def test_runs_that_were_named_and_are_not_there_are_an_error(
+    database: str, runferry: Caller
+) -> None:
+    assert runferry("pull", EXAMPLE, "kept", "-q").code == 0
+    for args in (
+        ("convert", EXAMPLE, database),
+        ("pull", EXAMPLE, "other"),
+        ("push", "kept", database),
+        ("push", "kept", database, "--dry-run"),
+        ("plan", EXAMPLE, database),
+        ("verify", "kept", database),
+        ("inspect", "kept"),
+    ):
+        for named in (("--run", "nope"), ("--project", "p*"), ("--tag", "x", "--run", "8kq*")):
+            told = runferry(*args, *named, "--json")
+            assert told.code == told.json["exit_code"] == 1, args
+            assert told.json["error"]["kind"] == "NotFound"
+            assert named[1] in told.json["error"]["what"]
+            assert told.json["error"]["hint"].startswith("runferry ls ")
+    assert runferry("ls", "kept", "--run", "nope", "--json").json["runs"] == []
+
+
+def test_dates_may_leave_nothing_to_move_but_not_nothing_to_verify(
+    database: str, runferry: Caller
+) -> None:
+    assert runferry("pull", EXAMPLE, "kept", "-q").code == 0
+    assert runferry("push", "kept", database, "--since", "2099-01-01").code == 0
+    assert runferry("verify", "kept", database, "--since", "2099-01-01").code == 1

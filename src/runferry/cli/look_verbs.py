@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -37,6 +38,9 @@ def inspect(session: Session, where: Where) -> ExitCode:
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
+        first = next(found, None)
+        session.expect_runs(len(survey.failures) + (first is not None), located(where))
+        found = chain(() if first is None else (first,), found)
         if session.is_json:
             document = {"schema": 1, "where": str(located(where))}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}

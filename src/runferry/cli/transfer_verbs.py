@@ -53,6 +53,8 @@ def convert(
     archive = hub(session, origin, goal)
     with session.working() as (observer, stop):
         report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
+    if report.exit_code is ExitCode.DONE:
+        session.expect_runs(len(report.outcomes), origin)
     return session.conclude(report, show_conversion)
 
 
@@ -83,6 +85,8 @@ def pull(
             observer=observer,
             stop=stop,
         )
+    if report.exit_code is ExitCode.DONE:
+        session.expect_runs(len(report.outcomes), place)
     return session.conclude(report, show_report)
 
 
@@ -125,6 +129,8 @@ def push(
                 observer=observer,
                 stop=stop,
             )
+    if report.exit_code is ExitCode.DONE:
+        session.expect_runs(len(report.outcomes), report.source)
     return session.conclude(report, show_plan if dry_run else show_report)
 
 
@@ -148,6 +154,8 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             stop=stop,
         )
     report = replace(report, source=str(located(source)))  # and not the temporary archive
+    if report.exit_code is ExitCode.DONE:
+        session.expect_runs(len(report.outcomes), report.source)
     return session.conclude(report, show_plan)
 
 
@@ -173,4 +181,6 @@ def verify(
             observer=observer,
             stop=stop,
         )
+    if report.exit_code is ExitCode.DONE:
+        session.expect_runs(len(report.runs), report.original, dates_too=True)
     return session.conclude(report, show_verification)
