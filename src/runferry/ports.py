@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
@@ -219,4 +219,13 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; harmless when repeated."""
+        ...
+
+
+@runtime_checkable
+class ReportingWriter(Writer, Protocol):
+    """A writer that meets losses which no plan foresees: what the run holds there decides."""
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What this writer could not do as asked while it sent the run; asked after `seal`."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from runferry.archive import catalog
 from runferry.archive.catalog import Catalog
 from runferry.archive.store import Archive
 from runferry.chunks import Points
+from runferry.tables import POINTS
 
 
 def noisy(start: int = 0) -> list[Row]:
@@ -45,6 +47,31 @@ def test_superseded_segments_are_not_queried(archive: Archive) -> None:
     archived(archive, run_named("r"), [Points(batch_of(noisy()))])
     archived(archive, run_named("r"), [Points(batch_of(noisy()[:10]))])
     assert one(archive, "select count(*) from points") == (10,)
+
+
+@pytest.mark.parametrize(
+    "above", ["value=9", "key=3", "run=abc", "project=foo", "seq=x", "exp[1]", "a*", "it's"]
+)
+def test_the_name_of_a_folder_above_changes_no_answer(tmp_path: Path, above: str) -> None:
+    (tmp_path / "exp1").mkdir()
+    archive = Archive.open(tmp_path / above / "archive", create=True)
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()[:3]))])
+    archived(archive, run_named("other"), [Points(batch_of(noisy()[:5]))])
+    rows = archive.sql().sql(f"select * from points where uid = '{record.run.uid}'")
+    assert rows.columns == ["uid", *POINTS.names]
+    found = rows.select("uid, key, seq, value").fetchall()
+    assert found[0] == (record.run.uid, "loss", 0, 1.0)
+    assert len(found) == 3
+    assert one(archive, "select count(*) from points join runs using (uid)") == (8,)
+
+
+def test_a_question_about_one_run_opens_only_its_files(archive: Archive) -> None:
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()[:3]))])
+    other = archived(archive, run_named("other"), [Points(batch_of(noisy()[:3]))])
+    connection = archive.sql()
+    (archive.path / other.segments[0].path).write_bytes(b"unreadable")
+    query = f"select count(*) from points where uid = '{record.run.uid}'"
+    assert connection.execute(query).fetchone() == (3,)
 
 
 @pytest.mark.parametrize("table", ["texts", "histograms", "media", "console", "raw", "series",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runferry.archive.durable import make_folder
+from runferry.archive.durable import replace_file
 from runferry.archive.layout import checked_uid, commit_path, new_attempt
 from runferry.archive.record import RunRecord, record_from_bytes
 from runferry.model import Uid
@@ -89,9 +89,9 @@ class Catalog:
         number = _number(older[-1]) + 1 if older else 1
         temporary = self._folder / f".runs-{new_attempt()}"
         try:
-            make_folder(self._folder)
+            self._folder.mkdir(exist_ok=True)
             pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
-            temporary.replace(self._folder / f"runs-{number}.parquet")
+            replace_file(temporary, self._folder / f"runs-{number}.parquet")
         except OSError:  # a full disk must not keep anybody from reading
             temporary.unlink(missing_ok=True)
             return

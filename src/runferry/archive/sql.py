@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -79,15 +80,27 @@ def _view_of_segments(
     if not files:
         connection.register(table, _without_zone(ROW_SCHEMAS[table]).empty_table())
         return
-    # without its zone, which is UTC: the Python client needs a package of its own for zones
-    times = ""
-    if "time" in ROW_SCHEMAS[table].names:
-        times = " REPLACE (CAST(time AS TIMESTAMP) AS time)"
-    listed = ", ".join(_quoted(file) for file in files)
+    columns = ", ".join(_column(name) for name in ROW_SCHEMAS[table].names)
+    listed = ", ".join(_quoted(_as_glob(file)) for file in files)
+    # never hive_partitioning: it would take every `name=value` folder above the archive for a
+    # column, in place of the file's own
     connection.execute(
-        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run){times} "
-        f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types = {{'run': VARCHAR}})"
+        f"CREATE VIEW {table} AS SELECT regexp_extract(filename, {_quoted(_UID)}, 1) AS uid, "
+        f"{columns} FROM read_parquet([{listed}], hive_partitioning = false, filename = true)"
     )
+
+
+_UID = r"[/\\]run=([0-9a-f]{32})[/\\][^/\\]*$"
+
+
+def _column(name: str) -> str:
+    # without its zone, which is UTC: the Python client needs a package of its own for zones
+    return "CAST(time AS TIMESTAMP) AS time" if name == "time" else f'"{name}"'
+
+
+def _as_glob(file: str) -> str:
+    """A pattern that matches this file alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", file)
 
 
 def _without_zone(schema: pa.Schema) -> pa.Schema:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from runferry.archive import snapshots
 from runferry.archive.draft import RunDraft
-from runferry.archive.durable import disk_errors, make_folder, require_free, write_atomically
+from runferry.archive.durable import disk_errors, require_free, sync, write_atomically
+from runferry.archive.folders import Folders
 from runferry.archive.layout import (
     FORMAT_NAME,
     FORMAT_VERSION,
@@ -50,6 +51,7 @@ class Archive:
         self.path = path
         self.reserve = reserve
         self.segment_rows = SEGMENT_ROWS
+        self.folders = Folders(path)
         self._ledger: Ledger | None = None
 
     @classmethod
@@ -133,7 +135,7 @@ class Archive:
             lock = self.run_lock(run.uid)
             lock.acquire(wait=wait, what=f"run {run.key}")
             try:
-                self._let_vacuum_finish()
+                self.let_vacuum_finish()
                 return RunDraft(self, run, after, lock)
             except BaseException:
                 lock.release()
@@ -157,7 +159,8 @@ class Archive:
         """Held while blobs are removed: no draft begins meanwhile."""
         return FileLock(self.path / "locks" / "vacuum.lock")
 
-    def _let_vacuum_finish(self) -> None:
+    def let_vacuum_finish(self) -> None:
+        """Wait for a vacuum; call it when those that begin later can see who is writing."""
         if (self.path / "locks" / "vacuum.lock").exists():
             lock = self.vacuum_lock()
             lock.acquire(wait=600, what="the archive (vacuum)")
@@ -230,7 +233,9 @@ def _found(path: Path) -> None:
             hint="name a new or empty folder",
         )
     with disk_errors(path):
-        make_folder(path)
+        made = [place for place in (path, *path.parents) if not place.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        sync(place.parent for place in made)
         manifest = {"format": FORMAT_NAME, "version": FORMAT_VERSION}
         content = (json.dumps(manifest) + "\n").encode()
         write_atomically(path / MANIFEST, content, scratch=new_attempt())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.registry import ARCHIVE
+from runferry.transfer.destination import ledger_key
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.pull import RESERVE_BYTES, pull
@@ -148,7 +149,7 @@ class _Road:
         """Take out of the archive what is verified; the ledger still knows that it was sent."""
         discarded = 0
         for header in list(selected_headers(self.archive, self.options.selection)):
-            delivery = self.archive.ledger.get(header.uid, str(self.destination))
+            delivery = self.archive.ledger.get(header.uid, ledger_key(self.destination))
             if delivery is not None and delivery.stage == "verified":
                 self.archive.remove(header.uid)
                 discarded += 1

@@ -84,7 +84,7 @@ def _invented(places: Iterator[str]) -> Iterator[Loss]:
 
 
 def _header(original: Run, copy: Run, ids: Mapping[str, str]) -> Iterator[Loss]:
-    if copy.key != original.key and copy.origin_uid != original.uid:
+    if not {copy.uid, copy.origin_uid} & {original.uid, original.origin_uid or original.uid}:
         yield Loss("run-id", Fate.RENAMED, "", 1, f"it is {copy.key} there")
     for spec in dataclasses.fields(Run):
         name = spec.name

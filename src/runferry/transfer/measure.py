@@ -39,7 +39,11 @@ class Pairs:
     @classmethod
     def of(cls, open_reader: OpenReader, headers: Iterable[Run]) -> Pairs:
         """Reads the copy's headers."""
-        wanted = {run.uid: run for run in headers}
+        wanted: dict[Uid, Run] = {}
+        for run in headers:  # its own uid comes before what another was made from
+            wanted[run.uid] = run
+            if run.origin_uid is not None:
+                wanted.setdefault(run.origin_uid, run)
         by_uid: dict[Uid, tuple[Run, ...]] = {}
         ids: dict[str, str] = {}
         others = 0
@@ -48,8 +52,9 @@ class Pairs:
             for run in reader.runs():
                 uid = run.uid if run.origin_uid is None else run.origin_uid
                 if uid in wanted:
-                    by_uid[uid] = (*by_uid.get(uid, ()), run)
-                    ids[run.key.run_id] = wanted[uid].key.run_id
+                    original = wanted[uid]
+                    by_uid[original.uid] = (*by_uid.get(original.uid, ()), run)
+                    ids[run.key.run_id] = original.key.run_id
                 else:
                     others += 1
         finally:

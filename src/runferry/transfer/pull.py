@@ -73,6 +73,8 @@ def pull(
         outcomes = crew.run(filter(selection.takes_run, lister.runs()), pulling.one)
     finally:
         lister.close()
+    if not crew.is_interrupted and crew.aborted is None:
+        selection.check_found(bool(outcomes), str(source))
     return Report(
         phase="pull",
         source=str(source),

@@ -18,6 +18,7 @@ from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.crew import Crew
+from runferry.transfer.destination import ledger_key
 from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
@@ -59,10 +60,11 @@ def push(
         open_writer = lambda: kind.open(destination)  # noqa: E731
     if open_reader is None:
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
-    waves = list(parents_first(selected_headers(archive, selection)))
+    where = str(Location("archive", str(archive.path)))
+    waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
     trip = Trip(
         archive,
-        str(destination),
+        ledger_key(destination),
         selection,
         observer,
         stop,
@@ -99,7 +101,8 @@ def plan_all(
     """What `push` would do: names and losses of every selected run. Nothing is sent."""
     observer, stop = observer or Silent(), stop or StopToken()
     limits = writer_class(destination.tracker).limits
-    headers = list(selected_headers(archive, selection))
+    where = str(Location("archive", str(archive.path)))
+    headers = selection.some(selected_headers(archive, selection), where)
     observer.phase("plan", len(headers))
     outcomes = []
     for header in headers:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+from runferry.errors import UsageError
 from runferry.model import Inventory, Run
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +57,23 @@ class Selection:
             if fnmatchcase(key, glob.removeprefix("!")):
                 is_taken = not glob.startswith("!")
         return is_taken
+
+    @property
+    def names_runs(self) -> bool:
+        """Whether some runs were asked for, and not all."""
+        return bool(self.projects or self.run_ids or self.tags or self.since or self.until)
+
+    def some(self, selected: Iterable[Run], where: str) -> list[Run]:
+        """The runs that were selected. Raises UsageError when runs were asked for and none is."""
+        found = list(selected)
+        if not found:
+            self.check_found(False, where)
+        return found
+
+    def check_found(self, is_any: bool, where: str) -> None:
+        """Raises UsageError when runs were asked for and there is none such."""
+        if self.names_runs and not is_any:
+            raise UsageError("no run is selected", where=where, hint=f"runferry ls {where}")
 
     @property
     def metrics_hash(self) -> str:

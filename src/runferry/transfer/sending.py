@@ -21,7 +21,7 @@ from runferry.archive.ledger import Delivery, Stage
 from runferry.chunks import Chunk
 from runferry.errors import Conflict, PlanChanged, RunMissing
 from runferry.model import Uid
-from runferry.ports import Progress, RemoteId, Writer
+from runferry.ports import Progress, RemoteId, ReportingWriter, Writer
 from runferry.transfer.incoming import weight
 from runferry.transfer.outgoing import outgoing
 from runferry.transfer.patience import Retrying
@@ -102,6 +102,8 @@ class Sending:
         except RunMissing:  # somebody removed it meanwhile: the next push begins anew
             self._forget()
             raise
+        if isinstance(self._writer, ReportingWriter):
+            self._losses += self._writer.losses(start.remote)
         self._put(start, "sealed", sent)
         return self._outcome(start, rows, size_bytes)
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,14 @@ from runferry.registry import ARCHIVE, writer_names
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.crew import Crew
+from runferry.transfer.destination import ledger_key
 from runferry.transfer.foretell import MEDIA_KINDS
 from runferry.transfer.measure import Measuring, Pairs
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import Observer, Silent, StopToken
-from runferry.transfer.pull import pull
+from runferry.transfer.pull import RESERVE_BYTES, pull
 from runferry.transfer.push import selected_headers
-from runferry.transfer.report import RunComparison, RunOutcome, VerifyReport
+from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 
 if TYPE_CHECKING:
@@ -46,19 +48,27 @@ def verify(
     selection: Selection = EVERYTHING,
     workers: int = 1,
     allow: Fate = Fate.REENCODED,
+    reserve_bytes: int = RESERVE_BYTES,
     observer: Observer | None = None,
     stop: StopToken | None = None,
 ) -> VerifyReport:
     """Compare every value of the original's runs with what the copy gives back.
 
-    The original is read from its archive, or pulled into a temporary one. Where only one side is
-    an archive, that is the original. Raises what opening either side raises.
+    Every run of the original must be in the copy; the copy may hold others. The original is read
+    from its archive, or pulled into a temporary one. Raises what opening either side raises.
     """
     observer, stop = observer or Silent(), stop or StopToken()
-    if copy.tracker == ARCHIVE and original.tracker != ARCHIVE:
-        original, copy = copy, original
     options = options or ReadOptions()
-    with _archive_of(original, options, selection, workers, stop) as (archive, failures):
+    pulling = partial(
+        pull,
+        options=options,
+        selection=selection,
+        workers=workers,
+        reserve_bytes=reserve_bytes,
+        observer=observer,
+        stop=stop,
+    )
+    with _archive_of(original, pulling) as (archive, pulled):
         report = verify_archive(
             archive,
             copy,
@@ -69,34 +79,36 @@ def verify(
             observer=observer,
             stop=stop,
         )
-    return replace(report, original=str(original), runs=(*failures, *report.runs))
+    return _after(pulled, replace(report, original=str(original)))
 
 
 @contextmanager
 def _archive_of(
-    place: Location,
-    options: ReadOptions,
-    selection: Selection,
-    workers: int,
-    stop: StopToken,
-) -> Iterator[tuple[Archive, tuple[RunComparison, ...]]]:
+    place: Location, pulling: Callable[[Location, Archive], Report]
+) -> Iterator[tuple[Archive, Report | None]]:
     from runferry.archive.store import Archive
 
     if place.tracker == ARCHIVE:
-        yield Archive.open(place.path), ()
+        yield Archive.open(place.path), None
         return
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         archive = Archive.open(Path(folder, "archive"), create=True)
-        pulled = pull(
-            place, archive, options=options, selection=selection, workers=workers, stop=stop
-        )
-        yield (
-            archive,
-            tuple(
-                RunComparison(o.uid, o.run, None, error=o.error, hint=o.hint)
-                for o in pulled.failures
-            ),
-        )
+        yield archive, pulling(place, archive)
+
+
+def _after(pulled: Report | None, report: VerifyReport) -> VerifyReport:
+    """What went wrong with reading the original makes the comparison incomplete."""
+    if pulled is None:
+        return report
+    failures = tuple(
+        RunComparison(o.uid, o.run, None, error=o.error, hint=o.hint) for o in pulled.failures
+    )
+    return replace(
+        report,
+        runs=(*failures, *report.runs),
+        aborted=pulled.aborted or report.aborted,
+        is_interrupted=pulled.is_interrupted or report.is_interrupted,
+    )
 
 
 def verify_archive(
@@ -123,13 +135,15 @@ def verify_archive(
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
     headers = [
         header
-        for header in selected_headers(archive, selection)
-        if stages is None or _stage(archive, header.uid, str(copy)) in stages
+        for header in selection.some(
+            selected_headers(archive, selection), str(Location(ARCHIVE, str(archive.path)))
+        )
+        if stages is None or _stage(archive, header.uid, ledger_key(copy)) in stages
     ]
     observer.phase("verify", len(headers))
     pairs = Pairs.of(open_reader, headers) if headers else Pairs({}, {}, 0)
     measuring = Measuring(archive, selection, pairs.ids, observer, stop)
-    verifying = _Verify(archive, str(copy), limits or limits_of(copy), pairs, measuring)
+    verifying = _Verify(archive, ledger_key(copy), limits or limits_of(copy), pairs, measuring)
     crew = Crew[Reader, Run](
         "verify", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
     )

@@ -28,7 +28,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import Entry
-from runferry.dialects.mlflow.facts import NativeRun, as_run, restored
+from runferry.dialects.mlflow.header import NativeRun, as_run, restored
 from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
 from runferry.losses import Fate, Loss

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runferry.chunks import Artifact, Document
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
 from runferry.model import ArtifactEntry, Tree
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.header import NativeRun
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
@@ -20,6 +20,11 @@ class Batch:
     points: NativePoints | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def frozen_among(held: Mapping[str, str], params: Mapping[str, str]) -> dict[str, str]:
+    """What a run holds of these params, where that is another value."""
+    return {name: held[name] for name in params if held.get(name, params[name]) != params[name]}
 
 
 class Backend(Protocol):
@@ -40,8 +45,15 @@ class Backend(Protocol):
         """The run with its tags; raises RunMissing."""
         ...
 
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of these params that have another value there and keep it; that value by name.
+
+        MLflow's own interface never changes a param. Plain SQL does, so there are none.
+        """
+        ...
+
     def log(self, run_id: str, batch: Batch) -> None:
-        """Rows, params and tags; harmless when repeated."""
+        """Rows, params that are not frozen, and tags; harmless when repeated."""
         ...
 
     def forget(self, run_id: str, batch: Batch) -> None:

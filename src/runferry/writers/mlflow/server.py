@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
-from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.server import ServedFolder, Server
+from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Conflict, Refused, RunMissing
-from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.backend import Batch, frozen_among
 
 _METRICS: Final = 1_000
 _PAIRS: Final = 100
@@ -98,7 +101,7 @@ class ServerBackend:
             )
 
     def run(self, run_id: str) -> NativeRun:
-        """The run with its tags."""
+        """The run with its tags and params."""
         run = self._server.get("/runs/get", {"run_id": run_id})["run"]
         info = run["info"]
         return NativeRun(
@@ -109,8 +112,13 @@ class ServerBackend:
             info.get("status", "RUNNING"),
             lifecycle=info.get("lifecycle_stage", "active"),
             artifact_uri=info.get("artifact_uri"),
-            tags={t["key"]: t.get("value", "") for t in run.get("data", {}).get("tags", [])},
+            tags=_mapping(run.get("data", {}).get("tags", [])),
+            params=_mapping(run.get("data", {}).get("params", [])),
         )
+
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Asked beforehand: the server refuses the whole batch that would change a param."""
+        return frozen_among(self.run(run_id).params, params) if params else {}
 
     def log(self, run_id: str, batch: Batch) -> None:
         """`log-batch` in the sizes that it takes."""
@@ -159,6 +167,10 @@ class ServerBackend:
 
 def _pairs(pairs: Mapping[str, str]) -> list[dict[str, object]]:
     return [{"key": key, "value": value} for key, value in pairs.items()]
+
+
+def _mapping(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {pair["key"]: pair.get("value", "") for pair in pairs}
 
 
 def _metrics(points: NativePoints) -> Iterator[dict[str, object]]:

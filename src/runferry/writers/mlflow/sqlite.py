@@ -14,9 +14,11 @@ from itertools import repeat
 from pathlib import Path
 
 from runferry.dialects.mlflow import schema
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 
@@ -171,6 +173,10 @@ class SqliteBackend:
         experiment, name, status, lifecycle, uri = row
         return NativeRun(run_id, experiment, name, None, status, lifecycle=lifecycle,
                          artifact_uri=uri, tags=dict(tags))  # fmt: skip
+
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """None: a later value takes the place of an earlier one."""
+        return {}
 
     def log(self, run_id: str, batch: Batch) -> None:
         """One transaction."""

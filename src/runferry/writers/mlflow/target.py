@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,6 +22,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
+from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -35,9 +37,9 @@ from runferry.dialects.mlflow.bundle import (
     seals_of,
     tree_bytes,
 )
-from runferry.dialects.mlflow.facts import IMAGES_TAG, TABLES_TAG, param_name, spelled
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
 from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
+from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
 from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform
@@ -182,7 +184,7 @@ class Target:
                 if any(item.media_type == "image" for item in items):
                     tags = {IMAGES_TAG: "True"}
             case File(path, role, blob):
-                kept = self._keep(blob, safe_path(path))
+                kept = self._file(path, blob)
                 self.put_tree("file", number, [{"path": path, "role": role, "blob": kept}])
             case Artifact():
                 self.put_tree("artifact", number, [self._artifact(number, chunk)])
@@ -203,6 +205,34 @@ class Target:
             return kept_blob(blob, None)
         with blob.open() as source:
             return kept_blob(blob, self._folder.put(wished, source))
+
+    def _file(self, path: str, blob: Blob) -> dict[str, Tree]:
+        """A file that was sent before, with other content, is replaced; anybody else's stays."""
+        wished = safe_path(path)
+        kept = self._keep(blob, wished)
+        place = kept["path"]
+        if place in (None, wished) or blob.open is None:
+            return kept
+        places = self._file_places()
+        users = Counter(places.values())
+        earlier = places.get(path)
+        if earlier not in (None, place) and users[earlier] == 1 and not users[str(place)]:
+            with blob.open() as source:
+                self._folder.replace(str(earlier), source)
+            self._folder.remove(str(place))
+            kept["path"] = earlier
+        return kept
+
+    def _file_places(self) -> dict[str, str]:
+        """Where the files stand that were sent so far; only asked when one is in the way."""
+        places: dict[str, str] = {}
+        for part in sorted(self._parts.values(), key=lambda part: part.order):
+            if part.kind == "file":
+                blob = self._folder.blob(part.entry)
+                for tree in cast("list[dict[str, Tree]]", read_tree(blob)):
+                    place = cast("dict[str, Tree]", tree["blob"])["path"]
+                    places |= {cast("str", tree["path"]): str(place)} if place else {}
+        return places
 
     def _media(self, number: int, item: MediaItem) -> Tree:
         kept = self._keep(item.blob, media_path(number, item))

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects.mlflow import codec
-from runferry.dialects.mlflow.facts import (
+from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
+from runferry.dialects.mlflow.header import as_native, parent_uid
+from runferry.dialects.mlflow.tags import (
     PARENT_TAG,
     PARENT_UID_TAG,
     SEALED_TAG,
     TRACKER,
     UID_TAG,
-    as_native,
-    is_tag,
-    param_name,
-    parent_uid,
-    spelled,
-    spelled_tag,
 )
 from runferry.errors import Refused
-from runferry.model import Run, Uid
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.tables import POINTS, conform
 from runferry.writers.mlflow.backend import Backend, Batch
@@ -30,7 +27,7 @@ from runferry.writers.mlflow.opened import backend_at
 from runferry.writers.mlflow.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class MlflowWriter:
@@ -42,6 +39,7 @@ class MlflowWriter:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._targets: dict[RemoteId, Target] = {}
+        self._frozen: dict[RemoteId, dict[str, Loss]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -86,16 +84,9 @@ class MlflowWriter:
                 self._backend.log(remote, Batch(points=target.native_points(exact)))
                 target.put_batch("points", number, exact)
             case Attributes(items):
-                self._backend.log(
-                    remote,
-                    Batch(
-                        params={
-                            param_name(a): spelled(a.value) for a in items if a.role == "config"
-                        },
-                        tags={a.path[0]: spelled_tag(a) for a in items if is_tag(a)},
-                    ),
-                )
-                target.put_tree("attributes", number, [codec.attribute_tree(a) for a in items])
+                logged = self._log_attributes(remote, items)
+                trees = [codec.attribute_tree(a, frozen) for a, frozen in logged]
+                target.put_tree("attributes", number, trees)
             case SeriesFacts(items):
                 target.declare(number, items)
             case Header(run):
@@ -107,6 +98,25 @@ class MlflowWriter:
                 tags = target.put_other(number, chunk)
                 if tags:
                     self._backend.log(remote, Batch(tags=tags))
+
+    def _log_attributes(
+        self, remote: RemoteId, items: Sequence[Attribute]
+    ) -> Iterator[tuple[Attribute, str | None]]:
+        """Params and tags; with each attribute the older value that its param keeps, if it does."""
+        configs = {param_name(a): a for a in items if a.role == "config"}
+        params = {name: spelled(a.value) for name, a in configs.items()}
+        kept = self._backend.frozen(remote, params)
+        changed = {name: value for name, value in params.items() if name not in kept}
+        tags = {a.path[0]: spelled_tag(a) for a in items if is_tag(a)}
+        self._backend.log(remote, Batch(params=changed, tags=tags))
+        met = self._frozen.setdefault(remote, {})
+        met |= {name: _immutable(configs[name]) for name in kept}
+        for a in items:
+            yield a, kept.get(param_name(a)) if a.role == "config" else None
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """The params whose value changed after they were first pushed, where MLflow keeps it."""
+        return tuple(self._frozen.pop(remote, {}).values())
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The header and the list of parts, then status, end time and mark in one step."""
@@ -149,3 +159,12 @@ class MlflowWriter:
         if remote not in self._targets:
             self._targets[remote] = Target(self._backend.folder(remote))
         return self._targets[remote]
+
+
+def _immutable(attribute: Attribute) -> Loss:
+    return Loss(
+        "param-immutable",
+        Fate.REENCODED,
+        ".".join(attribute.path),
+        detail="MLflow never changes a param: it shows the first value, the last is kept beside it",
+    )

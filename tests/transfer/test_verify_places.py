@@ -1,0 +1,94 @@
+"""Verify between any two places: the first is the original, and all of it must be in the second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.transfer.roads import Curve, archive_of, place, pull_from, push_to, verify_with
+
+from runferry.archive.store import Archive
+from runferry.errors import Unreachable, UsageError
+from runferry.ports import Location
+from runferry.testing.reference import ReferenceReader, record
+from runferry.testing.samples import plain
+from runferry.transfer import verify as module
+from runferry.transfer.selection import Selection
+from runferry.transfer.verify import verify
+
+
+@pytest.fixture(autouse=True)
+def _reference_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the reference tracker were one of those that ship."""
+    from runferry.transfer import pull
+
+    real = pull.reader_class
+
+    def known(name: str) -> Any:
+        return ReferenceReader if name == "reference" else real(name)
+
+    for place_of_use in (pull, module):
+        monkeypatch.setattr(place_of_use, "reader_class", known)
+
+
+def archived(archive: Archive) -> Location:
+    return Location("archive", str(archive.path))
+
+
+def test_an_archive_that_lacks_a_run_is_no_clean_copy(tmp_path: Path) -> None:
+    both = record([plain("one"), plain("two")], tmp_path / "both")
+    half = archive_of([plain("one")], tmp_path / "half")
+    report = verify(both, archived(half), reserve_bytes=0)
+    assert not report.is_clean
+    assert [(loss.code, loss.count) for loss in report.unexpected] == [("run", 1)]
+    assert (report.original, report.copy) == (str(both), str(archived(half)))
+
+
+def test_a_copy_may_hold_more_than_the_original(tmp_path: Path) -> None:
+    one = record([plain("one")], tmp_path / "one")
+    both = archive_of([plain("one"), plain("two")], tmp_path / "both")
+    report = verify(one, archived(both), reserve_bytes=0)
+    assert report.is_clean
+    assert (len(report.runs), report.others) == (1, 1)
+
+
+def test_a_run_pairs_with_what_it_was_made_from(tmp_path: Path) -> None:
+    archive = archive_of([plain("one"), Curve().sample(20)], tmp_path)
+    push_to(archive, tmp_path / "there")
+    there = verify(place(tmp_path / "there"), archived(archive), reserve_bytes=0)
+    assert there.is_clean, there.unexpected
+    assert len(there.runs) == 2
+
+
+@pytest.mark.parametrize("name", ["run_ids", "tags", "projects"])
+def test_runs_that_were_asked_for_and_are_not_there_are_an_error(tmp_path: Path, name: str) -> None:
+    source = record([plain("one")], tmp_path / "source")
+    archive = archive_of([plain("one")], tmp_path)
+    nobody = Selection(**{name: ("nope",)})
+    with pytest.raises(UsageError, match="no run is selected"):
+        verify_with(archive, tmp_path / "source", selection=nobody)
+    with pytest.raises(UsageError, match="no run is selected"):
+        push_to(archive, tmp_path / "there", selection=nobody)
+    with pytest.raises(UsageError, match="no run is selected"):
+        pull_from(source, archive, selection=nobody)
+
+
+def test_an_original_that_was_not_read_to_its_end_is_not_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = archive_of([plain("one"), plain("two")], tmp_path)
+    read = ReferenceReader.read
+    served: list[str] = []
+
+    def first_only(self: ReferenceReader, run: Any, after: Any = None) -> Any:
+        if served:
+            raise Unreachable("no answer")
+        served.append(run.uid)
+        return read(self, run, after)
+
+    monkeypatch.setattr(ReferenceReader, "read", first_only)
+    report = verify(place(tmp_path / "source"), archived(there), reserve_bytes=0)
+    assert report.aborted is not None
+    assert "no answer" in report.aborted
+    assert not report.is_clean
