@@ -14,7 +14,7 @@ from runferry.errors import ExitCode
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
 
 
-@verb(app, settings=["timezone"], filters=True, metrics=False)
+@verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> None:
     """List the runs of a place, one line each."""
     from runferry.cli.listing import entries, entry_json, show_entries
@@ -29,7 +29,7 @@ def ls(session: Session, where: Where) -> None:
         show_entries(session, listed)
 
 
-@verb(app, settings=["timezone", "workers"], filters=True)
+@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
 def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
@@ -39,7 +39,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
         first = next(found, None)
-        session.expect_runs(len(survey.failures) + (first is not None), located(where))
+        session.selection.check_found(bool(first or survey.failures), str(located(where)))
         found = chain(() if first is None else (first,), found)
         if session.is_json:
             document = {"schema": 1, "where": str(located(where))}

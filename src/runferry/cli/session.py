@@ -14,7 +14,7 @@ import typer
 
 from runferry.cli import failure
 from runferry.cli.streams import console, print_json, printable, spells
-from runferry.errors import BadSetting, ExitCode, NotFound, RunferryError
+from runferry.errors import BadSetting, ExitCode, RunferryError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,24 +69,6 @@ class Session:
             since=self._date("since"),
             until=self._date("until"),
         )
-
-    def expect_runs(self, found: int, where: object, *, dates_too: bool = False) -> None:
-        """Raises NotFound where runs were asked for by name, and none was found.
-
-        Dates may leave nothing, unless `dates_too`: a nightly call often has nothing new to move.
-        """
-        asked = [
-            f"--{name} {glob}"
-            for name in ("project", "run", "tag")
-            for glob in self.filters.get(name) or ()
-        ]
-        if dates_too:
-            dates = ((name, self.filters.get(name)) for name in ("since", "until"))
-            asked += [f"--{name} {date}" for name, date in dates if date is not None]
-        if asked and not found:
-            raise NotFound(
-                f"no run matches {' '.join(asked)}", where=str(where), hint=f"runferry ls {where}"
-            )
 
     def _date(self, name: str) -> datetime | None:
         text = self.filters.get(name)
