@@ -35,7 +35,7 @@ def disk_errors(where: Path) -> Iterator[None]:
             raise ArchiveError(
                 f"cannot write here ({error.strerror or error})",
                 where=str(where),
-                hint="give write permission, or choose another folder with --archive PATH",
+                hint=f"give write permission, or {elsewhere(where)}",
             ) from error
         if error.errno in _NO_FOLDER:
             raise ArchiveError(
@@ -46,6 +46,20 @@ def disk_errors(where: Path) -> Iterator[None]:
         raise
 
 
+def elsewhere(where: Path) -> str:
+    """How another disk is chosen for this archive: a temporary one has no option of its own."""
+    import tempfile
+
+    temporary = Path(tempfile.gettempdir()).resolve()
+    resolved = where.resolve()
+    if any(
+        folder.parent == temporary and folder.name.startswith("runferry-")
+        for folder in (resolved, *resolved.parents)
+    ):
+        return "set TMPDIR to a folder on another disk: that is where this temporary archive is"
+    return "choose another folder with --archive PATH"
+
+
 def require_free(where: Path, reserve: int) -> None:
     """Raises NoSpace when less than `reserve` bytes are free."""
     free = shutil.disk_usage(where).free
@@ -53,7 +67,7 @@ def require_free(where: Path, reserve: int) -> None:
         raise NoSpace(
             f"{free / 1e6:,.0f} MB are free, and {reserve / 1e6:,.0f} MB are kept in reserve",
             where=str(where),
-            hint="free some space, or choose another folder with --archive PATH",
+            hint=f"free some space, or {elsewhere(where)}",
         )
 
 

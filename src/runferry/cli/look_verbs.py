@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
 
 
-@verb(app, settings=["timezone"], filters=True, metrics=False)
+@verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
     from runferry.cli.listing import entries, entry_json, show_entries
@@ -36,7 +37,7 @@ def ls(session: Session, where: Where) -> ExitCode:
     return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
-@verb(app, settings=["timezone", "workers"], filters=True)
+@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
 def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
@@ -45,6 +46,9 @@ def inspect(session: Session, where: Where) -> ExitCode:
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
+        first = next(found, None)
+        session.selection.check_found(bool(first or survey.failures), str(located(where)))
+        found = chain(() if first is None else (first,), found)
         if session.is_json:
             document = {"schema": 1, "where": str(located(where))}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}

@@ -38,7 +38,8 @@ def read_options(session: Session) -> ReadOptions:
     """What a reader is told."""
     from runferry.ports import ReadOptions
 
-    return ReadOptions(timezone=session.settings.timezone)
+    is_wanted = bool(session.filters.get("include_deleted"))
+    return ReadOptions(timezone=session.settings.timezone, include_deleted=is_wanted)
 
 
 def own_archive(session: Session, path: str | None) -> Archive:
