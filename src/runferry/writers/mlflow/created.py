@@ -62,6 +62,7 @@ def _migrate_apart(draft: Path, artifact_root: str) -> None:
         done = subprocess.run(
             command,
             check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
