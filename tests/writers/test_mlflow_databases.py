@@ -47,9 +47,11 @@ def test_a_row_that_the_tables_forbid_is_refused_and_not_left_out(
     backend.close()
 
 
-@pytest.mark.parametrize(
-    "code", ["raise SystemExit('no space for it')", "import time; time.sleep(9)"]
-)
+FAILS = "raise SystemExit('no space for it')"
+HANGS = "import time; time.sleep(9)"
+
+
+@pytest.mark.parametrize(("code", "says"), [(FAILS, "no space for it"), (HANGS, "did not end")])
 def test_a_database_that_cannot_be_made_says_why_and_leaves_nothing(
     code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
