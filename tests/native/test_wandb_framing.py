@@ -241,9 +241,9 @@ def test_a_zeroed_block_is_skipped_and_told(tmp_path: Path) -> None:
     assert [reason for _, _, reason in found.damage] == ["zeroed"]
 
 
-@pytest.mark.parametrize("filler", [b"\0", b"\1", b"\1\x7f", b"noise"])
+@pytest.mark.parametrize("filler", [b"\0", b"\1\x7f", b"noise"])
 def test_a_file_of_anything_takes_time_by_its_length(tmp_path: Path, filler: bytes) -> None:
-    size = 8 << 20
+    size = 64 << 20
     body = (
         random.Random(1).randbytes(size) if filler == b"noise" else filler * (size // len(filler))
     )
