@@ -218,16 +218,21 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chunk(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub mod testing {
+    /// A chunk as it has to be.
+    pub fn chunk(kind: u8, payload: &[u8]) -> Vec<u8> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&[kind]);
         crc.update(payload);
         let length = (payload.len() as u16).to_le_bytes();
         [&crc.finalize().to_le_bytes()[..], &length, &[kind], payload].concat()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::chunk;
+    use super::*;
 
     #[test]
     fn a_chunk_inside_a_payload_is_no_place_to_go_on_from() {

@@ -164,6 +164,11 @@ impl<S: Read + Seek> LogReader<S> {
         self.origin
     }
 
+    /// How many places were lost since they were last taken.
+    pub fn damaged(&self) -> usize {
+        self.damage.len()
+    }
+
     /// What was lost since this was last asked.
     pub fn take_damage(&mut self) -> Vec<Damage> {
         std::mem::take(&mut self.damage)
@@ -264,6 +269,39 @@ impl<S: Read + Seek> LogReader<S> {
         let chunk = payload.start - HEADER..payload.end;
         if self.origin.is_none() && !is_legal(&chunk, HEADER) {
             self.origin = Some(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::leveldb_chunk::testing::chunk;
+
+    #[test]
+    fn a_record_that_is_too_long_is_lost_and_the_next_one_is_not() {
+        let parts = [
+            (FIRST, &b"1234"[..]),
+            (3, b"5678"),
+            (LAST, b"90"),
+            (FULL, b"next"),
+        ];
+        let chunks = parts.map(|(kind, payload)| chunk(kind, payload)).concat();
+        let file = [&[0; HEADER as usize][..], &chunks].concat();
+        let lost = chunks.len() as u64 - 11;
+        for (longest, damage) in [(10, 0), (9, lost), (7, lost), (3, lost)] {
+            let mut log = LogReader::new(Cursor::new(&file), 0, file.len() as u64, None);
+            log.longest = longest;
+            let mut last = Vec::new();
+            while let Some(frame) = log.next_record().expect("a cursor can be read") {
+                last = frame.payload.to_vec();
+            }
+            assert_eq!(last, b"next");
+            let found = log.take_damage();
+            assert_eq!(found.iter().map(|d| d.length).sum::<u64>(), damage);
+            assert!(found.iter().all(|d| d.reason == Reason::Oversized));
         }
     }
 }
