@@ -66,7 +66,7 @@ class WandbBatch:
         """(offset, length in bytes, reason) of what could not be read, or not as it was.
 
         Lost: bad-checksum, bad-header, zeroed, orphan-chunk, unfinished-record, bad-record,
-        oversized-record (more than 256 MiB) and cut-tail (the file ends inside a record, and nothing
+        oversized-record (more than 256 MiB) and cut-tail (the file ends inside a record and nothing
         whole follows: cut, or still being written). In a record that was
         read otherwise: bad-json (a value), overlap (of two values in one place the later was kept);
         mended with U+FFFD: bad-utf8, lone-surrogate. What lies at or behind the scanner's `offset`
