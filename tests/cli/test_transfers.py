@@ -29,6 +29,16 @@ def test_convert_moves_everything_and_a_second_one_nothing(
     assert sum(run["rows"] for run in again.json["push"]["runs"]) == 0
 
 
+def test_convert_sends_the_runs_of_its_source_and_no_others(runferry: Caller) -> None:
+    one, other = sorted(path for path in EXAMPLE.iterdir() if path.is_dir())
+    assert runferry("convert", one, "mlflow:sqlite:///one.db").code == 0
+    second = runferry("convert", other, "mlflow:sqlite:///other.db", "--json")
+    assert second.code == 0, second.err
+    assert second.json["push"]["counts"] == {"new": 1}
+    assert len(runferry("ls", ".runferry", "--json").json["runs"]) == 2
+    assert len(runferry("ls", "mlflow:sqlite:///other.db", "--json").json["runs"]) == 1
+
+
 def test_what_was_moved_is_shown_with_its_losses(database: str, runferry: Caller) -> None:
     shown = runferry("convert", EXAMPLE, database)
     assert shown.code == 0, shown.err
