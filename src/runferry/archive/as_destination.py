@@ -20,6 +20,7 @@ from runferry.archive.blobs import Blobs, stored_blob
 from runferry.archive.chunk_file import from_bytes, to_bytes
 from runferry.archive.durable import disk_errors, write_atomically
 from runferry.archive.layout import checked_uid, new_attempt
+from runferry.archive.origins import Origins
 from runferry.archive.record import RunRecord, run_from_json, run_to_json
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Attributes, Chunk, File, Header, Media
@@ -44,6 +45,7 @@ class ArchiveWriter:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._origins = Origins(archive.path)
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -55,10 +57,8 @@ class ArchiveWriter:
         checked_uid(uid)
         if self._staging(uid).is_dir() or self._archive.record(uid) is not None:
             return RemoteId(uid)
-        for record in self._archive.records():
-            if record.run.origin_uid == uid:
-                return RemoteId(record.run.uid)
-        return None
+        found = self._origins.find(uid)
+        return None if found is None else RemoteId(found)
 
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """Begin a run; one that is there is replaced when this one is sealed."""

@@ -76,10 +76,6 @@ class Attempt:
         self._archive.folders.sync(self.blobs.shelves)
         self.blobs.settle()
 
-    def is_whole(self, record: RunRecord) -> bool:
-        """Whether all segments of a commit are there, as large as it states."""
-        return all(_size_of(self._root / part.path) == part.size for part in record.segments)
-
     def abandon(self) -> None:
         """Remove what was not published. What cannot be removed now is vacuum's."""
         self.blobs.abandon()
@@ -101,13 +97,6 @@ class Attempt:
         folder = run_folder(self._root, self._uid)
         if not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _size_of(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
 
 
 def overtaken(root: Path) -> Locked:

@@ -14,6 +14,7 @@ from runferry.archive.attempt import Attempt, overtaken
 from runferry.archive.durable import disk_errors
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.lock import FileLock
+from runferry.archive.presence import has_segments
 from runferry.archive.record import RunRecord, Segment
 from runferry.archive.row_chunks import rows_of
 from runferry.archive.row_writer import RowWriter
@@ -179,7 +180,7 @@ class RunDraft:
 
     def _can_keep(self, before: RunRecord) -> bool:
         """Whether the files of an equal commit can stay: ours stand in for those that are gone."""
-        return self._after is not None or self._attempt.is_whole(before)
+        return self._after is not None or has_segments(self._root, before)
 
     def _commit_unchanged(self, before: RunRecord, token: str) -> RunRecord:
         """The content is there already: its segments stay, only the reader's words are new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,5 +121,6 @@ class SegmentFile:
 
     def abandon(self) -> None:
         """Let go of the file, which is of no use any more."""
-        self._writer.is_open = False  # else it would add a footer when it is collected
-        self._file.close()
+        self._file.close()  # first: then it hears neither what is buffered nor a footer
+        with suppress(OSError, pa.ArrowException):  # of a write that failed before
+            self._writer.close()

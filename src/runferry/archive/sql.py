@@ -13,7 +13,7 @@ from runferry.archive import snapshots
 from runferry.archive.catalog import Catalog
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.reading import plain_schema
-from runferry.archive.record import RunRecord, attribute_to_json, run_to_json
+from runferry.archive.record import DamagedRun, RunRecord, attribute_to_json, run_to_json
 from runferry.archive.segments import ROW_SCHEMAS
 from runferry.tables import dumps
 
@@ -61,15 +61,24 @@ LOSSES = pa.schema(
 )
 
 
+DAMAGED = pa.schema([pa.field("uid", pa.string()), pa.field("error", pa.string())])
+
+
 def connect(archive: Archive) -> duckdb.DuckDBPyConnection:
-    """A connection in memory whose views read the segments that the commits name now."""
-    records = list(Catalog(archive).records())
+    """A connection in memory whose views read the segments that the commits name now.
+
+    Runs whose commit cannot be read are in the view `damaged` alone.
+    """
+    damaged: list[DamagedRun] = []
+    records = list(Catalog(archive).records(damaged))
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for table in ROW_TABLES:
         _view_of_segments(connection, archive, records, table)
     for name, rows in _small_tables(archive, records).items():
         connection.register(name, rows)
+    unread = [{"uid": run.uid, "error": str(run.error)} for run in damaged]
+    connection.register("damaged", pa.Table.from_pylist(unread, schema=DAMAGED))
     return connection
 
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runferry.archive import snapshots
 from runferry.archive.durable import sync
 from runferry.archive.layout import MANIFEST, checked_uid, commit_path, run_folder
-from runferry.archive.reading import batches
-from runferry.archive.record import RunRecord
+from runferry.archive.presence import blobs_of
 from runferry.archive.working_folder import forsaken_folders
 from runferry.errors import ArchiveError, Corrupt
 from runferry.model import Uid
@@ -196,7 +194,8 @@ class _Broom:
         for uid in self._archive.uids():
             try:
                 record = self._archive.record(uid)
-                live.update(blobs_of(self._archive, record) if record else ())
+                if record is not None:
+                    live.update(sha256 for sha256, _ in blobs_of(self._archive, record))
             except ArchiveError:  # what it refers to cannot be told
                 self.damaged.add(uid)
         return live
@@ -233,20 +232,3 @@ def remove(archive: Archive, uid: Uid) -> None:
 def _folders(parent: Path) -> Iterator[Path]:
     if parent.is_dir():
         yield from sorted(path for path in parent.iterdir() if path.is_dir())
-
-
-def blobs_of(archive: Archive, record: RunRecord) -> Iterator[str]:
-    """The hashes of all blobs that a run refers to."""
-    for row in archive.snapshot(record, "files"):
-        yield from _named(row)
-    for row in archive.snapshot(record, "artifacts"):
-        for entry in row["entries"]:
-            yield from _named(entry)
-    for batch in batches(archive.path, record.of("media"), columns=["sha256", "present"]):
-        for row in batch.to_pylist():
-            yield from _named(row)
-
-
-def _named(row: snapshots.Row) -> Iterator[str]:
-    if row["present"]:
-        yield row["sha256"]

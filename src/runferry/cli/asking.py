@@ -30,6 +30,7 @@ class Answer:
 
     schema: pa.Schema
     rows: Iterator[tuple[Any, ...]]
+    damaged: tuple[tuple[str, str], ...]  # runs that it leaves out: uid, and why
 
 
 @contextmanager
@@ -39,11 +40,12 @@ def answered(archive: Archive, query: str) -> Iterator[Answer]:
 
     with archive.sql() as connection:
         with _query_errors(archive):
+            damaged = connection.execute("SELECT uid, error FROM damaged").fetchall()
             relation = connection.sql(query)
             if relation is None:
                 raise UsageError("this statement has no answer", hint="ask with SELECT or SHOW")
             answer = pa.RecordBatchReader.from_stream(relation)
-        yield Answer(answer.schema, _rows(archive, answer))
+        yield Answer(answer.schema, _rows(archive, answer), tuple(damaged))
 
 
 @contextmanager

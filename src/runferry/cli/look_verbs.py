@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,22 +11,30 @@ from runferry.cli.app import app
 from runferry.cli.options import Session, verb
 from runferry.errors import ExitCode
 
+if TYPE_CHECKING:
+    from runferry.transfer.report import RunOutcome
+
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
 
 
 @verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
-def ls(session: Session, where: Where) -> None:
+def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
     from runferry.cli.listing import entries, entry_json, show_entries
     from runferry.cli.places import located
 
     location = located(where)
-    listed = entries(session, location)
+    failures: list[RunOutcome] = []
+    listed = entries(session, location, failures)
     if session.is_json:
         runs = [entry_json(entry) for entry in listed]
-        session.print_json({"schema": 1, "where": str(location), "runs": runs})
+        document = {"schema": 1, "where": str(location), "runs": runs}
+        session.print_json({**document, "failed": [outcome.to_json() for outcome in failures]})
     else:
         show_entries(session, listed)
+    for outcome in failures:
+        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
 @verb(app, settings=["timezone", "workers"], filters=True, reads=True)

@@ -183,6 +183,8 @@ class _Pull:
         chunks = incoming.of(reader.read(run, after=cursor))
         news = News(record, cursor.series)
         restated = news.skip(chunks)
+        if key == run.key and not self.archive.is_whole(record):  # what is lost is read again
+            return self._in_full(reader, run, "replaced")
         if not news.found:
             return self._outcome(record, "unchanged", incoming)
         with self.archive.draft(replace(run, key=key), after=record) as draft:

@@ -101,10 +101,8 @@ class LocalFolder(ArtifactFolder):
         for path in self._unsettled:
             paths.update(above for above in path.parents if above.is_relative_to(self.root))
         for path in sorted(paths):
-            if path.is_dir() and sys.platform == "win32":
-                continue  # no such thing there
             try:
-                _force(path)
+                force(path)
             except OSError as error:
                 raise _storage_error(error, self.root) from error
         self._unsettled.clear()
@@ -143,7 +141,10 @@ def _is_same(path: Path, draft: Path) -> bool:
     return not path.is_symlink() and filecmp.cmp(path, draft, shallow=False)
 
 
-def _force(path: Path) -> None:
+def force(path: Path) -> None:
+    """Returns when a file's bytes, or the names in a folder, would survive a loss of power."""
+    if path.is_dir() and sys.platform == "win32":
+        return  # no such thing there
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

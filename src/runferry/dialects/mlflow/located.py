@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import sys
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,29 @@ def local_path(uri: str) -> Path | None:
             path = path.lstrip("/")
         return None if PureWindowsPath(path).drive and sys.platform != "win32" else Path(path)
     return Path(uri) if not parts.scheme or len(parts.scheme) == 1 else None
+
+
+def below(uri: str, *names: str) -> str:
+    """The URI of what is below a folder; a query stays behind the path.
+
+    The same as `append_to_uri_path` of mlflow 3.17.
+    """
+    path, rest = _split(uri)
+    return posixpath.join(path, *names) + rest
+
+
+def above(uri: str, name: str) -> str | None:
+    """The folder that holds this one; None where this one has another name."""
+    path, rest = _split(uri)
+    return path.removesuffix(f"/{name}") + rest if path.endswith(f"/{name}") else None
+
+
+def _split(uri: str) -> tuple[str, str]:
+    """A path of this machine has no query: there, `?` and `#` are letters like any other."""
+    if not urlsplit(uri).scheme:
+        return uri, ""
+    at = min((i for i in (uri.find("?"), uri.find("#")) if i >= 0), default=len(uri))
+    return uri[:at], uri[at:]
 
 
 def folder_at(uri: str | None) -> ArtifactFolder:

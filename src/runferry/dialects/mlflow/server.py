@@ -29,7 +29,8 @@ class Server:
         """A server by its URL, with credentials where MLflow's own client looks for them.
 
         `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`; or in the URL. A
-        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`.
+        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`. Not honoured is
+        `MLFLOW_TRACKING_INSECURE_TLS`: tokens are never sent to a server that nobody vouches for.
         """
         parts = urlsplit(url)
         base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))

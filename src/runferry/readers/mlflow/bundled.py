@@ -14,11 +14,13 @@ from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
     copies_of,
+    count_rows,
     found_blob,
     read_batches,
     read_tree,
     seals_of,
 )
+from runferry.dialects.mlflow.points import Passes
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Blob, KeyPath, Run, Series, Tree
 from runferry.ports import BATCH_ROWS
@@ -125,6 +127,19 @@ class BundledParts:
                 self._damage(part.entry.path)
                 continue
             yield from batches
+
+    def rows(self, kind: str) -> int:
+        """No fewer than the Parquet parts of a kind have; counted where that could be many."""
+        parts = list(self._of(kind))
+        most, total = len(parts) * BATCH_ROWS, 0
+        if Passes(most).count == 1:
+            return most
+        for part in parts:
+            try:
+                total += count_rows(self._folder.blob(part.entry))
+            except _DAMAGE:
+                self._damage(part.entry.path)
+        return total
 
     def header(self) -> Run | None:
         """The last header that was sent."""

@@ -105,9 +105,8 @@ def _points(
         for batch in parts.batches("points", POINTS):
             yield as_native(batch, names)
 
-    counterparts = Counterparts(
-        lambda: store.metrics(native.run_id), projected, store.rows(native.run_id)
-    )
+    expected = max(store.rows(native.run_id), parts.rows("points"))
+    counterparts = Counterparts(lambda: store.metrics(native.run_id), projected, expected)
     for index, batch in enumerate(parts.batches("points", POINTS)):
         rows.seq = max(rows.seq, pc.max(batch.column("seq")).as_py() + 1)
         held = counterparts.held(index, batch.num_rows)

@@ -34,7 +34,7 @@ class Store(Protocol):
         ...
 
     def rows(self, run_id: str) -> int:
-        """About how many rows `metrics` will give; 0 where counting would cost as much."""
+        """About how many rows `metrics` will give; 0 where counting would cost as much as that."""
         ...
 
     def losses(self) -> Iterator[Loss]:

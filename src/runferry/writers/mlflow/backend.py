@@ -28,7 +28,12 @@ def frozen_among(held: Mapping[str, str], params: Mapping[str, str]) -> dict[str
 
 
 class Backend(Protocol):
-    """One place. All give equal tables for equal calls; every call is durable when it returns."""
+    """One place. All give equal tables for equal calls, but for params that changed (`frozen`).
+
+    What a call wrote into the tables would survive a loss of power once it returns, as far as the
+    database was set up so. Artifacts survive this process at once, and a loss of power from the
+    folder's `settle` on.
+    """
 
     def find(self, tag: str, value: str) -> Sequence[str]:
         """The active runs whose tag has this value."""

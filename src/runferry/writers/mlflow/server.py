@@ -28,20 +28,19 @@ class ServerBackend:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._experiments: list[str] = []
-        self._refresh()
-
-    def _refresh(self) -> None:
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
-        found = self._server.pages("/experiments/search", body, "experiments")
-        self._experiments = [str(e["experiment_id"]) for e in found]
+        found = server.pages("/experiments/search", body, "experiments")
+        self._experiments = {str(e["experiment_id"]): None for e in found}  # an ordered set
 
     def find(self, tag: str, value: str) -> Sequence[str]:
-        """Among all active experiments; those of other processes too."""
-        self._refresh()
+        """Among the experiments that were active when this began, and those of our own runs.
+
+        `create` looks into its experiment again, so one that another process made is not missed.
+        """
+        experiments = list(self._experiments)
         found: list[str] = []
-        for start in range(0, len(self._experiments), 500):
-            found += self._marked(self._experiments[start : start + 500], tag, value)
+        for start in range(0, len(experiments), 500):
+            found += self._marked(experiments[start : start + 500], tag, value)
         return found
 
     def _marked(self, experiments: Sequence[str], tag: str, value: str) -> list[str]:
@@ -90,6 +89,7 @@ class ServerBackend:
                 where=self._server.where,
                 hint=f"mlflow experiments restore --experiment-id {number}",
             )
+        self._experiments[number] = None
         return number, str(experiment["artifact_location"])
 
     def _check_folder(self, uri: str) -> None:

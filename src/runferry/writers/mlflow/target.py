@@ -22,7 +22,6 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
-from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -30,7 +29,6 @@ from runferry.dialects.mlflow.bundle import (
     copies_of,
     kept_blob,
     part_path,
-    read_batches,
     read_tree,
     seal_path,
     seal_tree,
@@ -38,14 +36,17 @@ from runferry.dialects.mlflow.bundle import (
     tree_bytes,
 )
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
-from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
+from runferry.dialects.mlflow.points import (
+    as_native,
+    native_key,
+)
 from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
 from runferry.model import Blob, MediaItem, Series, Tree
-from runferry.ports import BATCH_ROWS
-from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform
+from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
 from runferry.writers.mlflow.shown_tables import split_form, tables_tag
+from runferry.writers.mlflow.superseded import superseded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,35 +115,8 @@ class Target:
     def superseded(self) -> Iterator[Batch]:
         """Rows and params of earlier sendings that this one no longer has."""
         earlier = [p for p in self._parts.values() if p.generation < self._generation]
-        if not earlier:
-            return
         current = [p for p in self._parts.values() if p.generation == self._generation]
-        kept = sorted_hashes(points.fingerprints() for points in self._points_in(current))
-        for points in self._points_in(earlier):
-            stale = ~contains(kept, points.fingerprints())
-            if stale.any():
-                yield Batch(points=points.take(stale))
-        params = self._params_in(earlier)
-        for name in self._params_in(current):
-            params.pop(name, None)
-        if params:
-            yield Batch(params=params)
-
-    def _points_in(self, parts: Sequence[Part]) -> Iterator[NativePoints]:
-        for part in parts:
-            if part.kind == "points":
-                for batch in read_batches(self._folder.blob(part.entry), POINTS, BATCH_ROWS):
-                    yield self.native_points(batch)
-
-    def _params_in(self, parts: Sequence[Part]) -> dict[str, str]:
-        found = {}
-        for part in parts:
-            if part.kind == "attributes":
-                trees = cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
-                for attribute in map(codec.attribute_of, trees):
-                    if attribute.role == "config":
-                        found[param_name(attribute)] = spelled(attribute.value)
-        return found
+        return superseded(self._folder, earlier, current, self.native_points)
 
     # --- series and points ------------------------------------------------------------------------
 

@@ -75,7 +75,10 @@ class MlflowWriter:
         return Progress(is_sealed=SEALED_TAG in self._backend.run(remote).tags)
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
-        """MLflow's own rows first, then the part of the bundle: where that is, they are."""
+        """MLflow's own rows first, then the part of the bundle: where that is, they are.
+
+        Both survive this process; `seal` makes sure that the parts survive a loss of power.
+        """
         target = self._target(remote)
         target.begin(number)
         match chunk:
@@ -146,9 +149,8 @@ class MlflowWriter:
                 where=remote,
                 hint=f"mlflow runs delete --run-id {remote}",
             )
-        folder = self._backend.folder(remote)
+        self._backend.folder(remote).remove_all()  # first: a run that is gone names no folder
         self._backend.delete(remote)
-        folder.remove_all()
         self._targets.pop(remote, None)
 
     def close(self) -> None:
