@@ -19,7 +19,7 @@ CORPUS = Path(os.environ.get("RUNFERRY_CORPUS", _BESIDE)) / "wandb"
 
 
 LOST_WHILE_READING = {
-    ("damaged-bytes", Fate.DROPPED): 150,  # in files that somebody cut or overwrote
+    ("damaged-bytes", Fate.DROPPED): 46,  # in files that somebody cut or overwrote
     ("missing-database", Fate.DROPPED): 1,
     ("same-run-id", Fate.RENAMED): 3,
     ("cut-tail", Fate.KEPT): 280,
