@@ -62,8 +62,8 @@ class Selection:
 
     @property
     def names_runs(self) -> bool:
-        """Whether some runs were asked for, and not all."""
-        return bool(self.projects or self.run_ids or self.tags or self.since or self.until)
+        """Whether some runs were asked for by name; dates may well leave none, night by night."""
+        return bool(self.projects or self.run_ids or self.tags)
 
     def some(self, selected: Iterable[Run], where: str) -> list[Run]:
         """The runs that were selected. Raises UsageError when runs were asked for and none is."""
