@@ -248,9 +248,8 @@ impl RowReader {
                         let json = json_of(value, sink);
                         let text = json.as_ref().and_then(|json| sink.checked(json.as_ref()));
                         row.is_odd |= json.is_none();
-                        let rest = &column.path[media.length(prefix)..];
                         if let Some(text) = text
-                            && !media.put(prefix, rest, text.into_owned())
+                            && !media.put(&column.path, prefix, text.into_owned())
                         {
                             sink.report(Reason::Overlap);
                         }
