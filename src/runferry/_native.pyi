@@ -69,7 +69,8 @@ class WandbBatch:
         oversized-record (more than 256 MiB) and cut-tail (the file ends inside a record and nothing
         whole follows: cut, or still being written). In a record that was
         read otherwise: bad-json (a value), overlap (of two values in one place the later was kept);
-        mended with U+FFFD: bad-utf8, lone-surrogate. What lies at or behind the scanner's `offset`
+        mended with U+FFFD: bad-utf8, lone-surrogate, and merged-key (a key that thereby became the
+        same as another). What lies at or behind the scanner's `offset`
         is reported again by a scan that continues from there.
         """
 

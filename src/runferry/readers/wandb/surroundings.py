@@ -33,6 +33,9 @@ def damage(database: Path, offset: int, length: int, reason: str, *, is_over: bo
     where = f"{database.name}@{offset}"
     if reason in _MENDED:
         return Loss("bad-text", Fate.ROUNDED, where, 1, f"{reason}: U+FFFD stands in its place")
+    if reason == "merged-key":
+        detail = "a key that is no UTF-8 became, with U+FFFD in it, the same as another"
+        return Loss("bad-text", Fate.MERGED, where, 1, detail)
     if reason == "cut-tail" and is_over:
         detail = "the file ends inside a record, though its run had ended or went on elsewhere"
         return Loss("cut-tail", Fate.DROPPED, where, length, detail)
