@@ -22,7 +22,11 @@ TRACKER: Final = "mlflow"
 UID_TAG: Final = "runferry.uid"
 PARENT_UID_TAG: Final = "runferry.parent_uid"
 SEALED_TAG: Final = "runferry.sealed"
-"""Set by the last step of a push; what lacks it is half sent."""
+"""`SEALED` by the last step of a push, `UNSEALED` by the first one of growth; else half sent."""
+SEALED: Final = "1"
+UNSEALED: Final = "0"
+CLAIM_TAG: Final = "runferry.sending"
+"""Who is sending the run, while it is half sent."""
 
 NAME_TAG: Final = "mlflow.runName"
 USER_TAG: Final = "mlflow.user"
@@ -86,6 +90,11 @@ class NativeRun:
         """The mark that a push of ours left."""
         mark = self.tags.get(UID_TAG)
         return None if mark is None else Uid(mark)
+
+    @property
+    def is_in_transit(self) -> bool:
+        """Whether a push of ours has begun it, or made it grow, and has not ended."""
+        return self.uid is not None and self.tags.get(SEALED_TAG) != SEALED
 
 
 def experiment_name(run: Run) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
-from runferry.dialects.mlflow.facts import UID_TAG, NativeRun
+from runferry.dialects.mlflow.facts import SEALED, SEALED_TAG, UID_TAG, NativeRun
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.server import ServedFolder, Server
 from runferry.errors import Conflict, Refused, RunMissing
@@ -42,14 +42,27 @@ class ServerBackend:
         return found
 
     def _marked(self, experiments: Sequence[str], tag: str, value: str) -> list[str]:
+        return [str(run["info"]["run_id"]) for run in self._search(experiments, tag, value)]
+
+    def _search(self, experiments: Sequence[str], tag: str, value: str) -> list[dict[str, Any]]:
         body = {
             "experiment_ids": list(experiments),
             "filter": f"tags.`{tag}` = '{value}'",
             "run_view_type": "ACTIVE_ONLY",
             "max_results": 1000,
         }
-        runs = self._server.pages("/runs/search", body, "runs")
-        return [str(run["info"]["run_id"]) for run in runs]
+        return list(self._server.pages("/runs/search", body, "runs"))
+
+    def present(self) -> Mapping[str, str]:
+        """One search among all active experiments."""
+        self._refresh()
+        found: dict[str, str] = {}
+        for start in range(0, len(self._experiments), 500):
+            for run in self._search(self._experiments[start : start + 500], SEALED_TAG, SEALED):
+                for tag in run.get("data", {}).get("tags", []):
+                    if tag["key"] == UID_TAG:
+                        found.setdefault(str(tag["value"]), str(run["info"]["run_id"]))
+        return found
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The run id is the server's own."""
@@ -122,9 +135,13 @@ class ServerBackend:
                 self._server.post("/runs/log-batch", {"run_id": run_id, "metrics": items})
 
     def forget(self, run_id: str, batch: Batch) -> None:
-        """MLflow's interface cannot remove a metric's row or a param."""
-        raise Refused(
-            "the run in MLflow holds rows that the source no longer has, and cannot lose them",
+        """Tags only: MLflow's interface cannot remove a metric's row or a param."""
+        for tag in batch.tags:
+            self._server.post("/runs/delete-tag", {"run_id": run_id, "key": tag})
+        if batch.points is None and not batch.params:
+            return
+        raise Conflict(
+            "the run in MLflow holds rows or params that it should no longer, and cannot lose them",
             where=f"{self._server.where} ({run_id})",
             hint=f"mlflow runs delete --run-id {run_id}, then push again",
         )
