@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -170,12 +170,17 @@ class Sending:
     def _resumed(self, delivery: Delivery, stored: Progress | None) -> Start:
         """Half sent: on from there, if it is still the same thing that is sent."""
         remote = RemoteId(delivery.remote)
+        is_same = delivery.digest == self._content
         if stored is not None and stored.is_sealed:  # the end of a sending, or the begin of growth
             if self._trip.is_there(self._record, self._plan):
                 return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
-            if delivery.base == 0:  # whoever sealed it, or under whichever content
+            if delivery.base and stored.chunks == delivery.base:  # nothing has arrived
+                metrics = delivery.digest.partition("/")[2]
+                return self._grown(
+                    replace(delivery, sent=delivery.base, digest=f"/{metrics}"), stored
+                )
+            if not (delivery.base and is_same):  # whoever sealed it, or with whatever content
                 return self._anew(remote, stored, "replaced")
-        is_same = delivery.digest == self._content
         if is_same and delivery.plan == self._plan.hash:
             return self._continued(delivery, stored, self._segments_in(delivery.segments))
         if not is_same and delivery.plan.startswith(f"{self._plan.rules}-"):
@@ -217,7 +222,7 @@ class Sending:
         if stored is None or not (stored.is_sealed or stored.was_sealed):
             self._trip.retrying.call(lambda: self._writer.discard(remote))
             self._forget()
-            return self._created(status)
+            return self._created("new" if status == "replaced" else status)
         if self._resend == "atomic":  # what stands there stays until it is replaced whole
             return self._created(status)
         if self._resend == "harmless":
