@@ -65,7 +65,9 @@ def run(
             text=True,
             check=False,
         )
-        usage = json.loads(report.read_bytes()) if report.exists() else {"exit_code": None}
+        usage: dict[str, Any] = (
+            json.loads(report.read_bytes()) if report.exists() else {"exit_code": None}
+        )
     if usage["exit_code"] != 0:
         raise ChildFailed(
             f"{command[0]} ended with {usage['exit_code']}: {launched.stderr[-2000:]}"

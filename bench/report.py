@@ -12,6 +12,8 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from bench.child import cores
+
 Verdict = Literal["met", "not met", "no target", "outputs differ", "failed"]
 
 
@@ -39,7 +41,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on; nothing that names a machine, a user or a place."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": len(cores(os.cpu_count() or 1)),
         "memory_gb": round(pages / 1e9, 1),
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",

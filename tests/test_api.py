@@ -16,6 +16,8 @@ from runferry.archive.store import Archive
 from runferry.chunks import Points
 from runferry.testing.samples import all_samples
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "wandb"
+
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
@@ -71,7 +73,7 @@ def test_an_open_source_streams(archive: Archive) -> None:
 
 
 def test_paths_become_nested_mappings() -> None:
-    from runferry.api import nested
+    from runferry.loaded import nested
 
     assert nested({("a", "b"): 1, ("a", "c"): None, ("d.e",): {}}) == {
         "a": {"b": 1, "c": None},
@@ -86,3 +88,33 @@ def test_convert_and_verify_move_an_archive(archive: Archive, tmp_path: Path) ->
     assert runferry.verify(archive.path, tmp_path / "copy").is_clean
     again = runferry.convert(archive.path, tmp_path / "copy", archive=tmp_path / "copy")
     assert again.pull.counts == {"unchanged": 1}
+
+
+def test_what_is_not_given_is_as_the_settings_say(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runferry import settings
+    from runferry.errors import NoSpace
+
+    try:
+        settings.install(settings.Settings(reserve_bytes=10**15))
+        with pytest.raises(NoSpace):
+            runferry.convert(archive.path, tmp_path / "copy")
+        settings.install(settings.Settings(allow=runferry.Fate.KEPT, archive=tmp_path / "between"))
+        report = runferry.convert(EXAMPLE, f"mlflow:sqlite:///{tmp_path / 'runs.db'}", dry_run=True)
+        assert (tmp_path / "between" / "archive.json").is_file()
+        assert report.push.allowed is runferry.Fate.KEPT
+        assert report.exit_code == 3
+    finally:
+        settings.install(None)
+
+
+def test_what_cannot_be_loaded_raises_the_readers_own_error(tmp_path: Path) -> None:
+    from runferry.errors import UnknownVersion
+
+    database = bytearray(next(EXAMPLE.glob("*8kq2v1xd/*.wandb")).read_bytes())
+    database[6] = 9  # a version nobody has taught us
+    (tmp_path / "run-fromlater.wandb").write_bytes(database)
+    with pytest.raises(UnknownVersion) as raised:
+        runferry.load(tmp_path)
+    assert raised.value.hint

@@ -33,3 +33,26 @@ _FOLDER = TemporaryDirectory(prefix="contributing-")  # goes with this module
 sys.modules.setdefault("my_package", ModuleType("my_package"))
 imported("my_package.jsonlines", BLOCKS[0], Path(_FOLDER.name))
 TestJsonLines = imported("my_package.test_jsonlines", BLOCKS[1], Path(_FOLDER.name)).TestJsonLines
+
+
+def test_the_example_keeps_every_number(tmp_path: Path) -> None:
+    from runferry.chunks import Lost, Points
+    from runferry.ports import Location, ReadOptions
+
+    (tmp_path / "a.run.jsonl").write_text(
+        '{"loss": 1, "epoch": 3, "ok": true, "big": 9007199254740993, "x": 0.5, "s": "t"}\n'
+    )
+    reader_class = sys.modules["my_package.jsonlines"].JsonLinesReader
+    reader = reader_class.open(Location("jsonlines", str(tmp_path)), ReadOptions())
+    (run,) = reader.runs()
+    chunks = list(reader.read(run))
+    rows = [row for c in chunks if isinstance(c, Points) for row in c.batch.to_pylist()]
+    found = {row["key"]: (row["value_i64"] or row["value"], row["kind"]) for row in rows}
+    assert found == {
+        "loss": (1.0, "int"),
+        "epoch": (3.0, "int"),
+        "ok": (1.0, "bool"),
+        "big": (9007199254740993, "int"),
+        "x": (0.5, "float64"),
+    }
+    assert [c.loss.where for c in chunks if isinstance(c, Lost)] == ["s"]

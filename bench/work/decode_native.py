@@ -1,6 +1,6 @@
 """Decodes a `.wandb` file to Arrow columns with the extension alone.
 
-Usage: decode_native.py FILE
+Usage: decode_native.py FILE [only]   (only: nothing is added up afterwards, for whole processes)
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 
 import pyarrow as pa
-from columns import outcome_of
 from stopwatch import answer, stopwatch
 
 from runferry._native import WandbScanner
@@ -29,6 +28,12 @@ with stopwatch() as lap:
         records += batch.records
         damage += batch.damage
     summary = scanner.summary()
+
+if sys.argv[2:] == ["only"]:
+    answer(lap, {})
+    sys.exit()
+
+from columns import outcome_of  # noqa: E402  not needed above
 
 table = pa.Table.from_batches(points)
 names = pa.array([f"{stream}:{'/'.join(path)}" for stream, path in series])

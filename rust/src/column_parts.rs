@@ -123,24 +123,33 @@ pub fn batch(columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch, ArrowError>
 #[derive(Default)]
 pub struct Texts {
     pub bytes: String,
+    /// Of each text; offsets are 32 bits wide, and `finish` fails where that is not enough.
     ends: Vec<i32>,
+    is_too_long: bool,
 }
 
 impl Texts {
     pub fn push(&mut self, text: &str) {
         self.bytes.push_str(text);
-        // Records are far shorter than 2 GiB and a batch is cut long before that.
-        self.ends
-            .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+        let end = i32::try_from(self.bytes.len());
+        let end = end.unwrap_or(i32::MAX);
+        self.is_too_long |= end == i32::MAX;
+        self.ends.push(end);
     }
 
     pub fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
-        self.bytes
-            .truncate(self.ends.last().map_or(0, |end| *end as usize));
+        let end = self.ends.last().copied().unwrap_or(0);
+        self.is_too_long = end == i32::MAX;
+        if !self.is_too_long {
+            self.bytes.truncate(end as usize);
+        }
     }
 
     pub fn finish(self) -> Result<StringArray, ArrowError> {
+        if self.is_too_long {
+            return Err(ArrowError::OffsetOverflowError(self.bytes.len()));
+        }
         let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
         let offsets = OffsetBuffer::new(offsets.into());
         StringArray::try_new(offsets, self.bytes.into_bytes().into(), None)

@@ -5,9 +5,9 @@
 pub enum Reason {
     /// A chunk whose checksum does not match.
     BadChecksum,
-    /// A chunk that would cross its block, or has no such type.
+    /// A chunk that would cross its block or the end of the file, or has no such type.
     BadHeader,
-    /// A chunk header of zeros, or a whole block of them.
+    /// A chunk header of zeros, or zeros up to the end of a block.
     Zeroed,
     /// A middle or last chunk without its first.
     Orphan,
@@ -15,6 +15,8 @@ pub enum Reason {
     Unfinished,
     /// The file ends inside a record: cut, or still being written.
     CutTail,
+    /// A record so long that it is not put together.
+    Oversized,
     /// The record is whole, its message is not.
     BadRecord,
     /// A value that is no JSON.
@@ -37,6 +39,7 @@ impl Reason {
             Self::Orphan => "orphan-chunk",
             Self::Unfinished => "unfinished-record",
             Self::CutTail => "cut-tail",
+            Self::Oversized => "oversized-record",
             Self::BadRecord => "bad-record",
             Self::BadJson => "bad-json",
             Self::BadUtf8 => "bad-utf8",

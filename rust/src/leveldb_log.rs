@@ -9,19 +9,18 @@
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
+pub use crate::leveldb_chunk::{BLOCK, HEADER};
+
 use crate::damage::{Damage, Reason};
-use crate::window::Window;
+use crate::leveldb_chunk::{Chunk, Chunks, FIRST, FULL, LAST, is_legal, next_block};
 
-/// Bytes of a block.
-pub const BLOCK: u64 = 32 * 1024;
-/// Bytes of the file header, and of a chunk header.
-pub const HEADER: u64 = 7;
-/// Blocks that are walked under both origins when the first bad chunk is met.
+/// Blocks that are walked under both origins when a bad chunk is met and the origin is not known.
 const PROBE_BLOCKS: u64 = 4;
-
-const FULL: u8 = 1;
-const FIRST: u8 = 2;
-const LAST: u8 = 4; // 3 is what lies between
+/// A longer record is lost, so that no file decides how much memory is used. W&B's server takes
+/// no row beyond 10 MiB.
+const LONGEST_RECORD: usize = 256 << 20;
+/// A buffer that a long record has made larger than this is not kept for the others.
+const KEPT_BUFFER: usize = 1 << 20;
 
 /// A whole record: where it begins and ends in the file, and its bytes.
 #[derive(Debug)]
@@ -31,31 +30,20 @@ pub struct Frame<'a> {
     pub payload: &'a [u8],
 }
 
-/// What stands at one position.
-enum Chunk {
-    /// Type, and where the payload lies.
-    Whole(u8, Range<u64>),
-    /// The end of a block, too short for a chunk.
-    Padding(u64),
-    /// A header of zeros: nothing up to the next block.
-    Zeros(u64),
-    /// The file ends before the chunk does.
-    Cut,
-    Bad(Reason),
-}
-
 /// Reads the records of a log one after the other.
 pub struct LogReader<S> {
-    window: Window<S>,
-    limit: u64,
+    chunks: Chunks<S>,
     origin: Option<u64>,
     position: u64,
     /// Behind the last chunk that was accepted: where another origin is tried from.
     accepted: u64,
+    /// Up to where both origins were tried since then, and neither has shown itself.
+    probed: u64,
     /// Behind the last whole record: where a later scan continues.
     committed: u64,
     partial: Option<u64>,
     scratch: Vec<u8>,
+    longest: usize,
     lost: Option<(u64, Reason)>,
     damage: Vec<Damage>,
 }
@@ -65,14 +53,15 @@ impl<S: Read + Seek> LogReader<S> {
     pub fn new(source: S, offset: u64, limit: u64, origin: Option<u64>) -> Self {
         let offset = offset.max(HEADER);
         Self {
-            window: Window::new(source),
-            limit,
+            chunks: Chunks::new(source, limit),
             origin,
             position: offset,
             accepted: offset,
+            probed: offset,
             committed: offset,
             partial: None,
             scratch: Vec::new(),
+            longest: LONGEST_RECORD,
             lost: None,
             damage: Vec::new(),
         }
@@ -85,7 +74,7 @@ impl<S: Read + Seek> LogReader<S> {
         let found = match self.advance() {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.lose(self.position, Reason::CutTail);
-                self.limit = self.position;
+                self.chunks.shorten(self.position);
                 self.end();
                 None
             }
@@ -98,7 +87,7 @@ impl<S: Read + Seek> LogReader<S> {
         self.committed = end;
         let is_full = last.start == offset + HEADER;
         let payload = if is_full {
-            self.window.bytes(last)?
+            self.chunks.bytes(last)?
         } else {
             &self.scratch
         };
@@ -112,7 +101,7 @@ impl<S: Read + Seek> LogReader<S> {
     /// Moves behind the next whole record: where it begins, and its last chunk's payload.
     fn advance(&mut self) -> io::Result<Option<(u64, Range<u64>)>> {
         loop {
-            let chunk = self.chunk_at(self.position, self.origin.unwrap_or(0))?;
+            let chunk = self.chunks.at(self.position, self.origin.unwrap_or(0))?;
             if chunk.is_trouble() && self.other_origin_fits()? {
                 continue;
             }
@@ -120,6 +109,7 @@ impl<S: Read + Seek> LogReader<S> {
                 Chunk::Whole(kind, payload) => {
                     self.position = payload.end;
                     self.accepted = payload.end;
+                    self.probed = payload.end;
                     self.settle_origin(&payload);
                     if let Some(start) = self.take_chunk(kind, &payload)? {
                         return Ok(Some((start, payload)));
@@ -130,17 +120,38 @@ impl<S: Read + Seek> LogReader<S> {
                     self.lose(self.position, Reason::Zeroed);
                     self.position = to;
                 }
-                Chunk::Bad(reason) => {
-                    self.lose(self.position, reason);
-                    let next = next_block(self.position, self.origin.unwrap_or(0));
-                    self.position = next.min(self.limit);
-                }
+                Chunk::Bad(reason) => self.skip_bad(reason)?,
                 Chunk::Cut => {
-                    self.end();
-                    return Ok(None);
+                    if !self.skip_false_end()? {
+                        self.end();
+                        return Ok(None);
+                    }
                 }
             }
         }
+    }
+
+    /// Goes on where whole chunks begin again in this block, else with the next block.
+    fn skip_bad(&mut self, reason: Reason) -> io::Result<()> {
+        let origin = self.origin.unwrap_or(0);
+        let resync = self.chunks.resync(self.position, origin)?;
+        self.lose(self.position, reason);
+        let next = resync.unwrap_or_else(|| next_block(self.position, origin));
+        self.position = next.min(self.chunks.limit());
+        Ok(())
+    }
+
+    /// Whether the chunk that seems to be cut off by the end has others behind it; goes there if so.
+    ///
+    /// Then it is its length that is wrong: where a file is really cut, nothing follows.
+    fn skip_false_end(&mut self) -> io::Result<bool> {
+        let origin = self.origin.unwrap_or(0);
+        let resync = self.chunks.resync(self.position, origin)?;
+        if let Some(next) = resync {
+            self.lose(self.position, Reason::BadHeader);
+            self.position = next;
+        }
+        Ok(resync.is_some())
     }
 
     /// Where a later scan continues: behind the last whole record.
@@ -151,6 +162,11 @@ impl<S: Read + Seek> LogReader<S> {
     /// The origin, once the bytes have shown which it is.
     pub fn origin(&self) -> Option<u64> {
         self.origin
+    }
+
+    /// How many places were lost since they were last taken.
+    pub fn damaged(&self) -> usize {
+        self.damage.len()
     }
 
     /// What was lost since this was last asked.
@@ -170,6 +186,7 @@ impl<S: Read + Seek> LogReader<S> {
                 }
                 self.partial = Some(start);
                 self.scratch.clear();
+                self.scratch.shrink_to(KEPT_BUFFER);
             }
             _ if self.partial.is_none() => {
                 self.lose(start, Reason::Orphan);
@@ -177,8 +194,12 @@ impl<S: Read + Seek> LogReader<S> {
             }
             _ => {}
         }
-        self.scratch
-            .extend_from_slice(self.window.bytes(payload.clone())?);
+        if self.scratch.len() + (payload.end - payload.start) as usize > self.longest {
+            self.lose(start, Reason::Oversized);
+            return Ok(None);
+        }
+        let bytes = self.chunks.bytes(payload.clone())?;
+        self.scratch.extend_from_slice(bytes);
         Ok(if kind == LAST {
             self.partial.take()
         } else {
@@ -199,7 +220,9 @@ impl<S: Read + Seek> LogReader<S> {
     }
 
     fn close_lost(&mut self, end: u64) {
-        if let Some((offset, reason)) = self.lost.take() {
+        if let Some((offset, reason)) = self.lost.take()
+            && offset < end
+        {
             self.damage.push(Damage {
                 offset,
                 length: end - offset,
@@ -210,64 +233,28 @@ impl<S: Read + Seek> LogReader<S> {
 
     /// The file ends here: what is open is lost, or not yet written.
     fn end(&mut self) {
-        if self.partial.is_some() || self.position < self.limit {
+        let limit = self.chunks.limit();
+        if self.partial.is_some() || self.position < limit {
             self.lose(self.position, Reason::CutTail);
         }
-        self.close_lost(self.limit);
-        self.position = self.limit;
-    }
-
-    /// What stands at `position` if blocks are counted from `origin`.
-    fn chunk_at(&mut self, position: u64, origin: u64) -> io::Result<Chunk> {
-        let block_end = next_block(position, origin);
-        if block_end - position < HEADER {
-            let to = block_end.min(self.limit);
-            // A file may end within padding; then only zeros are padding.
-            let is_padding = to == block_end || self.is_zero(position..to)?;
-            return Ok(if is_padding && to > position {
-                Chunk::Padding(to)
-            } else {
-                Chunk::Cut
-            });
-        }
-        if position + HEADER > self.limit {
-            return Ok(Chunk::Cut);
-        }
-        let header = self.window.bytes(position..position + HEADER)?;
-        if header == [0; HEADER as usize] {
-            return Ok(Chunk::Zeros(block_end.min(self.limit)));
-        }
-        let crc = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-        let length = u64::from(u16::from_le_bytes([header[4], header[5]]));
-        let kind = header[6];
-        let end = position + HEADER + length;
-        if end > block_end || !(FULL..=LAST).contains(&kind) {
-            return Ok(Chunk::Bad(Reason::BadHeader));
-        }
-        if end > self.limit {
-            return Ok(Chunk::Cut);
-        }
-        let checked = self.window.bytes(position + HEADER - 1..end)?;
-        if crc32fast::hash(checked) != crc {
-            return Ok(Chunk::Bad(Reason::BadChecksum));
-        }
-        Ok(Chunk::Whole(kind, position + HEADER..end))
-    }
-
-    fn is_zero(&mut self, range: Range<u64>) -> io::Result<bool> {
-        Ok(self.window.bytes(range)?.iter().all(|byte| *byte == 0))
+        self.close_lost(limit);
+        self.position = limit;
     }
 
     /// Whether the blocks turn out to be counted from the other origin; if so, goes back and on.
     ///
     /// Tried where reading under origin 0 fails, until one of the two has shown itself: both walks
-    /// start behind the last good chunk, and the one that finds more whole chunks is right.
+    /// start behind the last good chunk, and the one that finds more whole chunks is right. What
+    /// was walked once in vain is not walked again.
     fn other_origin_fits(&mut self) -> io::Result<bool> {
-        if self.origin.is_some() {
+        if self.origin.is_some() || self.position < self.probed {
             return Ok(false);
         }
-        let straight = self.walk(0)?;
-        let shifted = self.walk(HEADER)?;
+        let stop = self.position + PROBE_BLOCKS * BLOCK;
+        let range = self.probed..stop.min(self.chunks.limit());
+        let straight = self.chunks.walk(range.clone(), 0)?;
+        let shifted = self.chunks.walk(range.clone(), HEADER)?;
+        self.probed = range.end;
         if shifted <= straight {
             return Ok(false);
         }
@@ -284,41 +271,37 @@ impl<S: Read + Seek> LogReader<S> {
             self.origin = Some(0);
         }
     }
+}
 
-    /// How many bytes of whole chunks follow the last good one, if blocks begin at `origin`.
-    fn walk(&mut self, origin: u64) -> io::Result<u64> {
-        let mut position = self.accepted;
-        let stop = self.limit.min(self.position + PROBE_BLOCKS * BLOCK);
-        let mut found = 0;
-        while position < stop {
-            position = match self.chunk_at(position, origin)? {
-                Chunk::Whole(_, payload) => {
-                    found += payload.end - position;
-                    payload.end
-                }
-                Chunk::Padding(to) | Chunk::Zeros(to) => to,
-                Chunk::Bad(_) => next_block(position, origin),
-                Chunk::Cut => break,
-            };
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::leveldb_chunk::testing::chunk;
+
+    #[test]
+    fn a_record_that_is_too_long_is_lost_and_the_next_one_is_not() {
+        let parts = [
+            (FIRST, &b"1234"[..]),
+            (3, b"5678"),
+            (LAST, b"90"),
+            (FULL, b"next"),
+        ];
+        let chunks = parts.map(|(kind, payload)| chunk(kind, payload)).concat();
+        let file = [&[0; HEADER as usize][..], &chunks].concat();
+        let lost = chunks.len() as u64 - 11;
+        for (longest, damage) in [(10, 0), (9, lost), (7, lost), (3, lost)] {
+            let mut log = LogReader::new(Cursor::new(&file), 0, file.len() as u64, None);
+            log.longest = longest;
+            let mut last = Vec::new();
+            while let Some(frame) = log.next_record().expect("a cursor can be read") {
+                last = frame.payload.to_vec();
+            }
+            assert_eq!(last, b"next");
+            let found = log.take_damage();
+            assert_eq!(found.iter().map(|d| d.length).sum::<u64>(), damage);
+            assert!(found.iter().all(|d| d.reason == Reason::Oversized));
         }
-        Ok(found)
     }
-}
-
-impl Chunk {
-    /// What other bytes than a log's would look like.
-    fn is_trouble(&self) -> bool {
-        matches!(self, Self::Zeros(_) | Self::Bad(_) | Self::Cut)
-    }
-}
-
-/// Where the block that holds `position` ends.
-fn next_block(position: u64, origin: u64) -> u64 {
-    position + BLOCK - (position - origin) % BLOCK
-}
-
-/// Whether a chunk may stand here if blocks are counted from `origin`.
-fn is_legal(chunk: &Range<u64>, origin: u64) -> bool {
-    let block_end = next_block(chunk.start, origin);
-    block_end - chunk.start >= HEADER && chunk.end <= block_end
 }

@@ -7,6 +7,7 @@ mod columns;
 pub mod damage;
 mod json_text;
 mod json_walk;
+mod leveldb_chunk;
 pub mod leveldb_log;
 pub mod protobuf;
 pub mod wandb;

@@ -1,5 +1,7 @@
 //! Owns messages as Python dicts, by the schema; what the schema lacks is kept under its number.
 
+use std::borrow::Cow;
+
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -98,6 +100,8 @@ impl<'py> Converter<'py> {
         let depth = depth.checked_sub(1).ok_or(Malformed)?;
         let dict = PyDict::new(self.py);
         let mut list: Option<(u32, Bound<'py, PyList>)> = None;
+        // Each message once, however often it stands there: its parts end to end are one.
+        let mut singles: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
         for part in Fields::new(bytes) {
             let (number, wire) = part?;
             let message = &self.schema.messages[place];
@@ -119,9 +123,14 @@ impl<'py> Converter<'py> {
                 (Label::Map, Type::Message(entry), Wire::Bytes(bytes)) => {
                     self.map_entry(&dict, name, entry, bytes, depth)?;
                 }
-                (_, Type::Message(inner), Wire::Bytes(_)) if dict.contains(name)? => {
-                    let merged = occurrences(bytes, number)?;
-                    dict.set_item(name, self.nested(inner, &merged, depth)?)?;
+                (_, Type::Message(_), Wire::Bytes(part)) => {
+                    match singles.iter_mut().find(|(known, _)| *known == at) {
+                        Some((_, parts)) => parts.to_mut().extend_from_slice(part),
+                        None => {
+                            dict.set_item(name, self.py.None())?; // its place among the others
+                            singles.push((at, Cow::Borrowed(part)));
+                        }
+                    }
                 }
                 (Label::Plain, ..) if is_zero(field.kind, wire) => {
                     if dict.contains(name)? {
@@ -129,6 +138,13 @@ impl<'py> Converter<'py> {
                     }
                 }
                 _ => dict.set_item(name, self.value(field.kind, wire, depth)?)?,
+            }
+        }
+        for (at, parts) in singles {
+            let field = &self.schema.messages[place].fields[at];
+            if let Type::Message(inner) = field.kind {
+                let name = self.names[place][at].bind(self.py);
+                dict.set_item(name, self.nested(inner, &parts, depth)?)?;
             }
         }
         Ok(dict)
@@ -239,7 +255,7 @@ impl<'py> Converter<'py> {
 
     fn text(&mut self, bytes: &[u8]) -> Bound<'py, PyString> {
         let text = String::from_utf8_lossy(bytes);
-        self.has_bad_text |= matches!(text, std::borrow::Cow::Owned(_));
+        self.has_bad_text |= matches!(text, Cow::Owned(_));
         PyString::new(self.py, &text)
     }
 
@@ -335,17 +351,4 @@ fn unpack<'a>(kind: Type, rest: &mut &'a [u8]) -> Result<Wire<'a>, Malformed> {
         }
         _ => Ok(Wire::Varint(varint(rest)?)),
     }
-}
-
-/// All occurrences of a message field end to end: that is how they merge.
-fn occurrences(message: &[u8], number: u32) -> Result<Vec<u8>, Malformed> {
-    let mut merged = Vec::new();
-    for field in Fields::new(message) {
-        if let (found, Wire::Bytes(bytes)) = field?
-            && found == number
-        {
-            merged.extend_from_slice(bytes);
-        }
-    }
-    Ok(merged)
 }

@@ -131,7 +131,7 @@ impl<S: Read + Seek> Scanner<S> {
             self.decoder
                 .take(held.offset, held.end, &held.bytes, usize::MAX);
         }
-        while self.decoder.has_room(self.rows) {
+        while self.decoder.has_room(self.rows) && self.log.damaged() < self.rows {
             let Some(frame) = self.log.next_record()? else {
                 self.decoder.close();
                 break;

@@ -64,6 +64,7 @@ impl Decoder {
             && self.sink.values.rows() < rows
             && self.console.rows() < rows
             && self.records.len() < rows
+            && self.sink.damage.len() < rows
             && texts < BATCH_BYTES
     }
 

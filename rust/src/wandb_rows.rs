@@ -250,7 +250,7 @@ impl RowReader {
                         row.is_odd |= json.is_none();
                         let rest = &column.path[media.length(prefix)..];
                         if let Some(text) = text
-                            && !media.put(prefix, rest, text)
+                            && !media.put(prefix, rest, text.into_owned())
                         {
                             sink.report(Reason::Overlap);
                         }

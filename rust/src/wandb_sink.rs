@@ -12,6 +12,9 @@ use crate::wandb_keys::ItemValue;
 /// Mappings nested deeper than this stay one value.
 const FLATTEN_DEPTH: usize = 64;
 
+/// What JSON allows around a value.
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// Who logged a series: the user, or the tracker about the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
@@ -140,18 +143,20 @@ impl Sink {
     }
 
     /// The text if it is JSON, mended where it has to be; None, and reported, if it is none.
-    pub fn checked(&mut self, json: &[u8]) -> Option<String> {
-        let text = self.text(json);
-        let text = text.trim_matches([' ', '\t', '\n', '\r']);
-        let Some(checked) = json_walk::check(text) else {
+    pub fn checked<'a>(&mut self, json: &'a [u8]) -> Option<Cow<'a, str>> {
+        let text = match self.text(json) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(SPACE)),
+            Cow::Owned(text) => Cow::Owned(text.trim_matches(SPACE).to_owned()),
+        };
+        let Some(checked) = json_walk::check(&text) else {
             self.report(Reason::BadJson);
             return None;
         };
         if checked.has_lone_surrogate {
             self.report(Reason::LoneSurrogate);
-            return Some(json_walk::without_lone_surrogates(text));
+            return Some(Cow::Owned(json_walk::without_lone_surrogates(&text)));
         }
-        Some(text.to_owned())
+        Some(text)
     }
 }
 

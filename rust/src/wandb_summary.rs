@@ -1,5 +1,6 @@
 //! Owns the summary: of two records a step only the last value of each path is kept.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
@@ -108,7 +109,7 @@ impl Summary {
             let value = if last.value.is_removed {
                 None
             } else {
-                Some(sink.checked(&last.value.json))
+                Some(sink.checked(&last.value.json).map(Cow::into_owned))
             };
             let Some(value) = value.map_or(Some(None), |text| text.map(Some)) else {
                 continue; // no JSON, and reported as such

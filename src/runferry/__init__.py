@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runferry.api import LoadedRun, OpenRun, convert, load, load_wandb_database, open, verify
+    from runferry.api import OpenRun, convert, load, load_wandb_database, open, verify
     from runferry.errors import ExitCode, RunferryError
+    from runferry.loaded import LoadedRun
     from runferry.losses import Fate, Loss
     from runferry.model import Attribute, Run, RunKey, Series
     from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
@@ -18,7 +19,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "runferry.api": (
-        "LoadedRun",
         "OpenRun",
         "convert",
         "load",
@@ -27,6 +27,7 @@ _HOMES = {
         "verify",
     ),
     "runferry.errors": ("ExitCode", "RunferryError"),
+    "runferry.loaded": ("LoadedRun",),
     "runferry.losses": ("Fate", "Loss"),
     "runferry.model": ("Attribute", "Run", "RunKey", "Series"),
     "runferry.ports": ("Limits", "Location", "ReadOptions", "Reader", "Writer"),

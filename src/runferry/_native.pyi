@@ -65,8 +65,9 @@ class WandbBatch:
     def damage(self) -> list[tuple[int, int, str]]:
         """(offset, length in bytes, reason) of what could not be read, or not as it was.
 
-        Lost: bad-checksum, bad-header, zeroed, orphan-chunk, unfinished-record, bad-record, and
-        cut-tail (the file ends inside a record: cut, or still being written). In a record that was
+        Lost: bad-checksum, bad-header, zeroed, orphan-chunk, unfinished-record, bad-record,
+        oversized-record (more than 256 MiB) and cut-tail (the file ends inside a record and nothing
+        whole follows: cut, or still being written). In a record that was
         read otherwise: bad-json (a value), overlap (of two values in one place the later was kept);
         mended with U+FFFD: bad-utf8, lone-surrogate. What lies at or behind the scanner's `offset`
         is reported again by a scan that continues from there.
@@ -75,6 +76,9 @@ class WandbBatch:
 @final
 class WandbScanner:
     """Reads a `.wandb` file record by record, from `offset` (0: the start) as far as it goes.
+
+    Behind damage it goes on with the next chunk from which whole ones lead to the end of the 32 KiB
+    block, else with the next block. Memory: a batch, and three times the largest record.
 
     The file's length is taken when it is opened; what is appended later is for a later scan, which
     goes on with this one's `offset`, `origin` and `seq`.

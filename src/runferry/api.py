@@ -7,24 +7,22 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from runferry.chunks import Artifact, Chunk, File
+from runferry.chunks import Chunk
 from runferry.errors import RunferryError
-from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Role, Run, Series, Tree
+from runferry.loaded import LoadedRun
+from runferry.losses import Fate
+from runferry.model import Cursor, Run
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.registry import ARCHIVE, locate
 from runferry.registry import reader as reader_class
+from runferry.settings import Settings, current
 from runferry.transfer.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
     from runferry.dialects.wandb_database import WandbDatabase
     from runferry.transfer.report import ConvertReport, VerifyReport
@@ -44,7 +42,7 @@ def open(
     Nothing is kept, so memory stays flat whatever the size. Raises NotFound, BadLocation.
     """
     place = _located(where)
-    reader = reader_class(place.tracker).open(place, options or ReadOptions())
+    reader = reader_class(place.tracker).open(place, _read(options, current()))
     return OpenSource(place, reader, selection)
 
 
@@ -92,121 +90,12 @@ class OpenSource:
         self.close()
 
 
-class LoadedRun:
-    """A run at rest. Tables are read when they are first asked for, as `pyarrow.Table`."""
-
-    def __init__(self, archive: Archive, record: RunRecord) -> None:
-        self._archive = archive
-        self._record = record
-
-    def __repr__(self) -> str:
-        return f"<run {self.run.key} of {self.run.key.tracker}>"
-
-    @property
-    def run(self) -> Run:
-        """The header: `.run.key.run_id`, `.run.name`, …"""
-        return self._record.run
-
-    @property
-    def losses(self) -> tuple[Loss, ...]:
-        """What the reader could not carry."""
-        return self._record.losses
-
-    @property
-    def complete(self) -> bool:
-        """The source said that the run ended."""
-        return self.run.complete
-
-    @cached_property
-    def config(self) -> dict[str, Tree]:
-        """What was configured, as nested mappings with the types it had."""
-        return nested(self._of("config"))
-
-    @cached_property
-    def summary(self) -> dict[str, Tree]:
-        """What was summed up, as nested mappings with the types it had."""
-        return nested(self._of("summary"))
-
-    @cached_property
-    def environment(self) -> dict[str, Tree]:
-        """Where it ran, as nested mappings."""
-        return nested(self._of("environment"))
-
-    @cached_property
-    def series(self) -> tuple[Series, ...]:
-        """What was logged, with counts."""
-        return self._archive.series(self._record)
-
-    @property
-    def points(self) -> pa.Table:
-        """The scalars that the user logged, in the columns of the archive's `points`."""
-        return self._archive.table(self._record, "points", stream="user")
-
-    @property
-    def system(self) -> pa.Table:
-        """The scalars that the tracker measured by itself."""
-        return self._archive.table(self._record, "points", stream="system")
-
-    @property
-    def texts(self) -> pa.Table:
-        """Strings and JSON values that were logged."""
-        return self._archive.table(self._record, "texts")
-
-    @property
-    def histograms(self) -> pa.Table:
-        """Histograms that were logged."""
-        return self._archive.table(self._record, "histograms")
-
-    @property
-    def media(self) -> pa.Table:
-        """Images, audio, tables …: where they were logged, and the hash of their bytes."""
-        return self._archive.table(self._record, "media")
-
-    @property
-    def console(self) -> pa.Table:
-        """What the run printed."""
-        return self._archive.table(self._record, "console")
-
-    @cached_property
-    def files(self) -> tuple[File, ...]:
-        """Its files; `blob.open()` gives the bytes."""
-        return tuple(chunk for chunk in self.chunks() if isinstance(chunk, File))
-
-    @cached_property
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """The versions of artifacts that it produced or used."""
-        return tuple(chunk for chunk in self.chunks() if isinstance(chunk, Artifact))
-
-    def chunks(self) -> Iterator[Chunk]:
-        """All of it again, as a stream."""
-        return self._archive.chunks(self._record)
-
-    def _of(self, role: Role) -> dict[tuple[str, ...], Tree]:
-        return {item.path: item.value for item in self._record.attributes if item.role == role}
-
-
-def nested(values: dict[tuple[str, ...], Tree]) -> dict[str, Tree]:
-    """Paths as mappings within mappings. Where a path ends at a value and another goes on below
-    it, which no mapping can hold, the longer one keeps its joined name beside it.
-    """
-    tree: dict[str, Tree] = {}
-    for path, value in sorted(values.items(), key=lambda item: len(item[0])):
-        level, at = tree, 0
-        while at < len(path) - 1:
-            below = level.setdefault(path[at], {})
-            if not isinstance(below, dict):
-                break
-            level, at = below, at + 1
-        level[".".join(path[at:])] = value
-    return tree
-
-
 def load(
     where: Where,
     *,
     options: ReadOptions | None = None,
     selection: Selection = EVERYTHING,
-    workers: int = 1,
+    workers: int | None = None,
 ) -> list[LoadedRun]:
     """Every selected run of a source, as a list.
 
@@ -225,7 +114,7 @@ def load(
 
 
 def _pulled(
-    place: Location, options: ReadOptions | None, selection: Selection, workers: int
+    place: Location, options: ReadOptions | None, selection: Selection, workers: int | None
 ) -> Archive:
     from runferry.archive.store import Archive
     from runferry.transfer.pull import pull
@@ -233,9 +122,18 @@ def _pulled(
     folder = tempfile.mkdtemp(prefix="runferry-")
     archive = Archive.open(Path(folder, "archive"), create=True)
     weakref.finalize(archive, _remove, folder)
-    report = pull(place, archive, options=options, selection=selection, workers=workers)
+    chosen = current()
+    report = pull(
+        place,
+        archive,
+        options=_read(options, chosen),
+        selection=selection,
+        workers=workers or chosen.workers,
+        reserve_bytes=chosen.reserve_bytes,
+    )
     for failure in report.failures:
-        raise RunferryError(failure.error or "", where=failure.run, hint=failure.hint or "")
+        error = RunferryError(failure.error or "", where=failure.run, hint=failure.hint or "")
+        raise failure.cause or error
     return archive
 
 
@@ -250,51 +148,68 @@ def convert(
     destination: Where,
     *,
     archive: str | os.PathLike[str] | None = None,
-    workers: int = 1,
-    allow: Fate | str = Fate.REENCODED,
-    **options: Any,
+    options: ReadOptions | None = None,
+    selection: Selection = EVERYTHING,
+    workers: int | None = None,
+    allow: Fate | str | None = None,
+    dry_run: bool = False,
+    verifies: bool = True,
+    discards: bool = False,
+    restart: bool = False,
 ) -> ConvertReport:
-    """Move every run of a source into a destination, and compare what arrived.
+    """Move every selected run of a source into a destination, and compare what arrived.
 
-    The archive between them is `./.runferry` unless told otherwise; with it the next call moves
-    only what changed. `options` are the fields of `transfer.convert.ConvertOptions`. One failed
-    run does not end the rest: see `ConvertReport.exit_code` and the outcomes.
+    The archive between them is the one named here, else an end that is one, else that of the
+    settings; with it the next call moves only what changed. `dry_run` pulls and foretells,
+    `discards` empties the archive of what was verified, `restart` sends anew what was half sent
+    under another plan. What is not given is as the settings say. One failed run does not end the
+    rest: see `ConvertReport.exit_code` and the outcomes.
     """
     from runferry.archive.store import Archive
-    from runferry.transfer.convert import DEFAULT_ARCHIVE, ConvertOptions
+    from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as convert_runs
+    from runferry.transfer.patience import Patience
 
+    chosen = current()
     start, end = _located(source), _located(destination, is_source=False)
-    place = Path(archive) if archive is not None else DEFAULT_ARCHIVE
-    if archive is None and end.tracker == ARCHIVE:
-        place = end.path
-    elif archive is None and start.tracker == ARCHIVE:
-        place = start.path
-    hub = Archive.open(place, create=True)
-    return convert_runs(
-        start, end, hub, ConvertOptions(workers=workers, allow=_fate(allow), **options)
+    ends = [place.path for place in (end, start) if place.tracker == ARCHIVE]
+    between = Path(archive) if archive is not None else next(iter(ends), chosen.archive)
+    hub = Archive.open(between, create=True, reserve=chosen.reserve_bytes)
+    given = ConvertOptions(
+        read=_read(options, chosen),
+        selection=selection,
+        workers=workers or chosen.workers,
+        allow=_fate(allow, chosen),
+        dry_run=dry_run,
+        verifies=verifies,
+        discards=discards,
+        restart=restart,
+        reserve_bytes=chosen.reserve_bytes,
+        patience=Patience(chosen.patience),
     )
+    return convert_runs(start, end, hub, given)
 
 
 def verify(
     original: Where,
     copy: Where,
     *,
-    workers: int = 1,
-    allow: Fate | str = Fate.REENCODED,
     options: ReadOptions | None = None,
     selection: Selection = EVERYTHING,
+    workers: int | None = None,
+    allow: Fate | str | None = None,
 ) -> VerifyReport:
     """Compare every value of two places; `is_clean` when each difference was foretold."""
     from runferry.transfer.verify import verify as verify_places
 
+    chosen = current()
     return verify_places(
         _located(original),
         _located(copy),
-        options=options,
+        options=_read(options, chosen),
         selection=selection,
-        workers=workers,
-        allow=_fate(allow),
+        workers=workers or chosen.workers,
+        allow=_fate(allow, chosen),
     )
 
 
@@ -317,5 +232,11 @@ def _located(where: Where, *, is_source: bool = True) -> Location:
     return locate(os.fspath(where), role="source" if is_source else "destination")
 
 
-def _fate(allowed: Fate | str) -> Fate:
+def _read(options: ReadOptions | None, chosen: Settings) -> ReadOptions:
+    return ReadOptions(timezone=chosen.timezone) if options is None else options
+
+
+def _fate(allowed: Fate | str | None, chosen: Settings) -> Fate:
+    if allowed is None:
+        return chosen.allow
     return allowed if isinstance(allowed, Fate) else Fate.parse(allowed)

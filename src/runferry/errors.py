@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from runferry.redact import without_credentials
+
 
 class ExitCode(IntEnum):
     """What the process says when it ends."""
@@ -47,16 +49,16 @@ class RunferryError(Exception):
     """What failed, on which thing, where; and what the user can do about it.
 
     `what` is one sentence without a final full stop, `where` a path, location or run (empty when
-    `what` names it already), `hint` a command or an action.
+    `what` names it already), `hint` a command or an action. Credentials are taken out of all three.
     """
 
     exit_code = ExitCode.FAILED
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(what, where, hint)
-        self.what = what
-        self.where = where
-        self.hint = hint
+        self.what = without_credentials(what)
+        self.where = without_credentials(where, is_location=True)
+        self.hint = without_credentials(hint)
+        super().__init__(self.what, self.where, self.hint)
 
     def __str__(self) -> str:
         place = f": {self.where}" if self.where else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
@@ -23,7 +23,7 @@ BATCH_ROWS = 65_536
 class Location:
     """A place: the tracker's name and what stands behind the colon (`mlflow:sqlite:///runs.db`).
 
-    `where` may hold credentials; `str()` never shows them.
+    `where` may hold credentials; `str()` and `repr()` never show them.
     """
 
     tracker: str
@@ -37,7 +37,10 @@ class Location:
     def __str__(self) -> str:
         from runferry.redact import without_credentials
 
-        return f"{self.tracker}:{without_credentials(self.where)}"
+        return f"{self.tracker}:{without_credentials(self.where, is_location=True)}"
+
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,4 +237,13 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; harmless when repeated."""
+        ...
+
+
+@runtime_checkable
+class ReportingWriter(Writer, Protocol):
+    """A writer that meets losses which no plan foresees: what the run holds there decides."""
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What this writer could not do as asked while it sent the run; asked after `seal`."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.archive.runs import (
     run_named,
 )
 
+from runferry.archive.record import run_to_json
 from runferry.archive.store import Archive
 from runferry.chunks import (
     Artifact,
@@ -125,6 +128,28 @@ def test_the_counts_are_those_of_a_plain_loop(rows: list[Row]) -> None:
         key: counts_by_hand([row for row in rows if row.key == key])
         for key in sorted({row.key for row in rows})
     }
+
+
+def test_times_beyond_what_ns_can_tell_keep_their_order(archive: Archive) -> None:
+    year_9999, year_0 = 253_402_300_799_000_000, -62_135_596_800_000_000
+    for time, sign in ((year_9999, 1), (year_0, -1)):
+        rows = [Row("a", 0, time=0), Row("a", 1, time=time)]
+        record = archived(archive, run_named(str(time)), [Points(batch_of(rows))])
+        (series,) = archive.series(record)
+        assert series.counts is not None
+        assert series.counts.submillisecond_times == 0
+        furthest = series.counts.max_time_ns if sign > 0 else series.counts.min_time_ns
+        assert abs(furthest or 0) > 9 * 10**18
+        assert sorted(row.time or 0 for row in points_in(archive, record)) == sorted([0, time])
+
+
+def test_equal_headers_give_equal_digests_whoever_spelled_them(archive: Archive) -> None:
+    run = run_named("r")
+    spelled = replace(run, kind=json.loads('"run"'), state="".join(["un", "known"]), tags=())
+    assert run == spelled
+    assert run_to_json(run) == run_to_json(spelled)
+    first = archived(archive, run, [])
+    assert archived(archive, spelled, []) == first
 
 
 def counts_by_hand(rows: list[Row]) -> SeriesCounts:

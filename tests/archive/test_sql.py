@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from runferry.archive import catalog
 from runferry.archive.catalog import Catalog
 from runferry.archive.store import Archive
 from runferry.chunks import Points
+from runferry.tables import POINTS
 
 
 def noisy(start: int = 0) -> list[Row]:
@@ -47,6 +49,31 @@ def test_superseded_segments_are_not_queried(archive: Archive) -> None:
     assert one(archive, "select count(*) from points") == (10,)
 
 
+@pytest.mark.parametrize(
+    "above", ["value=9", "key=3", "run=abc", "project=foo", "seq=x", "exp[1]", "a*", "it's"]
+)
+def test_the_name_of_a_folder_above_changes_no_answer(tmp_path: Path, above: str) -> None:
+    (tmp_path / "exp1").mkdir()
+    archive = Archive.open(tmp_path / above / "archive", create=True)
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()[:3]))])
+    archived(archive, run_named("other"), [Points(batch_of(noisy()[:5]))])
+    rows = archive.sql().sql(f"select * from points where uid = '{record.run.uid}'")
+    assert rows.columns == ["uid", *POINTS.names]
+    found = rows.select("uid, key, seq, value").fetchall()
+    assert found[0] == (record.run.uid, "loss", 0, 1.0)
+    assert len(found) == 3
+    assert one(archive, "select count(*) from points join runs using (uid)") == (8,)
+
+
+def test_a_question_about_one_run_opens_only_its_files(archive: Archive) -> None:
+    record = archived(archive, run_named("r"), [Points(batch_of(noisy()[:3]))])
+    other = archived(archive, run_named("other"), [Points(batch_of(noisy()[:3]))])
+    connection = archive.sql()
+    (archive.path / other.segments[0].path).write_bytes(b"unreadable")
+    query = f"select count(*) from points where uid = '{record.run.uid}'"
+    assert connection.execute(query).fetchone() == (3,)
+
+
 @pytest.mark.parametrize("table", ["texts", "histograms", "media", "console", "raw", "series",
                                    "files", "artifacts", "documents", "attributes", "losses",
                                    "runs", "points"])  # fmt: skip
@@ -75,12 +102,12 @@ def test_the_catalog_is_only_a_cache(archive: Archive, monkeypatch: pytest.Monke
     monkeypatch.setattr(catalog, "_WORTH_WRITING", 2)
     for name in ("r1", "r2", "r3"):
         archived(archive, run_named(name), [Points(batch_of(noisy()[:6]))])
-    assert list(Catalog(archive).records()) == list(archive.records())
+    assert list(Catalog(archive).records([])) == list(archive.records())
     (cached,) = (archive.path / "catalog").iterdir()
     archived(archive, run_named("r2"), [Points(batch_of(noisy()[:4]))])
-    assert list(Catalog(archive).records()) == list(archive.records())
+    assert list(Catalog(archive).records([])) == list(archive.records())
     cached.write_bytes(b"damaged")
-    assert list(Catalog(archive).records()) == list(archive.records())
+    assert list(Catalog(archive).records([])) == list(archive.records())
     assert [path.name for path in (archive.path / "catalog").iterdir()] == ["runs-2.parquet"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -59,6 +60,69 @@ def test_the_first_signal_stops_between_runs_and_the_next_call_goes_on(
     assert again.code == 0, again.err
     assert again.json["counts"] == {"new": RUNS - done, "unchanged": done}
 
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("inspect", "{many}", "--json"),
+        (
+            "sql",
+            "{many}",
+            "SELECT sum(a.i * b.i) FROM range(10_000_000) a(i), range(10_000_000) b(i)",
+        ),
+        ("sql", "{many}", "SELECT i FROM range(1_000_000_000) t(i)"),
+    ],
+    ids=["inspect", "sql-before-rows", "sql-between-rows"],
+)
+def test_a_call_that_is_interrupted_ends_its_document(many: Path, args: tuple[str, ...]) -> None:
+    """Also where no transfer is at work that could stop at a safe point."""
+    spelled = [arg.format(many=many) for arg in args]
+    script = _WAITING_INSPECT if args[0] == "inspect" else _SQL
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *spelled, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "at work\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130, err
+    assert "error: interrupted" in err
+    document = json.loads(out)
+    assert document["exit_code"] == 130
+    assert document["error"]["kind"] == "Interrupted"
+
+
+_WAITING_INSPECT = """
+import sys, time
+from runferry.archive.store import Archive
+def slow(*_):
+    print("at work", file=sys.stderr, flush=True)
+    time.sleep(60)
+Archive.inventory = slow
+from runferry.cli import main
+main()
+"""
+
+_SQL = """
+import sys
+from runferry.archive.store import Archive
+connect = Archive.sql
+def told(archive):
+    connection = connect(archive)
+    print("at work", file=sys.stderr, flush=True)
+    return connection
+Archive.sql = told
+from runferry.cli import main
+main()
+"""
 
 _STUBBORN = """
 import time

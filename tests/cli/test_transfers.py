@@ -29,6 +29,16 @@ def test_convert_moves_everything_and_a_second_one_nothing(
     assert sum(run["rows"] for run in again.json["push"]["runs"]) == 0
 
 
+def test_convert_sends_the_runs_of_its_source_and_no_others(runferry: Caller) -> None:
+    one, other = sorted(path for path in EXAMPLE.iterdir() if path.is_dir())
+    assert runferry("convert", one, "mlflow:sqlite:///one.db").code == 0
+    second = runferry("convert", other, "mlflow:sqlite:///other.db", "--json")
+    assert second.code == 0, second.err
+    assert second.json["push"]["counts"] == {"new": 1}
+    assert len(runferry("ls", ".runferry", "--json").json["runs"]) == 2
+    assert len(runferry("ls", "mlflow:sqlite:///other.db", "--json").json["runs"]) == 1
+
+
 def test_what_was_moved_is_shown_with_its_losses(database: str, runferry: Caller) -> None:
     shown = runferry("convert", EXAMPLE, database)
     assert shown.code == 0, shown.err
@@ -135,7 +145,36 @@ def test_a_disk_without_room_is_said_before_anything_is_moved(
     full = runferry("convert", EXAMPLE, database, RUNFERRY_RESERVE_BYTES="900 TB")
     assert full.code == 1
     assert "free" in full.err
-    assert "hint: " in full.err
+    assert "--archive PATH" in full.err.split("hint: ")[1]
+
+
+@pytest.mark.parametrize("verb", ["inspect", "plan"])
+def test_a_temporary_archive_without_room_is_moved_by_tmpdir(
+    database: str, runferry: Caller, verb: str
+) -> None:
+    places = (EXAMPLE, database)[: 2 if verb == "plan" else 1]
+    full = runferry(verb, *places, RUNFERRY_RESERVE_BYTES="900 TB")
+    assert full.code == 1
+    assert "TMPDIR" in full.err.split("hint: ")[1]
+    assert "--archive" not in full.err
+
+
+def test_deleted_runs_are_moved_when_they_are_asked_for(
+    database: str, runferry: Caller, converted: Answer
+) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect("runs.db")) as store, store:
+        store.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'gentle-tide'")
+    counts = {
+        args: len(runferry("ls", database, *args, "--json").json["runs"])
+        for args in ((), ("--include-deleted",))
+    }
+    assert list(counts.values()) == [1, 2]
+    moved = runferry("pull", database, "all", "--include-deleted", "--json")
+    assert moved.json["counts"] == {"new": 2}, moved.err
+    assert runferry("pull", database, "rest", "--json").json["counts"] == {"new": 1}
 
 
 def test_the_log_file_has_one_line_a_run(runferry: Caller) -> None:
@@ -143,3 +182,29 @@ def test_the_log_file_has_one_line_a_run(runferry: Caller) -> None:
     log = Path("run.log").read_text(encoding="utf-8")
     assert "pull ferry-example/8kq2v1xd: new" in log
     assert "pull ferry-example/c04mzp7e: new" in log
+
+
+def test_asking_for_runs_that_are_not_there_is_a_wrong_call(
+    database: str, runferry: Caller
+) -> None:
+    assert runferry("pull", EXAMPLE, "kept", "-q").code == 0
+    for args in (
+        ("convert", EXAMPLE, database),
+        ("pull", EXAMPLE, "other"),
+        ("push", "kept", database),
+        ("push", "kept", database, "--dry-run"),
+        ("plan", EXAMPLE, database),
+        ("verify", "kept", database),
+        ("inspect", "kept"),
+        ("inspect", EXAMPLE),
+    ):
+        for asked in (
+            ("--run", "nope"),
+            ("--tag", "x", "--run", "8kq*"),
+            ("--since", "2099-01-01"),
+        ):
+            told = runferry(*args, *asked, "--json")
+            assert told.code == told.json["exit_code"] == 2, args
+            assert told.json["error"]["kind"] == "UsageError"
+            assert told.json["error"]["hint"].startswith("runferry ls ")
+    assert runferry("ls", "kept", "--run", "nope", "--json").json["runs"] == []

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,23 @@ def test_a_list_that_cannot_be_a_mapping_stays_a_list(tmp_path: Path) -> None:
 def test_typed_values_need_no_json(tmp_path: Path) -> None:
     found = records(tmp_path, history([item(["a"], None, whole(5, 13)), item(["b"], "1")]))
     assert found["history"][0]["item"] == {"a": -7, "b": 1}
+
+
+def test_a_message_written_in_parts_is_the_parts_together(tmp_path: Path) -> None:
+    """However many there are, in time by their length."""
+    parts = b"".join(blob(21, blob(1 + n % 2, f"{n}")) for n in range(40_000))
+    content = blob(3, "p") + parts + blob(1, "r")
+    began = time.process_time()
+    (run,) = records(tmp_path, blob(17, content))["run"]
+    assert time.process_time() - began < 1  # a quadratic merge takes minutes
+    assert run == {
+        "project": "p",
+        "git": {"remote_url": "39998", "commit": "39999"},
+        "run_id": "r",
+    }
+    assert list(run) == ["project", "git", "run_id"]
+    message = pb.Record(run=pb.RunRecord.FromString(content)).run
+    assert MessageToDict(message, preserving_proto_field_name=True) == run
 
 
 def test_unknown_record_types_are_there(tmp_path: Path) -> None:

@@ -72,6 +72,12 @@ def line(text: bytes | str, stdout: bool = True) -> bytes:
     return blob(13, whole(1, int(stdout)) + blob(3, text))
 
 
+def run(rows: int, padding: int = 0) -> list[bytes]:
+    """A header-like record, rows with one value each, and an exit record."""
+    filler = [line("x" * padding)] if padding else []
+    return [blob(17, blob(1, "abc")), *filler, *(row(n, x=n) for n in range(rows)), blob(18, b"")]
+
+
 # --- framing --------------------------------------------------------------------------------------
 
 
@@ -184,6 +190,21 @@ def scan(path: Path, **options: Any) -> Scan:
 
 
 def scan_bytes(folder: Path, raw: bytes, **options: Any) -> Scan:
+    return scan(written(folder, raw), **options)
+
+
+def written(folder: Path, raw: bytes) -> Path:
     path = folder / "run.wandb"
     path.write_bytes(raw)
-    return scan(path, **options)
+    return path
+
+
+def steps(found: Scan) -> list[int | None]:
+    """The step of every point."""
+    return [point.step for point in found.points]
+
+
+def everything(found: Scan) -> list[object]:
+    """What was found, in a form that can be compared."""
+    rows = [("point", p.step, p.value) for p in found.points]
+    return rows + [("line", text) for _, text in found.lines] + [(n,) for n, _, _ in found.records]

@@ -133,6 +133,27 @@ def test_a_flipped_byte_loses_only_what_touches_its_block(tmp_path: Path, origin
     assert place - 2 * BLOCK < min(offsets) <= place
 
 
+@pytest.mark.parametrize("bit", range(16))
+def test_a_flipped_length_costs_one_row_of_a_small_file_and_is_a_loss(
+    tmp_path: Path, bit: int
+) -> None:
+    records = [run_record("r1"), *(history_record(step, loss=step) for step in range(200))]
+    content = bytearray(framed([*records, exit_record()]))
+    content[len(framed(records[:10])) + 4 + bit // 8] ^= 1 << bit % 8
+    found = gather_one(database(tmp_path, bytes(content)))
+    assert [row["step"] for row in found.rows("points")] == [n for n in range(200) if n != 9]
+    assert found.header.complete
+    assert [(loss.code, loss.fate) for loss in found.losses] == [("damaged-bytes", Fate.DROPPED)]
+
+
+def test_a_cut_end_is_a_loss_only_where_nobody_can_still_be_writing(tmp_path: Path) -> None:
+    records = [run_record("r1"), history_record(0, loss=0.5)]
+    open_end = gather_one(database(tmp_path, framed(records) + b"\0\0\0"))
+    assert [(loss.code, loss.fate) for loss in open_end.losses] == [("cut-tail", Fate.KEPT)]
+    ended = gather_one(database(tmp_path, framed([*records, exit_record()]) + b"\0\0\0"))
+    assert [(loss.code, loss.fate) for loss in ended.losses] == [("cut-tail", Fate.DROPPED)]
+
+
 def test_an_unknown_version_is_refused_by_name(tmp_path: Path) -> None:
     content = bytearray(framed(small_run()))
     content[6] = 1

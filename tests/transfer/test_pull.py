@@ -29,6 +29,19 @@ def archive(tmp_path: Path) -> Archive:
     return Archive.open(tmp_path / "archive", create=True)
 
 
+@pytest.mark.parametrize("lost", ["data", "blobs"])
+def test_a_pull_reads_again_what_the_archive_has_lost(archive: Archive, lost: str) -> None:
+    samples = list(all_samples(keys=5))
+    source = record(samples, archive.path.parent / "source")
+    assert not pull_from(source, archive).failures
+    before = archived(archive)
+    for path in [path for path in (archive.path / lost).rglob("*") if path.is_file()]:
+        path.unlink()
+    assert not pull_from(source, archive).failures
+    assert archived(archive) == before
+    assert all(archive.is_whole(found) for found in archive.records())
+
+
 class Watched(ReferenceReader):
     """Counts what is read, and may fail or be stopped on the way."""
 

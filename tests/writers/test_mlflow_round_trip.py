@@ -27,7 +27,7 @@ from runferry.dialects.mlflow import schema
 from runferry.errors import Conflict, Locked, Refused, SourceChanged
 from runferry.model import Cursor, RunKey
 from runferry.ports import Location, ReadOptions
-from runferry.readers.mlflow import MlflowReader, counterparts
+from runferry.readers.mlflow import MlflowReader
 from runferry.writers.mlflow import MlflowWriter
 
 
@@ -334,22 +334,3 @@ def test_no_name_from_the_data_leaves_the_artifact_folder(
     (folder,) = Path(tmp_path, "mlruns").glob(f"*/{remote}/artifacts")
     outside = [p for p in tmp_path.rglob("*") if p.is_file() and folder not in p.parents]
     assert outside == [database]
-
-
-def test_rows_beyond_one_pass_are_compared_in_several(
-    writer: MlflowWriter, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(counterparts, "_AT_ONCE", 50)
-    sent = [SeriesFacts(SERIES), Points(random_points(3, 400))]
-    remote = push(writer, header(), sent)
-    with sqlite3.connect(database) as connection:
-        (gone,) = connection.execute("SELECT min(rowid) FROM metrics").fetchone()
-        connection.execute("DELETE FROM metrics WHERE rowid = ?", (gone,))
-        connection.execute(
-            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)"
-            " VALUES ('loss', 4.5, 1, ?, 9, 0)", (remote,),
-        )  # fmt: skip
-    back = content(pulled(str(database), remote))
-    sent_rows, rows = content(sent)["points"], back["points"]
-    assert len([row for row in rows if row not in sent_rows]) == 1
-    assert len(back["lost"]) == 1

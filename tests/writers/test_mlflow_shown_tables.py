@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runferry.dialects.mlflow.facts import MAX_TAG
+from runferry.dialects.mlflow.tags import MAX_TAG
 from runferry.model import Blob
 from runferry.writers.mlflow.shown_tables import split_form, tables_tag
 

@@ -6,6 +6,7 @@ import json
 import math
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ from tests.writers.mlflow_runs import (
 )
 
 from runferry import settings
-from runferry.chunks import Points, SeriesFacts
-from runferry.dialects.mlflow.facts import spelled
+from runferry.chunks import Attributes, Points, SeriesFacts
+from runferry.dialects.mlflow.attributes import spelled
 from runferry.errors import Unreachable
-from runferry.model import Run
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Run
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
 from runferry.writers.mlflow import MlflowWriter
@@ -53,15 +55,32 @@ def tables(database: Path, runs: dict[str, Run]) -> dict[str, list[tuple[object,
             (tuple(names.get(str(cell), cell) for cell in row) for row in rows if row[0] in runs),
             key=repr,
         )
-    projects = sorted({run.project for run in runs.values()})
-    found["experiments"] = [
-        connection.execute(
-            "SELECT name, lifecycle_stage FROM experiments WHERE name = ?", (project,)
-        ).fetchone()
-        for project in projects
-    ]
+    projects = {run.project for run in runs.values()}
+    rows = connection.execute(
+        "SELECT name, artifact_location, lifecycle_stage, creation_time = last_update_time,"
+        " creation_time > 1.7e12, experiment_id FROM experiments"
+    ).fetchall()
+    found["experiments"] = sorted(
+        (name, below(location, f"/{number}"), *facts)
+        for name, location, *facts, number in rows
+        if name in projects
+    )
+    found["places"] = sorted(
+        (runs[remote].uid, experiment, below(uri, f"{location}/{remote}"))
+        for remote, uri, experiment, location in connection.execute(
+            "SELECT run_uuid, artifact_uri, e.name, artifact_location FROM runs r"
+            " JOIN experiments e ON e.experiment_id = r.experiment_id"
+        )
+        if remote in runs
+    )
     connection.close()
     return found
+
+
+def below(uri: str, root: str) -> str:
+    """What of a place follows the root that each way has of its own."""
+    assert root in uri
+    return uri.partition(root)[2]
 
 
 def sent_to(writer: MlflowWriter) -> dict[str, Run]:
@@ -98,6 +117,66 @@ def test_the_three_ways_give_equal_tables(
     for found in (tables(other, by_store), tables(behind, by_server)):
         for table, rows in expected.items():
             assert found[table] == rows, table
+
+
+def grown_in(writer: MlflowWriter) -> tuple[dict[str, Run], tuple[Loss, ...]]:
+    """A sealed run that grows: more rows, and a value of its config that changed; what was lost."""
+    run, same = header("grown"), Attribute(("same",), "config", "x")
+    first = Attributes((Attribute(("lr",), "config", 0.1), same))
+    changed = Attributes((Attribute(("lr",), "config", 0.2), same))
+    remote = push(writer, run, [SeriesFacts(SERIES), Points(random_points(1, 120)), first])
+    assert writer.losses(remote) == ()
+    later = [SeriesFacts(SERIES), Points(random_points(2, 120)), changed, changed]
+    for number, chunk in enumerate(later, start=3):
+        writer.append(remote, number, chunk)
+        writer.append(remote, number, chunk)  # the answer was lost
+    writer.seal(remote, run)
+    losses = writer.losses(remote)
+    writer.close()
+    return {remote: run}, losses
+
+
+def test_the_three_ways_give_equal_tables_to_a_run_that_grew(
+    database: Path, served: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, behind = served
+    other = tmp_path / "vendor.db"
+    other.write_bytes(database.read_bytes())
+    runs, losses = grown_in(MlflowWriter.open(Location("mlflow", f"sqlite:///{database}")))
+    expected = tables(database, runs)
+    assert losses == ()
+    assert [row[1:] for row in expected["params"]] == [("lr", "0.2"), ("same", "x")]
+    # MLflow's own interface never changes a param: that is all in which the ways differ
+    expected["params"][0] = (*expected["params"][0][:2], "0.1")
+    for writer, path in (
+        (MlflowWriter(VendorBackend(f"sqlite:///{other}", str(tmp_path / "m"))), other),
+        (MlflowWriter.open(Location("mlflow", url)), behind),
+    ):
+        runs, losses = grown_in(writer)
+        found = tables(path, runs)
+        for table, rows in expected.items():
+            assert found[table] == rows, table
+        assert [(x.code, x.fate, x.where) for x in losses] == [
+            ("param-immutable", Fate.REENCODED, "lr")
+        ]
+        where = url if path == behind else str(path)
+        assert config_in(where, *runs) == {"lr": 0.2, "same": "x"}  # nobody edited it in MLflow
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(
+                "UPDATE params SET value = '0.3' WHERE key = 'lr' AND run_uuid = ?", tuple(runs)
+            )
+        assert config_in(where, *runs) == {"lr": "0.3", "same": "x"}  # now somebody did
+
+
+def config_in(where: str, remote: str) -> dict[str, object]:
+    """The run's config as it is read back."""
+    return {
+        attribute.path[0]: attribute.value
+        for chunk in pulled(where, remote)
+        if isinstance(chunk, Attributes)
+        for attribute in chunk.items
+        if attribute.role == "config"
+    }
 
 
 @pytest.fixture(scope="module")

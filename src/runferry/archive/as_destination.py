@@ -18,8 +18,9 @@ from typing import Any, ClassVar, Self, get_args
 
 from runferry.archive.blobs import Blobs, stored_blob
 from runferry.archive.chunk_file import from_bytes, to_bytes
-from runferry.archive.durable import disk_errors, sync, write_atomically
+from runferry.archive.durable import disk_errors, write_atomically
 from runferry.archive.layout import checked_uid, new_attempt
+from runferry.archive.origins import Origins
 from runferry.archive.record import RunRecord, run_from_json, run_to_json
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Attributes, Chunk, File, Header, Media
@@ -45,6 +46,7 @@ class ArchiveWriter:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._origins = Origins(archive.path)
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -56,10 +58,8 @@ class ArchiveWriter:
         checked_uid(uid)
         if self._staging(uid).is_dir() or self._archive.record(uid) is not None:
             return RemoteId(uid)
-        for record in self._archive.records():
-            if record.run.origin_uid == uid:
-                return RemoteId(record.run.uid)
-        return None
+        found = self._origins.find(uid)
+        return None if found is None else RemoteId(found)
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs that were committed."""
@@ -104,11 +104,13 @@ class ArchiveWriter:
         if not staging.is_dir():
             record = self._sealed(remote)
             self._begin(record.run, record)
+        self._archive.let_vacuum_finish()  # what it takes away is put back
         path = staging / f"{number:012d}.chunk"
-        if path.exists():
-            return
         with disk_errors(self._archive.path):
-            write_atomically(path, to_bytes(self._with_blobs(chunk)), scratch=new_attempt())
+            chunk = self._with_blobs(chunk)
+            if not path.exists():
+                before = self._archive.folders.chain([staging]) - {staging}
+                write_atomically(path, to_bytes(chunk), scratch=new_attempt(), before=before)
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """Commit all chunks in one step; harmless when repeated."""
@@ -160,13 +162,14 @@ class ArchiveWriter:
             scratch = staging.with_name(f".{staging.name}.{new_attempt()}")
             write_atomically(scratch / _BEGUN, json.dumps(begun).encode(), scratch=new_attempt())
             scratch.rename(staging)
-            sync([staging.parent])
+            self._archive.folders.sync([staging.parent])
+        self._archive.let_vacuum_finish()  # one that begins from now on sees us
 
     def _remove(self, staging: Path) -> None:
         """Out of sight in one step, then away."""
         gone = staging.with_name(f".{staging.name}.{new_attempt()}")
         staging.rename(gone)
-        shutil.rmtree(gone)
+        shutil.rmtree(gone, ignore_errors=True)  # the rest is vacuum's, which may be at it
 
     def _commit(
         self, staging: Path, begun: dict[str, Any], current: RunRecord | None, run: Run
@@ -194,7 +197,7 @@ class ArchiveWriter:
 
     def _with_blobs(self, chunk: Chunk) -> Chunk:
         """The chunk with its bytes in the archive, and durable."""
-        blobs = Blobs(self._archive.path, new_attempt())
+        blobs = Blobs(self._archive.folders, new_attempt())
 
         def held(blob: Blob, where: str) -> Blob:
             return blobs.put(blob, where).blob
@@ -215,7 +218,9 @@ class ArchiveWriter:
                 return Attributes(tuple(replace(item, name=None) for item in items))
             case _:
                 return chunk
-        sync(blobs.publish())
+        blobs.publish()
+        self._archive.folders.sync(blobs.shelves)
+        blobs.settle()
         return chunk
 
 

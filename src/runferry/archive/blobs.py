@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from runferry.archive.durable import make_folder, sync
+from runferry.archive.durable import replace_file, sync
+from runferry.archive.folders import Folders
 from runferry.archive.layout import blob_path
 from runferry.errors import Corrupt
 from runferry.losses import Fate, Loss
@@ -15,6 +16,7 @@ from runferry.model import Blob
 
 _PIECE = 1 << 20
 _AT_ONCE = 256
+_NOTED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,27 @@ class Stored:
 
 
 class Blobs:
-    """Blobs on their way into an archive: copied at once, durable and in place at `publish`."""
+    """Blobs on their way into an archive: copied at once, in place at `publish`.
 
-    def __init__(self, root: Path, scratch: str) -> None:
-        self._root = root
+    They last when the chain of `shelves` was synced after that; then `settle` is due.
+    """
+
+    def __init__(self, folders: Folders, scratch: str) -> None:
+        self._folders = folders
+        self._root = folders.root
         self._scratch = scratch
+        self._copies = 0
         self._waiting: dict[str, Path] = {}  # by hash
+        self._in_place: dict[str, int] = {}  # hash and inode, of those that may not last yet
+        self.shelves: set[Path] = set()
+        """The folders of all blobs that may not last yet, be they ours or another's."""
 
     def put(self, blob: Blob, where: str) -> Stored:
-        """Keep these bytes; `where` names them in a loss."""
+        """Keep these bytes; `where` names them in a loss.
+
+        Bytes that the archive holds under the hash that the source states are not looked at again:
+        they are those that the source means, whatever stands in its own file by now.
+        """
         if blob.open is None:
             return Stored(blob)
         if blob.sha256 is not None and self._holds(blob.sha256, blob.size):
@@ -48,18 +62,29 @@ class Blobs:
         with stream:
             sha256, size = self._copy(stream)
         if len(self._waiting) >= _AT_ONCE:
-            sync(self.publish())
+            self.publish()
         held = stored_blob(self._root, sha256, size, blob.media_type)
         return Stored(held, _difference(blob, sha256, size, where))
 
     def _holds(self, sha256: str, size: int | None) -> bool:
         if sha256 in self._waiting:
             return True
+        path = blob_path(self._root, sha256)
         try:
-            found = blob_path(self._root, sha256).stat()
+            found = path.stat()
         except FileNotFoundError:
             return False
-        return size is None or found.st_size == size
+        if size is not None and found.st_size != size:
+            return False
+        if not self._folders.is_lasting_blob(sha256, found.st_ino):
+            # another process may have put it there and not have synced the folder yet
+            self._note(sha256, path.parent, found.st_ino)
+        return True
+
+    def _note(self, sha256: str, shelf: Path, inode: int) -> None:
+        self.shelves.add(shelf)
+        if len(self._in_place) < _NOTED:
+            self._in_place[sha256] = inode
 
     def _copy(self, stream: BinaryIO) -> tuple[str, int]:
         piece = stream.read(_PIECE)
@@ -70,7 +95,8 @@ class Blobs:
                 return sha256, len(piece)
         folder = self._root / "blobs"
         folder.mkdir(exist_ok=True)
-        temporary = folder / f".{self._scratch}-{len(self._waiting)}"
+        self._copies += 1
+        temporary = folder / f".{self._scratch}-{self._copies}"
         digest, size = hashlib.sha256(), 0
         try:
             with temporary.open("wb") as copy:
@@ -89,18 +115,20 @@ class Blobs:
             self._waiting[sha256] = temporary
         return sha256, size
 
-    def publish(self) -> set[Path]:
-        """Make the bytes durable and put them in place; returns the folders to sync after it."""
-        if not self._waiting:
-            return set()
+    def publish(self) -> None:
+        """Make the bytes durable and put them in place."""
         sync(self._waiting.values())
-        grown: set[Path] = {self._root}
         for sha256, temporary in self._waiting.items():
             final = blob_path(self._root, sha256)
-            grown.update([*make_folder(final.parent), final.parent])
-            temporary.replace(final)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(temporary, final)
+            self._note(sha256, final.parent, final.stat().st_ino)
         self._waiting.clear()
-        return grown
+
+    def settle(self) -> None:
+        """The chain of `shelves` was synced."""
+        self._folders.settle_blobs(self._in_place)
+        self._in_place, self.shelves = {}, set()
 
     def abandon(self) -> None:
         """Remove what is not in place."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runferry.archive.durable import make_folder
+from runferry.archive.durable import replace_file
 from runferry.archive.layout import checked_uid, commit_path, new_attempt
-from runferry.archive.record import RunRecord, record_from_bytes
+from runferry.archive.record import DamagedRun, RunRecord, record_from_bytes
+from runferry.errors import ArchiveError
 from runferry.model import Uid
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Catalog:
         self._archive = archive
         self._folder = archive.path / "catalog"
 
-    def records(self) -> Iterator[RunRecord]:
-        """Every run's latest commit record, by uid."""
+    def records(self, damaged: list[DamagedRun]) -> Iterator[RunRecord]:
+        """Every run's latest commit record, by uid; those that cannot be read go to `damaged`."""
         cached = self._cached()
         current: dict[Uid, Entry] = {}
         changed = 0
@@ -52,13 +53,17 @@ class Catalog:
             path = commit_path(self._archive.path, uid)
             entry = cached.get(uid)
             try:
-                if entry is None or entry[0] != _signature(path):
+                if entry is None or entry[0] != signature(path):
                     changed += 1
-                    entry = (_signature(path), path.read_bytes())
+                    entry = (signature(path), path.read_bytes())
+                record = record_from_bytes(entry[1], uid, str(path))
             except FileNotFoundError:
                 continue  # removed since the folder was listed
+            except ArchiveError as error:
+                damaged.append(DamagedRun(uid, error))
+                continue
             current[uid] = entry
-            yield record_from_bytes(entry[1], uid, str(path))
+            yield record
         if changed >= _WORTH_WRITING:
             self._write(current)
 
@@ -89,9 +94,9 @@ class Catalog:
         number = _number(older[-1]) + 1 if older else 1
         temporary = self._folder / f".runs-{new_attempt()}"
         try:
-            make_folder(self._folder)
+            self._folder.mkdir(exist_ok=True)
             pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
-            temporary.replace(self._folder / f"runs-{number}.parquet")
+            replace_file(temporary, self._folder / f"runs-{number}.parquet")
         except OSError:  # a full disk must not keep anybody from reading
             temporary.unlink(missing_ok=True)
             return
@@ -104,6 +109,7 @@ def _number(path: Path) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _signature(path: Path) -> str:
+def signature(path: Path) -> str:
+    """Tells a commit from the one that it replaced."""
     found = path.stat()
     return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"

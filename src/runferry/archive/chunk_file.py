@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
 from runferry.archive import snapshots
+from runferry.archive.layout import ROW_TABLES
 from runferry.archive.record import (
     attribute_from_json,
     attribute_to_json,
@@ -17,50 +17,28 @@ from runferry.archive.record import (
     run_from_json,
     run_to_json,
 )
-from runferry.archive.rows import media_batch, media_item, raw_batch
+from runferry.archive.row_chunks import chunks_of, media_of, rows_of
 from runferry.archive.snapshots import BlobOf
 from runferry.chunks import (
     Artifact,
     Attributes,
     Checkpoint,
     Chunk,
-    Console,
     Document,
     File,
     Header,
-    Histograms,
     Lost,
-    Media,
-    Points,
-    Raw,
     SeriesFacts,
-    Texts,
 )
 from runferry.tables import from_json, to_json
-
-_TABLES: dict[str, Callable[[pa.RecordBatch], Chunk]] = {
-    "points": Points,
-    "texts": Texts,
-    "histograms": Histograms,
-    "console": Console,
-}
 
 
 def to_bytes(chunk: Chunk) -> bytes:
     """The file's content; blobs must be in the archive already."""
+    rows = rows_of(chunk)
+    if rows is not None:
+        return _table(*rows)
     match chunk:
-        case Points(batch):
-            return _table("points", batch)
-        case Texts(batch):
-            return _table("texts", batch)
-        case Histograms(batch):
-            return _table("histograms", batch)
-        case Console(batch):
-            return _table("console", batch)
-        case Media(items):
-            return _table("media", media_batch(items))
-        case Raw():
-            return _table("raw", raw_batch(chunk))
         case Header(run):
             return _json("header", run_to_json(run))
         case Attributes(attributes):
@@ -77,6 +55,7 @@ def to_bytes(chunk: Chunk) -> bytes:
             return _json("lost", loss_to_json(loss))
         case Checkpoint(position):
             return _json("checkpoint", to_json(position))
+    raise TypeError(f"no chunk: {type(chunk).__name__}")
 
 
 def _json(kind: str, body: Any) -> bytes:
@@ -95,7 +74,7 @@ def from_bytes(content: bytes, stored: BlobOf) -> Chunk:
     """The inverse of `to_bytes`; `stored` finds blobs. Raises ValueError for an unknown kind."""
     line, body = content.split(b"\n", 1)
     kind = json.loads(line)["kind"]
-    if kind in _TABLES or kind in ("media", "raw"):
+    if kind in ROW_TABLES:
         return _from_table(kind, body, stored)
     spelled = json.loads(body)
     match kind:
@@ -121,13 +100,7 @@ def from_bytes(content: bytes, stored: BlobOf) -> Chunk:
 def _from_table(kind: str, body: bytes, stored: BlobOf) -> Chunk:
     with pa.ipc.open_stream(body) as stream:
         batch = stream.read_next_batch()
-    if kind in _TABLES:
-        return _TABLES[kind](batch)
-    if kind == "raw":
-        (row,) = batch.to_pylist()
-        return Raw(row["record_type"], row["reason"], row["payload"], row["seq"])
-    at = batch.schema.get_field_index("time")
-    batch = batch.set_column(at, "time", batch.column(at).cast(pa.int64()))
-    return Media(
-        tuple(media_item(row, snapshots.blob_of(row, stored)) for row in batch.to_pylist())
-    )
+    if kind == "media":
+        return media_of(batch, stored)
+    (chunk,) = chunks_of(kind, batch, stored)
+    return chunk

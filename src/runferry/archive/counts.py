@@ -24,6 +24,9 @@ Group = dict[str, NDArray[Any]]
 
 _HIGHEST, _LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
+_LATEST_US = _HIGHEST // 1000 - 1
+"""The year 2262 in µs: ns beyond it are no int64, so earliest and latest times stop there."""
+
 _BLANK: dict[str, tuple[float, Any]] = {
     **dict.fromkeys((*_ADDED, *_STEPPED, "longest"), (0, np.int64)),
     "min_step": (_HIGHEST, np.int64),
@@ -132,8 +135,11 @@ class Tally:
             self._of["null_times"][at] += np.diff(np.append(starts, points.rows))
             return
         below = points.arrays.get("time_ns")
-        time_ns = time * 1000 if below is None else time * 1000 + below
-        fine = time_ns % 1_000_000 != 0
+        fine = time % 1000 != 0
+        time_ns = np.clip(time, -_LATEST_US, _LATEST_US) * 1000
+        if below is not None:
+            fine |= below != 0
+            time_ns += below
         low = high = time_ns
         if valid is not None:
             self._sum("null_times", at, starts, ~valid)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def disk_errors(where: Path) -> Iterator[None]:
             raise ArchiveError(
                 f"cannot write here ({error.strerror or error})",
                 where=str(where),
-                hint="give write permission, or choose another folder with --archive PATH",
+                hint=f"give write permission, or {elsewhere(where)}",
             ) from error
         if error.errno in _NO_FOLDER:
             raise ArchiveError(
@@ -45,6 +46,20 @@ def disk_errors(where: Path) -> Iterator[None]:
         raise
 
 
+def elsewhere(where: Path) -> str:
+    """How another disk is chosen for this archive: a temporary one has no option of its own."""
+    import tempfile
+
+    temporary = Path(tempfile.gettempdir()).resolve()
+    resolved = where.resolve()
+    if any(
+        folder.parent == temporary and folder.name.startswith("runferry-")
+        for folder in (resolved, *resolved.parents)
+    ):
+        return "set TMPDIR to a folder on another disk: that is where this temporary archive is"
+    return "choose another folder with --archive PATH"
+
+
 def require_free(where: Path, reserve: int) -> None:
     """Raises NoSpace when less than `reserve` bytes are free."""
     free = shutil.disk_usage(where).free
@@ -52,7 +67,7 @@ def require_free(where: Path, reserve: int) -> None:
         raise NoSpace(
             f"{free / 1e6:,.0f} MB are free, and {reserve / 1e6:,.0f} MB are kept in reserve",
             where=str(where),
-            hint="free some space, or choose another folder with --archive PATH",
+            hint=f"free some space, or {elsewhere(where)}",
         )
 
 
@@ -98,34 +113,39 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> list[Path]:
-    """Create a folder and its parents; returns the folders that must be synced for it to last."""
-    grown: list[Path] = []
-    missing = folder
-    while not missing.exists():
-        grown.append(missing.parent)
-        missing = missing.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return grown
-
-
 def write_atomically(
     path: Path, content: bytes, *, scratch: str, before: Iterable[Path] = ()
 ) -> None:
     """Replace a file's content in one durable step, once all of `before` is durable too.
 
-    `scratch` names the attempt.
+    `scratch` names the attempt. Makes the folder; that its own name lasts is the caller's.
     """
-    grown = make_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{scratch}")
     try:
         temporary.write_bytes(content)
-        sync([temporary, *grown, *before])
-        temporary.replace(path)
+        sync([temporary, *before])
+        replace_file(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync([path.parent])
+
+
+def replace_file(new: Path, path: Path) -> None:
+    """Put a file in another's place. On Windows a reader that has it open is waited for."""
+    for pause in _SHARED_PAUSES if os.name == "nt" else ():
+        try:
+            new.replace(path)
+            return
+        except PermissionError:
+            if not path.exists():  # no reader can be in the way
+                raise
+            time.sleep(pause)
+    new.replace(path)
+
+
+_SHARED_PAUSES = (0.001, 0.005, 0.02, 0.1, 0.5)
 
 
 class HashingFile:

@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from runferry.archive.layout import KIND_OF, ROW_TABLES
 from runferry.archive.record import RunRecord
 from runferry.model import Inventory
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
 
-_KIND_OF = {
-    "points": "scalar",
-    "texts": "text",
-    "histograms": "histogram",
-    "console": "console",
-    "raw": "raw",
-}
-
 
 def inventory(archive: Archive, record: RunRecord) -> Inventory:
     """Rows and missing blobs by kind, as Limits.holds names them."""
     rows, missing = Counter[str](), Counter[str]()
     for table, total in record.sums.items():
-        if table in _KIND_OF:
-            rows[_KIND_OF[table]] += total.rows
+        if table in ROW_TABLES and table != "media":
+            rows[KIND_OF.get(table, table)] += total.rows
     for media_type, (count, without_bytes) in record.media.items():
         rows[media_type] += count
         missing[media_type] += without_bytes

@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from runferry.errors import Corrupt
-from runferry.model import Uid
+from runferry.model import DataKind, Uid
 
 FORMAT_NAME = "runferry-archive"
 FORMAT_VERSION = 1
@@ -23,6 +23,16 @@ ROW_TABLES = ("points", "texts", "histograms", "media", "console", "raw")
 
 SNAPSHOT_TABLES = ("series", "files", "artifacts", "documents")
 """Stated as a whole by each commit: a later row replaces an earlier one of the same name."""
+
+KIND_OF: dict[str, DataKind] = {
+    "points": "scalar",
+    "texts": "text",
+    "histograms": "histogram",
+    "media": "media",
+}
+"""The kind of a series that has its rows in this table."""
+
+TABLE_OF: dict[DataKind, str] = {kind: table for table, kind in KIND_OF.items()}
 
 _UID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -43,11 +53,6 @@ def checked_segment(path: str, uid: Uid, where: str = "") -> str:
     if found is None or found[1] != uid:
         raise Corrupt(f"{path[:120]!r} is no segment of run {uid}", where=where)
     return path
-
-
-def is_segment_name(path: str) -> bool:
-    """Whether this path, relative to the archive, is one that we would have written."""
-    return _SEGMENT.fullmatch(path) is not None
 
 
 def commit_path(root: Path, uid: Uid) -> Path:

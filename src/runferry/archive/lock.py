@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-from runferry.errors import Locked
+from runferry.errors import ArchiveError, Locked
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(stream: BinaryIO) -> bool:
-        try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+    def _lock(stream: BinaryIO) -> None:
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _try_lock(stream: BinaryIO) -> bool:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    def _lock(stream: BinaryIO) -> None:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # as the systems say it
+
+
+def _try_lock(stream: BinaryIO, where: Path) -> bool:
+    try:
+        _lock(stream)
+    except OSError as error:
+        if error.errno in _HELD or isinstance(error, BlockingIOError):
             return False
-        return True
+        raise ArchiveError(
+            f"this disk has no locks ({error.strerror or error})",
+            where=str(where),
+            hint="choose a folder on a local disk with --archive PATH, or mount it with locks",
+        ) from error
+    return True
 
 
 class FileLock:
@@ -62,13 +72,15 @@ class FileLock:
     def _attempt(self) -> bool:
         while True:
             stream = self._path.open("ab")
-            if not _try_lock(stream):
-                stream.close()
-                return False
-            if self._is_current(stream):
-                self._stream = stream
-                return True
-            stream.close()
+            try:
+                if not _try_lock(stream, self._path):
+                    return False
+                if self._is_current(stream):
+                    self._stream = stream
+                    return True
+            finally:
+                if self._stream is not stream:
+                    stream.close()
 
     def _is_current(self, stream: BinaryIO) -> bool:
         try:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from runferry.archive.layout import checked_segment, checked_uid
-from runferry.errors import Corrupt, NewerFormat
+from runferry.errors import ArchiveError, Corrupt, NewerFormat
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Fork, Run, RunKey, Tree, Uid
 from runferry.tables import from_json, to_json
@@ -60,12 +60,25 @@ class RunRecord:
         return tuple(segment for segment in self.segments if segment.table == table)
 
 
+@dataclass(frozen=True, slots=True)
+class DamagedRun:
+    """A run that is in the archive, and whose commit record cannot be read."""
+
+    uid: Uid
+    error: ArchiveError
+
+    @property
+    def stand_in(self) -> Run:
+        """A header in place of the one that nobody can read."""
+        return Run(RunKey("archive", "damaged", self.uid), name="(damaged)")
+
+
 def run_to_json(run: Run) -> dict[str, Any]:
     """A header as JSON; fields at their defaults are left out."""
     plain = {
         spec.name: getattr(run, spec.name)
         for spec in fields(Run)
-        if spec.name not in ("key", "labels") and getattr(run, spec.name) is not spec.default
+        if spec.name not in ("key", "labels") and getattr(run, spec.name) != spec.default
     }
     plain["key"] = [run.key.tracker, run.key.scope, run.key.run_id]
     if run.labels:

@@ -75,8 +75,17 @@ class RowWriter:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def put_points(self, batch: pa.RecordBatch) -> None:
-        """Add scalars."""
+    def put(self, table: str, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        if table == "points":
+            self._put_points(batch)
+            return
+        buffer = self._buffers.setdefault(table, RowBuffer(table))
+        buffer.put(batch)
+        if buffer.is_full:
+            self._write_rows(buffer)
+
+    def _put_points(self, batch: pa.RecordBatch) -> None:
         start = 0
         while start < batch.num_rows:
             if self._points is None:
@@ -120,13 +129,6 @@ class RowWriter:
         segment = self._writing.finish()
         self._writing = None
         return segment
-
-    def put(self, table: str, batch: pa.RecordBatch) -> None:
-        """Add rows of another table."""
-        buffer = self._buffers.setdefault(table, RowBuffer(table))
-        buffer.put(batch)
-        if buffer.is_full:
-            self._write_rows(buffer)
 
     def _write_rows(self, buffer: RowBuffer) -> None:
         table = buffer.table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runferry.archive.durable import HashingFile
-from runferry.archive.layout import segment_path
 from runferry.archive.record import Segment
-from runferry.model import Uid
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
 
 ROW_GROUP = 1_000_000
@@ -93,17 +92,18 @@ def _options(table: str, schema: pa.Schema) -> dict[str, Any]:
 class SegmentFile:
     """One segment while it is written; a row group for each table that is added."""
 
-    def __init__(
-        self, root: Path, uid: Uid, table: str, number: int, attempt: str, schema: pa.Schema
-    ) -> None:
+    def __init__(self, root: Path, path: str, table: str, number: int, schema: pa.Schema) -> None:
         self.table = table
         self.rows = 0
         self._number = number
-        self.path = segment_path(uid, table, number, attempt)
-        self._schema = schema
-        self._file = HashingFile(root / self.path)
-        self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._file, "w"), _WRITE_BYTES)
-        self._writer = pq.ParquetWriter(self._buffered, schema, **_options(table, schema))
+        self.path = path
+        self._file = HashingFile(root / path)
+        try:
+            self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._file, "w"), _WRITE_BYTES)
+            self._writer = pq.ParquetWriter(self._buffered, schema, **_options(table, schema))
+        except BaseException:
+            self._file.close()
+            raise
 
     def add(self, rows: pa.Table) -> None:
         """Append rows of the schema as one row group."""
@@ -121,5 +121,6 @@ class SegmentFile:
 
     def abandon(self) -> None:
         """Let go of the file, which is of no use any more."""
-        self._writer.is_open = False  # else it would add a footer when it is collected
-        self._file.close()
+        self._file.close()  # first: then it hears neither what is buffered nor a footer
+        with suppress(OSError, pa.ArrowException):  # of a write that failed before
+            self._writer.close()

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from runferry.archive.counts import counts_of
+from runferry.archive.layout import TABLE_OF
 from runferry.chunks import Artifact, Document, File
 from runferry.model import ArtifactEntry, Blob, Series
 from runferry.tables import dumps, loads
@@ -139,9 +140,6 @@ def facts_row(series: Series) -> Row:
     )
 
 
-_TABLE_OF = {"scalar": "points", "text": "texts", "histogram": "histograms", "media": "media"}
-
-
 def series_row(series: Series, tallies: Mapping[str, Mapping[str, Any]]) -> Row:
     """A series and what was counted of it, by row table: where the next pull counts on from."""
     return {**facts_row(series), "tally": dict(tallies)}
@@ -151,7 +149,7 @@ def series_of(row: Row) -> Series:
     """The series of a row, with its counts."""
     tallies = row.get("tally", {})
     kind = row["kind"]
-    counts = counts_of(tallies.get(_TABLE_OF[kind], {}))
+    counts = counts_of(tallies.get(TABLE_OF[kind], {}))
     longest = max((tally.get("longest", 0) for tally in tallies.values()), default=0)
     return Series(
         key=row["key"],

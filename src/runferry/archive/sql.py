@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,7 +13,7 @@ from runferry.archive import snapshots
 from runferry.archive.catalog import Catalog
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.reading import plain_schema
-from runferry.archive.record import RunRecord, attribute_to_json, run_to_json
+from runferry.archive.record import DamagedRun, RunRecord, attribute_to_json, run_to_json
 from runferry.archive.segments import ROW_SCHEMAS
 from runferry.tables import dumps
 
@@ -60,15 +61,24 @@ LOSSES = pa.schema(
 )
 
 
+DAMAGED = pa.schema([pa.field("uid", pa.string()), pa.field("error", pa.string())])
+
+
 def connect(archive: Archive) -> duckdb.DuckDBPyConnection:
-    """A connection in memory whose views read the segments that the commits name now."""
-    records = list(Catalog(archive).records())
+    """A connection in memory whose views read the segments that the commits name now.
+
+    Runs whose commit cannot be read are in the view `damaged` alone.
+    """
+    damaged: list[DamagedRun] = []
+    records = list(Catalog(archive).records(damaged))
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for table in ROW_TABLES:
         _view_of_segments(connection, archive, records, table)
     for name, rows in _small_tables(archive, records).items():
         connection.register(name, rows)
+    unread = [{"uid": run.uid, "error": str(run.error)} for run in damaged]
+    connection.register("damaged", pa.Table.from_pylist(unread, schema=DAMAGED))
     return connection
 
 
@@ -79,15 +89,27 @@ def _view_of_segments(
     if not files:
         connection.register(table, _without_zone(ROW_SCHEMAS[table]).empty_table())
         return
-    # without its zone, which is UTC: the Python client needs a package of its own for zones
-    times = ""
-    if "time" in ROW_SCHEMAS[table].names:
-        times = " REPLACE (CAST(time AS TIMESTAMP) AS time)"
-    listed = ", ".join(_quoted(file) for file in files)
+    columns = ", ".join(_column(name) for name in ROW_SCHEMAS[table].names)
+    listed = ", ".join(_quoted(_as_glob(file)) for file in files)
+    # never hive_partitioning: it would take every `name=value` folder above the archive for a
+    # column, in place of the file's own
     connection.execute(
-        f"CREATE VIEW {table} AS SELECT run AS uid, * EXCLUDE (run){times} "
-        f"FROM read_parquet([{listed}], hive_partitioning = true, hive_types = {{'run': VARCHAR}})"
+        f"CREATE VIEW {table} AS SELECT regexp_extract(filename, {_quoted(_UID)}, 1) AS uid, "
+        f"{columns} FROM read_parquet([{listed}], hive_partitioning = false, filename = true)"
     )
+
+
+_UID = r"[/\\]run=([0-9a-f]{32})[/\\][^/\\]*$"
+
+
+def _column(name: str) -> str:
+    # without its zone, which is UTC: the Python client needs a package of its own for zones
+    return "CAST(time AS TIMESTAMP) AS time" if name == "time" else f'"{name}"'
+
+
+def _as_glob(file: str) -> str:
+    """A pattern that matches this file alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", file)
 
 
 def _without_zone(schema: pa.Schema) -> pa.Schema:

@@ -7,11 +7,11 @@ The order is (step, step_frac, seq); rows without a step come last, by (time, se
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from runferry.archive.points import KeyCodes
 from runferry.archive.reading import batches
 from runferry.archive.record import Segment
 from runferry.archive.segments import ROW_SCHEMAS
+from runferry.archive.working_folder import working_folder
+from runferry.errors import ArchiveError
 from runferry.tables import KEY
 
 BUCKET_ROWS = 262_144
@@ -42,8 +44,8 @@ def in_step_order(
     A window is one batch of the first table that has rows and all rows of the others up to its
     end. A single row of more than 65,536 values is the one thing that is split.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="step-order-", dir=_scratch_place(root)))
-    try:
+    with ExitStack() as stack:
+        scratch = _scratch_place(stack, root)
         lanes = {
             table: _Lane(_sorted(root, table, segments, scratch))
             for table, segments in keyed.items()
@@ -56,19 +58,14 @@ def in_step_order(
                 yield from ((table, batch) for batch in lanes[table].up_to(end))
                 if lanes[table].is_empty:
                     del lanes[table]
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _scratch_place(root: Path) -> Path | None:
+def _scratch_place(stack: ExitStack, root: Path) -> Path:
     """The archive's own disk, where it can be written: /tmp may be memory."""
-    place = root / "locks"
     try:
-        place.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            return place
-    except OSError:
-        return None
+        return stack.enter_context(working_folder(root))
+    except (OSError, ArchiveError):
+        return Path(stack.enter_context(TemporaryDirectory(prefix="runferry-step-order-")))
 
 
 def order_of(batch: pa.RecordBatch) -> Order:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runferry.archive import snapshots
+from runferry.archive import manifest, snapshots
 from runferry.archive.draft import RunDraft
-from runferry.archive.durable import disk_errors, make_folder, require_free, write_atomically
-from runferry.archive.layout import (
-    FORMAT_NAME,
-    FORMAT_VERSION,
-    LEDGER,
-    MANIFEST,
-    checked_uid,
-    commit_path,
-    new_attempt,
-)
+from runferry.archive.durable import disk_errors, require_free
+from runferry.archive.folders import Folders
+from runferry.archive.layout import LEDGER, MANIFEST, checked_uid, commit_path
 from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
-from runferry.archive.record import RunRecord, Segment, record_from_bytes
+from runferry.archive.record import DamagedRun, RunRecord, Segment, record_from_bytes
 from runferry.chunks import Chunk
-from runferry.errors import Corrupt, NewerFormat, NotFound
+from runferry.errors import ArchiveError, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
 
 if TYPE_CHECKING:
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
 
     from runferry.archive.vacuum import Vacuumed
 
-__all__ = ["Archive", "RunDraft", "RunRecord", "Segment"]
+__all__ = ["Archive", "DamagedRun", "RunDraft", "RunRecord", "Segment"]
 
 RESERVE = 64 << 20
 SEGMENT_ROWS = 3 << 17  # two of them, one filled and one written, keep an import below 300 MB
@@ -50,19 +42,21 @@ class Archive:
         self.path = path
         self.reserve = reserve
         self.segment_rows = SEGMENT_ROWS
+        self.folders = Folders(path)
+        self._stood_in_for: dict[Uid, Uid] = {}
         self._ledger: Ledger | None = None
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
         """Raises NotFound, NewerFormat, Corrupt."""
-        manifest = path / MANIFEST
-        if not manifest.is_file():
+        stated = path / MANIFEST
+        if not stated.is_file():
             if not create:
                 raise NotFound(
                     "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
                 )
-            _found(path)
-        _check_manifest(manifest)
+            manifest.found(path)
+        manifest.check(stated)
         return cls(path, reserve=reserve)
 
     # --- what is there ----------------------------------------------------------------------------
@@ -77,20 +71,47 @@ class Archive:
                 if not commit.name.startswith("."):
                     yield checked_uid(commit.stem, str(commit))
 
-    def records(self) -> Iterator[RunRecord]:
-        """Every run's latest commit record, by uid."""
+    def records(self, damaged: list[DamagedRun] | None = None) -> Iterator[RunRecord]:
+        """Every run's latest commit record, by uid.
+
+        A commit that cannot be read is added to `damaged`; without that list it is raised.
+        """
         for uid in self.uids():
-            record = self.record(uid)
+            try:
+                record = self.record(uid)
+            except ArchiveError as error:
+                if damaged is None:
+                    raise
+                damaged.append(DamagedRun(uid, error))
+                continue
             if record is not None:
                 yield record
 
+    def headers(self) -> Iterator[Run]:
+        """Every run's header, by uid; last come stand-ins for those that cannot be read."""
+        damaged: list[DamagedRun] = []
+        yield from (record.run for record in self.records(damaged))
+        for run in damaged:
+            self._stood_in_for[run.stand_in.uid] = run.uid
+            yield run.stand_in
+
     def record(self, uid: Uid) -> RunRecord | None:
-        """One run's latest commit record."""
+        """One run's latest commit record. Raises Corrupt, NewerFormat.
+
+        Of a stand-in that `headers` gave, the error that it stands for.
+        """
+        uid = self._stood_in_for.get(uid, uid)
         path = commit_path(self.path, checked_uid(uid))
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ArchiveError(
+                f"the commit record cannot be read ({error.strerror or error})",
+                where=str(path),
+                hint="give read permission, or look after the disk",
+            ) from error
         return record_from_bytes(content, uid, str(path))
 
     def series(self, record: RunRecord) -> tuple[Series, ...]:
@@ -133,7 +154,7 @@ class Archive:
             lock = self.run_lock(run.uid)
             lock.acquire(wait=wait, what=f"run {run.key}")
             try:
-                self._let_vacuum_finish()
+                self.let_vacuum_finish()
                 return RunDraft(self, run, after, lock)
             except BaseException:
                 lock.release()
@@ -157,7 +178,8 @@ class Archive:
         """Held while blobs are removed: no draft begins meanwhile."""
         return FileLock(self.path / "locks" / "vacuum.lock")
 
-    def _let_vacuum_finish(self) -> None:
+    def let_vacuum_finish(self) -> None:
+        """Wait for a vacuum; call it when those that begin later can see who is writing."""
         if (self.path / "locks" / "vacuum.lock").exists():
             lock = self.vacuum_lock()
             lock.acquire(wait=600, what="the archive (vacuum)")
@@ -203,6 +225,12 @@ class Archive:
         for segment in record.segments:
             check_segment(self.path, segment)
 
+    def is_whole(self, record: RunRecord) -> bool:
+        """Whether all files of a run are there, as large as its commit states. Raises Corrupt."""
+        from runferry.archive.presence import is_whole
+
+        return is_whole(self, record)
+
     def sql(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with a view for each table: `runs`, `series`, `points`, …"""
         from runferry.archive.sql import connect
@@ -215,38 +243,3 @@ class Archive:
         if self._ledger is None:
             self._ledger = Ledger(self.path / LEDGER)
         return self._ledger
-
-
-def _found(path: Path) -> None:
-    # a creation that was cut short leaves a scratch file; one beside us may be done by now
-    scratch = f".{MANIFEST}."
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
-    if (path / MANIFEST).is_file():
-        return
-    if not all(name.startswith(scratch) for name in names):
-        raise NotFound(
-            "the folder holds something else than an archive",
-            where=str(path),
-            hint="name a new or empty folder",
-        )
-    with disk_errors(path):
-        make_folder(path)
-        manifest = {"format": FORMAT_NAME, "version": FORMAT_VERSION}
-        content = (json.dumps(manifest) + "\n").encode()
-        write_atomically(path / MANIFEST, content, scratch=new_attempt())
-
-
-def _check_manifest(manifest: Path) -> None:
-    try:
-        stated = json.loads(manifest.read_bytes())
-        name, version = stated["format"], stated["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt("the archive's manifest cannot be read", where=str(manifest)) from error
-    if name != FORMAT_NAME or not isinstance(version, int):
-        raise Corrupt(f"the manifest is that of {name!r}, no archive of ours", where=str(manifest))
-    if version > FORMAT_VERSION:
-        raise NewerFormat(
-            f"archive version {version}; this runferry knows {FORMAT_VERSION}",
-            where=str(manifest),
-            hint="pip install -U runferry",
-        )

@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any, NoReturn, Protocol, runtime_checkable
 
 import typer
+from typer.core import TyperGroup
 
 from runferry._version import VERSION
 
+
+@runtime_checkable
+class _CallError(Protocol):
+    """What click raises for a call it does not understand; typer has a copy of click in it."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+    def show(self) -> None: ...
+
+
+class _Group(TyperGroup):
+    """Ends as click does, and answers a wrong call that asked for JSON in JSON too."""
+
+    def main(self, args: Any = None, *rest: Any, **more: Any) -> NoReturn:
+        asked = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(args, *rest, **more | {"standalone_mode": False})
+        except typer.Abort:
+            sys.exit(1)
+        except Exception as error:
+            if not isinstance(error, _CallError):
+                raise
+            error.show()
+            if "--json" in asked:
+                _print_as_json(error)
+            sys.exit(error.exit_code)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _print_as_json(error: _CallError) -> None:
+    from runferry.cli import failure
+    from runferry.cli.streams import print_json
+    from runferry.errors import UsageError
+
+    print_json(failure.as_json(UsageError(error.format_message(), hint="runferry --help")))
+
+
 app = typer.Typer(
+    cls=_Group,
     name="runferry",
     help="Move machine-learning experiments between trackers without losing anything.",
     epilog="A place is name:where, or a path: wandb:./wandb, mlflow:sqlite:///runs.db, ./archive.",

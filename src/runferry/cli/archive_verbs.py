@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runferry.cli.app import app
 from runferry.cli.options import OptionalText, Session, verb
+from runferry.errors import ExitCode
+
+if TYPE_CHECKING:
+    from runferry.archive.store import DamagedRun
 
 Folder = Annotated[
     OptionalText, typer.Argument(metavar="[ARCHIVE]", help="An archive. [default: ./.runferry]")
@@ -15,7 +20,7 @@ Folder = Annotated[
 
 
 @verb(app, settings=["archive"])
-def compact(session: Session, folder: Folder = None) -> None:
+def compact(session: Session, folder: Folder = None) -> ExitCode:
     """Merge the many segments of grown runs into few."""
     from runferry.cli.grid import count
     from runferry.cli.places import own_archive
@@ -23,7 +28,8 @@ def compact(session: Session, folder: Folder = None) -> None:
     archive = own_archive(session, folder)
     merged = 0
     before = after = 0
-    for record in archive.records():
+    damaged: list[DamagedRun] = []
+    for record in archive.records(damaged):
         compacted = archive.compact(record)
         before += len(record.segments)
         after += len(compacted.segments)
@@ -34,6 +40,16 @@ def compact(session: Session, folder: Folder = None) -> None:
     else:
         runs = count(merged, "run")
         session.out.print(f"{runs} compacted: {count(before, 'segment')} became {after:,}")
+    return _complain_of(session, damaged)
+
+
+def _complain_of(session: Session, damaged: Iterable[DamagedRun]) -> ExitCode:
+    """Name the runs of an archive that cannot be read."""
+    code = ExitCode.DONE
+    for run in damaged:
+        session.complain(run.error.what, run.error.where, run.error.hint)
+        code = ExitCode.SOME_FAILED
+    return code
 
 
 @verb(app, settings=["archive"])
@@ -43,7 +59,7 @@ def vacuum(
     grace: Annotated[
         float, typer.Option("--grace", metavar="SECONDS", help="Leave what is younger.")
     ] = 3600.0,
-) -> None:
+) -> ExitCode:
     """Remove files of an archive that nothing refers to."""
     from runferry.cli.grid import count, size
     from runferry.cli.places import own_archive
@@ -55,6 +71,13 @@ def vacuum(
         session.print_json({"schema": 1, "archive": str(archive.path), **figures})
     else:
         session.out.print(f"{count(vacuumed.files, 'file')} removed, {size(vacuumed.size)} freed")
+    if vacuumed.busy:
+        session.note(f"blobs were left alone: {count(vacuumed.busy, 'run')} being written")
+    if not vacuumed.damaged:
+        return ExitCode.DONE
+    damaged: list[DamagedRun] = []
+    list(archive.records(damaged))
+    return _complain_of(session, damaged)
 
 
 @verb(app)
@@ -65,7 +88,7 @@ def sql(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Rows shown; --json has all.")
     ] = 1000,
-) -> None:
+) -> ExitCode:
     """Ask an archive in SQL."""
     from runferry.cli.asking import answered, print_answer_json, show_answer
     from runferry.cli.places import own_archive
@@ -75,3 +98,6 @@ def sql(
             print_answer_json(session, answer)
         else:
             show_answer(session, answer, limit)
+        for uid, what in answer.damaged:
+            session.complain(what, uid)
+        return ExitCode.SOME_FAILED if answer.damaged else ExitCode.DONE

@@ -6,15 +6,17 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from runferry.cli.failure import Interrupted, as_json
 from runferry.cli.grid import Column, count, show
 from runferry.cli.session import Session
-from runferry.errors import UsageError
+from runferry.errors import RunferryError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,54 +24,103 @@ if TYPE_CHECKING:
     from runferry.archive.store import Archive
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives: its columns, and its rows one at a time."""
+
+    schema: pa.Schema
+    rows: Iterator[tuple[Any, ...]]
+    damaged: tuple[tuple[str, str], ...]  # runs that it leaves out: uid, and why
+
+
 @contextmanager
-def answered(archive: Archive, query: str) -> Iterator[pa.RecordBatchReader]:
-    """The query's rows, batch by batch. Raises UsageError with the database's own words."""
-    import duckdb
+def answered(archive: Archive, query: str) -> Iterator[Answer]:
+    """The query's answer. Raises UsageError with the database's own words, also between rows."""
     import pyarrow as pa
 
     with archive.sql() as connection:
-        try:
+        with _query_errors(archive):
+            damaged = connection.execute("SELECT uid, error FROM damaged").fetchall()
             relation = connection.sql(query)
             if relation is None:
                 raise UsageError("this statement has no answer", hint="ask with SELECT or SHOW")
-            yield pa.RecordBatchReader.from_stream(relation)
-        except (duckdb.Error, pa.ArrowException) as error:  # the latter while rows are fetched
-            raise UsageError(
-                f"the query failed: {error}",
-                hint=f"runferry sql {archive.path} 'SHOW TABLES' lists what can be asked",
-            ) from error
+            answer = pa.RecordBatchReader.from_stream(relation)
+        yield Answer(answer.schema, _rows(archive, answer), tuple(damaged))
 
 
-def print_answer_json(session: Session, answer: pa.RecordBatchReader) -> None:
-    """One document, written row by row."""
+@contextmanager
+def _query_errors(archive: Archive) -> Iterator[None]:
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
+        # Before rows are fetched it is DuckDB's own error, between them whatever pyarrow makes of
+        # its text. Ctrl-C is heard by DuckDB, which says so as a RuntimeError (1.4, 1.5).
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise UsageError(
+            f"the query failed: {error}",
+            hint=f"runferry sql {archive.path} 'SHOW TABLES' lists what can be asked",
+        ) from error
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"the answer holds a value that cannot be shown: {error}",
+            hint="CAST it to VARCHAR in the query",
+        ) from error
+
+
+def _rows(archive: Archive, answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    while True:
+        with _query_errors(archive):
+            try:
+                batch = answer.read_next_batch()
+            except StopIteration:
+                return
+            columns = [column.to_pylist() for column in batch.columns]
+        yield from zip(*columns, strict=True)
+
+
+def print_answer_json(session: Session, answer: Answer) -> None:
+    """One document, written row by row; a failure between rows ends it with `error`."""
     from runferry.tables import to_json
 
     columns = [{"name": field.name, "type": str(field.type)} for field in answer.schema]
+    session.has_document = True
     sys.stdout.write(f'{{"schema": 1, "columns": {json.dumps(columns)}, "rows": [')
-    for number, row in enumerate(_rows(answer)):
-        values = json.dumps([to_json(_plain(value)) for value in row], allow_nan=False)
-        sys.stdout.write(f"{',' if number else ''}\n  {values}")
+    try:
+        for number, row in enumerate(answer.rows):
+            values = json.dumps([to_json(_plain(value)) for value in row], allow_nan=False)
+            sys.stdout.write(f"{',' if number else ''}\n  {values}")
+    except UsageError as error:
+        _end_with(error)
+        raise
+    except KeyboardInterrupt:
+        _end_with(Interrupted())
+        raise
     sys.stdout.write("\n]}\n")
 
 
-def show_answer(session: Session, answer: pa.RecordBatchReader, limit: int) -> None:
+def _end_with(error: RunferryError) -> None:
+    """The end of a document that began with rows."""
+    told = as_json(error)
+    rest = f'"exit_code": {told["exit_code"]}, "error": {json.dumps(told["error"])}'
+    sys.stdout.write(f"\n], {rest}}}\n")
+
+
+def show_answer(session: Session, answer: Answer, limit: int) -> None:
     """A table of the first rows; says how many more there are."""
     columns = [
         Column(field.name, "right" if _is_number(field.type) else "left", is_elastic=True)
         for field in answer.schema
     ]
-    rows = _rows(answer)
+    rows = answer.rows
     shown = [[_text(value) for value in row] for row in islice(rows, limit)]
     show(session.out, columns, shown, session.ellipsis, keep_empty=True)
     more = sum(1 for _ in rows)
     if more:
         session.note(f"{count(more, 'more row')} not shown; --json prints all")
-
-
-def _rows(answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
-    for batch in answer:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _is_number(kind: pa.DataType) -> bool:

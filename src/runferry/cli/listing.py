@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from runferry.cli.documents import run_json
 from runferry.cli.grid import Column, show
-from runferry.cli.places import read_options
+from runferry.cli.places import inventories, read_options
 from runferry.cli.session import Session
 from runferry.model import Run
 
 if TYPE_CHECKING:
     from runferry.ports import Location
+    from runferry.transfer.report import RunOutcome
 
 _NS_A_SECOND = 10**9
 
@@ -27,17 +28,18 @@ class Entry:
     points: int | None = None
 
 
-def entries(session: Session, location: Location) -> Iterator[Entry]:
-    """The selected runs of a place. Raises what opening it raises."""
+def entries(session: Session, location: Location, failures: list[RunOutcome]) -> Iterator[Entry]:
+    """The selected runs of a place; the damaged ones of an archive are `failures`.
+
+    Raises what opening the place raises.
+    """
     selection = session.selection
     if location.tracker == "archive":
         from runferry.archive.store import Archive
 
         archive = Archive.open(location.path)
-        for record in archive.records():
-            if selection.takes_run(record.run):
-                rows = archive.inventory(record).rows
-                yield Entry(record.run, len(archive.series(record)), rows.get("scalar", 0))
+        for inventory in inventories(archive, selection, failures):
+            yield Entry(inventory.run, len(inventory.series), inventory.rows.get("scalar", 0))
         return
     from runferry import registry
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,25 +11,33 @@ from runferry.cli.app import app
 from runferry.cli.options import Session, verb
 from runferry.errors import ExitCode
 
+if TYPE_CHECKING:
+    from runferry.transfer.report import RunOutcome
+
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
 
 
-@verb(app, settings=["timezone"], filters=True, metrics=False)
-def ls(session: Session, where: Where) -> None:
+@verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
+def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
     from runferry.cli.listing import entries, entry_json, show_entries
     from runferry.cli.places import located
 
     location = located(where)
-    listed = entries(session, location)
+    failures: list[RunOutcome] = []
+    listed = entries(session, location, failures)
     if session.is_json:
         runs = [entry_json(entry) for entry in listed]
-        session.print_json({"schema": 1, "where": str(location), "runs": runs})
+        document = {"schema": 1, "where": str(location), "runs": runs}
+        session.print_json({**document, "failed": [outcome.to_json() for outcome in failures]})
     else:
         show_entries(session, listed)
+    for outcome in failures:
+        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
-@verb(app, settings=["timezone", "workers"], filters=True)
+@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
 def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
@@ -37,6 +46,9 @@ def inspect(session: Session, where: Where) -> ExitCode:
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
+        first = next(found, None)
+        session.selection.check_found(bool(first or survey.failures), str(located(where)))
+        found = chain(() if first is None else (first,), found)
         if session.is_json:
             document = {"schema": 1, "where": str(located(where))}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}

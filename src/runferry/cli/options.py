@@ -64,6 +64,10 @@ DATES: dict[str, Any] = {
     "until": typer.Option("--until", metavar="DATE", help="Only runs begun before then."),
 }
 
+DELETED = Annotated[
+    bool, typer.Option("--include-deleted", help="Also runs that the source calls deleted.")
+]
+
 Verb = Callable[..., ExitCode | None]
 
 
@@ -74,12 +78,15 @@ def verb(
     settings: Sequence[str] = (),
     filters: bool = False,
     metrics: bool = True,
+    reads: bool = False,
     panel: str | None = None,
 ) -> Callable[[Verb], Verb]:
     """Registers a function of (session, its own arguments) with the shared options added."""
 
     def register(function: Verb) -> Verb:
         shared = _shared(("log_file", "color", *settings), filters, metrics)
+        if reads:
+            shared = [_option("include_deleted", DELETED, False), *shared]
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         names = {parameter.name for parameter in own}
 
@@ -98,25 +105,26 @@ def verb(
     return register
 
 
-def _shared(settings: Sequence[str], filters: bool, metrics: bool) -> list[inspect.Parameter]:
-    def parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:
-        return inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-        )
+def _option(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
 
+
+def _shared(settings: Sequence[str], filters: bool, metrics: bool) -> list[inspect.Parameter]:
     shared = []
     if filters:
         for name, option in FILTERS.items():
             if metrics or name != "metric":
-                shared.append(parameter(name, Annotated[list[str], option], []))
+                shared.append(_option(name, Annotated[list[str], option], []))
         for name, option in DATES.items():
-            shared.append(parameter(name, Annotated[OptionalText, option], None))
+            shared.append(_option(name, Annotated[OptionalText, option], None))
     for name, option in SETTINGS.items():
         if name in settings:
-            shared.append(parameter(name, Annotated[OptionalText, option], None))
+            shared.append(_option(name, Annotated[OptionalText, option], None))
     for name, (annotation, default) in COMMON.items():
-        shared.append(parameter(name, annotation, default))
+        shared.append(_option(name, annotation, default))
     return shared
 
 
-__all__ = ["FATES", "Session", "verb"]
+__all__ = ["DELETED", "FATES", "Session", "verb"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
+from runferry.errors import ArchiveError
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -37,7 +38,8 @@ def read_options(session: Session) -> ReadOptions:
     """What a reader is told."""
     from runferry.ports import ReadOptions
 
-    return ReadOptions(timezone=session.settings.timezone)
+    is_wanted = bool(session.filters.get("include_deleted"))
+    return ReadOptions(timezone=session.settings.timezone, include_deleted=is_wanted)
 
 
 def own_archive(session: Session, path: str | None) -> Archive:
@@ -73,13 +75,28 @@ class Survey:
     """An archive that holds the selected runs of a place, and may hold others."""
 
     archive: Archive
-    failures: tuple[RunOutcome, ...] = ()
+    failures: list[RunOutcome] = field(default_factory=list)
 
     def inventories(self, selection: Selection) -> Iterator[Inventory]:
-        """What is known of each selected run, one at a time."""
-        for record in self.archive.records():
-            if selection.takes_run(record.run):
-                yield self.archive.inventory(record)
+        """What is known of each selected run, one at a time; damaged ones join the failures."""
+        return inventories(self.archive, selection, self.failures)
+
+
+def inventories(
+    archive: Archive, selection: Selection, failures: list[RunOutcome]
+) -> Iterator[Inventory]:
+    """What an archive knows of each selected run, one at a time; damaged ones are failures."""
+    from runferry.transfer.report import RunOutcome
+
+    for header in filter(selection.takes_run, archive.headers()):
+        try:
+            record = archive.record(header.uid)
+            inventory = None if record is None else archive.inventory(record)
+        except ArchiveError as error:
+            failures.append(RunOutcome.failure(header, error))
+            continue
+        if inventory is not None:
+            yield inventory
 
 
 @contextmanager
@@ -107,4 +124,4 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
             )
         if report.is_interrupted:
             raise KeyboardInterrupt
-        yield Survey(archive, report.failures)
+        yield Survey(archive, list(report.failures))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from runferry.cli import failure
-from runferry.cli.streams import console, printable, spells
+from runferry.cli.streams import console, print_json, printable, spells
 from runferry.errors import BadSetting, ExitCode, RunferryError
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class Session:
     is_json: bool = False
     verbosity: int = 0
     filters: Mapping[str, Any] = field(default_factory=dict)
+    has_document: bool = False
+    """A JSON document is on stdout, or begun: no other may follow."""
 
     @property
     def settings(self) -> Settings:
@@ -102,10 +103,9 @@ class Session:
         return spells(sys.stdout, text)
 
     def print_json(self, document: object) -> None:
-        """One JSON document on stdout, in ASCII where the stream has no more."""
-        is_ascii = not self.can_spell("\u2026\U0001f6a2")
-        text = json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, indent=2)
-        sys.stdout.write(f"{text}\n")
+        """The one JSON document of this call."""
+        self.has_document = True
+        print_json(document)
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless -q."""
@@ -142,20 +142,32 @@ def session(given: Mapping[str, Any]) -> Iterator[Session]:
     from runferry import settings
     from runferry.cli.logs import logging_to
 
+    is_json = bool(given["json"])
     try:
         flags = {name: given[name] for name in given if name in settings.PARSERS}
         resolved = settings.resolve(flags)
         settings.install(resolved.settings)
         verbosity = -1 if given["quiet"] else int(given["verbose"])
         with logging_to(resolved.settings.log_file, verbosity):
-            opened = Session(resolved, bool(given["json"]), verbosity, given)
-            try:
+            opened = Session(resolved, is_json, verbosity, given)
+            with _told(opened):
                 yield opened
-            except RunferryError as error:
-                failure.tell(error)
-                if opened.is_json:
-                    opened.print_json(failure.as_json(error))
-                raise typer.Exit(int(error.exit_code)) from None
     except BadSetting as error:  # of the settings themselves: before there is a log or a session
-        failure.tell(error)
-        raise typer.Exit(int(error.exit_code)) from None
+        raise _ended(error, is_json) from None
+
+
+@contextmanager
+def _told(opened: Session) -> Iterator[None]:
+    try:
+        yield
+    except RunferryError as error:
+        raise _ended(error, opened.is_json and not opened.has_document) from None
+    except KeyboardInterrupt:
+        raise _ended(failure.Interrupted(), opened.is_json and not opened.has_document) from None
+
+
+def _ended(error: RunferryError, is_json: bool) -> typer.Exit:
+    failure.tell(error)
+    if is_json:
+        print_json(failure.as_json(error))
+    return typer.Exit(int(error.exit_code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -47,6 +48,13 @@ def console(stream: TextIO, color: Color) -> Console:
         highlight=False,
         markup=False,
     )
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout, in ASCII where the stream has no more."""
+    is_ascii = not spells(sys.stdout, "\u2026\U0001f6a2")
+    text = json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
 def printable(text: str) -> str:

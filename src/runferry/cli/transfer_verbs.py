@@ -19,7 +19,7 @@ Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs a
 _MOVING = ("workers", "allow", "timezone")
 
 
-@verb(app, settings=["archive", *_MOVING], filters=True)
+@verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
 def convert(
     session: Session,
     source: Source,
@@ -56,7 +56,7 @@ def convert(
     return session.conclude(report, show_conversion)
 
 
-@verb(app, settings=["archive", *_MOVING], filters=True)
+@verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
 def pull(
     session: Session,
     source: Source,
@@ -128,7 +128,7 @@ def push(
     return session.conclude(report, show_plan if dry_run else show_report)
 
 
-@verb(app, settings=_MOVING, filters=True)
+@verb(app, settings=_MOVING, filters=True, reads=True)
 def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
     """Foretell, run by run, what a destination cannot hold."""
     from dataclasses import replace
@@ -151,7 +151,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
     return session.conclude(report, show_plan)
 
 
-@verb(app, settings=_MOVING, filters=True)
+@verb(app, settings=_MOVING, filters=True, reads=True)
 def verify(
     session: Session,
     original: Annotated[str, typer.Argument(metavar="A", help="The original.")],

@@ -261,14 +261,28 @@ class _TableComparison:
         yield from self._grouped("absent", f"SELECT sid, {table.kind}, {code} FROM left_a l")
 
     def _reordered(self) -> Iterator[Difference]:
-        """Pairs that stand elsewhere in the source's order, or are grouped otherwise."""
-        if self._count("pairs WHERE a_seq <> b_seq"):
-            yield from self._grouped(
-                "changed",
-                "SELECT 0, 'row', 'source-order' FROM (SELECT"
-                " dense_rank() OVER (ORDER BY a_seq) AS ra,"
-                " dense_rank() OVER (ORDER BY b_seq) AS rb FROM pairs) WHERE ra <> rb",
-            )
+        """Pairs that stand elsewhere in the source's order, or are grouped otherwise.
+
+        Copies that are equal in all but their place stand for each other, whoever was their pair.
+        """
+        if not self._count("pairs WHERE a_seq <> b_seq"):
+            return
+        cells = ("sid", "step", "frac", "t", *self._table.values, *self._table.aspects)
+        equal = f"dense_rank() OVER (ORDER BY {', '.join(f'b_{cell}' for cell in cells)})"
+        self._sql.execute(
+            f"CREATE OR REPLACE TABLE places AS SELECT *, {equal} AS twins FROM pairs"
+        )
+        ranked = [
+            f"(SELECT twins, {side}_seq, row_number() OVER (PARTITION BY twins ORDER BY {side}_seq)"
+            f" AS place FROM places) {side}"
+            for side in "ab"
+        ]
+        yield from self._grouped(
+            "changed",
+            "SELECT 0, 'row', 'source-order' FROM (SELECT"
+            " dense_rank() OVER (ORDER BY a_seq) AS ra, dense_rank() OVER (ORDER BY b_seq) AS rb"
+            f" FROM {' JOIN '.join(ranked)} USING (twins, place)) WHERE ra <> rb",
+        )
 
     def _grouped(self, way: Way, query: str) -> Iterator[Difference]:
         rows = self._sql.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,9 @@ def convert(
     observer: Observer | None = None,
     stop: StopToken | None = None,
 ) -> ConvertReport:
-    """Move every selected run; what is there already stays put.
+    """Move every selected run of the source; what is there already stays put.
 
+    Other runs of the archive, pulled from elsewhere, are none of its business.
     A dry run pulls into the archive too, since only rows tell what would be lost; the next run
     finds them there. `archive` may be the source itself, or the destination: then that phase has
     nothing to do. Runs that the ledger knows as verified are not compared again.
@@ -59,6 +60,10 @@ def convert(
     observer, stop = observer or Silent(), stop or StopToken()
     road = _Road(source, destination, archive, options, observer, stop)
     pulled = road.pulled()
+    if not is_at(source, archive):
+        uids = frozenset(outcome.uid for outcome in pulled.outcomes)
+        selection = replace(options.selection, uids=uids)
+        road = replace(road, options=replace(options, selection=selection))
     pushed = road.planned() if options.dry_run else road.pushed()
     verified = road.verified() if road.is_to_verify(pushed) else None
     discarded = road.discard() if options.discards and verified is not None else 0

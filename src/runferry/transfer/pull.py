@@ -92,11 +92,13 @@ def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYT
     needed = _size_below(source.path) - _size_below(folder)
     free = shutil.disk_usage(_existing(folder)).free
     if free < max(needed, 0) + reserve_bytes:
+        from runferry.archive.durable import elsewhere
+
         raise NoSpace(
             f"{free / 1e9:.1f} GB are free; the source may need {max(needed, 0) / 1e9:.1f} GB, "
             f"and {reserve_bytes / 1e9:.1f} GB are to stay free",
             where=str(folder),
-            hint="choose another disk with --archive PATH",
+            hint=f"free some space, or {elsewhere(folder)}",
         )
 
 
@@ -181,6 +183,8 @@ class _Pull:
         chunks = incoming.of(reader.read(run, after=cursor))
         news = News(record, cursor.series)
         restated = news.skip(chunks)
+        if key == run.key and not self.archive.is_whole(record):  # what is lost is read again
+            return self._in_full(reader, run, "replaced")
         if not news.found:
             return self._outcome(record, "unchanged", incoming)
         with self.archive.draft(replace(run, key=key), after=record) as draft:

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions, Writer
@@ -112,10 +113,14 @@ def plan_all(
     observer.phase("plan", len(headers))
     outcomes = []
     for header in headers:
-        record = archive.record(header.uid)
-        if record is None or stop.is_set:
+        try:
+            record = archive.record(header.uid)
+            if record is None or stop.is_set:
+                continue
+            inventory = chosen(archive.inventory(record), selection)
+        except ArchiveError as error:
+            outcomes.append(RunOutcome.failure(header, error))
             continue
-        inventory = chosen(archive.inventory(record), selection)
         planned = plan(inventory, limits)
         outcome = RunOutcome.of(
             header,
@@ -137,8 +142,8 @@ def plan_all(
 
 
 def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
-    """The headers of the runs that the user chose."""
-    return (record.run for record in selected_records(archive, selection))
+    """The headers of the runs that the user chose; stand-ins for those that are damaged."""
+    return filter(selection.takes_run, archive.headers())
 
 
 def selected_records(archive: Archive, selection: Selection) -> Iterator[RunRecord]:

@@ -44,6 +44,7 @@ class RunOutcome:
     possible: tuple[Loss, ...] = ()  # statistics cannot tell; each count is an upper bound
     error: str | None = None
     hint: str | None = None
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, run: Run, status: Status, **rest: Any) -> RunOutcome:
@@ -58,7 +59,9 @@ class RunOutcome:
             text, hint = f"{error.what}{where}", error.hint or None
         else:
             text, hint = f"{type(error).__name__}: {error}", None
-        return cls.of(run, "failed", error=without_credentials(text), hint=hint)
+        error.__cause__ = error.__context__ = None  # frames hold batches, and runs may be many
+        cause = error.with_traceback(None)
+        return cls.of(run, "failed", error=without_credentials(text), hint=hint, cause=cause)
 
     def to_json(self) -> dict[str, Any]:
         """As in the documented schema."""

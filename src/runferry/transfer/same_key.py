@@ -9,16 +9,15 @@ its `…~2` is looked up here like any other key, so a later pull of either find
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runferry import chunks
+from runferry.archive.working_folder import working_folder
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey, same_value
@@ -79,10 +78,9 @@ class Aside:
         self.run = run
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix=".aside-", dir=self._archive.path, ignore_cleanup_errors=True
-        )
-        self.archive = type(self._archive).open(Path(self._folder.name, "archive"), create=True)
+        self._folder = working_folder(self._archive.path)
+        folder = self._folder.__enter__()
+        self.archive = type(self._archive).open(folder / "archive", create=True)
         return self
 
     def __exit__(
@@ -91,7 +89,7 @@ class Aside:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._folder.cleanup()
+        self._folder.__exit__(kind, error, trace)
 
     def fill(self, source: Iterable[Chunk]) -> None:
         """Put all of the run."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 from runferry.errors import UsageError
-from runferry.model import Inventory, Run
+from runferry.model import Inventory, Run, Uid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,11 +30,13 @@ class Selection:
     since: datetime | None = None  # aware; included
     until: datetime | None = None  # aware; excluded
     metrics: tuple[str, ...] = ()
+    uids: frozenset[Uid] | None = None  # exact, and not of the user: what a conversion pulled
 
     def takes_run(self, run: Run) -> bool:
         """Whether a run's header matches."""
         return (
-            _any(self.projects, (run.project or run.key.scope,))
+            (self.uids is None or run.uid in self.uids)
+            and _any(self.projects, (run.project or run.key.scope,))
             and _any(self.run_ids, (run.key.run_id, run.uid))
             and _any(self.tags, (*run.tags, *run.labels))
             and self._takes_date(run)

@@ -21,7 +21,7 @@ from runferry.archive.ledger import Delivery, Stage
 from runferry.chunks import Chunk
 from runferry.errors import Conflict, PlanChanged, RunMissing, ServiceError
 from runferry.model import Uid
-from runferry.ports import Progress, RemoteId, Writer
+from runferry.ports import Progress, RemoteId, ReportingWriter, Writer
 from runferry.transfer.claims import Claim
 from runferry.transfer.destination import Listing
 from runferry.transfer.incoming import weight
@@ -106,6 +106,8 @@ class Sending:
         except RunMissing:  # somebody removed it meanwhile: the next push begins anew
             self._forget()
             raise
+        if isinstance(self._writer, ReportingWriter):
+            self._losses += self._writer.losses(start.remote)
         self._put(start, "sealed", sent)
         return self._outcome(start, rows, size_bytes)
 

@@ -55,10 +55,12 @@ def run_of(tree: Tree) -> Run:
     return Run(**kept)
 
 
-def attribute_tree(attribute: Attribute) -> Tree:
-    """One attribute, with the name it has as a param."""
+def attribute_tree(attribute: Attribute, frozen: str | None = None) -> Tree:
+    """One attribute, with the name it has as a param, and the older value that MLflow kept."""
     tree = _plain(attribute, {"path"})
     tree["path"] = list(attribute.path)
+    if frozen is not None:
+        tree["frozen"] = frozen
     return tree
 
 
@@ -66,6 +68,11 @@ def attribute_of(tree: Tree) -> Attribute:
     """The inverse of `attribute_tree`."""
     kept = cast("_Fields", tree)
     return Attribute(tuple(kept["path"]), kept["role"], kept["value"], kept.get("name"))
+
+
+def frozen_of(tree: Tree) -> str | None:
+    """The older value that MLflow kept of an attribute, where it did."""
+    return cast("str | None", cast("_Fields", tree).get("frozen"))
 
 
 def series_tree(series: Series) -> Tree:

@@ -14,6 +14,13 @@ IMAGES: Final = "images"
 TABLES: Final = "tables"
 ARTIFACTS: Final = "artifacts"
 
+_LONG: Final = "long"
+_RESERVED: Final = re.compile(
+    rf"(?i)(?:{BUNDLE}|{ARTIFACTS}|{_LONG})(?:/.*)?"
+    rf"|{IMAGES}/.*\+step\+.*"
+    rf"|(?:{MEDIA}|{TABLES})/[^/]+/-?\d+--?\d+-\d+-[0-9a-f]+(?:~\d+)?(?:\.[^/]*)?"
+)
+"""Where we put other things than files; names of the data that merely resemble them stay."""
 _UNSAFE: Final = re.compile(r"[^\w .\-()+,@~]|[\ud800-\udfff]")
 _DEVICE: Final = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)")
 _MAX_PART: Final = 180  # bytes; NAME_MAX is 255 on Linux, and uploads add a suffix while writing
@@ -27,11 +34,11 @@ def safe_path(path: str) -> str:
     cannot hold and what a URL would decode is written as `=` and its UTF-8 bytes in hex.
     """
     parts = [_safe_part(part) for part in path.split("/")]
-    if parts[0].casefold() == BUNDLE:
-        parts[0] = f"={ord(parts[0][0]):02X}{parts[0][1:]}"
     joined = "/".join(parts)
     if len(joined.encode()) > _MAX_PATH:
-        return f"long/{_mark(path)}{posixpath.splitext(parts[-1])[1][:20]}"
+        return f"{_LONG}/{_mark(path)}{posixpath.splitext(parts[-1])[1][:20]}"
+    if _RESERVED.fullmatch(joined):
+        return _escaped(joined[0]) + joined[1:]
     return joined
 
 

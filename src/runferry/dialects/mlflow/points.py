@@ -21,6 +21,8 @@ from runferry.tables import KEY, POINTS, TIME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+AT_ONCE: Final = 1 << 22
+"""Fingerprints held for each side of a comparison; more rows take more passes."""
 LARGEST: Final = 1.7976931348623157e308
 SYSTEM_PREFIX: Final = "system/"
 """MLflow's UI shows metrics of this folder as system metrics."""
@@ -76,6 +78,22 @@ class NativePoints:
         codes = self.codes[order]
         is_last = np.append(codes[1:] != codes[:-1], True) if len(codes) else np.zeros(0, bool)
         return self.take(order[is_last])
+
+
+class Passes:
+    """Rows that are compared by their fingerprints, so many at once that memory stays flat."""
+
+    def __init__(self, rows: int) -> None:
+        self.count = max(1, -(-rows // AT_ONCE))
+
+    def of(self, hashes: NDArray[np.uint64], number: int) -> NDArray[np.uint64]:
+        """Those that fall to a pass."""
+        return hashes if self.count == 1 else hashes[self.has(hashes, number)]
+
+    def has(self, hashes: NDArray[np.uint64], number: int) -> NDArray[np.bool_]:
+        """Whether each falls to a pass."""
+        mine: NDArray[np.bool_] = hashes % np.uint64(self.count) == np.uint64(number)
+        return mine
 
 
 def sorted_hashes(batches: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:

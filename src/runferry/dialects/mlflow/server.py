@@ -12,9 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from runferry import http, settings
-from runferry.dialects.mlflow.artifacts import Entry, free_path
 from runferry.errors import Declined, RunMissing
-from runferry.model import Blob
 
 API: Final = "/api/2.0/mlflow"
 PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
@@ -31,7 +29,8 @@ class Server:
         """A server by its URL, with credentials where MLflow's own client looks for them.
 
         `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`; or in the URL. A
-        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`.
+        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`. Not honoured is
+        `MLFLOW_TRACKING_INSECURE_TLS`: tokens are never sent to a server that nobody vouches for.
         """
         parts = urlsplit(url)
         base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
@@ -127,94 +126,3 @@ class _Rewound(io.RawIOBase):
         block = self._source.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)
-
-
-class ServedFolder:
-    """A run's artifacts, listed and fetched through its server, and stored through the proxy."""
-
-    def __init__(self, server: Server, run_id: str, artifact_uri: str) -> None:
-        self._server = server
-        self._run_id = run_id
-        self._files: set[str] | None = None
-        self._folders: set[str] = set()
-        self._proxied = urlsplit(artifact_uri).path.strip("/").removeprefix(PROXY.strip("/"))
-
-    def walk(self, below: str = "") -> Iterator[Entry]:
-        """Folder by folder."""
-        token = ""
-        while True:
-            try:
-                answer = self._listed(below, {"page_token": token} if token else {})
-            except RunMissing:
-                return
-            for item in sorted(answer.get("files", []), key=lambda f: str(f["path"])):
-                if item.get("is_dir"):
-                    yield from self.walk(item["path"])
-                else:
-                    size = item.get("file_size")
-                    yield Entry(item["path"], None if size is None else int(size))
-            token = answer.get("next_page_token", "")
-            if not token:
-                return
-
-    def _listed(self, below: str, params: dict[str, str | int]) -> dict[str, Any]:
-        params |= {"run_id": self._run_id} | ({"path": below} if below else {})
-        return self._server.get("/artifacts/list", params)
-
-    def blob(self, entry: Entry) -> Blob:
-        """Fetched when asked for."""
-        params = {"run_id": self._run_id, "path": entry.path}
-        return Blob(entry.size, open=lambda: self._server.opened("/get-artifact", params))
-
-    def put(self, path: str, source: BinaryIO) -> str:
-        """One PUT, where neither a file nor a folder is in the way."""
-        if self._files is None:
-            self._files = set()
-            for entry in self.walk():
-                self._note(entry.path)
-        path = free_path(path, self._files.__contains__, self._folders.__contains__)
-        self.replace(path, source)
-        self._note(path)
-        return path
-
-    def _note(self, path: str) -> None:
-        if self._files is not None:
-            self._files.add(path)
-        self._folders.update(path[:at] for at, letter in enumerate(path) if letter == "/")
-
-    def replace(self, path: str, source: BinaryIO) -> None:
-        """Uploads always replace."""
-        self._server.upload(f"{self._proxied.strip('/')}/{path}", source)
-
-    def twin(self, path: str, copy: str, source: BinaryIO) -> None:
-        """Uploaded twice."""
-        self.replace(copy, source)
-
-    def settle(self) -> None:
-        """An upload that returned is there."""
-
-    def remove(self, path: str) -> None:
-        """One DELETE."""
-        self._server.remove(f"{self._proxied.strip('/')}/{path}")
-
-    def remove_all(self) -> None:
-        """One DELETE."""
-        self._server.remove(self._proxied.strip("/"))
-
-
-class ServedModelFolder(ServedFolder):
-    """A logged model's artifacts; listed and fetched through end points of their own."""
-
-    def __init__(self, server: Server, model_id: str) -> None:
-        super().__init__(server, "", "")
-        self._model_id = model_id
-
-    def _listed(self, below: str, params: dict[str, str | int]) -> dict[str, Any]:
-        params |= {"artifact_directory_path": below} if below else {}
-        return self._server.get(f"/logged-models/{self._model_id}/artifacts/directories", params)
-
-    def blob(self, entry: Entry) -> Blob:
-        """Fetched when asked for."""
-        path = f"/ajax-api/2.0/mlflow/logged-models/{self._model_id}/artifacts/files"
-        params = {"artifact_file_path": entry.path}
-        return Blob(entry.size, open=lambda: self._server.opened(path, params))

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from runferry.errors import Locked, MissingExtra, Refused, RunferryError, RunMissing, Unreachable
+from runferry.errors import (
+    Locked,
+    MissingExtra,
+    Refused,
+    RunferryError,
+    RunMissing,
+    Unreachable,
+    UsageError,
+)
 from runferry.redact import without_credentials
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+
+_PACKAGES: Final = {
+    "MySQLdb": "mysqlclient",
+    "azure": "azure-storage-blob",
+    "google": "google-cloud-storage",
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+}
+"""What to install for a module of another name."""
+
+
+class MissingDriver(MissingExtra):
+    """A database's or a cloud's own package is not installed."""
+
+    def __init__(self, module: str, package: str) -> None:
+        UsageError.__init__(
+            self,
+            f"{module}, which MLflow needs for this place, is not installed",
+            hint=f"pip install '{package}'",
+        )
 
 
 def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
@@ -33,7 +62,7 @@ def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
     except MlflowException as error:
         raise refused_as(error, where) from error
     except ModuleNotFoundError as error:
-        raise MissingExtra(str(error.name), "mlflow") from error
+        raise missing_driver(error) from error
     except OperationalError as error:
         raise Unreachable(
             "the database does not answer", where=where, hint="check its address and credentials"
@@ -42,6 +71,12 @@ def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
         raise Refused(
             f"not a database that MLflow opens ({type(error).__name__})", where=where
         ) from error
+
+
+def missing_driver(error: ModuleNotFoundError) -> MissingDriver:
+    """A package that the vendor's code wants for this place, and that no extra of ours brings."""
+    module = str(error.name).partition(".")[0]
+    return MissingDriver(module, _PACKAGES.get(module, module))
 
 
 def refused_as(error: MlflowException, where: str = "") -> RunferryError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pyarrow as pa
@@ -14,11 +14,13 @@ from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
     copies_of,
+    count_rows,
     found_blob,
     read_batches,
     read_tree,
     seals_of,
 )
+from runferry.dialects.mlflow.points import Passes
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Blob, KeyPath, Run, Series, Tree
 from runferry.ports import BATCH_ROWS
@@ -26,6 +28,14 @@ from runferry.tables import dumps
 
 _DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 """What decoding a cut, flipped or foreign file raises; all of it means: this part says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentAttribute:
+    """An attribute that was pushed; `frozen` is what MLflow kept in its place, if it did."""
+
+    attribute: Attribute
+    frozen: str | None = None
 
 
 class BundledParts:
@@ -94,8 +104,19 @@ class BundledParts:
         found: dict[str, Tree] = {}
         for item in self.items(kind):
             tree = cast("dict[str, Tree]", item)
-            found[dumps([tree.get(field) for field in fields])] = item
+            identity = dumps([tree.get(field) for field in fields])
+            if identity in found:
+                self._claim(found[identity])
+            found[identity] = item
         yield from found.values()
+
+    def _claim(self, item: Tree) -> None:
+        """What an earlier sending of the same thing left in the folder is nobody else's."""
+        tree = cast("dict[str, Tree]", item)
+        for holder in (tree, *cast("list[dict[str, Tree]]", tree.get("entries") or [])):
+            kept = cast("dict[str, Tree]", holder.get("blob") or {})
+            if kept.get("path"):
+                self.claimed.add(cast("str", kept["path"]))
 
     def batches(self, kind: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The Parquet parts of a kind; the same batches on every call."""
@@ -107,6 +128,19 @@ class BundledParts:
                 continue
             yield from batches
 
+    def rows(self, kind: str) -> int:
+        """No fewer than the Parquet parts of a kind have; counted where that could be many."""
+        parts = list(self._of(kind))
+        most, total = len(parts) * BATCH_ROWS, 0
+        if Passes(most).count == 1:
+            return most
+        for part in parts:
+            try:
+                total += count_rows(self._folder.blob(part.entry))
+            except _DAMAGE:
+                self._damage(part.entry.path)
+        return total
+
     def header(self) -> Run | None:
         """The last header that was sent."""
         last = None
@@ -114,12 +148,13 @@ class BundledParts:
             last = tree
         return None if last is None else codec.run_of(last)
 
-    def attributes(self) -> list[Attribute]:
+    def attributes(self) -> list[SentAttribute]:
         """The attributes, a later one of the same role and path in place of an earlier one."""
-        found: dict[tuple[str, KeyPath], Attribute] = {}
+        found: dict[tuple[str, KeyPath], SentAttribute] = {}
         for tree in self.items("attributes"):
             attribute = codec.attribute_of(tree)
-            found[attribute.role, attribute.path] = attribute
+            sent = SentAttribute(attribute, codec.frozen_of(tree))
+            found[attribute.role, attribute.path] = sent
         return list(found.values())
 
     def series(self) -> dict[str, Series]:

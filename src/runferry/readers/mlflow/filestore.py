@@ -15,8 +15,10 @@ import numpy as np
 import yaml
 
 from runferry.chunks import Artifact, Document
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, LocalFolder, local_path
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.local_folder import LocalFolder
+from runferry.dialects.mlflow.located import local_path
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss

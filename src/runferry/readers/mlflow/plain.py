@@ -11,14 +11,10 @@ import numpy as np
 
 from runferry.chunks import Attributes, Chunk, File, Header, Lost, Media, Points, SeriesFacts
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry, NoFolder
-from runferry.dialects.mlflow.facts import (
-    TABLES_TAG,
-    NativeRun,
-    as_run,
-    params,
-    system_attributes,
-)
+from runferry.dialects.mlflow.attributes import params, system_attributes
+from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import LARGEST, NativePoints, as_points, path_and_stream
+from runferry.dialects.mlflow.tags import TABLES_TAG
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, KeyPath, MediaItem, MediaType, Series, SeriesKeys
 from runferry.readers.mlflow.store import Store

@@ -10,7 +10,8 @@ from runferry.chunks import Checkpoint, Chunk
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.bundle import all_parts
-from runferry.dialects.mlflow.facts import TRACKER, as_run
+from runferry.dialects.mlflow.header import as_run
+from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
 from runferry.ports import Location, ReadOptions
@@ -96,7 +97,7 @@ def _store_at(where: Location) -> Store:
     if schema.is_sqlite(uri):
         return SqliteStore(schema.database_path(uri))
     if uri.startswith("file:"):
-        from runferry.dialects.mlflow.artifacts import local_path
+        from runferry.dialects.mlflow.located import local_path
 
         path = local_path(uri)
         if path is not None and path.exists():

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from runferry.dialects.mlflow.facts import (
-    IMAGES_TAG,
-    TABLES_TAG,
-    NativeRun,
+from runferry.dialects.mlflow.attributes import (
     is_tag,
-    label_tag,
     param_name,
     spelled,
     spelled_tag,
     system_attributes,
 )
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG, label_tag
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Run
+from runferry.readers.mlflow.bundled import SentAttribute
 
 
 def refined_attributes(
-    native: NativeRun, bundled: Iterable[Attribute], losses: LossLedger
+    native: NativeRun, bundled: Iterable[SentAttribute], losses: LossLedger
 ) -> tuple[Attribute, ...]:
     """The run's attributes as they are in MLflow now."""
     found: list[Attribute] = []
@@ -29,22 +28,23 @@ def refined_attributes(
     tags = {a.path[0]: a for a in system_attributes(native)}
     tags.pop(IMAGES_TAG, None)  # ours, not the run's
     tags.pop(TABLES_TAG, None)
-    for sent in bundled:
+    for one in bundled:
+        sent, forms = one.attribute, {one.frozen}
         attribute = replace(sent, name=None)
         if sent.role == "config":
             now = params.pop(param_name(sent), None)
-            form = spelled(sent.value)
+            forms.add(spelled(sent.value))
         elif is_tag(sent):
             stated = tags.pop(sent.path[0], None)
             now = None if stated is None else str(stated.value)
-            form = spelled_tag(sent)
+            forms.add(spelled_tag(sent))
         else:
             found.append(attribute)  # the bundle is its only home
             continue
         if now is None:
             losses.add(_removed(".".join(sent.path), "a param or tag was removed from MLflow"))
         else:
-            found.append(attribute if now == form else replace(attribute, value=now))
+            found.append(attribute if now in forms else replace(attribute, value=now))
     found += [Attribute((key,), "config", value) for key, value in params.items()]
     found += tags.values()
     return tuple(found)

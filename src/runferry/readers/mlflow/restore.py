@@ -30,7 +30,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import Entry
-from runferry.dialects.mlflow.facts import NativeRun, as_run, restored
+from runferry.dialects.mlflow.header import NativeRun, as_run, restored
 from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
 from runferry.losses import Fate, Loss
@@ -81,7 +81,7 @@ def restored_chunks(
 
 def _attributes(native: NativeRun, parts: BundledParts) -> tuple[Attribute, ...]:
     if native.is_in_transit:
-        return tuple(replace(attribute, name=None) for attribute in parts.attributes())
+        return tuple(replace(one.attribute, name=None) for one in parts.attributes())
     return refined_attributes(native, parts.attributes(), parts.losses)
 
 
@@ -118,9 +118,8 @@ def _points(
         for batch in parts.batches("points", POINTS):
             yield as_native(batch, names)
 
-    counterparts = Counterparts(
-        lambda: store.metrics(native.run_id), projected, store.rows(native.run_id)
-    )
+    expected = max(store.rows(native.run_id), parts.rows("points"))
+    counterparts = Counterparts(lambda: store.metrics(native.run_id), projected, expected)
     for index, batch in enumerate(parts.batches("points", POINTS)):
         rows.seq = max(rows.seq, pc.max(batch.column("seq")).as_py() + 1)
         held = counterparts.held(index, batch.num_rows)

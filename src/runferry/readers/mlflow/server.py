@@ -9,9 +9,10 @@ import numpy as np
 
 from runferry.chunks import Artifact, Document
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.server import ServedFolder, ServedModelFolder, Server
+from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
+from runferry.dialects.mlflow.server import Server
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree

@@ -11,14 +11,10 @@ import numpy as np
 
 from runferry.chunks import Artifact, Document
 from runferry.dialects.mlflow import schema
-from runferry.dialects.mlflow.artifacts import (
-    ArtifactFolder,
-    LocalFolder,
-    NoFolder,
-    folder_at,
-    local_path,
-)
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.local_folder import LocalFolder
+from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import Damaged, NotFound, UnknownVersion
 from runferry.losses import Loss

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runferry.chunks import Artifact, Document
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
 from runferry.model import ArtifactEntry, Tree
 
@@ -34,7 +34,7 @@ class Store(Protocol):
         ...
 
     def rows(self, run_id: str) -> int:
-        """About how many rows `metrics` will give; 0 where counting would cost as much."""
+        """About how many rows `metrics` will give; 0 where counting would cost as much as that."""
         ...
 
     def losses(self) -> Iterator[Loss]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runferry.chunks import Artifact, Document
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, folder_at
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.errors import NotFound

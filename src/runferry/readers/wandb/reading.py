@@ -104,7 +104,8 @@ class RunReading:
             for damage in batch.damage:
                 found.append(damage)
                 if repr(damage) not in segment.reported:
-                    yield chunks.Lost(surroundings.damage(database, *damage))
+                    is_over = self._is_over(head)
+                    yield chunks.Lost(surroundings.damage(database, *damage, is_over=is_over))
             if batch.console is not None:
                 self._position.has["console"] = True
         segment.reported = [repr(damage) for damage in found if damage[0] >= scanner.offset]
@@ -118,6 +119,10 @@ class RunReading:
         if rows.last_step is not None:
             last = self._position.last_step
             self._position.last_step = max(rows.last_step, rows.last_step if last is None else last)
+
+    def _is_over(self, head: Head) -> bool:
+        """Whether nobody writes to this file any more: its run ended, or went on in another."""
+        return head is not self._group.heads[-1] or bool(self._facts.state.get("exited"))
 
     def _rebased(self, head: Head, first: int) -> int:
         """What is added to the steps of a resumed file: offline clients begin each at step 0.

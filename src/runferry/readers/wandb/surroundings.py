@@ -25,11 +25,17 @@ _OURS = {"control", "_info", "uuid"}  # of the client's own traffic, in every re
 _MENDED = {"bad-utf8", "lone-surrogate"}  # the value was kept, nearly as it was
 
 
-def damage(database: Path, offset: int, length: int, reason: str) -> Loss:
-    """What could not be read, by its place; a value that was mended is not gone."""
+def damage(database: Path, offset: int, length: int, reason: str, *, is_over: bool = False) -> Loss:
+    """What could not be read, by its place; a value that was mended is not gone.
+
+    The record at the end of a file may still be being written, unless the file `is_over`.
+    """
     where = f"{database.name}@{offset}"
     if reason in _MENDED:
         return Loss("bad-text", Fate.ROUNDED, where, 1, f"{reason}: U+FFFD stands in its place")
+    if reason == "cut-tail" and is_over:
+        detail = "the file ends inside a record, though its run had ended or went on elsewhere"
+        return Loss("cut-tail", Fate.DROPPED, where, length, detail)
     if reason == "cut-tail":
         detail = "the file ends inside a record: it was cut, or is still being written"
         return Loss("cut-tail", Fate.KEPT, where, length, detail)

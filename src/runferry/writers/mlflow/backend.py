@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.facts import NativeRun
+from runferry.dialects.mlflow.header import NativeRun
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
@@ -22,8 +22,18 @@ class Batch:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+def frozen_among(held: Mapping[str, str], params: Mapping[str, str]) -> dict[str, str]:
+    """What a run holds of these params, where that is another value."""
+    return {name: held[name] for name in params if held.get(name, params[name]) != params[name]}
+
+
 class Backend(Protocol):
-    """One place. All give equal tables for equal calls; every call is durable when it returns."""
+    """One place. All give equal tables for equal calls, but for params that changed (`frozen`).
+
+    What a call wrote into the tables would survive a loss of power once it returns, as far as the
+    database was set up so. Artifacts survive this process at once, and a loss of power from the
+    folder's `settle` on.
+    """
 
     def find(self, tag: str, value: str) -> Sequence[str]:
         """The active runs whose tag has this value."""
@@ -44,8 +54,15 @@ class Backend(Protocol):
         """The run with its tags; raises RunMissing."""
         ...
 
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of these params that have another value there and keep it; that value by name.
+
+        MLflow's own interface never changes a param. Plain SQL does, so there are none.
+        """
+        ...
+
     def log(self, run_id: str, batch: Batch) -> None:
-        """Rows, params and tags; harmless when repeated."""
+        """Rows, params that are not frozen, and tags; harmless when repeated."""
         ...
 
     def forget(self, run_id: str, batch: Batch) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
+from runferry.dialects.mlflow.local_folder import force
 from runferry.dialects.mlflow.vendor import open_store
-from runferry.errors import Refused
+from runferry.errors import MissingExtra, Refused
+
+_PATIENCE_SECONDS: Final = 300
 
 
 def create_database(path: Path) -> None:
@@ -20,10 +25,13 @@ def create_database(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".runferry-", dir=path.parent) as folder:
             draft = Path(folder, "mlflow.db")
-            if not _migrated_apart(draft, _artifact_root(path)):
-                draft.unlink(missing_ok=True)
+            if sys.executable and not getattr(sys, "frozen", False):
+                _migrate_apart(draft, _artifact_root(path))
+            else:
                 migrate(draft, _artifact_root(path))
+            force(draft)
             _publish(draft, path)
+            force(path.parent)
     except OSError as error:
         raise Refused(
             f"the database cannot be made ({error.strerror})",
@@ -44,22 +52,36 @@ migrate(Path(sys.argv[1]), sys.argv[2])
 """
 
 
-def _migrated_apart(draft: Path, artifact_root: str) -> bool:
-    """Whether a process of its own could do it: the vendor's code holds 150 MB that we need not.
-
-    Where it could not (no interpreter to call, no mlflow), doing it here tells why.
-    """
-    if not sys.executable or getattr(sys, "frozen", False):
-        return False
+def _migrate_apart(draft: Path, artifact_root: str) -> None:
+    """In a process of its own: the vendor's code holds 150 MB that we need not."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise MissingExtra("mlflow", "mlflow")
     command = [sys.executable, "-c", _APART, str(draft.absolute()), artifact_root]
-    done = subprocess.run(
-        command,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return done.returncode == 0
+    where = str(draft.parent.parent)
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_PATIENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Refused(
+            f"MLflow's migrations did not end within {_PATIENCE_SECONDS} s",
+            where=where,
+            hint="name a database on a faster disk",
+        ) from error
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = lines[-1][:300] if lines else f"exit code {done.returncode}"
+        raise Refused(
+            f"MLflow's own migrations failed: {said}",
+            where=where,
+            hint="try the installed mlflow by itself: mlflow db upgrade sqlite:///new.db",
+        )
 
 
 def _artifact_root(path: Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from runferry.dialects.mlflow.facts import KEY_CHARACTER, MAX_KEY, MAX_PARAM
 from runferry.dialects.mlflow.points import SYSTEM_PREFIX
+from runferry.dialects.mlflow.tags import KEY_CHARACTER, MAX_KEY, MAX_PARAM, UPWARD
 from runferry.losses import Fate
 from runferry.ports import KeyRule, Limits
 
@@ -18,11 +18,15 @@ _METRIC: Final = KeyRule(
     max_length=MAX_KEY - len(SYSTEM_PREFIX),
     allowed=KEY_CHARACTER,
     forbidden=("//",),
-    reserved_prefixes=(SYSTEM_PREFIX,),  # where MLflow shows system metrics
+    reserved_prefixes=(SYSTEM_PREFIX, UPWARD),  # the first is where MLflow shows system metrics
     must_be_path=True,
 )
 _PARAM: Final = KeyRule(
-    max_length=MAX_KEY, allowed=KEY_CHARACTER, forbidden=("//",), must_be_path=True
+    max_length=MAX_KEY,
+    allowed=KEY_CHARACTER,
+    forbidden=("//",),
+    reserved_prefixes=(UPWARD,),
+    must_be_path=True,
 )
 
 LIMITS: Final = Limits(

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at, local_path
-from runferry.dialects.mlflow.facts import SEALED, SEALED_TAG, UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.server import ServedFolder, Server
+from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Refused, RunMissing
-from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.backend import Batch, frozen_among
 
 _METRICS: Final = 1_000
 _PAIRS: Final = 100
@@ -25,21 +28,22 @@ class ServerBackend:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._experiments: list[str] = []
-        self._refresh()
-
-    def _refresh(self) -> None:
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
-        found = self._server.pages("/experiments/search", body, "experiments")
-        self._experiments = [str(e["experiment_id"]) for e in found]
+        found = server.pages("/experiments/search", body, "experiments")
+        self._experiments = {str(e["experiment_id"]): None for e in found}  # an ordered set
 
     def find(self, tag: str, value: str) -> Sequence[str]:
-        """Among all active experiments; those of other processes too."""
-        self._refresh()
-        found: list[str] = []
-        for start in range(0, len(self._experiments), 500):
-            found += self._marked(self._experiments[start : start + 500], tag, value)
-        return found
+        """Among the experiments that were active when this began, and those of our own runs.
+
+        `create` looks into its experiment again, so one that another process made is not missed.
+        """
+        found = self._searched(tag, value)
+        return [str(run["info"]["run_id"]) for run in found]
+
+    def _searched(self, tag: str, value: str) -> Iterator[dict[str, Any]]:
+        experiments = list(self._experiments)
+        for start in range(0, len(experiments), 500):
+            yield from self._search(experiments[start : start + 500], tag, value)
 
     def _marked(self, experiments: Sequence[str], tag: str, value: str) -> list[str]:
         return [str(run["info"]["run_id"]) for run in self._search(experiments, tag, value)]
@@ -54,14 +58,12 @@ class ServerBackend:
         return list(self._server.pages("/runs/search", body, "runs"))
 
     def present(self) -> Mapping[str, str]:
-        """One search among all active experiments."""
-        self._refresh()
+        """One search among the same experiments; each run comes with its tags."""
         found: dict[str, str] = {}
-        for start in range(0, len(self._experiments), 500):
-            for run in self._search(self._experiments[start : start + 500], SEALED_TAG, SEALED):
-                for tag in run.get("data", {}).get("tags", []):
-                    if tag["key"] == UID_TAG:
-                        found.setdefault(str(tag["value"]), str(run["info"]["run_id"]))
+        for run in self._searched(SEALED_TAG, SEALED):
+            for tag in run.get("data", {}).get("tags", []):
+                if tag["key"] == UID_TAG:
+                    found.setdefault(str(tag["value"]), str(run["info"]["run_id"]))
         return found
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
@@ -100,6 +102,7 @@ class ServerBackend:
                 where=self._server.where,
                 hint=f"mlflow experiments restore --experiment-id {number}",
             )
+        self._experiments[number] = None
         return number, str(experiment["artifact_location"])
 
     def _check_folder(self, uri: str) -> None:
@@ -111,7 +114,7 @@ class ServerBackend:
             )
 
     def run(self, run_id: str) -> NativeRun:
-        """The run with its tags."""
+        """The run with its tags and params."""
         run = self._server.get("/runs/get", {"run_id": run_id})["run"]
         info = run["info"]
         return NativeRun(
@@ -122,8 +125,13 @@ class ServerBackend:
             info.get("status", "RUNNING"),
             lifecycle=info.get("lifecycle_stage", "active"),
             artifact_uri=info.get("artifact_uri"),
-            tags={t["key"]: t.get("value", "") for t in run.get("data", {}).get("tags", [])},
+            tags=_mapping(run.get("data", {}).get("tags", [])),
+            params=_mapping(run.get("data", {}).get("params", [])),
         )
+
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Asked beforehand: the server refuses the whole batch that would change a param."""
+        return frozen_among(self.run(run_id).params, params) if params else {}
 
     def log(self, run_id: str, batch: Batch) -> None:
         """`log-batch` in the sizes that it takes."""
@@ -176,6 +184,10 @@ class ServerBackend:
 
 def _pairs(pairs: Mapping[str, str]) -> list[dict[str, object]]:
     return [{"key": key, "value": value} for key, value in pairs.items()]
+
+
+def _mapping(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {pair["key"]: pair.get("value", "") for pair in pairs}
 
 
 def _metrics(points: NativePoints) -> Iterator[dict[str, object]]:

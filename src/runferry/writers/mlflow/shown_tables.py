@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from runferry.dialects.mlflow.facts import MAX_TAG
+from runferry.dialects.mlflow.tags import MAX_TAG
 from runferry.model import Blob
 
 _MAX_BYTES: Final = 32 << 20  # what is larger is kept, but no browser would show it

@@ -14,15 +14,18 @@ from itertools import repeat
 from pathlib import Path
 
 from runferry.dialects.mlflow import schema
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import SEALED, SEALED_TAG, UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import above, below, folder_at
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
 _ROWS = 100
-_METRICS = "INSERT OR IGNORE INTO metrics (run_uuid, key, value, timestamp, step, is_nan) VALUES "
+_METRICS = "INSERT INTO metrics (run_uuid, key, value, timestamp, step, is_nan) VALUES "
+_UNLESS_THERE = " ON CONFLICT DO NOTHING"  # a null or a broken CHECK is an error all the same
 # SqlAlchemyStore._update_latest_metrics_if_necessary: strictly greater replaces
 _LATEST = """
 INSERT INTO latest_metrics (key, value, timestamp, run_uuid, step, is_nan)
@@ -113,7 +116,7 @@ class SqliteBackend:
                 return begun[0]  # another process was first
             number, location = self._experiment(native.experiment)
             run_id = next(filter(self._is_free, wished_ids), None) or uuid.uuid4().hex
-            uri = f"{location.rstrip('/')}/{run_id}/artifacts"
+            uri = below(location, run_id, "artifacts")
             if isinstance(folder_at(uri), NoFolder):
                 raise Refused(
                     "the experiment's artifacts are kept by a tracking server",
@@ -156,7 +159,7 @@ class SqliteBackend:
         ).lastrowid
         if number is None:
             raise AssertionError("an INSERT has a row id")
-        location = f"{self._artifact_root()}/{number}"
+        location = below(self._artifact_root(), str(number))
         self._connection.execute(
             "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
             (location, number),
@@ -168,8 +171,9 @@ class SqliteBackend:
         row = self._connection.execute(
             "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
         ).fetchone()
-        if row and row[0] and row[0].endswith("/0"):
-            return str(row[0][:-2])
+        root = None if row is None or not row[0] else above(row[0], "0")
+        if root is not None:
+            return root
         return (self._path.absolute().parent / "mlruns").as_posix()
 
     def run(self, run_id: str) -> NativeRun:
@@ -186,12 +190,17 @@ class SqliteBackend:
         return NativeRun(run_id, experiment, name, None, status, lifecycle=lifecycle,
                          artifact_uri=uri, tags=dict(tags))  # fmt: skip
 
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """None: a later value takes the place of an earlier one."""
+        return {}
+
     def log(self, run_id: str, batch: Batch) -> None:
         """One transaction."""
         with self._transaction() as connection:
             if batch.points is not None:
                 for rows, bound in _statements(batch.points, run_id):
-                    connection.executemany(_METRICS + ", ".join(rows), bound)
+                    statement = _METRICS + ", ".join(rows) + _UNLESS_THERE
+                    connection.executemany(statement, bound)
                 connection.executemany(_LATEST, _rows(batch.points.latest(), run_id))
             connection.executemany(_PARAM, ((k, v, run_id) for k, v in batch.params.items()))
             self._put_tags(run_id, batch.tags)

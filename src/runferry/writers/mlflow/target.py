@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,6 +22,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
+from runferry.dialects.mlflow.attributes import is_tag
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -28,7 +30,6 @@ from runferry.dialects.mlflow.bundle import (
     copies_of,
     kept_blob,
     part_path,
-    read_batches,
     read_tree,
     seal_path,
     seal_tree,
@@ -36,16 +37,19 @@ from runferry.dialects.mlflow.bundle import (
     stored_paths,
     tree_bytes,
 )
-from runferry.dialects.mlflow.facts import IMAGES_TAG, TABLES_TAG, is_tag, param_name, spelled
-from runferry.dialects.mlflow.facts import as_native as as_native_run
+from runferry.dialects.mlflow.header import as_native as as_native_run
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
-from runferry.dialects.mlflow.points import as_native, contains, native_key, sorted_hashes
+from runferry.dialects.mlflow.points import (
+    as_native,
+    native_key,
+)
+from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
 from runferry.model import Blob, MediaItem, Series, Tree
-from runferry.ports import BATCH_ROWS
-from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS, conform
+from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
 from runferry.writers.mlflow.shown_tables import split_form, tables_tag
+from runferry.writers.mlflow.superseded import superseded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -181,20 +185,7 @@ class Target:
 
     def superseded(self) -> Iterator[Batch]:
         """Rows and params of earlier sendings that this one no longer has."""
-        earlier, current = self._earlier(), self._current()
-        if not earlier:
-            return
-        if any(part.kind == "points" for part in earlier):
-            kept = sorted_hashes(points.fingerprints() for points in self._points_in(current))
-            for points in self._points_in(earlier):
-                stale = ~contains(kept, points.fingerprints())
-                if stale.any():
-                    yield Batch(points=points.take(stale))
-        params = self._params_in(earlier)
-        for name in self._params_in(current):
-            params.pop(name, None)
-        if params:
-            yield Batch(params=params)
+        return superseded(self._folder, self._earlier(), self._current(), self.native_points)
 
     def superseded_tags(self, now: Collection[str]) -> Iterator[str]:
         """Tags that earlier headers and attributes made, and this sending does not."""
@@ -210,16 +201,6 @@ class Target:
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
         attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
         return (attribute.path[0] for attribute in attributes if is_tag(attribute))
-
-    def _points_in(self, parts: Sequence[Part]) -> Iterator[NativePoints]:
-        for part in parts:
-            if part.kind == "points":
-                for batch in read_batches(self._folder.blob(part.entry), POINTS, BATCH_ROWS):
-                    yield self.native_points(batch)
-
-    def _params_in(self, parts: Sequence[Part]) -> dict[str, str]:
-        attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
-        return {param_name(a): spelled(a.value) for a in attributes if a.role == "config"}
 
     # --- series and points ------------------------------------------------------------------------
 
@@ -259,7 +240,7 @@ class Target:
                 if any(item.media_type == "image" for item in items):
                     tags = {IMAGES_TAG: "True"}
             case File(path, role, blob):
-                kept = self._keep(blob, safe_path(path))
+                kept = self._file(path, blob)
                 self.put_tree("file", number, [{"path": path, "role": role, "blob": kept}])
             case Artifact():
                 self.put_tree("artifact", number, [self._artifact(number, chunk)])
@@ -280,6 +261,34 @@ class Target:
             return kept_blob(blob, None)
         with blob.open() as source:
             return kept_blob(blob, self._folder.put(wished, source))
+
+    def _file(self, path: str, blob: Blob) -> dict[str, Tree]:
+        """A file that was sent before, with other content, is replaced; anybody else's stays."""
+        wished = safe_path(path)
+        kept = self._keep(blob, wished)
+        place = kept["path"]
+        if place in (None, wished) or blob.open is None:
+            return kept
+        places = self._file_places()
+        users = Counter(places.values())
+        earlier = places.get(path)
+        if earlier not in (None, place) and users[earlier] == 1 and not users[str(place)]:
+            with blob.open() as source:
+                self._folder.replace(str(earlier), source)
+            self._folder.remove(str(place))
+            kept["path"] = earlier
+        return kept
+
+    def _file_places(self) -> dict[str, str]:
+        """Where the files stand that were sent so far; only asked when one is in the way."""
+        places: dict[str, str] = {}
+        for part in sorted(self._parts.values(), key=lambda part: part.order):
+            if part.kind == "file":
+                blob = self._folder.blob(part.entry)
+                for tree in cast("list[dict[str, Tree]]", read_tree(blob)):
+                    place = cast("dict[str, Tree]", tree["blob"])["path"]
+                    places |= {cast("str", tree["path"]): str(place)} if place else {}
+        return places
 
     def _media(self, number: int, item: MediaItem) -> Tree:
         kept = self._keep(item.blob, media_path(number, item))

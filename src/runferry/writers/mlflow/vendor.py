@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder, folder_at
-from runferry.dialects.mlflow.facts import SEALED, SEALED_TAG, UID_TAG, NativeRun
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
-from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.backend import Batch, frozen_among
 
 _METRICS: Final = 1_000  # mlflow.utils.validation.MAX_METRICS_PER_BATCH
 _PAIRS: Final = 100
@@ -96,12 +98,16 @@ class VendorBackend:
         return str(found.experiment_id)
 
     def run(self, run_id: str) -> NativeRun:
-        """The run with its tags."""
+        """The run with its tags and params."""
         with self._ours():
             run = self._store.get_run(run_id)
         return NativeRun(run_id, "", run.info.run_name, run.info.user_id, run.info.status,
                          lifecycle=run.info.lifecycle_stage, artifact_uri=run.info.artifact_uri,
-                         tags=dict(run.data.tags))  # fmt: skip
+                         tags=dict(run.data.tags), params=dict(run.data.params))  # fmt: skip
+
+    def frozen(self, run_id: str, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Asked beforehand: the store refuses the whole batch that would change a param."""
+        return frozen_among(self.run(run_id).params, params) if params else {}
 
     def log(self, run_id: str, batch: Batch) -> None:
         """`log_batch` in the sizes that it takes."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects.mlflow import codec
-from runferry.dialects.mlflow.facts import (
+from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
+from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
+from runferry.dialects.mlflow.tags import (
     CLAIM_TAG,
     PARENT_TAG,
     PARENT_UID_TAG,
@@ -16,16 +18,10 @@ from runferry.dialects.mlflow.facts import (
     TRACKER,
     UID_TAG,
     UNSEALED,
-    NativeRun,
-    as_native,
-    is_tag,
-    param_name,
-    parent_uid,
-    spelled,
-    spelled_tag,
 )
 from runferry.errors import Refused, RunMissing
-from runferry.model import Run, Uid
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.tables import POINTS, conform
 from runferry.writers.mlflow.backend import Backend, Batch
@@ -34,7 +30,7 @@ from runferry.writers.mlflow.opened import backend_at
 from runferry.writers.mlflow.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class MlflowWriter:
@@ -46,6 +42,7 @@ class MlflowWriter:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._targets: dict[RemoteId, Target] = {}
+        self._frozen: dict[RemoteId, dict[str, Loss]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -100,7 +97,10 @@ class MlflowWriter:
         return native
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
-        """MLflow's own rows first, then the part of the bundle: where that is, they are."""
+        """MLflow's own rows first, then the part of the bundle: where that is, they are.
+
+        Both survive this process; `seal` makes sure that the parts survive a loss of power.
+        """
         if remote not in self._targets:
             self._unseal(remote)
         target = self._target(remote)
@@ -111,16 +111,9 @@ class MlflowWriter:
                 self._backend.log(remote, Batch(points=target.native_points(exact)))
                 target.put_batch("points", number, exact)
             case Attributes(items):
-                self._backend.log(
-                    remote,
-                    Batch(
-                        params={
-                            param_name(a): spelled(a.value) for a in items if a.role == "config"
-                        },
-                        tags={a.path[0]: spelled_tag(a) for a in items if is_tag(a)},
-                    ),
-                )
-                target.put_tree("attributes", number, [codec.attribute_tree(a) for a in items])
+                logged = self._log_attributes(remote, items)
+                trees = [codec.attribute_tree(a, frozen) for a, frozen in logged]
+                target.put_tree("attributes", number, trees)
             case SeriesFacts(items):
                 target.declare(number, items)
             case Header(run):
@@ -132,6 +125,25 @@ class MlflowWriter:
                 tags = target.put_other(number, chunk)
                 if tags:
                     self._backend.log(remote, Batch(tags=tags))
+
+    def _log_attributes(
+        self, remote: RemoteId, items: Sequence[Attribute]
+    ) -> Iterator[tuple[Attribute, str | None]]:
+        """Params and tags; with each attribute the older value that its param keeps, if it does."""
+        configs = {param_name(a): a for a in items if a.role == "config"}
+        params = {name: spelled(a.value) for name, a in configs.items()}
+        kept = self._backend.frozen(remote, params)
+        changed = {name: value for name, value in params.items() if name not in kept}
+        tags = {a.path[0]: spelled_tag(a) for a in items if is_tag(a)}
+        self._backend.log(remote, Batch(params=changed, tags=tags))
+        met = self._frozen.setdefault(remote, {})
+        met |= {name: _immutable(configs[name]) for name in kept}
+        for a in items:
+            yield a, kept.get(param_name(a)) if a.role == "config" else None
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """The params whose value changed after they were first pushed, where MLflow keeps it."""
+        return tuple(self._frozen.pop(remote, {}).values())
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The list of parts, away with what it replaces, then status, end time and mark at once."""
@@ -164,9 +176,8 @@ class MlflowWriter:
                 where=remote,
                 hint=f"mlflow runs delete --run-id {remote}",
             )
-        folder = self._backend.folder(remote)
+        self._backend.folder(remote).remove_all()  # first: a run that is gone names no folder
         self._backend.delete(remote)
-        folder.remove_all()
         self._targets.pop(remote, None)
 
     def close(self) -> None:
@@ -183,3 +194,12 @@ class MlflowWriter:
         """Whoever looks from here on sees a run that is on its way."""
         if self._run(remote).tags.get(SEALED_TAG) == SEALED:
             self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
+
+
+def _immutable(attribute: Attribute) -> Loss:
+    return Loss(
+        "param-immutable",
+        Fate.REENCODED,
+        ".".join(attribute.path),
+        detail="MLflow never changes a param: it shows the first value, the last is kept beside it",
+    )

@@ -1,46 +1,30 @@
-"""A run's header and attributes as MLflow spells them, and back.
-
-Facts from MLflow 3.17.2: `mlflow.utils.validation`, `mlflow.utils.mlflow_tags`.
-"""
+"""A run's header as MLflow spells it, and back."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Final
 
-from runferry.model import Attribute, Run, RunKey, RunState, Tree, Uid
-from runferry.tables import to_json
-
-TRACKER: Final = "mlflow"
-
-UID_TAG: Final = "runferry.uid"
-PARENT_UID_TAG: Final = "runferry.parent_uid"
-SEALED_TAG: Final = "runferry.sealed"
-"""`SEALED` by the last step of a push, `UNSEALED` by the first one of growth; else half sent."""
-SEALED: Final = "1"
-UNSEALED: Final = "0"
-CLAIM_TAG: Final = "runferry.sending"
-"""Who is sending the run, while it is half sent."""
-
-NAME_TAG: Final = "mlflow.runName"
-USER_TAG: Final = "mlflow.user"
-NOTE_TAG: Final = "mlflow.note.content"
-PARENT_TAG: Final = "mlflow.parentRunId"
-TABLES_TAG: Final = "mlflow.loggedArtifacts"
-IMAGES_TAG: Final = "mlflow.loggedImages"
-
-MAX_KEY: Final = 250
-MAX_PARAM: Final = 6_000
-MAX_TAG: Final = 8_000
-MAX_NAME: Final = 250
-MAX_EXPERIMENT: Final = 500
-KEY_CHARACTER: Final = r"[/\w.\- :]"
+from runferry.dialects.mlflow.tags import (
+    MAX_EXPERIMENT,
+    MAX_NAME,
+    MAX_TAG,
+    NAME_TAG,
+    NOTE_TAG,
+    PARENT_TAG,
+    PARENT_UID_TAG,
+    SEALED,
+    SEALED_TAG,
+    TRACKER,
+    UID_TAG,
+    USER_TAG,
+    label_tag,
+    short_hash,
+    storable,
+)
+from runferry.model import Run, RunKey, RunState, Uid
 
 _STATUS: Final[dict[RunState, str]] = {
     "running": "RUNNING",
@@ -102,7 +86,7 @@ def experiment_name(run: Run) -> str:
     name = storable(run.project or "Default")
     if len(name) <= MAX_EXPERIMENT:
         return name
-    return f"{name[: MAX_EXPERIMENT - 17]}~{_hash(name)}"
+    return f"{name[: MAX_EXPERIMENT - 17]}~{short_hash(name)}"
 
 
 def as_native(run: Run, uid: Uid) -> NativeRun:
@@ -141,25 +125,6 @@ def parent_uid(run: Run) -> Uid | None:
     if run.parent is None:
         return None
     return RunKey(run.key.tracker, run.key.scope, run.parent).uid
-
-
-def label_tag(label: str) -> str:
-    """The tag that holds a label: itself where MLflow takes it, else an injective rewriting."""
-    if is_key(label) and not label.startswith(("mlflow.", "runferry.")):
-        return label
-    # a trailing hash of the whole label keeps what was rewritten or cut apart
-    mark = _hash(label)
-    readable = re.sub(r"[^\w.\- ]", "_", label)[: MAX_KEY - len(mark) - 16]
-    return f"runferry.label.{readable}.{mark}"
-
-
-def is_key(name: str) -> bool:
-    """Whether MLflow takes this name for a metric, param or tag."""
-    return (
-        len(name) <= MAX_KEY
-        and re.fullmatch(KEY_CHARACTER + "+", name) is not None
-        and not any(part in ("", ".", "..") for part in name.split("/"))
-    )
 
 
 def as_run(native: NativeRun) -> Run:
@@ -235,72 +200,6 @@ def _labels(native: NativeRun, bundled: Run) -> dict[str, str]:
         if tag not in ours and not tag.startswith(("mlflow.", "runferry.")):
             labels[tag] = value
     return labels
-
-
-# --- attributes -----------------------------------------------------------------------------------
-
-_READ_TAGS: Final = {NAME_TAG, USER_TAG, NOTE_TAG, PARENT_TAG}
-_WRITTEN_TAGS: Final = {*_READ_TAGS, IMAGES_TAG, TABLES_TAG}
-
-
-def is_tag(attribute: Attribute) -> bool:
-    """Whether the attribute came from one of MLflow's own tags, and goes back into it."""
-    return (
-        attribute.role in ("environment", "other")
-        and len(attribute.path) == 1
-        and attribute.path[0].startswith("mlflow.")
-        and attribute.path[0] not in _WRITTEN_TAGS
-        and is_key(attribute.path[0])
-        and isinstance(attribute.value, str)
-    )
-
-
-def param_name(attribute: Attribute) -> str:
-    """The param that holds this attribute."""
-    return attribute.name if attribute.name is not None else ".".join(attribute.path)
-
-
-def spelled(value: Tree) -> str:
-    """A value as `mlflow.log_param` would spell it, cut to what MLflow holds."""
-    if isinstance(value, str):
-        text = value
-    elif isinstance(value, bytes):
-        text = base64.b64encode(value).decode("ascii")
-    elif isinstance(value, datetime):
-        text = value.isoformat()
-    elif isinstance(value, (list, dict)):
-        text = json.dumps(to_json(value), ensure_ascii=False)
-    else:
-        text = str(value)
-    return storable(text)[:MAX_PARAM]
-
-
-def spelled_tag(attribute: Attribute) -> str:
-    """The value of one of MLflow's own tags."""
-    return storable(str(attribute.value))[:MAX_TAG]
-
-
-def storable(text: str) -> str:
-    """The text without what no database takes: lone surrogates and NUL become U+FFFD."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
-
-
-def system_attributes(native: NativeRun) -> tuple[Attribute, ...]:
-    """MLflow's own tags that the header has no place for: where the code came from, and so on."""
-    return tuple(
-        Attribute((tag,), "environment" if tag.startswith("mlflow.source.") else "other", value)
-        for tag, value in sorted(native.tags.items())
-        if tag.startswith("mlflow.") and tag not in _READ_TAGS
-    )
-
-
-def params(native: NativeRun) -> tuple[Attribute, ...]:
-    """A run's params: one-element paths, always strings."""
-    return tuple(Attribute((key,), "config", value) for key, value in native.params.items())
-
-
-def _hash(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _milliseconds(time_ns: int | None) -> int | None:
