@@ -124,7 +124,7 @@ def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(
         pull_all(str(source.path), str(pulled))
         shutil.copytree(pulled, tmp_path / name)
         if name == "young":
-            push_all(str(pulled), harbour.where)
+            assert sail(push_all, pulled, harbour.where) is not None
             begun = shutil.copytree(harbour.folder, tmp_path / "begun")
 
     def begin(name: str) -> None:
