@@ -14,7 +14,7 @@ from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb.folders import holds_runs, places
 from runferry.readers.wandb.heads import Head, head_of
 from runferry.readers.wandb.identity import Group, grouped
-from runferry.readers.wandb.reading import RunReading, refusal
+from runferry.readers.wandb.reading import RunReading
 
 
 class WandbFilesReader:
@@ -47,9 +47,9 @@ class WandbFilesReader:
         return reader
 
     def runs(self) -> Iterator[Run]:
-        """Headers from the start of each run's records, in the order of their folders."""
+        """Headers from both ends of each run's records, in the order of their folders."""
         for group in self._found.groups().values():
-            yield group.heads[0].facts.run(group.key)
+            yield group.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks; see `runferry.ports.Reader`."""
@@ -99,7 +99,7 @@ def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:
 def _check(head: Head, path: Path) -> None:
     """A file that was asked for by name must be one."""
     if head.failure is not None:
-        raise refusal(head)
+        raise head.failure
     if (
         head.unusable is None
         or head.place.files is not None
