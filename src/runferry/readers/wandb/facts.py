@@ -105,7 +105,7 @@ class Facts:
         """A time; one that cannot be understood is a loss."""
         found = time_ns_of(value)
         if found is None and value not in (None, "", {}):
-            detail = f"no time, or none of the years 1677 to 2262: {str(value):.80}"
+            detail = f"no time, or none of the years 1677 to 2262: {value!s:.80}"
             self.losses.append(Loss("bad-time", Fate.DROPPED, name, 1, detail))
         return found
 
