@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from wandb.proto import wandb_internal_pb2 as pb
 from wandb_runs import (
     config_record,
+    environment_record,
     exit_record,
     folder_with,
     framed,
@@ -68,11 +69,7 @@ def definition(name: str, axis: str) -> pb.Record:
 
 
 def environment(host: str) -> pb.Record:
-    record = pb.Record()
-    record.environment.host = host
-    record.environment.started_at.seconds = 1_600_000_000
-    record.environment.started_at.nanos = 123_456_789
-    return record
+    return environment_record(1_600_000_000, 123_456_789, host=host)
 
 
 def one_of_many() -> st.SearchStrategy[pb.Record]:
