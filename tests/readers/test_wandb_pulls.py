@@ -31,10 +31,13 @@ from runferry.archive.store import Archive
 from runferry.chunks import Chunk
 from runferry.losses import Fate
 from runferry.model import Cursor, Series
-from runferry.ports import Location
+from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb import reading
 from runferry.testing.content import Content
+from runferry.testing.reference import ReferenceReader, ReferenceWriter
 from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+from runferry.transfer.verify import verify_archive
 
 Records = Sequence[pb.Record | bytes]
 
@@ -165,6 +168,39 @@ def test_what_a_later_pull_finds_removed_is_gone_from_the_archive(tmp_path: Path
     (record,) = grown.records()
     told = {item.path: item.value for item in record.attributes if item.role != "environment"}
     assert told == {("opt",): "adam", ("x", "y"): 2}
+
+
+@pytest.mark.parametrize(
+    ("tracker", "place"),
+    [("mlflow", "sqlite:///{}/m.db"), ("archive", "{}/a"), ("reference", "{}/r")],
+)
+def test_what_is_removed_is_gone_from_destinations(
+    tmp_path: Path, tracker: str, place: str
+) -> None:
+    first: Records = [
+        run_record("r1", project="p"),
+        config_record(lr=0.1, opt={"name": "sgd"}),
+        history_record(0, a=1),
+    ]
+    later: Records = [item_record("config", [(["opt"], "adam")], [["lr"]]), history_record(1, a=2)]
+    folder = folder_with(tmp_path / "source", first)
+    there = Location(tracker, place.format(tmp_path))
+    for records in (first, [*first, *later]):
+        (folder / "run-r1.wandb").write_bytes(framed(records))
+        archive = pulled(tmp_path / "source", tmp_path / "archive")
+        report = push(archive, there, open_writer=writer_of(there))
+        assert not report.failures, report.failures
+        assert verify_archive(archive, there, open_reader=reader_of(there)).is_clean
+
+
+def writer_of(there: Location) -> Any:
+    return (lambda: ReferenceWriter.open(there)) if there.tracker == "reference" else None
+
+
+def reader_of(there: Location) -> Any:
+    if there.tracker != "reference":
+        return None
+    return lambda: ReferenceReader.open(there, ReadOptions())
 
 
 # --- through the archive --------------------------------------------------------------------------
