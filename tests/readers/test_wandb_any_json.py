@@ -87,6 +87,7 @@ def test_any_metadata_and_summary_are_read(
     SUMMARY,
 )
 @example(2**40, 5, float("nan"), 0, {"_runtime": float("nan")})
+@example(0, 0, 0.0, 0, {"_runtime": 10**400})
 def test_any_run_record_is_read(
     seconds: int, nanos: int, branch: float, runtime: int, summary: dict[str, object]
 ) -> None:

@@ -58,7 +58,7 @@ def duration_ns(seconds: Tree) -> int | None:
     """A length of time; None for what is none."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         return None
-    if not math.isfinite(seconds) or not 0 <= seconds < _MOST_NS / NS:
+    if not 0 <= seconds < _MOST_NS // NS:  # NaN is not, either
         return None
     return round(seconds * NS)
 
