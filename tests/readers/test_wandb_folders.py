@@ -84,7 +84,12 @@ def test_a_link_to_a_folder_above_brings_nothing_in(tmp_path: Path) -> None:
     (mine / "beside").symlink_to(other)
     (other / "round").symlink_to(tmp_path)
     (other / "again").symlink_to(other)
-    assert [one.run.key.run_id for one in gather_all(mine)] == ["r1", "r2"]
+    own, linked = gather_all(mine)
+    assert (own.run.key.run_id, linked.run.key.run_id) == ("r1", "r2")
+    assert not own.losses
+    (loss,) = linked.losses
+    assert (loss.code, loss.fate) == ("linked-folder", Fate.KEPT)
+    assert str(other) in loss.detail
 
 
 def test_a_link_below_media_is_named(tmp_path: Path) -> None:

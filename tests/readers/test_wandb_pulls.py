@@ -109,17 +109,18 @@ def read(path: Path, cursor: Cursor | None) -> tuple[list[Chunk], Cursor]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(one_of_many(), max_size=12), st.data())
-def test_any_cut_into_pulls_gives_what_one_pull_gives(
+def test_any_cut_into_pulls_and_batches_gives_what_one_pull_gives(
     records: list[pb.Record], draw: st.DataObject
 ) -> None:
     every: list[pb.Record] = [run_record("r1", project="p"), *records, exit_record(0, 5)]
     cuts = draw.draw(st.sets(st.integers(1, len(every))))
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         file = Path(home, "run-r1.wandb")
         file.write_bytes(framed(every))
         clean, _ = read(file, None)
         found: list[Chunk] = []
         cursor: Cursor | None = None
+        patch.setattr(reading, "BATCH_ROWS", draw.draw(st.sampled_from([1, 2, 65_536])))
         for cut in sorted(cuts | {len(every)}):
             file.write_bytes(framed(every[:cut]))
             more, cursor = read(file, cursor)
