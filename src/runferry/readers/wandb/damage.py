@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from runferry.losses import Fate, Loss
 from runferry.readers.wandb.heads import Head
@@ -21,21 +20,26 @@ class Reports:
         self._reported = set(reported)
         self._found: list[Damage] = []
 
-    def losses(self, damage: Iterable[Damage], offset: int) -> Iterator[Loss]:
+    def losses(self, damage: Iterable[Damage], offset: int, *, is_over: bool) -> Iterator[Loss]:
         """What is new in a batch after which the scan stood at `offset`.
 
-        Mended texts are as many as lines can be: one loss stands for all of a batch.
+        Mended texts are as many as lines can be: one loss stands for all of a batch. The record at
+        the end of a file may still be being written, unless the file `is_over`.
         """
         self._found = [one for one in self._found if one[0] >= offset]
         mended: dict[str, list[int]] = {}
-        for at, length, reason in damage:
+        for at, length, met in damage:
+            reason = "lost-tail" if met == "cut-tail" and is_over else met
             self._found.append((at, length, reason))
             if repr((at, length, reason)) in self._reported:
                 continue
             if reason in _MENDED:
                 mended.setdefault(reason, []).append(at)
+            elif reason in ("cut-tail", "lost-tail"):
+                yield _cut(f"{self._name}@{at}", length, is_over=is_over)
             else:
-                yield self._lost(at, length, reason)
+                where = f"{self._name}@{at}"
+                yield Loss("damaged-bytes", Fate.DROPPED, where, length, reason)
         for reason, places in mended.items():
             detail = f"U+FFFD stands for what is no text, first at byte {places[0]:,}"
             yield Loss(reason, Fate.ROUNDED, self._name, len(places), detail)
@@ -44,21 +48,20 @@ class Reports:
         """What a scan that begins at `offset` will meet again."""
         return [repr(one) for one in self._found if one[0] >= offset]
 
-    def _lost(self, at: int, length: int, reason: str) -> Loss:
-        where = f"{self._name}@{at}"
-        if reason == "cut-tail":
-            return _cut(where, length)
-        return Loss("damaged-bytes", Fate.DROPPED, where, length, reason)
 
-
-def _cut(where: str, length: int) -> Loss:
+def _cut(where: str, length: int, *, is_over: bool) -> Loss:
+    if is_over:
+        detail = "the file ends inside a record, though its run had ended or went on elsewhere"
+        return Loss("cut-tail", Fate.DROPPED, where, length, detail)
     detail = "the file ends inside a record: it was cut, or is still being written"
     return Loss("cut-tail", Fate.KEPT, where, length, detail)
 
 
-def cut_line(path: Path, lines: JsonLines) -> Loss | None:
+def cut_line(lines: JsonLines, *, is_over: bool) -> Iterator[Loss]:
     """The line without an end that `lines` stopped before."""
-    return _cut(f"{path.name}@{lines.offset}", lines.unfinished) if lines.unfinished else None
+    if lines.unfinished:
+        where = f"{lines.path.name}@{lines.offset}"
+        yield _cut(where, lines.unfinished, is_over=is_over)
 
 
 def rebased(head: Head, shift: int) -> Loss:

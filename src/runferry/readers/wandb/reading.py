@@ -93,7 +93,8 @@ class RunReading:
         while (batch := scanner.next()) is not None:
             yield from records.take(head.place.label, batch.records)
             yield from rows.rows_of(batch)
-            yield from map(chunks.Lost, reports.losses(batch.damage, scanner.offset))
+            losses = reports.losses(batch.damage, scanner.offset, is_over=self._is_over(head))
+            yield from map(chunks.Lost, losses)
             segment.has_console |= batch.console is not None
         segment.reported = reports.behind(scanner.offset)
         for path, text in scanner.summary():
@@ -106,6 +107,11 @@ class RunReading:
         if rows.last_step is not None:
             last = self._position.last_step
             self._position.last_step = max(rows.last_step, rows.last_step if last is None else last)
+
+    def _is_over(self, head: Head) -> bool:
+        """Whether nobody writes to this file any more: its run ended, or went on in another."""
+        states = (self._records.facts.state, head.facts.state)
+        return head is not self._group.heads[-1] or any(state.get("exited") for state in states)
 
     def _rebased(self, head: Head, first: int) -> int:
         """What is added to the steps of a resumed file: offline clients begin each at step 0.
@@ -126,7 +132,7 @@ class RunReading:
         user.offset, user.line = segment.offset, segment.lines
         yield from user.rows()
         segment.offset, segment.lines = user.offset, user.line
-        yield from self._news(cut_line(history, user))
+        yield from self._news(*cut_line(user, is_over=self._is_over(head)))
         events = history.with_name("wandb-events.jsonl")
         if not events.is_file():
             return
@@ -134,12 +140,12 @@ class RunReading:
         system.offset, system.line = segment.events_offset, segment.events_lines
         yield from system.rows()
         segment.events_offset, segment.events_lines = system.offset, system.line
-        yield from self._news(cut_line(events, system))
+        yield from self._news(*cut_line(system, is_over=self._is_over(head)))
 
-    def _news(self, *losses: Loss | None) -> Iterator[chunks.Lost]:
+    def _news(self, *losses: Loss) -> Iterator[chunks.Lost]:
         """Losses that no read before this one has met."""
         for loss in losses:
-            if loss is not None and self._position.is_news(loss):
+            if self._position.is_news(loss):
                 yield chunks.Lost(loss)
 
     # --- the end ----------------------------------------------------------------------------------
