@@ -110,7 +110,10 @@ class WandbScanner:
     def seq(self) -> int:
         """The number of the next row."""
     def summary(self) -> list[tuple[tuple[str, ...], str | None]]:
-        """The last value (JSON) of every summary path seen by this scan; None: it was removed."""
+        """The last value (JSON) of every summary path seen by this scan; None: it was removed.
+
+        A path comes before those below it; of these there are only the ones said later.
+        """
 
 def wandb_records(
     path: str | PathLike[str],

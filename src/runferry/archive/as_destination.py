@@ -215,7 +215,7 @@ class ArchiveWriter:
                 )
                 chunk = replace(chunk, entries=entries)
             case Attributes(items):  # names are what push would call them elsewhere
-                return Attributes(tuple(replace(item, name=None) for item in items))
+                return replace(chunk, items=tuple(replace(item, name=None) for item in items))
             case _:
                 return chunk
         blobs.publish()

@@ -40,7 +40,9 @@ class Facts:
         match chunk:
             case chunks.Header(run):
                 self.run = run
-            case chunks.Attributes(items):
+            case chunks.Attributes(items, is_whole):
+                if is_whole:
+                    self.attributes.clear()
                 self.attributes.update({(item.role, item.path): item for item in items})
             case chunks.File(path, role, blob):
                 self.twice["file", path] += path in self.files

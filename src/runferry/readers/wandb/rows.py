@@ -81,20 +81,36 @@ class SegmentRows:
             self._names.append(self._declared.keys.key(path, cast("Stream", stream)))
         if batch.series:
             self._dictionary = pa.array(self._names, pa.string())
-        if batch.points is not None:
-            points = pa.record_batch(batch.points)
-            yield from self._declare(points, "scalar")
+        points = None if batch.points is None else pa.record_batch(batch.points)
+        values = None if batch.values is None else pa.record_batch(batch.values)
+        if self.shift is None:
+            self.shift = self._shift_of([rows for rows in (points, values) if rows is not None])
+        if points is not None:
+            yield from self._declare(points, values)
             yield chunks.Points(self._addressed(points, tables.POINTS))
-        if batch.values is not None:
-            yield from self._value_chunks(pa.record_batch(batch.values))
+        if values is not None:
+            yield from self._value_chunks(values)
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
 
-    def _declare(self, rows: pa.RecordBatch, kind: DataKind) -> Iterator[chunks.Chunk]:
+    def _declare(
+        self, points: pa.RecordBatch, values: pa.RecordBatch | None
+    ) -> Iterator[chunks.Chunk]:
         if not self._unseen:
             return
-        numbers = self._unseen.intersection(pc.unique(rows.column("series")).to_pylist())
-        yield from self._facts([(number, kind) for number in sorted(numbers)])
+        numbers = self._unseen.intersection(pc.unique(points.column("series")).to_pylist())
+        yield from self._facts([(n, self._kind(n, points, values)) for n in sorted(numbers)])
+
+    def _kind(self, number: int, points: pa.RecordBatch, values: pa.RecordBatch | None) -> DataKind:
+        """That of the first row: a series of points may have begun as something else."""
+        if values is None:
+            return "scalar"
+        others = values.filter(pc.equal(values.column("series"), number))
+        own = points.filter(pc.equal(points.column("series"), number))
+        if not others.num_rows or own.column("seq")[0].as_py() < others.column("seq")[0].as_py():
+            return "scalar"
+        first = others.column("json")[0].as_py()
+        return ValueRows(None).add(self._names[number], Address(0), first)
 
     def _facts(self, numbers: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
         found = []
@@ -126,12 +142,22 @@ class SegmentRows:
         highest = pc.max(steps).as_py()
         if highest is None:
             return steps
-        if self.shift is None:
-            first = steps.drop_null()[0].as_py()
-            self.shift = self._rebase(first)
-        highest += self.shift
+        shift = self.shift or 0
+        highest += shift
         self.last_step = highest if self.last_step is None else max(self.last_step, highest)
-        return pc.add(steps, self.shift) if self.shift else steps
+        return pc.add(steps, shift) if shift else steps
+
+    def _shift_of(self, tables_: list[pa.RecordBatch]) -> int | None:
+        """Decided by the first row that has a step, whatever its values are."""
+        firsts = []
+        for rows in tables_:
+            stepped = rows.filter(pc.is_valid(rows.column("step")))
+            if stepped.num_rows:
+                at = pc.index(stepped.column("seq"), pc.min(stepped.column("seq"))).as_py()
+                firsts.append(
+                    (stepped.column("seq")[at].as_py(), stepped.column("step")[at].as_py())
+                )
+        return self._rebase(min(firsts)[1]) if firsts else None
 
     def _value_chunks(self, rows: pa.RecordBatch) -> Iterator[chunks.Chunk]:
         steps = self._steps(rows.column("step"))

@@ -110,10 +110,13 @@ class MlflowWriter:
                 exact = conform(batch, POINTS)
                 self._backend.log(remote, Batch(points=target.native_points(exact)))
                 target.put_batch("points", number, exact)
-            case Attributes(items):
+            case Attributes(items, is_whole):
+                gone = target.params_gone(number, items) if is_whole else {}
+                if gone:
+                    self._backend.forget(remote, Batch(params=gone))
                 logged = self._log_attributes(remote, items)
                 trees = [codec.attribute_tree(a, frozen) for a, frozen in logged]
-                target.put_tree("attributes", number, trees)
+                target.put_tree("attributes", number, {"whole": trees} if is_whole else trees)
             case SeriesFacts(items):
                 target.declare(number, items)
             case Header(run):
