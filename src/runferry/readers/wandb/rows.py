@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -33,10 +33,18 @@ class Declared:
         return cls(definitions, SeriesKeys(known), {series.key: series for series in known})
 
     def missing(self, key: str, path: KeyPath, stream: Stream, kind: DataKind) -> Series | None:
-        """The series to declare, when this key has not been declared yet."""
-        if key in self.given:
+        """The series to declare, when this key has not been declared yet.
+
+        One that has numbers besides other values is a scalar, whichever came first: what a batch
+        gives first is not what was logged first.
+        """
+        known = self.given.get(key)
+        if known is None:
+            series = self.definitions.applied(Series(key, path, stream, kind))
+        elif kind == "scalar" != known.kind:
+            series = replace(known, kind=kind)
+        else:
             return None
-        series = self.definitions.applied(Series(key, path, stream, kind))
         self.given[key] = series
         return series
 
@@ -70,6 +78,7 @@ class SegmentRows:
         self._names: list[str] = []
         self._dictionary: pa.Array = pa.array([], pa.string())
         self._unseen: set[int] = set()
+        self._others: set[int] = set()  # that had values, and no scalar yet
         self.shift = shift
         self.last_step: int | None = None
 
@@ -86,31 +95,20 @@ class SegmentRows:
         if self.shift is None:
             self.shift = self._shift_of([rows for rows in (points, values) if rows is not None])
         if points is not None:
-            yield from self._declare(points, values)
+            yield from self._declare(points)
             yield chunks.Points(self._addressed(points, tables.POINTS))
         if values is not None:
             yield from self._value_chunks(values)
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
 
-    def _declare(
-        self, points: pa.RecordBatch, values: pa.RecordBatch | None
-    ) -> Iterator[chunks.Chunk]:
-        if not self._unseen:
+    def _declare(self, points: pa.RecordBatch) -> Iterator[chunks.Chunk]:
+        unsure = self._unseen | self._others
+        if not unsure:
             return
-        numbers = self._unseen.intersection(pc.unique(points.column("series")).to_pylist())
-        yield from self._facts([(n, self._kind(n, points, values)) for n in sorted(numbers)])
-
-    def _kind(self, number: int, points: pa.RecordBatch, values: pa.RecordBatch | None) -> DataKind:
-        """That of the first row: a series of points may have begun as something else."""
-        if values is None:
-            return "scalar"
-        others = values.filter(pc.equal(values.column("series"), number))
-        own = points.filter(pc.equal(points.column("series"), number))
-        if not others.num_rows or own.column("seq")[0].as_py() < others.column("seq")[0].as_py():
-            return "scalar"
-        first = others.column("json")[0].as_py()
-        return ValueRows(None).add(self._names[number], Address(0), first)
+        numbers = unsure.intersection(pc.unique(points.column("series")).to_pylist())
+        self._others -= numbers
+        yield from self._facts([(number, "scalar") for number in sorted(numbers)])
 
     def _facts(self, numbers: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
         found = []
@@ -174,6 +172,7 @@ class SegmentRows:
             kind = self._values.add(self._names[number], at, text)
             if number in self._unseen:
                 self._unseen.discard(number)
+                self._others.add(number)
                 pending.append((number, kind))
             if self._values.is_full:
                 yield from self._drain(pending)

@@ -199,8 +199,11 @@ class Target:
         yield from set(self._tags_in(self._earlier())) - stated - set(now)
 
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
-        attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
-        return (attribute.path[0] for attribute in attributes if is_tag(attribute))
+        for part in parts:
+            if part.kind == "attributes":
+                _, trees = codec.attribute_trees(read_tree(self._folder.blob(part.entry)))
+                stated = map(codec.attribute_of, trees)
+                yield from (attribute.path[0] for attribute in stated if is_tag(attribute))
 
     def params_gone(self, number: int, items: Sequence[Attribute]) -> dict[str, str]:
         """Params that parts before this one gave, and that are not among all there are now."""
