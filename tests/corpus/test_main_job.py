@@ -30,8 +30,8 @@ LOST_WHILE_READING = {
 RENAMED_OR_REENCODED = {
     *("artifact", "attribute-type", "console", "environment", "file", "finer-time"),
     *("header-times", "histogram", "key-path", "long-attribute", "null-step", "null-time"),
-    *("number-kind", "other", "raw", "renamed-key", "run-id", "series-facts"),
-    *("summary", "table", "text"),
+    *("null-value", "number-kind", "other", "raw", "renamed-key", "run-id", "series-facts"),
+    *("summary", "table"),
 }
 """What MLflow holds in another form, from which the original is restored exactly."""
 

@@ -75,13 +75,6 @@ def frozen_of(tree: Tree) -> str | None:
     return cast("str | None", cast("_Fields", tree).get("frozen"))
 
 
-def attribute_trees(tree: Tree) -> tuple[bool, list[Tree]]:
-    """What a part holds: a list, or `{"whole": list}` where these are all that is left."""
-    if isinstance(tree, dict):
-        return True, cast("list[Tree]", tree["whole"])
-    return False, cast("list[Tree]", tree)
-
-
 def series_tree(series: Series) -> Tree:
     """One series, with its key here and the key it had before."""
     tree = _plain(series, {"path", "counts"})

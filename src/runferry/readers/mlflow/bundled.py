@@ -151,14 +151,10 @@ class BundledParts:
     def attributes(self) -> list[SentAttribute]:
         """The attributes, a later one of the same role and path in place of an earlier one."""
         found: dict[tuple[str, KeyPath], SentAttribute] = {}
-        for part in self.trees("attributes"):
-            is_whole, trees = codec.attribute_trees(part)
-            if is_whole:
-                found.clear()
-            for tree in trees:
-                attribute = codec.attribute_of(tree)
-                sent = SentAttribute(attribute, codec.frozen_of(tree))
-                found[attribute.role, attribute.path] = sent
+        for tree in self.items("attributes"):
+            attribute = codec.attribute_of(tree)
+            sent = SentAttribute(attribute, codec.frozen_of(tree))
+            found[attribute.role, attribute.path] = sent
         return list(found.values())
 
     def series(self) -> dict[str, Series]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import Part, count_rows, read_batches, read_tree
 from runferry.dialects.mlflow.points import Passes, contains, sorted_hashes
-from runferry.model import Attribute
+from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import POINTS
 from runferry.writers.mlflow.backend import Batch
@@ -37,17 +37,6 @@ def superseded(
         params.pop(name, None)
     if params:
         yield Batch(params=params)
-
-
-def params_gone(
-    folder: ArtifactFolder, earlier: Sequence[Part], items: Iterable[Attribute]
-) -> dict[str, str]:
-    """Params of the earlier parts that are not among these, which are all there are now."""
-    params = _params_in(folder, earlier)
-    for item in items:
-        if item.role == "config":
-            params.pop(param_name(item), None)
-    return params
 
 
 def _stale_points(
@@ -85,12 +74,10 @@ def _points_in(
 
 
 def _params_in(folder: ArtifactFolder, parts: Sequence[Part]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in sorted(parts, key=lambda part: part.order):
+    found = {}
+    for part in parts:
         if part.kind == "attributes":
-            is_whole, trees = codec.attribute_trees(read_tree(folder.blob(part.entry)))
-            if is_whole:
-                found.clear()
+            trees = cast("list[Tree]", read_tree(folder.blob(part.entry)))
             for attribute in map(codec.attribute_of, trees):
                 if attribute.role == "config":
                     found[param_name(attribute)] = spelled(attribute.value)

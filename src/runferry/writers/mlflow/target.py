@@ -44,12 +44,12 @@ from runferry.dialects.mlflow.points import (
     native_key,
 )
 from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
-from runferry.model import Attribute, Blob, MediaItem, Series, Tree
+from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
 from runferry.writers.mlflow.shown_tables import split_form, tables_tag
-from runferry.writers.mlflow.superseded import params_gone, superseded
+from runferry.writers.mlflow.superseded import superseded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,16 +199,8 @@ class Target:
         yield from set(self._tags_in(self._earlier())) - stated - set(now)
 
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
-        for part in parts:
-            if part.kind == "attributes":
-                _, trees = codec.attribute_trees(read_tree(self._folder.blob(part.entry)))
-                stated = map(codec.attribute_of, trees)
-                yield from (attribute.path[0] for attribute in stated if is_tag(attribute))
-
-    def params_gone(self, number: int, items: Sequence[Attribute]) -> dict[str, str]:
-        """Params that parts before this one gave, and that are not among all there are now."""
-        current = [p for p in self._parts.values() if p.generation == self._generation]
-        return params_gone(self._folder, [p for p in current if p.number < number], items)
+        attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
+        return (attribute.path[0] for attribute in attributes if is_tag(attribute))
 
     # --- series and points ------------------------------------------------------------------------
 

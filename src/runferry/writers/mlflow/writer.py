@@ -110,13 +110,10 @@ class MlflowWriter:
                 exact = conform(batch, POINTS)
                 self._backend.log(remote, Batch(points=target.native_points(exact)))
                 target.put_batch("points", number, exact)
-            case Attributes(items, is_whole):
-                gone = target.params_gone(number, items) if is_whole else {}
-                if gone:
-                    self._backend.forget(remote, Batch(params=gone))
+            case Attributes(items):
                 logged = self._log_attributes(remote, items)
                 trees = [codec.attribute_tree(a, frozen) for a, frozen in logged]
-                target.put_tree("attributes", number, {"whole": trees} if is_whole else trees)
+                target.put_tree("attributes", number, trees)
             case SeriesFacts(items):
                 target.declare(number, items)
             case Header(run):
