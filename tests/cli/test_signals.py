@@ -100,7 +100,14 @@ def test_a_call_that_is_interrupted_ends_its_document(many: Path, args: tuple[st
     assert document["error"]["kind"] == "Interrupted"
 
 
-_WAITING_INSPECT = """
+_HEARS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+"""
+
+_WAITING_INSPECT = (
+    _HEARS
+    + """
 import sys, time
 from runferry.archive.store import Archive
 def slow(*_):
@@ -110,8 +117,11 @@ Archive.inventory = slow
 from runferry.cli import main
 main()
 """
+)
 
-_SQL = """
+_SQL = (
+    _HEARS
+    + """
 import sys
 from runferry.archive.store import Archive
 connect = Archive.sql
@@ -123,6 +133,7 @@ Archive.sql = told
 from runferry.cli import main
 main()
 """
+)
 
 _STUBBORN = """
 import time
