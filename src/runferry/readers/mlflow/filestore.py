@@ -195,12 +195,17 @@ class FileStore:
                 ).artifact(LocalFolder(entry / "artifacts"))  # fmt: skip
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
-        """Beside the run, wherever the store was moved to; else where its header says."""
+        """Beside the run, wherever the store was moved to; else where its header says.
+
+        A relative place was seen from the store's own folder. Seen from where this process happens
+        to run, it may be somebody else's: there the destination keeps what it was sent.
+        """
         beside = self._folders[native.run_id][0] / "artifacts"
         stated = local_path(native.artifact_uri) if native.artifact_uri else None
-        if not beside.is_dir() and stated is not None and stated.is_dir():
-            return LocalFolder(stated)
-        return LocalFolder(beside)
+        if beside.is_dir() or stated is None:
+            return LocalFolder(beside)
+        stated = self._root.parent / stated  # an absolute one stays what it is
+        return LocalFolder(stated if stated.is_dir() else beside)
 
     def state(self, native: NativeRun) -> Tree:
         """Names, sizes and times of all files but the artifacts."""

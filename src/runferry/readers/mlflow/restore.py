@@ -35,7 +35,13 @@ from runferry.losses import Fate, Loss
 from runferry.model import FileRole, Run, Series, Tree
 from runferry.readers.mlflow.bundled import BundledParts, original, renamed
 from runferry.readers.mlflow.counterparts import Counterparts
-from runferry.readers.mlflow.plain import PlainRows, artifact_chunks, unreachable
+from runferry.readers.mlflow.plain import (
+    PlainRows,
+    artifact_chunks,
+    foreign_folder,
+    plain_chunks,
+    unreachable,
+)
 from runferry.readers.mlflow.refine import refined_attributes, removed_labels
 from runferry.readers.mlflow.store import Store
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
@@ -50,6 +56,10 @@ def restored_chunks(
     folder = store.folder(native)
     parts = BundledParts(folder, entries)
     bundled = parts.header()
+    if bundled is not None and bundled.uid != native.uid:
+        yield Lost(foreign_folder(len(entries)))
+        yield from plain_chunks(store, native, {})
+        return
     attributes = refined_attributes(native, parts.attributes(), parts.losses)
     if attributes:
         yield Attributes(attributes)

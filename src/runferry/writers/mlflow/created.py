@@ -85,8 +85,14 @@ def _migrate_apart(draft: Path, artifact_root: str) -> None:
 
 
 def _artifact_root(path: Path) -> str:
-    """Beside the database, so that both move together; MLflow's own default is `./mlruns`."""
-    return (path.absolute().parent / "mlruns").as_posix()
+    """Beside the database, so that both move together; MLflow's own default is `./mlruns`.
+
+    One that is in use stays with the store that uses it, maybe the one that is being copied.
+    """
+    folder = path.absolute().parent
+    default = folder / "mlruns"
+    is_used = default.exists() and not (default.is_dir() and not any(default.iterdir()))
+    return (folder / f"mlruns-{path.stem}" if is_used else default).as_posix()
 
 
 def _publish(draft: Path, path: Path) -> None:
