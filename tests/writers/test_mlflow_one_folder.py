@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.writers.mlflow_runs import chunks, content, header, points, pulled, push
+from tests.writers.mlflow_runs import blob_bytes, chunks, content, header, points, pulled, push
 
 from runferry.archive.store import Archive
-from runferry.chunks import Chunk, File, Lost, Points, SeriesFacts
-from runferry.model import Blob, RunKey, Series
+from runferry.chunks import Chunk, File, Header, Lost, Media, Points, SeriesFacts
+from runferry.model import Address, Blob, MediaItem, RunKey, Series
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
 from runferry.transfer.convert import convert
 from runferry.transfer.report import ConvertReport
 from runferry.writers.mlflow import MlflowWriter
+from runferry.writers.mlflow.sqlite import SqliteBackend
 
 NATIVE = {
     "name": "native", "status": "FINISHED", "state": "finished", "tags": (), "labels": {},
@@ -134,3 +136,45 @@ def test_an_id_that_mlflow_would_not_take_is_not_given(run_id: str, database: Pa
     reader = MlflowReader.open(Location("mlflow", str(database)), ReadOptions())
     assert [found.key.run_id for found in reader.runs()] == [run.uid]
     reader.close()
+
+
+@pytest.mark.parametrize("name", ["tab.json", "sub/tab.parquet"])
+def test_a_table_that_mlflow_loaded_is_loaded_from_the_copy(
+    name: str, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    source, target = tmp_path / "src.db", tmp_path / "dst.db"
+    shutil.copy(empty_database, source)
+    with sqlite3.connect(source) as connection:
+        connection.execute("UPDATE experiments SET artifact_location = ?", (f"{tmp_path}/m/0",))
+    connection.close()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{source}")
+    client = MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "loss", 0.5)
+    client.log_table(run_id, {"x": [1.5], "y": ["a"]}, name)
+    report = moved(f"sqlite:///{source}", target, tmp_path / "archive")
+    assert report.exit_code == 0
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{target}")
+    assert MlflowClient().load_table("0", name)["x"].tolist() == [1.5]
+    assert len(list(tmp_path.glob("mlruns/**/tab*"))) == 1
+
+
+def test_a_table_that_changed_since_it_was_pushed_takes_its_own_place(database: Path) -> None:
+    writer = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
+    for row in (1, 2):
+        table = f'{{"columns": ["x"], "data": [[{row}]]}}'.encode()
+        item = MediaItem("tab.json", Address(0), "table", Blob.from_bytes(table), path="tab.json")
+        facts = SeriesFacts((Series("tab.json", ("tab.json",), kind="media"),))
+        remote = push(writer, header(), [Header(header()), facts, Media((item,))])
+        (found,) = database.parent.glob("mlruns/**/tab*")
+        assert found.read_bytes() == table
+        native = SqliteBackend(database).run(remote)
+        assert json.loads(native.tags["mlflow.loggedArtifacts"]) == [
+            {"path": "tab.json", "type": "table"}
+        ]
+        (media,) = (c for c in pulled(str(database), remote) if isinstance(c, Media))
+        assert blob_bytes(media.items[0].blob) == table
+    writer.close()

@@ -35,7 +35,7 @@ from runferry.dialects.mlflow.bundle import (
     seals_of,
     tree_bytes,
 )
-from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
+from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, safe_name, safe_path
 from runferry.dialects.mlflow.points import (
     as_native,
     native_key,
@@ -45,7 +45,7 @@ from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
-from runferry.writers.mlflow.shown_tables import split_form, tables_tag
+from runferry.writers.mlflow.shown_tables import is_loadable, split_form, tables_tag
 from runferry.writers.mlflow.superseded import superseded
 
 if TYPE_CHECKING:
@@ -201,14 +201,20 @@ class Target:
         """Where the files stand that were sent so far; only asked when one is in the way."""
         places: dict[str, str] = {}
         for part in sorted(self._parts.values(), key=lambda part: part.order):
-            if part.kind == "file":
-                blob = self._folder.blob(part.entry)
-                for tree in cast("list[dict[str, Tree]]", read_tree(blob)):
-                    place = cast("dict[str, Tree]", tree["blob"])["path"]
-                    places |= {cast("str", tree["path"]): str(place)} if place else {}
+            if part.kind not in ("file", "media"):
+                continue
+            for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry))):
+                place = cast("dict[str, Tree]", tree["blob"])["path"]
+                if place and (part.kind == "file" or copies_of(tree["blob"]) == [place]):
+                    places[cast("str", tree["path"])] = str(place)
         return places
 
     def _media(self, number: int, item: MediaItem) -> Tree:
+        if _is_mlflow_table(item):
+            kept = self._file(str(item.path), item.blob)
+            shown = str(kept["path"])
+            self._known_tables().append(shown)
+            return codec.media_tree(item, kept | {"copies": [shown]})
         kept = self._keep(item.blob, media_path(number, item))
         path = cast("str | None", kept["path"])
         copy = None if path is None else self._shown(item, path)
@@ -240,8 +246,8 @@ class Target:
                 for part in parts
                 if part.kind == "media" and part.generation == self._generation
                 for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry)))
+                if tree["media_type"] == "table"
                 for copy in copies_of(tree["blob"])
-                if copy.startswith(f"{TABLES}/")
             ]
         return self._tables
 
@@ -258,3 +264,14 @@ class Target:
             for e in artifact.entries
         ]
         return codec.artifact_tree(artifact, entries)
+
+
+def _is_mlflow_table(item: MediaItem) -> bool:
+    """A table that `mlflow.log_table` made: it has a path and no step, and keeps that path."""
+    return (
+        item.media_type == "table"
+        and item.path is not None
+        and item.at.step is None
+        and item.at.time_ns is None
+        and is_loadable(item.path, item.blob)
+    )
