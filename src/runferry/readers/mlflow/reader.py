@@ -152,7 +152,9 @@ def _has_runs(path: Path) -> bool:
         return bool(
             schema.columns(connection, "runs") and schema.columns(connection, "experiments")
         )
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if locked := schema.locked(error, path):
+            raise locked from error
         return False
     finally:
         connection.close()

@@ -16,7 +16,7 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.errors import Damaged, NotFound, UnknownVersion
+from runferry.errors import Damaged, NotFound, RunferryError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
@@ -43,7 +43,11 @@ class SqliteStore:
             self._check_schema()
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise Damaged(f"sqlite cannot read this file ({error})", where=str(path)) from error
+            raise self._as_ours(error) from error
+
+    def _as_ours(self, error: sqlite3.Error) -> RunferryError:
+        said = f"sqlite cannot read this file ({error})"
+        return schema.locked(error, self._path) or Damaged(said, where=str(self._path))
 
     def _check_schema(self) -> None:
         found = schema.version(self._connection)

@@ -19,7 +19,7 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import above, below, folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.tags import UID_TAG, is_run_id
-from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
+from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
@@ -289,8 +289,9 @@ def _rows(points: NativePoints, run_id: str) -> Iterator[tuple[object, ...]]:
 def _as_ours(error: sqlite3.Error, path: Path) -> RunferryError:
     said = str(error)
     where = str(path)
-    if "locked" in said or "busy" in said:
-        return Locked("another process holds the database", where=where, hint="run again later")
+    locked = schema.locked(error, path)
+    if locked is not None:
+        return locked
     if "readonly" in said or "read-only" in said:
         return Refused("the database is read-only", where=where, hint="check its permissions")
     if "full" in said:
