@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
@@ -20,6 +20,7 @@ from runferry.errors import Damaged, NotFound, RunferryError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
+from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.store import LoggedModel, dataset, digest
 
 _MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
@@ -38,6 +39,7 @@ class SqliteStore:
         if not path.is_file():
             raise NotFound("no such MLflow database", where=str(path))
         self._path = path
+        self._beyond: Mapping[str, Sequence[Loss]] | None = None
         self._connection = schema.connect(path, read_only=True)
         try:
             self._check_schema()
@@ -119,8 +121,11 @@ class SqliteStore:
         """SQL rows are whole or not there."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
         """Tables of MLflow 2.4 (`inputs`) and 3.0 (`logged_models`), where there are any."""
+        if self._beyond is None:
+            self._beyond = beyond_runs(self._connection)
+        yield from map(Lost, self._beyond.get(native.run_id, ()))
         if schema.columns(self._connection, "inputs"):
             yield from self._datasets(native.run_id)
         if schema.columns(self._connection, "logged_models"):

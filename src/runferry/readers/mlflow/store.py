@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
@@ -41,8 +41,8 @@ class Store(Protocol):
         """What could not be read since the last call."""
         ...
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
-        """Datasets that the run used, and models that it logged."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
+        """Datasets that the run used, models that it logged; what of it stays behind."""
         ...
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
