@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,6 @@ from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
 
 
-@pytest.fixture
-def database(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A new one: its artifacts go beside it."""
-    path = tmp_path / "runs.db"
-    MlflowWriter.open(Location("mlflow", f"sqlite:///{path}")).close()
-    return path
-
-
 def lost(database: Path, run_id: str) -> dict[str, tuple[Fate, int]]:
     found = [c.loss for c in pulled(str(database), run_id) if isinstance(c, Lost)]
     return {loss.code: (loss.fate, loss.count) for loss in found}
@@ -31,20 +24,22 @@ def lost(database: Path, run_id: str) -> dict[str, tuple[Fate, int]]:
 def test_registered_models_and_traces_of_a_run_are_counted_as_left_behind(
     database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import mlflow
     from mlflow import MlflowClient
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
     client = MlflowClient()
-    with mlflow.start_run() as active, mlflow.start_span("asked"):
-        pass
+    run_id = client.create_run("0").info.run_id
     other = client.create_run("0").info.run_id
     client.create_registered_model("net")
     for _ in range(2):
-        client.create_model_version("net", str(tmp_path), active.info.run_id)
-    assert lost(database, active.info.run_id) == {
+        client.create_model_version("net", str(tmp_path), run_id)
+    with sqlite3.connect(database) as connection:  # as MLflow's exporter of traces notes it
+        connection.execute(
+            "INSERT INTO trace_request_metadata VALUES ('mlflow.sourceRun', ?, 'tr-1')", (run_id,)
+        )
+    connection.close()
+    assert lost(database, run_id) == {
         "registered-model": (Fate.DROPPED, 2),
         "trace": (Fate.DROPPED, 1),
     }
