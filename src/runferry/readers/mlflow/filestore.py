@@ -40,14 +40,24 @@ class FileStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._losses: list[Loss] = []
+        self._deleted = 0
         self._folders: dict[str, tuple[Path, str]] = {}  # run id → folder, experiment
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """By experiment and run id; a copy of a run under another experiment becomes `…~2`."""
+        self._deleted = 0
         for run_id, folder, experiment in self._all(include_deleted):
             native = self._header(run_id, folder, experiment)
             if include_deleted or native.lifecycle != "deleted":
                 yield native
+            else:
+                self._deleted += 1
+
+    def deleted(self) -> int:
+        """Those that the last listing met, and those of experiments in the trash."""
+        trash = self._root / _TRASH
+        runs = (run for experiment in _folders(trash) for run in _folders(experiment))
+        return self._deleted + sum((run / META).is_file() for run in runs)
 
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
@@ -21,6 +22,7 @@ from runferry.readers.mlflow.restore import restored_chunks
 from runferry.readers.mlflow.sqlite import SqliteStore
 from runferry.readers.mlflow.store import Store, digest
 
+_log = logging.getLogger(__name__)
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -53,6 +55,13 @@ class MlflowReader:
         """Headers as MLflow holds them; `read` ends with the restored one."""
         for native in self._store.runs(include_deleted=self._options.include_deleted):
             yield as_run(native)
+        deleted = 0 if self._options.include_deleted else self._store.deleted()
+        if deleted:
+            _log.warning(
+                "%s: deleted runs left out: %d (--include-deleted takes them too)",
+                self._where,
+                deleted,
+            )
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks. A run that has changed in any way is read whole again."""

@@ -69,6 +69,11 @@ class SqliteStore:
         for row in cursor:
             yield self._native(row, self._pairs("tags", row[0]), {})
 
+    def deleted(self) -> int:
+        """By the mark that MLflow sets."""
+        query = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'deleted'"
+        return int(self._connection.execute(query).fetchone()[0])
+
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""
         row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()

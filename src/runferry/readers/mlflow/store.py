@@ -25,6 +25,10 @@ class Store(Protocol):
         """All runs with their tags; params may be left out."""
         ...
 
+    def deleted(self) -> int:
+        """How many runs `runs` leaves out as deleted; 0 where that is not cheap to know."""
+        ...
+
     def run(self, run_id: str) -> NativeRun:
         """One run with its tags and params; raises NotFound."""
         ...
