@@ -23,6 +23,8 @@ pub enum Reason {
     BadJson,
     /// Text that is no UTF-8; it was kept with U+FFFD in place of what was wrong.
     BadUtf8,
+    /// A key that, mended so, is the same as another: values of both are in one place.
+    MergedKey,
     /// A surrogate without its pair; it was kept as U+FFFD.
     LoneSurrogate,
     /// Two values in one row claim one place; the later one was kept.
@@ -43,6 +45,7 @@ impl Reason {
             Self::BadRecord => "bad-record",
             Self::BadJson => "bad-json",
             Self::BadUtf8 => "bad-utf8",
+            Self::MergedKey => "merged-key",
             Self::LoneSurrogate => "lone-surrogate",
             Self::Overlap => "overlap",
         }

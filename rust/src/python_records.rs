@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -68,24 +69,32 @@ pub fn wandb_records<'py>(
 }
 
 /// Collecting garbage while only new objects are made would take most of the time.
-struct GcPause<'py>(Option<Bound<'py, PyModule>>);
+///
+/// The switch is the whole process's: of several that overlap the last one puts it back.
+struct GcPause<'py>(Bound<'py, PyModule>);
+
+/// How many pauses there are, and whether garbage was collected before the first of them. Only
+/// touched by who holds the GIL; the calls between do not give it up.
+static PAUSES: AtomicUsize = AtomicUsize::new(0);
+static WAS_ENABLED: AtomicBool = AtomicBool::new(false);
 
 impl<'py> GcPause<'py> {
     fn new(py: Python<'py>) -> PyResult<Self> {
         let gc = py.import("gc")?;
-        if !gc.call_method0("isenabled")?.extract()? {
-            return Ok(Self(None));
+        if PAUSES.load(Ordering::SeqCst) == 0 {
+            WAS_ENABLED.store(gc.call_method0("isenabled")?.extract()?, Ordering::SeqCst);
+            gc.call_method0("disable")?;
         }
-        gc.call_method0("disable")?;
-        Ok(Self(Some(gc)))
+        PAUSES.fetch_add(1, Ordering::SeqCst);
+        Ok(Self(gc))
     }
 }
 
 impl Drop for GcPause<'_> {
     fn drop(&mut self) {
-        if let Some(gc) = &self.0 {
+        if PAUSES.fetch_sub(1, Ordering::SeqCst) == 1 && WAS_ENABLED.load(Ordering::SeqCst) {
             // Nowhere to report to; collection staying off is a matter of memory, not of values.
-            let _ = gc.call_method0("enable");
+            let _ = self.0.call_method0("enable");
         }
     }
 }

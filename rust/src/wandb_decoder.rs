@@ -173,6 +173,7 @@ impl Decoder {
         self.seq += 1;
         sink.points.settle(&at);
         sink.values.settle(&at);
+        sink.damage.extend(reader.take_key_damage());
         if is_odd {
             let number = if stream == Stream::User {
                 HISTORY

@@ -4,6 +4,7 @@
 //! mapping was one value; everything else below the same prefix belongs to it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::json_text;
 
@@ -13,40 +14,46 @@ enum Tree {
     Branch(BTreeMap<String, Tree>),
 }
 
-/// The values of one row that are being put together.
+/// The values of one row that are being put together, by the paths that lead to them.
+///
+/// None of the paths leads into another.
 #[derive(Default)]
 pub struct Media {
-    prefixes: Vec<(Vec<String>, BTreeMap<String, Tree>)>,
+    mappings: BTreeMap<Vec<String>, BTreeMap<String, Tree>>,
 }
 
 impl Media {
     /// A mapping with a `_type`. Of two that contain each other, the outer one counts.
     pub fn add_prefix(&mut self, prefix: &[String]) {
-        if self.prefix_of(prefix).is_none() {
-            self.prefixes
-                .retain(|(inner, _)| !inner.starts_with(prefix));
-            self.prefixes.push((prefix.to_vec(), BTreeMap::new()));
+        if self.prefix_of(prefix).is_some() {
+            return;
         }
+        while let Some((inner, _)) = self.mappings.range(prefix.to_vec()..).next()
+            && inner.starts_with(prefix)
+        {
+            let inner = inner.clone();
+            self.mappings.remove(&inner);
+        }
+        self.mappings.insert(prefix.to_vec(), BTreeMap::new());
     }
 
-    /// The number of the mapping that this path lies in, or is.
+    /// How many elements of this path lead to a mapping that it lies in, or is.
     pub fn prefix_of(&self, path: &[String]) -> Option<usize> {
-        self.prefixes
-            .iter()
-            .position(|(prefix, _)| path.starts_with(prefix))
-    }
-
-    /// How many elements lead to that mapping.
-    pub fn length(&self, number: usize) -> usize {
-        self.prefixes[number].0.len()
+        // What sorts between a path and one that it leads into is itself led into by the former.
+        let before = (Bound::Unbounded, Bound::Included(path));
+        let (nearest, _) = self.mappings.range::<[String], _>(before).next_back()?;
+        path.starts_with(nearest).then_some(nearest.len())
     }
 
     /// Puts a member in. False if something stood there already; the later one counts.
-    pub fn put(&mut self, number: usize, path: &[String], json: String) -> bool {
-        let Some((last, way)) = path.split_last() else {
+    pub fn put(&mut self, path: &[String], prefix: usize, json: String) -> bool {
+        let (prefix, rest) = path.split_at(prefix);
+        let Some((last, way)) = rest.split_last() else {
             return false; // a value at the very path of the mapping
         };
-        let mut branch = &mut self.prefixes[number].1;
+        let Some(mut branch) = self.mappings.get_mut(prefix) else {
+            return false;
+        };
         let mut is_free = true;
         for name in way {
             let tree = branch
@@ -71,7 +78,7 @@ impl Media {
             write_branch(&members, &mut json);
             (path, json)
         };
-        self.prefixes.into_iter().map(write).collect()
+        self.mappings.into_iter().map(write).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Owns how one row of W&B items becomes points and values: history rows and system statistics.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::columns::At;
-use crate::damage::Reason;
+use crate::damage::{Damage, Reason};
 use crate::json_text::{self, Scalar};
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_address::{step_field, step_of, time_of, timestamp_ns};
@@ -42,6 +45,11 @@ pub struct RowReader {
     stream: Stream,
     keys: Keys,
     columns: Vec<Column>,
+    /// Paths with U+FFFD in them.
+    mended: HashSet<Vec<String>>,
+    /// What was wrong with new keys. A row that is read twice meets them as new only once, so they
+    /// are told when it is taken.
+    key_damage: Vec<Damage>,
 }
 
 impl RowReader {
@@ -50,6 +58,8 @@ impl RowReader {
             stream,
             keys: Keys::default(),
             columns: Vec::new(),
+            mended: HashSet::new(),
+            key_damage: Vec::new(),
         }
     }
 
@@ -73,6 +83,11 @@ impl RowReader {
             },
         };
         Ok((at, row.is_odd))
+    }
+
+    /// What was wrong with keys that were new since this was last asked.
+    pub fn take_key_damage(&mut self) -> impl Iterator<Item = Damage> {
+        self.key_damage.drain(..)
     }
 
     /// Undoes what a row did, series first met in it included.
@@ -155,9 +170,20 @@ impl RowReader {
         Ok(())
     }
 
-    fn add_column(&mut self, slot: usize, sink: &mut Sink) {
+    fn add_column(&mut self, slot: usize, sink: &Sink) {
         let elements = self.keys.path(slot).into_iter();
-        let path: Vec<String> = elements.map(|name| sink.text(name).into_owned()).collect();
+        let names: Vec<_> = elements.map(String::from_utf8_lossy).collect();
+        let is_mended = names.iter().any(|name| matches!(name, Cow::Owned(_)));
+        let path: Vec<String> = names.into_iter().map(Cow::into_owned).collect();
+        if is_mended {
+            self.key_damage.push(sink.damage_here(Reason::BadUtf8));
+        }
+        let may_merge = path
+            .iter()
+            .any(|name| name.contains(char::REPLACEMENT_CHARACTER));
+        if may_merge && !self.mended.insert(path.clone()) {
+            self.key_damage.push(sink.damage_here(Reason::MergedKey));
+        }
         let role = match path.as_slice() {
             [only] if only == "_step" && self.stream == Stream::User => Role::Step,
             [only] if only == "_timestamp" && self.stream == Stream::User => Role::Timestamp,
@@ -248,9 +274,8 @@ impl RowReader {
                         let json = json_of(value, sink);
                         let text = json.as_ref().and_then(|json| sink.checked(json.as_ref()));
                         row.is_odd |= json.is_none();
-                        let rest = &column.path[media.length(prefix)..];
                         if let Some(text) = text
-                            && !media.put(prefix, rest, text.into_owned())
+                            && !media.put(&column.path, prefix, text.into_owned())
                         {
                             sink.report(Reason::Overlap);
                         }

@@ -87,12 +87,17 @@ pub struct Sink {
 
 impl Sink {
     pub fn report(&mut self, reason: Reason) {
+        self.damage.push(self.damage_here(reason));
+    }
+
+    /// Damage to the record at work.
+    pub fn damage_here(&self, reason: Reason) -> Damage {
         let (offset, length) = self.record;
-        self.damage.push(Damage {
+        Damage {
             offset,
             length,
             reason,
-        });
+        }
     }
 
     /// Text for sure; what is no UTF-8 is replaced and reported.

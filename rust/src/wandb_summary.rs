@@ -94,7 +94,7 @@ impl Summary {
         Ok(item.is_odd)
     }
 
-    /// The tree that the updates have made, leaf by leaf, sorted by path.
+    /// What makes the tree that the updates have made, if applied in this order: sorted by path.
     pub fn last_values(&self, sink: &mut Sink) -> Vec<LastValue> {
         let mut tree: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
         let mut slots: Vec<usize> = (0..self.last.len())
@@ -120,15 +120,14 @@ impl Summary {
     }
 }
 
-/// A later value stands in place of what was above or below it.
+/// A later value stands in place of what was below it.
+///
+/// What is above stays, and comes first: it may be a mapping with other entries.
 fn replace(
     tree: &mut BTreeMap<Vec<String>, Option<String>>,
     path: Vec<String>,
     value: Option<String>,
 ) {
-    for length in 1..path.len() {
-        tree.remove(&path[..length]);
-    }
     let below = tree
         .range(path.clone()..)
         .take_while(|(other, _)| other.starts_with(&path));

@@ -69,7 +69,8 @@ class WandbBatch:
         oversized-record (more than 256 MiB) and cut-tail (the file ends inside a record and nothing
         whole follows: cut, or still being written). In a record that was
         read otherwise: bad-json (a value), overlap (of two values in one place the later was kept);
-        mended with U+FFFD: bad-utf8, lone-surrogate. What lies at or behind the scanner's `offset`
+        mended with U+FFFD: bad-utf8, lone-surrogate, and merged-key (a key that thereby became the
+        same as another). What lies at or behind the scanner's `offset`
         is reported again by a scan that continues from there.
         """
 
@@ -109,7 +110,10 @@ class WandbScanner:
     def seq(self) -> int:
         """The number of the next row."""
     def summary(self) -> list[tuple[tuple[str, ...], str | None]]:
-        """The last value (JSON) of every summary path seen by this scan; None: it was removed."""
+        """The last value (JSON) of every summary path seen by this scan; None: it was removed.
+
+        A path comes before those below it; of these there are only the ones said later.
+        """
 
 def wandb_records(
     path: str | PathLike[str],

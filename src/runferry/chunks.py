@@ -34,9 +34,13 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Attributes; a later one of the same role and path replaces an earlier one."""
+    """Attributes; a later one of the same role and path replaces an earlier one.
+
+    With `is_whole` these are all there are: what was given before and is not among them is gone.
+    """
 
     items: tuple[Attribute, ...]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,11 @@ class Histograms:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What the run printed: a batch of `tables.CONSOLE`."""
+    """What the run printed: a batch of `tables.CONSOLE`.
+
+    `seq` is the order of the lines. Their place among other rows is known only where the source
+    wrote both in one order; a log file of its own is numbered by itself.
+    """
 
     batch: pa.RecordBatch
 
@@ -117,7 +125,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A record that nothing above can hold, verbatim, and why it is here."""
+    """A record that nothing above can hold, and why it is here.
+
+    The payload is the source's bytes, or where the source has fields, these as `tables.dumps`
+    spells them.
+    """
 
     record_type: str
     reason: str

@@ -40,11 +40,16 @@ MediaType = Literal[
 FileRole = Literal["source", "requirements", "console", "checkpoint", "other"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def instant(time_ns: int) -> datetime:
-    """Nanoseconds since the epoch as an aware UTC datetime, cut to microseconds."""
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)
+    """Nanoseconds since the epoch as an aware UTC datetime, cut to microseconds.
+
+    Beyond the years that a datetime has, the first or the last one.
+    """
+    return _EPOCH + timedelta(microseconds=min(max(time_ns // 1000, _FIRST_US), _LAST_US))
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ class Progress:
 
     chunks: int | None = None
     is_sealed: bool = False
+    was_sealed: bool = False  # complete once, until more of it began to arrive
+    claim: str | None = None  # what the last `claim` said; None when a seal ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,22 @@ class Writer(Protocol):
         """The run that carries this mark; None only if the backend said "no such run"."""
         ...
 
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """All sealed runs of ours by their marks, from one listing; None where none is cheap.
+
+        What the ledger calls done is believed only while this says so too.
+        """
+        ...
+
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """Begin a run; the uid mark travels in the same request, so `find` never misses it."""
+        ...
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """Keep a few words with the run, for `stored` to give back: who is sending it, and when.
+
+        They replace those of the claim before; `seal` takes them away.
+        """
         ...
 
     def stored(self, remote: RemoteId) -> Progress | None:
@@ -204,6 +220,8 @@ class Writer(Protocol):
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """Store one chunk. `number` names it: the same number is the same chunk in every attempt.
 
+        A sealed run is no longer sealed once anything is appended. Where a resend is harmless,
+        number 0 again begins a sending in full, which replaces the earlier ones when it is sealed.
         Returns only when the chunk would survive this process. Keys in rows are the destination's
         own names; Series.original_key and Attribute.path tell what they were.
         """

@@ -24,6 +24,7 @@ from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWriter, record
 from runferry.testing.samples import SECOND_NS, START_NS, curve, header, steps, values
 from runferry.testing.writer_contract import WriterContract
+from runferry.transfer.destination import Listing
 from runferry.transfer.names import Namer
 from runferry.transfer.sending import Sending
 
@@ -41,6 +42,7 @@ class _Writers(WriterContract):
     reader = ReferenceReader
     samples: ClassVar[tuple[Sample, ...]] = (values(), steps(), crossed(), curve(30, batch=10))
     caught_by: ClassVar[frozenset[str]] = frozenset()
+    cannot_replace = True  # the strict one only grows
 
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Location:
@@ -127,7 +129,7 @@ class TestSealsBeforeTheLastChunk(_Writers):
 
 
 class TestLedgerAheadOfTheEffect(_Writers):
-    """The ledger says `sealed` as soon as a run was created."""
+    """The ledger says `sealed` as soon as a run was created, and is believed without a look."""
 
     writer = StrictWriter
     caught_by = frozenset({"test_broken_anywhere_then_pushed_again_equals_one_clean_push"})
@@ -142,6 +144,7 @@ class TestLedgerAheadOfTheEffect(_Writers):
             return start
 
         monkeypatch.setattr(Sending, "_begun", ahead)
+        monkeypatch.setattr(Listing, "has", lambda self, writer, uid, remote: True)
 
 
 class TestNamesThatCollide(_Writers):

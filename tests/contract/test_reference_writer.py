@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWriter, record
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
@@ -26,9 +26,13 @@ class TestFaithful(WriterContract):
         yield Location("reference", str(tmp_path / "file"))
         yield Location("reference", str(tmp_path / "file" / "below"))
 
+    def remove(self, destination: Location, remote: RemoteId) -> None:
+        (destination.path / f"{remote}.jsonl").unlink()
+
     def add_foreign(self, destination: Location) -> None:
         record([curve(rows=10)], destination.path)
 
 
 class TestStrict(TestFaithful):
     writer = StrictWriter
+    cannot_replace = True

@@ -1,4 +1,7 @@
-"""The contract catches what it is there for: every seeded fault fails it, nothing else does."""
+"""The contract catches what it is there for: each seeded fault fails the laws named with it.
+
+A law fails by its own judgement, an assertion; a law that merely crashes has caught nothing.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,13 @@ def broken_laws(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]
     broken: dict[str, set[str]] = defaultdict(set)
     for case in ElementTree.parse(report).iter("testcase"):
         suite = case.attrib["classname"].rpartition(".")[2]
-        broken[suite].update({case.attrib["name"]} if case.find("failure") is not None else ())
+        failure = case.find("failure")
+        if failure is not None:
+            said = failure.attrib["message"]
+            assert said.startswith(("AssertionError", "assert ")), (
+                f"{suite}: {case.attrib['name']}: {said}"
+            )
+        broken[suite].update({case.attrib["name"]} if failure is not None else ())
         assert case.find("error") is None, f"{suite}: {case.attrib['name']} did not even start"
     return broken
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from runferry.archive.store import Archive
-from runferry.ports import Location, ReadOptions, Writer
+from runferry.ports import Location, Reader, ReadOptions, Writer
+from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.testing.faults import Breaking
 from runferry.testing.reference import ReferenceReader, StrictWriter
@@ -96,11 +97,13 @@ def push_all(archive: str, destination: str) -> None:
     tracker, _, place = destination.partition(":")
     where = Location(tracker, place)
     kind: type[Writer] = StrictWriter if tracker == "strict" else writer_class(tracker)
+    reader: type[Reader] = ReferenceReader if tracker == "strict" else reader_class(tracker)
     _judge(
         push(
             Archive.open(Path(archive), reserve=0),
             where,
             open_writer=lambda: _Burning(kind.open(where)).as_writer(),
+            open_reader=lambda: reader.open(where, ReadOptions()),
             patience=Patience(seconds=5.0),
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from runferry.model import RunKey, Uid
 from runferry.ports import Location, Reader, ReadOptions, Writer
 from runferry.readers.mlflow import MlflowReader
 from runferry.testing.content import Content
+from runferry.testing.recording import Sample
 from runferry.testing.reference import ReferenceReader, StrictWriter, record
 from runferry.testing.samples import attributes, curve, media
 from runferry.writers.mlflow import MlflowWriter
@@ -54,10 +55,10 @@ class Harbour:
         reader.close()
         return found
 
-    def sealed(self) -> set[Uid]:
+    def sealed(self, samples: Iterable[Sample] = SAMPLES) -> set[Uid]:
         """The runs that look complete."""
         writer, seen = self._writer.open(self._place), set()
-        for sample in SAMPLES:
+        for sample in samples:
             remote = writer.find(sample.run.uid)
             progress = None if remote is None else writer.stored(remote)
             if progress is not None and progress.is_sealed:
@@ -105,3 +106,56 @@ def test_push_killed_anywhere_then_rerun_equals_one_clean_push(
         assert all(seen[uid] == clean[uid] for uid in complete), f"half a run, {point}"
         assert sail(push_all, archive, harbour.where) is not None
         assert harbour.contents() == clean, f"seed {SEED}, {point}"
+
+
+@pytest.mark.parametrize(
+    ("harbour_at", "kills"), [(mlflow_harbour, 25), (reference_harbour, 10)], ids=["mlflow", "log"]
+)
+def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(
+    harbour_at: Callable[[Path], Harbour], kills: int, tmp_path: Path
+) -> None:
+    """What was complete looks as it was, or like a run on its way: never as if half were all."""
+    harbour = harbour_at(tmp_path)
+    harbour.prepare()
+    whole = curve(120, batch=30)
+    pulled, archive = tmp_path / "pulled", tmp_path / "archive"
+    for name, cut in (("young", 4), ("grown", 7), ("whole", len(whole.chunks))):
+        source = record([Sample(whole.run, whole.chunks[:cut])], tmp_path / f"source-{name}")
+        pull_all(str(source.path), str(pulled))
+        shutil.copytree(pulled, tmp_path / name)
+        if name == "young":
+            assert sail(push_all, pulled, harbour.where) is not None
+            begun = shutil.copytree(harbour.folder, tmp_path / "begun")
+
+    def begin(name: str) -> None:
+        """The archive goes on, with the ledger that it has."""
+        ledger = archive / "ledger.sqlite"
+        kept = ledger.read_bytes() if name == "whole" and ledger.exists() else None
+        shutil.rmtree(archive, ignore_errors=True)
+        shutil.copytree(tmp_path / name, archive)
+        shutil.copy(pulled / "ledger.sqlite", archive)
+        if kept is not None:
+            ledger.write_bytes(kept)
+        if name == "grown":
+            shutil.rmtree(harbour.folder)
+            shutil.copytree(begun, harbour.folder)
+
+    (old,) = harbour.contents().values()
+    begin("grown")
+    effects = sail(push_all, archive, harbour.where)
+    assert effects is not None
+    (grown,) = harbour.contents().values()
+    begin("whole")
+    assert sail(push_all, archive, harbour.where) is not None
+    (clean,) = harbour.contents().values()
+    for point in kill_points(effects, kills, SEED):
+        begin("grown")
+        sail(push_all, archive, harbour.where, **point)
+        (seen,) = harbour.contents().values()
+        if harbour.sealed([whole]):
+            assert seen in (old, grown), f"half of the growth, {point}"
+        if harbour_at is mlflow_harbour:  # whose reader tells what is on its way
+            assert seen["rows"] in (old["rows"], grown["rows"]), f"half of the growth, {point}"
+        begin("whole")
+        assert sail(push_all, archive, harbour.where) is not None
+        assert list(harbour.contents().values()) == [clean], f"seed {SEED}, {point}"

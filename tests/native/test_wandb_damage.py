@@ -29,7 +29,7 @@ from wandb_log import (
 
 from runferry._native import WandbScanner
 from runferry.losses import Fate
-from runferry.readers.wandb import surroundings
+from runferry.readers.wandb.damage import Reports
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -92,7 +92,8 @@ def test_every_flipped_bit_of_a_small_file_costs_one_record_and_is_told(tmp_path
             reason = reason_of_flip(log.raw, bytes(broken), start, at - start)
             assert ordered(everything(found)) == ordered(kept), (at, bit)
             assert found.damage == [(*lost_bytes(log, number), reason)], (at, bit)
-            assert surroundings.damage(tmp_path, *found.damage[0]).fate is Fate.DROPPED
+            (loss,) = Reports("f", []).losses(found.damage, 0, is_over=False)
+            assert loss.fate is Fate.DROPPED
 
 
 def reason_of_flip(raw: bytes, broken: bytes, start: int, at: int) -> str:

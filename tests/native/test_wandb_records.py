@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +225,25 @@ def test_a_message_written_in_parts_is_the_parts_together(tmp_path: Path) -> Non
 def test_unknown_record_types_are_there(tmp_path: Path) -> None:
     found = records(tmp_path, blob(77, b"\x00raw"), whole(1, 3))
     assert found == {"#77": ["AHJhdw=="], "unknown": [{"num": "3"}]}
+
+
+def test_garbage_is_collected_again_when_the_last_of_several_readings_ends(tmp_path: Path) -> None:
+    (tmp_path / "run.wandb").write_bytes(Log.of([history([item(["a"], "[[1]]")])] * 300).raw)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads change hands within a reading
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(wandb_records, [tmp_path / "run.wandb"] * 40))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(one == found[0] for one in found)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        wandb_records(tmp_path / "run.wandb")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_damage_is_told_by_offset(tmp_path: Path) -> None:

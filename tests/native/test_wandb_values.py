@@ -376,3 +376,20 @@ def test_messages_nested_without_end_are_refused(tmp_path: Path) -> None:
     found = read(tmp_path, blob(17, group), blob(17, deep), row(0, x=1))
     assert [reason for _, _, reason in found.damage] == ["bad-record"]
     assert len(found.points) == 1
+
+
+def test_keys_that_become_the_same_when_mended_are_told_to_be_merged(tmp_path: Path) -> None:
+    first, second = (blob(1, b"k" + bad) + blob(16, "1") for bad in (b"\xff", b"\xfe"))
+    found = scan_bytes(tmp_path, Log.of([history([first]), history([second])]).raw)
+    assert {point.path for point in found.points} == {("k\ufffd",)}
+    reasons = [reason for _, _, reason in found.damage]
+    assert reasons == ["bad-utf8", "bad-utf8", "merged-key"]
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_a_mended_key_is_told_though_its_row_is_read_twice(tmp_path: Path, rows: int) -> None:
+    """Because the batch was full, or because of the `_type`."""
+    bad = blob(1, b"k\xff") + blob(16, "1")
+    media = [item(["m", "_type"], '"x"'), item(["m", "v"], "1")]
+    found = scan_bytes(tmp_path, Log.of([row(0, x=1, y=1), history([bad, *media])]).raw, rows=rows)
+    assert [reason for _, _, reason in found.damage] == ["bad-utf8"]

@@ -148,7 +148,11 @@ def test_what_the_client_logged_is_read_whole(
     assert "gone" not in found
     told = [record.getMessage() for record in caplog.records]
     knows = kind in ("sqlite", "files")
-    assert [text for text in told if "deleted runs left out: 1 " in text] == told[:1] if knows else not told
+    assert (
+        [text for text in told if "deleted runs left out: 1 " in text] == told[:1]
+        if knows
+        else not told
+    )
     run, chunks = found["child"]
     check_child(run, chunks, found["parent"][0])
     check_belongings(chunks)

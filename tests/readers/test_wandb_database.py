@@ -162,3 +162,11 @@ def test_the_record_counts_of_the_corpus_are_the_vendors() -> None:
             assert bool(found.damage) >= bool(row["error"])
             checked += 1
     assert checked > 100
+
+
+def test_columns_are_there_without_rows(tmp_path: Path) -> None:
+    columns = load_wandb_database(written(tmp_path, framed([run_record("r1")]))).columns
+    full = load_wandb_database(written(tmp_path, framed(small_run()))).columns
+    for name in ("points", "values", "console"):
+        assert getattr(columns, name).num_rows == 0
+        assert getattr(columns, name).schema.equals(getattr(full, name).schema), name

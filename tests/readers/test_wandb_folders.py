@@ -25,6 +25,7 @@ from wandb_runs import (
     summary_record,
 )
 
+from runferry import tables
 from runferry.errors import Damaged, NotFound, SourceError
 from runferry.losses import Fate
 from runferry.model import Blob
@@ -71,6 +72,36 @@ def test_links_neither_loop_nor_double_a_run(tmp_path: Path) -> None:
     (tree / "far").symlink_to(elsewhere)
     (elsewhere / "back").symlink_to(tree)
     assert {one.run.key.run_id for one in gather_all(tmp_path / "tree")} == {"r1", "r2"}
+
+
+def test_a_link_to_a_folder_above_brings_nothing_in(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    folder_with(mine, small_run())
+    folder_with(other, small_run("r2"), "r2")
+    for name, target in (("up", ".."), ("root", "/"), ("self", ".")):
+        (mine / name).symlink_to(target)
+    assert [one.run.key.run_id for one in gather_all(mine)] == ["r1"]
+    (mine / "beside").symlink_to(other)
+    (other / "round").symlink_to(tmp_path)
+    (other / "again").symlink_to(other)
+    own, linked = gather_all(mine)
+    assert (own.run.key.run_id, linked.run.key.run_id) == ("r1", "r2")
+    assert not own.losses
+    (loss,) = linked.losses
+    assert (loss.code, loss.fate) == ("linked-folder", Fate.KEPT)
+    assert str(other) in loss.detail
+
+
+def test_a_link_below_media_is_named(tmp_path: Path) -> None:
+    (tmp_path / "far.png").write_bytes(b"far")
+    image = {"_type": "image-file", "path": "media/images/a.png"}
+    folder = folder_with(tmp_path, [run_record("r1"), history_record(0, image=image)])
+    (folder / "files" / "media" / "images").mkdir(parents=True)
+    (folder / "files" / "media" / "images" / "a.png").symlink_to(tmp_path / "far.png")
+    found = gather_one(folder)
+    assert [content(item.blob) for item in found.media] == [b"far"]
+    (loss,) = found.losses
+    assert (loss.code, loss.where) == ("linked-file", "media/images/a.png")
 
 
 def test_loose_files_speak_where_records_are_silent(tmp_path: Path) -> None:
@@ -179,6 +210,7 @@ def test_one_unreadable_run_does_not_stop_the_others(
     (folder / "run-r1.wandb").chmod(0o644)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
 def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, small_run())
     files = folder / "files"
@@ -189,8 +221,7 @@ def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -
     (files / "saved.txt").symlink_to(tmp_path / "outside.txt")
     (files / "gone.txt").symlink_to(tmp_path / "nothing")
     (files / "folder").symlink_to(tmp_path)
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(files / "pipe")
+    os.mkfifo(files / "pipe")
     found = gather_one(folder)
     roles = {path: file.role for path, file in found.files.items()}
     assert roles == {
@@ -204,7 +235,10 @@ def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -
     }
     assert content(found.files["saved.txt"].blob) == b"outside"
     assert found.files["gone.txt"].blob.is_missing
-    assert {"closed-folder", "special-file"} >= found.codes()
+    assert found.codes() == {"closed-folder", "special-file", "linked-file"}
+    (linked,) = (loss for loss in found.losses if loss.code == "linked-file")
+    assert (linked.where, linked.fate) == ("saved.txt", Fate.KEPT)
+    assert str(tmp_path / "outside.txt") in linked.detail
 
 
 def test_a_changed_file_is_given_again_and_no_other(tmp_path: Path) -> None:
@@ -459,3 +493,30 @@ def test_a_folder_whose_database_is_gone_is_a_run_of_its_files(tmp_path: Path) -
     assert set(found.files) == {"media/images/a.png"}
     assert not found.header.complete
     assert Fate.DROPPED in {loss.fate for loss in found.losses}
+
+
+def test_a_definition_reaches_a_series_whose_key_was_taken(tmp_path: Path) -> None:
+    nested, flat, plain = pb.Record(), pb.Record(), pb.Record()
+    flat.metric.name, flat.metric.step_metric = "a.b", "epoch"
+    plain.metric.glob_name, plain.metric.step_metric = "c*", "epoch"
+    empty = pb.Record()
+    empty.metric.name = "cc"
+    nested.history.item.add(nested_key=["a", "b"], value_json="1")
+    rows = [history_record(0, **{"a.b": 2, "cc": 1}), nested]
+    found = gather_one(folder_with(tmp_path, [run_record("r1"), flat, plain, empty, *rows]))
+    assert {key: series.x_axis for key, series in found.series.items()} == {
+        "a.b": "epoch",
+        "a.b~2": "epoch",
+        "cc": None,
+    }
+
+
+def test_fields_that_no_schema_knows_are_kept_exactly(tmp_path: Path) -> None:
+    record = run_record("r1")
+    record.run.settings.item.add(key="api_key", value_json='"SECRETSECRET"')
+    inner = record.run.SerializeToString() + b"\xba\x3e\x02\xff\xfe"  # field 999: two bytes
+    outer = b"\x8a\x01" + bytes([len(inner)]) + inner
+    found = gather_one(folder_with(tmp_path, [outer, exit_record()]))
+    (raw,) = found.raws
+    assert tables.loads(raw.payload) == {"#999": [b"\xff\xfe"]}
+    assert found.run.key.run_id == "r1"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb.proto import wandb_internal_pb2 as pb
 from wandb_runs import (
     BLOCK,
     Gathered,
@@ -39,13 +40,17 @@ def rows_of(*found: Gathered) -> dict[str, list[dict[str, Any]]]:
     return {table: [row for one in found for row in one.rows(table)] for table in TABLES}
 
 
-def long_run(steps: int) -> bytes:
+def long_run_records(steps: int) -> list[pb.Record]:
     records = [run_record("r1", project="p")]
     for step in range(steps):
         records.append(history_record(step, loss=step / 3, text="x" * 300))
         records.append(stats_record(1_700_000_000 + step, cpu=step))
         records.append(line_record(f"line {step}\n"))
-    return framed([*records, exit_record(0, 9)])
+    return records
+
+
+def long_run(steps: int) -> bytes:
+    return framed([*long_run_records(steps), exit_record(0, 9)])
 
 
 def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
@@ -178,3 +183,30 @@ def test_an_exit_code_tells_how_the_run_ended(tmp_path: Path) -> None:
         assert found.ended_ns == 1_700_000_060_000_000_000
     open_end = gather_one(database(tmp_path, framed([run_record("r1")]))).header
     assert (open_end.state, open_end.exit_code, open_end.complete) == ("unknown", None, False)
+
+
+def test_how_a_run_ended_is_known_without_reading_it(tmp_path: Path) -> None:
+    records = [*long_run_records(600), exit_record(0, 9)]
+    for origin in (0, 7):
+        path = database(tmp_path, framed(records, origin=origin))
+        (run,) = opened(path).runs()
+        assert (run.state, run.complete, run.exit_code) == ("finished", True, 0)
+        assert run.ended_ns == 1_700_000_009_000_000_000
+        (cut,) = opened(database(tmp_path, framed(records[:-1], origin=origin))).runs()
+        assert (cut.state, cut.complete) == ("unknown", False)
+
+
+def test_an_ending_of_zeros_is_an_ending(tmp_path: Path) -> None:
+    (run,) = opened(database(tmp_path, framed([run_record("r1"), exit_record()]))).runs()
+    assert (run.state, run.complete) == ("finished", True)
+
+
+def test_mended_texts_are_one_loss_with_their_number(tmp_path: Path) -> None:
+    lines = [
+        line_record(f"caf\0{n}").SerializeToString().replace(b"\0", b"\xe9") for n in range(5000)
+    ]
+    found = gather_one(database(tmp_path, framed([run_record("r1"), *lines])))
+    (loss,) = found.losses
+    assert (loss.code, loss.fate, loss.count) == ("bad-utf8", Fate.ROUNDED, 5000)
+    assert loss.where == "run-r1.wandb"
+    assert len(found.rows("console")) == 5000

@@ -114,3 +114,14 @@ def test_the_order_of_runs_does_not_change(tmp_path: Path) -> None:
     first = [run.key for run in reader.runs()]
     assert first == [run.key for run in opened(tmp_path).runs()]
     assert all(gather(reader, run).header.complete for run in reader.runs())
+
+
+def test_a_resume_whose_first_row_holds_no_scalar_goes_on_as_well(tmp_path: Path) -> None:
+    folder_with(tmp_path, steps_run("r1", range(5), 1000), when="20240101_000000")
+    rows = [history_record(0, note="begin"), *(history_record(n, loss=n) for n in range(1, 4))]
+    resumed = [run_record("r1", 2000, project="p", resume=True), *rows, exit_record()]
+    folder_with(tmp_path, resumed, when="20240102_000000")
+    (found,) = gather_all(tmp_path)
+    assert [row["step"] for row in found.points("loss")] == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert [row["step"] for row in found.rows("texts")] == [5]
+    assert found.codes() == {"rebased-steps"}

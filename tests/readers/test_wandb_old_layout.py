@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from wandb_runs import Gathered, gather_one
+from wandb.proto import wandb_internal_pb2 as pb
+from wandb_runs import Gathered, folder_with, gather_one, run_record
 
 from runferry.losses import Fate
+from runferry.readers.wandb import history
 
 
 def old_run(root: Path, lines: list[str], *, is_below_files: bool = False) -> Path:
@@ -117,7 +121,8 @@ def test_a_growing_history_is_read_on_line_by_line(tmp_path: Path) -> None:
     for table in ("points", "texts"):
         assert first.rows(table) + rest.rows(table) == whole.rows(table)
     assert len(whole.points("loss")) == 40
-    assert not first.losses
+    assert first.codes() <= {"cut-tail"}
+    assert not rest.losses
 
 
 def test_a_yaml_of_aliases_is_a_loss_and_not_a_bomb(tmp_path: Path) -> None:
@@ -129,3 +134,54 @@ def test_a_yaml_of_aliases_is_a_loss_and_not_a_bomb(tmp_path: Path) -> None:
     found: Gathered = gather_one(folder)
     assert "unreadable-file" in found.codes()
     assert found.values("a") == [1.0]
+
+
+def test_a_cut_last_line_is_told(tmp_path: Path) -> None:
+    folder = old_run(tmp_path, [row(0, loss=1)])
+    with (folder / "wandb-history.jsonl").open("a") as lines:
+        lines.write('{"_step": 1, "lo')
+    found = gather_one(folder)
+    (loss,) = found.losses
+    assert (loss.code, loss.fate, loss.count) == ("cut-tail", Fate.KEPT, 16)
+    assert not gather_one(folder, found.cursor()).losses
+
+
+def test_a_line_that_is_too_long_is_told_and_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_LINE_AT_MOST", 100)
+    lines = [row(0, loss=1), row(1, text="x" * 1000), row(2, loss=3)]
+    found = gather_one(old_run(tmp_path, lines))
+    assert found.values("loss") == [1.0, 3.0]
+    (loss,) = found.losses
+    assert (loss.code, loss.fate, loss.where) == (
+        "long-line",
+        Fate.DROPPED,
+        "wandb-history.jsonl:2",
+    )
+
+
+def told(row: dict[str, Any]) -> str:
+    return str((row["key"], row["time"], row["time_ns"], row.get("value")))
+
+
+def test_steps_and_times_are_read_by_the_rule_of_databases(tmp_path: Path) -> None:
+    stamp = 1_600_000_000.123_456_7
+    lines = [
+        {"a": 1, "_step": 4.0, "_timestamp": stamp},
+        {"_step": 5, "_timestamp": stamp},
+        {"a": 1, "_step": 5.5, "_timestamp": "soon"},
+    ]
+    found = gather_one(old_run(tmp_path / "old", [json.dumps(line) for line in lines]))
+    young = [pb.Record() for _ in lines]
+    for record, line in zip(young, lines, strict=True):
+        for name, value in line.items():
+            record.history.item.add(nested_key=[name], value_json=json.dumps(value))
+    native = gather_one(folder_with(tmp_path / "young", [run_record("r1"), *young]))
+    for table in ("points", "texts"):
+        old, new = (sorted(map(told, one.rows(table))) for one in (found, native))
+        assert old == new
+    (first, *_) = found.points("a")
+    assert first["step"] == 4
+    micro = (first["time"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert (micro * 1000 + first["time_ns"]) / 1e9 == stamp

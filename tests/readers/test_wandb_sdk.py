@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from wandb_runs import Gathered, gather_all, gather_one
-from wandb_sdk_checks import check_all, only_database
+from wandb_sdk_checks import check_all, only_database, read
 from wandb_sdk_script import STEPS
 
 wandb = pytest.importorskip("wandb")
+OPTIONAL = {"plot": [("plot", 0, None)], "bokeh": [("plot", 0, None)]}  # need other packages
 SCRIPT = Path(__file__).with_name("wandb_sdk_script.py")
 
 
@@ -58,3 +60,27 @@ def test_a_resumed_run_is_one_run_with_steps_that_go_on(tmp_path: Path) -> None:
     assert [row["value"] for row in rows] == [0.0, 1.0, 2.0, 3.0, 100.0, 101.0, 102.0, 103.0]
     assert [row["step"] for row in rows] == list(range(2 * STEPS))
     assert found.codes() == {"rebased-steps", "file-name"}  # two folders, each with its files
+
+
+def test_media_of_every_kind_have_their_bytes(tmp_path: Path) -> None:
+    (found,) = gather_all(logged("rich", tmp_path))
+    made = {
+        key: [(m.media_type, m.index, m.caption) for m in found.media if m.key == key]
+        for key in found.series
+        if found.series[key].kind == "media"
+    }
+    assert {key: made.pop(key, kinds) for key, kinds in OPTIONAL.items()} == OPTIONAL
+    assert made == {
+        "audio": [("audio", 0, "heard")],
+        "video": [("video", 0, "seen")],
+        "videos": [("video", 0, None), ("video", 1, None)],
+        "molecule": [("molecule", 0, None)],
+        "object3D": [("object3d", 0, None)],
+        "html": [("html", 0, None)],
+    }
+    for item in found.media:
+        content = read(item.blob)
+        metadata = item.metadata if isinstance(item.metadata, dict) else {}
+        assert metadata.get("sha256") == hashlib.sha256(content).hexdigest(), item.key
+    assert not found.codes()
+    assert not [path for path in found.files if path.startswith("media/")]

@@ -113,6 +113,15 @@ def exit_record(code: int = 0, runtime: int = 0) -> pb.Record:
     return record
 
 
+def environment_record(seconds: int, nanos: int = 0, **fields: str) -> pb.Record:
+    record = pb.Record()
+    record.environment.started_at.seconds = seconds
+    record.environment.started_at.nanos = nanos
+    for name, value in fields.items():
+        setattr(record.environment, name, value)
+    return record
+
+
 def small_run(run_id: str = "r1", steps: int = 5, **fields: Any) -> list[pb.Record]:
     """One record of each common kind."""
     records = [run_record(run_id, project="p", **fields), config_record(lr=0.1, deep={"a": [1]})]

@@ -26,6 +26,12 @@ def main(mode: str, home: Path) -> None:
                 run.log({"loss": float(part * 100 + step)})
             run.finish()
         return
+    if mode == "rich":
+        run = wandb.init(**settings)
+        for key, value in rich_media(wandb, home).items():
+            run.log({key: value})
+        run.finish()
+        return
     config = {"lr": 0.1, "net": {"deep": [1, 2], "none": {}}, "dotted.key": None, "b": True}
     more = {"tags": ["t1", "t2"], "notes": "noted", "group": "g", "job_type": "train"}
     run = wandb.init(**settings, config=config, **more)
@@ -77,6 +83,45 @@ def media(wandb: Any, step: int) -> dict[str, Any]:
         logged["images"] = [wandb.Image(pixels, caption="one"), wandb.Image(pixels + 1)]
     if not wandb.__version__.startswith(("0.12.", "0.18.")):
         logged["table"] = wandb.Table(columns=["a", "b"], data=[[step, "x"]])
+    return logged
+
+
+def rich_media(wandb: Any, home: Path) -> dict[str, Any]:
+    """Media of every other kind that this installation can make."""
+    import wave
+
+    with wave.open(str(home / "a.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(200))
+    (home / "v.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(50))
+    (home / "m.pdb").write_text("END\n")
+    (home / "o.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    video = str(home / "v.mp4")
+    logged = {
+        "audio": wandb.Audio(str(home / "a.wav"), caption="heard"),
+        "video": wandb.Video(video, caption="seen", format="mp4"),
+        "videos": [wandb.Video(video, format="mp4"), wandb.Video(video, format="mp4")],
+        "molecule": wandb.Molecule(str(home / "m.pdb")),
+        "object3D": wandb.Object3D(str(home / "o.obj")),
+        "html": wandb.Html("<b>x</b>", inject=False),
+    }
+    try:
+        import plotly.graph_objects as plotly
+
+        logged["plot"] = wandb.Plotly(plotly.Figure(data=[plotly.Scatter(x=[1, 2], y=[3, 4])]))
+    except ImportError:
+        pass
+    try:
+        from bokeh.plotting import figure
+        from wandb.sdk.data_types.bokeh import Bokeh
+
+        drawn = figure()
+        drawn.line([1, 2], [3, 4])
+        logged["bokeh"] = Bokeh(drawn)
+    except ImportError:
+        pass
     return logged
 
 

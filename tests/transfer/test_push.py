@@ -57,6 +57,12 @@ class Faulty:
     def find(self, uid: Uid) -> RemoteId | None:
         return self._inner.find(uid)
 
+    def present(self) -> Any:
+        return self._inner.present()
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        self._inner.claim(remote, words)
+
     def stored(self, remote: RemoteId) -> Progress | None:
         return self._inner.stored(remote)
 

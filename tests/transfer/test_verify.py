@@ -16,10 +16,12 @@ from tests.transfer.roads import archive_of, push_to, verify_with
 from runferry import chunks
 from runferry.archive.store import Archive
 from runferry.chunks import Chunk
-from runferry.model import Attribute, Blob
+from runferry.losses import Fate, Loss
+from runferry.model import ArtifactEntry, Attribute, Blob
 from runferry.ports import RemoteId
+from runferry.testing.recording import Recording
 from runferry.testing.reference import FaithfulWriter
-from runferry.testing.samples import all_samples
+from runferry.testing.samples import all_samples, header
 from runferry.transfer.selection import Selection
 
 Seed = Callable[[Chunk], "Chunk | None"]
@@ -215,3 +217,64 @@ def test_a_header_that_changed_is_found(tmp_path: Path) -> None:
         ("header-times", "ended_ns"),
         ("header-field", "tags"),
     }
+
+
+def versions(recording: Recording) -> Recording:
+    """Offline versions of one artifact: they have ids, and no number yet."""
+    for name in ("first", "second"):
+        entries = (ArtifactEntry(f"{name}.bin", Blob.from_bytes(name.encode())),)
+        recording.put(
+            chunks.Artifact("model", "model", "produced", artifact_id=name, entries=entries)
+        )
+    return recording
+
+
+@pytest.mark.parametrize("gone", ["first", "second"])
+def test_versions_that_only_an_id_tells_apart_are_all_compared(tmp_path: Path, gone: str) -> None:
+    archive = archive_of([versions(Recording(header("versions"))).sample()], tmp_path)
+
+    class Losing(FaithfulWriter):
+        def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+            if not isinstance(chunk, chunks.Artifact) or chunk.artifact_id != gone:
+                super().append(remote, number, chunk)
+
+    push_to(archive, tmp_path / "there", Losing)
+    (loss,) = verify_with(archive, tmp_path / "there").runs[0].unexpected
+    assert (loss.code, gone in loss.where) == ("artifact", True)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        chunks.File("there.txt", "other", Blob.from_bytes(b"one")),
+        chunks.Document("report", "there", {"a": 1}),
+        chunks.Artifact("there", "data", "used"),
+    ],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_what_is_there_twice_is_found(tmp_path: Path, thing: Any) -> None:
+    archive = archive_of([Recording(header("once")).put(thing).sample()], tmp_path)
+
+    class Doubling(FaithfulWriter):
+        def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+            super().append(remote, number, chunk)
+            if isinstance(chunk, type(thing)):
+                super().append(remote, number, chunk)
+
+    push_to(archive, tmp_path / "there", Doubling)
+    (loss,) = verify_with(archive, tmp_path / "there").runs[0].unexpected
+    assert (loss.code, "there" in loss.where) == ("invented", True)
+
+
+def test_a_reader_does_not_excuse_itself_nor_does_the_source(tmp_path: Path) -> None:
+    said = Loss("scalar", Fate.DROPPED, "loss", 5)
+    recording = Recording(header("excuse")).put(chunks.Lost(said))
+    archive = archive_of([recording.log({"loss": 1.0}, step=0, time_ns=0).sample()], tmp_path)
+
+    class Losing(FaithfulWriter):
+        def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+            if not isinstance(chunk, chunks.Points):
+                super().append(remote, number, chunk)
+
+    push_to(archive, tmp_path / "there", Losing)
+    assert not verify_with(archive, tmp_path / "there").is_clean

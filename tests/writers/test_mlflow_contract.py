@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.readers.mlflow import MlflowReader
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.mlflow import MlflowWriter
@@ -24,6 +24,11 @@ class TestMlflow(WriterContract):
     def owned(self, destination: Location) -> tuple[Path, ...]:
         path = Path(destination.where.removeprefix("sqlite:///"))
         return (path, path.parent / "mlruns")
+
+    def remove(self, destination: Location, remote: RemoteId) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(tracking_uri=destination.where).delete_run(remote)
 
     def unavailable(self, tmp_path: Path) -> Iterator[Location]:
         (tmp_path / "file.db").write_text("not a database")

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.readers.mlflow import MlflowReader
 from runferry.testing.recording import Sample
 from runferry.testing.samples import attributes, media, steps, values
@@ -24,6 +24,7 @@ class TestServer(WriterContract):
 
     writer = MlflowWriter
     reader = MlflowReader
+    cannot_replace = True
     samples: ClassVar[tuple[Sample, ...]] = (values(), steps(), attributes(), media())
 
     @pytest.fixture
@@ -37,6 +38,11 @@ class TestServer(WriterContract):
 
     def owned(self, destination: Location) -> tuple[Path, ...]:
         return ()  # nothing of it is on this side
+
+    def remove(self, destination: Location, remote: RemoteId) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(tracking_uri=destination.where).delete_run(remote)
 
     def unavailable(self, tmp_path: Path) -> Iterator[Location]:
         yield Location("mlflow", "http://127.0.0.1:9")  # the port of `discard`: nobody listens

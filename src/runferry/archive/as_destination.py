@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ _KINDS = (
 )  # fmt: skip
 
 _BEGUN = "begun.json"
+_CLAIM = "claim.txt"
 
 
 class ArchiveWriter:
@@ -60,6 +61,16 @@ class ArchiveWriter:
         found = self._origins.find(uid)
         return None if found is None else RemoteId(found)
 
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The runs that were committed."""
+        found: dict[Uid, RemoteId] = {}
+        for record in self._archive.records():
+            run = record.run
+            found[run.uid] = RemoteId(run.uid)
+            if run.origin_uid is not None:
+                found.setdefault(run.origin_uid, RemoteId(run.uid))
+        return found
+
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """Begin a run; one that is there is replaced when this one is sealed."""
         if run.uid != uid and run.origin_uid is None:
@@ -75,9 +86,17 @@ class ArchiveWriter:
             arrived = 0
             while arrived in numbers:
                 arrived += 1
-            return Progress(arrived)
+            claim = staging / _CLAIM
+            return Progress(arrived, claim=claim.read_text() if claim.is_file() else None)
         self._sealed(remote)
         return Progress(is_sealed=True)
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """A file beside the chunks that wait; a committed run needs none."""
+        staging = self._staging(remote)
+        if staging.is_dir():
+            with disk_errors(self._archive.path):
+                (staging / _CLAIM).write_text(words)
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """Store one chunk durably; to a sealed run this begins what it has grown by."""
@@ -196,7 +215,7 @@ class ArchiveWriter:
                 )
                 chunk = replace(chunk, entries=entries)
             case Attributes(items):  # names are what push would call them elsewhere
-                return Attributes(tuple(replace(item, name=None) for item in items))
+                return replace(chunk, items=tuple(replace(item, name=None) for item in items))
             case _:
                 return chunk
         blobs.publish()

@@ -41,8 +41,9 @@ def to_bytes(chunk: Chunk) -> bytes:
     match chunk:
         case Header(run):
             return _json("header", run_to_json(run))
-        case Attributes(attributes):
-            return _json("attributes", [attribute_to_json(item) for item in attributes])
+        case Attributes(attributes, is_whole):
+            kind = "all-attributes" if is_whole else "attributes"
+            return _json(kind, [attribute_to_json(item) for item in attributes])
         case SeriesFacts(series):
             return _json("series", [snapshots.series_row(item, {}) for item in series])
         case File():
@@ -80,8 +81,9 @@ def from_bytes(content: bytes, stored: BlobOf) -> Chunk:
     match kind:
         case "header":
             return Header(run_from_json(spelled))
-        case "attributes":
-            return Attributes(tuple(attribute_from_json(item) for item in spelled))
+        case "attributes" | "all-attributes":
+            attributes = tuple(attribute_from_json(item) for item in spelled)
+            return Attributes(attributes, is_whole=kind == "all-attributes")
         case "series":
             return SeriesFacts(tuple(snapshots.series_of(row) for row in spelled))
         case "file":

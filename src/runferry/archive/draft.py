@@ -76,8 +76,8 @@ class RunDraft:
         match chunk:
             case Header(run):
                 facts.restate(run)
-            case Attributes(items):
-                facts.attribute(items)
+            case Attributes(items, is_whole):
+                facts.attribute(items, is_whole=is_whole)
             case SeriesFacts(items):
                 facts.declare(items)
             case File(path, _, blob):

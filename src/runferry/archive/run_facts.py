@@ -59,8 +59,10 @@ class RunFacts:
             raise ValueError(f"the header of {run.key} among the chunks of {self.run.key}")
         self.run = run
 
-    def attribute(self, items: Iterable[Attribute]) -> None:
-        """Attributes, each replacing an earlier one of its role and path."""
+    def attribute(self, items: Iterable[Attribute], *, is_whole: bool = False) -> None:
+        """Attributes, each replacing an earlier one of its role and path, or all of them."""
+        if is_whole:
+            self._attributes.clear()
         self._attributes.update({(item.role, item.path): item for item in items})
 
     def declare(self, items: Iterable[Series]) -> None:

@@ -29,8 +29,8 @@ def chunks(
     skipped = {segment.path for segment in skip}
     left = [segment for segment in record.segments if segment.path not in skipped]
     yield Header(record.run)
-    if record.attributes:
-        yield Attributes(record.attributes)
+    if record.attributes or skip:  # what is gone since a run was sent is told by a whole without it
+        yield Attributes(record.attributes, is_whole=True)
     series = archive.series(record)
     if series:
         yield SeriesFacts(series)

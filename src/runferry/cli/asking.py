@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID
 
 from runferry.cli.failure import Interrupted, as_json
@@ -19,9 +20,14 @@ from runferry.cli.session import Session
 from runferry.errors import RunferryError, UsageError
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
     from runferry.archive.store import Archive
+
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +44,46 @@ def answered(archive: Archive, query: str) -> Iterator[Answer]:
     """The query's answer. Raises UsageError with the database's own words, also between rows."""
     import pyarrow as pa
 
-    with archive.sql() as connection:
+    with archive.sql() as connection, _Asking(connection) as asking:
         with _query_errors(archive):
             damaged = connection.execute("SELECT uid, error FROM damaged").fetchall()
             relation = connection.sql(query)
             if relation is None:
                 raise UsageError("this statement has no answer", hint="ask with SELECT or SHOW")
-            answer = pa.RecordBatchReader.from_stream(relation)
-        yield Answer(answer.schema, _rows(archive, answer), tuple(damaged))
+            answer = asking.wait_for(lambda: pa.RecordBatchReader.from_stream(relation))
+        yield Answer(answer.schema, _rows(archive, answer, asking), tuple(damaged))
+
+
+class _Asking:
+    """Waits for the database in a way that Ctrl-C can break off.
+
+    The database works in a thread of its own, because the main thread hears no signal while it
+    is inside a foreign function.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="query")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.interrupt()  # where the answer was not read to its end
+        self._thread.shutdown()
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """What `work` returns. Raises what it raises, and KeyboardInterrupt."""
+        future = self._thread.submit(work)
+        while True:
+            try:
+                return future.result(timeout=_PAUSE_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    raise
+            except KeyboardInterrupt:
+                self._connection.interrupt()
+                raise
 
 
 @contextmanager
@@ -57,7 +95,7 @@ def _query_errors(archive: Archive) -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
         # Before rows are fetched it is DuckDB's own error, between them whatever pyarrow makes of
-        # its text. Ctrl-C is heard by DuckDB, which says so as a RuntimeError (1.4, 1.5).
+        # its text. DuckDB hears Ctrl-C too, and says so as a RuntimeError (1.4, 1.5).
         if "interrupted" in str(error).lower():
             raise KeyboardInterrupt from error
         raise UsageError(
@@ -71,12 +109,13 @@ def _query_errors(archive: Archive) -> Iterator[None]:
         ) from error
 
 
-def _rows(archive: Archive, answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    archive: Archive, answer: pa.RecordBatchReader, asking: _Asking
+) -> Iterator[tuple[Any, ...]]:
     while True:
         with _query_errors(archive):
-            try:
-                batch = answer.read_next_batch()
-            except StopIteration:
+            batch = asking.wait_for(lambda: next(answer, None))
+            if batch is None:
                 return
             columns = [column.to_pylist() for column in batch.columns]
         yield from zip(*columns, strict=True)

@@ -120,11 +120,31 @@ def _columns(path: Path) -> WandbColumns:
             values.append(pa.record_batch(batch.values))
         if batch.console is not None:
             console.append(pa.record_batch(batch.console))
+    schemas = _schemas()
     return WandbColumns(
-        names.applied(pa.Table.from_batches(points) if points else None),
-        names.applied(pa.Table.from_batches(values) if values else None),
-        pa.Table.from_batches(console) if console else pa.table({}),
+        names.applied(pa.Table.from_batches(points, schemas["points"])),
+        names.applied(pa.Table.from_batches(values, schemas["values"])),
+        pa.Table.from_batches(console, schemas["console"]),
     )
+
+
+def _schemas() -> dict[str, pa.Schema]:
+    """The columns of `_native.WandbBatch`, which a file without such rows has as well."""
+    import pyarrow as pa
+
+    from runferry import tables
+
+    address = [
+        pa.field("series", pa.int32(), nullable=False),
+        *(tables.POINTS.field(name) for name in ("step", "time", "time_ns", "seq")),
+    ]
+    value = [tables.POINTS.field(name) for name in ("value", "value_i64", "kind")]
+    json = [pa.field("json", pa.string(), nullable=False)]
+    return {
+        "points": pa.schema([*address, *value]),
+        "values": pa.schema([*address, *json]),
+        "console": tables.CONSOLE,
+    }
 
 
 def _batches(path: Path) -> Iterator[_native.WandbBatch]:
@@ -148,12 +168,10 @@ class _Names:
             self._paths.append(path)
             self._streams.append(stream)
 
-    def applied(self, table: pa.Table | None) -> pa.Table:
+    def applied(self, table: pa.Table) -> pa.Table:
         """The table with names in place of numbers."""
         import pyarrow as pa
 
-        if table is None:
-            return pa.table({})
         numbers = table.column("series")
         named = {
             "key": pa.array(self._keys, pa.string()),

@@ -48,7 +48,7 @@ class RetryingClient:
         auth: Auth = None,
         settings: Settings | None = None,
         headers: Mapping[str, str] | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         chosen = settings or ambient.current()

@@ -21,6 +21,7 @@ from runferry.errors import (
     Throttled,
     Unreachable,
 )
+from runferry.http import waits
 from runferry.http.answers import one_line, reason, retry_after
 from runferry.http.connection import is_distrust
 from runferry.redact import without_credentials
@@ -49,7 +50,7 @@ class Persistence:
         base_url: str,
         settings: Settings,
         secrets: tuple[str, ...],
-        pause: Callable[[float], None],
+        pause: Callable[[float], None] | None,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -80,7 +81,10 @@ class Persistence:
             wait = _backoff(count) if outcome.pause is None else outcome.pause
             if self._clock() + wait > deadline:
                 raise outcome.error
-            self._pause(wait)
+            if self._pause is None:
+                waits.wait(wait, outcome.error.what)
+            else:
+                self._pause(wait)
             count += 1
 
     def _outcome(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
 from runferry.errors import Damaged, NotFound, SourceError
+from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb.folders import holds_runs, places
 from runferry.readers.wandb.heads import Head, head_of
 from runferry.readers.wandb.identity import Group, grouped
-from runferry.readers.wandb.reading import RunReading, refusal
+from runferry.readers.wandb.paths import spelled
+from runferry.readers.wandb.reading import RunReading
 
 
 class WandbFilesReader:
@@ -47,9 +50,9 @@ class WandbFilesReader:
         return reader
 
     def runs(self) -> Iterator[Run]:
-        """Headers from the start of each run's records, in the order of their folders."""
+        """Headers from both ends of each run's records, in the order of their folders."""
         for group in self._found.groups().values():
-            yield group.heads[0].facts.run(group.key)
+            yield group.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks; see `runferry.ports.Reader`."""
@@ -81,8 +84,19 @@ class Found:
         with self._lock:
             if self._groups is None:
                 heads = (head_of(place) for place in places(self._root))
-                self._groups = {group.key: group for group in grouped(heads)}
+                self._groups = {group.key: self._named(group) for group in grouped(heads)}
             return self._groups
+
+    def _named(self, group: Group) -> Group:
+        """With the folders named that only links lead to."""
+        home = self._root.resolve()
+        losses = list(group.losses)
+        for folder in (head.place.folder for head in group.heads):
+            target = folder.resolve()
+            if self._root.is_dir() and not target.is_relative_to(home):
+                detail = f"behind a link; the folder is {spelled(str(target))}"
+                losses.append(Loss("linked-folder", Fate.KEPT, spelled(folder.name), 1, detail))
+        return replace(group, losses=tuple(losses))
 
 
 def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:
@@ -99,7 +113,7 @@ def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:
 def _check(head: Head, path: Path) -> None:
     """A file that was asked for by name must be one."""
     if head.failure is not None:
-        raise refusal(head)
+        raise head.failure
     if (
         head.unusable is None
         or head.place.files is not None

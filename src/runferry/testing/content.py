@@ -50,7 +50,9 @@ class Content:
         match chunk:
             case chunks.Header(run):
                 self.header = run
-            case chunks.Attributes(items):
+            case chunks.Attributes(items, is_whole):
+                if is_whole:
+                    self.attributes.clear()
                 for item in items:
                     self.attributes[(item.role, item.path)] = tables.dumps(item.value)
             case chunks.SeriesFacts(items):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from runferry import chunks
@@ -34,6 +35,14 @@ class Breaking:
     def find(self, uid: Uid) -> RemoteId | None:
         """Never breaks."""
         return self.writer.find(uid)
+
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """Never breaks."""
+        return self.writer.present()
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """Never breaks."""
+        self.writer.claim(remote, words)
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Never breaks."""

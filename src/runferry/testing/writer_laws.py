@@ -258,7 +258,7 @@ def numbered(sample: Sample) -> Iterator[tuple[int, chunks.Chunk]]:
             continue
         if isinstance(chunk, chunks.Attributes):
             named = (replace(item, name=".".join(item.path)) for item in chunk.items)
-            yield number, chunks.Attributes(tuple(named))
+            yield number, replace(chunk, items=tuple(named))
         else:
             yield number, chunk
         number += 1

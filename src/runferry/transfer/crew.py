@@ -18,7 +18,9 @@ from runferry.errors import (
     Unreachable,
     UsageError,
 )
+from runferry.http.waits import waiting_by
 from runferry.model import Run
+from runferry.transfer.patience import pause_by
 from runferry.transfer.progress import Interrupted, Observer, Phase, StopToken
 from runferry.transfer.report import RunOutcome
 
@@ -78,11 +80,16 @@ class Crew(Generic[Tool, Item]):
         """One outcome for each item that was begun, in the order in which they ended.
 
         May be called again with more items, and then returns the outcomes of all. Raises what
-        `items` raises, and what opening the first tool raises.
+        opening the first tool raises. What ends the queue of items half-way, or keeps a further
+        tool from opening, is in `aborted`: the outcomes so far stand.
         """
         if self._stop.is_set or self.aborted is not None:
             return self.outcomes
-        first = self._open_tool()  # what is wrong with all is said once, before any thread starts
+        try:
+            with waiting_by(pause_by(self._stop, self._observer)):
+                first = self._open_tool()  # what is wrong with all is said once, before any thread
+        except Interrupted:
+            return self.outcomes
         queue = iter(items)
         if self._workers == 1:
             self._labour(first, queue, work)
@@ -116,10 +123,15 @@ class Crew(Generic[Tool, Item]):
         self, tool: Tool | None, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]
     ) -> None:
         try:
-            while (item := self._next(queue)) is not None:
-                tool = self._open_tool() if tool is None else tool
-                self._one(tool, item[0], work)
-        except Exception as error:  # noqa: BLE001  of the queue: raised by `run`, in its thread
+            with waiting_by(pause_by(self._stop, self._observer)):
+                while (item := self._next(queue)) is not None:
+                    tool = self._open_tool() if tool is None else tool
+                    self._one(tool, item[0], work)
+        except Interrupted:
+            pass  # while the next item was looked for: there is nothing to report
+        except RunferryError as error:  # of the queue, or of a further tool: the rest is not tried
+            self.aborted = self.aborted or error
+        except Exception as error:  # noqa: BLE001  a bug: raised by `run`, in its thread
             with self._lock:
                 self._broken = self._broken or error
         finally:
@@ -130,9 +142,7 @@ class Crew(Generic[Tool, Item]):
         with self._lock:
             if self._stop.is_set or self.aborted is not None or self._broken is not None:
                 return None
-            for item in queue:
-                return (item,)
-            return None
+            return next(((item,) for item in queue), None)
 
     def _one(self, tool: Tool, item: Item, work: Callable[[Tool, Item], RunOutcome]) -> None:
         run = self._header(item)

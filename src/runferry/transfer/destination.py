@@ -1,11 +1,32 @@
-"""A destination as the ledger knows it: the same place, however and wherever it is spelled."""
+"""A destination: what the ledger calls it, and which of our runs it says that it has."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runferry.ports import Location
+from runferry.model import Uid
+from runferry.ports import Location, RemoteId, Writer
+from runferry.transfer.patience import Retrying
+
+
+class Listing:
+    """Which sealed runs are there, asked once for all workers and only when somebody wants it."""
+
+    def __init__(self, retrying: Retrying) -> None:
+        self._retrying = retrying
+        self._lock = threading.Lock()
+        self._present: tuple[Mapping[Uid, RemoteId] | None] | None = None
+
+    def has(self, writer: Writer, uid: Uid, remote: str) -> bool:
+        """Whether this run is there, complete, as the ledger says; also where nobody can tell."""
+        with self._lock:
+            if self._present is None:
+                self._present = (self._retrying.call(writer.present),)
+        (present,) = self._present
+        return present is None or present.get(uid) == remote
 
 
 def ledger_key(where: Location) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -32,28 +33,37 @@ class Facts:
     artifacts: dict[_Stated, chunks.Artifact] = field(default_factory=dict)
     entries: dict[_Stated, dict[str, _Stated]] = field(default_factory=dict)
     documents: dict[tuple[str, str], Tree] = field(default_factory=dict)
-    losses: list[Loss] = field(default_factory=list)
+    twice: Counter[tuple[str, str]] = field(default_factory=Counter)  # kind, place
 
     def add(self, chunk: Chunk) -> None:
         """Take in a chunk; rows are not kept."""
         match chunk:
             case chunks.Header(run):
                 self.run = run
-            case chunks.Attributes(items):
+            case chunks.Attributes(items, is_whole):
+                if is_whole:
+                    self.attributes.clear()
                 self.attributes.update({(item.role, item.path): item for item in items})
             case chunks.File(path, role, blob):
+                self.twice["file", path] += path in self.files
                 self.files[path] = (role, blob_hash(blob))
             case chunks.Artifact():
                 self._add_artifact(chunk)
             case chunks.Document(kind, name, body):
+                self.twice["document", f"{kind}/{name}"] += (kind, name) in self.documents
                 self.documents[kind, name] = body
-            case chunks.Lost(loss):
-                self.losses.append(loss)
             case _:
                 pass  # rows are compared elsewhere, series are numbered there first
 
     def _add_artifact(self, artifact: chunks.Artifact) -> None:
-        identity = (artifact.name, artifact.type, artifact.relation, artifact.version)
+        identity = (
+            artifact.name,
+            artifact.type,
+            artifact.relation,
+            artifact.version,
+            artifact.artifact_id,
+        )
+        self.twice["artifact", _place(identity)] += identity in self.artifacts
         self.artifacts[identity] = dataclasses.replace(artifact, entries=())
         self.entries[identity] = {
             entry.path: (entry.reference, entry.digest, blob_hash(entry.blob))
@@ -76,6 +86,10 @@ def fact_differences(
         elif not same_value(body, copy.documents[place]):
             yield Loss("document", Fate.ROUNDED, "/".join(place))
     yield from _invented("/".join(p) for p in copy.documents.keys() - original.documents.keys())
+    for (kind, name), times in (copy.twice - original.twice).items():
+        yield Loss("invented", Fate.DROPPED, name, times, f"this {kind} is there more than once")
+    for (kind, name), times in (original.twice - copy.twice).items():
+        yield Loss(kind, Fate.DROPPED, name, times, "it is there less often")
 
 
 def _invented(places: Iterator[str]) -> Iterator[Loss]:
@@ -162,7 +176,7 @@ def _files(original: Facts, copy: Facts) -> Iterator[Loss]:
 
 def _artifacts(original: Facts, copy: Facts) -> Iterator[Loss]:
     for identity, artifact in original.artifacts.items():
-        place = "/".join(str(part) for part in identity if part is not None)
+        place = _place(identity)
         found = copy.artifacts.get(identity)
         if found is None:
             yield Loss("artifact", Fate.DROPPED, place)
@@ -174,9 +188,12 @@ def _artifacts(original: Facts, copy: Facts) -> Iterator[Loss]:
             if entries.get(path) != found_entries.get(path):
                 yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
     yield from _invented(
-        "/".join(str(part) for part in identity if part is not None)
-        for identity in copy.artifacts.keys() - original.artifacts.keys()
+        _place(identity) for identity in copy.artifacts.keys() - original.artifacts.keys()
     )
+
+
+def _place(identity: _Stated) -> str:
+    return "/".join(str(part) for part in identity if part is not None)
 
 
 def _same_artifact(left: chunks.Artifact, right: chunks.Artifact) -> bool:

@@ -186,7 +186,9 @@ class News:
         match chunk:
             case chunks.Header(run):
                 return run != self._record.run
-            case chunks.Attributes(items):
+            case chunks.Attributes(items, is_whole):
+                if is_whole and len(items) != len(self._attributes):
+                    return True
                 missing = object()
                 for item in items:
                     known = self._attributes.get((item.role, item.path), missing)

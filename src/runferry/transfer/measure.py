@@ -101,7 +101,9 @@ class Measuring:
             "duplicate-run", Fate.DROPPED, "", len(found) - 1, "it is there more than once"
         )
         measured.add(twice)
-        told = (*planned.losses, *planned.possible, *reported, *sides.copy.losses)
+        # what the source lost is no excuse for the destination, nor what its reader reports now
+        foretold = (loss for loss in reported if loss not in record.losses)
+        told = (*planned.losses, *planned.possible, *foretold)
         explained, unexpected = explain(measured, told)
         return RunComparison(
             run.uid, str(run.key), str(copy.key), sides.rows, explained, unexpected

@@ -64,8 +64,8 @@ def _attributes(chunk: chunks.Attributes, plan: RunPlan) -> Iterator[Chunk]:
         if (item.role, item.path) in plan.attributes
         and not (drops_long and spelled_length(item) > limits.max_attribute_length)
     )
-    if items:
-        yield chunks.Attributes(items)
+    if items or not chunk.items:
+        yield chunks.Attributes(items, chunk.is_whole)
 
 
 def _series(series: Series, plan: RunPlan) -> Series:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runferry.errors import ServiceError, Throttled, Unreachable
+from runferry.http.waits import Pause
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 
 Answer = TypeVar("Answer")
@@ -74,6 +75,21 @@ class Retrying:
             seconds = max(seconds, error.after)
         if self._clock() + seconds > deadline:
             raise error
-        self._observer.waiting(error.what, seconds)
-        if self._stop.wait(seconds):
-            raise Interrupted from error
+        try:
+            pause_by(self._stop, self._observer)(seconds, error.what)
+        except Interrupted as interrupted:
+            raise interrupted from error
+
+
+def pause_by(stop: StopToken, observer: Observer) -> Pause:
+    """Waits that the user sees and can end: for the clients of services, which retry by themselves.
+
+    Their patience runs within ours, so that a request is tried for as long as one of them says.
+    """
+
+    def pause(seconds: float, reason: str) -> None:
+        observer.waiting(reason, seconds)
+        if stop.wait(seconds):
+            raise Interrupted
+
+    return pause

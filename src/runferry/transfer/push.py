@@ -1,8 +1,9 @@
 """Archive into destination, with a ledger that advances only after the effect.
 
-A run that is there, sealed, with this very content, costs no traffic. A half-sent one continues
-where the destination allows it. A sealed one that has grown gets the new segments only, if what
-was sent are the segments that still stand in the archive; else it is sent again in full.
+A run that the ledger calls done, and one listing of the destination shows, costs no more traffic.
+A half-sent one continues where the destination allows it. A sealed one that has grown gets the new
+segments only, if what was sent are the segments that still stand in the archive; else it is sent
+again in full, in place of what is there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from runferry.model import Run
 from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
+from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import ledger_key
+from runferry.transfer.destination import Listing, ledger_key
 from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
@@ -52,8 +54,9 @@ def push(
     """Bring every selected run of the archive into the destination; what is there stays put.
 
     Runs whose losses go beyond `allow` are moved all the same, and reported: the exit code says
-    so. `restart` gives up what was half sent under another plan. Raises what opening the
-    destination raises; the failure of one run is an outcome.
+    so. `restart` sends every run in full, whatever the ledger says, and takes over what another
+    push has begun. Raises what opening the destination raises, and UsageError when runs were asked
+    for that are not here; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
     if open_writer is None:
@@ -63,15 +66,18 @@ def push(
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
     where = str(Location("archive", str(archive.path)))
     waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
+    retrying = Retrying(patience or Patience(), stop, observer)
     trip = Trip(
         archive,
         ledger_key(destination),
         selection,
         observer,
         stop,
-        Retrying(patience or Patience(), stop, observer),
+        retrying,
         restart,
-        ReadBack(archive, selection, open_reader, chain(*waves), observer, stop).holds,
+        ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop).holds,
+        Listing(retrying),
+        sender_of(archive.path),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -164,8 +170,25 @@ def _bring(trip: Trip, writer: Writer, run: Run) -> RunOutcome:
     record = trip.archive.record(run.uid)
     if record is None:  # taken out of the archive since it was listed
         return RunOutcome.of(run, "unchanged")
+    done = _done(trip, writer, record)
+    if done is not None:
+        return done
+    with delivery_lock(trip.archive, run.uid, trip.destination, trip.stop):
+        done = _done(trip, writer, record)  # by the push that had the lock
+        if done is not None:
+            return done
+        delivery = trip.archive.ledger.get(run.uid, trip.destination)
+        return Sending(trip, writer, record, delivery).go()
+
+
+def _done(trip: Trip, writer: Writer, record: RunRecord) -> RunOutcome | None:
+    """What the ledger calls done, if the destination says so too."""
+    run = record.run
     delivery = trip.archive.ledger.get(run.uid, trip.destination)
-    is_done = delivery is not None and delivery.stage in ("sealed", "verified")
-    if delivery is not None and is_done and delivery.digest == trip.content(record):
-        return RunOutcome.of(run, "unchanged", remote=delivery.remote, losses=delivery.losses)
-    return Sending(trip, writer, record, delivery).go()
+    if delivery is None or delivery.stage not in ("sealed", "verified") or trip.restart:
+        return None
+    if delivery.digest != trip.content(record):
+        return None
+    if not trip.listing.has(writer, run.uid, delivery.remote):
+        return None
+    return RunOutcome.of(run, "unchanged", remote=delivery.remote, losses=delivery.losses)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -19,9 +19,11 @@ from runferry import chunks
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.ledger import Delivery, Stage
 from runferry.chunks import Chunk
-from runferry.errors import Conflict, PlanChanged, RunMissing
+from runferry.errors import Conflict, PlanChanged, RunMissing, ServiceError
 from runferry.model import Uid
 from runferry.ports import Progress, RemoteId, ReportingWriter, Writer
+from runferry.transfer.claims import Claim
+from runferry.transfer.destination import Listing
 from runferry.transfer.incoming import weight
 from runferry.transfer.outgoing import outgoing
 from runferry.transfer.patience import Retrying
@@ -47,8 +49,10 @@ class Trip:
     observer: Observer
     stop: StopToken
     retrying: Retrying
-    restart: bool
+    restart: bool  # sends all of every run again, whatever the ledger says
     is_there: Callable[[RunRecord, RunPlan], bool]  # reads it back, and compares every value
+    listing: Listing
+    sender: str  # this archive
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
@@ -89,16 +93,16 @@ class Sending:
         self._plan: RunPlan = plan(inventory, writer.limits)
         self._losses = (*record.losses, *self._plan.losses)
         self._resend = writer.limits.resend
+        self._claim = Claim(writer, trip.retrying, trip.sender, takes_over=trip.restart)
 
     def go(self) -> RunOutcome:
         """Send what is missing, and seal. Raises PlanChanged, Conflict, what the writer raises."""
         start = self._start()
         if start.is_sealed:
-            self._put(start, "sealed", sum(1 for _ in self._outgoing(start)))
+            self._adopt(start)
             return self._outcome(start, 0, 0)
         try:
-            sent, rows, size_bytes = self._send(start)
-            self._call(lambda: self._writer.seal(start.remote, self._record.run))
+            sent, rows, size_bytes = self._claimed(start)
         except RunMissing:  # somebody removed it meanwhile: the next push begins anew
             self._forget()
             raise
@@ -107,19 +111,44 @@ class Sending:
         self._put(start, "sealed", sent)
         return self._outcome(start, rows, size_bytes)
 
+    def _adopt(self, start: Start) -> None:
+        """Note what was found complete. Where its chunks' numbers are unknown, growth resends."""
+        if self._delivery is None or self._delivery.stage not in ("sealed", "verified"):
+            self._put(start, "sealed", start.first, is_numbered=self._resend == "continue")
+
+    def _claimed(self, start: Start) -> tuple[int, int, int]:
+        """Send and seal, while nobody else may; the claim ends with the seal, or with an error."""
+        self._claim.take(start.remote)
+        try:
+            sent = self._send(start)
+            self._call(lambda: self._writer.seal(start.remote, self._record.run))
+        except Exception as error:
+            if not isinstance(error, ServiceError) and not isinstance(
+                error.__cause__, ServiceError
+            ):  # else nobody would hear it
+                self._claim.release(start.remote)
+            raise
+        return sent
+
     # --- where to begin ---------------------------------------------------------------------------
 
     def _start(self) -> Start:
         delivery = self._delivery
         if delivery is None:
             return self._found()
+        remote = RemoteId(delivery.remote)
         try:
-            stored = self._ask(RemoteId(delivery.remote))
+            stored = self._ask(remote)
         except RunMissing:
             self._forget()
             return self._found()
-        if delivery.stage in ("sealed", "verified"):
-            return self._grown(delivery)
+        if self._trip.restart:
+            return self._anew(remote, stored, "replaced")
+        is_done = delivery.stage in ("sealed", "verified")
+        if is_done and (stored is None or stored.is_sealed):
+            return self._grown(delivery, stored)
+        if is_done or not self._claim.is_ours(stored):  # another push began it after ours
+            return self._anew(remote, stored, "replaced")
         return self._resumed(delivery, stored)
 
     def _found(self) -> Start:
@@ -129,27 +158,35 @@ class Sending:
             return self._created("new")
         stored = self._ask(remote)
         if stored is None or not stored.is_sealed:
-            return self._afresh(remote, "new")  # begun with who knows which content
-        if self._trip.is_there(self._record, self._plan):
-            return Start(remote, "unchanged", is_sealed=True)
-        if self._resend == "atomic":
-            return self._created("replaced")
+            return self._anew(remote, stored, "new")  # begun with who knows which content
+        if not self._trip.restart and self._trip.is_there(self._record, self._plan):
+            return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
+        if self._trip.restart or self._resend == "atomic":
+            return self._anew(remote, stored, "replaced")
         raise Conflict(
             "the run is there, complete but different, and this archive did not send it",
             where=f"{self._trip.destination} ({remote})",
-            hint="push from the archive that sent it, or remove the run there first",
+            hint="push from the archive that sent it, or replace it: runferry push --restart",
         )
 
     def _resumed(self, delivery: Delivery, stored: Progress | None) -> Start:
         """Half sent: on from there, if it is still the same thing that is sent."""
-        remote, skip = RemoteId(delivery.remote), self._segments_in(delivery.segments)
+        remote = RemoteId(delivery.remote)
         is_same = delivery.digest == self._content
+        if stored is not None and stored.is_sealed:  # the end of a sending, or the begin of growth
+            if self._trip.is_there(self._record, self._plan):
+                return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
+            if delivery.base and stored.chunks == delivery.base:  # nothing has arrived
+                metrics = delivery.digest.partition("/")[2]
+                return self._grown(
+                    replace(delivery, sent=delivery.base, digest=f"/{metrics}"), stored
+                )
+            if not (delivery.base and is_same):  # whoever sealed it, or with whatever content
+                return self._anew(remote, stored, "replaced")
         if is_same and delivery.plan == self._plan.hash:
-            return self._continued(delivery, stored, skip)
+            return self._continued(delivery, stored, self._segments_in(delivery.segments))
         if not is_same and delivery.plan.startswith(f"{self._plan.rules}-"):
-            return self._afresh(remote, "grown" if skip else "new")  # the source went on meanwhile
-        if self._trip.restart:
-            return self._afresh(remote, "new")
+            return self._anew(remote, stored, "grown" if delivery.base else "new")
         raise PlanChanged(
             "half of this run was sent under another plan, and the two would mix",
             where=f"{self._trip.destination} ({remote})",
@@ -165,21 +202,33 @@ class Sending:
         if self._resend == "continue" and stored is not None and stored.chunks is not None:
             first = max(stored.chunks, delivery.base)
             return Start(remote, status, delivery.base, first, skip)
-        if self._resend == "atomic" and stored is not None and stored.is_sealed:
-            return self._created(status)  # what stands there stays until it is replaced whole
-        return self._afresh(remote, status)
+        return self._anew(remote, stored, status)
 
-    def _grown(self, delivery: Delivery) -> Start:
+    def _grown(self, delivery: Delivery, stored: Progress | None) -> Start:
         """Sealed there, and other content here: the new segments, or all of it."""
         remote, sent = RemoteId(delivery.remote), self._segments_in(delivery.segments)
+        if delivery.digest == self._content:
+            return Start(remote, "unchanged", is_sealed=True)
         is_prefix = len(sent) == len(delivery.segments)
         has_rules = delivery.plan.startswith(f"{self._plan.rules}-")
         is_chosen_alike = delivery.digest.partition("/")[2] == self._content.partition("/")[2]
-        if self._resend == "atomic":
-            return self._created("replaced")
-        is_beginning = is_prefix and has_rules and is_chosen_alike
+        is_beginning = is_prefix and has_rules and is_chosen_alike and self._resend != "atomic"
         if is_beginning and (self._plan.order == "any" or self._is_later(sent)):
+            self._claim.check(stored, remote)
             return self._begun(Start(remote, "grown", delivery.sent, delivery.sent, sent))
+        return self._anew(remote, stored, "replaced")
+
+    def _anew(self, remote: RemoteId, stored: Progress | None, status: Status) -> Start:
+        """Send all of it: in place of what was complete, and after removing what never was."""
+        self._claim.check(stored, remote)
+        if stored is None or not (stored.is_sealed or stored.was_sealed):
+            self._trip.retrying.call(lambda: self._writer.discard(remote))
+            self._forget()
+            return self._created("new" if status == "replaced" else status)
+        if self._resend == "atomic":  # what stands there stays until it is replaced whole
+            return self._created(status)
+        if self._resend == "harmless":
+            return self._begun(Start(remote, status))
         raise Conflict(
             "what was sent of this run is no longer the beginning of what is here",
             where=f"{self._trip.destination} ({remote})",
@@ -211,17 +260,12 @@ class Sending:
     def _forget(self) -> None:
         self._archive.ledger.forget(self._uid, self._trip.destination)
 
-    def _afresh(self, remote: RemoteId, status: Status) -> Start:
-        """Remove what is half there, and begin anew."""
-        self._trip.retrying.call(lambda: self._writer.discard(remote))
-        self._forget()
-        return self._created(status)
-
     def _created(self, status: Status) -> Start:
         remote = self._trip.retrying.call(
             lambda: self._writer.create(self._record.run, self._uid),
             already=lambda: self._writer.find(self._uid),
         )
+        self._claim.check(self._ask(remote), remote)  # another may have been first
         return self._begun(Start(remote, status))
 
     def _begun(self, start: Start) -> Start:
@@ -238,6 +282,7 @@ class Sending:
             if self._trip.stop.is_set:
                 self._put(start, "sending", number)
                 raise Interrupted
+            self._claim.beat(start.remote)
             self._append(start.remote, number, chunk)
             more_rows, more_bytes = weight(chunk)
             rows, size_bytes = rows + more_rows, size_bytes + more_bytes
@@ -276,7 +321,7 @@ class Sending:
 
     # --- the ledger -------------------------------------------------------------------------------
 
-    def _put(self, start: Start, stage: Stage, sent: int) -> None:
+    def _put(self, start: Start, stage: Stage, sent: int, *, is_numbered: bool = True) -> None:
         segments = self._segments() if stage == "sealed" else [s.sha256 for s in start.skip]
         self._archive.ledger.put(
             Delivery(
@@ -284,7 +329,7 @@ class Sending:
                 destination=self._trip.destination,
                 stage=stage,
                 remote=start.remote,
-                plan=self._plan.hash,
+                plan=self._plan.hash if is_numbered else "",
                 generation=self._record.generation,
                 sent=sent,
                 base=start.base,

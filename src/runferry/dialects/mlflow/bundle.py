@@ -139,6 +139,12 @@ def copies_of(kept: Tree) -> list[str]:
     return cast("list[str]", cast("dict[str, Tree]", kept).get("copies") or [])
 
 
+def stored_paths(kept: Tree) -> list[str]:
+    """The artifact paths of a blob, and of its copies; none if its bytes were missing."""
+    path = cast("str | None", cast("dict[str, Tree]", kept)["path"])
+    return [] if path is None else [path, *copies_of(kept)]
+
+
 def found_blob(
     folder: ArtifactFolder, entries: Mapping[str, Entry], kept: Tree
 ) -> tuple[Blob, str | None, bool]:

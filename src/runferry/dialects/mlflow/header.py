@@ -15,6 +15,8 @@ from runferry.dialects.mlflow.tags import (
     NOTE_TAG,
     PARENT_TAG,
     PARENT_UID_TAG,
+    SEALED,
+    SEALED_TAG,
     TRACKER,
     UID_TAG,
     USER_TAG,
@@ -72,6 +74,11 @@ class NativeRun:
         """The mark that a push of ours left."""
         mark = self.tags.get(UID_TAG)
         return None if mark is None else Uid(mark)
+
+    @property
+    def is_in_transit(self) -> bool:
+        """Whether a push of ours has begun it, or made it grow, and has not ended."""
+        return self.uid is not None and self.tags.get(SEALED_TAG) != SEALED
 
 
 def experiment_name(run: Run) -> str:

@@ -1,7 +1,8 @@
 """A run that we pushed: MLflow's own rows, in the exact form that the bundle beside them keeps.
 
 The law: the bundle refines what MLflow holds, never replaces it. Rows that MLflow lost since are
-not returned but reported, rows that it gained are.
+not returned but reported, rows that it gained are. While a push is under way, what MLflow holds
+beyond the bundle is in transit: it is counted, and the run is as its last seal left it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from runferry.dialects.mlflow.header import NativeRun, as_run, restored
 from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
 from runferry.losses import Fate, Loss
-from runferry.model import FileRole, MediaItem, Run, Series, Tree
+from runferry.model import Attribute, FileRole, MediaItem, Run, Series, Tree
 from runferry.readers.mlflow.bundled import BundledParts, original, renamed
 from runferry.readers.mlflow.counterparts import Counterparts
 from runferry.readers.mlflow.plain import (
@@ -62,7 +63,7 @@ def restored_chunks(
         yield Lost(foreign_folder(len(entries)))
         yield from plain_chunks(store, native, {})
         return
-    attributes = refined_attributes(native, parts.attributes(), parts.losses)
+    attributes = _attributes(native, parts)
     if attributes:
         yield Attributes(attributes)
     series = parts.series()
@@ -80,7 +81,8 @@ def restored_chunks(
         for path, entry in entries.items()
         if path not in parts.claimed and not path.startswith(f"{BUNDLE}/")
     }
-    yield from artifact_chunks(native, folder, strays, rows)
+    if not native.is_in_transit:
+        yield from artifact_chunks(native, folder, strays, rows)
     yield from store.belongings(native)
     header = _header(native, bundled, parts)
     for loss in (*parts.losses, *rows.losses, *store.losses(), *unreachable(folder, native)):
@@ -88,9 +90,19 @@ def restored_chunks(
     yield Header(header)
 
 
+def _attributes(native: NativeRun, parts: BundledParts) -> tuple[Attribute, ...]:
+    if native.is_in_transit:
+        return tuple(replace(one.attribute, name=None) for one in parts.attributes())
+    return refined_attributes(native, parts.attributes(), parts.losses)
+
+
 def _header(native: NativeRun, bundled: Run | None, parts: BundledParts) -> Run:
     if bundled is None:
         return as_run(native)
+    if native.is_in_transit:
+        plain = as_run(native)
+        parent = plain.parent or bundled.parent
+        return replace(bundled, key=plain.key, origin_uid=native.uid, parent=parent, complete=False)
     removed_labels(native, bundled, parts.losses)
     return restored(native, bundled)
 
@@ -133,7 +145,15 @@ def _points(
         if exact.num_rows:
             yield Points(exact)
     for strangers in counterparts.strangers():
-        yield from rows.chunks(strangers)
+        if native.is_in_transit:
+            parts.losses.add(_in_transit(len(strangers)))
+        else:
+            yield from rows.chunks(strangers)
+
+
+def _in_transit(rows: int) -> Loss:
+    detail = "rows of a push that has not ended: push again to complete the run"
+    return Loss("in-transit", Fate.DROPPED, "", rows, detail)
 
 
 def _counted(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:

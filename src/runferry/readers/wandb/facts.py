@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import re
+import copy
+import math
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Fork, Run, RunKey, RunState, Tree
+from runferry.readers.wandb.loose import Loose
+from runferry.readers.wandb.times import duration_ns, time_ns_of
 
-_NS = 1_000_000_000
-_ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?")
+_INTERNAL = "_wandb"
 _ENDED: dict[str, RunState] = {"finished": "finished", "failed": "failed", "killed": "killed"}
-
-
-def time_ns_of(value: Tree) -> int | None:
-    """Nanoseconds since the epoch of a timestamp in any spelling that records and files use."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, dict):
-        seconds, nanos = value.get("seconds", 0), value.get("nanos", 0)
-        return int(str(seconds)) * _NS + int(str(nanos)) if value else None
-    found = _ISO.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    zone = "+00:00" if found[3] in (None, "Z") else found[3]
-    whole = datetime.fromisoformat(found[1] + zone)
-    return int(whole.timestamp()) * _NS + int((found[2] or "0").ljust(9, "0"))
 
 
 @dataclass
 class Facts:
-    """The header in the making. `state` is plain data, so a cursor can carry it."""
+    """The header in the making. `state` is plain data, so a cursor can carry it.
+
+    A cursor's state is that of records alone; `beside` adds what else is known by now.
+    """
 
     state: dict[str, Tree] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
 
     def begin_segment(self) -> None:
         """Another file of the same run follows: what ended before has not ended."""
@@ -77,11 +66,25 @@ class Facts:
             self._set(name, message.get(name))
         for name in ("resumed", "resume", "forked"):
             self._set(name, message.get(name))
-        start = time_ns_of(message.get("start_time"))
+        start = self._time("start_time", message.get("start_time"))
         if "start_ns" not in self.state:
             self._set("start_ns", start)
         telemetry = message.get("telemetry") or {}
         self._set("client", telemetry.get("cli_version"))
+
+    def beside(self, loose: Loose, summary: dict[str, Tree]) -> Facts:
+        """These facts, completed by loose files and by what the summary says of the duration."""
+        facts = Facts(copy.deepcopy(self.state))
+        for metadata in loose.metadata:
+            facts.metadata(metadata, is_authority=loose.is_authority)
+        if loose.notes is not None:
+            facts.state.setdefault("notes", loose.notes)
+        internal = summary.get(_INTERNAL)
+        stated = [internal.get("runtime")] if isinstance(internal, dict) else []
+        for seconds in (*stated, summary.get("_runtime")):
+            if duration_ns(seconds):
+                facts.state.setdefault("runtime", seconds)
+        return facts
 
     def metadata(self, found: dict[str, Tree], *, is_authority: bool) -> None:
         """Take in wandb-metadata.json; as the authority it also says how the run ended."""
@@ -89,19 +92,22 @@ class Facts:
             if name not in self.state:
                 self._set(name, found.get(source))
         if "start_ns" not in self.state:
-            self._set("start_ns", time_ns_of(found.get("startedAt")))
+            self._set("start_ns", self._time("startedAt", found.get("startedAt")))
         self._set("status", found.get("state"))
         if not is_authority:
             return
-        code = found.get("exitcode")
-        if found.get("state") in _ENDED and isinstance(code, int):
+        code = _int(found.get("exitcode"))
+        if self.text("status") in _ENDED and code is not None:
             self.state["exited"], self.state["exit_code"] = True, code
-            self._set("end_ns", time_ns_of(found.get("heartbeatAt")))
+            self._set("end_ns", self._time("heartbeatAt", found.get("heartbeatAt")))
 
-    def last_runtime(self, seconds: Tree) -> None:
-        """The run's duration as its summary states it, for exit records that do not."""
-        if isinstance(seconds, (int, float)) and "runtime" not in self.state:
-            self._set("runtime", seconds)
+    def _time(self, name: str, value: Tree) -> int | None:
+        """A time; one that cannot be understood is a loss."""
+        found = time_ns_of(value)
+        if found is None and value not in (None, "", {}):
+            detail = f"no time, or none of the years 1677 to 2262: {value!s:.80}"
+            self.losses.append(Loss("bad-time", Fate.DROPPED, name, 1, detail))
+        return found
 
     def _set(self, name: str, value: Tree) -> None:
         if value not in (None, "", [], {}, False, 0):
@@ -120,8 +126,8 @@ class Facts:
         started, ended = _int(state.get("start_ns")), _int(state.get("end_ns"))
         is_complete, code = bool(state.get("exited")), _int(state.get("exit_code"))
         runtime = state.get("runtime")
-        if is_complete and ended is None and started and isinstance(runtime, (int, float)):
-            ended = started + round(runtime * _NS)
+        if is_complete and ended is None and started and (length := duration_ns(runtime)):
+            ended = time_ns_of(started + length)
         outcome = _outcome(is_complete, code, self.text("status"))
         return Run(
             key,
@@ -150,8 +156,8 @@ class Facts:
         point = self.state.get("branch_point")
         if not isinstance(point, dict) or not point.get("run"):
             return None
-        value, origin = point.get("value", 0), str(point["run"])
-        step = int(value) if isinstance(value, (int, float)) else None
+        origin = str(point["run"])
+        step = _whole(point.get("value", 0))
         return Fork(origin, step, "rewind" if origin == run_id else "fork")
 
     def attributes(self) -> tuple[Attribute, ...]:
@@ -159,9 +165,11 @@ class Facts:
         names = ("resumed", "resume", "starting_step")
         found = [(name, self.state[name]) for name in names if name in self.state]
         point = self.state.get("branch_point")
-        if isinstance(point, dict) and point.get("metric", "_step") != "_step":
+        if isinstance(point, dict) and (
+            point.get("metric", "_step") != "_step" or _whole(point.get("value", 0)) is None
+        ):
             found.append(("branch_point", point))
-        return tuple(Attribute(("_wandb", n), "environment", value) for n, value in found)
+        return tuple(Attribute((_INTERNAL, n), "environment", value) for n, value in found)
 
 
 def _outcome(is_complete: bool, code: int | None, status: str | None) -> RunState:
@@ -173,4 +181,14 @@ def _outcome(is_complete: bool, code: int | None, status: str | None) -> RunStat
 
 
 def _int(value: Tree) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """An integer that 64 bits hold."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def _whole(value: Tree) -> int | None:
+    """An integer, also as a float."""
+    if isinstance(value, float) and math.isfinite(value) and value == math.trunc(value):
+        value = int(value)
+    return _int(value)

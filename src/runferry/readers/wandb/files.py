@@ -87,6 +87,8 @@ class RunFiles:
             else:
                 self.seen[prefix + name] = list(stamp)
             yield from _file(Path(entry.path), name, prefix)
+            if entry.is_symlink() and stamp[0] >= 0:
+                yield from followed(home, found, prefix)
         self.media_until[folder] = newest
         yield from self._missing(home, prefix, claimed)
 
@@ -119,6 +121,14 @@ def _file(path: Path, name: str, prefix: str) -> Iterator[chunks.Chunk]:
         yield chunks.File(prefix + name, role, Blob(media_type=media_type))
         return
     yield chunks.File(prefix + name, role, blob_at(path, media_type))
+
+
+def followed(home: Path, found: str, prefix: str = "") -> Iterator[chunks.Lost]:
+    """Names a file that is a link to somewhere else: its bytes were taken, from where it leads."""
+    target = (home / found).resolve()
+    if not target.is_relative_to(home.resolve()):
+        detail = f"a link; the bytes are those of {spelled(str(target))}"
+        yield chunks.Lost(Loss("linked-file", Fate.KEPT, prefix + spelled(found), 1, detail))
 
 
 def _stamp(entry: os.DirEntry[str]) -> tuple[int, int]:

@@ -109,8 +109,9 @@ def _places_in(folder: Path, entries: list[os.DirEntry[str]]) -> Iterator[Place]
 def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """Folders with their sorted entries, parents first, breadth first.
 
-    A linked folder is followed when it leads out of the tree, and only once, so loops end and the
-    `latest-run` link is no second run.
+    A linked folder is followed when it leads out of the tree to a place that is not around it, and
+    only once. So loops end, the `latest-run` link is no second run, and a link to a folder above
+    does not bring in its other runs.
     """
     home = root.resolve()
     followed: set[Path] = set()
@@ -127,7 +128,10 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
                 path = Path(entry.path)
                 if entry.is_symlink():
                     target = path.resolve()
-                    if target in followed or target.is_relative_to(home):
+                    if any(target.is_relative_to(known) for known in (home, *followed)):
+                        continue
+                    if any(known.is_relative_to(target) for known in (home, *followed)):
+                        _log.warning("%s is not followed: it leads to a folder around it", path)
                         continue
                     followed.add(target)
                 deeper.append(path)

@@ -1,4 +1,4 @@
-"""What the first bytes of a run's records tell: which run it is, and when it began."""
+"""What the first and last bytes of a run's records tell: which run it is, and how it ended."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from runferry import _native
+from runferry.errors import SourceError, UnknownVersion
 from runferry.losses import Fate, Loss
-from runferry.readers.wandb.attributes import loose_json
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.folders import RUN_FOLDER, Place
+from runferry.readers.wandb.loose import loose_json
 
 MAGIC = b":W&B\xe1\xbe"
 KNOWN_VERSION = 0
 _LFS = b"version https://git-lfs"
+_BLOCK = 32_768
 _HEAD_AT_MOST = 1 << 20  # bytes that are searched for the run record
 
 
@@ -31,7 +33,8 @@ class Head:
     is_resumed: bool
     is_shared: bool
     unusable: Loss | None = None  # why `place.database` is no database
-    failure: str | None = None  # why reading it is refused
+    failure: SourceError | None = None  # why reading it is refused
+    ending: dict[str, Any] | None = None  # the exit record, if it is near the end
 
     @property
     def content(self) -> Path | None:
@@ -42,30 +45,61 @@ class Head:
 
 
 def head_of(place: Place) -> Head:
-    """Looks at the start of the records. Never raises: what is wrong is in the head."""
+    """Looks at both ends of the records. Never raises: what is wrong is in the head."""
+    try:
+        return _head_of(place)
+    except OSError as error:
+        failure = _closed(place, str(error.strerror))
+    except Exception as error:  # noqa: BLE001  one place must not keep all others from being read
+        failure = SourceError(
+            f"cannot be understood: {type(error).__name__}: {error}",
+            where=str(place.folder),
+            hint="report this, with the files if you can",
+        )
+        failure.__cause__ = error
+    return _head(place, Facts(), failure=failure)
+
+
+def _head_of(place: Place) -> Head:
     facts = Facts()
-    failure, unusable, record = None, None, {}
-    if place.database is not None and place.history is None:
-        try:
-            start, size = _start(place.database)
-            unusable = _judged(place.database.name, start, size)
-            if unusable is None:
-                failure = _version_failure(start)
-            if unusable is None and failure is None:
-                record = _run_record(place.database)
-        except OSError as error:
-            failure = f"cannot be read: {error.strerror}"
-    elif place.database is None and place.history is None:
-        if place.files is None:
-            failure = "cannot be read: Permission denied"
-        detail = "the folder has files of a run, and no records"
-        unusable = Loss("missing-database", Fate.DROPPED, place.folder.name, 1, detail)
+    if place.history is not None or (place.database is None and place.files is not None):
+        unusable = None
+        if place.history is None:
+            detail = "the folder has files of a run, and no records"
+            unusable = Loss("missing-database", Fate.DROPPED, place.folder.name, 1, detail)
+        _take_metadata(place, facts)
+        return _head(place, facts, unusable=unusable)
+    if place.database is None:
+        return _head(place, facts, failure=_closed(place, "Permission denied"))
+    start, size = _start(place.database)
+    unusable = _judged(place.database.name, start, size)
+    if unusable is not None:
+        _take_metadata(place, facts)
+        return _head(place, facts, unusable=unusable)
+    if start[len(MAGIC)] != KNOWN_VERSION:
+        return _head(place, facts, failure=_other_version(place.database, start[len(MAGIC)]))
+    record = _run_record(place.database)
     facts.absorb("run", record)
+    if not record:
+        _take_metadata(place, facts)
     features = (record.get("telemetry") or {}).get("feature") or {}
-    if not record and place.files is not None:
-        found = loose_json(place.files / "wandb-metadata.json")
-        if isinstance(found, dict):
-            facts.metadata(found, is_authority=place.history is not None)
+    return _head(
+        place,
+        facts,
+        is_shared=bool(features.get("shared_mode")),
+        ending=_exit_record(place.database, size),
+    )
+
+
+def _head(
+    place: Place,
+    facts: Facts,
+    *,
+    is_shared: bool = False,
+    unusable: Loss | None = None,
+    failure: SourceError | None = None,
+    ending: dict[str, Any] | None = None,
+) -> Head:
     started = facts.state.get("start_ns")
     return Head(
         place,
@@ -74,10 +108,29 @@ def head_of(place: Place) -> Head:
         facts.text("project") or "",
         started if isinstance(started, int) else _folder_time_ns(place),
         bool(facts.state.get("resumed") or facts.state.get("resume")),
-        bool(features.get("shared_mode")),
+        is_shared,
         unusable,
         failure,
+        ending,
     )
+
+
+def _take_metadata(place: Place, facts: Facts) -> None:
+    found = loose_json(place.files / "wandb-metadata.json") if place.files is not None else None
+    if isinstance(found, dict):
+        facts.metadata(found, is_authority=place.history is not None)
+
+
+def _closed(place: Place, why: str) -> SourceError:
+    path = place.database or place.folder
+    return SourceError(
+        f"cannot be read: {why}", where=str(path), hint=f"chmod -R u+rX '{path.parent}'"
+    )
+
+
+def _other_version(database: Path, version: int) -> UnknownVersion:
+    told = f"format version {version} of W&B databases is not known; version {KNOWN_VERSION} is"
+    return UnknownVersion(told, where=str(database), hint="pip install --upgrade runferry")
 
 
 def _start(database: Path) -> tuple[bytes, int]:
@@ -99,13 +152,6 @@ def _judged(name: str, start: bytes, size: int) -> Loss | None:
     return None
 
 
-def _version_failure(start: bytes) -> str | None:
-    version = start[len(MAGIC)]
-    if version == KNOWN_VERSION:
-        return None
-    return f"format version {version} of W&B databases is not known; version {KNOWN_VERSION} is"
-
-
 def _run_record(database: Path) -> dict[str, Any]:
     """The first run record; empty if none comes early, as after a damaged start."""
     scanner = _native.WandbScanner(str(database), rows=1)
@@ -114,6 +160,26 @@ def _run_record(database: Path) -> dict[str, Any]:
             if kind == "run":
                 return message
     return {}
+
+
+def _exit_record(database: Path, size: int) -> dict[str, Any] | None:
+    """The exit record, if it is in one of the last two blocks.
+
+    A scan that begins inside a record passes over the rest of it. Where blocks begin is known only
+    to a scan from the start, so both ways of counting them are tried.
+    """
+    for origin in (0, 7):
+        start = (size - origin) // _BLOCK * _BLOCK - _BLOCK + origin
+        scanner = _native.WandbScanner(
+            str(database), offset=max(start, 0), origin=origin if start > 0 else -1
+        )
+        while (batch := scanner.next()) is not None:
+            for kind, _, message in batch.records:
+                if kind == "exit":
+                    return message
+        if start <= 0:
+            break
+    return None
 
 
 def _folder_time_ns(place: Place) -> int:

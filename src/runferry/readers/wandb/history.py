@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +15,12 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, DataKind, KeyPath, Series, Stream, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.wandb.rows import Declared
+from runferry.readers.wandb.times import seconds_ns
 from runferry.readers.wandb.trees import leaves, parse_json
 from runferry.readers.wandb.values import ValueRows, address_columns
 
 _LINE_AT_MOST = 256 << 20
 _SYSTEM = "system."  # what these files put before the names of machine metrics
-_LAST_SECOND = 10**11  # of times that are believed: the year 5138
 
 
 @dataclass
@@ -54,6 +53,7 @@ class JsonLines:
     claim: Callable[[Iterator[str]], None]
     offset: int = 0
     line: int = 0
+    unfinished: int = 0  # bytes of a last line that is cut, or still being written
 
     def __post_init__(self) -> None:
         self._points = _Batch()
@@ -65,18 +65,36 @@ class JsonLines:
         with self.path.open("rb") as stream:
             stream.seek(self.offset)
             for text in self._lines(stream):
-                yield from self._line(text)
+                if len(text) < _LINE_AT_MOST:
+                    yield from self._line(text)
+                else:
+                    yield self._too_long()
                 if len(self._points.keys) >= BATCH_ROWS // 2 or self._values.is_full:
                     yield from self._drain()
         yield from self._drain()
 
     def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
-        """Whole lines. The last one may lack its end while it is being written."""
+        """Whole lines, of one that is too long the beginning.
+
+        The last one may lack its end while it is being written: then it is for a later read.
+        """
         while text := stream.readline(_LINE_AT_MOST):
-            if not text.endswith(b"\n") and not _is_json(text):
+            length, ending = len(text), text
+            while not ending.endswith(b"\n") and (ending := stream.readline(_LINE_AT_MOST)):
+                length += len(ending)
+            if not ending and (length >= _LINE_AT_MOST or not _is_json(text)):
+                self.unfinished = length
                 return
-            self.offset += len(text)
+            self.offset += length
             yield text
+
+    def _too_long(self) -> chunks.Lost:
+        self.line += 1
+        where, detail = (
+            f"{self.path.name}:{self.line}",
+            f"a line of {_LINE_AT_MOST:,} bytes or more",
+        )
+        return chunks.Lost(Loss("long-line", Fate.DROPPED, where, 1, detail))
 
     def _line(self, text: bytes) -> Iterator[chunks.Chunk]:
         number = self.line
@@ -102,13 +120,18 @@ class JsonLines:
         step: int | None = number if is_user else None
         time_ns: int | None = None
         rest: list[tuple[str, Tree]] = []
+        address: list[tuple[str, Tree]] = []
         for name, value in row.items():
-            if name == "_step" and is_user and _is_int(value):
-                step = int(str(value))
-            elif name == "_timestamp" and (found := _time_ns(value)) is not None:
+            if name == "_step" and is_user and (found := _step(value)) is not None:
+                step = found
+                address.append((name, value))
+            elif name == "_timestamp" and (found := seconds_ns(value)) is not None:
                 time_ns = found
+                address.append((name, value))
             else:
                 rest.append((name, value))
+        if is_user and not rest:
+            rest = address  # a row of nothing but its address would otherwise leave no trace
         # user and system rows are numbered apart: the same number would say "logged together"
         self._at = Address(2 * number + (not is_user), step, None, time_ns)
         return iter(rest)
@@ -156,17 +179,13 @@ def _scalar(value: Tree) -> tuple[float | None, int | None, str] | None:
     return None
 
 
-def _is_int(value: Tree) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-
-
-def _time_ns(value: Tree) -> int | None:
-    """Seconds as nanoseconds; a float cannot say more than microseconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def _step(value: Tree) -> int | None:
+    """A whole number that 64 bits hold, however it is written."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
-    if not math.isfinite(value) or abs(value) > _LAST_SECOND:
-        return None
-    return round(value * 1_000_000) * 1000
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def _is_json(text: bytes) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runferry.losses import Fate, Loss
-from runferry.model import RunKey
+from runferry.model import Run, RunKey
+from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.heads import Head
 
 _PIECE = 1 << 20
@@ -20,6 +21,15 @@ class Group:
     key: RunKey
     heads: tuple[Head, ...]
     losses: tuple[Loss, ...] = ()
+
+    def header(self) -> Run:
+        """What the first file tells of the beginning, and the last one of the end."""
+        facts, ending = self.heads[0].facts, self.heads[-1].ending
+        if ending is not None:
+            facts = Facts(dict(facts.state))
+            facts.begin_segment()
+            facts.absorb("exit", ending)
+        return facts.run(self.key)
 
 
 def grouped(heads: Iterable[Head]) -> Iterator[Group]:

@@ -49,7 +49,8 @@ class Definitions:
         """The series with what is defined for its key, by name before pattern."""
         if series.stream != "user":
             return series
-        told = self.by_name.get(series.key) or self._by_pattern(series.key)
+        name = ".".join(series.path)  # not the key, which may have got a number
+        told = self.by_name[name] if name in self.by_name else self._by_pattern(name)
         if not isinstance(told, dict):
             return series
         return replace(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.errors import SourceChanged
+from runferry.losses import Loss
 from runferry.model import Tree
 
 _PIECE = 4096
@@ -23,6 +24,7 @@ class SegmentPosition:
     events_offset: int = 0
     events_lines: int = 0
     log_offset: int = 0
+    has_console: bool = False  # records gave lines, so the log need not
     fingerprint: str = ""
     reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
 
@@ -51,8 +53,18 @@ class Position:
     definitions: Tree = None
     files: dict[str, Tree] = field(default_factory=dict)
     media_until: dict[str, Tree] = field(default_factory=dict)
-    loose: dict[str, Tree] = field(default_factory=dict)
-    has: dict[str, Tree] = field(default_factory=dict)  # what records gave: config, console, …
+    attributes: dict[str, Tree] = field(default_factory=dict)
+    sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
+    log_lines: int = 0
+    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
+
+    def is_news(self, loss: Loss) -> bool:
+        """Whether this is the first time that it is met; later it is known."""
+        met: list[Tree] = [loss.code, loss.where, loss.detail]
+        if met in self.reported:
+            return False
+        self.reported.append(met)
+        return True
 
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -33,10 +33,18 @@ class Declared:
         return cls(definitions, SeriesKeys(known), {series.key: series for series in known})
 
     def missing(self, key: str, path: KeyPath, stream: Stream, kind: DataKind) -> Series | None:
-        """The series to declare, when this key has not been declared yet."""
-        if key in self.given:
+        """The series to declare, when this key has not been declared yet.
+
+        One that has numbers besides other values is a scalar, whichever came first: what a batch
+        gives first is not what was logged first.
+        """
+        known = self.given.get(key)
+        if known is None:
+            series = self.definitions.applied(Series(key, path, stream, kind))
+        elif kind == "scalar" != known.kind:
+            series = replace(known, kind=kind)
+        else:
             return None
-        series = self.definitions.applied(Series(key, path, stream, kind))
         self.given[key] = series
         return series
 
@@ -70,6 +78,7 @@ class SegmentRows:
         self._names: list[str] = []
         self._dictionary: pa.Array = pa.array([], pa.string())
         self._unseen: set[int] = set()
+        self._others: set[int] = set()  # that had values, and no scalar yet
         self.shift = shift
         self.last_step: int | None = None
 
@@ -81,20 +90,25 @@ class SegmentRows:
             self._names.append(self._declared.keys.key(path, cast("Stream", stream)))
         if batch.series:
             self._dictionary = pa.array(self._names, pa.string())
-        if batch.points is not None:
-            points = pa.record_batch(batch.points)
-            yield from self._declare(points, "scalar")
+        points = None if batch.points is None else pa.record_batch(batch.points)
+        values = None if batch.values is None else pa.record_batch(batch.values)
+        if self.shift is None:
+            self.shift = self._shift_of([rows for rows in (points, values) if rows is not None])
+        if points is not None:
+            yield from self._declare(points)
             yield chunks.Points(self._addressed(points, tables.POINTS))
-        if batch.values is not None:
-            yield from self._value_chunks(pa.record_batch(batch.values))
+        if values is not None:
+            yield from self._value_chunks(values)
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
 
-    def _declare(self, rows: pa.RecordBatch, kind: DataKind) -> Iterator[chunks.Chunk]:
-        if not self._unseen:
+    def _declare(self, points: pa.RecordBatch) -> Iterator[chunks.Chunk]:
+        unsure = self._unseen | self._others
+        if not unsure:
             return
-        numbers = self._unseen.intersection(pc.unique(rows.column("series")).to_pylist())
-        yield from self._facts([(number, kind) for number in sorted(numbers)])
+        numbers = unsure.intersection(pc.unique(points.column("series")).to_pylist())
+        self._others -= numbers
+        yield from self._facts([(number, "scalar") for number in sorted(numbers)])
 
     def _facts(self, numbers: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
         found = []
@@ -126,12 +140,22 @@ class SegmentRows:
         highest = pc.max(steps).as_py()
         if highest is None:
             return steps
-        if self.shift is None:
-            first = steps.drop_null()[0].as_py()
-            self.shift = self._rebase(first)
-        highest += self.shift
+        shift = self.shift or 0
+        highest += shift
         self.last_step = highest if self.last_step is None else max(self.last_step, highest)
-        return pc.add(steps, self.shift) if self.shift else steps
+        return pc.add(steps, shift) if shift else steps
+
+    def _shift_of(self, tables_: list[pa.RecordBatch]) -> int | None:
+        """Decided by the first row that has a step, whatever its values are."""
+        firsts = []
+        for rows in tables_:
+            stepped = rows.filter(pc.is_valid(rows.column("step")))
+            if stepped.num_rows:
+                at = pc.index(stepped.column("seq"), pc.min(stepped.column("seq"))).as_py()
+                firsts.append(
+                    (stepped.column("seq")[at].as_py(), stepped.column("step")[at].as_py())
+                )
+        return self._rebase(min(firsts)[1]) if firsts else None
 
     def _value_chunks(self, rows: pa.RecordBatch) -> Iterator[chunks.Chunk]:
         steps = self._steps(rows.column("step"))
@@ -148,6 +172,7 @@ class SegmentRows:
             kind = self._values.add(self._names[number], at, text)
             if number in self._unseen:
                 self._unseen.discard(number)
+                self._others.add(number)
                 pending.append((number, kind))
             if self._values.is_full:
                 yield from self._drain(pending)

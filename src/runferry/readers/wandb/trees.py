@@ -67,6 +67,7 @@ def leaves(value: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:
 
 def put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
     """Set the value at `path`, replacing whatever stood there or on the way."""
+    path = _split(path)
     for name in path[:-1]:
         below = tree.get(name)
         if not isinstance(below, dict):
@@ -77,12 +78,35 @@ def put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
 
 def remove(tree: dict[str, Tree], path: KeyPath) -> None:
     """Take away what stands at `path`, if anything does."""
+    path = _split(path)
     for name in path[:-1]:
         below = tree.get(name)
         if not isinstance(below, dict):
             return
         tree = below
     tree.pop(path[-1], None)
+
+
+def clear(tree: dict[str, Tree], path: KeyPath) -> None:
+    """Take away what stands at `path`, and what this leaves empty above it.
+
+    A value in the way goes too. So the last thing said of a path decides alone, and that is all
+    that a scan remembers: what it said before may have been met by this scan or by an earlier one.
+    """
+    path = _split(path)
+    below = tree.get(path[0])
+    if len(path) > 1 and isinstance(below, dict):
+        clear(below, path[1:])
+        if below:
+            return
+    tree.pop(path[0], None)
+
+
+def _split(path: KeyPath) -> KeyPath:
+    """A path no deeper than stacks are; what is beyond is one name."""
+    if len(path) <= _SPLIT_AT_MOST:
+        return path
+    return (*path[: _SPLIT_AT_MOST - 1], json.dumps(path[_SPLIT_AT_MOST - 1 :]))
 
 
 def item_path(item: dict[str, Tree]) -> KeyPath:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from runferry import chunks, tables
 from runferry.model import Address, DataKind, MediaItem, Tree
 from runferry.ports import BATCH_ROWS
+from runferry.readers.wandb.files import followed
 from runferry.readers.wandb.media import is_media, media_items
 from runferry.readers.wandb.trees import parse_json
 
@@ -67,7 +68,16 @@ class ValueRows:
             yield chunks.Histograms(_histogram_batch(self.histograms[start : start + BATCH_ROWS]))
         if self.media:
             yield chunks.Media(tuple(self.media))
+            yield from self._followed()
         self.texts, self.histograms, self.media = [], [], []
+
+    def _followed(self) -> Iterator[chunks.Chunk]:
+        """The media whose files are links."""
+        for item in self.media:
+            if self.files is None or item.path is None or item.blob.is_missing:
+                continue
+            if (self.files / item.path).is_symlink():
+                yield from followed(self.files, item.path)
 
 
 def address_columns(keys: list[str], addresses: list[Address]) -> dict[str, pa.Array]:
@@ -108,7 +118,10 @@ _Row = tuple[list[float], list[float], str, str | None]  # edges, counts, kind, 
 
 
 def _histogram(value: dict[str, Tree]) -> _Row | None:
-    """Edges and counts; None for one that float64 cannot give back, which stays JSON."""
+    """Edges and counts; None for one that float64 cannot give back, which stays JSON.
+
+    Edges are floats whatever their spelling: clients write the edge 0.0 as 0.
+    """
     counts = _floats(value.get("values"))
     if counts is None:
         return None

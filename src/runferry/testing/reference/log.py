@@ -52,6 +52,14 @@ def first_line(path: Path) -> dict[str, Any] | None:
     return stated
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether the last line of a log is the seal."""
+    last = b""
+    for line in whole_lines(path):
+        last = line
+    return last.startswith(b'{"seal"')
+
+
 def record(samples: Iterable[Sample], where: Path) -> Location:
     """Put runs into a folder as their own tracker would; recording more of a run makes it grow."""
     where.mkdir(parents=True, exist_ok=True)

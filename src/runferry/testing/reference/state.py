@@ -78,7 +78,7 @@ class RunState:
             case chunks.SeriesFacts(items):
                 return chunks.SeriesFacts(tuple(s for s in items if self._declare(s)))
             case chunks.Attributes(items):
-                return chunks.Attributes(tuple(map(self._place, items)))
+                return replace(chunk, items=tuple(map(self._place, items)))
             case chunks.Points(batch):
                 return chunks.Points(self._arrive(self._once(self._in_order(batch, "points"))))
             case chunks.Texts(batch):

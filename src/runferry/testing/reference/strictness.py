@@ -34,8 +34,11 @@ def hold(chunk: chunks.Chunk, limits: Limits) -> chunks.Chunk | None:
             held = tuple(_hold_media(items, limits))
             return chunks.Media(held) if held else None
         case chunks.Attributes(items):
-            return chunks.Attributes(
-                tuple(_hold_attribute(i, limits) for i in items if not _drops(limits, i.role))
+            return replace(
+                chunk,
+                items=tuple(
+                    _hold_attribute(i, limits) for i in items if not _drops(limits, i.role)
+                ),
             )
         case chunks.SeriesFacts(items):
             return chunks.SeriesFacts(tuple(_hold_series(item, limits) for item in items))

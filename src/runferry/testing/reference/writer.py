@@ -13,7 +13,16 @@ from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate
 from runferry.model import Run, Uid
 from runferry.ports import KeyRule, Limits, Location, Progress, RemoteId
-from runferry.testing.reference.log import NAME, PRIVATE, SUFFIX, codec_of, first_line, logs, spell
+from runferry.testing.reference.log import (
+    NAME,
+    PRIVATE,
+    SUFFIX,
+    codec_of,
+    first_line,
+    is_sealed,
+    logs,
+    spell,
+)
 from runferry.testing.reference.state import RunState
 from runferry.testing.reference.strictness import hold_header
 
@@ -71,6 +80,15 @@ class ReferenceWriter:
                 return RemoteId(path.stem)
         return None
 
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The public logs that end with a seal."""
+        found: dict[Uid, RemoteId] = {}
+        for path in logs(self._where):
+            stated = first_line(path)
+            if stated is not None and stated["mark"] is not None and is_sealed(path):
+                found.setdefault(Uid(stated["mark"]), RemoteId(path.stem))
+        return found
+
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """A new log each time, as in any tracker that gives ids itself; one a mark if atomic."""
         head = spell({"run": self._codec.encode(hold_header(run, self.rules)), "mark": uid})
@@ -91,8 +109,14 @@ class ReferenceWriter:
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """How many chunks have arrived, and whether the run is sealed."""
-        state = self._state(remote)
-        return Progress(state.arrived, state.is_sealed)
+        state, claim = self._state(remote), self._claim(remote)
+        words = claim.read_text() if claim.is_file() else None
+        return Progress(state.arrived, state.is_sealed, claim=words)
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """A file beside the logs."""
+        self._log(remote)
+        self._claim(remote).write_text(words)
 
     def append(self, remote: RemoteId, number: int, chunk: chunks.Chunk) -> None:
         """One more line."""
@@ -114,6 +138,7 @@ class ReferenceWriter:
             log.write(spell({"seal": self._codec.encode(hold_header(run, self.rules))}))
         path.replace(self._public(remote))
         state.is_sealed = True
+        self._claim(remote).unlink(missing_ok=True)
 
     def discard(self, remote: RemoteId) -> None:
         """Raises Refused for a run that is sealed or not ours."""
@@ -121,6 +146,7 @@ class ReferenceWriter:
         if stated is None or stated["mark"] is None or self._state(remote).is_sealed:
             raise Refused("not an unsealed run of ours", where=remote, hint=f"ls {self._where}")
         self._log(remote).unlink()
+        self._claim(remote).unlink(missing_ok=True)
         del self._states[remote]
 
     def close(self) -> None:
@@ -132,6 +158,9 @@ class ReferenceWriter:
 
     def _private(self, remote: RemoteId) -> Path:
         return self._where / PRIVATE / self._public(remote).name
+
+    def _claim(self, remote: RemoteId) -> Path:
+        return self._private(remote).with_suffix(".claim")
 
     def _log(self, remote: RemoteId) -> Path:
         """What is being written, else what was published. Raises RunMissing."""

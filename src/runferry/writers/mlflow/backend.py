@@ -39,6 +39,10 @@ class Backend(Protocol):
         """The active runs whose tag has this value."""
         ...
 
+    def present(self) -> Mapping[str, str]:
+        """The active runs that are sealed, by the uid they carry."""
+        ...
+
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """Begin a run, its tags in the same step; the first wished id that is free, if it can.
 
@@ -62,7 +66,7 @@ class Backend(Protocol):
         ...
 
     def forget(self, run_id: str, batch: Batch) -> None:
-        """Remove rows and params that an earlier sending left; Refused where MLflow has no way."""
+        """Remove what an earlier sending left; Conflict where MLflow cannot: rows and params."""
         ...
 
     def finish(self, run_id: str, native: NativeRun) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
@@ -13,7 +13,7 @@ from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.served_folder import ServedFolder
 from runferry.dialects.mlflow.server import Server
-from runferry.dialects.mlflow.tags import UID_TAG
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.writers.mlflow.backend import Batch, frozen_among
 
@@ -37,21 +37,34 @@ class ServerBackend:
 
         `create` looks into its experiment again, so one that another process made is not missed.
         """
+        found = self._searched(tag, value)
+        return [str(run["info"]["run_id"]) for run in found]
+
+    def _searched(self, tag: str, value: str) -> Iterator[dict[str, Any]]:
         experiments = list(self._experiments)
-        found: list[str] = []
         for start in range(0, len(experiments), 500):
-            found += self._marked(experiments[start : start + 500], tag, value)
-        return found
+            yield from self._search(experiments[start : start + 500], tag, value)
 
     def _marked(self, experiments: Sequence[str], tag: str, value: str) -> list[str]:
+        return [str(run["info"]["run_id"]) for run in self._search(experiments, tag, value)]
+
+    def _search(self, experiments: Sequence[str], tag: str, value: str) -> list[dict[str, Any]]:
         body = {
             "experiment_ids": list(experiments),
             "filter": f"tags.`{tag}` = '{value}'",
             "run_view_type": "ACTIVE_ONLY",
             "max_results": 1000,
         }
-        runs = self._server.pages("/runs/search", body, "runs")
-        return [str(run["info"]["run_id"]) for run in runs]
+        return list(self._server.pages("/runs/search", body, "runs"))
+
+    def present(self) -> Mapping[str, str]:
+        """One search among the same experiments; each run comes with its tags."""
+        found: dict[str, str] = {}
+        for run in self._searched(SEALED_TAG, SEALED):
+            for tag in run.get("data", {}).get("tags", []):
+                if tag["key"] == UID_TAG:
+                    found.setdefault(str(tag["value"]), str(run["info"]["run_id"]))
+        return found
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The run id is the server's own."""
@@ -130,9 +143,13 @@ class ServerBackend:
                 self._server.post("/runs/log-batch", {"run_id": run_id, "metrics": items})
 
     def forget(self, run_id: str, batch: Batch) -> None:
-        """MLflow's interface cannot remove a metric's row or a param."""
-        raise Refused(
-            "the run in MLflow holds rows that the source no longer has, and cannot lose them",
+        """Tags only: MLflow's interface cannot remove a metric's row or a param."""
+        for tag in batch.tags:
+            self._server.post("/runs/delete-tag", {"run_id": run_id, "key": tag})
+        if batch.points is None and not batch.params:
+            return
+        raise Conflict(
+            "the run in MLflow holds rows or params that it should no longer, and cannot lose them",
             where=f"{self._server.where} ({run_id})",
             hint=f"mlflow runs delete --run-id {run_id}, then push again",
         )

@@ -18,7 +18,7 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import above, below, folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.tags import UID_TAG, is_run_id
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG, is_run_id
 from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 
@@ -93,6 +93,20 @@ class SqliteBackend:
         except sqlite3.Error as error:
             raise _as_ours(error, self._path) from error
         return [row[0] for row in rows]
+
+    def present(self) -> Mapping[str, str]:
+        """One query."""
+        query = (
+            "SELECT t.value, t.run_uuid FROM tags t"
+            " JOIN runs r ON r.run_uuid = t.run_uuid AND r.lifecycle_stage = 'active'"
+            " JOIN tags s ON s.run_uuid = t.run_uuid AND s.key = ? AND s.value = ?"
+            " WHERE t.key = ?"
+        )
+        try:
+            rows = self._connection.execute(query, (SEALED_TAG, SEALED, UID_TAG)).fetchall()
+        except sqlite3.Error as error:
+            raise _as_ours(error, self._path) from error
+        return dict(rows)
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The experiment too, where it is missing."""
@@ -210,10 +224,11 @@ class SqliteBackend:
     def forget(self, run_id: str, batch: Batch) -> None:
         """One transaction; the latest rows of the keys that lost some are found anew."""
         with self._transaction() as connection:
-            connection.executemany(
-                "DELETE FROM params WHERE key = ? AND run_uuid = ?",
-                ((key, run_id) for key in batch.params),
-            )
+            for table, pairs in (("params", batch.params), ("tags", batch.tags)):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE key = ? AND run_uuid = ?",
+                    ((key, run_id) for key in pairs),
+                )
             if batch.points is None:
                 return
             connection.executemany(

@@ -30,7 +30,8 @@ def superseded(
     """Rows and params of the earlier parts that the current ones lack."""
     if not earlier:
         return
-    yield from _stale_points(folder, earlier, current, spell)
+    if any(part.kind == "points" for part in earlier):
+        yield from _stale_points(folder, earlier, current, spell)
     params = _params_in(folder, earlier)
     for name in _params_in(folder, current):
         params.pop(name, None)

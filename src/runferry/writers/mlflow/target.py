@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from runferry.chunks import (
@@ -22,6 +22,7 @@ from runferry.chunks import (
 )
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
+from runferry.dialects.mlflow.attributes import is_tag
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -33,8 +34,10 @@ from runferry.dialects.mlflow.bundle import (
     seal_path,
     seal_tree,
     seals_of,
+    stored_paths,
     tree_bytes,
 )
+from runferry.dialects.mlflow.header import as_native as as_native_run
 from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, safe_name, safe_path
 from runferry.dialects.mlflow.points import (
     as_native,
@@ -55,7 +58,10 @@ if TYPE_CHECKING:
 
 
 SEAL_NUMBER: Final = 99_999_999
-"""The header that the seal states comes after that of any chunk."""
+"""The headers that seals state come after that of any chunk."""
+
+_RESTATED: Final = ("header", "attributes", "series", "file", "artifact", "document", "lost")
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Target:
@@ -67,6 +73,7 @@ class Target:
         self._parts = {part.entry.path: part for part in all_parts(found)}
         self._seals = seals_of(found)
         self._generation = max((part.generation for part in self._parts.values()), default=0)
+        self._sealed: frozenset[str] | None = None if self._generation in self._seals else _NONE
         self._names: dict[str, str] | None = {} if is_new else None
         self._tables: list[str] | None = [] if is_new else None
 
@@ -78,6 +85,7 @@ class Target:
         )
         if number == 0 and (is_begun or self._generation in self._seals):
             self._generation += 1
+            self._sealed = _NONE
 
     # --- parts ------------------------------------------------------------------------------------
 
@@ -95,28 +103,104 @@ class Target:
         self._parts[path] = Part(kind, self._generation, number, Entry(path, len(content)))
 
     def seal(self, header: Tree) -> None:
-        """Name all parts of this sending: from here on they count, and no others."""
-        self.put_tree("header", SEAL_NUMBER, header)
-        current = [p for p in self._parts.values() if p.generation == self._generation]
-        tree = seal_tree(sorted(current, key=lambda part: part.order))
+        """Name all parts of this sending: from here on they count, and no others.
+
+        A seal that was written before stays as it is until then, and so does all that it names.
+        """
+        last = max((part.number for part in self._of_generation()), default=0)
+        self.put_tree("header", max(SEAL_NUMBER, last + 1), header)
+        tree = seal_tree(sorted(self._current(), key=lambda part: part.order))
         self._folder.settle()
-        self._folder.replace(seal_path(self._generation), io.BytesIO(tree_bytes(tree)))
+        path = seal_path(self._generation)
+        self._folder.replace(path, io.BytesIO(tree_bytes(tree)))
         self._folder.settle()
 
     def clear(self) -> None:
-        """Remove what earlier sendings left."""
-        for part in self._parts.values():
-            if part.generation != self._generation:
-                self._folder.remove(part.entry.path)
+        """Remove what earlier sendings left: files first, for the parts tell which those are."""
+        earlier = self._earlier()
+        if not earlier:
+            return
+        gone = self._files_of(earlier)
+        if gone:
+            gone -= self._files_of(self._current())
+        for path in sorted(gone):
+            self._folder.remove(path)
+        for part in earlier:
+            self._folder.remove(part.entry.path)
         for generation, entry in self._seals.items():
             if generation != self._generation:
                 self._folder.remove(entry.path)
 
+    def _of_generation(self) -> list[Part]:
+        return [part for part in self._parts.values() if part.generation == self._generation]
+
+    def _current(self) -> list[Part]:
+        """The parts that count once this sending is sealed."""
+        worthless = self._restated()
+        return [part for part in self._of_generation() if part.entry.path not in worthless]
+
+    def _earlier(self) -> list[Part]:
+        """The parts that this sending makes worthless."""
+        older = [part for part in self._parts.values() if part.generation < self._generation]
+        worthless = self._restated()
+        return older + [part for part in self._of_generation() if part.entry.path in worthless]
+
+    def _restated(self) -> frozenset[str]:
+        """What growth has stated anew, as it does with all that is few per run."""
+        sealed, parts = self._sealed_before(), self._of_generation()
+        numbers = [p.number for p in parts if p.entry.path in sealed and p.number < SEAL_NUMBER]
+        if not numbers:
+            return _NONE
+        top = max(numbers)
+        left_over = {p.entry.path for p in parts if p.number <= top} - sealed
+        if not any(top < part.number < SEAL_NUMBER for part in parts):
+            return frozenset(left_over)
+        restated = {p.entry.path for p in parts if p.kind in _RESTATED} & sealed
+        return frozenset(left_over | restated)
+
+    def _sealed_before(self) -> frozenset[str]:
+        """The parts that the seal of this generation named when this sending began."""
+        if self._sealed is None:
+            seal = self._folder.blob(self._seals[self._generation])
+            self._sealed = frozenset(cast("dict[str, Tree]", read_tree(seal)))
+        return self._sealed
+
+    def _trees(self, parts: Iterable[Part], kind: str) -> Iterator[Tree]:
+        """The members of the lists that the parts of a kind are."""
+        for part in parts:
+            if part.kind == kind:
+                yield from cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
+
+    def _files_of(self, parts: Sequence[Part]) -> set[str]:
+        """Where the bytes are that some parts tell of."""
+        kept = [
+            cast("dict[str, Tree]", one)["blob"]
+            for kind in ("media", "file")
+            for one in self._trees(parts, kind)
+        ]
+        for one in self._trees(parts, "artifact"):
+            entries = cast("list[dict[str, Tree]]", cast("dict[str, Tree]", one)["entries"])
+            kept += [entry["blob"] for entry in entries]
+        return {path for one in kept for path in stored_paths(one)}
+
     def superseded(self) -> Iterator[Batch]:
         """Rows and params of earlier sendings that this one no longer has."""
-        earlier = [p for p in self._parts.values() if p.generation < self._generation]
-        current = [p for p in self._parts.values() if p.generation == self._generation]
-        return superseded(self._folder, earlier, current, self.native_points)
+        return superseded(self._folder, self._earlier(), self._current(), self.native_points)
+
+    def superseded_tags(self, now: Collection[str]) -> Iterator[str]:
+        """Tags that earlier headers and attributes made, and this sending does not."""
+        if not self._seals:
+            return
+        parts = self._parts.values()
+        headers = [read_tree(self._folder.blob(p.entry)) for p in parts if p.kind == "header"]
+        for header in map(codec.run_of, headers):
+            yield from as_native_run(header, header.uid).tags.keys() - set(now)
+        stated = set(self._tags_in(self._current()))
+        yield from set(self._tags_in(self._earlier())) - stated - set(now)
+
+    def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
+        attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
+        return (attribute.path[0] for attribute in attributes if is_tag(attribute))
 
     # --- series and points ------------------------------------------------------------------------
 
@@ -134,11 +218,9 @@ class Target:
         """Also the series that another process declared before it was interrupted."""
         if self._names is None:
             self._names = {}
-            for part in self._parts.values():
-                if part.kind == "series":
-                    trees = cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
-                    for one in map(codec.series_of, trees):
-                        self._names[one.key] = native_key(one.key, one.stream)
+            parts = sorted(self._parts.values(), key=lambda part: part.order)
+            for one in map(codec.series_of, self._trees(parts, "series")):
+                self._names[one.key] = native_key(one.key, one.stream)
         return self._names
 
     # --- everything else --------------------------------------------------------------------------
@@ -240,12 +322,10 @@ class Target:
     def _known_tables(self) -> list[str]:
         """Also those that another process put before it was interrupted."""
         if self._tables is None:
-            parts = sorted(self._parts.values(), key=lambda part: part.order)
+            parts = sorted(self._current(), key=lambda part: part.order)
             self._tables = [
                 copy
-                for part in parts
-                if part.kind == "media" and part.generation == self._generation
-                for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry)))
+                for tree in cast("Iterator[dict[str, Tree]]", self._trees(parts, "media"))
                 if tree["media_type"] == "table"
                 for copy in copies_of(tree["blob"])
             ]

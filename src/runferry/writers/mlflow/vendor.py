@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
@@ -37,19 +38,33 @@ class VendorBackend:
 
     def find(self, tag: str, value: str) -> Sequence[str]:
         """Among all active experiments."""
+        with self._ours():
+            return [run.info.run_id for run in self._search(tag, value)]
+
+    def present(self) -> Mapping[str, str]:
+        """One search among all active experiments."""
+        found: dict[str, str] = {}
+        with self._ours():
+            for run in self._search(SEALED_TAG, SEALED):
+                if UID_TAG in run.data.tags:
+                    found.setdefault(run.data.tags[UID_TAG], run.info.run_id)
+        return found
+
+    def _search(self, tag: str, value: str) -> Iterator[Any]:
         from mlflow.entities import ViewType
 
-        with self._ours():
-            experiments, token = [], None
-            while True:
-                page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
-                experiments += [e.experiment_id for e in page]
-                token = page.token
-                if not token:
-                    break
-            condition = f"tags.`{tag}` = '{value}'"
-            found = self._store.search_runs(experiments, condition, ViewType.ACTIVE_ONLY, 1000)
-            return [run.info.run_id for run in found]
+        active, condition = ViewType.ACTIVE_ONLY, f"tags.`{tag}` = '{value}'"
+        experiments = [
+            experiment.experiment_id
+            for experiment in _all_pages(
+                lambda token: self._store.search_experiments(active, 1000, page_token=token)
+            )
+        ]
+        yield from _all_pages(
+            lambda token: self._store.search_runs(
+                experiments, condition, active, 1000, page_token=token
+            )
+        )
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The run id is the store's own."""
@@ -116,9 +131,14 @@ class VendorBackend:
                 self._store.log_batch(run_id, metrics[start : start + _METRICS], [], [])
 
     def forget(self, run_id: str, batch: Batch) -> None:
-        """MLflow's interface cannot remove a metric's row or a param."""
-        raise Refused(
-            "the run in MLflow holds rows that the source no longer has, and cannot lose them",
+        """Tags only: MLflow's interface cannot remove a metric's row or a param."""
+        for tag in batch.tags:
+            with self._ours():
+                self._store.delete_tag(run_id, tag)
+        if batch.points is None and not batch.params:
+            return
+        raise Conflict(
+            "the run in MLflow holds rows or params that it should no longer, and cannot lose them",
             where=f"{self._where} ({run_id})",
             hint=f"mlflow runs delete --run-id {run_id}, then push again",
         )
@@ -143,3 +163,14 @@ class VendorBackend:
 
     def close(self) -> None:
         """The vendor keeps its pool of connections for the process."""
+
+
+def _all_pages(page_at: Callable[[str | None], Any]) -> Iterator[Any]:
+    """The items of a search of the vendor's, page by page."""
+    token = None
+    while True:
+        page = page_at(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
-from runferry.dialects.mlflow.header import as_native, parent_uid
+from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
 from runferry.dialects.mlflow.tags import (
+    CLAIM_TAG,
     PARENT_TAG,
     PARENT_UID_TAG,
+    SEALED,
     SEALED_TAG,
     TRACKER,
     UID_TAG,
+    UNSEALED,
 )
-from runferry.errors import Refused
+from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
@@ -51,6 +54,10 @@ class MlflowWriter:
         found = self._backend.find(UID_TAG, uid)
         return RemoteId(found[0]) if found else None
 
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The active runs that are complete."""
+        return {Uid(uid): RemoteId(run_id) for uid, run_id in self._backend.present().items()}
+
     def create(self, run: Run, uid: Uid) -> RemoteId:
         """The run with its mark and all its tags, and the header beside it."""
         native = as_native(run, uid)
@@ -71,14 +78,31 @@ class MlflowWriter:
         return {PARENT_TAG: found[0]} if found else {}
 
     def stored(self, remote: RemoteId) -> Progress | None:
-        """Whether the run is complete; raises RunMissing."""
-        return Progress(is_sealed=SEALED_TAG in self._backend.run(remote).tags)
+        """Whether the run is complete, or was; raises RunMissing, also when it was deleted."""
+        tags = self._run(remote).tags
+        mark = tags.get(SEALED_TAG)
+        return Progress(
+            is_sealed=mark == SEALED, was_sealed=mark == UNSEALED, claim=tags.get(CLAIM_TAG)
+        )
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """A tag."""
+        self._backend.log(remote, Batch(tags={CLAIM_TAG: words}))
+
+    def _run(self, remote: RemoteId) -> NativeRun:
+        """The run; one that was deleted in MLflow is as good as gone."""
+        native = self._backend.run(remote)
+        if native.lifecycle == "deleted":
+            raise RunMissing("the run was deleted in MLflow", where=remote)
+        return native
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """MLflow's own rows first, then the part of the bundle: where that is, they are.
 
         Both survive this process; `seal` makes sure that the parts survive a loss of power.
         """
+        if remote not in self._targets:
+            self._unseal(remote)
         target = self._target(remote)
         target.begin(number)
         match chunk:
@@ -122,27 +146,30 @@ class MlflowWriter:
         return tuple(self._frozen.pop(remote, {}).values())
 
     def seal(self, remote: RemoteId, run: Run) -> None:
-        """The header and the list of parts, then status, end time and mark in one step."""
+        """The list of parts, away with what it replaces, then status, end time and mark at once."""
         target = self._target(remote)
+        known = self._run(remote).tags
+        native = as_native(run, Uid(known[UID_TAG]))
+        tags = {**native.tags, **self._parent_tag(run), **target.shown_tags(), SEALED_TAG: SEALED}
+        target.seal(codec.run_tree(run))
         for batch in target.superseded():
             self._backend.forget(remote, batch)
-        target.seal(codec.run_tree(run))
-        uid = Uid(self._backend.run(remote).tags[UID_TAG])
-        native = as_native(run, uid)
-        tags = {**native.tags, **self._parent_tag(run), **target.shown_tags(), SEALED_TAG: "1"}
-        self._backend.finish(remote, replace(native, tags=tags))
+        stale = (*target.superseded_tags(tags), CLAIM_TAG)
+        if gone := {tag: known[tag] for tag in stale if tag in known}:
+            self._backend.forget(remote, Batch(tags=gone))
         target.clear()
+        self._backend.finish(remote, replace(native, tags=tags))
         del self._targets[remote]
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
         """The tags that this header would change."""
-        known = self._backend.run(remote).tags
+        known = self._run(remote).tags
         stated = as_native(run, Uid(known[UID_TAG])).tags
         return {tag: value for tag, value in stated.items() if known.get(tag) != value}
 
     def discard(self, remote: RemoteId) -> None:
         """Rows and artifacts of an unsealed run of ours."""
-        native = self._backend.run(remote)
+        native = self._run(remote)
         if UID_TAG not in native.tags or SEALED_TAG in native.tags:
             raise Refused(
                 "this run is complete, or was not made by runferry; it stays",
@@ -159,8 +186,14 @@ class MlflowWriter:
 
     def _target(self, remote: RemoteId) -> Target:
         if remote not in self._targets:
+            self._run(remote)
             self._targets[remote] = Target(self._backend.folder(remote))
         return self._targets[remote]
+
+    def _unseal(self, remote: RemoteId) -> None:
+        """Whoever looks from here on sees a run that is on its way."""
+        if self._run(remote).tags.get(SEALED_TAG) == SEALED:
+            self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
 
 
 def _immutable(attribute: Attribute) -> Loss:

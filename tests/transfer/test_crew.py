@@ -1,0 +1,97 @@
+"""What a crew reports when its work ends early, and how it is stopped while a server is down."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from runferry.errors import Damaged, Refused, RunferryError
+from runferry.http import client
+from runferry.model import Run
+from runferry.testing.samples import header
+from runferry.transfer.crew import Crew
+from runferry.transfer.progress import Silent, StopToken
+from runferry.transfer.report import RunOutcome
+
+
+class Tool:
+    def close(self) -> None:
+        pass
+
+
+def crew_of(open_tool: type[Tool] | object, *, workers: int = 1) -> Crew[Tool, Run]:
+    return Crew[Tool, Run](
+        "pull",
+        open_tool,  # type: ignore[arg-type]
+        header=lambda run: run,
+        observer=Silent(),
+        stop=StopToken(),
+        workers=workers,
+    )
+
+
+def done(tool: Tool, run: Run) -> RunOutcome:
+    return RunOutcome.of(run, "new")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_listing_that_breaks_half_way_keeps_the_outcomes_so_far(workers: int) -> None:
+    def runs() -> Iterator[Run]:
+        yield header("one")
+        yield header("two")
+        raise Damaged("the listing ends", offset=7)
+
+    crew = crew_of(Tool, workers=workers)
+    assert sorted(o.run for o in crew.run(runs(), done)) == sorted(
+        str(header(name).key) for name in ("one", "two")
+    )
+    assert isinstance(crew.aborted, Damaged)
+
+
+def test_a_second_worker_that_cannot_open_keeps_the_outcomes_so_far() -> None:
+    opened: list[Tool] = []
+
+    def once() -> Tool:
+        if opened:
+            raise Refused("only one at a time")
+        opened.append(Tool())
+        return opened[0]
+
+    crew = crew_of(once, workers=2)
+    ended = threading.Event()
+
+    def slow(tool: Tool, run: Run) -> RunOutcome:
+        ended.wait(0.2)
+        return RunOutcome.of(run, "new")
+
+    outcomes = crew.run([header(f"run-{n}") for n in range(3)], slow)
+    assert outcomes
+    assert isinstance(crew.aborted, RunferryError)
+
+
+def test_a_stop_is_heard_while_a_server_is_down() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"  # bound, and nobody listens
+        stop, waits = StopToken(), list[str]()
+
+        class Watching(Silent):
+            def waiting(self, reason: str, seconds: float) -> None:
+                waits.append(reason)
+                stop.set()
+
+        def asking(tool: Tool, run: Run) -> RunOutcome:
+            with client(nobody) as server:
+                server.json("GET", "/")
+            raise AssertionError("nobody answers")
+
+        crew = Crew[Tool, Run]("pull", Tool, header=lambda run: run, observer=Watching(), stop=stop)
+        began = time.monotonic()
+        (outcome,) = crew.run([header("one")], asking)
+    assert outcome.status == "interrupted"
+    assert time.monotonic() - began < 10
+    assert "connection" in waits[0]
