@@ -126,6 +126,7 @@ def test_what_the_client_logged_is_read_whole(
     tmp_path: Path,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -142,8 +143,16 @@ def test_what_the_client_logged_is_read_whole(
     log_with_sdk(uri, tmp_path)
     if kind == "sqlite through the vendor":
         monkeypatch.setattr("runferry.dialects.mlflow.schema.is_sqlite", lambda uri: False)
-    found = read(uri)
+    with caplog.at_level("WARNING", "runferry"):
+        found = read(uri)
     assert "gone" not in found
+    told = [record.getMessage() for record in caplog.records]
+    knows = kind in ("sqlite", "files")
+    assert (
+        [text for text in told if "deleted runs left out: 1 " in text] == told[:1]
+        if knows
+        else not told
+    )
     run, chunks = found["child"]
     check_child(run, chunks, found["parent"][0])
     check_belongings(chunks)

@@ -3,6 +3,11 @@ spells them."""
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +15,13 @@ import pytest
 from mlflow.utils.uri import append_to_uri_path
 from tests.writers.mlflow_runs import chunks, header, push
 
+from runferry import settings
 from runferry.dialects.mlflow.located import above, below
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.server import Server
-from runferry.errors import Refused
-from runferry.ports import Location
+from runferry.errors import Locked, Refused
+from runferry.ports import Location, ReadOptions
+from runferry.readers.mlflow import MlflowReader
 from runferry.writers.mlflow import MlflowWriter, created
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.sqlite import SqliteBackend
@@ -103,3 +110,62 @@ def test_experiments_are_listed_once_for_all_runs(
     assert other.create(runs[0], runs[0].uid) == remotes[0]
     writer.close()
     other.close()
+
+
+def test_a_database_that_another_process_locked_is_said_to_be_after_the_patience(
+    database: Path,
+) -> None:
+    where = Location("mlflow", f"sqlite:///{database}")
+    holder = sqlite3.connect(database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    settings.install(settings.Settings(patience=0.1))
+    began = time.monotonic()
+    try:
+        for opened in (
+            lambda: MlflowWriter.open(where),
+            lambda: MlflowReader.open(where, ReadOptions()),
+            lambda: MlflowReader.recognises(database),
+        ):
+            with pytest.raises(Locked, match="locked by another process") as failure:
+                opened()
+            assert "close the program" in failure.value.hint
+    finally:
+        settings.install(None)
+        holder.close()
+    assert time.monotonic() - began < 5
+
+
+MAKES = """
+import sys; from pathlib import Path
+from runferry.writers.mlflow import created
+created._APART = "import sys; print(1); sys.stdout.flush(); import time; time.sleep(5)"
+created.create_database(Path(sys.argv[1]))
+"""
+
+
+def aged(folder: Path) -> None:
+    for path in folder.glob(".runferry-making-*"):
+        os.utime(path, (1, 1))
+
+
+def test_what_a_killed_maker_left_is_removed_and_what_a_living_one_has_is_not(
+    tmp_path: Path, empty_database: Path
+) -> None:
+    path = tmp_path / "runs.db"
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKES, str(path)],
+        env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
+    )
+    try:
+        while not list(tmp_path.glob(".runferry-making-*/lock.db-journal")):
+            time.sleep(0.05)
+            assert maker.poll() is None
+        aged(tmp_path)
+        created.remove_abandoned(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 1
+    finally:
+        maker.kill()
+        maker.wait()
+    aged(tmp_path)
+    created.remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == []

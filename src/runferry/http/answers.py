@@ -18,6 +18,14 @@ def media_type(answer: httpx.Response) -> str:
     return str(answer.headers.get("content-type", "nothing")).partition(";")[0].strip()
 
 
+def described(answer: httpx.Response) -> str:
+    """What an answer is that should have been JSON, in words."""
+    if media_type(answer) == "text/html" or answer.content.lstrip()[:1] == b"<":
+        return "a web page"
+    stated = media_type(answer)
+    return "something without a stated type" if stated == "nothing" else stated
+
+
 def reason(answer: httpx.Response) -> tuple[str, str]:
     """The server's own code and message; a page of HTML says nothing that helps."""
     if media_type(answer) == "text/html":

@@ -12,7 +12,7 @@ import httpx
 
 from runferry import settings as ambient
 from runferry.errors import Unreachable
-from runferry.http.answers import media_type
+from runferry.http.answers import described
 from runferry.http.connection import Auth, connect, secrets_in
 from runferry.http.persistence import Persistence, bare
 from runferry.redact import without_credentials
@@ -96,7 +96,7 @@ class RetryingClient:
             return answer.json() if answer.content else {}
         except ValueError as error:
             raise Unreachable(
-                f"the answer to {method} {bare(path)} is no JSON but {media_type(answer)}",
+                f"the answer to {method} {bare(path)} is no JSON but {described(answer)}",
                 where=self.base_url,
                 hint="check the address: this may be a login page or another service",
             ) from error

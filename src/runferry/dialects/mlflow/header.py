@@ -113,11 +113,18 @@ def as_native(run: Run, uid: Uid) -> NativeRun:
         experiment=experiment_name(run),
         name=name,
         user=storable(run.user or "")[:256],
-        status=_STATUS[run.state],
+        status=_status(run),
         start_ms=_milliseconds(started) or 0,  # MLflow's own client fails on a run without one
         end_ms=_milliseconds(run.ended_ns),
         tags={tag: storable(value)[:MAX_TAG] for tag, value in tags.items()},
     )
+
+
+def _status(run: Run) -> str:
+    """A run that nobody saw end stays RUNNING, unless its source has found out that it died."""
+    if run.state in ("unknown", "running") and (run.status or "").lower() == "crashed":
+        return "FAILED"
+    return _STATUS[run.state]
 
 
 def parent_uid(run: Run) -> Uid | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from runferry.errors import BadLocation
+from runferry import settings
+from runferry.errors import BadLocation, Locked
 
 BUSY_SECONDS: Final = 60.0
+"""The longest wait for another process, whatever the patience: sqlite hears no Ctrl-C in it."""
 
 TABLES: Final = {
     "experiments": {"experiment_id", "name", "artifact_location", "lifecycle_stage"},
@@ -59,8 +61,20 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode; transactions are begun by name."""
     mode = "ro" if read_only else "rw"
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    wait = min(BUSY_SECONDS, settings.current().patience)
     return sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
+    )
+
+
+def locked(error: sqlite3.Error, path: Path) -> Locked | None:
+    """What to say when another process did not let go of the file; None for any other error."""
+    if not any(word in str(error) for word in ("locked", "busy")):
+        return None
+    return Locked(
+        "the database is locked by another process",
+        where=str(path),
+        hint="close the program that uses it, or wait until it has finished; then run again",
     )
 
 

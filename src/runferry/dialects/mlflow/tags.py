@@ -31,7 +31,7 @@ MAX_KEY: Final = 250
 MAX_PARAM: Final = 6_000
 MAX_TAG: Final = 8_000
 MAX_NAME: Final = 250
-MAX_EXPERIMENT: Final = 500
+MAX_EXPERIMENT: Final = 256  # validation allows 500, the column of `experiments` does not
 KEY_CHARACTER: Final = r"[/\w.\- :]"
 UPWARD: Final = ".."
 """No name begins so: `path_not_unique` takes even `..a` for a way out of the folder."""
@@ -45,6 +45,14 @@ def label_tag(label: str) -> str:
     mark = short_hash(label)
     readable = re.sub(r"[^\w.\- ]", "_", label)[: MAX_KEY - len(mark) - 16]
     return f"runferry.label.{readable}.{mark}"
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a run can have this id: what MLflow asks of it, in the 32 characters of its column.
+
+    PostgreSQL and MySQL refuse a longer one; sqlite would take it, until it is migrated.
+    """
+    return re.fullmatch(r"[a-zA-Z0-9][\w\-]{0,31}", name, re.ASCII) is not None
 
 
 def is_key(name: str) -> bool:

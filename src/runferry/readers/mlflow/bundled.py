@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runferry.dialects.mlflow import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
@@ -22,12 +23,18 @@ from runferry.dialects.mlflow.bundle import (
 )
 from runferry.dialects.mlflow.points import Passes
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Attribute, Blob, KeyPath, Run, Series, Tree
+from runferry.model import Attribute, Blob, Run, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import dumps
 
-_DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
-"""What decoding a cut, flipped or foreign file raises; all of it means: this part says nothing."""
+_UNREADABLE = (OSError, ValueError)
+"""What reading a file raises that is cut, flipped or no JSON."""
+_FOREIGN = (ValueError, KeyError, TypeError, AttributeError)
+"""What the codec raises at JSON of another shape than ours: fields that lack, or are too many."""
+_NO_ROWS = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What Parquet raises that is cut, flipped, or has other columns than ours."""
+
+Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class BundledParts:
         self._folder = folder
         self._entries = entries
         self._damaged: set[str] = set()
+        self._declared: set[str] = set()
+        self._undeclared: set[str] = set()
         self._parts = self._valid(all_parts(entries.values()))
 
     def _valid(self, found: list[Part]) -> list[Part]:
@@ -57,15 +66,17 @@ class BundledParts:
             return [part for part in found if part.generation == last]
         seal = seals[max(seals)]
         try:
-            sealed = cast("dict[str, Tree]", read_tree(self._folder.blob(seal)))
-        except _DAMAGE:
+            sealed = read_tree(self._folder.blob(seal))
+            if not isinstance(sealed, dict):
+                raise ValueError("a seal is a mapping")
+        except _UNREADABLE:
             self._damage(seal.path)
             return [part for part in found if part.generation == max(seals)]
         for path, size in sealed.items():
             entry = self._entries.get(path)
             if entry is None:
                 self._lost("bundle-part-missing", path, "a part of the bundle is gone")
-            elif entry.size is not None and size is not None and entry.size != size:
+            elif entry.size is not None and isinstance(size, int) and entry.size != size:
                 self._damage(path)
         return [part for part in found if part.entry.path in sealed]
 
@@ -84,49 +95,91 @@ class BundledParts:
     def _of(self, kind: str) -> Iterator[Part]:
         return (p for p in self._parts if p.kind == kind and p.entry.path not in self._damaged)
 
-    def trees(self, kind: str) -> Iterator[Tree]:
+    def _trees(self, kind: str) -> Iterator[tuple[Part, Tree]]:
         """The JSON parts of a kind."""
         for part in self._of(kind):
             try:
                 tree = read_tree(self._folder.blob(part.entry))
-            except _DAMAGE:
+            except _UNREADABLE:
                 self._damage(part.entry.path)
                 continue
-            yield tree
+            yield part, tree
 
-    def items(self, kind: str) -> Iterator[Tree]:
+    def _members(self, kind: str) -> Iterator[tuple[Part, dict[str, Tree]]]:
         """The members of the lists that the JSON parts of a kind are."""
-        for tree in self.trees(kind):
-            yield from cast("list[Tree]", tree)
+        for part, tree in self._trees(kind):
+            for member in tree if isinstance(tree, list) else [tree]:
+                if isinstance(member, dict) and isinstance(tree, list):
+                    yield part, member
+                else:
+                    self._damage(part.entry.path)
 
-    def latest(self, kind: str, *fields: str) -> Iterator[Tree]:
+    def _decoded(
+        self, found: Iterable[tuple[Part, dict[str, Tree]]], decode: Callable[[Tree], Decoded]
+    ) -> Iterator[Decoded]:
+        """What the members say; one that is not ours makes its part a damaged one."""
+        for part, member in found:
+            try:
+                decoded = decode(member)
+            except _FOREIGN:
+                self._damage(part.entry.path)
+                continue
+            yield decoded
+
+    def items(self, kind: str, decode: Callable[[Tree], Decoded]) -> Iterator[Decoded]:
+        """All that the JSON parts of a kind list."""
+        return self._decoded(self._members(kind), decode)
+
+    def latest(
+        self, kind: str, decode: Callable[[Tree], Decoded], *fields: str
+    ) -> Iterator[Decoded]:
         """`items`, a later one in place of an earlier one that is the same in these fields."""
-        found: dict[str, Tree] = {}
-        for item in self.items(kind):
-            tree = cast("dict[str, Tree]", item)
-            identity = dumps([tree.get(field) for field in fields])
+        found: dict[str, tuple[Part, dict[str, Tree]]] = {}
+        for part, member in self._members(kind):
+            identity = dumps([member.get(field) for field in fields])
             if identity in found:
-                self._claim(found[identity])
-            found[identity] = item
-        yield from found.values()
+                self._claim(found[identity][1])
+            found[identity] = (part, member)
+        return self._decoded(found.values(), decode)
 
-    def _claim(self, item: Tree) -> None:
+    def _claim(self, member: dict[str, Tree]) -> None:
         """What an earlier sending of the same thing left in the folder is nobody else's."""
-        tree = cast("dict[str, Tree]", item)
-        for holder in (tree, *cast("list[dict[str, Tree]]", tree.get("entries") or [])):
-            kept = cast("dict[str, Tree]", holder.get("blob") or {})
-            if kept.get("path"):
-                self.claimed.add(cast("str", kept["path"]))
+        entries = member.get("entries")
+        for holder in (member, *(entries if isinstance(entries, list) else ())):
+            kept = holder.get("blob") if isinstance(holder, dict) else None
+            path = kept.get("path") if isinstance(kept, dict) else None
+            if isinstance(path, str):
+                self.claimed.add(path)
 
     def batches(self, kind: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The Parquet parts of a kind; the same batches on every call."""
         for part in self._of(kind):
             try:
                 batches = list(read_batches(self._folder.blob(part.entry), schema, BATCH_ROWS))
-            except _DAMAGE:
+            except _NO_ROWS:
                 self._damage(part.entry.path)
                 continue
-            yield from batches
+            for batch in batches:
+                declared = self._declared_rows(batch)
+                if declared.num_rows:
+                    yield declared
+
+    def _declared_rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Without the rows of series that a damaged part would have declared."""
+        if "key" not in batch.schema.names:
+            return batch
+        column = batch.column("key")
+        is_known = [self.is_declared(name) for name in column.dictionary.to_pylist()]
+        if all(is_known):
+            return batch
+        return batch.filter(pc.take(pa.array(is_known), column.indices))
+
+    def is_declared(self, key: str) -> bool:
+        """Whether the bundle says what this series is; asked after `series`, counted if not."""
+        if key not in self._declared and key not in self._undeclared:
+            self._undeclared.add(key)
+            self._lost("undeclared-series", key, "the part of the bundle that declares it is lost")
+        return key in self._declared
 
     def rows(self, kind: str) -> int:
         """No fewer than the Parquet parts of a kind have; counted where that could be many."""
@@ -137,32 +190,32 @@ class BundledParts:
         for part in parts:
             try:
                 total += count_rows(self._folder.blob(part.entry))
-            except _DAMAGE:
+            except _NO_ROWS:
                 self._damage(part.entry.path)
         return total
 
     def header(self) -> Run | None:
         """The last header that was sent."""
         last = None
-        for tree in self.trees("header"):
-            last = tree
-        return None if last is None else codec.run_of(last)
+        for part, tree in self._trees("header"):
+            try:
+                last = codec.run_of(tree)
+            except _FOREIGN:
+                self._damage(part.entry.path)
+        return last
 
     def attributes(self) -> list[SentAttribute]:
         """The attributes, a later one of the same role and path in place of an earlier one."""
-        found: dict[tuple[str, KeyPath], SentAttribute] = {}
-        for tree in self.items("attributes"):
-            attribute = codec.attribute_of(tree)
-            sent = SentAttribute(attribute, codec.frozen_of(tree))
-            found[attribute.role, attribute.path] = sent
-        return list(found.values())
+        sent = self.items(
+            "attributes",
+            lambda tree: SentAttribute(codec.attribute_of(tree), codec.frozen_of(tree)),
+        )
+        return list({(one.attribute.role, one.attribute.path): one for one in sent}.values())
 
     def series(self) -> dict[str, Series]:
         """The series by the key that they have in the rows of the bundle."""
-        found = {}
-        for tree in self.items("series"):
-            series = codec.series_of(tree)
-            found[series.key] = series
+        found = {series.key: series for series in self.items("series", codec.series_of)}
+        self._declared = set(found)
         return found
 
     def find(self, kept: Tree) -> Blob:

@@ -40,14 +40,24 @@ class FileStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._losses: list[Loss] = []
+        self._deleted = 0
         self._folders: dict[str, tuple[Path, str]] = {}  # run id → folder, experiment
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """By experiment and run id; a copy of a run under another experiment becomes `…~2`."""
+        self._deleted = 0
         for run_id, folder, experiment in self._all(include_deleted):
             native = self._header(run_id, folder, experiment)
             if include_deleted or native.lifecycle != "deleted":
                 yield native
+            else:
+                self._deleted += 1
+
+    def deleted(self) -> int:
+        """Those that the last listing met, and those of experiments in the trash."""
+        trash = self._root / _TRASH
+        runs = (run for experiment in _folders(trash) for run in _folders(experiment))
+        return self._deleted + sum((run / META).is_file() for run in runs)
 
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""
@@ -195,12 +205,17 @@ class FileStore:
                 ).artifact(LocalFolder(entry / "artifacts"))  # fmt: skip
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
-        """Beside the run, wherever the store was moved to; else where its header says."""
+        """Beside the run, wherever the store was moved to; else where its header says.
+
+        A relative place was seen from the store's own folder. Seen from where this process happens
+        to run, it may be somebody else's: there the destination keeps what it was sent.
+        """
         beside = self._folders[native.run_id][0] / "artifacts"
         stated = local_path(native.artifact_uri) if native.artifact_uri else None
-        if not beside.is_dir() and stated is not None and stated.is_dir():
-            return LocalFolder(stated)
-        return LocalFolder(beside)
+        if beside.is_dir() or stated is None:
+            return LocalFolder(beside)
+        stated = self._root.parent / stated  # an absolute one stays what it is
+        return LocalFolder(stated if stated.is_dir() else beside)
 
     def state(self, native: NativeRun) -> Tree:
         """Names, sizes and times of all files but the artifacts."""

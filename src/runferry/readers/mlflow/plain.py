@@ -149,6 +149,14 @@ def _table_paths(native: NativeRun) -> set[str]:
     }
 
 
+def foreign_folder(count: int) -> Loss:
+    """An artifact folder that a push filled for another run: nothing in it is this run's."""
+    return Loss(
+        "foreign-artifacts", Fate.DROPPED, "", count,
+        "the run's artifact folder holds what was pushed as another run",
+    )  # fmt: skip
+
+
 def unreachable(folder: ArtifactFolder, native: NativeRun) -> Iterator[Loss]:
     """Artifacts that may exist where we cannot look."""
     if isinstance(folder, NoFolder) and native.artifact_uri:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
-from runferry.chunks import Checkpoint, Chunk
+from runferry.chunks import Checkpoint, Chunk, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.bundle import all_parts
@@ -16,11 +17,12 @@ from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow.filestore import META, FileStore
-from runferry.readers.mlflow.plain import plain_chunks
+from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
 from runferry.readers.mlflow.restore import restored_chunks
 from runferry.readers.mlflow.sqlite import SqliteStore
 from runferry.readers.mlflow.store import Store, digest
 
+_log = logging.getLogger(__name__)
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -53,11 +55,21 @@ class MlflowReader:
         """Headers as MLflow holds them; `read` ends with the restored one."""
         for native in self._store.runs(include_deleted=self._options.include_deleted):
             yield as_run(native)
+        deleted = 0 if self._options.include_deleted else self._store.deleted()
+        if deleted:
+            _log.warning(
+                "%s: deleted runs left out: %d (--include-deleted takes them too)",
+                self._where,
+                deleted,
+            )
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks. A run that has changed in any way is read whole again."""
         native = self._store.run(run.key.run_id)
-        entries = list(self._store.folder(native).walk())
+        stored = list(self._store.folder(native).walk())
+        # a run without our mark has no bundle: the folder is another run's
+        is_foreign = native.uid is None and bool(all_parts(stored))
+        entries = [] if is_foreign else stored
         position: dict[str, Tree] = {
             "state": self._store.state(native),
             "artifacts": digest([[e.path, e.size] for e in entries]),
@@ -70,7 +82,9 @@ class MlflowReader:
                 f"run {run.key.run_id} is not what it was when it was last read",
                 where=self._where,
             )
-        if native.uid is not None and all_parts(entries):
+        if is_foreign:
+            yield Lost(foreign_folder(len(stored)))
+        if all_parts(entries):
             yield from restored_chunks(self._store, native, _by_path(entries))
         else:
             yield from plain_chunks(self._store, native, _by_path(entries))
@@ -147,7 +161,9 @@ def _has_runs(path: Path) -> bool:
         return bool(
             schema.columns(connection, "runs") and schema.columns(connection, "experiments")
         )
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if locked := schema.locked(error, path):
+            raise locked from error
         return False
     finally:
         connection.close()

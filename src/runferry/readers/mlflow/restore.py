@@ -34,15 +34,22 @@ from runferry.dialects.mlflow.header import NativeRun, as_run, restored
 from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, FileRole, Run, Series, Tree
+from runferry.model import Attribute, FileRole, MediaItem, Run, Series, Tree
 from runferry.readers.mlflow.bundled import BundledParts, original, renamed
 from runferry.readers.mlflow.counterparts import Counterparts
-from runferry.readers.mlflow.plain import PlainRows, artifact_chunks, unreachable
+from runferry.readers.mlflow.plain import (
+    PlainRows,
+    artifact_chunks,
+    foreign_folder,
+    plain_chunks,
+    unreachable,
+)
 from runferry.readers.mlflow.refine import refined_attributes, removed_labels
 from runferry.readers.mlflow.store import Store
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
 
 _TABLES: Final = (("texts", TEXTS, Texts), ("histograms", HISTOGRAMS, Histograms))
+_ARTIFACT: Final = ("name", "type", "relation", "version", "artifact_id")
 
 
 def restored_chunks(
@@ -52,6 +59,10 @@ def restored_chunks(
     folder = store.folder(native)
     parts = BundledParts(folder, entries)
     bundled = parts.header()
+    if bundled is not None and bundled.uid != native.uid:
+        yield Lost(foreign_folder(len(entries)))
+        yield from plain_chunks(store, native, {})
+        return
     attributes = _attributes(native, parts)
     if attributes:
         yield Attributes(attributes)
@@ -154,19 +165,22 @@ def _counted(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
 
 def _small_things(parts: BundledParts, keys: Mapping[str, str]) -> Iterator[Chunk]:
     """What is kept as JSON: media, files, artifacts, documents, raw records and losses."""
-    for item in parts.items("media"):
-        tree = cast("dict[str, Tree]", item)
-        key = cast("str", tree["key"])
-        yield Media((codec.media_of(tree | {"key": keys.get(key, key)}, parts.find),))
-    for item in parts.latest("file", "path"):
-        tree = cast("dict[str, Tree]", item)
-        path, role = cast("str", tree["path"]), cast("FileRole", tree["role"])
-        yield File(path, role, parts.find(tree["blob"]))
-    for item in parts.latest("artifact", "name", "type", "relation", "version", "artifact_id"):
-        yield codec.artifact_of(item, parts.find)
-    for item in parts.latest("document", "kind", "name"):
-        yield codec.document_of(item)
-    for item in parts.items("raw"):
-        yield codec.raw_of(item)
-    for item in parts.latest("lost", "code", "fate", "where"):
-        yield Lost(codec.loss_of(item))
+
+    def media(tree: Tree) -> MediaItem:
+        return codec.media_of(tree, parts.find)
+
+    def file(tree: Tree) -> File:
+        fields = cast("dict[str, Tree]", tree)
+        path, role = cast("str", fields["path"]), cast("FileRole", fields["role"])
+        return File(path, role, parts.find(fields["blob"]))
+
+    for item in parts.items("media", media):
+        if parts.is_declared(item.key):
+            yield Media((replace(item, key=keys[item.key]),))
+    yield from parts.latest("file", file, "path")
+    yield from parts.latest(
+        "artifact", lambda tree: codec.artifact_of(tree, parts.find), *_ARTIFACT
+    )
+    yield from parts.latest("document", codec.document_of, "kind", "name")
+    yield from parts.items("raw", codec.raw_of)
+    yield from map(Lost, parts.latest("lost", codec.loss_of, "code", "fate", "where"))

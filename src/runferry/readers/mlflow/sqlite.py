@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.errors import Damaged, NotFound, UnknownVersion
+from runferry.errors import Damaged, NotFound, RunferryError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
+from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.store import LoggedModel, dataset, digest
 
 _MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
@@ -38,12 +39,17 @@ class SqliteStore:
         if not path.is_file():
             raise NotFound("no such MLflow database", where=str(path))
         self._path = path
+        self._beyond: Mapping[str, Sequence[Loss]] | None = None
         self._connection = schema.connect(path, read_only=True)
         try:
             self._check_schema()
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise Damaged(f"sqlite cannot read this file ({error})", where=str(path)) from error
+            raise self._as_ours(error) from error
+
+    def _as_ours(self, error: sqlite3.Error) -> RunferryError:
+        said = f"sqlite cannot read this file ({error})"
+        return schema.locked(error, self._path) or Damaged(said, where=str(self._path))
 
     def _check_schema(self) -> None:
         found = schema.version(self._connection)
@@ -62,6 +68,11 @@ class SqliteStore:
         cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
         for row in cursor:
             yield self._native(row, self._pairs("tags", row[0]), {})
+
+    def deleted(self) -> int:
+        """By the mark that MLflow sets."""
+        query = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'deleted'"
+        return int(self._connection.execute(query).fetchone()[0])
 
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""
@@ -115,8 +126,11 @@ class SqliteStore:
         """SQL rows are whole or not there."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
         """Tables of MLflow 2.4 (`inputs`) and 3.0 (`logged_models`), where there are any."""
+        if self._beyond is None:
+            self._beyond = beyond_runs(self._connection)
+        yield from map(Lost, self._beyond.get(native.run_id, ()))
         if schema.columns(self._connection, "inputs"):
             yield from self._datasets(native.run_id)
         if schema.columns(self._connection, "logged_models"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
@@ -23,6 +23,10 @@ class Store(Protocol):
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """All runs with their tags; params may be left out."""
+        ...
+
+    def deleted(self) -> int:
+        """How many runs `runs` leaves out as deleted; 0 where that is not cheap to know."""
         ...
 
     def run(self, run_id: str) -> NativeRun:
@@ -41,8 +45,8 @@ class Store(Protocol):
         """What could not be read since the last call."""
         ...
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
-        """Datasets that the run used, and models that it logged."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
+        """Datasets that the run used, models that it logged; what of it stays behind."""
         ...
 
     def folder(self, native: NativeRun) -> ArtifactFolder:

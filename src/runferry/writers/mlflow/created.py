@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +20,21 @@ from runferry.dialects.mlflow.vendor import open_store
 from runferry.errors import MissingExtra, Refused
 
 _PATIENCE_SECONDS: Final = 300
+_PREFIX: Final = ".runferry-making-"
+_LOCK: Final = "lock.db"
+_SECONDS_TO_LOCK: Final = 2.0
+"""A folder as young as this may lack its lock."""
 
 
 def create_database(path: Path) -> None:
     """Does nothing where the file exists; two processes may try at once."""
+    remove_abandoned(path.parent)
     if path.exists():
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".runferry-", dir=path.parent) as folder:
-            draft = Path(folder, "mlflow.db")
+        with _working_folder(path.parent) as folder:
+            draft = folder / "mlflow.db"
             if sys.executable and not getattr(sys, "frozen", False):
                 _migrate_apart(draft, _artifact_root(path))
             else:
@@ -38,6 +48,41 @@ def create_database(path: Path) -> None:
             where=str(path),
             hint="check the folder's permissions",
         ) from error
+
+
+@contextmanager
+def _working_folder(parent: Path) -> Iterator[Path]:
+    """A folder that says whether its maker still lives: by a lock that dies with the process."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as folder:
+        lock = sqlite3.connect(Path(folder, _LOCK), isolation_level=None)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+            yield Path(folder)
+        finally:
+            lock.close()
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove what processes that were killed left of databases they were making here."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        lock = folder / _LOCK
+        try:
+            is_new = time.time() - folder.stat().st_mtime < _SECONDS_TO_LOCK
+        except FileNotFoundError:
+            continue  # its maker has finished
+        if not is_new and (not lock.exists() or _is_free(lock)):
+            shutil.rmtree(folder, ignore_errors=True)  # of no harm where it must stay
+
+
+def _is_free(lock: Path) -> bool:
+    connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def migrate(draft: Path, artifact_root: str) -> None:
@@ -85,8 +130,14 @@ def _migrate_apart(draft: Path, artifact_root: str) -> None:
 
 
 def _artifact_root(path: Path) -> str:
-    """Beside the database, so that both move together; MLflow's own default is `./mlruns`."""
-    return (path.absolute().parent / "mlruns").as_posix()
+    """Beside the database, so that both move together; MLflow's own default is `./mlruns`.
+
+    One that is in use stays with the store that uses it, maybe the one that is being copied.
+    """
+    folder = path.absolute().parent
+    default = folder / "mlruns"
+    is_used = default.exists() and not (default.is_dir() and not any(default.iterdir()))
+    return (folder / f"mlruns-{path.stem}" if is_used else default).as_posix()
 
 
 def _publish(draft: Path, path: Path) -> None:

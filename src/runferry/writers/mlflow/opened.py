@@ -50,7 +50,7 @@ def _sqlite(path: Path, uri: str) -> Backend:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        raise Refused(
+        raise schema.locked(error, path) or Refused(
             f"sqlite cannot open this file ({error})",
             where=str(path),
             hint="name another file, or one that does not exist yet",

@@ -6,6 +6,7 @@ Facts from MLflow 3.17.2: `MlflowClient.log_table`, `MlflowClient.load_table`.
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,8 @@ from runferry.dialects.mlflow.tags import MAX_TAG
 from runferry.model import Blob
 
 _MAX_BYTES: Final = 32 << 20  # what is larger is kept, but no browser would show it
+_PARQUET: Final = b"PAR1"
+_SPLIT: Final = {"columns", "data", "index"}
 
 
 def split_form(blob: Blob) -> bytes | None:
@@ -20,6 +23,29 @@ def split_form(blob: Blob) -> bytes | None:
 
     NaN and infinities become null, for JSON has no word for them; the original is kept beside.
     """
+    table = _parsed(blob)
+    if table is None:
+        return None
+    return json.dumps({"columns": list(map(str, table["columns"])), "data": table["data"]}).encode()
+
+
+def is_loadable(path: str, blob: Blob) -> bool:
+    """Whether `mlflow.load_table` takes the file at this path as it is: somebody logged it so."""
+    if blob.open is None:
+        return False
+    suffix = posixpath.splitext(path)[1]
+    if suffix == ".parquet":
+        with blob.open() as source:
+            return source.read(len(_PARQUET)) == _PARQUET
+    if suffix != ".json":
+        return False
+    if blob.size is not None and blob.size > _MAX_BYTES:
+        return True  # only MLflow logs tables of that size as one file
+    table = _parsed(blob)
+    return table is not None and table.keys() <= _SPLIT
+
+
+def _parsed(blob: Blob) -> dict[str, list[object]] | None:
     if blob.open is None or blob.size is None or blob.size > _MAX_BYTES:
         return None
     with blob.open() as source:
@@ -35,7 +61,7 @@ def split_form(blob: Blob) -> bytes | None:
         return None
     if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
         return None
-    return json.dumps({"columns": list(map(str, columns)), "data": rows}).encode()
+    return table
 
 
 def tables_tag(paths: Sequence[str]) -> str:

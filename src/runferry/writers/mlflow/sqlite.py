@@ -16,10 +16,10 @@ from pathlib import Path
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
-from runferry.dialects.mlflow.located import above, below, folder_at
+from runferry.dialects.mlflow.located import above, below, folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
-from runferry.errors import Conflict, Locked, NoSpace, Refused, RunferryError, RunMissing
+from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG, is_run_id
+from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
@@ -115,7 +115,8 @@ class SqliteBackend:
             if begun:
                 return begun[0]  # another process was first
             number, location = self._experiment(native.experiment)
-            run_id = next(filter(self._is_free, wished_ids), None) or uuid.uuid4().hex
+            free = (wish for wish in wished_ids if self._is_free(wish, location))
+            run_id = next(free, None) or uuid.uuid4().hex
             uri = below(location, run_id, "artifacts")
             if isinstance(folder_at(uri), NoFolder):
                 raise Refused(
@@ -129,9 +130,21 @@ class SqliteBackend:
             self._put_tags(run_id, native.tags)
         return run_id
 
-    def _is_free(self, run_id: str) -> bool:
+    def _is_free(self, run_id: str, location: str) -> bool:
+        """Whether MLflow takes this id, no run has it, and nothing stands where it would be kept.
+
+        Of a store that shares this one's artifact root, the run with this id has its folder there.
+        """
+        if not is_run_id(run_id):
+            return False
         taken = self._connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,))
-        return taken.fetchone() is None
+        if taken.fetchone() is not None:
+            return False
+        uri = below(location, run_id)
+        path = local_path(uri)
+        if path is not None:
+            return not path.exists()
+        return next(folder_at(uri).walk(), None) is None
 
     def _experiment(self, name: str) -> tuple[int, str]:
         scope = " AND workspace = 'default'" if self._has_workspaces else ""
@@ -291,8 +304,9 @@ def _rows(points: NativePoints, run_id: str) -> Iterator[tuple[object, ...]]:
 def _as_ours(error: sqlite3.Error, path: Path) -> RunferryError:
     said = str(error)
     where = str(path)
-    if "locked" in said or "busy" in said:
-        return Locked("another process holds the database", where=where, hint="run again later")
+    locked = schema.locked(error, path)
+    if locked is not None:
+        return locked
     if "readonly" in said or "read-only" in said:
         return Refused("the database is read-only", where=where, hint="check its permissions")
     if "full" in said:

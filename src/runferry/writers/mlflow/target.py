@@ -38,7 +38,7 @@ from runferry.dialects.mlflow.bundle import (
     tree_bytes,
 )
 from runferry.dialects.mlflow.header import as_native as as_native_run
-from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, TABLES, safe_name, safe_path
+from runferry.dialects.mlflow.paths import ARTIFACTS, BUNDLE, safe_name, safe_path
 from runferry.dialects.mlflow.points import (
     as_native,
     native_key,
@@ -48,7 +48,7 @@ from runferry.model import Blob, MediaItem, Series, Tree
 from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
-from runferry.writers.mlflow.shown_tables import split_form, tables_tag
+from runferry.writers.mlflow.shown_tables import is_loadable, split_form, tables_tag
 from runferry.writers.mlflow.superseded import superseded
 
 if TYPE_CHECKING:
@@ -283,14 +283,20 @@ class Target:
         """Where the files stand that were sent so far; only asked when one is in the way."""
         places: dict[str, str] = {}
         for part in sorted(self._parts.values(), key=lambda part: part.order):
-            if part.kind == "file":
-                blob = self._folder.blob(part.entry)
-                for tree in cast("list[dict[str, Tree]]", read_tree(blob)):
-                    place = cast("dict[str, Tree]", tree["blob"])["path"]
-                    places |= {cast("str", tree["path"]): str(place)} if place else {}
+            if part.kind not in ("file", "media"):
+                continue
+            for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry))):
+                place = cast("dict[str, Tree]", tree["blob"])["path"]
+                if place and (part.kind == "file" or copies_of(tree["blob"]) == [place]):
+                    places[cast("str", tree["path"])] = str(place)
         return places
 
     def _media(self, number: int, item: MediaItem) -> Tree:
+        if _is_mlflow_table(item):
+            kept = self._file(str(item.path), item.blob)
+            shown = str(kept["path"])
+            self._known_tables().append(shown)
+            return codec.media_tree(item, kept | {"copies": [shown]})
         kept = self._keep(item.blob, media_path(number, item))
         path = cast("str | None", kept["path"])
         copy = None if path is None else self._shown(item, path)
@@ -319,9 +325,9 @@ class Target:
             parts = sorted(self._current(), key=lambda part: part.order)
             self._tables = [
                 copy
-                for tree in self._trees(parts, "media")
-                for copy in copies_of(cast("dict[str, Tree]", tree)["blob"])
-                if copy.startswith(f"{TABLES}/")
+                for tree in cast("Iterator[dict[str, Tree]]", self._trees(parts, "media"))
+                if tree["media_type"] == "table"
+                for copy in copies_of(tree["blob"])
             ]
         return self._tables
 
@@ -338,3 +344,14 @@ class Target:
             for e in artifact.entries
         ]
         return codec.artifact_tree(artifact, entries)
+
+
+def _is_mlflow_table(item: MediaItem) -> bool:
+    """A table that `mlflow.log_table` made: it has a path and no step, and keeps that path."""
+    return (
+        item.media_type == "table"
+        and item.path is not None
+        and item.at.step is None
+        and item.at.time_ns is None
+        and is_loadable(item.path, item.blob)
+    )

@@ -1,0 +1,44 @@
+"""What MLflow keeps about a run outside of it, and what no run of ours holds: it is counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final
+
+from runferry.dialects.mlflow import schema
+from runferry.losses import Fate, Loss
+
+_KINDS: Final = (
+    (
+        "registered-model",
+        {"model_versions": {"run_id"}},
+        "SELECT run_id, count(*) FROM model_versions WHERE run_id IS NOT NULL GROUP BY run_id",
+        "versions in the model registry that were made of the run are not carried",
+    ),
+    (
+        "trace",
+        {"trace_request_metadata": {"key", "value"}},
+        "SELECT value, count(*) FROM trace_request_metadata WHERE key = 'mlflow.sourceRun'"
+        " GROUP BY value",
+        "traces that were recorded in the run are not carried",
+    ),
+    (
+        "issue",
+        {"issues": {"source_run_id"}},
+        "SELECT source_run_id, count(*) FROM issues WHERE source_run_id IS NOT NULL"
+        " GROUP BY source_run_id",
+        "issues that were found in the run are not carried",
+    ),
+)
+
+
+def beyond_runs(connection: sqlite3.Connection) -> Mapping[str, list[Loss]]:
+    """By run id; one pass over each table, since none is indexed by the run."""
+    found: dict[str, list[Loss]] = {}
+    for code, needed, query, detail in _KINDS:
+        if any(names - schema.columns(connection, table) for table, names in needed.items()):
+            continue  # before MLflow had such a thing
+        for run_id, count in connection.execute(query):
+            found.setdefault(str(run_id), []).append(Loss(code, Fate.DROPPED, "", count, detail))
+    return found

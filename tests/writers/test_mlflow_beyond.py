@@ -1,0 +1,79 @@
+"""What MLflow keeps beside a run and no run holds is counted; a foreign bundle is a loss."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.writers.mlflow_runs import chunks, header, pulled, push
+
+from runferry.chunks import Lost
+from runferry.dialects.mlflow.header import as_native
+from runferry.losses import Fate
+from runferry.ports import Location
+from runferry.writers.mlflow import MlflowWriter
+
+
+def lost(database: Path, run_id: str) -> dict[str, tuple[Fate, int]]:
+    found = [c.loss for c in pulled(str(database), run_id) if isinstance(c, Lost)]
+    return {loss.code: (loss.fate, loss.count) for loss in found}
+
+
+def test_registered_models_and_traces_of_a_run_are_counted_as_left_behind(
+    database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    client = MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    other = client.create_run("0").info.run_id
+    client.create_registered_model("net")
+    for _ in range(2):
+        client.create_model_version("net", str(tmp_path), run_id)
+    with sqlite3.connect(database) as connection:  # as MLflow's exporter of traces notes it
+        connection.execute(
+            "INSERT INTO trace_request_metadata VALUES ('mlflow.sourceRun', ?, 'tr-1')", (run_id,)
+        )
+    connection.close()
+    assert lost(database, run_id) == {
+        "registered-model": (Fate.DROPPED, 2),
+        "trace": (Fate.DROPPED, 1),
+    }
+    assert lost(database, other) == {}
+
+
+PARTS = ["header", "attributes", "series", "media", "file", "artifact", "document", "raw", "lost"]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("content", [[{}], {}, [7], 7, [{"path": 3}], None, {"key": []}])
+def test_a_part_of_foreign_json_is_a_loss_and_never_an_error(
+    kind: str, content: object, database: Path
+) -> None:
+    writer = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
+    remote = push(writer, header(), chunks())
+    writer.close()
+    parts = list(database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/{kind}-*.json"))
+    (seal,) = database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/sealed-*.json")
+    sealed = json.loads(seal.read_text())
+    assert parts
+    for part in parts:
+        text = json.dumps(content)
+        part.write_text(text)
+        sealed[f"runferry/{part.name}"] = len(text)
+    seal.write_text(json.dumps(sealed))
+    before = lost(database, remote)
+    if content not in ({}, []) or kind == "header":
+        assert "bundle-part-damaged" in before
+
+
+def test_a_run_that_its_source_calls_crashed_failed() -> None:
+    for state in ("unknown", "running", "failed"):
+        crashed = header(status="crashed", state=state)
+        assert as_native(crashed, crashed.uid).status == "FAILED"
+    unknown = header(status=None, state="unknown")
+    assert as_native(unknown, unknown.uid).status == "RUNNING"
