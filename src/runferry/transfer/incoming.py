@@ -41,7 +41,7 @@ class Position:
                 choice = tuple(
                     tuple(map(str, globs)) for globs in chosen if isinstance(globs, list)
                 )
-                return cls(choice, *reader[:1], is_given=bool(reader))
+                return cls(choice, reader[0] if reader else None, bool(reader))
             case _:
                 return cls()
 

@@ -19,8 +19,10 @@ from runferry.errors import Locked, NoSpace, SourceChanged
 from runferry.losses import Fate
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, Reader, ReadOptions, SharingReader
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
+from runferry.transfer.destination import check_apart
 from runferry.transfer.incoming import Incoming, News, position_of
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome, Status
@@ -54,6 +56,7 @@ def pull(
     Raises what opening the source raises, and NoSpace; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    check_apart(source, Location(ARCHIVE, str(archive.path)))
     if open_reader is None:
         kind, read_options = reader_class(source.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(source, read_options)  # noqa: E731

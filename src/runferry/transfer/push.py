@@ -17,11 +17,13 @@ from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions, Writer
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import Listing, ledger_key
+from runferry.transfer.destination import Listing, check_apart, ledger_key
+from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
@@ -59,6 +61,7 @@ def push(
     for that are not here; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    check_apart(Location(ARCHIVE, str(archive.path)), destination)
     if open_writer is None:
         kind = writer_class(destination.tracker)
         open_writer = lambda: kind.open(destination)  # noqa: E731
@@ -78,6 +81,7 @@ def push(
         ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop).holds,
         Listing(retrying),
         sender_of(archive.path),
+        marks_of(archive.headers()),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -189,6 +193,6 @@ def _done(trip: Trip, writer: Writer, record: RunRecord) -> RunOutcome | None:
         return None
     if delivery.digest != trip.content(record):
         return None
-    if not trip.listing.has(writer, run.uid, delivery.remote):
+    if not trip.listing.has(writer, trip.mark(run), delivery.remote):
         return None
     return RunOutcome.of(run, "unchanged", remote=delivery.remote, losses=delivery.losses)
