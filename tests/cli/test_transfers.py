@@ -128,8 +128,10 @@ def test_one_bad_run_does_not_end_the_rest_and_is_exit_code_4(
 
 
 def test_an_archive_at_either_end_is_the_archive_between(database: str, runferry: Caller) -> None:
-    assert runferry("convert", EXAMPLE, "kept").code == 0
-    assert runferry("convert", "kept", database).code == 0
+    into, out = runferry("convert", EXAMPLE, "kept"), runferry("convert", "kept", database)
+    assert into.code == out.code == 0
+    assert "push " not in into.out
+    assert "pull " not in out.out
     assert not Path(".runferry").exists()
 
 

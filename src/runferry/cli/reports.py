@@ -65,6 +65,9 @@ def show_verification(session: Session, report: VerifyReport) -> None:
 
 
 def _show_phase(session: Session, report: Report) -> None:
+    """One phase; that of an end which is the archive itself had nothing to do."""
+    if report.source == report.destination:
+        return
     statuses = ", ".join(f"{n:,} {status}" for status, n in report.counts.items())
     rows = sum(outcome.rows for outcome in report.outcomes)
     blobs = sum(outcome.size_bytes for outcome in report.outcomes)
