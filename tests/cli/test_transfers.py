@@ -54,7 +54,12 @@ def test_loss_beyond_what_is_allowed_is_exit_code_3_with_a_way_out(
     strict = runferry("convert", EXAMPLE, database, "--allow", "renamed")
     assert strict.code == 3
     assert "--allow re-encoded accepts them" in strict.err
-    assert runferry("convert", EXAMPLE, database, "--allow", "re-encoded").code == 0
+    again = runferry("convert", EXAMPLE, database, "--allow", "renamed")
+    assert again.code == 0, again.err
+    assert "losses: none" in again.out
+    assert "2 unchanged runs lost something when they were moved: runferry plan" in again.out
+    anew = runferry("convert", EXAMPLE, database, "--restart", "--allow", "re-encoded")
+    assert anew.code == 0
 
 
 def test_a_dry_run_and_a_plan_foretell_and_send_nothing(database: str, runferry: Caller) -> None:
