@@ -13,13 +13,13 @@ from runferry.archive.store import Archive
 from runferry.errors import Unreachable, UsageError
 from runferry.ports import Location
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import header, plain
+from runferry.testing.samples import all_samples, header, plain
 from runferry.transfer import verify as module
 from runferry.transfer.convert import convert
 from runferry.transfer.destination import check_apart
 from runferry.transfer.marks import marks_of
 from runferry.transfer.pull import pull
-from runferry.transfer.push import push
+from runferry.transfer.push import plan_all, push
 from runferry.transfer.selection import Selection
 from runferry.transfer.verify import verify
 
@@ -151,3 +151,24 @@ def test_an_archive_is_not_moved_into_itself(tmp_path: Path) -> None:
         push(archive, archived(archive))
     with pytest.raises(UsageError, match="the same place"):
         pull(archived(archive), archive)
+
+
+@pytest.mark.parametrize("some", [Selection(), Selection(metrics=("acc", "m0*"))])
+def test_every_phase_counts_the_same_rows(tmp_path: Path, some: Selection) -> None:
+    source = record([*all_samples(keys=20), Curve().sample(20)], tmp_path / "source")
+    archive = Archive.open(tmp_path / "archive", create=True)
+    pulled = pull_from(source, archive, selection=some)
+    planned = plan_all(archive, archived(Archive.open(tmp_path / "a", create=True)), selection=some)
+    pushed = push_to(archive, tmp_path / "there", selection=some)
+    compared = verify_with(archive, tmp_path / "there", selection=some)
+    counted = [
+        {outcome.uid: outcome.rows for outcome in report}
+        for report in (pulled.outcomes, planned.outcomes, pushed.outcomes, compared.runs)
+    ]
+    assert counted[0] == counted[1] == counted[2] == counted[3]
+    assert sum(counted[0].values()) > 0
+    whole = archive_of([*all_samples(keys=20), Curve().sample(20)], tmp_path / "whole")
+    there = archived(Archive.open(tmp_path / "b", create=True))
+    sent = push_to(whole, tmp_path / "some", selection=some)
+    foretold = plan_all(whole, there, selection=some)
+    assert {o.uid: o.rows for o in sent.outcomes} == {o.uid: o.rows for o in foretold.outcomes}

@@ -143,7 +143,10 @@ class Incoming:
 
 
 def weight(chunk: Chunk) -> tuple[int, int]:
-    """How many rows a chunk has, and how many bytes of blobs."""
+    """How many rows a chunk has, as `verify` and `plan` count them, and bytes of blobs.
+
+    Rows are values of series, media, console lines and raw records.
+    """
     match chunk:
         case (
             chunks.Points(batch)
@@ -154,6 +157,8 @@ def weight(chunk: Chunk) -> tuple[int, int]:
             return batch.num_rows, 0
         case chunks.Media(items):
             return len(items), sum(item.blob.size or 0 for item in items)
+        case chunks.Raw():
+            return 1, 0
         case chunks.File(blob=blob):
             return 0, blob.size or 0
         case chunks.Artifact(entries=entries):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
-from runferry.model import Run
+from runferry.model import Run, Series
 from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
@@ -129,7 +129,7 @@ def plan_all(
         outcome = RunOutcome.of(
             header,
             "planned",
-            rows=sum(inventory.rows.values()),
+            rows=_rows(record, archive.series(record), selection),
             losses=(*record.losses, *planned.losses),
             possible=planned.possible,
         )
@@ -143,6 +143,13 @@ def plan_all(
         outcomes=tuple(outcomes),
         is_interrupted=stop.is_set,
     )
+
+
+def _rows(record: RunRecord, series: tuple[Series, ...], selection: Selection) -> int:
+    """How many rows `push` would send, counted as it counts them."""
+    left_out = (one for one in series if not selection.takes_series(one.key))
+    unsent = sum(one.counts.points for one in left_out if one.counts is not None)
+    return sum(total.rows for total in record.sums.values()) - unsent
 
 
 def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
