@@ -24,7 +24,12 @@ def convert(
     session: Session,
     source: Source,
     destination: Destination,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Pull into the archive and say what would be lost; send nothing."
+        ),
+    ] = False,
     discard: Annotated[
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
