@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from runferry.cli.grid import Column, count, show, size
+from runferry.cli.grid import Column, count, show
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
 from runferry.errors import ExitCode
 from runferry.losses import Fate, Loss, beyond
+from runferry.transfer.figures import size
 from runferry.transfer.report import moved
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import check_apart
+from runferry.transfer.figures import size
 from runferry.transfer.incoming import Incoming, News, position_of
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome, Status
@@ -98,8 +99,8 @@ def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYT
         from runferry.archive.durable import elsewhere
 
         raise NoSpace(
-            f"{free / 1e9:.1f} GB are free; the source may need {max(needed, 0) / 1e9:.1f} GB, "
-            f"and {reserve_bytes / 1e9:.1f} GB are to stay free",
+            f"{size(free)} are free; the source may need {size(max(needed, 0))}, "
+            f"and {size(reserve_bytes)} are to stay free",
             where=str(folder),
             hint=f"free some space, or {elsewhere(folder)}",
         )
