@@ -83,6 +83,20 @@ def test_pull_then_push_is_convert(database: str, runferry: Caller) -> None:
     assert len(compared.json["runs"]) == 2
 
 
+def test_quiet_leaves_errors_and_answers(database: str, runferry: Caller) -> None:
+    done = [runferry("convert", EXAMPLE, database, "-q"), runferry("pull", EXAMPLE, "kept", "-q")]
+    done += [runferry("push", "kept", database, "-q"), runferry("verify", "kept", database, "-q")]
+    assert {(call.code, call.out, call.err) for call in done} == {(0, "", "")}
+    assert "re-encoded" in runferry("plan", "kept", database, "-q").out
+    strict = runferry("convert", EXAMPLE, "other", "-q", "--allow", "renamed")
+    assert strict.out == ""
+    lossy = runferry("push", "kept", database, "-q", "--allow", "renamed", "--restart")
+    assert lossy.out == ""
+    assert "beyond what is allowed" in lossy.err
+    foreign = runferry("verify", "kept", "archive:other", "--run", "8kq*", "-q")
+    assert (foreign.code, foreign.out, foreign.err) == (0, "", "")
+
+
 def test_verify_finds_what_was_changed_behind_our_back(
     database: str, runferry: Caller, converted: Answer
 ) -> None:
@@ -95,6 +109,9 @@ def test_verify_finds_what_was_changed_behind_our_back(
     assert compared.code == 1
     assert "differences that nothing foretold" in compared.out
     assert "NOT clean" in compared.out
+    quiet = runferry("verify", ".runferry", database, "-q")
+    assert quiet.out == ""
+    assert "that nothing foretold" in quiet.err
 
 
 def test_discard_empties_the_archive_of_what_was_verified(database: str, runferry: Caller) -> None:

@@ -171,6 +171,8 @@ def _show_unexpected(session: Session, report: VerifyReport) -> None:
     if unexpected:
         session.out.print("\ndifferences that nothing foretold:")
         show_losses(session, unexpected)
+        total = sum(loss.count for loss in unexpected)
+        session.complain(f"{count(total, 'difference')} that nothing foretold", report.copy)
 
 
 def _end(

@@ -58,7 +58,7 @@ def convert(
     archive = hub(session, origin, goal)
     with session.working() as (observer, stop):
         report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
-    return session.conclude(report, show_conversion)
+    return session.conclude(report, show_conversion, is_asked=dry_run)
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -130,7 +130,8 @@ def push(
                 observer=observer,
                 stop=stop,
             )
-    return session.conclude(report, show_plan if dry_run else show_report)
+    show = show_plan if dry_run else show_report
+    return session.conclude(report, show, is_asked=dry_run)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True)
@@ -153,7 +154,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             stop=stop,
         )
     report = replace(report, source=str(located(source)))  # and not the temporary archive
-    return session.conclude(report, show_plan)
+    return session.conclude(report, show_plan, is_asked=True)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True)
