@@ -94,6 +94,9 @@ def _show_comparison(session: Session, report: VerifyReport) -> None:
     if not report.runs:
         verdict = "nothing to compare"
     found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict}"
+    if report.earlier and not report.runs:
+        before = count(report.earlier, "run was", "runs were")
+        found = f"nothing new to compare: {before} verified before"
     _say(session, "verify", report.original, report.copy, found)
 
 

@@ -216,6 +216,7 @@ class VerifyReport:
     allowed: Fate = Fate.REENCODED
     runs: tuple[RunComparison, ...] = ()
     others: int = 0  # runs of the copy that belong to no run of the original
+    earlier: int = 0  # runs that were found clean before, and were not compared again
     is_interrupted: bool = False
     aborted: str | None = None  # why the remaining runs were not even tried
 
@@ -259,6 +260,7 @@ class VerifyReport:
             "interrupted": self.is_interrupted,
             "aborted": self.aborted,
             "others": self.others,
+            "verified_before": self.earlier,
             "measured": [loss_json(loss) for loss in self.measured],
             "unexpected": [loss_json(loss) for loss in self.unexpected],
             "runs": [run.to_json() for run in self.runs],
