@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process
 
 from runferry.archive.store import Archive
+from runferry.chunks import Header
+from runferry.testing.samples import header
 
 
 def widest(text: str) -> int:
@@ -65,6 +68,24 @@ def test_inspect_shows_series_with_what_is_odd(runferry: Caller, nasty: Path) ->
     assert shown.code == 0
     assert "3 NaN, 1 +Inf, 1 -Inf" in shown.out
     assert widest(shown.out) <= 80
+
+
+@pytest.mark.parametrize(
+    ("who", "line"),
+    [
+        ({"user": "ada"}, "user      ada"),
+        ({"host": "box"}, "host      box"),
+        ({"user": "ada", "host": "box"}, "host      ada@box"),
+    ],
+)
+def test_inspect_tells_a_user_from_a_host(
+    runferry: Caller, tmp_path: Path, who: dict[str, str], line: str
+) -> None:
+    run = replace(header("one"), user=None, host=None)
+    with Archive.open(tmp_path / "kept", create=True).draft(run) as draft:
+        draft.put(Header(replace(run, **who)))  # type: ignore[arg-type]
+        draft.commit()
+    assert line in runferry("inspect", tmp_path / "kept").out.splitlines()
 
 
 def test_inspect_json_keeps_apart_what_json_cannot(runferry: Caller, nasty: Path) -> None:

@@ -54,7 +54,13 @@ def test_loss_beyond_what_is_allowed_is_exit_code_3_with_a_way_out(
     strict = runferry("convert", EXAMPLE, database, "--allow", "renamed")
     assert strict.code == 3
     assert "--allow re-encoded accepts them" in strict.err
-    assert runferry("convert", EXAMPLE, database, "--allow", "re-encoded").code == 0
+    again = runferry("convert", EXAMPLE, database, "--allow", "renamed")
+    assert again.code == 0, again.err
+    assert "losses: none" in again.out
+    assert "nothing new to compare: 2 runs were verified before" in again.out
+    assert "2 unchanged runs lost something when they were moved: runferry plan" in again.out
+    anew = runferry("convert", EXAMPLE, database, "--restart", "--allow", "re-encoded")
+    assert anew.code == 0
 
 
 def test_a_dry_run_and_a_plan_foretell_and_send_nothing(database: str, runferry: Caller) -> None:
@@ -78,6 +84,20 @@ def test_pull_then_push_is_convert(database: str, runferry: Caller) -> None:
     assert len(compared.json["runs"]) == 2
 
 
+def test_quiet_leaves_errors_and_answers(database: str, runferry: Caller) -> None:
+    done = [runferry("convert", EXAMPLE, database, "-q"), runferry("pull", EXAMPLE, "kept", "-q")]
+    done += [runferry("push", "kept", database, "-q"), runferry("verify", "kept", database, "-q")]
+    assert {(call.code, call.out, call.err) for call in done} == {(0, "", "")}
+    assert "re-encoded" in runferry("plan", "kept", database, "-q").out
+    strict = runferry("convert", EXAMPLE, "other", "-q", "--allow", "renamed")
+    assert strict.out == ""
+    lossy = runferry("push", "kept", database, "-q", "--allow", "renamed", "--restart")
+    assert lossy.out == ""
+    assert "beyond what is allowed" in lossy.err
+    foreign = runferry("verify", "kept", "archive:other", "--run", "8kq*", "-q")
+    assert (foreign.code, foreign.out, foreign.err) == (0, "", "")
+
+
 def test_verify_finds_what_was_changed_behind_our_back(
     database: str, runferry: Caller, converted: Answer
 ) -> None:
@@ -90,6 +110,9 @@ def test_verify_finds_what_was_changed_behind_our_back(
     assert compared.code == 1
     assert "differences that nothing foretold" in compared.out
     assert "NOT clean" in compared.out
+    quiet = runferry("verify", ".runferry", database, "-q")
+    assert quiet.out == ""
+    assert "that nothing foretold" in quiet.err
 
 
 def test_discard_empties_the_archive_of_what_was_verified(database: str, runferry: Caller) -> None:
@@ -128,8 +151,10 @@ def test_one_bad_run_does_not_end_the_rest_and_is_exit_code_4(
 
 
 def test_an_archive_at_either_end_is_the_archive_between(database: str, runferry: Caller) -> None:
-    assert runferry("convert", EXAMPLE, "kept").code == 0
-    assert runferry("convert", "kept", database).code == 0
+    into, out = runferry("convert", EXAMPLE, "kept"), runferry("convert", "kept", database)
+    assert into.code == out.code == 0
+    assert "push " not in into.out
+    assert "pull " not in out.out
     assert not Path(".runferry").exists()
 
 

@@ -56,10 +56,11 @@ def test_a_tree_of_wandb_runs_arrives_in_mlflow_verified_and_is_moved_once(tmp_p
     assert LOST_WHILE_READING.items() <= sent.items()
     assert {code for code, _ in beyond} == RENAMED_OR_REENCODED
     assert max(fate for _, fate in beyond) is Fate.REENCODED
-    again = convert(source, destination, archive, options)
+    again = convert(source, destination, archive)
     statuses = {outcome.status for phase in (again.pull, again.push) for outcome in phase.outcomes}
     assert statuses == {"unchanged"}
     assert sum(outcome.rows for outcome in (*again.pull.outcomes, *again.push.outcomes)) == 0
+    assert again.exit_code is ExitCode.DONE  # the losses were told when they were met
 
 
 def counted(losses: Iterable[Loss]) -> dict[tuple[str, Fate], int]:

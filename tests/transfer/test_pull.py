@@ -229,7 +229,7 @@ def test_what_a_reader_told_apart_itself_stays_apart(tmp_path: Path, archive: Ar
 # --- selection ------------------------------------------------------------------------------------
 
 
-def test_only_the_chosen_series_are_pulled_and_another_choice_does_not_mix(
+def test_only_the_chosen_series_are_pulled_and_another_choice_adds_to_them(
     tmp_path: Path, archive: Archive
 ) -> None:
     source = record([Curve().sample(25)], tmp_path / "source")
@@ -239,12 +239,39 @@ def test_only_the_chosen_series_are_pulled_and_another_choice_does_not_mix(
     record([Curve().sample(60, ended=(25,))], tmp_path / "source")
     again = pull_from(source, archive, selection=Selection(metrics=("acc",)))
     assert again.counts == {"replaced": 1}
-    (held,) = archived(archive).values()
-    assert set(held["series"]) == {"acc"}
-    assert len(held["rows"]["Points"]) == 60
-    assert pull_from(source, archive, selection=Selection(metrics=("acc",))).counts == {
-        "unchanged": 1
-    }
+    assert archived(archive) == archived(archive_of([Curve().sample(60)], tmp_path / "once"))
+    for metrics in (("acc",), ("loss",)):
+        after = pull_from(source, archive, selection=Selection(metrics=metrics))
+        assert after.counts == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("globs", [("loss",), ("!acc",), ("nothing",)])
+def test_a_choice_of_series_never_takes_away_what_is_archived(
+    tmp_path: Path, archive: Archive, globs: tuple[str, ...]
+) -> None:
+    source = record([Curve().sample(25)], tmp_path / "source")
+    pull_from(source, archive)
+    before = archived(archive)
+    some = Selection(metrics=globs)
+    report = pull_from(source, archive, selection=some)
+    assert report.counts == {"unchanged": 1}
+    assert report.left_out_series == 0
+    assert archived(archive) == before
+    record([Curve().sample(60, ended=(25,))], tmp_path / "source")
+    assert pull_from(source, archive, selection=some).counts == {"grown": 1}
+    assert archived(archive) == archived(archive_of([Curve().sample(60)], tmp_path / "once"))
+
+
+def test_another_choice_from_another_run_of_the_same_key_takes_nothing_away(
+    tmp_path: Path, archive: Archive
+) -> None:
+    one = tree(tmp_path / "one", Curve().sample(25))
+    pull_from(one, archive, selection=Selection(metrics=("loss",)))
+    other = tree(tmp_path / "two", Curve().sample(25, at=100))
+    report = pull_from(other, archive, selection=Selection(metrics=("acc",)))
+    assert report.counts == {"copied": 1}
+    series = {run_id: set(held["series"]) for run_id, held in archived(archive).items()}
+    assert series == {"curve": {"loss"}, "curve~2": {"acc", "loss"}}
 
 
 def test_runs_are_selected_by_their_headers(tmp_path: Path, archive: Archive) -> None:
@@ -254,6 +281,7 @@ def test_runs_are_selected_by_their_headers(tmp_path: Path, archive: Archive) ->
 
 def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     record([plain("a")], tmp_path / "source")
-    with pytest.raises(NoSpace, match="are free"):
+    needed = r"the source may need [1-9][0-9.]* k?B, and 4611686\.0 TB are to stay free"
+    with pytest.raises(NoSpace, match=needed):
         check_space(tmp_path / "not there yet", Location("x", str(tmp_path)), 2**62)
     assert not (tmp_path / "not there yet").exists()

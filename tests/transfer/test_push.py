@@ -384,5 +384,7 @@ def test_losses_beyond_what_is_allowed_are_moved_and_change_the_exit_code(tmp_pa
     assert report.counts == {"new": 1}
     assert report.exit_code == 3
     again = push_to(archive, tmp_path / "there", coarse)
-    assert (again.counts, again.exit_code) == ({"unchanged": 1}, 3)
+    assert (again.counts, again.exit_code) == ({"unchanged": 1}, 0)
+    assert again.losses == report.losses
+    assert again.new_losses == ()
     assert push_to(archive, tmp_path / "there", coarse, allow=Fate.DROPPED).exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ from runferry.archive.store import Archive
 from runferry.errors import Unreachable, UsageError
 from runferry.ports import Location
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import plain
+from runferry.testing.samples import all_samples, header, plain
 from runferry.transfer import verify as module
+from runferry.transfer.convert import convert
+from runferry.transfer.destination import check_apart
+from runferry.transfer.marks import marks_of
+from runferry.transfer.pull import pull
+from runferry.transfer.push import plan_all, push
 from runferry.transfer.selection import Selection
 from runferry.transfer.verify import verify
 
@@ -92,3 +98,77 @@ def test_an_original_that_was_not_read_to_its_end_is_not_verified(
     assert report.aborted is not None
     assert "no answer" in report.aborted
     assert not report.is_clean
+
+
+def test_a_run_is_the_same_run_whichever_way_it_came(tmp_path: Path) -> None:
+    archive = archive_of([plain("one"), Curve().sample(20)], tmp_path)
+    push_to(archive, tmp_path / "there")
+    back = Archive.open(tmp_path / "back", create=True)
+    pull_from(place(tmp_path / "there"), back)
+    assert push_to(back, tmp_path / "there").counts == {"unchanged": 2}
+    assert push_to(back, tmp_path / "further").counts == {"new": 2}
+    assert push_to(back, tmp_path / "further").counts == {"unchanged": 2}
+    assert verify_with(archive, tmp_path / "further").is_clean
+    assert push_to(archive, tmp_path / "further").counts == {"unchanged": 2}
+
+
+def test_a_run_beside_what_it_was_made_from_is_a_run_of_its_own(tmp_path: Path) -> None:
+    archive = archive_of([Curve().sample(20)], tmp_path)
+    push_to(archive, tmp_path / "there")
+    pull_from(place(tmp_path / "there"), archive)
+    assert push_to(archive, tmp_path / "both").counts == {"new": 2}
+    assert verify_with(archive, tmp_path / "both").is_clean
+
+
+def test_a_parent_that_came_back_is_found_by_its_children() -> None:
+    parent = replace(header("parent"), origin_uid=header("origin").uid)
+    child = replace(header("child"), parent="parent", origin_uid=header("other").uid)
+    assert marks_of([parent, child]) == {child.uid: child.origin_uid}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("mlflow:sqlite:///m.db", "mlflow:sqlite:///./m.db"),
+        ("mlflow:sqlite:///m.db", "mlflow:sqlite:////{here}/m.db?mode=rw"),
+        ("archive:kept", "archive:./x/../kept"),
+    ],
+)
+def test_a_place_is_not_moved_into_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    archive = archive_of([plain("one")], tmp_path)
+    ends = [Location(*text.format(here=tmp_path).split(":", 1)) for text in (one, other)]
+    with pytest.raises(UsageError, match="the same place"):
+        convert(*ends, archive)
+    check_apart(ends[0], replace(ends[0], where=f"{ends[0].where}2"))
+
+
+def test_an_archive_is_not_moved_into_itself(tmp_path: Path) -> None:
+    archive = archive_of([plain("one")], tmp_path)
+    with pytest.raises(UsageError, match="the same place"):
+        push(archive, archived(archive))
+    with pytest.raises(UsageError, match="the same place"):
+        pull(archived(archive), archive)
+
+
+@pytest.mark.parametrize("some", [Selection(), Selection(metrics=("acc", "m0*"))])
+def test_every_phase_counts_the_same_rows(tmp_path: Path, some: Selection) -> None:
+    source = record([*all_samples(keys=20), Curve().sample(20)], tmp_path / "source")
+    archive = Archive.open(tmp_path / "archive", create=True)
+    pulled = pull_from(source, archive, selection=some)
+    planned = plan_all(archive, archived(Archive.open(tmp_path / "a", create=True)), selection=some)
+    pushed = push_to(archive, tmp_path / "there", selection=some)
+    compared = verify_with(archive, tmp_path / "there", selection=some)
+    counted = [
+        {outcome.uid: outcome.rows for outcome in report}
+        for report in (pulled.outcomes, planned.outcomes, pushed.outcomes, compared.runs)
+    ]
+    assert counted[0] == counted[1] == counted[2] == counted[3]
+    assert sum(counted[0].values()) > 0
+    whole = archive_of([*all_samples(keys=20), Curve().sample(20)], tmp_path / "whole")
+    there = archived(Archive.open(tmp_path / "b", create=True))
+    sent = push_to(whole, tmp_path / "some", selection=some)
+    foretold = plan_all(whole, there, selection=some)
+    assert {o.uid: o.rows for o in sent.outcomes} == {o.uid: o.rows for o in foretold.outcomes}

@@ -61,8 +61,9 @@ def vacuum(
     ] = 3600.0,
 ) -> ExitCode:
     """Remove files of an archive that nothing refers to."""
-    from runferry.cli.grid import count, size
+    from runferry.cli.grid import count
     from runferry.cli.places import own_archive
+    from runferry.transfer.figures import size
 
     archive = own_archive(session, folder)
     vacuumed = archive.vacuum(grace_seconds=grace)

@@ -96,13 +96,3 @@ def shortened(text: str, width: int, ellipsis: str = "…") -> str:
 def count(number: int, word: str, plural: str = "") -> str:
     """`1 run`, `1,204 runs`."""
     return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
-
-
-def size(size_bytes: int) -> str:
-    """`0 B`, `12.3 kB`, `4.0 GB`."""
-    amount = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"

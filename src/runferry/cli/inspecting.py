@@ -69,7 +69,7 @@ def _header(run: Run) -> list[tuple[str, str]]:
         ("started", moment_json(run.started_ns)),
         ("ended", moment_json(run.ended_ns)),
         ("took", took(run)),
-        ("host", "@".join(filter(None, (run.user, run.host)))),
+        ("host" if run.host else "user", "@".join(filter(None, (run.user, run.host)))),
         ("client", run.client),
         ("url", run.source_url),
         ("notes", run.notes),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from runferry.cli.grid import Column, count, show, size
+from runferry.cli.grid import Column, count, show
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
 from runferry.errors import ExitCode
 from runferry.losses import Fate, Loss, beyond
+from runferry.transfer.figures import size
+from runferry.transfer.report import moved
 
 if TYPE_CHECKING:
     from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
@@ -23,9 +25,10 @@ def show_report(session: Session, report: Report) -> None:
     """A pull, a plan or a push."""
     _show_phase(session, report)
     _show_outcomes(session, report.outcomes)
-    _show_losses(session, report.losses)
-    _show_beyond(session, report.outcomes, report.allowed)
-    _end(session, (report,), report.losses, report.allowed, report.exit_code)
+    _show_losses(session, report.new_losses)
+    _show_earlier(session, report, report.outcomes)
+    _show_beyond(session, moved(report.outcomes), report.allowed)
+    _end(session, (report,), report.new_losses, report.allowed, report.exit_code)
 
 
 def show_plan(session: Session, report: Report) -> None:
@@ -49,11 +52,13 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
     if report.discarded:
         session.out.print(f"discarded {count(report.discarded, 'run')} from {report.archive}")
     _show_outcomes(session, report.push.outcomes)
-    _show_losses(session, report.losses)
-    _show_beyond(session, report.outcomes, report.push.allowed)
+    _show_losses(session, report.new_losses)
+    _show_earlier(session, report.push, report.outcomes)
+    _show_beyond(session, report.moved, report.push.allowed)
     if report.verify is not None:
         _show_unexpected(session, report.verify)
-    _end(session, (report.pull, report.push), report.losses, report.push.allowed, report.exit_code)
+    phases = (report.pull, report.push)
+    _end(session, phases, report.new_losses, report.push.allowed, report.exit_code)
 
 
 def show_verification(session: Session, report: VerifyReport) -> None:
@@ -65,17 +70,20 @@ def show_verification(session: Session, report: VerifyReport) -> None:
 
 
 def _show_phase(session: Session, report: Report) -> None:
+    """One phase; that of an end which is the archive itself had nothing to do."""
+    if report.source == report.destination:
+        return
     statuses = ", ".join(f"{n:,} {status}" for status, n in report.counts.items())
     rows = sum(outcome.rows for outcome in report.outcomes)
     blobs = sum(outcome.size_bytes for outcome in report.outcomes)
-    moved = [count(len(report.outcomes), "run") + (f" ({statuses})" if statuses else "")]
+    found = [count(len(report.outcomes), "run") + (f" ({statuses})" if statuses else "")]
     if rows:
-        moved.append(count(rows, "row"))
+        found.append(count(rows, "row"))
     if blobs:
-        moved.append(f"{size(blobs)} of files")
+        found.append(f"{size(blobs)} of files")
     if report.left_out_series:
-        moved.append(f"{report.left_out_series:,} series left out by --metric")
-    _say(session, report.phase, report.source, report.destination, ", ".join(moved))
+        found.append(f"{report.left_out_series:,} series left out by --metric")
+    _say(session, report.phase, report.source, report.destination, ", ".join(found))
 
 
 def _show_comparison(session: Session, report: VerifyReport) -> None:
@@ -86,6 +94,9 @@ def _show_comparison(session: Session, report: VerifyReport) -> None:
     if not report.runs:
         verdict = "nothing to compare"
     found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict}"
+    if report.earlier and not report.runs:
+        before = count(report.earlier, "run was", "runs were")
+        found = f"nothing new to compare: {before} verified before"
     _say(session, "verify", report.original, report.copy, found)
 
 
@@ -98,8 +109,8 @@ def _say(session: Session, phase: str, source: str, destination: str, found: str
 
 def _show_outcomes(session: Session, outcomes: Iterable[RunOutcome]) -> None:
     """The runs that moved, if they are few."""
-    moved = [outcome for outcome in outcomes if outcome.status not in ("unchanged", "failed")]
-    if not moved or len(moved) > session.runs_shown:
+    shown = [outcome for outcome in moved(outcomes) if outcome.status != "failed"]
+    if not shown or len(shown) > session.runs_shown:
         return
     columns = (
         Column("run", is_elastic=True),
@@ -108,7 +119,7 @@ def _show_outcomes(session: Session, outcomes: Iterable[RunOutcome]) -> None:
         Column("rows", "right"),
         Column("there", is_elastic=True),
     )
-    rows = [(o.run, o.name or "", o.status, f"{o.rows:,}", o.remote or "") for o in moved]
+    rows = [(o.run, o.name or "", o.status, f"{o.rows:,}", o.remote or "") for o in shown]
     session.out.print()
     show(session.out, columns, rows, session.ellipsis)
 
@@ -117,6 +128,19 @@ def _show_losses(session: Session, losses: Iterable[Loss], title: str = "losses"
     found = list(losses)
     session.out.print(f"\n{title}:" if found else f"\n{title}: none")
     show_losses(session, found)
+
+
+def _show_earlier(session: Session, report: Report, outcomes: Iterable[RunOutcome]) -> None:
+    """Where to find the losses of runs that did not move."""
+    unchanged = (outcome for outcome in outcomes if outcome.status == "unchanged")
+    earlier = sum(bool(beyond(outcome.losses, Fate.KEPT)) for outcome in unchanged)
+    if not earlier:
+        return
+    ask = f"runferry inspect {report.destination}"
+    if report.phase == "push" and report.source != report.destination:
+        ask = f"runferry plan {report.source} {report.destination}"
+    told = f"{count(earlier, 'unchanged run')} lost something when they were moved: {ask}"
+    session.out.print(printable(told), soft_wrap=True)
 
 
 def _show_beyond(session: Session, outcomes: Iterable[RunOutcome], allowed: Fate) -> None:
@@ -150,6 +174,8 @@ def _show_unexpected(session: Session, report: VerifyReport) -> None:
     if unexpected:
         session.out.print("\ndifferences that nothing foretold:")
         show_losses(session, unexpected)
+        total = sum(loss.count for loss in unexpected)
+        session.complain(f"{count(total, 'difference')} that nothing foretold", report.copy)
 
 
 def _end(

@@ -116,11 +116,17 @@ class Session:
         """A failure on stderr that does not end the verb."""
         failure.tell(RunferryError(what, where=where, hint=hint or ""))
 
-    def conclude(self, report: Result, show: Callable[[Session, Any], None]) -> ExitCode:
-        """Prints what came of a transfer, for people or as JSON."""
+    def conclude(
+        self, report: Result, show: Callable[[Session, Any], None], *, is_asked: bool = False
+    ) -> ExitCode:
+        """Prints what came of a transfer, for people or as JSON.
+
+        With -q only its errors, unless the report is what was asked for.
+        """
         if self.is_json:
             self.print_json(report.to_json())
         else:
+            self.out.quiet = self.verbosity < 0 and not is_asked
             show(self, report)
         return report.exit_code
 

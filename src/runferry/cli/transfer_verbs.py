@@ -24,7 +24,12 @@ def convert(
     session: Session,
     source: Source,
     destination: Destination,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Pull into the archive and say what would be lost; send nothing."
+        ),
+    ] = False,
     discard: Annotated[
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
@@ -53,7 +58,7 @@ def convert(
     archive = hub(session, origin, goal)
     with session.working() as (observer, stop):
         report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
-    return session.conclude(report, show_conversion)
+    return session.conclude(report, show_conversion, is_asked=dry_run)
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -125,7 +130,8 @@ def push(
                 observer=observer,
                 stop=stop,
             )
-    return session.conclude(report, show_plan if dry_run else show_report)
+    show = show_plan if dry_run else show_report
+    return session.conclude(report, show, is_asked=dry_run)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True)
@@ -148,7 +154,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             stop=stop,
         )
     report = replace(report, source=str(located(source)))  # and not the temporary archive
-    return session.conclude(report, show_plan)
+    return session.conclude(report, show_plan, is_asked=True)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.registry import ARCHIVE
-from runferry.transfer.destination import ledger_key
+from runferry.transfer.destination import check_apart, ledger_key
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.pull import RESERVE_BYTES, pull
@@ -54,10 +54,12 @@ def convert(
     Other runs of the archive, pulled from elsewhere, are none of its business.
     A dry run pulls into the archive too, since only rows tell what would be lost; the next run
     finds them there. `archive` may be the source itself, or the destination: then that phase has
-    nothing to do. Runs that the ledger knows as verified are not compared again.
+    nothing to do. Runs that the ledger knows as verified are not compared again. Raises UsageError
+    when source and destination are one place.
     """
     options = options or ConvertOptions()
     observer, stop = observer or Silent(), stop or StopToken()
+    check_apart(source, destination)
     road = _Road(source, destination, archive, options, observer, stop)
     pulled = road.pulled()
     if not is_at(source, archive):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runferry.errors import UsageError
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId, Writer
 from runferry.transfer.patience import Retrying
@@ -27,6 +28,24 @@ class Listing:
                 self._present = (self._retrying.call(writer.present),)
         (present,) = self._present
         return present is None or present.get(uid) == remote
+
+
+def check_apart(source: Location, destination: Location) -> None:
+    """Raises UsageError when both are one place, however they are spelled."""
+    if source.tracker == destination.tracker and _place(source) == _place(destination):
+        raise UsageError(
+            "source and destination are the same place",
+            where=str(source),
+            hint="name another destination",
+        )
+
+
+def _place(where: Location) -> str:
+    """Without what a database is told besides its file; a file as a URL is its path."""
+    key = ledger_key(where)
+    if where.where.startswith("sqlite"):
+        return key.partition("?")[0]
+    return key.replace(f"{where.tracker}:file://", f"{where.tracker}:", 1)
 
 
 def ledger_key(where: Location) -> str:

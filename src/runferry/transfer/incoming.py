@@ -14,7 +14,7 @@ from runferry.model import Run, RunKey, Series, Tree, same_value
 from runferry.ports import BATCH_ROWS
 from runferry.transfer.progress import Interrupted, Observer, StopToken
 from runferry.transfer.rows import batches_of, rekeyed
-from runferry.transfer.selection import Selection
+from runferry.transfer.selection import Choice, Selection
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive, RunRecord
@@ -24,22 +24,24 @@ if TYPE_CHECKING:
 class Position:
     """What a commit record keeps of a pull: the reader's own position, and what was chosen."""
 
-    metrics: str = ""  # Selection.metrics_hash
+    choice: Choice = ()  # of series
     reader: Tree = None
     is_given: bool = False  # the reader said where it can be continued from
 
     def to_tree(self) -> Tree:
         """As it is stored."""
-        return {"metrics": self.metrics, "reader": [self.reader] if self.is_given else []}
+        chosen: list[Tree] = [list(globs) for globs in self.choice]
+        return {"metrics": chosen, "reader": [self.reader] if self.is_given else []}
 
     @classmethod
     def from_tree(cls, tree: Tree) -> Position:
         """The inverse; of a run that no pull wrote, a position that says nothing."""
         match tree:
-            case {"metrics": str(metrics), "reader": [reader]}:
-                return cls(metrics, reader, is_given=True)
-            case {"metrics": str(metrics), "reader": []}:
-                return cls(metrics)
+            case {"metrics": [*chosen], "reader": [*reader]}:
+                choice = tuple(
+                    tuple(map(str, globs)) for globs in chosen if isinstance(globs, list)
+                )
+                return cls(choice, reader[0] if reader else None, bool(reader))
             case _:
                 return cls()
 
@@ -98,7 +100,7 @@ class Incoming:
                 yield taken
                 self._count(taken)
         if self._is_whole and not self._is_positioned:  # what was chosen is remembered all the same
-            yield chunks.Checkpoint(Position(self._selection.metrics_hash).to_tree())
+            yield chunks.Checkpoint(Position(self._selection.choice).to_tree())
 
     def _taken(self, chunk: Chunk) -> Iterator[Chunk]:
         match chunk:
@@ -117,7 +119,7 @@ class Incoming:
                     yield chunks.Media(pieces)
             case chunks.Checkpoint(position):
                 self._is_positioned = True
-                kept = Position(self._selection.metrics_hash, position, is_given=True)
+                kept = Position(self._selection.choice, position, is_given=True)
                 yield chunks.Checkpoint(kept.to_tree())
             case _:
                 yield chunk
@@ -141,7 +143,10 @@ class Incoming:
 
 
 def weight(chunk: Chunk) -> tuple[int, int]:
-    """How many rows a chunk has, and how many bytes of blobs."""
+    """How many rows a chunk has, as `verify` and `plan` count them, and bytes of blobs.
+
+    Rows are values of series, media, console lines and raw records.
+    """
     match chunk:
         case (
             chunks.Points(batch)
@@ -152,6 +157,8 @@ def weight(chunk: Chunk) -> tuple[int, int]:
             return batch.num_rows, 0
         case chunks.Media(items):
             return len(items), sum(item.blob.size or 0 for item in items)
+        case chunks.Raw():
+            return 1, 0
         case chunks.File(blob=blob):
             return 0, blob.size or 0
         case chunks.Artifact(entries=entries):

@@ -1,8 +1,8 @@
 """Source into archive: one run at a time a worker, continuing where the last pull ended.
 
-The position in a commit record also tells which series the user chose (`incoming.Position`).
-Another choice makes it worthless: the run is read in full and replaces what was chosen before, so
-that two choices never mix in one run.
+The position in a commit record also tells which series the user chose (`incoming.Position`). What
+a run is archived with stays chosen: a later choice adds to it, and then the run is read in full,
+since the position says nothing of the series that were left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from runferry.errors import Locked, NoSpace, SourceChanged
 from runferry.losses import Fate
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, Reader, ReadOptions, SharingReader
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
+from runferry.transfer.destination import check_apart
+from runferry.transfer.figures import size
 from runferry.transfer.incoming import Incoming, News, position_of
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome, Status
@@ -54,6 +57,7 @@ def pull(
     Raises what opening the source raises, and NoSpace; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    check_apart(source, Location(ARCHIVE, str(archive.path)))
     if open_reader is None:
         kind, read_options = reader_class(source.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(source, read_options)  # noqa: E731
@@ -95,8 +99,8 @@ def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYT
         from runferry.archive.durable import elsewhere
 
         raise NoSpace(
-            f"{free / 1e9:.1f} GB are free; the source may need {max(needed, 0) / 1e9:.1f} GB, "
-            f"and {reserve_bytes / 1e9:.1f} GB are to stay free",
+            f"{size(free)} are free; the source may need {size(max(needed, 0))}, "
+            f"and {size(reserve_bytes)} are to stay free",
             where=str(folder),
             hint=f"free some space, or {elsewhere(folder)}",
         )
@@ -150,24 +154,25 @@ class _Pull:
     def _update(self, reader: Reader, run: Run) -> RunOutcome:
         known = records_of(self.archive, run.key)
         if not known:
-            return self._in_full(reader, run, "new")
-        if position_of(self.archive, known[0]).metrics != self.selection.metrics_hash:
-            return self._in_full(reader, run, "replaced")
-        for record in known:
-            position = position_of(self.archive, record)
-            if position.metrics != self.selection.metrics_hash or not position.is_given:
+            return self._in_full(reader, run, "new", self.selection)
+        positions = [position_of(self.archive, record) for record in known]
+        selection = self.selection.widened(position.choice for position in positions)
+        for record, position in zip(known, positions, strict=True):
+            if position.choice != selection.choice or not position.is_given:
                 continue
             cursor = Cursor(position.reader, self.archive.series(record))
             try:
-                return self._continued(reader, run, record, cursor)
+                return self._continued(reader, run, record, cursor, selection)
             except SourceChanged:
                 continue
-        return self._compared(reader, run, known)
+        return self._compared(reader, run, known, selection)
 
-    def _in_full(self, reader: Reader, run: Run, status: Status) -> RunOutcome:
+    def _in_full(
+        self, reader: Reader, run: Run, status: Status, selection: Selection
+    ) -> RunOutcome:
         """Read all of it, in place of what may be there."""
         before = self.archive.record(run.uid)
-        incoming = self._incoming(run)
+        incoming = self._incoming(run, selection)
         with self.archive.draft(run) as draft:
             for chunk in incoming.of(reader.read(run)):
                 draft.put(chunk)
@@ -176,15 +181,17 @@ class _Pull:
             status = "unchanged"
         return self._outcome(record, status, incoming)
 
-    def _continued(self, reader: Reader, run: Run, record: RunRecord, cursor: Cursor) -> RunOutcome:
+    def _continued(
+        self, reader: Reader, run: Run, record: RunRecord, cursor: Cursor, selection: Selection
+    ) -> RunOutcome:
         """Read what came since; without news nothing is written. Raises SourceChanged."""
         key = record.run.key
-        incoming = self._incoming(run, kept_as=key)
+        incoming = self._incoming(run, selection, kept_as=key)
         chunks = incoming.of(reader.read(run, after=cursor))
         news = News(record, cursor.series)
         restated = news.skip(chunks)
         if key == run.key and not self.archive.is_whole(record):  # what is lost is read again
-            return self._in_full(reader, run, "replaced")
+            return self._in_full(reader, run, "replaced", selection)
         if not news.found:
             return self._outcome(record, "unchanged", incoming)
         with self.archive.draft(replace(run, key=key), after=record) as draft:
@@ -194,19 +201,21 @@ class _Pull:
         is_same = grown.digest == record.digest
         return self._outcome(grown, "unchanged" if is_same else "grown", incoming)
 
-    def _compared(self, reader: Reader, run: Run, known: tuple[RunRecord, ...]) -> RunOutcome:
+    def _compared(
+        self, reader: Reader, run: Run, known: tuple[RunRecord, ...], selection: Selection
+    ) -> RunOutcome:
         """No cursor fits: read all of it aside, and see which of the known runs it is."""
-        incoming = self._incoming(run)
+        incoming = self._incoming(run, selection)
         with Aside(self.archive, run) as aside:
             aside.fill(incoming.of(reader.read(run)))
             record, status = settle(self.archive, aside, known)
         return self._outcome(record, status, incoming)
 
-    def _incoming(self, run: Run, kept_as: RunKey | None = None) -> Incoming:
+    def _incoming(self, run: Run, selection: Selection, kept_as: RunKey | None = None) -> Incoming:
         return Incoming(
             run,
             kept_as or run.key,
-            self.selection,
+            selection,
             self.observer,
             self.stop,
             is_whole=kept_as is None,

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
-from runferry.model import Run
+from runferry.model import Run, Series
 from runferry.ports import Location, ReadOptions, Writer
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import Listing, ledger_key
+from runferry.transfer.destination import Listing, check_apart, ledger_key
+from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
@@ -59,6 +61,7 @@ def push(
     for that are not here; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    check_apart(Location(ARCHIVE, str(archive.path)), destination)
     if open_writer is None:
         kind = writer_class(destination.tracker)
         open_writer = lambda: kind.open(destination)  # noqa: E731
@@ -78,6 +81,7 @@ def push(
         ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop).holds,
         Listing(retrying),
         sender_of(archive.path),
+        marks_of(archive.headers()),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -125,7 +129,7 @@ def plan_all(
         outcome = RunOutcome.of(
             header,
             "planned",
-            rows=sum(inventory.rows.values()),
+            rows=_rows(record, archive.series(record), selection),
             losses=(*record.losses, *planned.losses),
             possible=planned.possible,
         )
@@ -139,6 +143,13 @@ def plan_all(
         outcomes=tuple(outcomes),
         is_interrupted=stop.is_set,
     )
+
+
+def _rows(record: RunRecord, series: tuple[Series, ...], selection: Selection) -> int:
+    """How many rows `push` would send, counted as it counts them."""
+    left_out = (one for one in series if not selection.takes_series(one.key))
+    unsent = sum(one.counts.points for one in left_out if one.counts is not None)
+    return sum(total.rows for total in record.sums.values()) - unsent
 
 
 def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
@@ -189,6 +200,6 @@ def _done(trip: Trip, writer: Writer, record: RunRecord) -> RunOutcome | None:
         return None
     if delivery.digest != trip.content(record):
         return None
-    if not trip.listing.has(writer, run.uid, delivery.remote):
+    if not trip.listing.has(writer, trip.mark(run), delivery.remote):
         return None
     return RunOutcome.of(run, "unchanged", remote=delivery.remote, losses=delivery.losses)

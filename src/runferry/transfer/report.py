@@ -107,6 +107,11 @@ def total_losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     return tuple(sorted(summed, key=lambda loss: (-loss.fate, loss.code)))
 
 
+def moved(outcomes: Iterable[RunOutcome]) -> tuple[RunOutcome, ...]:
+    """Those whose losses are new; of what is unchanged they were told before."""
+    return tuple(outcome for outcome in outcomes if outcome.status != "unchanged")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What came of pulling, planning or pushing a number of runs."""
@@ -136,15 +141,20 @@ class Report:
         return total_losses(loss for outcome in self.outcomes for loss in outcome.losses)
 
     @property
+    def new_losses(self) -> tuple[Loss, ...]:
+        """The same, without what was lost when a run that is unchanged was moved."""
+        return total_losses(loss for outcome in moved(self.outcomes) for loss in outcome.losses)
+
+    @property
     def exit_code(self) -> ExitCode:
-        """Interrupted, then failed, then lossy, then done."""
+        """Interrupted, then failed, then lossy, then done. Losses are judged when a run moves."""
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
         if self.aborted is not None:
             return ExitCode.FAILED
         if self.failures:
             return ExitCode.SOME_FAILED
-        return ExitCode.LOSS if beyond(self.losses, self.allowed) else ExitCode.DONE
+        return ExitCode.LOSS if beyond(self.new_losses, self.allowed) else ExitCode.DONE
 
     def to_json(self) -> dict[str, Any]:
         """As in the documented schema."""
@@ -206,6 +216,7 @@ class VerifyReport:
     allowed: Fate = Fate.REENCODED
     runs: tuple[RunComparison, ...] = ()
     others: int = 0  # runs of the copy that belong to no run of the original
+    earlier: int = 0  # runs that were found clean before, and were not compared again
     is_interrupted: bool = False
     aborted: str | None = None  # why the remaining runs were not even tried
 
@@ -249,6 +260,7 @@ class VerifyReport:
             "interrupted": self.is_interrupted,
             "aborted": self.aborted,
             "others": self.others,
+            "verified_before": self.earlier,
             "measured": [loss_json(loss) for loss in self.measured],
             "unexpected": [loss_json(loss) for loss in self.unexpected],
             "runs": [run.to_json() for run in self.runs],
@@ -276,6 +288,19 @@ class ConvertReport:
     def losses(self) -> tuple[Loss, ...]:
         """Everything that was lost on either side, each once, added up, worst first."""
         return total_losses(loss for outcome in self.outcomes for loss in outcome.losses)
+
+    @property
+    def moved(self) -> tuple[RunOutcome, ...]:
+        """One for each run that either phase moved."""
+        sent = moved(self.push.outcomes)
+        uids = {outcome.uid for outcome in sent}
+        return (*sent, *(o for o in moved(self.pull.outcomes) if o.uid not in uids))
+
+    @property
+    def new_losses(self) -> tuple[Loss, ...]:
+        """What was lost by moving, or by what only now was compared, added up, worst first."""
+        lost = total_losses(loss for outcome in self.moved for loss in outcome.losses)
+        return lost or (() if self.verify is None else self.verify.measured)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -8,9 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Uid
+
+Choice: TypeAlias = "tuple[tuple[str, ...], ...]"
+"""Lists of globs; a series that any of them takes is chosen. Without a list all are."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +35,7 @@ class Selection:
     until: datetime | None = None  # aware; excluded
     metrics: tuple[str, ...] = ()
     uids: frozenset[Uid] | None = None  # exact, and not of the user: what a conversion pulled
+    kept: Choice = ()  # nor is this: what is taken besides, since a run is archived with it
 
     def takes_run(self, run: Run) -> bool:
         """Whether a run's header matches."""
@@ -54,11 +59,19 @@ class Selection:
 
     def takes_series(self, key: str) -> bool:
         """Whether a series is moved."""
-        is_taken = not self.metrics or self.metrics[0].startswith("!")
-        for glob in self.metrics:
-            if fnmatchcase(key, glob.removeprefix("!")):
-                is_taken = not glob.startswith("!")
-        return is_taken
+        return not self.metrics or any(_takes(globs, key) for globs in (self.metrics, *self.kept))
+
+    @property
+    def choice(self) -> Choice:
+        """The series that are moved, however the lists of globs came together."""
+        return tuple(sorted({self.metrics, *self.kept})) if self.metrics else ()
+
+    def widened(self, earlier: Iterable[Choice]) -> Selection:
+        """With the series of earlier choices too."""
+        choices = list(earlier)
+        if not all(choices):  # one of them took everything
+            return replace(self, metrics=(), kept=())
+        return replace(self, kept=tuple(globs for choice in choices for globs in choice))
 
     @property
     def names_runs(self) -> bool:
@@ -94,6 +107,14 @@ def chosen(inventory: Inventory, selection: Selection) -> Inventory:
         return inventory
     kept = tuple(series for series in inventory.series if selection.takes_series(series.key))
     return replace(inventory, series=kept)
+
+
+def _takes(globs: tuple[str, ...], key: str) -> bool:
+    is_taken = globs[0].startswith("!")
+    for glob in globs:
+        if fnmatchcase(key, glob.removeprefix("!")):
+            is_taken = not glob.startswith("!")
+    return is_taken
 
 
 def _ns(moment: datetime) -> int:

@@ -9,7 +9,7 @@ between the two repeats a step that `find`, `stored` or a harmless `append` make
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from runferry.archive.layout import ROW_TABLES
 from runferry.archive.ledger import Delivery, Stage
 from runferry.chunks import Chunk
 from runferry.errors import Conflict, PlanChanged, RunMissing, ServiceError
-from runferry.model import Uid
+from runferry.model import Run, Uid
 from runferry.ports import Progress, RemoteId, ReportingWriter, Writer
 from runferry.transfer.claims import Claim
 from runferry.transfer.destination import Listing
@@ -53,6 +53,11 @@ class Trip:
     is_there: Callable[[RunRecord, RunPlan], bool]  # reads it back, and compares every value
     listing: Listing
     sender: str  # this archive
+    marks: Mapping[Uid, Uid]  # of runs that do not bear their own uid there
+
+    def mark(self, run: Run) -> Uid:
+        """By which the destination finds a run."""
+        return self.marks.get(run.uid, run.uid)
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
@@ -87,6 +92,7 @@ class Sending:
         self._writer = writer
         self._record = record
         self._uid: Uid = record.run.uid
+        self._mark = trip.mark(record.run)
         self._delivery = delivery
         self._content = trip.content(record)
         inventory = chosen(trip.archive.inventory(record), trip.selection)
@@ -153,7 +159,7 @@ class Sending:
 
     def _found(self) -> Start:
         """The ledger knows nothing; another machine, or a crash, may have left the run there."""
-        remote = self._trip.retrying.call(lambda: self._writer.find(self._uid))
+        remote = self._trip.retrying.call(lambda: self._writer.find(self._mark))
         if remote is None:
             return self._created("new")
         stored = self._ask(remote)
@@ -262,8 +268,8 @@ class Sending:
 
     def _created(self, status: Status) -> Start:
         remote = self._trip.retrying.call(
-            lambda: self._writer.create(self._record.run, self._uid),
-            already=lambda: self._writer.find(self._uid),
+            lambda: self._writer.create(self._record.run, self._mark),
+            already=lambda: self._writer.find(self._mark),
         )
         self._claim.check(self._ask(remote), remote)  # another may have been first
         return self._begun(Start(remote, status))

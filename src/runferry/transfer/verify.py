@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
-from runferry.model import Run, Uid
+from runferry.model import Run
 from runferry.ports import Limits, Location, Reader, ReadOptions
 from runferry.registry import ARCHIVE, writer_names
 from runferry.registry import reader as reader_class
@@ -133,13 +133,10 @@ def verify_archive(
     if open_reader is None:
         kind, read_options = reader_class(copy.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
-    headers = [
-        header
-        for header in selection.some(
-            selected_headers(archive, selection), str(Location(ARCHIVE, str(archive.path)))
-        )
-        if stages is None or _stage(archive, header.uid, ledger_key(copy)) in stages
-    ]
+    where = str(Location(ARCHIVE, str(archive.path)))
+    selected = selection.some(selected_headers(archive, selection), where)
+    by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
+    headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))
     pairs = Pairs.of(open_reader, headers) if headers else Pairs({}, {}, 0)
     measuring = Measuring(archive, selection, pairs.ids, observer, stop)
@@ -155,19 +152,26 @@ def verify_archive(
         if o.status != "interrupted"
     ]
     return VerifyReport(
-        original=str(Location(ARCHIVE, str(archive.path))),
+        original=where,
         copy=str(copy),
         allowed=allow,
         runs=tuple(runs),
         others=pairs.others,
+        earlier=len(by_stage.get("verified", ())) if "verified" not in (stages or ()) else 0,
         is_interrupted=crew.is_interrupted,
         aborted=None if crew.aborted is None else str(crew.aborted),
     )
 
 
-def _stage(archive: Archive, uid: Uid, destination: str) -> Stage | None:
-    delivery = archive.ledger.get(uid, destination)
-    return None if delivery is None else delivery.stage
+def _by_stage(
+    archive: Archive, runs: list[Run], destination: str
+) -> Mapping[Stage | None, list[Run]]:
+    """How far each run has got, as the ledger knows."""
+    found: dict[Stage | None, list[Run]] = {}
+    for run in runs:
+        delivery = archive.ledger.get(run.uid, destination)
+        found.setdefault(None if delivery is None else delivery.stage, []).append(run)
+    return found
 
 
 def limits_of(place: Location) -> Limits:
