@@ -84,3 +84,20 @@ def test_media_of_every_kind_have_their_bytes(tmp_path: Path) -> None:
         assert metadata.get("sha256") == hashlib.sha256(content).hexdigest(), item.key
     assert not found.codes()
     assert not [path for path in found.files if path.startswith("media/")]
+
+
+def test_config_that_grows_in_parts_is_merged_as_the_client_merges_it(tmp_path: Path) -> None:
+    (found,) = gather_all(logged("config", tmp_path))
+    assert found.role("config") == {
+        ("opt", "name"): "adam",
+        ("opt", "lr"): 0.5,
+        ("opt", "betas", "first"): 0.9,
+        ("opt", "betas", "second"): 0.99,  # an empty mapping has nothing to merge
+        ("was",): 7,
+        ("plain", "now"): 1,
+        ("none",): {},
+    }
+    own = found.role("environment")
+    chart = ("_wandb", "visualize", "chart", "panel_config", "stringSettings", "title")
+    assert own[chart] == "shown", "stated before the client stated the code's artifact"
+    assert isinstance(own["_wandb", "code_path"], str)
