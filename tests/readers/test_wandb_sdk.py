@@ -12,6 +12,8 @@ from wandb_runs import Gathered, gather_all, gather_one
 from wandb_sdk_checks import check_all, only_database, read
 from wandb_sdk_script import STEPS
 
+from runferry.model import Fork
+
 wandb = pytest.importorskip("wandb")
 OPTIONAL = {"plot": [("plot", 0, None)], "bokeh": [("plot", 0, None)]}  # need other packages
 SCRIPT = Path(__file__).with_name("wandb_sdk_script.py")
@@ -101,3 +103,19 @@ def test_config_that_grows_in_parts_is_merged_as_the_client_merges_it(tmp_path: 
     chart = ("_wandb", "visualize", "chart", "panel_config", "stringSettings", "title")
     assert own[chart] == "shown", "stated before the client stated the code's artifact"
     assert isinstance(own["_wandb", "code_path"], str)
+
+
+def test_a_rewound_run_keeps_both_histories_and_says_so(tmp_path: Path) -> None:
+    found = {one.run.key.run_id: one for one in gather_all(logged("rewound", tmp_path))}
+    assert {name: one.header.forked_from for name, one in found.items()} == {
+        "run1": None,
+        "run1~2": Fork("run1", 2, "rewind"),
+        "run1~3": Fork("run1~2", 3, "rewind"),
+    }
+    for one in found.values():
+        assert one.run.forked_from == one.header.forked_from
+    steps = {name: [row["step"] for row in one.points("loss")] for name, one in found.items()}
+    assert steps == {"run1": [0, 1, 2, 3], "run1~2": [3, 4, 5, 6], "run1~3": [4, 5, 6, 7]}
+    assert [one.codes() for one in found.values()] == [set(), {"rewound-run"}, {"rewound-run"}]
+    (loss,) = found["run1~2"].losses
+    assert "goes back to step 2 of run1" in loss.detail

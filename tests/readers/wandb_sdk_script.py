@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ def main(mode: str, home: Path) -> None:
             for step in range(STEPS):
                 run.log({"loss": float(part * 100 + step)})
             run.finish()
+        return
+    if mode == "rewound":
+        again = [{}, *({"id": None, "resume_from": f"run1?_step={step}"} for step in (2, 3))]
+        for part, changed in enumerate(again):
+            run = wandb.init(**{**settings, **changed})
+            for step in range(STEPS):
+                run.log({"loss": float(part * 100 + step)})
+            run.finish()
+            time.sleep(1.1)  # folders are named by the second
         return
     if mode == "config":
         growing_config(wandb, settings, home)

@@ -157,5 +157,5 @@ class RunReading:
         yield from map(chunks.Lost, records.facts.losses)
         yield from self._news(*loose.losses, *facts.losses)
         records.store(position)
-        yield chunks.Header(facts.run(self._group.key))
+        yield chunks.Header(self._group.run(facts))
         yield chunks.Checkpoint(loads(dumps(position.tree())))
