@@ -21,6 +21,7 @@ from wandb_runs import (
     history_record,
     line_record,
     opened,
+    pulled,
     run_record,
     stats_record,
     summary_record,
@@ -35,7 +36,6 @@ from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb import reading
 from runferry.testing.content import Content
 from runferry.testing.reference import ReferenceReader, ReferenceWriter
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.verify import verify_archive
 
@@ -231,13 +231,6 @@ def reader_of(there: Location) -> Any:
 
 
 # --- through the archive --------------------------------------------------------------------------
-
-
-def pulled(source: Path, archive: Path) -> Archive:
-    opened_archive = Archive.open(archive, create=not archive.exists())
-    report = pull(Location("wandb", str(source)), opened_archive, reserve_bytes=0)
-    assert not report.failures, report.failures
-    return opened_archive
 
 
 def kept(archive: Archive) -> dict[str, Any]:
