@@ -235,7 +235,7 @@ def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -
     }
     assert content(found.files["saved.txt"].blob) == b"outside"
     assert found.files["gone.txt"].blob.is_missing
-    assert found.codes() == {"closed-folder", "special-file", "linked-file"}
+    assert found.codes() == {"closed-folder", "special-file", "linked-file", "missing-bytes"}
     (linked,) = (loss for loss in found.losses if loss.code == "linked-file")
     assert (linked.where, linked.fate) == ("saved.txt", Fate.KEPT)
     assert str(tmp_path / "outside.txt") in linked.detail

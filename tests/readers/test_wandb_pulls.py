@@ -21,6 +21,7 @@ from wandb_runs import (
     history_record,
     line_record,
     opened,
+    pulled,
     run_record,
     stats_record,
     summary_record,
@@ -35,7 +36,6 @@ from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb import reading
 from runferry.testing.content import Content
 from runferry.testing.reference import ReferenceReader, ReferenceWriter
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.verify import verify_archive
 
@@ -150,6 +150,32 @@ def test_any_cut_into_batches_gives_the_same_attributes(
     assert config == {("opt",): '"adam"'}
 
 
+@pytest.mark.parametrize(
+    ("producer", "lost"),
+    [("0.16.6", True), ("0.17.9", True), ("0.17.9+0123abc", False), ("0.31.0+0123abc", False)],
+)
+def test_mappings_in_config_are_merged_if_the_backend_did(
+    tmp_path: Path, producer: str, lost: bool
+) -> None:
+    header = pb.Record()
+    header.header.version_info.producer = producer
+    records: Records = [
+        header,
+        run_record("r1", project="p"),
+        item_record("config", [(["_wandb", "visualize"], {"a": 1})], []),
+        config_record(opt={"name": "adam", "lr": 1, "deep": {"x": 1}}),
+        config_record(opt={"lr": 2, "deep": {"y": 1}}, _wandb={"code_path": "c"}),
+    ]
+    folder_with(tmp_path / "source", records)
+    (record,) = pulled(tmp_path / "source", tmp_path / "archive").records()
+    told = {item.path: item.value for item in record.attributes}
+    assert told[("opt", "lr")] == 2
+    assert told[("opt", "deep", "y")] == 1
+    assert (("opt", "name") not in told) == lost
+    assert (("opt", "deep", "x") not in told) == lost
+    assert told[("_wandb", "visualize", "a")] == 1, "what W&B keeps for itself is only added to"
+
+
 def test_what_a_later_pull_finds_removed_is_gone_from_the_archive(tmp_path: Path) -> None:
     first: Records = [
         run_record("r1", project="p"),
@@ -205,13 +231,6 @@ def reader_of(there: Location) -> Any:
 
 
 # --- through the archive --------------------------------------------------------------------------
-
-
-def pulled(source: Path, archive: Path) -> Archive:
-    opened_archive = Archive.open(archive, create=not archive.exists())
-    report = pull(Location("wandb", str(source)), opened_archive, reserve_bytes=0)
-    assert not report.failures, report.failures
-    return opened_archive
 
 
 def kept(archive: Archive) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from wandb_runs import Gathered, gather_all, gather_one
+from wandb_runs import Gathered, gather_all, gather_one, pulled
 from wandb_sdk_checks import check_all, only_database, read
 from wandb_sdk_script import STEPS
+
+from runferry.losses import Fate, Loss
+from runferry.model import Fork
 
 wandb = pytest.importorskip("wandb")
 OPTIONAL = {"plot": [("plot", 0, None)], "bokeh": [("plot", 0, None)]}  # need other packages
@@ -84,3 +89,72 @@ def test_media_of_every_kind_have_their_bytes(tmp_path: Path) -> None:
         assert metadata.get("sha256") == hashlib.sha256(content).hexdigest(), item.key
     assert not found.codes()
     assert not [path for path in found.files if path.startswith("media/")]
+
+
+def test_config_that_grows_in_parts_is_merged_as_the_client_merges_it(tmp_path: Path) -> None:
+    (found,) = gather_all(logged("config", tmp_path))
+    assert found.role("config") == {
+        ("opt", "name"): "adam",
+        ("opt", "lr"): 0.5,
+        ("opt", "betas", "first"): 0.9,
+        ("opt", "betas", "second"): 0.99,  # an empty mapping has nothing to merge
+        ("was",): 7,
+        ("plain", "now"): 1,
+        ("none",): {},
+    }
+    own = found.role("environment")
+    chart = ("_wandb", "visualize", "chart", "panel_config", "stringSettings", "title")
+    assert own[chart] == "shown", "stated before the client stated the code's artifact"
+    assert isinstance(own["_wandb", "code_path"], str)
+
+
+def test_a_rewound_run_keeps_both_histories_and_says_so(tmp_path: Path) -> None:
+    found = {one.run.key.run_id: one for one in gather_all(logged("rewound", tmp_path))}
+    assert {name: one.header.forked_from for name, one in found.items()} == {
+        "run1": None,
+        "run1~2": Fork("run1", 2, "rewind"),
+        "run1~3": Fork("run1~2", 3, "rewind"),
+    }
+    for one in found.values():
+        assert one.run.forked_from == one.header.forked_from
+    steps = {name: [row["step"] for row in one.points("loss")] for name, one in found.items()}
+    assert steps == {"run1": [0, 1, 2, 3], "run1~2": [3, 4, 5, 6], "run1~3": [4, 5, 6, 7]}
+    assert [one.codes() for one in found.values()] == [set(), {"rewound-run"}, {"rewound-run"}]
+    (loss,) = found["run1~2"].losses
+    assert "goes back to step 2 of run1" in loss.detail
+
+
+def missing(losses: Iterable[Loss]) -> dict[str, int]:
+    return {loss.where: loss.count for loss in losses if loss.code == "missing-bytes"}
+
+
+def test_bytes_that_are_gone_are_told_once_and_no_more_when_they_are_back(
+    home: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "source" / "run-run1.wandb"
+    alone.parent.mkdir()
+    content = only_database(home).read_bytes()
+    alone.write_bytes(content)
+    clean = gather_one(alone)
+    gone = sum(item.blob.is_missing for item in clean.media)
+    files = sum(file.blob.is_missing for file in clean.files.values())
+    assert missing(clean.losses) == {"media": gone, "files": files}, "the artifacts are staged"
+    assert {loss.fate for loss in clean.losses if loss.code == "missing-bytes"} == {Fate.KEPT}
+    alone.write_bytes(content[: len(content) * 2 // 3])
+    grown = pulled(alone, tmp_path / "grown")
+    alone.write_bytes(content)
+    for _ in range(2):
+        grown = pulled(alone, tmp_path / "grown")
+    (record,) = grown.records()
+    assert missing(record.losses) == missing(clean.losses)
+    assert not missing(gather_one(home).losses)
+
+
+def test_staged_artifacts_that_were_cleaned_away_are_told(tmp_path: Path) -> None:
+    logged("full", tmp_path)
+    shutil.rmtree(tmp_path / "data")
+    (found,) = gather_all(tmp_path)
+    entries = [entry for artifact in found.artifacts for entry in artifact.entries]
+    gone = sum(entry.blob.is_missing and entry.reference is None for entry in entries)
+    assert gone
+    assert missing(found.losses) == {"artifacts": gone}

@@ -15,6 +15,7 @@ import pyarrow as pa
 from wandb.proto import wandb_internal_pb2 as pb
 
 from runferry import chunks, tables
+from runferry.archive.store import Archive
 from runferry.losses import Loss
 from runferry.model import (
     Cursor,
@@ -27,6 +28,7 @@ from runferry.model import (
 )
 from runferry.ports import BATCH_ROWS, Location, ReadOptions
 from runferry.readers.wandb_files import WandbFilesReader
+from runferry.transfer.pull import pull
 
 HEADER = b":W&B\xe1\xbe\x00"
 BLOCK = 32_768
@@ -252,6 +254,14 @@ def gather_one(path: Path, after: Cursor | None = None) -> Gathered:
     reader = opened(path)
     (run,) = reader.runs()
     return gather(reader, run, after)
+
+
+def pulled(source: Path, archive: Path) -> Archive:
+    """The archive, with what one more pull brings."""
+    opened_archive = Archive.open(archive, create=not archive.exists())
+    report = pull(Location("wandb", str(source)), opened_archive, reserve_bytes=0)
+    assert not report.failures, report.failures
+    return opened_archive
 
 
 def corpus() -> Path | None:

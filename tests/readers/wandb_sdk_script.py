@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ def main(mode: str, home: Path) -> None:
             for step in range(STEPS):
                 run.log({"loss": float(part * 100 + step)})
             run.finish()
+        return
+    if mode == "rewound":
+        again = [{}, *({"id": None, "resume_from": f"run1?_step={step}"} for step in (2, 3))]
+        for part, changed in enumerate(again):
+            run = wandb.init(**{**settings, **changed})
+            for step in range(STEPS):
+                run.log({"loss": float(part * 100 + step)})
+            run.finish()
+            time.sleep(1.1)  # folders are named by the second
+        return
+    if mode == "config":
+        growing_config(wandb, settings, home)
         return
     if mode == "rich":
         run = wandb.init(**settings)
@@ -52,6 +65,20 @@ def main(mode: str, home: Path) -> None:
     run.summary["best"] = {"step": 2, "of": None}
     run.log({"skipped": 1}, step=50)
     run.finish(exit_code=3)
+
+
+def growing_config(wandb: Any, settings: dict[str, Any], home: Path) -> None:
+    """Config that is updated in parts, by the user and by the client itself."""
+    nested = {"name": "adam", "lr": 1e-3, "betas": {"first": 0.9, "second": 0.99}}
+    run = wandb.init(**settings, config={"opt": nested, "was": {"a": 1}, "plain": 5})
+    run.config.update({"opt": {"lr": 0.5, "betas": {"second": {}}}}, allow_val_change=True)
+    run.config.update({"was": 7, "plain": {"now": 1}, "none": {}}, allow_val_change=True)
+    table = wandb.Table(columns=["label", "value"], data=[["x", 1]])
+    run.log({"chart": wandb.plot.bar(table, "label", "value", title="shown")})
+    (home / "code").mkdir()
+    (home / "code" / "train.py").write_text("pass")
+    run.log_code(str(home / "code"))
+    run.finish()
 
 
 def scalars(step: int) -> dict[str, Any]:

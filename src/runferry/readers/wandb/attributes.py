@@ -19,6 +19,8 @@ from runferry.tables import dumps
 
 _SECRET = re.compile(r"api_?key|password|passwd|secret|token|credential|license", re.IGNORECASE)
 _INTERNAL = "_wandb"
+_VERSION = re.compile(r"0\.(\d{1,9})\.")
+_FIRST_CORE_ONLY = 18  # 0.18; 0.17 has both backends
 
 
 @dataclass
@@ -50,21 +52,37 @@ class Assembly:
 
     def run(self, message: Mapping[str, Any], where: str) -> None:
         """The parts of a run record that are no header fields."""
-        self.update_config(message.get("config") or {}, where)
-        self.settings(message.get("settings") or {}, where)
         for name in ("git", "telemetry"):
             if message.get(name):
                 self.environ({name: message[name]})
+        self.update_config(message.get("config") or {}, where)
+        self.settings(message.get("settings") or {}, where)
         for item in (message.get("summary") or {}).get("update") or ():
             self.summarise(trees.item_path(item), str(item.get("value_json", "")))
 
     def update_config(self, message: Mapping[str, Any], where: str) -> None:
-        """A config record: updates and removals by path."""
+        """A config record: updates and removals by path, mappings as the client's backend has it.
+
+        wandb-core merges them leaf by leaf, the backend in Python before it put the last one in
+        place of the others. What W&B keeps for itself is only ever added to.
+        """
         for item in message.get("update") or ():
             path = trees.item_path(item)
-            trees.put(self.config, path, self._parsed(item.get("value_json", ""), path, where))
+            is_merged = path[0] == _INTERNAL or not self._is_from_python()
+            value = self._parsed(item.get("value_json", ""), path, where)
+            (trees.merge if is_merged else trees.put)(self.config, path, value)
         for item in message.get("remove") or ():
             trees.remove(self.config, trees.item_path(item))
+
+    def _is_from_python(self) -> bool:
+        """Whether the backend in Python wrote this; wandb-core names its commit behind a `+`."""
+        stated = self.environment.get(_INTERNAL), self.environment.get("telemetry")
+        header, telemetry = (part if isinstance(part, dict) else {} for part in stated)
+        version = header.get("version_info")
+        producer = version.get("producer") if isinstance(version, dict) else None
+        told = str(producer or telemetry.get("cli_version") or "")
+        found = _VERSION.match(told)
+        return found is not None and "+" not in told and int(found[1]) < _FIRST_CORE_ONLY
 
     def summarise(self, path: KeyPath, text: str | None) -> None:
         """The last value of a summary path, as JSON; None if it was removed."""

@@ -118,6 +118,12 @@ class Facts:
         value = self.state.get(name)
         return value if isinstance(value, str) else None
 
+    @property
+    def is_rewind(self) -> bool:
+        """Whether the run goes on from a step of its own, leaving what it had logged after that."""
+        point = self.state.get("branch_point")
+        return isinstance(point, dict) and "run" in point and point["run"] == self.text("run_id")
+
     def run(self, key: RunKey) -> Run:
         """The header as known by now."""
         state = self.state
@@ -136,7 +142,7 @@ class Facts:
             entity=self.text("entity"),
             group=self.text("run_group"),
             job_type=self.text("job_type"),
-            forked_from=self._fork(key.run_id),
+            forked_from=self._fork(),
             sweep=self.text("sweep_id"),
             tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
             notes=self.text("notes"),
@@ -152,13 +158,12 @@ class Facts:
             client=f"wandb {client}" if client else None,
         )
 
-    def _fork(self, run_id: str) -> Fork | None:
+    def _fork(self) -> Fork | None:
         point = self.state.get("branch_point")
         if not isinstance(point, dict) or not point.get("run"):
             return None
-        origin = str(point["run"])
         step = _whole(point.get("value", 0))
-        return Fork(origin, step, "rewind" if origin == run_id else "fork")
+        return Fork(str(point["run"]), step, "rewind" if self.is_rewind else "fork")
 
     def attributes(self) -> tuple[Attribute, ...]:
         """What the header has no field for."""

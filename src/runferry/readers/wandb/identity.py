@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runferry.losses import Fate, Loss
@@ -21,6 +21,7 @@ class Group:
     key: RunKey
     heads: tuple[Head, ...]
     losses: tuple[Loss, ...] = ()
+    rewound: str | None = None  # the id under which the run is here that this one goes back in
 
     def header(self) -> Run:
         """What the first file tells of the beginning, and the last one of the end."""
@@ -29,35 +30,47 @@ class Group:
             facts = Facts(dict(facts.state))
             facts.begin_segment()
             facts.absorb("exit", ending)
-        return facts.run(self.key)
+        return self.run(facts)
+
+    def run(self, facts: Facts) -> Run:
+        """The header that these facts make."""
+        run = facts.run(self.key)
+        if run.forked_from is None or self.rewound is None:
+            return run
+        return replace(run, forked_from=replace(run.forked_from, run_id=self.rewound))
 
 
 def grouped(heads: Iterable[Head]) -> Iterator[Group]:
     """Runs in the order of their first place, each key once.
 
     The same key again: identical content is one run, content that extends another replaces it, a
-    declared resume or shared mode is appended in order of time, and anything else is a second run.
+    declared resume or shared mode is appended in order of time, and anything else is a second run:
+    also one that goes back to a step of the first, since W&B then hides rows that are in the files.
     """
     found: dict[tuple[str, str], list[Head]] = {}
     for head in heads:
         found.setdefault((head.project, head.run_id), []).append(head)
     taken = set(found)
     for (project, run_id), same in found.items():
-        for number, chain in enumerate(_chains(_distinct(same))):
+        before: str | None = None
+        for chain in _chains(_distinct(same)):
             key = (project, run_id)
             losses: tuple[Loss, ...] = ()
-            if number:
+            rewound = before if chain[0].facts.is_rewind else None
+            if before is not None:
                 key = _free(project, run_id, taken)
                 taken.add(key)
-                losses = (_renamed(run_id, key[1], chain[0]),)
-            yield Group(RunKey("wandb", *key), tuple(chain), losses)
+                losses = (_renamed(run_id, key[1], chain[0], rewound),)
+            before = key[1]
+            yield Group(RunKey("wandb", *key), tuple(chain), losses, rewound)
 
 
 def _chains(heads: list[Head]) -> list[list[Head]]:
     """Heads in order of time, those that declare a continuation behind what they continue."""
     chains: list[list[Head]] = []
     for head in sorted(heads, key=lambda head: head.start_ns):
-        if chains and (head.is_resumed or (head.is_shared and chains[-1][-1].is_shared)):
+        continues = head.is_resumed and not head.facts.is_rewind
+        if chains and (continues or (head.is_shared and chains[-1][-1].is_shared)):
             chains[-1].append(head)
         else:
             chains.append([head])
@@ -71,9 +84,19 @@ def _free(project: str, run_id: str, taken: set[tuple[str, str]]) -> tuple[str, 
     return project, f"{run_id}~{number}"
 
 
-def _renamed(run_id: str, given: str, head: Head) -> Loss:
-    detail = f"another run has the id {run_id}, and neither continues the other; this is {given}"
-    return Loss("same-run-id", Fate.RENAMED, head.place.label, 1, detail)
+def _renamed(run_id: str, given: str, head: Head, rewound: str | None) -> Loss:
+    if rewound is None:
+        detail = (
+            f"another run has the id {run_id}, and neither continues the other; this is {given}"
+        )
+        return Loss("same-run-id", Fate.RENAMED, head.place.label, 1, detail)
+    fork = head.facts.run(RunKey("wandb", "", run_id)).forked_from
+    step = "an earlier step" if fork is None or fork.step is None else f"step {fork.step:,}"
+    detail = (
+        f"this goes back to {step} of {run_id}, which has all of its rows here as {rewound}; "
+        f"what was logged since is {given}"
+    )
+    return Loss("rewound-run", Fate.RENAMED, head.place.label, 1, detail)
 
 
 def _distinct(heads: list[Head]) -> list[Head]:

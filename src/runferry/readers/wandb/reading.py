@@ -14,6 +14,7 @@ from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
 from runferry.readers.wandb.identity import Group
 from runferry.readers.wandb.loose import Loose
+from runferry.readers.wandb.missing import MissingBytes
 from runferry.readers.wandb.position import Position, SegmentPosition
 from runferry.readers.wandb.records import Records
 from runferry.readers.wandb.rows import SegmentRows
@@ -42,11 +43,13 @@ class RunReading:
         if self._is_first:
             yield chunks.Header(self._group.header())
             yield from map(chunks.Lost, self._group.losses)
+        missing = MissingBytes()
         for index, head in enumerate(self._group.heads):
-            yield from self._segment(index, head)
+            yield from missing.watched(self._segment(index, head))
         records = self._records
         around = Surroundings(self._group, self._position, records.facts, records.files)
-        yield from around.read()
+        yield from missing.watched(around.read())
+        yield from map(chunks.Lost, missing.losses())
         yield from self._ending(around.loose)
 
     # --- one file ---------------------------------------------------------------------------------
@@ -157,5 +160,5 @@ class RunReading:
         yield from map(chunks.Lost, records.facts.losses)
         yield from self._news(*loose.losses, *facts.losses)
         records.store(position)
-        yield chunks.Header(facts.run(self._group.key))
+        yield chunks.Header(self._group.run(facts))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

@@ -76,6 +76,29 @@ def put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
     tree[path[-1]] = value
 
 
+def merge(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
+    """Set the leaves of `value` below `path`, leaving what stands beside them.
+
+    An empty mapping has no leaves: it is only put where nothing stands.
+    """
+    if isinstance(value, dict) and value and len(path) < _SPLIT_AT_MOST:
+        for name, item in value.items():
+            merge(tree, (*path, name), item)
+    elif value != {} or not _stands(tree, path):
+        put(tree, path, value)
+
+
+def _stands(tree: dict[str, Tree], path: KeyPath) -> bool:
+    below: Tree = tree
+    for name in _split(path):
+        if not isinstance(below, dict):
+            return True  # a value on the way
+        if name not in below:
+            return False
+        below = below[name]
+    return True
+
+
 def remove(tree: dict[str, Tree], path: KeyPath) -> None:
     """Take away what stands at `path`, if anything does."""
     path = _split(path)
