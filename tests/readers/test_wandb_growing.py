@@ -159,6 +159,21 @@ def test_a_cut_end_is_a_loss_only_where_nobody_can_still_be_writing(tmp_path: Pa
     assert [(loss.code, loss.fate) for loss in ended.losses] == [("cut-tail", Fate.DROPPED)]
 
 
+def test_a_cut_end_that_could_grow_is_a_loss_once_the_run_went_on_elsewhere(
+    tmp_path: Path,
+) -> None:
+    records = [run_record("r1", 1000), history_record(0, loss=0.5), history_record(1, loss=0.5)]
+    folder = folder_with(tmp_path, records, when="20240101_000000")
+    (folder / "run-r1.wandb").write_bytes(framed(records)[:-5])
+    first = gather_one(tmp_path)
+    assert [(loss.code, loss.fate) for loss in first.losses] == [("cut-tail", Fate.KEPT)]
+    resumed = [run_record("r1", 2000, resume=True), history_record(1, loss=0.5), exit_record()]
+    folder_with(tmp_path, resumed, when="20240102_000000")
+    second = gather_one(tmp_path, first.cursor())
+    assert [(loss.code, loss.fate) for loss in second.losses] == [("cut-tail", Fate.DROPPED)]
+    assert not gather_one(tmp_path, second.cursor(first.cursor())).losses
+
+
 def test_an_unknown_version_is_refused_by_name(tmp_path: Path) -> None:
     content = bytearray(framed(small_run()))
     content[6] = 1
