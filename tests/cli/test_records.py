@@ -40,3 +40,16 @@ def test_no_file_and_no_database_are_told_apart(runferry: Caller, tmp_path: Path
     (tmp_path / "other").write_bytes(b"something else entirely")
     assert runferry("records", tmp_path / "other").code == 1
     assert runferry("records", tmp_path).code == 1
+
+
+def test_a_folder_stands_for_its_only_database(
+    runferry: Caller, database: Path, tmp_path: Path
+) -> None:
+    assert runferry("records", database.parent).out == runferry("records", database).out
+    without = runferry("records", database.parent.parent)
+    assert "a folder without a .wandb file" in without.err
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.wandb").write_bytes(database.read_bytes())
+    several = runferry("records", tmp_path)
+    assert (several.code, "2 .wandb files" in several.err) == (without.code, True)
+    assert "a.wandb" in several.err

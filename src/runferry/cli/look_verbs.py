@@ -65,7 +65,9 @@ def inspect(session: Session, where: Where) -> ExitCode:
 @verb(app)
 def records(
     session: Session,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A .wandb file.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A .wandb file, or a folder with one.")
+    ],
 ) -> None:
     """Count the records of a .wandb file by type."""
     from runferry.cli.wandb_records import read_records, records_json, show_records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runferry.cli.grid import Column, show
@@ -13,15 +14,27 @@ if TYPE_CHECKING:
 
 
 def read_records(path: str) -> WandbDatabase:
-    """Raises NotFound, Damaged, UnknownVersion."""
+    """Of a file, or of the only one in a folder. Raises NotFound, Damaged, UnknownVersion."""
     from runferry.dialects.wandb_database import load_wandb_database
 
     try:
-        return load_wandb_database(path)
+        return load_wandb_database(_only_database(path) if Path(path).is_dir() else path)
     except FileNotFoundError as error:
         raise NotFound("no such file", where=path, hint="runferry records run.wandb") from error
     except OSError as error:
-        raise RunferryError(f"the file cannot be read: {error.strerror}", where=path) from error
+        why = error.strerror or str(error)
+        raise RunferryError(f"the file cannot be read: {why}", where=path) from error
+
+
+def _only_database(folder: str) -> str:
+    found = sorted(path for path in Path(folder).glob("*.wandb") if path.is_file())
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        hint = f"name a run's own folder, or a .wandb file; runferry ls 'wandb:{folder}'"
+        raise NotFound("a folder without a .wandb file", where=folder, hint=hint)
+    hint = f"runferry records '{found[0]}'"
+    raise NotFound(f"{len(found):,} .wandb files are in this folder", where=folder, hint=hint)
 
 
 def records_json(found: WandbDatabase) -> dict[str, Any]:
