@@ -19,7 +19,7 @@ _OVERRIDE = "-dac_override,-dac_read_search"
 
 def is_done_without_override(request: pytest.FixtureRequest) -> bool:
     """Whether the test has passed in a child for which file modes hold, although it is root's."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or "RUNFERRY_AGAIN" in os.environ:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or "TESTS_AGAIN" in os.environ:
         return False
     _run_again(request, "setpriv", f"--bounding-set={_OVERRIDE}", f"--inh-caps={_OVERRIDE}")
     return True
@@ -29,7 +29,7 @@ def is_done_with_mounts(request: pytest.FixtureRequest) -> bool:
     """Whether the test has passed in a child that may mount, although its user may not."""
     if not sys.platform.startswith("linux"):
         pytest.skip("small disks are mounted on Linux only")
-    if os.geteuid() == 0 or "RUNFERRY_AGAIN" in os.environ:
+    if os.geteuid() == 0 or "TESTS_AGAIN" in os.environ:
         return False
     _run_again(request, "unshare", "--user", "--map-root-user", "--mount")
     return True
@@ -46,7 +46,7 @@ def _run_again(request: pytest.FixtureRequest, *prefix: str) -> None:
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "pytest", *options, name],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RUNFERRY_AGAIN": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TESTS_AGAIN": "1"},
         capture_output=True,
         text=True,
         timeout=300,

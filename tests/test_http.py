@@ -283,7 +283,7 @@ def test_messages_carry_the_servers_reason_and_no_secret() -> None:
 def test_a_page_of_html_is_not_printed_and_never_taken_for_data() -> None:
     page = says(200, b"<html>login</html>", Content_Type="text/html")
     with serving(page) as server, to(server) as client:
-        with pytest.raises(Unreachable, match="no JSON but text/html"):
+        with pytest.raises(Unreachable, match="no JSON but a web page"):
             client.json("GET", "/x")
     page = says(400, b"<html>" + b"x" * 5000, Content_Type="text/html")
     with serving(page) as server, to(server) as client:

@@ -24,6 +24,7 @@ LOST_WHILE_READING = {
     ("same-run-id", Fate.RENAMED): 3,
     ("cut-tail", Fate.KEPT): 280,
     ("empty-database", Fate.KEPT): 1,
+    ("missing-bytes", Fate.KEPT): 90,
 }
 """What the corpus is known to have lost before anybody read it; nothing else may go."""
 

@@ -156,6 +156,7 @@ def test_equal_plans_have_equal_hashes_and_others_do_not() -> None:
 @settings(
     max_examples=15,
     deadline=None,
+    derandomize=True,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )
