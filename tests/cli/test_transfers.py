@@ -58,7 +58,7 @@ def test_loss_beyond_what_is_allowed_is_exit_code_3_with_a_way_out(
     assert again.code == 0, again.err
     assert "losses: none" in again.out
     assert "nothing new to compare: 2 runs were verified before" in again.out
-    assert "2 unchanged runs lost something when they were moved: runferry plan" in again.out
+    assert "how 2 unchanged runs got there is told by: runferry plan" in again.out
     anew = runferry("convert", EXAMPLE, database, "--restart", "--allow", "re-encoded")
     assert anew.code == 0
 

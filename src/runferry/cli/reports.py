@@ -139,7 +139,7 @@ def _show_earlier(session: Session, report: Report, outcomes: Iterable[RunOutcom
     ask = f"runferry inspect {report.destination}"
     if report.phase == "push" and report.source != report.destination:
         ask = f"runferry plan {report.source} {report.destination}"
-    told = f"{count(earlier, 'unchanged run')} lost something when they were moved: {ask}"
+    told = f"how {count(earlier, 'unchanged run')} got there is told by: {ask}"
     session.out.print(printable(told), soft_wrap=True)
 
 
