@@ -243,7 +243,7 @@ def test_the_vendors_client_sees_what_was_pushed(
     local = client.download_artifacts(remote, image, str(tmp_path))
     assert Path(local).read_bytes() in (PNG, b"second")
     (noted,) = json.loads(run.data.tags["mlflow.loggedArtifacts"])
-    mlflow.set_tracking_uri(uri)  # load_table asks the global one, which other tests may have set
+    mlflow.set_tracking_uri(uri)  # load_table asks the global one
     shown = client.load_table(run.info.experiment_id, noted["path"], [remote])
     assert shown["y"].tolist() == ["a", "b"]
     assert shown["x"].isna().tolist() == [False, True]

@@ -1,0 +1,16 @@
+"""What every test gets: no trace of the test before it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_server_of_the_test_before() -> Iterator[None]:
+    """`mlflow.set_tracking_uri` is global, and outranks the variable that the next test sets."""
+    yield
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
