@@ -5,6 +5,7 @@
 mod column_parts;
 mod columns;
 pub mod damage;
+mod json_decimal;
 mod json_text;
 mod json_walk;
 mod leveldb_chunk;
