@@ -143,6 +143,27 @@ impl RowReader {
         row: &mut Row<'a>,
         sink: &mut Sink,
     ) -> Result<(), Malformed> {
+        if let Some((slot, json)) = self.keys.take_plain(item)
+            && let Some(series) = self.columns.get(slot).and_then(|column| column.series)
+        {
+            match json_text::scalar(json) {
+                Scalar::Float(value) => sink.points.push_float(series, value),
+                Scalar::Int(value) => sink.points.push_int(series, value),
+                _ => row.is_odd |= !self.push(slot, ItemValue::Json(json), sink),
+            }
+            return Ok(());
+        }
+        self.rare_item(item, row, sink)
+    }
+
+    /// An item that is no number of a series already known.
+    #[inline(never)]
+    fn rare_item<'a>(
+        &mut self,
+        item: &'a [u8],
+        row: &mut Row<'a>,
+        sink: &mut Sink,
+    ) -> Result<(), Malformed> {
         let Item {
             slot,
             value,
@@ -152,16 +173,7 @@ impl RowReader {
         if slot == self.columns.len() {
             self.add_column(slot, sink);
         }
-        let column = &self.columns[slot];
-        if let (Some(series), ItemValue::Json(json)) = (column.series, value) {
-            match json_text::scalar(json) {
-                Scalar::Float(value) => sink.points.push_float(series, value),
-                Scalar::Int(value) => sink.points.push_int(series, value),
-                _ => row.is_odd |= !self.push(slot, value, sink),
-            }
-            return Ok(());
-        }
-        match column.role {
+        match self.columns[slot].role {
             Role::Series => row.is_odd |= !self.push(slot, value, sink),
             Role::Step => row.step = Some((slot, value)),
             Role::Timestamp => row.timestamp = Some((slot, value)),
