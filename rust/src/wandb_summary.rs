@@ -73,25 +73,44 @@ impl Summary {
 
     #[inline(always)]
     fn item(&mut self, is_removed: bool, item: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
+        let Some((slot, json)) = self.keys.take_plain(item) else {
+            return self.rare_item(is_removed, item, sink);
+        };
+        self.coming(slot, is_removed).extend_from_slice(json);
+        Ok(false)
+    }
+
+    /// An item that holds more or other things than a plain key and JSON text.
+    #[inline(never)]
+    fn rare_item(
+        &mut self,
+        is_removed: bool,
+        item: &[u8],
+        sink: &mut Sink,
+    ) -> Result<bool, Malformed> {
         let item = self.keys.take(item)?;
-        if item.slot >= self.last.len() {
-            self.last.resize_with(item.slot + 1, Last::default);
-        }
-        let last = &mut self.last[item.slot];
-        if !std::mem::replace(&mut last.is_touched, true) {
-            self.touched.push(item.slot);
-        }
-        let coming = &mut last.coming;
-        coming.is_removed = is_removed;
-        coming.json.clear();
+        let coming = self.coming(item.slot, is_removed);
         match item.value {
-            ItemValue::Json(json) => coming.json.extend_from_slice(json),
+            ItemValue::Json(json) => coming.extend_from_slice(json),
             ItemValue::Missing => return Ok(item.is_odd || !is_removed),
-            typed => coming
-                .json
-                .extend_from_slice(&json_of(typed, sink).unwrap_or_default()),
+            typed => coming.extend_from_slice(&json_of(typed, sink).unwrap_or_default()),
         }
         Ok(item.is_odd)
+    }
+
+    /// Where the value goes that the record at work has for a slot; what was there is gone.
+    #[inline(always)]
+    fn coming(&mut self, slot: usize, is_removed: bool) -> &mut Vec<u8> {
+        if slot >= self.last.len() {
+            self.last.resize_with(slot + 1, Last::default);
+        }
+        let last = &mut self.last[slot];
+        if !std::mem::replace(&mut last.is_touched, true) {
+            self.touched.push(slot);
+        }
+        last.coming.is_removed = is_removed;
+        last.coming.json.clear();
+        &mut last.coming.json
     }
 
     /// What makes the tree that the updates have made, if applied in this order: sorted by path.
