@@ -78,7 +78,7 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 fn eight_digits(text: u64) -> Option<u64> {
     const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
     let beyond_nine = text.wrapping_add(0x0606_0606_0606_0606);
-    if (text & HIGH) != ZEROS || (beyond_nine & HIGH) != ZEROS {
+    if ((text ^ ZEROS) | (beyond_nine ^ ZEROS)) & HIGH != 0 {
         return None;
     }
     let ones = text - ZEROS;

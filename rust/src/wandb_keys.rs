@@ -140,6 +140,19 @@ impl Keys {
 /// The key as it stands on the wire, and the JSON text, if the item is exactly that.
 #[inline(always)]
 fn plain_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Nearly every item: one element, and lengths of one byte.
+    if let [KEY_TAG | NESTED_KEY_TAG, length @ ..0x80, ..] = item
+        && let Some((raw, value)) = item.split_at_checked(2 + usize::from(*length))
+        && let [0x82, 0x01, length @ ..0x80, json @ ..] = value
+        && json.len() == usize::from(*length)
+    {
+        return Some((raw, json));
+    }
+    long_parts(item)
+}
+
+#[inline(never)]
+fn long_parts(item: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
         match *item.get(at..)? {
