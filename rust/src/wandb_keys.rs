@@ -98,8 +98,9 @@ impl Keys {
         slot
     }
 
+    /// Takes an item apart that is no plain one, field by field.
     #[inline(never)]
-    fn take_odd<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
+    pub fn take_odd<'a>(&mut self, item: &'a [u8]) -> Result<Item<'a>, Malformed> {
         let parts = Parts::of(item)?;
         let slot = self.slot_of(&parts.raw_key(item));
         Ok(Item {

@@ -8,7 +8,7 @@ use crate::damage::{Damage, Reason};
 use crate::json_text::{self, Scalar};
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_address::{step_field, step_of, time_of, timestamp_ns};
-use crate::wandb_keys::{Item, ItemValue, Keys};
+use crate::wandb_keys::{ItemValue, Keys};
 use crate::wandb_media::Media;
 use crate::wandb_sink::{Sink, Stream, json_of, scalar_of};
 
@@ -143,33 +143,33 @@ impl RowReader {
         row: &mut Row<'a>,
         sink: &mut Sink,
     ) -> Result<(), Malformed> {
-        if let Some((slot, json)) = self.keys.take_plain(item)
-            && let Some(series) = self.columns.get(slot).and_then(|column| column.series)
-        {
+        let Some((slot, json)) = self.keys.take_plain(item) else {
+            let odd = self.keys.take_odd(item)?;
+            row.is_odd |= odd.is_odd;
+            self.rare_item(odd.slot, odd.value, row, sink);
+            return Ok(());
+        };
+        if let Some(series) = self.columns.get(slot).and_then(|column| column.series) {
             match json_text::scalar(json) {
                 Scalar::Float(value) => sink.points.push_float(series, value),
                 Scalar::Int(value) => sink.points.push_int(series, value),
                 _ => row.is_odd |= !self.push(slot, ItemValue::Json(json), sink),
             }
-            return Ok(());
+        } else {
+            self.rare_item(slot, ItemValue::Json(json), row, sink);
         }
-        self.rare_item(item, row, sink)
+        Ok(())
     }
 
     /// An item that is no number of a series already known.
     #[inline(never)]
     fn rare_item<'a>(
         &mut self,
-        item: &'a [u8],
+        slot: usize,
+        value: ItemValue<'a>,
         row: &mut Row<'a>,
         sink: &mut Sink,
-    ) -> Result<(), Malformed> {
-        let Item {
-            slot,
-            value,
-            is_odd,
-        } = self.keys.take(item)?;
-        row.is_odd |= is_odd;
+    ) {
         if slot == self.columns.len() {
             self.add_column(slot, sink);
         }
@@ -179,7 +179,6 @@ impl RowReader {
             Role::Timestamp => row.timestamp = Some((slot, value)),
             Role::TypeMark => row.has_type_mark = true,
         }
-        Ok(())
     }
 
     fn add_column(&mut self, slot: usize, sink: &Sink) {

@@ -21,13 +21,25 @@ struct Value {
 
 #[derive(Default)]
 struct Last {
-    value: Value,
-    /// What the record at work says, until all of it was walked.
-    coming: Value,
+    /// The value, and what the record at work says until all of it was walked, in either order:
+    /// what comes becomes what is by turning them round.
+    values: [Value; 2],
+    is_turned: bool,
     is_touched: bool,
     /// Which item of the scan it was: of a path and one below it the later counts.
     turn: u64,
     record: (u64, u64),
+}
+
+impl Last {
+    fn value(&self) -> &Value {
+        &self.values[usize::from(self.is_turned)]
+    }
+
+    #[inline(always)]
+    fn coming(&mut self) -> &mut Value {
+        &mut self.values[usize::from(!self.is_turned)]
+    }
 }
 
 /// The last value of each path, as bytes until somebody asks.
@@ -62,7 +74,7 @@ impl Summary {
         }
         for slot in self.touched.drain(..) {
             let last = &mut self.last[slot];
-            std::mem::swap(&mut last.value, &mut last.coming);
+            last.is_turned = !last.is_turned;
             last.is_touched = false;
             last.record = sink.record;
             self.turn += 1;
@@ -108,9 +120,10 @@ impl Summary {
         if !std::mem::replace(&mut last.is_touched, true) {
             self.touched.push(slot);
         }
-        last.coming.is_removed = is_removed;
-        last.coming.json.clear();
-        &mut last.coming.json
+        let coming = last.coming();
+        coming.is_removed = is_removed;
+        coming.json.clear();
+        &mut coming.json
     }
 
     /// What makes the tree that the updates have made, if applied in this order: sorted by path.
@@ -125,10 +138,10 @@ impl Summary {
             sink.record = last.record;
             let elements = self.keys.path(slot).into_iter();
             let path: Vec<String> = elements.map(|name| sink.text(name).into_owned()).collect();
-            let value = if last.value.is_removed {
+            let value = if last.value().is_removed {
                 None
             } else {
-                Some(sink.checked(&last.value.json).map(Cow::into_owned))
+                Some(sink.checked(&last.value().json).map(Cow::into_owned))
             };
             let Some(value) = value.map_or(Some(None), |text| text.map(Some)) else {
                 continue; // no JSON, and reported as such
