@@ -74,7 +74,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// Eight digits at once, the first one in the lowest byte: pairs are added up, then pairs of those.
-#[inline]
+#[inline(always)]
 fn eight_digits(text: u64) -> Option<u64> {
     const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
     let beyond_nine = text.wrapping_add(0x0606_0606_0606_0606);

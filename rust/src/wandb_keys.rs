@@ -43,7 +43,7 @@ struct Slot {
 }
 
 /// Places where a key is looked for first.
-const PLACES: usize = 2048;
+const PLACES: usize = 8192;
 
 /// The keys of one kind of record.
 pub struct Keys {
@@ -193,7 +193,7 @@ fn place_of(raw: &[u8]) -> usize {
     };
     let mixed = u64::from_le_bytes(*end) ^ u64::from_le_bytes(*middle).rotate_left(29);
     let mixed = (mixed ^ raw.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 53) as usize
+    (mixed >> 51) as usize
 }
 
 /// More than one `key`, or a `key` beside a `nested_key`.

@@ -12,6 +12,11 @@ use crate::wandb_keys::{ItemValue, Keys};
 use crate::wandb_media::Media;
 use crate::wandb_sink::{Sink, Stream, json_of, scalar_of};
 
+/// The field `step` of a history row, and `timestamp` of statistics.
+const FIELD: u32 = 2;
+/// Its tag, as bytes.
+const FIELD_TAG: u8 = 0x12;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Series,
@@ -109,6 +114,8 @@ impl RowReader {
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 self.item(item, &mut row, sink)?;
+            } else if let Some(field) = take_bytes_field(&mut rest, FIELD_TAG) {
+                self.other_field((FIELD, Wire::Bytes(field)), &mut row);
             } else if let Some(field) = take_field(&mut rest) {
                 self.other_field(field?, &mut row);
             }
@@ -127,7 +134,7 @@ impl RowReader {
 
     fn other_field<'a>(&self, field: (u32, Wire<'a>), row: &mut Row<'a>) {
         match field {
-            (2, Wire::Bytes(message)) => {
+            (FIELD, Wire::Bytes(message)) => {
                 row.is_odd |= row.field.is_some();
                 row.field = Some(message);
             }
