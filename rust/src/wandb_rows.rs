@@ -151,21 +151,38 @@ impl RowReader {
         sink: &mut Sink,
     ) -> Result<(), Malformed> {
         let Some((slot, json)) = self.keys.take_plain(item) else {
-            let odd = self.keys.take_odd(item)?;
-            row.is_odd |= odd.is_odd;
-            self.rare_item(odd.slot, odd.value, row, sink);
-            return Ok(());
+            return self.odd_item(item, row, sink);
         };
-        if let Some(series) = self.columns.get(slot).and_then(|column| column.series) {
-            match json_text::scalar(json) {
-                Scalar::Float(value) => sink.points.push_float(series, value),
-                Scalar::Int(value) => sink.points.push_int(series, value),
-                _ => row.is_odd |= !self.push(slot, ItemValue::Json(json), sink),
-            }
-        } else {
-            self.rare_item(slot, ItemValue::Json(json), row, sink);
+        self.json_item(slot, json, row, sink);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn odd_item<'a>(
+        &mut self,
+        item: &'a [u8],
+        row: &mut Row<'a>,
+        sink: &mut Sink,
+    ) -> Result<(), Malformed> {
+        let odd = self.keys.take_odd(item)?;
+        row.is_odd |= odd.is_odd;
+        match odd.value {
+            ItemValue::Json(json) => self.json_item(odd.slot, json, row, sink),
+            value => self.rare_item(odd.slot, value, row, sink),
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn json_item<'a>(&mut self, slot: usize, json: &'a [u8], row: &mut Row<'a>, sink: &mut Sink) {
+        let Some(series) = self.columns.get(slot).and_then(|column| column.series) else {
+            return self.rare_item(slot, ItemValue::Json(json), row, sink);
+        };
+        match json_text::scalar(json) {
+            Scalar::Float(value) => sink.points.push_float(series, value),
+            Scalar::Int(value) => sink.points.push_int(series, value),
+            _ => row.is_odd |= !self.push(slot, ItemValue::Json(json), sink),
+        }
     }
 
     /// An item that is no number of a series already known.
