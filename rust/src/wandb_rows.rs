@@ -29,7 +29,7 @@ enum Role {
 struct Column {
     path: Vec<String>,
     role: Role,
-    /// The series, once it has one.
+    /// The series, once it has one; of an address none, since its items are looked at first.
     series: Option<i32>,
 }
 
@@ -243,8 +243,12 @@ impl RowReader {
                 sink.push_json(self.stream, &column.path, json.as_ref());
             }
             Some(scalar) => {
-                let number = || sink.series.number(self.stream, &column.path);
-                let series = *column.series.get_or_insert_with(number);
+                let series = column
+                    .series
+                    .unwrap_or_else(|| sink.series.number(self.stream, &column.path));
+                if column.role == Role::Series {
+                    column.series = Some(series);
+                }
                 sink.push_scalar(series, scalar, "");
             }
         }
