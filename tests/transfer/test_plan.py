@@ -154,10 +154,10 @@ def test_equal_plans_have_equal_hashes_and_others_do_not() -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=100,
     deadline=None,
-    derandomize=True,
-    phases=(Phase.generate,),
+    print_blob=True,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
 @given(runs(), any_limits())

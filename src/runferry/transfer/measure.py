@@ -11,13 +11,15 @@ from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Run, Uid
 from runferry.ports import Reader
-from runferry.transfer.compare import RowComparison, Rules, row_database
+from runferry.transfer.compare import RowComparison
 from runferry.transfer.incoming import weight
 from runferry.transfer.law import explain
 from runferry.transfer.lockstep import Lockstep
 from runferry.transfer.plan import RunPlan
 from runferry.transfer.progress import Interrupted, Observer, StopToken
+from runferry.transfer.relation import row_database
 from runferry.transfer.report import RunComparison
+from runferry.transfer.rules import Rules
 from runferry.transfer.selection import Selection
 from runferry.transfer.sides import Sides
 
