@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.errors import Locked, NoSpace, SourceChanged
+from runferry.http.waits import waiting_by
 from runferry.losses import Fate
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, Reader, ReadOptions, SharingReader
@@ -25,6 +26,7 @@ from runferry.transfer.crew import Crew
 from runferry.transfer.destination import check_apart
 from runferry.transfer.figures import size
 from runferry.transfer.incoming import Incoming, News, position_of
+from runferry.transfer.patience import pause_by
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome, Status
 from runferry.transfer.same_key import Aside, Families, records_of, settle
@@ -64,7 +66,17 @@ def pull(
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)
     pulling = _Pull(archive, selection, observer, stop)
-    lister = open_reader()
+    report = Report(
+        phase="pull",
+        source=str(source),
+        destination=str(Location("archive", str(archive.path))),
+        allowed=allow,
+    )
+    try:
+        with waiting_by(pause_by(stop, observer)):
+            lister = open_reader()
+    except Interrupted:
+        return replace(report, is_interrupted=True)
     crew = Crew[Reader, Run](
         "pull",
         lister.beside if isinstance(lister, SharingReader) else open_reader,
@@ -74,21 +86,23 @@ def pull(
         workers=workers,
     )
     try:
-        outcomes = crew.run(filter(selection.takes_run, lister.runs()), pulling.one)
+        outcomes = crew.run(_selected(lister, selection), pulling.one)
     finally:
         lister.close()
     if not crew.is_interrupted and crew.aborted is None:
         selection.check_found(bool(outcomes), str(source))
-    return Report(
-        phase="pull",
-        source=str(source),
-        destination=str(Location("archive", str(archive.path))),
-        allowed=allow,
+    return replace(
+        report,
         outcomes=outcomes,
         aborted=None if crew.aborted is None else str(crew.aborted),
         is_interrupted=crew.is_interrupted,
         left_out_series=pulling.left_out,
     )
+
+
+def _selected(lister: Reader, selection: Selection) -> Iterator[Run]:
+    """Asked for the first time by the crew, which can be stopped while the source is waited for."""
+    yield from filter(selection.takes_run, lister.runs())
 
 
 def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYTES) -> None:
