@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 from runferry import chunks
 from runferry.archive.working_folder import working_folder
 from runferry.chunks import Chunk
+from runferry.errors import Corrupt
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey, same_value
 from runferry.transfer.relation import ADDED_TABLES, LOGGED_TABLES, Relation, relation_of
@@ -144,15 +145,19 @@ def _relation(archive: Archive, record: RunRecord, aside: Aside) -> Relation:
     tables and images were changed since, unless the values that were logged say otherwise.
     """
     tables = LOGGED_TABLES if record.run.key.scope else ADDED_TABLES
-    relation = relation_of(
-        archive.chunks(record), aside.archive.chunks(aside.record), archive.path, tables
-    )
+    read = aside.archive.chunks(aside.record)
+    try:
+        relation = relation_of(archive.chunks(record), read, archive.path, tables)
+    except Corrupt:  # what is lost cannot be compared, and is healed by what was read
+        is_kin = not record.run.key.scope or _is_kin(record, aside.record)
+        return "extends" if is_kin else "differs"
     if relation == "differs" or any(record.of(table) for table in tables):
         return relation
-    is_kin = record.run.started_ns == aside.record.run.started_ns and _config_fits(
-        record, aside.record
-    )
-    return relation if is_kin else "differs"
+    return relation if _is_kin(record, aside.record) else "differs"
+
+
+def _is_kin(kept: RunRecord, read: RunRecord) -> bool:
+    return kept.run.started_ns == read.run.started_ns and _config_fits(kept, read)
 
 
 def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
@@ -164,9 +169,13 @@ def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
     )
 
 
+def renamed(record: RunRecord | None) -> list[Loss]:
+    """What was told when a run got the key of a copy; every later reading of it tells it too."""
+    return [loss for loss in record.losses if loss.code == SAME_KEY] if record else []
+
+
 def _replace(archive: Archive, aside: Aside, key: RunKey, told: Loss | None = None) -> RunRecord:
-    before = archive.record(key.uid)
-    said = [loss for loss in before.losses if loss.code == SAME_KEY] if before else []
+    said = renamed(archive.record(key.uid))
     with archive.draft(replace(aside.run, key=key)) as draft:
         for chunk in aside.chunks(key):
             draft.put(chunk)

@@ -25,10 +25,11 @@ from runferry.transfer.measure import Measuring, Pairs
 from runferry.transfer.patience import pause_by
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
-from runferry.transfer.pull import RESERVE_BYTES, pull
+from runferry.transfer.pull import pull
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
+from runferry.transfer.space import RESERVE_BYTES
 
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
