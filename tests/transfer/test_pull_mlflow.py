@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.transfer.roads import archived
-from tests.writers.conftest import empty_database  # noqa: F401
+from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.archive.store import Archive
 from runferry.ports import Location
@@ -20,14 +17,8 @@ from runferry.transfer.report import Report
 
 
 @pytest.fixture
-def source(empty_database: Path, tmp_path: Path) -> Location:  # noqa: F811
-    path = tmp_path / "source" / "runs.db"
-    path.parent.mkdir()
-    shutil.copy(empty_database, path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE experiments SET artifact_location = ?", (f"{path.parent}/0",))
-        connection.commit()
-    return Location("mlflow", f"sqlite:///{path}")
+def source(database: Path) -> Location:  # noqa: F811
+    return Location("mlflow", f"sqlite:///{database}")
 
 
 def pulled(source: Location, archive: Archive) -> Report:
