@@ -72,6 +72,12 @@ def test_an_unknown_verb_or_option_is_a_usage_error(runferry: Caller) -> None:
     assert runferry("ls").code == 2
 
 
-def test_completion_is_offered() -> None:
-    shown = in_new_process("--show-completion", "bash", SHELL="/bin/bash")
-    assert "runferry" in shown.out or "RUNFERRY" in shown.out
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_is_offered(shell: str) -> None:
+    # `--show-completion` prints this for the shell that it finds itself in, if any
+    assert "RUNFERRY" in in_new_process(_RUNFERRY_COMPLETE=f"source_{shell}").out
+
+
+def test_verbs_are_completed() -> None:
+    begun = {"COMP_WORDS": "runferry conv", "COMP_CWORD": "1"}
+    assert in_new_process(_RUNFERRY_COMPLETE="complete_bash", **begun).out.split() == ["convert"]
