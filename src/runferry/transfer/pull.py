@@ -171,9 +171,9 @@ class _Pull:
         self, reader: Reader, run: Run, status: Status, selection: Selection
     ) -> RunOutcome:
         """Read all of it, in place of what may be there."""
-        before = self.archive.record(run.uid)
         incoming = self._incoming(run, selection)
         with self.archive.draft(run) as draft:
+            before = draft.before
             for chunk in incoming.of(reader.read(run)):
                 draft.put(chunk)
             record = draft.commit()
