@@ -1,5 +1,6 @@
 //! Writes logs as a program of bytes says: records of any length under both origins, then faults.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 pub const HEADER: &[u8] = b":W&B\xe1\xbe\x00";
@@ -11,6 +12,9 @@ pub struct Written {
     /// Where each record begins and ends, and its payload.
     pub records: Vec<(Range<usize>, Vec<u8>)>,
     pub is_intact: bool,
+    /// Whether the bytes of payloads, maybe with the faults, make up a chunk that nobody wrote: then
+    /// no reader can know what was written.
+    pub is_ambiguous: bool,
 }
 
 /// Bytes of a program, zero behind its end.
@@ -39,10 +43,10 @@ pub fn write(program: &[u8]) -> Written {
     let origin = if program.byte() % 2 == 0 { 0 } else { 7 };
     let faults = program.byte() % 4;
     let fault_program = program.take(4 * faults);
-    let (mut file, mut records) = (HEADER.to_vec(), Vec::new());
+    let (mut file, mut records, mut chunks) = (HEADER.to_vec(), Vec::new(), HashSet::new());
     while !program.0.is_empty() && file.len() < 10 * BLOCK {
         let payload = record(&mut program);
-        let start = add(&mut file, &payload, origin);
+        let start = add(&mut file, &mut chunks, &payload, origin);
         records.push((start..file.len(), payload));
     }
     let intact = file.clone();
@@ -51,7 +55,9 @@ pub fn write(program: &[u8]) -> Written {
         fault(&mut fault_program, &mut file);
     }
     let is_intact = file == intact;
-    Written { file, records, is_intact }
+    let is_ambiguous =
+        (HEADER.len()..file.len()).any(|at| !chunks.contains(&at) && is_chunk(&file[at..]));
+    Written { file, records, is_intact, is_ambiguous }
 }
 
 /// Bytes as they come, or a long line of output.
@@ -78,7 +84,12 @@ fn varint(bytes: &mut Vec<u8>, mut value: usize) {
 }
 
 /// Adds a record in as many chunks as it needs; where the first begins.
-fn add(file: &mut Vec<u8>, payload: &[u8], origin: usize) -> usize {
+fn add(
+    file: &mut Vec<u8>,
+    chunks: &mut HashSet<usize>,
+    payload: &[u8],
+    origin: usize,
+) -> usize {
     let left = |file: &Vec<u8>| BLOCK - (file.len() - origin) % BLOCK;
     let (mut start, mut rest) = (None, payload);
     loop {
@@ -93,6 +104,7 @@ fn add(file: &mut Vec<u8>, payload: &[u8], origin: usize) -> usize {
             (false, true) => 4,
         };
         start = start.or(Some(file.len()));
+        chunks.insert(file.len());
         add_chunk(file, kind, part);
         rest = tail;
         if tail.is_empty() {
@@ -102,13 +114,26 @@ fn add(file: &mut Vec<u8>, payload: &[u8], origin: usize) -> usize {
 }
 
 fn add_chunk(file: &mut Vec<u8>, kind: u8, payload: &[u8]) {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&[kind]);
-    crc.update(payload);
-    file.extend(crc.finalize().to_le_bytes());
+    file.extend(crc(kind, payload).to_le_bytes());
     file.extend((payload.len() as u16).to_le_bytes());
     file.push(kind);
     file.extend(payload);
+}
+
+fn crc(kind: u8, payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&[kind]);
+    crc.update(payload);
+    crc.finalize()
+}
+
+/// Whether these bytes begin with a whole chunk.
+fn is_chunk(bytes: &[u8]) -> bool {
+    let Some((header, rest)) = bytes.split_first_chunk::<7>() else { return false };
+    let [a, b, c, d, low, high, kind] = *header;
+    let payload = rest.get(..usize::from(u16::from_le_bytes([low, high])));
+    (1..=4).contains(&kind)
+        && payload.is_some_and(|payload| crc(kind, payload) == u32::from_le_bytes([a, b, c, d]))
 }
 
 /// A flipped bit, a range of zeros, or a cut end.

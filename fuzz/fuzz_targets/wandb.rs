@@ -30,7 +30,8 @@ fuzz_target!(|input: &[u8]| {
                 let span = frame.offset as usize..frame.end as usize;
                 let place = written.records.binary_search_by_key(&span.start, |(s, _)| s.start);
                 let record = place.ok().map(|place| &written.records[place]);
-                assert_eq!(record, Some(&(span, frame.payload.clone())), "invented");
+                let is_right = record == Some(&(span, frame.payload.clone()));
+                assert!(is_right || written.is_ambiguous, "invented");
             }
             if written.is_intact {
                 assert_eq!(frames.len(), written.records.len());

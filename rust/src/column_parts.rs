@@ -7,7 +7,7 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Int8Array, Int16Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, Field, Schema};
 
 /// The address that the values of one source row share.
@@ -60,7 +60,7 @@ pub fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Opt
 #[derive(Default)]
 pub struct Addresses {
     step: Nullable,
-    time: Nullable,
+    time: Times,
     pub seq: Vec<i64>,
 }
 
@@ -72,26 +72,50 @@ impl Addresses {
         self.seq.resize(self.seq.len() + rows, at.seq);
     }
 
+    pub fn reserve(&mut self, rows: usize) {
+        self.step.values.reserve(rows);
+        self.time.reserve(rows);
+        self.seq.reserve(rows);
+    }
+
     pub fn finish(self) -> Vec<(Field, ArrayRef)> {
         let (step, no_step) = self.step.finish();
         let mut columns = vec![column("step", Int64Array::new(step.into(), no_step))];
-        columns.extend(times(self.time));
+        columns.extend(self.time.finish());
         columns.push(required("seq", Int64Array::from(self.seq)));
         columns
     }
 }
 
-/// Nanoseconds as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
-pub fn times(time: Nullable) -> [(Field, ArrayRef); 2] {
-    let (nanoseconds, nulls) = time.finish();
-    let rest = |ns: &i64| ns.rem_euclid(1000) as i16;
-    let rest: ScalarBuffer<i16> = nanoseconds.iter().map(rest).collect();
-    let whole: ScalarBuffer<i64> = nanoseconds.iter().map(|ns| ns.div_euclid(1000)).collect();
-    let whole = TimestampMicrosecondArray::new(whole, nulls.clone()).with_timezone("UTC");
-    [
-        column("time", whole),
-        column("time_ns", Int16Array::new(rest, nulls)),
-    ]
+/// Times as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
+#[derive(Default)]
+pub struct Times {
+    whole: Nullable,
+    rest: Vec<i16>,
+}
+
+impl Times {
+    /// Divides once for all rows that share the time, in nanoseconds.
+    #[inline]
+    pub fn extend(&mut self, time: Option<i64>, rows: usize) {
+        self.whole.extend(time.map(|ns| ns.div_euclid(1000)), rows);
+        let rest = time.map_or(0, |ns| ns.rem_euclid(1000) as i16);
+        self.rest.resize(self.rest.len() + rows, rest);
+    }
+
+    pub fn reserve(&mut self, rows: usize) {
+        self.whole.values.reserve(rows);
+        self.rest.reserve(rows);
+    }
+
+    pub fn finish(self) -> [(Field, ArrayRef); 2] {
+        let (whole, nulls) = self.whole.finish();
+        let whole = TimestampMicrosecondArray::new(whole.into(), nulls.clone());
+        [
+            column("time", whole.with_timezone("UTC")),
+            column("time_ns", Int16Array::new(self.rest.into(), nulls)),
+        ]
+    }
 }
 
 pub fn column(name: &str, array: impl arrow_array::Array + 'static) -> (Field, ArrayRef) {

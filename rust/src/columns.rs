@@ -5,9 +5,7 @@ use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use arrow_schema::{ArrowError, Field};
 
 pub use crate::column_parts::At;
-use crate::column_parts::{
-    Addresses, Nullable, Texts, batch, column, required, times, validity, words,
-};
+use crate::column_parts::{Addresses, Texts, Times, batch, column, required, validity, words};
 
 /// What the source had, before it became a float64; the order is that of `KINDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +32,19 @@ pub struct Points {
 }
 
 impl Points {
+    /// With room for so many rows: growing copies what is there, again and again.
+    pub fn with_capacity(rows: usize) -> Self {
+        let mut at = Addresses::default();
+        at.reserve(rows);
+        Self {
+            series: Vec::with_capacity(rows),
+            value: Vec::with_capacity(rows),
+            kind: Vec::with_capacity(rows),
+            at,
+            ..Self::default()
+        }
+    }
+
     pub fn rows(&self) -> usize {
         self.value.len()
     }
@@ -176,7 +187,7 @@ impl Values {
 /// What the run printed.
 #[derive(Default)]
 pub struct Console {
-    time: Nullable,
+    time: Times,
     stream: Vec<i8>,
     line: Texts,
     seq: Vec<i64>,
@@ -200,7 +211,7 @@ impl Console {
 
     /// Columns time, time_ns, stream, line, seq.
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {
-        let mut columns = Vec::from(times(self.time));
+        let mut columns = Vec::from(self.time.finish());
         columns.push(words("stream", self.stream, &["stdout", "stderr"])?);
         columns.push(required("line", self.line.finish()?));
         columns.push(required("seq", Int64Array::from(self.seq)));

@@ -1,5 +1,7 @@
 //! Owns JSON as trackers write it: numbers to the last bit, bare NaN and Infinity.
 
+use crate::json_decimal::{decimal, leading_digits};
+
 /// A JSON value that is one number, truth value or null.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
@@ -14,62 +16,72 @@ pub enum Scalar {
 }
 
 /// What one value is, if it is a scalar.
-#[inline]
+#[inline(always)]
 pub fn scalar(text: &[u8]) -> Scalar {
+    let is_negative = text.first() == Some(&b'-');
+    let unsigned = &text[usize::from(is_negative)..]; // no branch: signs are hard to foretell
+    match unsigned {
+        [b'0'..=b'9', ..] => number(text, unsigned),
+        _ => word(text),
+    }
+}
+
+fn word(text: &[u8]) -> Scalar {
     match text {
-        [b'0'..=b'9', ..] => number(text, text),
-        [b'-', digits @ ..] => number(text, digits),
         b"true" => Scalar::Bool(true),
         b"false" => Scalar::Bool(false),
         b"null" => Scalar::Null,
         b"NaN" => Scalar::Float(f64::NAN),
         b"Infinity" => Scalar::Float(f64::INFINITY),
+        b"-Infinity" => Scalar::Float(f64::NEG_INFINITY),
         _ => Scalar::Other,
     }
 }
 
-#[inline]
+/// A number, with and without its sign; it begins with a digit.
+#[inline(always)]
 fn number(text: &[u8], unsigned: &[u8]) -> Scalar {
-    let whole = unsigned
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if whole == 0 {
-        let is_infinity = unsigned == b"Infinity";
-        return if is_infinity {
-            Scalar::Float(f64::NEG_INFINITY)
-        } else {
-            Scalar::Other
-        };
-    }
-    if whole > 1 && unsigned[0] == b'0' {
+    let is_negative = text.len() > unsigned.len();
+    let (whole, length) = leading_digits(unsigned);
+    if length > 1 && unsigned[0] == b'0' {
         return Scalar::Other;
     }
-    match unsigned.get(whole) {
-        None => integer(text, unsigned),
-        Some(b'.') if !unsigned.get(whole + 1).is_some_and(u8::is_ascii_digit) => Scalar::Other,
-        Some(b'.' | b'e' | b'E') => fast_float2::parse(text).map_or(Scalar::Other, Scalar::Float),
-        Some(_) => Scalar::Other,
+    match &unsigned[length..] {
+        [] => integer(is_negative, whole, length),
+        [b'.', fraction @ ..] => match decimal(whole, length, fraction) {
+            Some(value) => Scalar::Float(with_sign(value, is_negative)),
+            None if fraction.first().is_some_and(u8::is_ascii_digit) => any_float(text),
+            None => Scalar::Other,
+        },
+        [b'e' | b'E', ..] => any_float(text),
+        _ => Scalar::Other,
     }
 }
 
-fn integer(text: &[u8], unsigned: &[u8]) -> Scalar {
-    let is_negative = text.len() > unsigned.len();
-    if unsigned.len() > 19 {
+#[inline(always)]
+fn with_sign(value: f64, is_negative: bool) -> f64 {
+    f64::from_bits(value.to_bits() | u64::from(is_negative) << 63)
+}
+
+/// Any spelling of a float, by a general parser.
+#[inline(never)]
+fn any_float(text: &[u8]) -> Scalar {
+    fast_float2::parse(text).map_or(Scalar::Other, Scalar::Float)
+}
+
+fn integer(is_negative: bool, magnitude: u64, length: usize) -> Scalar {
+    if length > 19 {
         return Scalar::HugeInt;
     }
-    let magnitude = unsigned
-        .iter()
-        .fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     if is_negative && magnitude == 0 {
         return Scalar::Float(-0.0); // no integer has a sign of zero: a float was written short
     }
     let signed = if is_negative {
-        -i128::from(magnitude)
+        0i64.checked_sub_unsigned(magnitude)
     } else {
-        i128::from(magnitude)
+        i64::try_from(magnitude).ok()
     };
-    i64::try_from(signed).map_or(Scalar::HugeInt, Scalar::Int)
+    signed.map_or(Scalar::HugeInt, Scalar::Int)
 }
 
 /// A string as JSON.

@@ -140,7 +140,8 @@ impl<S: Read + Seek> Chunks<S> {
     /// Where, behind a bad chunk, whole chunks begin that lead to the end of its block.
     ///
     /// Bytes of a payload may look like a chunk. That one begins where another ends, and so on up to
-    /// the end of the block, they hardly may: only then are they taken for what they look like.
+    /// the end of the block, they hardly may: only then are they taken for what they look like. Bytes
+    /// that were made so cannot be told from what was written.
     pub fn resync(&mut self, position: u64, origin: u64) -> io::Result<Option<u64>> {
         let block_end = next_block(position, origin);
         if position >= self.limit {

@@ -6,6 +6,7 @@ mod column_parts;
 mod columns;
 pub mod damage;
 pub mod durable;
+mod json_decimal;
 mod json_text;
 mod json_walk;
 mod leveldb_chunk;

@@ -63,8 +63,15 @@ impl<'a> Iterator for Fields<'a> {
 /// Takes the next field off the front, if it is bytes under this one-byte tag.
 ///
 /// The way through messages that are mostly one repeated field; what it leaves is for `Fields`.
-#[inline]
+#[inline(always)]
 pub fn take_bytes_field<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+    if let [first, length @ ..0x80, tail @ ..] = *rest
+        && *first == tag
+        && let Some((field, tail)) = tail.split_at_checked(usize::from(*length))
+    {
+        *rest = tail;
+        return Some(field);
+    }
     let mut tail = match *rest {
         [first, tail @ ..] if *first == tag => tail,
         _ => return None,

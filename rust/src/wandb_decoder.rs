@@ -1,6 +1,6 @@
 //! Owns the decoding of single records: into columns what columns can hold, the rest handed on.
 
-use crate::columns::{At, Console};
+use crate::columns::{At, Console, Points};
 use crate::damage::Reason;
 use crate::protobuf::{Fields, Malformed, Wire};
 use crate::wandb::{Batch, Error};
@@ -12,6 +12,10 @@ use crate::wandb_summary::Summary;
 
 /// A batch is cut when its texts or its other records are this large, whatever the rows.
 const BATCH_BYTES: usize = 16 << 20;
+/// How many rows a batch has room for before it grows: some more than the one before had, since
+/// batches end where a source row does.
+const ROOM_TO_SPARE: usize = 1024;
+const MOST_ROOM: usize = 1 << 16;
 
 /// A record that is not turned into columns.
 #[derive(Debug)]
@@ -77,7 +81,9 @@ impl Decoder {
 
     pub fn finish(&mut self) -> Result<Batch, Error> {
         self.record_bytes = 0;
-        let points = std::mem::take(&mut self.sink.points);
+        let room = (self.sink.points.rows() + ROOM_TO_SPARE).min(MOST_ROOM);
+        let room = if self.is_closed { 0 } else { room };
+        let points = std::mem::replace(&mut self.sink.points, Points::with_capacity(room));
         let values = std::mem::take(&mut self.sink.values);
         let console = std::mem::take(&mut self.console);
         Ok(Batch {

@@ -1,6 +1,6 @@
 //! Owns the envelope of a W&B record: which type it is, and where its message lies.
 
-use crate::protobuf::{Fields, Malformed, Wire};
+use crate::protobuf::{Fields, Malformed, Wire, varint};
 
 pub const HISTORY: u32 = 2;
 pub const SUMMARY: u32 = 3;
@@ -21,6 +21,18 @@ pub struct RecordParts<'a> {
 impl<'a> RecordParts<'a> {
     #[inline]
     pub fn of(record: &'a [u8]) -> Result<Self, Malformed> {
+        if let Some((number, message)) = plain_parts(record) {
+            return Ok(Self {
+                number,
+                message,
+                is_repeated: false,
+                has_strangers: false,
+            });
+        }
+        Self::of_any(record)
+    }
+
+    fn of_any(record: &'a [u8]) -> Result<Self, Malformed> {
         let mut parts = Self {
             number: 0,
             message: b"",
@@ -57,4 +69,15 @@ impl<'a> RecordParts<'a> {
         }
         Ok(Some(merged))
     }
+}
+
+/// Type and message if the record is exactly its number and one message of types 2 to 13.
+#[inline]
+fn plain_parts(record: &[u8]) -> Option<(u32, &[u8])> {
+    let mut rest = record.strip_prefix(&[0x08])?;
+    varint(&mut rest).ok()?;
+    let (tag, mut rest) = rest.split_first()?;
+    let is_message = matches!(tag >> 3, 2..=13) && tag & 7 == 2;
+    let length = varint(&mut rest).ok()?;
+    (is_message && length == rest.len() as u64).then_some((u32::from(tag >> 3), rest))
 }

@@ -8,9 +8,14 @@ use crate::damage::{Damage, Reason};
 use crate::json_text::{self, Scalar};
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field};
 use crate::wandb_address::{step_field, step_of, time_of, timestamp_ns};
-use crate::wandb_keys::{Item, ItemValue, Keys};
+use crate::wandb_keys::{ItemValue, Keys};
 use crate::wandb_media::Media;
 use crate::wandb_sink::{Sink, Stream, json_of, scalar_of};
+
+/// The field `step` of a history row, and `timestamp` of statistics.
+const FIELD: u32 = 2;
+/// Its tag, as bytes.
+const FIELD_TAG: u8 = 0x12;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -24,7 +29,7 @@ enum Role {
 struct Column {
     path: Vec<String>,
     role: Role,
-    /// The series, once it has one.
+    /// The series, once it has one; of an address none, since its items are looked at first.
     series: Option<i32>,
 }
 
@@ -109,6 +114,8 @@ impl RowReader {
         while !rest.is_empty() {
             if let Some(item) = take_bytes_field(&mut rest, tag) {
                 self.item(item, &mut row, sink)?;
+            } else if let Some(field) = take_bytes_field(&mut rest, FIELD_TAG) {
+                self.other_field((FIELD, Wire::Bytes(field)), &mut row);
             } else if let Some(field) = take_field(&mut rest) {
                 self.other_field(field?, &mut row);
             }
@@ -127,7 +134,7 @@ impl RowReader {
 
     fn other_field<'a>(&self, field: (u32, Wire<'a>), row: &mut Row<'a>) {
         match field {
-            (2, Wire::Bytes(message)) => {
+            (FIELD, Wire::Bytes(message)) => {
                 row.is_odd |= row.field.is_some();
                 row.field = Some(message);
             }
@@ -143,31 +150,59 @@ impl RowReader {
         row: &mut Row<'a>,
         sink: &mut Sink,
     ) -> Result<(), Malformed> {
-        let Item {
-            slot,
-            value,
-            is_odd,
-        } = self.keys.take(item)?;
-        row.is_odd |= is_odd;
+        let Some((slot, json)) = self.keys.take_plain(item) else {
+            return self.odd_item(item, row, sink);
+        };
+        self.json_item(slot, json, row, sink);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn odd_item<'a>(
+        &mut self,
+        item: &'a [u8],
+        row: &mut Row<'a>,
+        sink: &mut Sink,
+    ) -> Result<(), Malformed> {
+        let odd = self.keys.take_odd(item)?;
+        row.is_odd |= odd.is_odd;
+        match odd.value {
+            ItemValue::Json(json) => self.json_item(odd.slot, json, row, sink),
+            value => self.rare_item(odd.slot, value, row, sink),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn json_item<'a>(&mut self, slot: usize, json: &'a [u8], row: &mut Row<'a>, sink: &mut Sink) {
+        let Some(series) = self.columns.get(slot).and_then(|column| column.series) else {
+            return self.rare_item(slot, ItemValue::Json(json), row, sink);
+        };
+        match json_text::scalar(json) {
+            Scalar::Float(value) => sink.points.push_float(series, value),
+            Scalar::Int(value) => sink.points.push_int(series, value),
+            _ => row.is_odd |= !self.push(slot, ItemValue::Json(json), sink),
+        }
+    }
+
+    /// An item that is no number of a series already known.
+    #[inline(never)]
+    fn rare_item<'a>(
+        &mut self,
+        slot: usize,
+        value: ItemValue<'a>,
+        row: &mut Row<'a>,
+        sink: &mut Sink,
+    ) {
         if slot == self.columns.len() {
             self.add_column(slot, sink);
         }
-        let column = &self.columns[slot];
-        if let (Some(series), ItemValue::Json(json)) = (column.series, value) {
-            match json_text::scalar(json) {
-                Scalar::Float(value) => sink.points.push_float(series, value),
-                Scalar::Int(value) => sink.points.push_int(series, value),
-                _ => row.is_odd |= !self.push(slot, value, sink),
-            }
-            return Ok(());
-        }
-        match column.role {
+        match self.columns[slot].role {
             Role::Series => row.is_odd |= !self.push(slot, value, sink),
             Role::Step => row.step = Some((slot, value)),
             Role::Timestamp => row.timestamp = Some((slot, value)),
             Role::TypeMark => row.has_type_mark = true,
         }
-        Ok(())
     }
 
     fn add_column(&mut self, slot: usize, sink: &Sink) {
@@ -208,8 +243,12 @@ impl RowReader {
                 sink.push_json(self.stream, &column.path, json.as_ref());
             }
             Some(scalar) => {
-                let number = || sink.series.number(self.stream, &column.path);
-                let series = *column.series.get_or_insert_with(number);
+                let series = column
+                    .series
+                    .unwrap_or_else(|| sink.series.number(self.stream, &column.path));
+                if column.role == Role::Series {
+                    column.series = Some(series);
+                }
                 sink.push_scalar(series, scalar, "");
             }
         }

@@ -21,13 +21,25 @@ struct Value {
 
 #[derive(Default)]
 struct Last {
-    value: Value,
-    /// What the record at work says, until all of it was walked.
-    coming: Value,
+    /// The value, and what the record at work says until all of it was walked, in either order:
+    /// what comes becomes what is by turning them round.
+    values: [Value; 2],
+    is_turned: bool,
     is_touched: bool,
     /// Which item of the scan it was: of a path and one below it the later counts.
     turn: u64,
     record: (u64, u64),
+}
+
+impl Last {
+    fn value(&self) -> &Value {
+        &self.values[usize::from(self.is_turned)]
+    }
+
+    #[inline(always)]
+    fn coming(&mut self) -> &mut Value {
+        &mut self.values[usize::from(!self.is_turned)]
+    }
 }
 
 /// The last value of each path, as bytes until somebody asks.
@@ -62,7 +74,7 @@ impl Summary {
         }
         for slot in self.touched.drain(..) {
             let last = &mut self.last[slot];
-            std::mem::swap(&mut last.value, &mut last.coming);
+            last.is_turned = !last.is_turned;
             last.is_touched = false;
             last.record = sink.record;
             self.turn += 1;
@@ -73,25 +85,45 @@ impl Summary {
 
     #[inline(always)]
     fn item(&mut self, is_removed: bool, item: &[u8], sink: &mut Sink) -> Result<bool, Malformed> {
+        let Some((slot, json)) = self.keys.take_plain(item) else {
+            return self.rare_item(is_removed, item, sink);
+        };
+        self.coming(slot, is_removed).extend_from_slice(json);
+        Ok(false)
+    }
+
+    /// An item that holds more or other things than a plain key and JSON text.
+    #[inline(never)]
+    fn rare_item(
+        &mut self,
+        is_removed: bool,
+        item: &[u8],
+        sink: &mut Sink,
+    ) -> Result<bool, Malformed> {
         let item = self.keys.take(item)?;
-        if item.slot >= self.last.len() {
-            self.last.resize_with(item.slot + 1, Last::default);
-        }
-        let last = &mut self.last[item.slot];
-        if !std::mem::replace(&mut last.is_touched, true) {
-            self.touched.push(item.slot);
-        }
-        let coming = &mut last.coming;
-        coming.is_removed = is_removed;
-        coming.json.clear();
+        let coming = self.coming(item.slot, is_removed);
         match item.value {
-            ItemValue::Json(json) => coming.json.extend_from_slice(json),
+            ItemValue::Json(json) => coming.extend_from_slice(json),
             ItemValue::Missing => return Ok(item.is_odd || !is_removed),
-            typed => coming
-                .json
-                .extend_from_slice(&json_of(typed, sink).unwrap_or_default()),
+            typed => coming.extend_from_slice(&json_of(typed, sink).unwrap_or_default()),
         }
         Ok(item.is_odd)
+    }
+
+    /// Where the value goes that the record at work has for a slot; what was there is gone.
+    #[inline(always)]
+    fn coming(&mut self, slot: usize, is_removed: bool) -> &mut Vec<u8> {
+        if slot >= self.last.len() {
+            self.last.resize_with(slot + 1, Last::default);
+        }
+        let last = &mut self.last[slot];
+        if !std::mem::replace(&mut last.is_touched, true) {
+            self.touched.push(slot);
+        }
+        let coming = last.coming();
+        coming.is_removed = is_removed;
+        coming.json.clear();
+        &mut coming.json
     }
 
     /// What makes the tree that the updates have made, if applied in this order: sorted by path.
@@ -106,10 +138,10 @@ impl Summary {
             sink.record = last.record;
             let elements = self.keys.path(slot).into_iter();
             let path: Vec<String> = elements.map(|name| sink.text(name).into_owned()).collect();
-            let value = if last.value.is_removed {
+            let value = if last.value().is_removed {
                 None
             } else {
-                Some(sink.checked(&last.value.json).map(Cow::into_owned))
+                Some(sink.checked(&last.value().json).map(Cow::into_owned))
             };
             let Some(value) = value.map_or(Some(None), |text| text.map(Some)) else {
                 continue; // no JSON, and reported as such

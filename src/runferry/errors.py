@@ -75,10 +75,13 @@ class NotFound(SourceError):  # noqa: N818  the field's words, not the suffix
 
 
 class Damaged(SourceError):  # noqa: N818
-    """Bytes that cannot be read on from; `offset` is where reading stopped."""
+    """Bytes that cannot be read on from; `offset` is where reading stopped, if anybody knows."""
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "", offset: int = 0) -> None:
-        super().__init__(f"{what} at byte {offset:,}", where=where, hint=hint)
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", offset: int | None = 0
+    ) -> None:
+        place = "" if offset is None else f" at byte {offset:,}"
+        super().__init__(f"{what}{place}", where=where, hint=hint)
         self.offset = offset
 
 

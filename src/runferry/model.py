@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -311,6 +311,13 @@ class Inventory:
     rows: Mapping[str, int] = field(default_factory=dict)  # by kind, as in Limits.holds
     missing: Mapping[str, int] = field(default_factory=dict)  # blobs that are not there, by kind
     losses: tuple[Loss, ...] = ()  # what the reader reported
+    mixed: Mapping[str, Mapping[DataKind, SeriesCounts]] = field(default_factory=dict)
+    """By key: what a series holds of other kinds than its own."""
+
+    def kinds_of(self, series: Series) -> Iterator[tuple[DataKind, SeriesCounts]]:
+        """Every kind of which a series has rows, its own first, and what was counted of them."""
+        yield series.kind, series.counts or SeriesCounts()
+        yield from self.mixed.get(series.key, {}).items()
 
 
 def same_value(left: Tree, right: Tree) -> bool:

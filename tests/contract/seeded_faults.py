@@ -24,9 +24,9 @@ from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWriter, record
 from runferry.testing.samples import SECOND_NS, START_NS, curve, header, steps, values
 from runferry.testing.writer_contract import WriterContract
+from runferry.transfer.beginning import Beginning
 from runferry.transfer.destination import Listing
 from runferry.transfer.names import Namer
-from runferry.transfer.sending import Sending
 
 
 def crossed() -> Sample:
@@ -136,14 +136,14 @@ class TestLedgerAheadOfTheEffect(_Writers):
 
     @pytest.fixture(autouse=True)
     def _seed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        begun = Sending._begun
+        begun = Beginning._begun
 
-        def ahead(self: Sending, start: Any) -> Any:
+        def ahead(self: Beginning, start: Any) -> Any:
             begun(self, start)
-            self._put(start, "sealed", 0)
+            self._books.put(start, "sealed", 0)
             return start
 
-        monkeypatch.setattr(Sending, "_begun", ahead)
+        monkeypatch.setattr(Beginning, "_begun", ahead)
         monkeypatch.setattr(Listing, "has", lambda self, writer, uid, remote: True)
 
 

@@ -35,8 +35,13 @@ def assert_lawful(samples: list[Sample], held: Limits) -> None:
 @settings(
     max_examples=20,
     deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],  # to shrink would take minutes; the slow test does
+    derandomize=False,  # also where hypothesis would: each run of the tests tries others
+    print_blob=True,
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # to shrink would take minutes; the slow test does
     suppress_health_check=list(HealthCheck),
 )
 @given(runs(), limits())

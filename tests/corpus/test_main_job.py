@@ -32,7 +32,7 @@ RENAMED_OR_REENCODED = {
     *("artifact", "attribute-type", "console", "environment", "file", "finer-time"),
     *("header-times", "histogram", "key-path", "long-attribute", "null-step", "null-time"),
     *("null-value", "number-kind", "other", "raw", "renamed-key", "run-id", "series-facts"),
-    *("summary", "table"),
+    *("summary", "table", "text"),
 }
 """What MLflow holds in another form, from which the original is restored exactly."""
 

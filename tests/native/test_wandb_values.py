@@ -393,3 +393,27 @@ def test_a_mended_key_is_told_though_its_row_is_read_twice(tmp_path: Path, rows:
     media = [item(["m", "_type"], '"x"'), item(["m", "v"], "1")]
     found = scan_bytes(tmp_path, Log.of([row(0, x=1, y=1), history([bad, *media])]).raw, rows=rows)
     assert [reason for _, _, reason in found.damage] == ["bad-utf8"]
+
+
+def test_an_address_that_was_a_value_once_is_an_address_again(tmp_path: Path) -> None:
+    def logged(**values: object) -> bytes:
+        return history([item([name], json.dumps(value)) for name, value in values.items()])
+
+    found = read(
+        tmp_path,
+        logged(_step=0),  # a row of nothing else: its step is its value
+        logged(_step=1, _timestamp=5.5, x=0.5),
+        logged(_step="?", _timestamp="?", x=0.25),  # no address
+        logged(x=0.125, _step=2, _timestamp=6.5),
+    )
+    points = [(p.path, p.step, p.time_ns, p.value) for p in found.points]
+    assert points == [
+        (("_step",), 0, None, 0.0),
+        (("x",), 1, 5_500_000_000, 0.5),
+        (("x",), None, None, 0.25),
+        (("x",), 2, 6_500_000_000, 0.125),
+    ]
+    assert [(v.path, v.value) for v in found.values] == [
+        (("_step",), '"?"'),
+        (("_timestamp",), '"?"'),
+    ]

@@ -270,12 +270,43 @@ def test_a_file_grown_record_by_record_through_pulls_equals_one_clean_pull(tmp_p
     (folder / "files" / "config.yaml").write_text("lr:\n  value: 9\nopt:\n  value: sgd\n")
     (folder / "files" / "output.log").write_text("from the log\n")
     clean = kept(pulled(tmp_path / "source", tmp_path / "clean"))
-    for count in range(7, len(every) + 1):  # media are claimed by their row
+    for count in range(1, len(every) + 1):
         (folder / "run-r1.wandb").write_bytes(framed(every[:count]))
         grown = pulled(tmp_path / "source", tmp_path / "grown")
     assert kept(grown) == clean
     (record,) = grown.records()
     assert not [loss for loss in record.losses if loss.fate > Fate.KEPT]
+
+
+@pytest.mark.parametrize("is_other", [False, True], ids=["same path", "one of two"])
+def test_a_medium_that_was_there_before_its_row_is_no_file_afterwards(
+    is_other: bool, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    image = {"_type": "image-file", "path": "media/images/a.png"}
+    every = [
+        run_record("r1", project="p"),
+        history_record(0, loss=1),
+        history_record(1, loss=2, image=image),
+        history_record(2, loss=3),
+        exit_record(0, 7),
+    ]
+    folder = folder_with(source, every[:2])
+    media = folder / "files" / "media" / "images"
+    media.mkdir(parents=True)
+    (media / "a.png").write_bytes(b"png")
+    if is_other:
+        (media / "of nobody.png").write_bytes(b"other")
+    before = pulled(source, tmp_path / "grown")
+    (record,) = before.records()
+    files = {row["path"] for row in before.snapshot(record, "files")}
+    assert "media/images/a.png" in files  # nothing may be lost of a run that never goes on
+    for count in (3, 4, 5):
+        (folder / "run-r1.wandb").write_bytes(framed(every[:count]))
+        grown = pulled(source, tmp_path / "grown")
+        assert kept(grown) == kept(pulled(source, tmp_path / f"clean {count}"))
+    before_again = kept(grown)
+    assert kept(pulled(source, tmp_path / "grown")) == before_again
 
 
 def test_a_run_that_gains_resumed_folders_equals_one_clean_pull(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from tests.transfer.roads import archive_of, push_to, verify_with
 from runferry.losses import Fate
 from runferry.model import Attribute, Fork, Inventory, Run, RunKey, Series, SeriesCounts
 from runferry.ports import KeyRule, Limits
-from runferry.testing.recording import Sample
+from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import EVERYTHING, tracker
+from runferry.testing.samples import header
 from runferry.testing.strategies import limits as any_limits
 from runferry.testing.strategies import runs
 from runferry.transfer.plan import plan
@@ -135,6 +136,33 @@ def test_a_kind_that_is_not_held_is_foretold(kind: str) -> None:
     assert sum(loss.count for loss in losses) == 2
 
 
+@pytest.mark.parametrize("declared", ["scalar", "text"])
+@pytest.mark.parametrize("dropped", ["scalar", "text", None])
+def test_what_is_lost_of_a_series_of_numbers_and_texts_is_foretold_of_both(
+    declared: str, dropped: str | None, tmp_path: Path
+) -> None:
+    run = Recording(header("mixed"))
+    run.series(("loss",), declared)  # type: ignore[arg-type]
+    run.log({"loss": 0.5}, step=0).log({"loss": "a long text"}, step=1)
+    run.log({"loss": "another text"}, step=2).log({"loss": 1.5}, step=3)
+    run.log({"loss": "text"}, step=None).log({"loss": 2.5}, step=None)
+    held = {kind: fate for kind, fate in EVERYTHING.items() if kind != dropped}
+    limits = Limits(
+        held, "any", "atomic", run_id=Fate.RENAMED, null_step=Fate.DROPPED, max_text_length=5,
+        long_text=Fate.ROUNDED,
+    )  # fmt: skip
+    archive = archive_of([run.sample()], tmp_path)
+    (found,) = archive.records()
+    planned = plan(archive.inventory(found), limits)
+    foretold = {loss.code: loss.count for loss in planned.losses if loss.where == "loss"}
+    whole = {None: {"null-step": 2}, "text": {"null-step": 1}, "scalar": {"null-step": 1}}
+    expected = whole[dropped] | ({"text": 3} if dropped == "text" else {"long-text": 3})
+    assert foretold == (expected | {"scalar": 3} if dropped == "scalar" else expected)
+    assert push_to(archive, tmp_path / "there", tracker(limits)).failures == ()
+    assert verify_with(archive, tmp_path / "there", limits).unexpected == ()
+    archive.ledger.close()
+
+
 def test_a_renamed_key_is_foretold_by_its_new_name() -> None:
     limits = replace(HOLDS, series_key=KeyRule(allowed="[a-z]"))
     inventory = Inventory(RUN, (), (Series("a b", ("a b",)),))
@@ -154,10 +182,11 @@ def test_equal_plans_have_equal_hashes_and_others_do_not() -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=40,
     deadline=None,
-    derandomize=True,
-    phases=(Phase.generate,),
+    derandomize=False,  # also where hypothesis would: each run of the tests tries others
+    print_blob=True,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
 @given(runs(), any_limits())

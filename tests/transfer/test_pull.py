@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 from tests.transfer.roads import Curve, archive_of, archived, pull_from
 
+from runferry import chunks
+from runferry.archive.layout import blob_path
+from runferry.archive.snapshots import INLINE_ROWS
 from runferry.archive.store import Archive
 from runferry.chunks import Chunk
 from runferry.errors import NoSpace
-from runferry.model import Cursor, Run
+from runferry.model import Blob, Cursor, Run
 from runferry.ports import Location, ReadOptions
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import all_samples, header, plain
 from runferry.transfer.progress import StopToken
-from runferry.transfer.pull import check_space, pull
+from runferry.transfer.pull import pull
 from runferry.transfer.selection import Selection
+from runferry.transfer.space import check_space
 
 
 @pytest.fixture
@@ -40,6 +44,64 @@ def test_a_pull_reads_again_what_the_archive_has_lost(archive: Archive, lost: st
     assert not pull_from(source, archive).failures
     assert archived(archive) == before
     assert all(archive.is_whole(found) for found in archive.records())
+
+
+@pytest.mark.parametrize("rows", [3, 5])
+def test_a_lost_table_of_many_series_is_healed_whether_the_run_grew_or_not(
+    archive: Archive, rows: int
+) -> None:
+    keys = tuple(f"s{number}" for number in range(INLINE_ROWS + 1))
+    folder = archive.path.parent / "source"
+    pull_from(record([Curve().sample(3, keys=keys)], folder), archive)
+    (kept,) = archive.records()
+    (lost,) = kept.of("series")
+    (archive.path / lost.path).unlink()
+    ended = (3,) if rows > 3 else ()
+    report = pull_from(record([Curve().sample(rows, ended=ended, keys=keys)], folder), archive)
+    assert [outcome.error for outcome in report.failures] == []
+    (healed,) = archive.records()
+    assert archive.is_whole(healed)
+    once = archive_of([Curve().sample(rows, keys=keys)], archive.path.parent / "once")
+    assert archived(archive) == archived(once)
+
+
+@pytest.mark.parametrize("which", ["curve", "curve~2"])
+@pytest.mark.parametrize("lost", ["segment", "blob"])
+def test_a_lost_file_of_either_of_two_runs_of_one_key_is_healed(
+    tmp_path: Path, archive: Archive, which: str, lost: str
+) -> None:
+    places = []
+    for number in range(2):
+        sample = Curve().sample(25, at=100 * number)
+        held = chunks.File("f", "other", Blob.from_bytes(b"%d" % number))
+        places.append(tree(tmp_path / str(number), replace(sample, chunks=(held, *sample.chunks))))
+        pull_from(places[-1], archive)
+    before, told = archived(archive), [r.losses for r in archive.records()]
+    (hurt,) = [r for r in archive.records() if r.run.key.run_id == which]
+    if lost == "segment":
+        (archive.path / hurt.of("points")[0].path).unlink()
+    else:
+        (row,) = archive.snapshot(hurt, "files")
+        blob_path(archive.path, row["sha256"]).unlink()
+    for place in places:
+        assert not pull_from(place, archive).failures
+    assert archived(archive) == before
+    assert [r.losses for r in archive.records()] == told
+    assert all(archive.is_whole(found) for found in archive.records())
+    for place in places:
+        assert pull_from(place, archive).counts == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_run_that_lost_rows_and_grew_elsewhere_is_healed(
+    tmp_path: Path, archive: Archive, which: int
+) -> None:
+    pull_from(tree(tmp_path / "one", Curve().sample(25)), archive)
+    (kept,) = archive.records()
+    (archive.path / kept.segments[0].path).unlink()
+    grown = tree(tmp_path / "two", Curve().sample(40, ended=(7,) if which else ()))
+    assert not pull_from(grown, archive).failures
+    assert archived(archive) == archived(archive_of([Curve().sample(40)], tmp_path / "once"))
 
 
 class Watched(ReferenceReader):

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 
+from runferry import settings
 from runferry.ports import Location, RemoteId
 from runferry.readers.mlflow import MlflowReader
 from runferry.testing.recording import Sample
@@ -45,4 +46,8 @@ class TestServer(WriterContract):
         MlflowClient(tracking_uri=destination.where).delete_run(remote)
 
     def unavailable(self, tmp_path: Path) -> Iterator[Location]:
-        yield Location("mlflow", "http://127.0.0.1:9")  # the port of `discard`: nobody listens
+        settings.install(settings.Settings(patience=0.1))
+        try:
+            yield Location("mlflow", "http://127.0.0.1:9")  # the port of `discard`: nobody listens
+        finally:
+            settings.install(None)

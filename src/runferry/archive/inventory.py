@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runferry.archive.layout import KIND_OF, ROW_TABLES
 from runferry.archive.record import RunRecord
+from runferry.archive.snapshots import mixed_of
 from runferry.model import Inventory
 
 if TYPE_CHECKING:
@@ -40,4 +41,5 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         rows=+rows,
         missing=+missing,
         losses=record.losses,
+        mixed=mixed_of(archive.snapshot(record, "series")),
     )

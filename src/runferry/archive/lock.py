@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runferry.errors import ArchiveError, Locked
+from runferry.http import waits
 
 if sys.platform == "win32":
     import msvcrt
@@ -23,6 +24,7 @@ else:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_SILENT_SECONDS = 1.0
 _HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # as the systems say it
 
 
@@ -54,15 +56,19 @@ class FileLock:
     def acquire(self, *, wait: float = 0.0, what: str = "") -> None:
         """Take the lock; raises Locked when another still holds it after `wait` seconds."""
         self._path.parent.mkdir(exist_ok=True)
-        deadline = time.monotonic() + wait
+        began = time.monotonic()
         while not self._attempt():
-            if time.monotonic() >= deadline:
+            waited = time.monotonic() - began
+            if waited >= wait:
                 raise Locked(
                     f"another process is writing {what or self._path.name}",
                     where=str(self._path.parent.parent),
                     hint="wait until it has finished, then run the command again",
                 )
-            time.sleep(0.02)
+            if waited < _SILENT_SECONDS:
+                time.sleep(0.02)
+            else:  # so long that the user is told, and may end it
+                waits.wait(0.5, f"another process is writing {what or self._path.name}")
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free."""

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from runferry.archive.counts import counts_of
-from runferry.archive.layout import TABLE_OF
+from runferry.archive.layout import KIND_OF, TABLE_OF
 from runferry.chunks import Artifact, Document, File
-from runferry.model import ArtifactEntry, Blob, Series
+from runferry.model import ArtifactEntry, Blob, DataKind, Series, SeriesCounts
 from runferry.tables import dumps, loads
 
 INLINE_ROWS = 512
@@ -163,6 +163,16 @@ def series_of(row: Row) -> Series:
         counts=replace(counts, longest=longest),
         original_key=row.get("original_key"),
     )
+
+
+def mixed_of(rows: Iterable[Row]) -> dict[str, dict[DataKind, SeriesCounts]]:
+    """By key: what was counted of rows of other kinds than the series is declared to have."""
+    mixed: dict[str, dict[DataKind, SeriesCounts]] = {}
+    for row in rows:
+        for table, tally in row.get("tally", {}).items():
+            if KIND_OF[table] != row["kind"] and tally.get("points"):
+                mixed.setdefault(row["key"], {})[KIND_OF[table]] = counts_of(tally)
+    return mixed
 
 
 def _series_columns(row: Row) -> Row:

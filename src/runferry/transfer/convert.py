@@ -12,10 +12,11 @@ from runferry.registry import ARCHIVE
 from runferry.transfer.destination import check_apart, ledger_key
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import Observer, Silent, StopToken
-from runferry.transfer.pull import RESERVE_BYTES, pull
+from runferry.transfer.pull import pull
 from runferry.transfer.push import plan_all, push, selected_headers
 from runferry.transfer.report import ConvertReport, Report, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection
+from runferry.transfer.space import RESERVE_BYTES
 from runferry.transfer.verify import verify_archive
 
 if TYPE_CHECKING:

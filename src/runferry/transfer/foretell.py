@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Attribute, Inventory, Run, Series, SeriesCounts
+from runferry.model import Attribute, DataKind, Inventory, Run, Series, SeriesCounts
 from runferry.ports import Limits
 
 MEDIA_KINDS = (
@@ -33,16 +33,17 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
     certain.extend(_of_header(inventory.run, limits))
     certain.extend(_of_attributes(inventory.attributes, limits))
     certain.extend(_of_kinds(inventory, limits))
+    rows = 0
     for series in inventory.series:
-        counts = series.counts or SeriesCounts()
         certain.extend(_of_facts(series, limits))
-        if series.kind != "media" and limits.holds.get(series.kind, Fate.DROPPED) is Fate.DROPPED:
-            certain.add(_loss(series.kind, Fate.DROPPED, series.key, counts.points))
-            continue
-        certain.extend(_of_address(series.key, counts, limits))
-        certain.extend(_of_values(series, counts, limits))
-        possible.extend(_perhaps(series.key, counts, limits))
-    rows = sum((series.counts or SeriesCounts()).points for series in inventory.series)
+        for kind, counts in inventory.kinds_of(series):
+            rows += counts.points
+            if kind != "media" and limits.holds.get(kind, Fate.DROPPED) is Fate.DROPPED:
+                certain.add(_loss(kind, Fate.DROPPED, series.key, counts.points))
+                continue
+            certain.extend(_of_address(series.key, counts, limits))
+            certain.extend(_of_values(series.key, kind, counts, limits))
+            possible.extend(_perhaps(series.key, counts, limits))
     possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
     possible.extend(
         Loss("missing-blob", Fate.DROPPED, "", count, "named by the source, which has no bytes")
@@ -136,12 +137,10 @@ def _of_address(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss
     yield from _kept(checks, key)
 
 
-def _of_values(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
-    fate = limits.holds.get(series.kind, Fate.KEPT)
-    checks: list[tuple[str, Fate, int]] = [
-        (series.kind, fate, 0 if series.kind == "media" else counts.points)
-    ]
-    if series.kind == "scalar":
+def _of_values(key: str, kind: DataKind, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
+    fate = limits.holds.get(kind, Fate.KEPT)
+    checks: list[tuple[str, Fate, int]] = [(kind, fate, 0 if kind == "media" else counts.points)]
+    if kind == "scalar":
         checks += [
             ("nan", limits.nan, counts.nan),
             ("infinity", limits.infinity, counts.positive_inf + counts.negative_inf),
@@ -149,9 +148,9 @@ def _of_values(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator
             ("inexact-int", limits.inexact_int, counts.inexact_ints),
             ("number-kind", limits.number_kind, counts.not_float),
         ]
-    if series.kind == "text" and counts.longest > limits.max_text_length:
+    if kind == "text" and counts.longest > limits.max_text_length:
         checks.append(("long-text", limits.long_text, counts.points))
-    yield from _kept(checks, series.key)
+    yield from _kept(checks, key)
 
 
 def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:

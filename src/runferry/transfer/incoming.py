@@ -17,7 +17,7 @@ from runferry.transfer.rows import batches_of, rekeyed
 from runferry.transfer.selection import Choice, Selection
 
 if TYPE_CHECKING:
-    from runferry.archive.store import Archive, RunRecord
+    from runferry.archive.store import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,9 @@ class Position:
                 return cls()
 
 
-def position_of(archive: Archive, record: RunRecord) -> Position:
+def position_of(record: RunRecord) -> Position:
     """Where the last pull of a run ended."""
-    cursor = archive.cursor(record)
-    return Position() if cursor is None else Position.from_tree(cursor.position)
+    return Position.from_tree(record.position) if record.has_cursor else Position()
 
 
 RowChunk: TypeAlias = chunks.Points | chunks.Texts | chunks.Histograms | chunks.Console

@@ -11,13 +11,15 @@ from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Run, Uid
 from runferry.ports import Reader
-from runferry.transfer.compare import RowComparison, Rules, row_database
+from runferry.transfer.compare import RowComparison
 from runferry.transfer.incoming import weight
 from runferry.transfer.law import explain
 from runferry.transfer.lockstep import Lockstep
 from runferry.transfer.plan import RunPlan
 from runferry.transfer.progress import Interrupted, Observer, StopToken
+from runferry.transfer.relation import row_database
 from runferry.transfer.report import RunComparison
+from runferry.transfer.rules import Rules
 from runferry.transfer.selection import Selection
 from runferry.transfer.sides import Sides
 
@@ -37,8 +39,8 @@ class Pairs:
     others: int
 
     @classmethod
-    def of(cls, open_reader: OpenReader, headers: Iterable[Run]) -> Pairs:
-        """Reads the copy's headers."""
+    def of(cls, open_reader: OpenReader, headers: Iterable[Run], stop: StopToken) -> Pairs:
+        """Reads the copy's headers. Raises Interrupted."""
         wanted: dict[Uid, Run] = {}
         for run in headers:  # its own uid comes before what another was made from
             wanted[run.uid] = run
@@ -50,6 +52,8 @@ class Pairs:
         reader = open_reader()
         try:
             for run in reader.runs():
+                if stop.is_set:
+                    raise Interrupted
                 uid = run.uid if run.origin_uid is None else run.origin_uid
                 if uid in wanted:
                     original = wanted[uid]
@@ -159,7 +163,7 @@ class ReadBack:
         """Whether every difference is one that the plan foretells."""
         with self._lock:
             if self._pairs is None:
-                self._pairs = Pairs.of(self._open_reader, self._headers)
+                self._pairs = Pairs.of(self._open_reader, self._headers, self._stop)
         found = self._pairs.by_uid.get(record.run.uid, ())
         if not found:
             return False

@@ -18,7 +18,7 @@ from runferry.ports import Limits
 from runferry.transfer.foretell import foretell
 from runferry.transfer.names import Namer
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """One more whenever equal statistics and limits would give another plan."""
 
 
@@ -92,12 +92,13 @@ def unsent(run: Run, limits: Limits) -> frozenset[str]:
 def _series_names(inventory: Inventory, limits: Limits) -> dict[str, str]:
     namer = Namer(limits.series_key)
     names = {series.key: namer.name(series.key) for series in inventory.series}
-    dropped = {
+    held = {
         series.key
         for series in inventory.series
-        if series.kind != "media" and limits.holds.get(series.kind, Fate.DROPPED) is Fate.DROPPED
+        for kind, _ in inventory.kinds_of(series)
+        if kind == "media" or limits.holds.get(kind, Fate.DROPPED) is not Fate.DROPPED
     }
-    return {key: name for key, name in names.items() if key not in dropped}
+    return {key: name for key, name in names.items() if key in held}
 
 
 def _attribute_names(

@@ -7,15 +7,14 @@ since the position says nothing of the series that were left out.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runferry.errors import Locked, NoSpace, SourceChanged
+from runferry.chunks import Lost
+from runferry.errors import Corrupt, Locked, SourceChanged
+from runferry.http.waits import waiting_by
 from runferry.losses import Fate
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, Reader, ReadOptions, SharingReader
@@ -23,12 +22,13 @@ from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import check_apart
-from runferry.transfer.figures import size
-from runferry.transfer.incoming import Incoming, News, position_of
+from runferry.transfer.incoming import Incoming, News, Position, position_of
+from runferry.transfer.patience import pause_by
 from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome, Status
-from runferry.transfer.same_key import Aside, Families, records_of, settle
+from runferry.transfer.same_key import Aside, Families, records_of, renamed, settle
 from runferry.transfer.selection import EVERYTHING, Selection
+from runferry.transfer.space import RESERVE_BYTES, check_space
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive, RunRecord
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 OpenReader = Callable[[], Reader]
 
 _LOCKED_PATIENCE = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-RESERVE_BYTES = 256 * 1024**2
 
 
 def pull(
@@ -64,7 +63,17 @@ def pull(
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)
     pulling = _Pull(archive, selection, observer, stop)
-    lister = open_reader()
+    report = Report(
+        phase="pull",
+        source=str(source),
+        destination=str(Location("archive", str(archive.path))),
+        allowed=allow,
+    )
+    try:
+        with waiting_by(pause_by(stop, observer)):
+            lister = open_reader()
+    except Interrupted:
+        return replace(report, is_interrupted=True)
     crew = Crew[Reader, Run](
         "pull",
         lister.beside if isinstance(lister, SharingReader) else open_reader,
@@ -74,16 +83,13 @@ def pull(
         workers=workers,
     )
     try:
-        outcomes = crew.run(filter(selection.takes_run, lister.runs()), pulling.one)
+        outcomes = crew.run(_selected(lister, selection), pulling.one)
     finally:
         lister.close()
     if not crew.is_interrupted and crew.aborted is None:
         selection.check_found(bool(outcomes), str(source))
-    return Report(
-        phase="pull",
-        source=str(source),
-        destination=str(Location("archive", str(archive.path))),
-        allowed=allow,
+    return replace(
+        report,
         outcomes=outcomes,
         aborted=None if crew.aborted is None else str(crew.aborted),
         is_interrupted=crew.is_interrupted,
@@ -91,44 +97,9 @@ def pull(
     )
 
 
-def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYTES) -> None:
-    """Raises NoSpace when the source, less what a folder already holds of it, cannot fit."""
-    needed = _size_below(source.path) - _size_below(folder)
-    free = shutil.disk_usage(_existing(folder)).free
-    if free < max(needed, 0) + reserve_bytes:
-        from runferry.archive.durable import elsewhere
-
-        raise NoSpace(
-            f"{size(free)} are free; the source may need {size(max(needed, 0))}, "
-            f"and {size(reserve_bytes)} are to stay free",
-            where=str(folder),
-            hint=f"free some space, or {elsewhere(folder)}",
-        )
-
-
-def _existing(folder: Path) -> Path:
-    resolved = folder.resolve()
-    return next(place for place in (resolved, *resolved.parents) if place.exists())
-
-
-def _size_below(place: Path) -> int:
-    try:
-        if place.is_file():
-            return place.stat().st_size
-        if not place.is_dir():
-            return 0
-    except (OSError, ValueError):  # no path: a URL, a project of a service
-        return 0
-    return sum(_file_sizes(place))
-
-
-def _file_sizes(folder: Path) -> Iterator[int]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                yield Path(parent, name).lstat().st_size
-            except OSError:  # gone since it was listed; this is an estimate
-                continue
+def _selected(lister: Reader, selection: Selection) -> Iterator[Run]:
+    """Asked for the first time by the crew, which can be stopped while the source is waited for."""
+    yield from filter(selection.takes_run, lister.runs())
 
 
 @dataclass
@@ -155,27 +126,51 @@ class _Pull:
         known = records_of(self.archive, run.key)
         if not known:
             return self._in_full(reader, run, "new", self.selection)
-        positions = [position_of(self.archive, record) for record in known]
+        positions = [position_of(record) for record in known]
         selection = self.selection.widened(position.choice for position in positions)
         for record, position in zip(known, positions, strict=True):
             if position.choice != selection.choice or not position.is_given:
                 continue
-            cursor = Cursor(position.reader, self.archive.series(record))
             try:
+                if not self._is_whole(record):
+                    return self._healed(reader, run, record, position, selection)
+                cursor = Cursor(position.reader, self.archive.series(record))
                 return self._continued(reader, run, record, cursor, selection)
             except SourceChanged:
                 continue
         return self._compared(reader, run, known, selection)
 
+    def _is_whole(self, record: RunRecord) -> bool:
+        try:
+            return self.archive.is_whole(record)
+        except Corrupt:  # the files are as large as they should be, and cannot be read
+            return False
+
+    def _healed(
+        self, reader: Reader, run: Run, record: RunRecord, position: Position, selection: Selection
+    ) -> RunOutcome:
+        """What is lost is read again, all of it, if it is this run's. Raises SourceChanged."""
+        incoming = self._incoming(run, selection, kept_as=record.run.key)
+        for _ in incoming.of(reader.read(run, after=Cursor(position.reader))):
+            pass  # the reader tells by the cursor whether this is what was read before
+        return self._in_full(reader, run, "replaced", selection, record)
+
     def _in_full(
-        self, reader: Reader, run: Run, status: Status, selection: Selection
+        self,
+        reader: Reader,
+        run: Run,
+        status: Status,
+        selection: Selection,
+        before: RunRecord | None = None,
     ) -> RunOutcome:
         """Read all of it, in place of what may be there."""
-        incoming = self._incoming(run, selection)
-        with self.archive.draft(run) as draft:
-            before = draft.before
+        key = run.key if before is None else before.run.key
+        incoming = self._incoming(run, selection, kept_as=key, is_whole=True)
+        with self.archive.draft(replace(run, key=key)) as draft:
             for chunk in incoming.of(reader.read(run)):
                 draft.put(chunk)
+            for loss in renamed(before):
+                draft.put(Lost(loss))
             record = draft.commit()
         if before is not None and before.digest == record.digest:
             status = "unchanged"
@@ -190,8 +185,6 @@ class _Pull:
         chunks = incoming.of(reader.read(run, after=cursor))
         news = News(record, cursor.series)
         restated = news.skip(chunks)
-        if key == run.key and not self.archive.is_whole(record):  # what is lost is read again
-            return self._in_full(reader, run, "replaced", selection)
         if not news.found:
             return self._outcome(record, "unchanged", incoming)
         with self.archive.draft(replace(run, key=key), after=record) as draft:
@@ -205,21 +198,16 @@ class _Pull:
         self, reader: Reader, run: Run, known: tuple[RunRecord, ...], selection: Selection
     ) -> RunOutcome:
         """No cursor fits: read all of it aside, and see which of the known runs it is."""
-        incoming = self._incoming(run, selection)
+        incoming = self._incoming(run, selection, run.key, is_whole=True)
         with Aside(self.archive, run) as aside:
             aside.fill(incoming.of(reader.read(run)))
             record, status = settle(self.archive, aside, known)
         return self._outcome(record, status, incoming)
 
-    def _incoming(self, run: Run, selection: Selection, kept_as: RunKey | None = None) -> Incoming:
-        return Incoming(
-            run,
-            kept_as or run.key,
-            selection,
-            self.observer,
-            self.stop,
-            is_whole=kept_as is None,
-        )
+    def _incoming(
+        self, run: Run, selection: Selection, kept_as: RunKey, *, is_whole: bool = False
+    ) -> Incoming:
+        return Incoming(run, kept_as, selection, self.observer, self.stop, is_whole=is_whole)
 
     def _outcome(self, record: RunRecord, status: Status, incoming: Incoming) -> RunOutcome:
         self.left_out += incoming.left_out

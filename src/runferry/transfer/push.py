@@ -30,7 +30,8 @@ from runferry.transfer.plan import plan
 from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
-from runferry.transfer.sending import Sending, Trip
+from runferry.transfer.sending import Sending
+from runferry.transfer.trip import Trip
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord

@@ -2,8 +2,10 @@
 
 Identical content is one run. Content that extends what is kept replaces it, and content that what
 is kept extends is an older state, and nothing new. Anything else is a second run, kept beside the
-first as `…~2` and reported. A reader that met two of a kind in one tree has named them so itself;
-its `…~2` is looked up here like any other key, so a later pull of either finds what is its own.
+first as `…~2` and reported. Files, tags and parameters make no second run, and where ids are unique
+everywhere, nor do tables and images that were stored anew. A reader that met two of a kind in one
+tree has named them so itself; its `…~2` is looked up here like any other key, so a later pull of
+either finds what is its own.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import TYPE_CHECKING, Self
 from runferry import chunks
 from runferry.archive.working_folder import working_folder
 from runferry.chunks import Chunk
+from runferry.errors import Corrupt
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey, same_value
-from runferry.transfer.compare import LOGGED_TABLES, Relation, relation_of
+from runferry.transfer.relation import ADDED_TABLES, LOGGED_TABLES, Relation, relation_of
 from runferry.transfer.report import Status
 
 if TYPE_CHECKING:
@@ -136,14 +139,25 @@ def settle(
 
 
 def _relation(archive: Archive, record: RunRecord, aside: Aside) -> Relation:
-    """How a reading stands to what is kept. Without rows, what was configured decides."""
-    relation = relation_of(archive.chunks(record), aside.archive.chunks(aside.record), archive.path)
-    if relation == "differs" or any(record.of(table) for table in LOGGED_TABLES):
+    """How a reading stands to what is kept. Without rows, what was configured decides.
+
+    An id without a scope is unique everywhere: what is there under it is this run, however its
+    tables and images were changed since, unless the values that were logged say otherwise.
+    """
+    tables = LOGGED_TABLES if record.run.key.scope else ADDED_TABLES
+    read = aside.archive.chunks(aside.record)
+    try:
+        relation = relation_of(archive.chunks(record), read, archive.path, tables)
+    except Corrupt:  # what is lost cannot be compared, and is healed by what was read
+        is_kin = not record.run.key.scope or _is_kin(record, aside.record)
+        return "extends" if is_kin else "differs"
+    if relation == "differs" or any(record.of(table) for table in tables):
         return relation
-    is_kin = record.run.started_ns == aside.record.run.started_ns and _config_fits(
-        record, aside.record
-    )
-    return relation if is_kin else "differs"
+    return relation if _is_kin(record, aside.record) else "differs"
+
+
+def _is_kin(kept: RunRecord, read: RunRecord) -> bool:
+    return kept.run.started_ns == read.run.started_ns and _config_fits(kept, read)
 
 
 def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
@@ -155,9 +169,13 @@ def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
     )
 
 
+def renamed(record: RunRecord | None) -> list[Loss]:
+    """What was told when a run got the key of a copy; every later reading of it tells it too."""
+    return [loss for loss in record.losses if loss.code == SAME_KEY] if record else []
+
+
 def _replace(archive: Archive, aside: Aside, key: RunKey, told: Loss | None = None) -> RunRecord:
-    before = archive.record(key.uid)
-    said = [loss for loss in before.losses if loss.code == SAME_KEY] if before else []
+    said = renamed(archive.record(key.uid))
     with archive.draft(replace(aside.run, key=key)) as draft:
         for chunk in aside.chunks(key):
             draft.put(chunk)

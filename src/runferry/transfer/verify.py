@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.errors import NotFound
+from runferry.http.waits import waiting_by
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.ports import Limits, Location, Reader, ReadOptions
@@ -21,12 +22,14 @@ from runferry.transfer.crew import Crew
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.foretell import MEDIA_KINDS
 from runferry.transfer.measure import Measuring, Pairs
+from runferry.transfer.patience import pause_by
 from runferry.transfer.plan import plan
-from runferry.transfer.progress import Observer, Silent, StopToken
-from runferry.transfer.pull import RESERVE_BYTES, pull
+from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.pull import pull
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
+from runferry.transfer.space import RESERVE_BYTES
 
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
@@ -138,7 +141,13 @@ def verify_archive(
     by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
     headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))
-    pairs = Pairs.of(open_reader, headers) if headers else Pairs({}, {}, 0)
+    pairs = Pairs({}, {}, 0)
+    if headers:
+        try:
+            with waiting_by(pause_by(stop, observer)):
+                pairs = Pairs.of(open_reader, headers, stop)
+        except Interrupted:
+            headers = []  # nothing is compared, and the report says why
     measuring = Measuring(archive, selection, pairs.ids, observer, stop)
     verifying = _Verify(archive, ledger_key(copy), limits or limits_of(copy), pairs, measuring)
     crew = Crew[Reader, Run](

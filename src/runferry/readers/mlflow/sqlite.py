@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -40,16 +42,30 @@ class SqliteStore:
             raise NotFound("no such MLflow database", where=str(path))
         self._path = path
         self._beyond: Mapping[str, Sequence[Loss]] | None = None
-        self._connection = schema.connect(path, read_only=True)
+        with self._reading():
+            self._connection = schema.connect(path, read_only=True)
         try:
-            self._check_schema()
-        except sqlite3.DatabaseError as error:
+            with self._reading():
+                self._check_schema()
+        except RunferryError:
             self._connection.close()
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Around everything that asks sqlite, also for the next row. Raises Locked, Damaged."""
+        try:
+            yield
+        except sqlite3.Error as error:
             raise self._as_ours(error) from error
 
     def _as_ours(self, error: sqlite3.Error) -> RunferryError:
-        said = f"sqlite cannot read this file ({error})"
-        return schema.locked(error, self._path) or Damaged(said, where=str(self._path))
+        return schema.locked(error, self._path) or Damaged(
+            f"sqlite cannot read this file ({error})",
+            where=str(self._path),
+            hint=f"sqlite3 {shlex.quote(str(self._path))} .recover | sqlite3 mended.db",
+            offset=None,
+        )
 
     def _check_schema(self) -> None:
         found = schema.version(self._connection)
@@ -65,21 +81,27 @@ class SqliteStore:
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """In the order in which they were created."""
         where = "" if include_deleted else " WHERE r.lifecycle_stage IS NOT 'deleted'"
-        cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
-        for row in cursor:
-            yield self._native(row, self._pairs("tags", row[0]), {})
+        with self._reading():
+            cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
+            for row in cursor:
+                yield self._native(row, self._pairs("tags", row[0]), {})
 
     def deleted(self) -> int:
         """By the mark that MLflow sets."""
         query = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'deleted'"
-        return int(self._connection.execute(query).fetchone()[0])
+        return self._number(query)
 
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""
-        row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()
-        if row is None:
-            raise NotFound(f"no run {run_id}", where=str(self._path))
-        return self._native(row, self._pairs("tags", run_id), self._pairs("params", run_id))
+        with self._reading():
+            row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()
+            if row is None:
+                raise NotFound(f"no run {run_id}", where=str(self._path))
+            return self._native(row, self._pairs("tags", run_id), self._pairs("params", run_id))
+
+    def _number(self, query: str, *values: str) -> int:
+        with self._reading():
+            return int(self._connection.execute(query, values).fetchone()[0])
 
     def _native(
         self, row: tuple[str, ...], tags: dict[str, str], params: dict[str, str]
@@ -99,28 +121,19 @@ class SqliteStore:
 
     def metrics(self, run_id: str) -> Iterator[NativePoints]:
         """In the order in which they were inserted."""
-        cursor = self._connection.execute(
-            "SELECT key, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ?"
-            " ORDER BY rowid",
-            (run_id,),
-        )
-        while rows := cursor.fetchmany(BATCH_ROWS):
-            key, time, step, value, is_nan = zip(*rows, strict=True)
-            keys = list(dict.fromkeys(key))
-            codes = {name: code for code, name in enumerate(keys)}
-            yield NativePoints(
-                keys,
-                np.fromiter(map(codes.__getitem__, key), np.int64, len(rows)),
-                np.array(time, np.int64),
-                np.array(step, np.int64),
-                np.array(value, np.float64),
-                np.array(is_nan, np.bool_),
+        with self._reading():
+            cursor = self._connection.execute(
+                "SELECT key, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ?"
+                " ORDER BY rowid",
+                (run_id,),
             )
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                yield _columns(rows)
 
     def rows(self, run_id: str) -> int:
         """Exactly."""
         query = "SELECT count(*) FROM metrics WHERE run_uuid = ?"
-        return int(self._connection.execute(query, (run_id,)).fetchone()[0])
+        return self._number(query, run_id)
 
     def losses(self) -> Iterator[Loss]:
         """SQL rows are whole or not there."""
@@ -128,13 +141,14 @@ class SqliteStore:
 
     def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
         """Tables of MLflow 2.4 (`inputs`) and 3.0 (`logged_models`), where there are any."""
-        if self._beyond is None:
-            self._beyond = beyond_runs(self._connection)
-        yield from map(Lost, self._beyond.get(native.run_id, ()))
-        if schema.columns(self._connection, "inputs"):
-            yield from self._datasets(native.run_id)
-        if schema.columns(self._connection, "logged_models"):
-            yield from self._models(native.run_id)
+        with self._reading():
+            if self._beyond is None:
+                self._beyond = beyond_runs(self._connection)
+            yield from map(Lost, self._beyond.get(native.run_id, ()))
+            if schema.columns(self._connection, "inputs"):
+                yield from self._datasets(native.run_id)
+            if schema.columns(self._connection, "logged_models"):
+                yield from self._models(native.run_id)
 
     def _datasets(self, run_id: str) -> Iterator[Document]:
         rows = self._connection.execute(
@@ -191,15 +205,29 @@ class SqliteStore:
 
     def state(self, native: NativeRun) -> Tree:
         """Rows, the last of them, and a hash of the header: MLflow never changes a metric's row."""
-        rows = self._connection.execute(
-            "SELECT count(*), max(rowid) FROM metrics WHERE run_uuid = ?", (native.run_id,)
-        ).fetchone()
+        query = "SELECT count(*), max(rowid) FROM metrics WHERE run_uuid = ?"
+        with self._reading():
+            rows = self._connection.execute(query, (native.run_id,)).fetchone()
         facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
         return [*rows, digest(facts, dict(native.tags), dict(native.params))]
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
+    key, time, step, value, is_nan = zip(*rows, strict=True)
+    keys = list(dict.fromkeys(key))
+    codes = {name: code for code, name in enumerate(keys)}
+    return NativePoints(
+        keys,
+        np.fromiter(map(codes.__getitem__, key), np.int64, len(rows)),
+        np.array(time, np.int64),
+        np.array(step, np.int64),
+        np.array(value, np.float64),
+        np.array(is_nan, np.bool_),
+    )
 
 
 def _parts(uri: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runferry import chunks
+from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, FileRole, Tree
 from runferry.readers.wandb.paths import blob_at, files_below, inside, regular, spelled
@@ -47,12 +48,25 @@ class RunFiles:
     seen: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
     # folder → time; media files there that have not changed since were dealt with
     media_until: dict[str, Tree] = field(default_factory=dict)
+    unclaimed: list[Tree] = field(default_factory=list)  # hashes of media that were given as files
     _claimed: array[int] = field(default_factory=lambda: array("Q"))
     _listed: dict[str, None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._given = frozenset(self.unclaimed)
+
     def claim(self, paths: Iterator[str]) -> None:
-        """These media belong to rows, and are no files of their own."""
-        self._claimed.extend(_short_hash(path) for path in paths)
+        """These media belong to rows, and are no files of their own.
+
+        Raises SourceChanged when one was given as a file, because its row was not there yet.
+        """
+        for path in paths:
+            claimed = _short_hash(path)
+            if self._given and f"{claimed:016x}" in self._given:
+                raise SourceChanged(
+                    "the row of a file came after the file", where=path, hint="pull it anew"
+                )
+            self._claimed.append(claimed)
 
     def listed(self, message: dict[str, Any]) -> None:
         """A files record: names that should be there."""
@@ -64,7 +78,7 @@ class RunFiles:
         claimed = sorted(self._claimed)
         before = self.media_until.get(folder)
         until = before if isinstance(before, int) else 0
-        newest = until
+        newest, given = until, dict.fromkeys(self.unclaimed)
         for found, entry in files_below(home):
             name = spelled(found)
             if name != found:
@@ -82,6 +96,7 @@ class RunFiles:
                 newest = max(newest, stamp[1])
                 if stamp[1] <= until or _holds(claimed, _short_hash(name)):
                     continue
+                given[f"{_short_hash(name):016x}"] = None
             elif self.seen.get(prefix + name) == list(stamp):
                 continue
             else:
@@ -89,7 +104,7 @@ class RunFiles:
             yield from _file(Path(entry.path), name, prefix)
             if entry.is_symlink() and stamp[0] >= 0:
                 yield from followed(home, found, prefix)
-        self.media_until[folder] = newest
+        self.media_until[folder], self.unclaimed = newest, list(given)
         yield from self._missing(home, prefix, claimed)
 
     def _missing(self, home: Path, prefix: str, claimed: list[int]) -> Iterator[chunks.Chunk]:

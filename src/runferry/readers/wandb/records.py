@@ -28,7 +28,9 @@ class Records:
         self.facts = Facts(dict(position.facts))
         self.definitions = Definitions.restored(position.definitions)
         self.declared = Declared.after(series, self.definitions)
-        self.files = RunFiles(dict(position.files), dict(position.media_until))
+        self.files = RunFiles(
+            dict(position.files), dict(position.media_until), list(position.unclaimed)
+        )
         self.assembly = Assembly.restored(position.attributes)
 
     def store(self, position: Position) -> None:
@@ -36,6 +38,7 @@ class Records:
         position.facts = self.facts.state
         position.definitions = self.definitions.position()
         position.files, position.media_until = self.files.seen, self.files.media_until
+        position.unclaimed = self.files.unclaimed
         position.attributes = self.assembly.position()
 
     def take(

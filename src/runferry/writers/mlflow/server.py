@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,8 +15,9 @@ from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.served_folder import ServedFolder
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
-from runferry.errors import Conflict, Refused, RunMissing
+from runferry.errors import Conflict, Declined, Refused, RunMissing
 from runferry.writers.mlflow.backend import Batch, frozen_among
+from runferry.writers.mlflow.rivals import yield_at_begin, yield_at_end
 
 _METRICS: Final = 1_000
 _PAIRS: Final = 100
@@ -28,6 +30,7 @@ class ServerBackend:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._begun: dict[str, str] = {}  # runs that this process began, by experiment
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
         found = server.pages("/experiments/search", body, "experiments")
         self._experiments = {str(e["experiment_id"]): None for e in found}  # an ordered set
@@ -67,7 +70,7 @@ class ServerBackend:
         return found
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
-        """The run id is the server's own."""
+        """The run id is the server's own. Raises Conflict when another push begins it now."""
         number, location = self._experiment(native.experiment)
         self._check_folder(location)
         begun = self._marked([number], UID_TAG, native.tags[UID_TAG])
@@ -84,17 +87,18 @@ class ServerBackend:
             },
             idempotent=False,
         )
-        return str(answer["run"]["info"]["run_id"])
+        run_id = str(answer["run"]["info"]["run_id"])
+        self._begun[run_id] = number
+        yield_at_begin(self, run_id, self._marked([number], UID_TAG, native.tags[UID_TAG]))
+        return run_id
 
     def _experiment(self, name: str) -> tuple[str, str]:
         try:
-            found = self._server.get("/experiments/get-by-name", {"experiment_name": name})
+            experiment = self._experiment_named(name)
         except RunMissing:
-            made = self._server.post("/experiments/create", {"name": name})
-            found = self._server.get(
-                "/experiments/get", {"experiment_id": str(made["experiment_id"])}
-            )
-        experiment = found["experiment"]
+            with _unless_there():  # another worker, or another push, made it meanwhile
+                self._server.post("/experiments/create", {"name": name})
+            experiment = self._experiment_named(name)
         number = str(experiment["experiment_id"])
         if experiment.get("lifecycle_stage") == "deleted":
             raise Conflict(
@@ -104,6 +108,11 @@ class ServerBackend:
             )
         self._experiments[number] = None
         return number, str(experiment["artifact_location"])
+
+    def _experiment_named(self, name: str) -> dict[str, Any]:
+        found = self._server.get("/experiments/get-by-name", {"experiment_name": name})
+        experiment: dict[str, Any] = found["experiment"]
+        return experiment
 
     def _check_folder(self, uri: str) -> None:
         if isinstance(self._folder("", uri), NoFolder):
@@ -156,6 +165,8 @@ class ServerBackend:
 
     def finish(self, run_id: str, native: NativeRun) -> None:
         """`update`, then the tags: the mark is the last thing that is written."""
+        if (number := self._begun.pop(run_id, None)) is not None:
+            yield_at_end(self, run_id, self._marked([number], UID_TAG, native.tags[UID_TAG]))
         ending: dict[str, object] = {"run_id": run_id, "status": native.status}
         if native.end_ms is not None:
             ending["end_time"] = native.end_ms
@@ -180,6 +191,16 @@ class ServerBackend:
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """What was to be made is there already."""
+    try:
+        yield
+    except Declined as error:
+        if error.code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def _pairs(pairs: Mapping[str, str]) -> list[dict[str, object]]:

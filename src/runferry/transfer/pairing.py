@@ -1,0 +1,201 @@
+"""Which row of the copy is which row of the original, in DuckDB, which spills.
+
+First every row that has to arrive is given a partner that differs from it only where the limits
+say that it may: those that may differ nowhere choose first. Where a row was taken that another
+needed more, `rematching` finds out who can do with which other one. What is left after that differs
+in a way that nobody foretold; it is paired by what it still has in common, so that the report can
+say what became of it.
+
+An open cell is one that may arrive as something else. Rows that the destination cannot hold at all
+are the last to be given a partner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from runferry.transfer.compare_tables import Table
+from runferry.transfer.rematching import Contest, rematched
+from runferry.transfer.rules import Rules
+
+if TYPE_CHECKING:
+    import duckdb
+
+MOST_CONTESTED = 50_000
+"""Rows whose partners are thought over again; more would not fit into memory that stays flat."""
+
+_LAST_PASSES: tuple[tuple[str, ...], ...] = (
+    ("step", "frac", "tick", "value"),
+    ("tick", "value"),  # another step
+    ("step", "frac", "value"),  # another time
+    ("value",),  # another step and another time
+    ("step", "frac", "tick"),  # another value
+    ("step", "frac"),  # another time and another value
+    ("tick",),  # another step and another value
+    (),  # nothing but the series
+)
+
+
+class Pairing:
+    """Makes the tables `pairs` (a_…, b_…), `left_a` and `left_b` for one table of rows."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: Table, rules: Rules) -> None:
+        self._sql = connection
+        self._table = table
+        self._rules = rules
+        unit = rules.time_unit_ns
+        self._tick = "t" if unit == 1 else f"t - ((t % {unit}) + {unit}) % {unit}"
+        self._time = "tick" if rules.changes("finer-time") else "t"
+        # each bit of `open` stands for a group of cells
+        groups: list[list[str]] = [["step", "frac"], [self._time], table.values]
+        groups += [[aspect] for aspect in table.aspects]
+        self._groups = {1 << place: columns for place, columns in enumerate(groups)}
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        row = self._sql.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+    def pair_equal(self) -> None:
+        """Pair only what is equal, leaving order and aspects aside."""
+        self._prepare()
+        if self._is_left():
+            self._pair(["step", "frac", "t", *self._table.values])
+
+    def pair_all(self) -> None:
+        """Pair as long as there is something on both sides."""
+        self._prepare()
+        masks = self._masks()
+        orders: list[list[str]] = [[]] if self._rules.changes("source-order") else [["seq"], []]
+        for order in orders:
+            for mask in masks:
+                if self._is_left():
+                    self._pair([*order, *self._closed(mask)], f"open = {mask} AND NOT dropped")
+        self._rematch()
+        for columns in _LAST_PASSES:
+            if not self._is_left():
+                return
+            same = (self._table.values if c == "value" else [c] for c in columns)
+            self._pair([column for group in same for column in group])
+
+    def _is_left(self) -> bool:
+        return bool(self.count("left_a") and self.count("left_b"))
+
+    # --- what is known of each row
+
+    def _prepare(self) -> None:
+        for side in "ab":
+            self._sql.execute(f"CREATE OR REPLACE TABLE left_{side} AS {self._judged(side)}")
+        self._sql.execute(
+            "CREATE OR REPLACE TABLE pairs AS SELECT a.*, b.* FROM"
+            f" (SELECT {self._named('a')} FROM left_a LIMIT 0) a,"
+            f" (SELECT {self._named('b')} FROM left_b LIMIT 0) b"
+        )
+
+    def _judged(self, side: str) -> str:
+        """The rows of a side; those of the original with what may become of them."""
+        dropped, mask = "false", "0"
+        if side == "a":
+            dropped, mask = self._dropped(), self._open()
+        return (
+            f"SELECT *, {self._tick} AS tick, {dropped} AS dropped, {mask} AS open"
+            f" FROM {side}_{self._table.name}"
+        )
+
+    def _dropped(self) -> str:
+        rules = self._rules
+        values = self._table.value_cases("", rules.max_text_length)
+        return rules.dropped([*values, *rules.step_cases(""), *rules.time_cases("")])
+
+    def _open(self) -> str:
+        rules, table = self._rules, self._table
+        value = rules.changed(table.value_cases("", rules.max_text_length))
+        tests = [rules.changed(rules.step_cases("")), rules.changed(rules.time_cases("")), value]
+        # with another value come other aspects
+        tests += ["true" if rules.changes(code) else value for code in table.aspects.values()]
+        bits = (f"{test}::INTEGER * {1 << place}" for place, test in enumerate(tests))
+        return " + ".join(bits)
+
+    def _masks(self) -> list[int]:
+        """Which cells are open, in any row; the fewest first."""
+        rows = self._sql.execute("SELECT DISTINCT open FROM left_a WHERE NOT dropped").fetchall()
+        return sorted((int(mask) for (mask,) in rows), key=lambda mask: (mask.bit_count(), mask))
+
+    def _closed(self, mask: int) -> list[str]:
+        return [c for bit, columns in self._groups.items() if not mask & bit for c in columns]
+
+    def _named(self, side: str) -> str:
+        columns = ("id", *self._table.columns, "tick")
+        return ", ".join(f"{column} AS {side}_{column}" for column in columns)
+
+    # --- partners
+
+    def _pair(self, same: list[str], chosen: str = "true") -> None:
+        """Partners have `same` in common; of several, the first with the first."""
+        same = ["sid", *same]
+        rest = ("dropped", "seq", "step", "frac", "t", *self._table.aspects)
+        order = ", ".join((*(c for c in rest if c not in same), "id"))
+        ranked = f"row_number() OVER (PARTITION BY {', '.join(same)} ORDER BY {order})"
+        on = " AND ".join(f"a.a_{c} IS NOT DISTINCT FROM b.b_{c}" for c in same)
+        self._sql.execute(
+            f"INSERT INTO pairs SELECT a.* EXCLUDE (a_rank), b.* EXCLUDE (b_rank) FROM"
+            f" (SELECT {self._named('a')}, {ranked} AS a_rank FROM left_a WHERE {chosen}) a JOIN"
+            f" (SELECT {self._named('b')}, {ranked} AS b_rank FROM left_b) b"
+            f" ON a.a_rank = b.b_rank AND {on}"
+        )
+        for side in "ab":
+            self._sql.execute(f"DELETE FROM left_{side} WHERE id IN (SELECT {side}_id FROM pairs)")
+
+    def _rematch(self) -> None:
+        """Think over who goes with whom where a row that has to arrive got no partner."""
+        self._sql.execute(
+            "CREATE OR REPLACE TABLE contested AS"
+            f" SELECT sid FROM ({self._judged('a')}) WHERE NOT dropped AND sid IN"
+            " (SELECT sid FROM left_a WHERE NOT dropped INTERSECT SELECT sid FROM left_b)"
+            " GROUP BY sid"
+            f" QUALIFY sum(count(*)) OVER (ORDER BY count(*), sid) <= {MOST_CONTESTED}"
+        )
+        if not self.count("contested"):
+            return
+        contest = Contest({m: self._closed(m) for m in self._masks_of_contested()})
+        for row in self._contested("a"):
+            contest.add_wanting(row)
+        for row in self._contested("b"):
+            contest.add_wanted(row)
+        partners = self._sql.execute(
+            "SELECT a_id, b_id FROM pairs WHERE a_sid IN (FROM contested)"
+        ).fetchall()
+        self._take(rematched(contest, dict(partners)))
+
+    def _masks_of_contested(self) -> list[int]:
+        rows = self._sql.execute(
+            f"SELECT DISTINCT open FROM ({self._judged('a')}) WHERE sid IN (FROM contested)"
+        )
+        return [int(mask) for (mask,) in rows.fetchall()]
+
+    def _contested(self, side: str) -> Iterator[dict[str, Any]]:
+        found = self._sql.execute(
+            f"SELECT * FROM ({self._judged(side)}) WHERE sid IN (FROM contested) AND NOT dropped"
+        )
+        names = [column[0] for column in found.description or ()]
+        while rows := found.fetchmany(1000):
+            yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+    def _take(self, partners: dict[int, int]) -> None:
+        """Put these pairs in place of what their rows were paired with."""
+        if not partners:
+            return
+        import pyarrow as pa
+
+        chosen = pa.table({"a": list(partners), "b": list(partners.values())})
+        self._sql.register("chosen", chosen)
+        self._sql.execute("DELETE FROM pairs WHERE a_id IN (SELECT a FROM chosen)")
+        self._sql.execute(
+            "INSERT INTO pairs SELECT a.*, b.* FROM chosen JOIN"
+            f" (SELECT {self._named('a')} FROM ({self._judged('a')})) a ON a.a_id = chosen.a JOIN"
+            f" (SELECT {self._named('b')} FROM ({self._judged('b')})) b ON b.b_id = chosen.b"
+        )
+        self._sql.unregister("chosen")
+        for side in "ab":
+            self._sql.execute(f"DELETE FROM left_{side} WHERE id IN (SELECT {side}_id FROM pairs)")
