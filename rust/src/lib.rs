@@ -5,6 +5,7 @@
 mod column_parts;
 mod columns;
 pub mod damage;
+pub mod durable;
 mod json_decimal;
 mod json_text;
 mod json_walk;
@@ -41,6 +42,8 @@ mod wandb_schema;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::durable::sync_paths;
     #[pymodule_export]
     use crate::python_records::wandb_records;
     #[pymodule_export]

@@ -1,9 +1,10 @@
 """The native half: bytes of experiment trackers to Arrow columns. Knows no network."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, final
 
-__all__ = ["ArrowTable", "WandbBatch", "WandbScanner", "__version__", "wandb_records"]
+__all__ = ["ArrowTable", "WandbBatch", "WandbScanner", "__version__", "sync", "wandb_records"]
 
 __version__: str
 
@@ -114,6 +115,13 @@ class WandbScanner:
 
         A path comes before those below it; of these there are only the ones said later.
         """
+
+def sync(paths: Sequence[str | PathLike[str]]) -> None:
+    """Make files, and the names in folders, last: several at a time, without Python's lock.
+
+    All are synced whatever becomes of one; then the first OSError is raised. Folders are passed
+    over on Windows, which cannot sync them.
+    """
 
 def wandb_records(
     path: str | PathLike[str],

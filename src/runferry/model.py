@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NewType, TypeAlias
 
@@ -66,11 +67,16 @@ class RunKey:
     @property
     def uid(self) -> Uid:
         """The stable hash of the key."""
-        spelled = json.dumps([self.tracker, self.scope, self.run_id], ensure_ascii=True)
-        return Uid(hashlib.blake2b(spelled.encode(), digest_size=16).hexdigest())
+        return _uid_of(self)
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.scope, self.run_id) if part)
+
+
+@lru_cache(maxsize=1024)  # of the run that is worked on it is asked at every turn
+def _uid_of(key: RunKey) -> Uid:
+    spelled = json.dumps([key.tracker, key.scope, key.run_id], ensure_ascii=True)
+    return Uid(hashlib.blake2b(spelled.encode(), digest_size=16).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ class Disk:
     contents: dict[int, bytes] = field(default_factory=dict)
     is_broken: bool = False  # what is synced now does not get there
 
+    def sync_all(self, paths: list[Path]) -> None:
+        for path in paths:
+            self.sync(path)
+
     def sync(self, path: Path) -> None:
         if self.is_broken:
             return
@@ -57,7 +61,7 @@ class Disk:
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk(tmp_path / "disk")
     disk.top.mkdir()
-    monkeypatch.setattr(durable, "_sync", disk.sync)
+    monkeypatch.setattr(durable, "_sync", disk.sync_all)
     return disk
 
 
@@ -131,7 +135,7 @@ def test_a_run_more_costs_few_syncs(disk: Disk, monkeypatch: pytest.MonkeyPatch)
     alike = [name for n in range(3_000) if run_named(name := f"r{n}").uid[:2] == shelf]
     archived(archive, run_named(alike[0]), chunks(1))
     synced: list[Path] = []
-    monkeypatch.setattr(durable, "_sync", synced.append)
+    monkeypatch.setattr(durable, "_sync", synced.extend)
     archived(archive, run_named(alike[1]), chunks(1))
     named = sorted(path.name.split("-")[0].split(".json")[0] for path in synced)
     uid = run_named(alike[1]).uid

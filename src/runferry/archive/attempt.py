@@ -38,7 +38,8 @@ class Attempt:
     def new_segment(self, table: str, number: int, schema: Any) -> SegmentFile:
         """Begin a segment."""
         path = segment_path(self._uid, table, number, self._name)
-        run_folder(self._root, self._uid).mkdir(parents=True, exist_ok=True)
+        if not self._created:
+            run_folder(self._root, self._uid).mkdir(parents=True, exist_ok=True)
         self._created.append(path)
         return SegmentFile(self._root, path, table, number, schema)
 
@@ -60,7 +61,6 @@ class Attempt:
             leaves.add(run_folder(self._root, self._uid))
         created = {self._root / path for path in self._created}
         folders = self._archive.folders
-        commit.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(
             commit,
             record_to_bytes(record),

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from runferry.archive.record import Sum
 Lanes = NDArray[np.uint64]
 
 _LANE = 2**64
+_SPELLED_AT_ONCE = 4_096  # rows
 _BLOCK = 32_768  # rows; keeps the scratch columns in the processor's cache
 _SEEDS = {
     # odd 64-bit constants, two for each column: the first bytes of BLAKE2b of its name
@@ -53,7 +55,18 @@ class RowSum:
 
     def add_item(self, item: Any) -> None:
         """Add one row that is given as JSON."""
-        packed = _item_hash(item)
+        self._add_spelled(_CANONICAL.encode(item))
+
+    def add_items(self, items: Iterator[list[Any]]) -> None:
+        """Add rows that are given as lists of JSON's scalars."""
+        while some := list(islice(items, _SPELLED_AT_ONCE)):
+            # no string of JSON has a bare line break, so one call spells many rows, a line each
+            lines = _BY_LINE.encode(some)[1:-1].replace("],\n[", "]\n[").replace(",\n", ",")
+            for line in lines.split("\n"):
+                self._add_spelled(line)
+
+    def _add_spelled(self, spelled: str) -> None:
+        packed = _hash(spelled)
         self.add((packed >> 64, packed % _LANE), 1)
 
     def state(self) -> Sum:
@@ -64,9 +77,11 @@ class RowSum:
 _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 
 
-def _item_hash(item: Any) -> int:
-    spelled = _CANONICAL.encode(item).encode()
-    return int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest(), "big")
+_BY_LINE = json.JSONEncoder(ensure_ascii=True, separators=(",\n", ":"))
+
+
+def _hash(spelled: str) -> int:
+    return int.from_bytes(hashlib.blake2b(spelled.encode(), digest_size=16).digest(), "big")
 
 
 def key_hashes(keys: Iterable[str]) -> tuple[Lanes, Lanes]:
@@ -115,4 +130,4 @@ def _finalised(mixed: Lanes) -> Lanes:
 def digest_of(sums: Mapping[str, Sum]) -> str:
     """One digest from the sums of all tables; empty tables do not matter."""
     spelled = {table: [total.rows, total.hash] for table, total in sums.items() if total.rows}
-    return f"{_item_hash(spelled):032x}"
+    return f"{_hash(_CANONICAL.encode(spelled)):032x}"

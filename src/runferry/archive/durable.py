@@ -8,10 +8,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from runferry import _native
 from runferry.errors import ArchiveError, NoSpace
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -77,40 +77,11 @@ def sync(paths: Iterable[Path]) -> None:
     Several at a time: the disk's journal then writes them in one go, which takes little longer
     than one of them alone. Folders are passed over where the system cannot sync them (Windows).
     """
-    several = sorted(set(paths))
-    if len(several) < 2:
-        for path in several:
-            _sync(path)
-        return
-    begun = [_SYNCING.threads.submit(_sync, path) for path in several[1:]]
-    _sync(several[0])
-    for done in begun:
-        done.result()
+    _sync(sorted(set(paths)))
 
 
-class _Syncing:
-    """Threads that wait for the disk. A forked child has none of ours, so it begins anew."""
-
-    def __init__(self) -> None:
-        self._renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self) -> None:
-        self.threads = ThreadPoolExecutor(8, thread_name_prefix="archive-sync")
-
-
-_SYNCING = _Syncing()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync(paths: list[Path]) -> None:
+    _native.sync(paths)
 
 
 def write_atomically(

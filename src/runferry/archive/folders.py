@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 from runferry.archive.durable import sync
@@ -31,15 +32,16 @@ class Folders:
         needed = set()
         for leaf in leaves:
             needed.add(leaf)
-            for folder in self._up(leaf):
-                if folder not in self._lasting and self._is_ours_to_sync(folder.parent):
+            for folder in self._not_lasting(leaf):
+                if self._is_ours_to_sync(folder.parent):
                     needed.add(folder.parent)
         return needed
 
     def settle(self, leaves: Iterable[Path]) -> None:
         """The chain of these folders was synced. The folders of single runs come and go."""
         for leaf in leaves:
-            self._lasting.update(f for f in self._up(leaf) if f.parent not in self._passing)
+            below_top = reversed(self._not_lasting(leaf))
+            self._lasting.update(takewhile(lambda f: f.parent not in self._passing, below_top))
 
     def sync(self, leaves: Iterable[Path]) -> None:
         """Make the names in these folders last."""
@@ -47,11 +49,16 @@ class Folders:
         sync(self.chain(leaves))
         self.settle(leaves)
 
-    def _up(self, leaf: Path) -> list[Path]:
-        above = [leaf]
-        while above[-1] != self.root:
-            above.append(above[-1].parent)
-        return above
+    def _not_lasting(self, leaf: Path) -> list[Path]:
+        """It and the folders above it, up to one that lasts: those above that one do so too."""
+        found: list[Path] = []
+        folder = leaf
+        while folder not in self._lasting:
+            found.append(folder)
+            if folder == self.root:
+                break
+            folder = folder.parent
+        return found
 
     def _is_ours_to_sync(self, folder: Path) -> bool:
         # the one above the archive may be closed to us: then it was not we who made the archive

@@ -28,6 +28,9 @@ class Segment:
     sha256: str
 
 
+_SEGMENT_FIELDS = tuple(spec.name for spec in fields(Segment))
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """The content of one row table so far: how many rows, and the sum of their hashes."""
@@ -73,12 +76,15 @@ class DamagedRun:
         return Run(RunKey("archive", "damaged", self.uid), name="(damaged)")
 
 
+_RUN_FIELDS = tuple(
+    (spec.name, spec.default) for spec in fields(Run) if spec.name not in ("key", "labels")
+)
+
+
 def run_to_json(run: Run) -> dict[str, Any]:
     """A header as JSON; fields at their defaults are left out."""
     plain = {
-        spec.name: getattr(run, spec.name)
-        for spec in fields(Run)
-        if spec.name not in ("key", "labels") and getattr(run, spec.name) != spec.default
+        name: value for name, default in _RUN_FIELDS if (value := getattr(run, name)) != default
     }
     plain["key"] = [run.key.tracker, run.key.scope, run.key.run_id]
     if run.labels:
@@ -133,7 +139,10 @@ def record_to_bytes(record: RunRecord) -> bytes:
         "run": run_to_json(record.run),
         "attributes": [attribute_to_json(item) for item in record.attributes],
         "losses": [loss_to_json(loss) for loss in record.losses],
-        "segments": [asdict(segment) for segment in record.segments],
+        "segments": [
+            {name: getattr(segment, name) for name in _SEGMENT_FIELDS}
+            for segment in record.segments
+        ],
         "cursor": [to_json(record.position)] if record.has_cursor else [],
         "token": record.token,
         "media": {media_type: list(counts) for media_type, counts in record.media.items()},

@@ -135,8 +135,7 @@ class RowWriter:
         rows = buffer.sorted()
         if "key" in buffer.schema.names:
             self._tallies[table].add(as_sorted(rows), lengths(table, rows))
-        for item in items_of(rows):
-            self._sums[table].add_item(item)
+        self._sums[table].add_items(items_of(rows))
         file = self._files.get(table)
         if file is None:
             file = self._files[table] = self._new_segment(table, self._next(table), buffer.schema)

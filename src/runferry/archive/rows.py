@@ -95,7 +95,7 @@ def lengths(table: str, rows: pa.Table) -> NDArray[np.int64]:
 def items_of(rows: pa.Table) -> Iterator[list[Any]]:
     """Each row as JSON, for the content digest: NaN payloads, −0.0 and bytes as they are."""
     columns = [_spelled(rows.column(name), name) for name in rows.schema.names]
-    yield from map(list, zip(*columns, strict=True))
+    return map(list, zip(*columns, strict=True))
 
 
 def _spelled(column: pa.ChunkedArray, name: str) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,20 @@ _PAGE_ROWS: dict[str, Any] = (
 )
 
 
-def _options(table: str, schema: pa.Schema) -> dict[str, Any]:
+@cache
+def _options(table: str, columns: tuple[str, ...]) -> dict[str, Any]:
     """How a table is encoded. Dictionaries are written as such, yet typed as plain columns."""
     encodings = _POINT_ENCODINGS if table == "points" else _SIDE_ENCODINGS
-    encodings = {name: kind for name, kind in encodings.items() if name in schema.names}
+    encodings = {name: kind for name, kind in encodings.items() if name in columns}
     plain = {*encodings, "edges", "counts", "text", "line", "payload"}
     return {
         "compression": "zstd",
         "compression_level": 3,
         "version": "2.6",
-        "use_dictionary": [name for name in schema.names if name not in plain],
+        "use_dictionary": [name for name in columns if name not in plain],
         "column_encoding": encodings,
         # with statistics on `value` DuckDB prunes row groups that hold NaN: no answer is right
-        "write_statistics": [name for name in schema.names if name != "value"],
+        "write_statistics": [name for name in columns if name != "value"],
         "store_schema": False,  # it would bring the dictionary type back, 45 times slower to filter
         "dictionary_pagesize_limit": 1 << 27,
         "data_page_size": 1 << 28,
@@ -100,7 +102,9 @@ class SegmentFile:
         self._file = HashingFile(root / path)
         try:
             self._buffered = pa.BufferedOutputStream(pa.PythonFile(self._file, "w"), _WRITE_BYTES)
-            self._writer = pq.ParquetWriter(self._buffered, schema, **_options(table, schema))
+            self._writer = pq.ParquetWriter(
+                self._buffered, schema, **_options(table, tuple(schema.names))
+            )
         except BaseException:
             self._file.close()
             raise

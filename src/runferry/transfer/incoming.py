@@ -63,7 +63,8 @@ _SCHEMAS: dict[type[RowChunk], pa.Schema] = {
 
 def conformed(chunk: RowChunk) -> RowChunk:
     """The chunk with exactly the columns of its table."""
-    return replace(chunk, batch=tables.conform(chunk.batch, _SCHEMAS[type(chunk)]))
+    batch = tables.conform(chunk.batch, _SCHEMAS[type(chunk)])
+    return chunk if batch is chunk.batch else replace(chunk, batch=batch)
 
 
 class Incoming:
@@ -128,7 +129,7 @@ class Incoming:
         if self._selection.metrics and not isinstance(chunk, chunks.Console):
             batch = rekeyed(batch, self._chosen)
         for piece in batches_of(batch, BATCH_ROWS, whole=False):
-            yield replace(chunk, batch=piece)
+            yield chunk if piece is chunk.batch else replace(chunk, batch=piece)
 
     def _chosen(self, key: str) -> str | None:
         return key if self._selection.takes_series(key) else None

@@ -149,12 +149,10 @@ class SegmentRows:
         """Decided by the first row that has a step, whatever its values are."""
         firsts = []
         for rows in tables_:
-            stepped = rows.filter(pc.is_valid(rows.column("step")))
-            if stepped.num_rows:
-                at = pc.index(stepped.column("seq"), pc.min(stepped.column("seq"))).as_py()
-                firsts.append(
-                    (stepped.column("seq")[at].as_py(), stepped.column("step")[at].as_py())
-                )
+            steps = rows.column("step")
+            at = pc.index(steps.is_valid(), True).as_py()  # a scan gives rows in order of seq
+            if at >= 0:
+                firsts.append((rows.column("seq")[at].as_py(), steps[at].as_py()))
         return self._rebase(min(firsts)[1]) if firsts else None
 
     def _value_chunks(self, rows: pa.RecordBatch) -> Iterator[chunks.Chunk]:
