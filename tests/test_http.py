@@ -24,7 +24,7 @@ from runferry.errors import (
     Throttled,
     Unreachable,
 )
-from runferry.http import RetryingClient
+from runferry.http.client import RetryingClient
 from runferry.settings import Settings
 
 Answer = Callable[[BaseHTTPRequestHandler], None]

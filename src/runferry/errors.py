@@ -30,6 +30,7 @@ RunferryError(what, where, hint)
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 from runferry.redact import without_credentials
 
@@ -60,10 +61,20 @@ class RunferryError(Exception):
         self.hint = without_credentials(hint)
         super().__init__(self.what, self.where, self.hint)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # as it is, for another process: not every kind can be made anew from `args`
+        return _restored, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         place = f": {self.where}" if self.where else ""
         hint = f"\n\nhint: {self.hint}" if self.hint else ""
         return f"{self.what}{place}{hint}"
+
+
+def _restored(kind: type[RunferryError], args: Any, state: dict[str, Any]) -> RunferryError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SourceError(RunferryError):

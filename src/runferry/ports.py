@@ -98,6 +98,23 @@ class SharingReader(Reader, Protocol):
         ...
 
 
+class RunReader(Protocol):
+    """Reads one run, or any."""
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """As `Reader.read`."""
+        ...
+
+
+@runtime_checkable
+class PortableReader(Reader, Protocol):
+    """A reader whose work can be done by other processes, which need not look for the runs."""
+
+    def alone(self, run: Run) -> RunReader:
+        """What reads this run and no other: small, and made to be pickled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a destination says it holds of a run: chunks by number, where it can tell."""

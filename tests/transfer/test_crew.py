@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from runferry.errors import Damaged, Refused, RunferryError
-from runferry.http import client
+from runferry.http.client import client
 from runferry.model import Run
 from runferry.testing.samples import header
 from runferry.transfer.crew import Crew

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -56,11 +56,15 @@ class WandbFilesReader:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks; see `runferry.ports.Reader`."""
+        return self.alone(run).read(run, after)
+
+    def alone(self, run: Run) -> RunFiles:
+        """See `runferry.ports.PortableReader`."""
         group = self._found.groups().get(run.key)
         if group is None:
             hint = f"runferry ls 'wandb:{self._root}'"
             raise NotFound("no such run here", where=f"{self._root}: {run.key}", hint=hint)
-        return _read(group, after)
+        return RunFiles(group)
 
     def close(self) -> None:
         """Nothing is held open between calls."""
@@ -69,6 +73,25 @@ class WandbFilesReader:
     def beside(self) -> Self:
         """See `runferry.ports.SharingReader`."""
         return type(self)(self._root, self._found)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of one run."""
+
+    group: Group
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """Their chunks; `run` is theirs."""
+        try:
+            yield from RunReading(self.group, after).read()
+        except OSError as error:
+            folder = self.group.heads[-1].place.folder
+            raise SourceError(
+                f"cannot be read: {error.strerror}",
+                where=str(error.filename or self.group.heads[0].place.folder),
+                hint=f"ls -l '{folder}'",
+            ) from error
 
 
 class Found:
@@ -97,17 +120,6 @@ class Found:
                 detail = f"behind a link; the folder is {spelled(str(target))}"
                 losses.append(Loss("linked-folder", Fate.KEPT, spelled(folder.name), 1, detail))
         return replace(group, losses=tuple(losses))
-
-
-def _read(group: Group, after: Cursor | None) -> Iterator[Chunk]:
-    try:
-        yield from RunReading(group, after).read()
-    except OSError as error:
-        raise SourceError(
-            f"cannot be read: {error.strerror}",
-            where=str(error.filename or group.heads[0].place.folder),
-            hint=f"ls -l '{group.heads[-1].place.folder}'",
-        ) from error
 
 
 def _check(head: Head, path: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from runferry import http, settings
+from runferry import settings
 from runferry.errors import Declined, RunMissing
+from runferry.http import client as http
 
 API: Final = "/api/2.0/mlflow"
 PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"

@@ -18,6 +18,7 @@ from typing import Final
 from runferry.dialects.mlflow.local_folder import force
 from runferry.dialects.mlflow.vendor import open_store
 from runferry.errors import MissingExtra, Refused
+from runferry.python_apart import command_apart, environment_apart
 
 _PATIENCE_SECONDS: Final = 300
 _PREFIX: Final = ".runferry-making-"
@@ -101,13 +102,13 @@ def _migrate_apart(draft: Path, artifact_root: str) -> None:
     """In a process of its own: the vendor's code holds 150 MB that we need not."""
     if importlib.util.find_spec("mlflow") is None:
         raise MissingExtra("mlflow", "mlflow")
-    command = [sys.executable, "-c", _APART, str(draft.absolute()), artifact_root]
+    command = command_apart(_APART, str(draft.absolute()), artifact_root)
     where = str(draft.parent.parent)
     try:
         done = subprocess.run(
             command,
             check=False,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=environment_apart(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -1,0 +1,16 @@
+"""Another Python that finds what this one finds, wherever that was imported from."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def command_apart(code: str, *args: str) -> list[str]:
+    """What runs this code."""
+    return [sys.executable, "-c", code, *args]
+
+
+def environment_apart() -> dict[str, str]:
+    """The variables that it needs."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

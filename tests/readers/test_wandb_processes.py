@@ -1,0 +1,269 @@
+"""Many runs are pulled by processes: what comes of it is what threads make, whatever goes wrong."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wandb_runs import folder_with, framed, opened, run_record, small_run
+
+from runferry.archive.store import Archive
+from runferry.errors import Damaged, RunferryError, Throttled
+from runferry.model import Run
+from runferry.ports import Location, PortableReader
+from runferry.python_apart import environment_apart
+from runferry.transfer import workplaces
+from runferry.transfer.progress import Silent, StopToken
+from runferry.transfer.pull import pull
+from runferry.transfer.pull_process import PullProcess
+from runferry.transfer.report import Report
+from runferry.transfer.selection import Selection
+
+RUNS = 24
+
+
+class Processes:
+    """Every run of every worker is read by a process."""
+
+    def __init__(self) -> None:
+        self.all: list[PullProcess] = []
+
+    @property
+    def pids(self) -> list[int]:
+        return [process._process.pid for process in self.all]
+
+    def are_gone(self) -> bool:
+        return all(process._process.poll() is not None for process in self.all)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
+    found = Processes()
+    begin = PullProcess.__init__
+
+    def begun(self: PullProcess, *args: object) -> None:
+        begin(self, *args)  # type: ignore[arg-type]
+        self._waiting.join(60)
+        assert self.is_ready
+        found.all.append(self)
+
+    monkeypatch.setattr(workplaces, "RUNS_BEFORE", 1)
+    monkeypatch.setattr(workplaces.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(PullProcess, "__init__", begun)
+    return found
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(RUNS):
+        run_id = f"r{number:02}"
+        folder_with(folder, small_run(run_id, steps=5 + number), run_id)
+    damaged = folder_with(folder, small_run("damaged"), "damaged") / "run-damaged.wandb"
+    raw = bytearray(damaged.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    damaged.write_bytes(raw)
+    refused = folder_with(folder, [run_record("refused")], "refused") / "run-refused.wandb"
+    refused.write_bytes(
+        framed([run_record("refused")]).replace(b"\xe1\xbe\x00", b"\xe1\xbe\x07", 1)
+    )
+    return folder
+
+
+def pulled(source: Path, archive: Path, workers: int = 2, **options: object) -> Report:
+    opened_archive = Archive.open(archive, create=True)
+    location = Location("wandb", str(source))
+    return pull(location, opened_archive, workers=workers, reserve_bytes=0, **options)  # type: ignore[arg-type]
+
+
+def content(archive: Path) -> dict[str, tuple[object, ...]]:
+    records = Archive.open(archive).records()
+    return {r.run.uid: (r.run, r.digest, r.losses, r.position) for r in records}
+
+
+def told(report: Report) -> list[object]:
+    shown = sorted(report.outcomes, key=lambda outcome: outcome.uid)
+    return [report.left_out_series, report.aborted, *shown]
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(metrics=("loss",), run_ids=("r*",))])
+def test_processes_bring_and_tell_what_one_thread_does(
+    selection: Selection, source: Path, processes: Processes, tmp_path: Path
+) -> None:
+    alone = pulled(source, tmp_path / "alone", 1, selection=selection)
+    together = pulled(source, tmp_path / "together", 3, selection=selection)
+    assert len(processes.all) == 2  # no more than there are processors
+    assert told(together) == told(alone)
+    assert content(tmp_path / "together") == content(tmp_path / "alone")
+    again = pulled(source, tmp_path / "together", 2, selection=selection)
+    assert set(again.counts) <= {"unchanged", "failed"}
+    assert again.counts.get("failed") == alone.counts.get("failed")
+    assert processes.are_gone()
+
+
+def test_what_grew_is_read_on_from_there(processes: Processes, tmp_path: Path) -> None:
+    for run_id in ("a", "b", "c", "d"):
+        folder_with(tmp_path / "source", small_run(run_id, steps=9)[:20], run_id)
+    pulled(tmp_path / "source", tmp_path / "archive")
+    shutil.rmtree(tmp_path / "source")
+    for run_id in ("a", "b", "c", "d"):
+        folder_with(tmp_path / "source", small_run(run_id, steps=9), run_id)
+    assert pulled(tmp_path / "source", tmp_path / "archive").counts == {"grown": 4}
+    pulled(tmp_path / "source", tmp_path / "clean", 1)
+    assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+class Hearing(Silent):
+    """Does something as soon as so many runs have ended."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.ends = 0
+        self.rows = 0
+
+    def advanced(self, phase: str, run: Run, rows: int, size_bytes: int) -> None:
+        self.rows += rows
+
+    def ended(self, phase: str, outcome: object) -> None:
+        self.ends += 1
+        if self.ends == self.after:
+            self.act()
+
+    def act(self) -> None: ...
+
+
+def test_how_far_the_runs_have_come_is_told(
+    source: Path, processes: Processes, tmp_path: Path
+) -> None:
+    hearing = Hearing(0)
+    report = pulled(source, tmp_path / "archive", observer=hearing)
+    assert hearing.rows == sum(outcome.rows for outcome in report.outcomes) > 0
+
+
+def test_a_process_that_dies_costs_its_run_and_no_other(
+    source: Path, processes: Processes, tmp_path: Path
+) -> None:
+    class Killing(Hearing):
+        def act(self) -> None:
+            for pid in processes.pids:
+                os.kill(pid, signal.SIGKILL)
+
+    report = pulled(source, tmp_path / "archive", observer=Killing(5))
+    broken = [o for o in report.failures if o.error and "ended before it was done" in o.error]
+    assert 1 <= len(broken) <= 2
+    assert broken[0].hint
+    assert len(report.outcomes) == RUNS + 2
+    assert report.counts["new"] == RUNS + 1 - len(broken)
+    pulled(source, tmp_path / "archive")
+    pulled(source, tmp_path / "clean", 1)
+    assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+def test_a_stop_is_heard_by_all(source: Path, processes: Processes, tmp_path: Path) -> None:
+    stop = StopToken()
+
+    class Stopping(Hearing):
+        def act(self) -> None:
+            stop.set()
+
+    began = time.monotonic()
+    report = pulled(source, tmp_path / "archive", observer=Stopping(3), stop=stop)
+    assert report.is_interrupted
+    assert not report.failures
+    assert len(report.outcomes) < RUNS
+    assert time.monotonic() - began < 30
+    assert processes.are_gone()
+    pulled(source, tmp_path / "archive")
+    pulled(source, tmp_path / "clean", 1)
+    assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+_ENDLESS = """
+import sys
+from pathlib import Path
+from runferry.archive.store import Archive
+from runferry.ports import Location
+from runferry.transfer import workplaces
+from runferry.transfer.pull import pull
+from runferry.transfer.progress import Silent
+
+class Telling(Silent):
+    def ended(self, phase, outcome):
+        print(*[p._process.pid for p in places._processes], flush=True)
+
+class Places(workplaces.Workplaces):
+    def __init__(self, *args):
+        global places
+        super().__init__(*args)
+        places = self
+
+import runferry.transfer.pull
+runferry.transfer.pull.Workplaces = Places
+workplaces.RUNS_BEFORE = 1
+source, archive = sys.argv[1:]
+pull(Location("wandb", source), Archive.open(Path(archive), create=True), workers=2,
+     reserve_bytes=0, observer=Telling())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
+def test_killed_with_its_processes_still_at_work_then_rerun_equals_one_clean_pull(
+    tmp_path: Path,
+) -> None:
+    for number in range(60):
+        folder_with(tmp_path / "source", small_run(f"r{number}", steps=200), f"r{number}")
+    command = [sys.executable, "-c", _ENDLESS, tmp_path / "source", tmp_path / "archive"]
+    with subprocess.Popen(
+        command, env=environment_apart(), stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids: set[int] = set()
+        while len(pids) < 2:
+            pids = set(map(int, parent.stdout.readline().split()))
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_there, pids)):
+        assert time.monotonic() < deadline, "a process outlives its parent"
+        time.sleep(0.05)
+    assert len(content(tmp_path / "archive")) < 60
+    pulled(tmp_path / "source", tmp_path / "archive")
+    pulled(tmp_path / "source", tmp_path / "clean", 1)
+    assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_reads_a_run_alone_needs_nothing_else(source: Path) -> None:
+    reader = opened(source)
+    assert isinstance(reader, PortableReader)
+    for run in reader.runs():
+        if run.key.run_id in ("r07", "damaged"):
+            alone = pickle.loads(pickle.dumps(reader.alone(run)))
+            assert [type(c) for c in alone.read(run)] == [type(c) for c in reader.read(run)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Damaged("broken", where="a", offset=7, hint="do"),
+        Throttled("slowly", after=3.5),
+        RunferryError("so", where="here", hint="cat"),
+    ],
+)
+def test_an_error_is_the_same_on_the_other_side(error: RunferryError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.__dict__, again.args) == (str(error), error.__dict__, error.args)
