@@ -7,10 +7,10 @@ import sys
 
 
 def command_apart(code: str, *args: str) -> list[str]:
-    """What runs this code."""
-    return [sys.executable, "-c", code, *args]
+    """What runs this code; nothing is imported because it lies in the working directory."""
+    return [sys.executable, "-P", "-c", code, *args]
 
 
 def environment_apart() -> dict[str, str]:
     """The variables that it needs."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -18,7 +18,7 @@ from runferry.archive.store import Archive
 from runferry.errors import Damaged, RunferryError, Throttled
 from runferry.model import Run
 from runferry.ports import Location, PortableReader
-from runferry.python_apart import environment_apart
+from runferry.python_apart import command_apart, environment_apart
 from runferry.transfer import workplaces
 from runferry.transfer.progress import Silent, StopToken
 from runferry.transfer.pull import pull
@@ -236,6 +236,13 @@ def test_killed_with_its_processes_still_at_work_then_rerun_equals_one_clean_pul
     pulled(tmp_path / "source", tmp_path / "archive")
     pulled(tmp_path / "source", tmp_path / "clean", 1)
     assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> None:
+    for name in ("pickle", "signal", "runferry"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('from here')")
+    code = "import pickle, signal, runferry.transfer.pull_process"
+    subprocess.run(command_apart(code), env=environment_apart(), cwd=tmp_path, check=True)
 
 
 def is_there(pid: int) -> bool:
