@@ -32,12 +32,14 @@ class Workplaces:
     def __init__(self, puller: Puller, open_reader: Callable[[], Reader], workers: int) -> None:
         self._puller = puller
         self._open_reader = open_reader
-        is_worth_it = workers > 1 and bool(sys.executable)
-        self._left = threading.Semaphore(os.cpu_count() or 1 if is_worth_it else 0)
+        self._is_apart = workers > 1 and bool(sys.executable)
+        self._left = threading.Semaphore(os.cpu_count() or 1 if self._is_apart else 0)
         self._processes: list[PullProcess] = []
         self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
+        if self._is_apart:
+            threading.Thread(target=self._pass_stop_on, name="pull-stop", daemon=True).start()
         return self
 
     def __exit__(
@@ -59,8 +61,6 @@ class Workplaces:
         with suppress(OSError):  # the system has no room for it: then it is done here
             process = PullProcess(self._puller, reader)
             self._processes.append(process)
-            if len(self._processes) == 1:
-                threading.Thread(target=self._pass_stop_on, name="pull-stop", daemon=True).start()
             return process
         return None
 
