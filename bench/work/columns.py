@@ -23,6 +23,7 @@ def outcome_of(points: pa.Table) -> dict[str, Any]:
         "series": per_series,
         "history": rows.num_rows,
         "stats": len(pc.unique(points["seq"].filter(pc.invert(is_user)))),
-        "step_sum": pc.sum(rows["step_min"]).as_py(),
-        "time_us_sum": pc.sum(rows["time_min"].cast(pa.int64())).as_py(),
+        # in Python, whose integers do not overflow
+        "step_sum": sum(rows["step_min"].to_pylist()),
+        "time_us_sum": sum(rows["time_min"].cast(pa.int64()).to_pylist()),
     }

@@ -7,7 +7,7 @@ import sys
 
 
 def command_apart(code: str, *args: str) -> list[str]:
-    """What runs this code; nothing is imported because it lies in the working directory."""
+    """What runs this code; no import looks into the working directory, unless here they do."""
     return [sys.executable, "-P", "-c", code, *args]
 
 

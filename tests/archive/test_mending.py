@@ -54,16 +54,23 @@ def aged(*paths: Path) -> None:
 # --- healing --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", ["gone", "short"])
-@pytest.mark.parametrize("what", ["segment", "blob"])
+@pytest.mark.parametrize(
+    ("what", "damage"),
+    [
+        *(("segment", damage) for damage in ("gone", "short", "garbled")),
+        *(("blob", damage) for damage in ("gone", "short")),
+    ],
+)
 def test_a_full_pull_heals_what_was_lost(archive: Archive, what: str, damage: str) -> None:
     first = archived(archive, run_named("r"), pulled())
     (blob,) = blobs_in(archive)
     lost = blob if what == "blob" else archive.path / first.segments[0].path
     if damage == "gone":
         lost.unlink()
-    else:
+    elif damage == "short":
         lost.write_bytes(lost.read_bytes()[:-1])
+    else:
+        lost.write_bytes(bytes(lost.stat().st_size))
     healed = archived(archive, run_named("r"), pulled())
     assert archive.record(first.run.uid) == healed
     assert healed.digest == first.digest

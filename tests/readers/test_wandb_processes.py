@@ -8,17 +8,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from wandb_runs import folder_with, framed, opened, run_record, small_run
 
 from runferry.archive.store import Archive
+from runferry.chunks import Attributes, Chunk
 from runferry.errors import Damaged, RunferryError, Throttled
+from runferry.http.waits import wait
 from runferry.model import Run
-from runferry.ports import Location, PortableReader
+from runferry.ports import Location, PortableReader, RunReader
 from runferry.python_apart import command_apart, environment_apart
+from runferry.readers.wandb_files import WandbFilesReader
 from runferry.transfer import workplaces
 from runferry.transfer.progress import Silent, StopToken
 from runferry.transfer.pull import pull
@@ -166,23 +171,118 @@ def test_a_process_that_dies_costs_its_run_and_no_other(
     assert content(tmp_path / "archive") == content(tmp_path / "clean")
 
 
-def test_a_stop_is_heard_by_all(source: Path, processes: Processes, tmp_path: Path) -> None:
-    stop = StopToken()
+class Endless:
+    """Stands in for what reads one run: gives chunks for a minute."""
 
-    class Stopping(Hearing):
-        def act(self) -> None:
-            stop.set()
+    def read(self, run: Run, after: object = None) -> Iterator[Chunk]:
+        for _ in range(600):
+            yield Attributes(())
+            time.sleep(0.1)
 
-    began = time.monotonic()
-    report = pulled(source, tmp_path / "archive", observer=Stopping(3), stop=stop)
-    assert report.is_interrupted
-    assert not report.failures
-    assert len(report.outcomes) < RUNS
-    assert time.monotonic() - began < 30
-    assert processes.are_gone()
-    pulled(source, tmp_path / "archive")
+
+class Waiting:
+    """Stands in for what reads one run: waits for somebody else for a minute."""
+
+    def read(self, run: Run, after: object = None) -> Iterator[Chunk]:
+        yield Attributes(())
+        wait(60, "somebody else is at it")
+
+
+class OddError(Exception):
+    """Can be taken down as a pickle, and not be made of it."""
+
+    def __init__(self, *, wanted: str) -> None:
+        super().__init__(f"odd: {wanted}")
+
+
+class Failing:
+    """Stands in for what reads one run: fails in a way of its own."""
+
+    def read(self, run: Run, after: object = None) -> Iterator[Chunk]:
+        yield Attributes(())
+        raise OddError(wanted="this")
+
+
+def read_by(kind: type[RunReader], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WandbFilesReader, "alone", lambda self, run: kind())
+
+
+def once_all_are_at_work(processes: Processes, act: Callable[[], object]) -> threading.Thread:
+    def wait_and_act() -> None:
+        while len(processes.all) < 2:
+            time.sleep(0.05)
+        time.sleep(1)
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("kind", [Endless, Waiting])
+@pytest.mark.parametrize("is_keyboard", [False, True])
+def test_a_stop_is_heard_in_the_middle_of_a_run(
+    kind: type[RunReader], is_keyboard: bool, source: Path, processes: Processes, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    reasons: list[str] = []
+
+    class Listening(Silent):
+        def waiting(self, reason: str, seconds: float) -> None:
+            reasons.append(reason)
+
+    stop, began = StopToken(), time.monotonic()
+    options = {"observer": Listening(), "stop": stop}
+    with monkeypatch.context() as patched:
+        read_by(kind, patched)
+        if is_keyboard:
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            ender = once_all_are_at_work(processes, lambda: os.kill(os.getpid(), signal.SIGINT))
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    pulled(source, tmp_path / "archive", **options)
+            finally:
+                signal.signal(signal.SIGINT, before)
+        else:
+            ender = once_all_are_at_work(processes, stop.set)
+            assert pulled(source, tmp_path / "archive", **options).is_interrupted
+        ender.join()
+        while not processes.are_gone():
+            assert time.monotonic() - began < 30
+            time.sleep(0.05)
+    assert bool(reasons) == (kind is Waiting)
+    pulled(source, tmp_path / "archive", 1)
     pulled(source, tmp_path / "clean", 1)
     assert content(tmp_path / "archive") == content(tmp_path / "clean")
+
+
+def test_an_error_of_any_kind_is_told_as_what_it_is(
+    source: Path, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_by(Failing, monkeypatch)
+    report = pulled(source, tmp_path / "archive")
+    assert len(report.failures) == len(report.outcomes) == RUNS + 2
+    assert {failure.error for failure in report.failures} == {"RuntimeError: OddError: odd: this"}
+
+
+def test_a_process_that_somebody_else_ends_costs_a_failure_and_no_silence(
+    source: Path, processes: Processes, tmp_path: Path
+) -> None:
+    patched = pytest.MonkeyPatch()
+
+    def end() -> None:
+        patched.undo()
+        for pid in processes.pids:
+            os.kill(pid, signal.SIGTERM)
+
+    read_by(Endless, patched)
+    ender = once_all_are_at_work(processes, end)
+    report = pulled(source, tmp_path / "archive")
+    ender.join()
+    broken = [o for o in report.failures if o.error and "ended before it was done" in o.error]
+    assert len(broken) == 2
+    assert report.exit_code
+    assert len(report.outcomes) == RUNS + 2
 
 
 _ENDLESS = """
@@ -195,8 +295,21 @@ from runferry.transfer.pull import pull
 from runferry.transfer.progress import Silent
 
 class Telling(Silent):
+    ends = 0
+
     def ended(self, phase, outcome):
-        print(*[p._process.pid for p in places._processes], flush=True)
+        self.ends += 1
+        if self.ends > 8:
+            print(*[p._process.pid for p in places._processes], flush=True)
+
+begin = workplaces.PullProcess.__init__
+
+def begun(self, *args):
+    begin(self, *args)
+    self._waiting.join()
+
+workplaces.PullProcess.__init__ = begun
+workplaces.os.cpu_count = lambda: 2
 
 class Places(workplaces.Workplaces):
     def __init__(self, *args):
@@ -213,7 +326,7 @@ pull(Location("wandb", source), Archive.open(Path(archive), create=True), worker
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc which are there")
 def test_killed_with_its_processes_still_at_work_then_rerun_equals_one_clean_pull(
     tmp_path: Path,
 ) -> None:
@@ -226,7 +339,9 @@ def test_killed_with_its_processes_still_at_work_then_rerun_equals_one_clean_pul
         assert parent.stdout is not None
         pids: set[int] = set()
         while len(pids) < 2:
-            pids = set(map(int, parent.stdout.readline().split()))
+            line = parent.stdout.readline()
+            assert line, "it ended by itself"
+            pids = set(map(int, line.split()))
         parent.kill()
     deadline = time.monotonic() + 20
     while any(map(is_there, pids)):
@@ -247,10 +362,10 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> N
 
 def is_there(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
         return False
-    return True
+    return state != "Z"  # one that nobody has asked about is gone all the same
 
 
 def test_what_reads_a_run_alone_needs_nothing_else(source: Path) -> None:

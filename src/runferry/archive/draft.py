@@ -14,7 +14,7 @@ from runferry.archive.attempt import Attempt, overtaken
 from runferry.archive.durable import disk_errors
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.lock import FileLock
-from runferry.archive.presence import has_segments
+from runferry.archive.reading import check_segment
 from runferry.archive.record import RunRecord, Segment
 from runferry.archive.row_chunks import rows_of
 from runferry.archive.row_writer import RowWriter
@@ -184,8 +184,15 @@ class RunDraft:
         ]
 
     def _can_keep(self, before: RunRecord) -> bool:
-        """Whether the files of an equal commit can stay: ours stand in for those that are gone."""
-        return self._after is not None or has_segments(self._root, before)
+        """Whether the files of an equal commit can stay: ours stand in for those that are lost."""
+        if self._after is not None:
+            return True
+        try:
+            for segment in before.segments:
+                check_segment(self._root, segment)
+        except Corrupt:
+            return False
+        return True
 
     def _commit_unchanged(self, before: RunRecord, token: str) -> RunRecord:
         """The content is there already: its segments stay, only the reader's words are new."""

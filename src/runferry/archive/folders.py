@@ -55,7 +55,7 @@ class Folders:
         folder = leaf
         while folder not in self._lasting:
             found.append(folder)
-            if folder == self.root:
+            if folder in (self.root, folder.parent):
                 break
             folder = folder.parent
         return found

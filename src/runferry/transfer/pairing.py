@@ -151,7 +151,8 @@ class Pairing:
         """Think over who goes with whom where a row that has to arrive got no partner."""
         self._sql.execute(
             "CREATE OR REPLACE TABLE contested AS"
-            f" SELECT sid FROM ({self._judged('a')}) WHERE NOT dropped AND sid IN"
+            f" SELECT sid FROM (SELECT sid FROM ({self._judged('a')}) WHERE NOT dropped"
+            f" UNION ALL SELECT sid FROM ({self._judged('b')})) WHERE sid IN"
             " (SELECT sid FROM left_a WHERE NOT dropped INTERSECT SELECT sid FROM left_b)"
             " GROUP BY sid"
             f" QUALIFY sum(count(*)) OVER (ORDER BY count(*), sid) <= {MOST_CONTESTED}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -104,12 +105,14 @@ class _Pull:
     stop: StopToken
     families: Families = field(default_factory=Families)
     left_out: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def one(self, workplace: Workplace, run: Run) -> RunOutcome:
         """Bring one run up to date."""
         with self.families.of(run.key):
             pulled = self._patiently(workplace, run)
-        self.left_out += pulled.left_out
+        with self.lock:
+            self.left_out += pulled.left_out
         return pulled.outcome
 
     def _patiently(self, workplace: Workplace, run: Run) -> Pulled:

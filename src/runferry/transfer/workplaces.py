@@ -3,12 +3,13 @@
 Python's threads take turns, so that many small runs would keep one processor busy and no more. A
 process takes half a second to start, in which its worker goes on by itself, and some 150 MB; so
 only a worker that has had a number of runs asks for one, and only where its reader can hand on its
-work. What is locked, retried, counted and reported stays in this process.
+work. Which run is next, what is tried again and what is reported stays in this process.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -32,7 +33,8 @@ class Workplaces:
     def __init__(self, puller: Puller, open_reader: Callable[[], Reader], workers: int) -> None:
         self._puller = puller
         self._open_reader = open_reader
-        self._is_apart = workers > 1 and bool(sys.executable)
+        is_python = bool(sys.executable) and not getattr(sys, "frozen", False)
+        self._is_apart = workers > 1 and is_python
         self._left = threading.Semaphore(os.cpu_count() or 1 if self._is_apart else 0)
         self._processes: list[PullProcess] = []
         self._is_over = threading.Event()
@@ -49,6 +51,8 @@ class Workplaces:
         trace: TracebackType | None,
     ) -> None:
         self._is_over.set()
+        if self._puller.stop.is_set:
+            self._stop_all()
 
     def open(self) -> Workplace:
         """For one worker; raises what opening the reader raises."""
@@ -56,9 +60,10 @@ class Workplaces:
 
     def _process(self, reader: type[Reader]) -> PullProcess | None:
         """A new one, if there may be one more."""
-        if not self._left.acquire(blocking=False):
+        if self._is_over.is_set() or not self._left.acquire(blocking=False):
             return None
-        with suppress(OSError):  # the system has no room for it: then it is done here
+        # the system has no room for it, or it cannot be told what to do: then it is done here
+        with suppress(OSError, RuntimeError, pickle.PicklingError):
             process = PullProcess(self._puller, reader)
             self._processes.append(process)
             return process
@@ -67,8 +72,11 @@ class Workplaces:
     def _pass_stop_on(self) -> None:
         while not self._is_over.wait(_SECONDS_BETWEEN_LOOKS):
             if self._puller.stop.is_set:
-                for process in self._processes:
-                    process.stop()
+                self._stop_all()
+
+    def _stop_all(self) -> None:
+        for process in self._processes:
+            process.stop()
 
 
 class Workplace:
@@ -95,7 +103,7 @@ class Workplace:
         if self._runs == RUNS_BEFORE:
             self._process = self._new_process(type(reader))
         process = self._process
-        if process is not None and process.is_ready and not process.is_lost:
+        if process is not None and process.is_of_use:
             return process.update(reader.alone(run), run)
         return self._puller.update(reader, run)
 

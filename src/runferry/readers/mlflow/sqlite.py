@@ -18,7 +18,7 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.errors import Damaged, NotFound, RunferryError, UnknownVersion
+from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
@@ -60,10 +60,14 @@ class SqliteStore:
             raise self._as_ours(error) from error
 
     def _as_ours(self, error: sqlite3.Error) -> RunferryError:
+        path = shlex.quote(str(self._path))
+        if "unable to open" in str(error):
+            told = f"sqlite cannot open this file ({error})"
+            return SourceError(told, where=str(self._path), hint=f"ls -l {path}*")
         return schema.locked(error, self._path) or Damaged(
             f"sqlite cannot read this file ({error})",
             where=str(self._path),
-            hint=f"sqlite3 {shlex.quote(str(self._path))} .recover | sqlite3 mended.db",
+            hint=f"sqlite3 {path} .recover | sqlite3 mended.db",
             offset=None,
         )
 

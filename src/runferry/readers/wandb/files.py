@@ -42,7 +42,8 @@ def role_of(name: str) -> FileRole:
 class RunFiles:
     """Which files were given, and which media rows have claimed.
 
-    Media are counted by hash, 8 bytes each, so a million of them cost little; files by name.
+    Media that rows claim are counted by hash, 8 bytes each, so a million of them cost little. Files
+    are known by name, and media that no row has claimed yet by a hash in hexadecimal.
     """
 
     seen: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]

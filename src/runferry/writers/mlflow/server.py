@@ -165,8 +165,9 @@ class ServerBackend:
 
     def finish(self, run_id: str, native: NativeRun) -> None:
         """`update`, then the tags: the mark is the last thing that is written."""
-        if (number := self._begun.pop(run_id, None)) is not None:
+        if (number := self._begun.get(run_id)) is not None:
             yield_at_end(self, run_id, self._marked([number], UID_TAG, native.tags[UID_TAG]))
+            del self._begun[run_id]  # not before: what fails here is tried again
         ending: dict[str, object] = {"run_id": run_id, "status": native.status}
         if native.end_ms is not None:
             ending["end_time"] = native.end_ms
