@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -22,8 +20,7 @@ from runferry.chunks import Checkpoint, Chunk, File, Lost, Points
 from runferry.errors import ArchiveError, Corrupt, Locked, NewerFormat, NoSpace, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
-
-ROOT = Path(__file__).parents[2]
+from runferry.python_apart import command_apart, environment_apart
 
 
 def rows(count: int, start: int = 0) -> list[Row]:
@@ -31,10 +28,9 @@ def rows(count: int, start: int = 0) -> list[Row]:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    environment = dict(os.environ, PYTHONPATH=f"{ROOT / 'src'}{os.pathsep}{ROOT}")
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment,
+        command_apart(code, *map(str, arguments)),
+        env=environment_apart(),
         stdout=subprocess.PIPE,
         text=True,
     )
