@@ -105,12 +105,22 @@ def test_growth_broken_off_and_grown_again_arrives(there: Location, tmp_path: Pa
     assert_whole(archive, there)
 
 
-def test_another_choice_of_series_replaces_the_first(there: Location, tmp_path: Path) -> None:
+def test_another_choice_of_series_takes_away_only_what_it_was_told_to(
+    there: Location, tmp_path: Path
+) -> None:
     archive = archive_of([Curve().sample(20)], tmp_path)
-    send(archive, there, selection=Selection(metrics=("loss",)))
+    only = Selection(metrics=("loss",))
+    send(archive, there, selection=only)
+    assert send(archive, there, selection=only).counts == {"unchanged": 1}
     assert send(archive, there).counts == {"replaced": 1}
     assert_whole(archive, there)
-    assert send(archive, there, selection=Selection(metrics=("loss",))).counts == {"replaced": 1}
+    for narrower in (only, Selection(metrics=("nothing/*",))):
+        (failure,) = push(archive, there, selection=narrower).failures
+        assert failure.error
+        assert "would lose them" in failure.error
+        assert "--restart" in str(failure.hint)
+        assert_whole(archive, there)
+    assert send(archive, there, selection=only, restart=True).counts == {"replaced": 1}
     report = verify_archive(archive, there, selection=Selection(metrics=("loss",)))
     assert report.is_clean, report.unexpected
 

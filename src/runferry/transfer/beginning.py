@@ -62,6 +62,18 @@ class Beginning:
             return self._anew(remote, stored, "replaced")
         return self._resumed(delivery, stored)
 
+    @property
+    def _choice(self) -> str:
+        """Stands for the series that are sent; empty for all of them."""
+        return self._content.partition("/")[2]
+
+    def _takes_away(self, remote: RemoteId) -> Conflict:
+        return Conflict(
+            "the run is there with other series than --metric chooses, and would lose them",
+            where=f"{self._trip.destination} ({remote})",
+            hint="choose all that should be there; --restart replaces what is there all the same",
+        )
+
     def _found(self) -> Start:
         """The ledger knows nothing; another machine, or a crash, may have left the run there."""
         remote = self._trip.retrying.call(lambda: self._writer.find(self._mark))
@@ -72,6 +84,8 @@ class Beginning:
             return self._anew(remote, stored, "new")  # begun with who knows which content
         if not self._trip.restart and self._trip.is_there(self._record, self._plan):
             return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
+        if not self._trip.restart and self._choice:
+            raise self._takes_away(remote)
         if self._trip.restart or self._resend == "atomic":
             return self._anew(remote, stored, "replaced")
         raise Conflict(
@@ -122,7 +136,9 @@ class Beginning:
             return Start(remote, "unchanged", is_sealed=True)
         is_prefix = len(sent) == len(delivery.segments)
         has_rules = delivery.plan.startswith(f"{self._plan.rules}-")
-        is_chosen_alike = delivery.digest.partition("/")[2] == self._content.partition("/")[2]
+        is_chosen_alike = delivery.digest.partition("/")[2] == self._choice
+        if self._choice and not is_chosen_alike:
+            raise self._takes_away(remote)
         is_beginning = is_prefix and has_rules and is_chosen_alike and self._resend != "atomic"
         if is_beginning and (self._plan.order == "any" or self._is_later(sent)):
             self._claim.check(stored, remote)

@@ -197,8 +197,6 @@ def blob_hash(blob: Blob) -> str | None:
     """SHA-256 of the bytes, read if need be; None when they are gone."""
     if blob.open is None:
         return None
-    if blob.sha256 is not None:
-        return blob.sha256
     with blob.open() as stream:
         digest = hashlib.sha256()
         while block := stream.read(1 << 20):

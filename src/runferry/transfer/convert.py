@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runferry.errors import UsageError
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.registry import ARCHIVE
@@ -56,11 +57,14 @@ def convert(
     A dry run pulls into the archive too, since only rows tell what would be lost; the next run
     finds them there. `archive` may be the source itself, or the destination: then that phase has
     nothing to do. Runs that the ledger knows as verified are not compared again. Raises UsageError
-    when source and destination are one place.
+    when source and destination are one place, and when discarding would take away what was not
+    sent, or the source itself.
     """
     options = options or ConvertOptions()
     observer, stop = observer or Silent(), stop or StopToken()
     check_apart(source, destination)
+    if options.discards:
+        _check_discarding(source, archive, options)
     road = _Road(source, destination, archive, options, observer, stop)
     pulled = road.pulled()
     if not is_at(source, archive):
@@ -71,6 +75,20 @@ def convert(
     verified = road.verified() if road.is_to_verify(pushed) else None
     discarded = road.discard() if options.discards and verified is not None else 0
     return ConvertReport(pulled, pushed, verified, discarded, str(archive.path))
+
+
+def _check_discarding(source: Location, archive: Archive, options: ConvertOptions) -> None:
+    if options.selection.metrics:
+        raise UsageError(
+            "--discard takes whole runs out of the archive, and --metric sends only some series",
+            hint="leave out one of the two",
+        )
+    if is_at(source, archive):
+        raise UsageError(
+            "--discard would empty the source",
+            where=str(source),
+            hint=f"convert without --discard; to remove the archive: rm -r '{source.where}'",
+        )
 
 
 def is_at(place: Location, archive: Archive) -> bool:
