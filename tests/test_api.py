@@ -14,7 +14,9 @@ import runferry
 from runferry import tables
 from runferry.archive.store import Archive
 from runferry.chunks import Points
+from runferry.errors import UsageError
 from runferry.testing.samples import all_samples
+from runferry.transfer.selection import Selection
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "wandb"
 
@@ -118,3 +120,24 @@ def test_what_cannot_be_loaded_raises_the_readers_own_error(tmp_path: Path) -> N
     with pytest.raises(UnknownVersion) as raised:
         runferry.load(tmp_path)
     assert raised.value.hint
+
+
+def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_path: Path) -> None:
+    where, hub = f"mlflow:sqlite:///{tmp_path}/runs.db", tmp_path / "hub"
+    before = len(list(archive.records()))
+    with pytest.raises(UsageError, match="only some series"):
+        runferry.convert(
+            archive.path, where, archive=hub, selection=Selection(metrics=("loss",)), discards=True
+        )
+    with pytest.raises(UsageError, match="empty the source"):
+        runferry.convert(archive.path, where, archive=archive.path, discards=True)
+    assert len(list(archive.records())) == before
+    report = runferry.convert(archive.path, where, archive=hub, discards=True)
+    assert report.discarded == before
+    assert not list(Archive.open(hub).records())
+
+
+def test_a_fate_that_is_none_is_a_usage_error(archive: Archive, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such fate: foo") as caught:
+        runferry.convert(archive.path, f"archive:{tmp_path}/copy", allow="foo")
+    assert "dropped" in caught.value.hint

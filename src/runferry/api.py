@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from runferry.chunks import Chunk
-from runferry.errors import RunferryError
+from runferry.errors import RunferryError, UsageError
 from runferry.loaded import LoadedRun
 from runferry.losses import Fate
 from runferry.model import Cursor, Run
@@ -239,4 +239,10 @@ def _read(options: ReadOptions | None, chosen: Settings) -> ReadOptions:
 def _fate(allowed: Fate | str | None, chosen: Settings) -> Fate:
     if allowed is None:
         return chosen.allow
-    return allowed if isinstance(allowed, Fate) else Fate.parse(allowed)
+    if isinstance(allowed, Fate):
+        return allowed
+    try:
+        return Fate.parse(allowed)
+    except ValueError as error:
+        labels = ", ".join(fate.label for fate in Fate)
+        raise UsageError(str(error), hint=f"allow= takes one of: {labels}") from error

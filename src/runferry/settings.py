@@ -40,7 +40,7 @@ class Settings:
     timezone: tzinfo = UTC
     """How a source's naive times are read."""
     reserve_bytes: int = 256 * 1024**2
-    """Disk space that is left free; `"2 GB"` is understood."""
+    """Disk space that pulling leaves free; `"2 GB"` is understood."""
     timeout: float = 60.0
     """Seconds of silence after which a connection counts as dead."""
     patience: float = 300.0

@@ -22,6 +22,9 @@ from runferry.archive.working_folder import working_folder
 from runferry.chunks import Chunk, File, Points
 from runferry.errors import ArchiveError, Corrupt
 from runferry.model import Blob
+from runferry.ports import Location
+from runferry.transfer.push import push
+from runferry.transfer.verify import verify_archive
 
 LONG_AGO = time.time() - 10 * UNLOCKED_GRACE
 
@@ -77,6 +80,33 @@ def test_a_full_pull_heals_what_was_lost(archive: Archive, what: str, damage: st
     check_whole(archive, healed)
     assert len(blobs_in(archive)) == 1
     assert not list((archive.path / "blobs").glob(".*"))
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "long", "garbled"])
+def test_a_blob_that_is_not_what_it_was_is_no_blob_to_anybody(
+    archive: Archive, tmp_path: Path, damage: str
+) -> None:
+    whole = Archive.open(tmp_path / "whole", create=True)
+    for each in (whole, archive):
+        record = archived(each, run_named("r"), pulled())
+    (lost,) = blobs_in(archive)
+    raw = lost.read_bytes()
+    if damage == "gone":
+        lost.unlink()
+    else:
+        lost.write_bytes({"short": raw[:-1], "long": raw + b"s", "garbled": raw.swapcase()}[damage])
+    (held,) = [chunk for chunk in archive.chunks(record) if isinstance(chunk, File)]
+    with pytest.raises(Corrupt) as caught:
+        bytes_of(held.blob)
+    assert str(lost) in str(caught.value)
+    assert caught.value.hint
+    place = Location("archive", str(archive.path))
+    for one, other in ((whole, place), (archive, Location("archive", str(whole.path)))):
+        assert not verify_archive(one, other).is_clean
+    pushed = push(archive, Location("archive", str(tmp_path / "copy")))
+    assert [failure.error and str(lost) in failure.error for failure in pushed.failures] == [True]
+    lost.unlink(missing_ok=True)
+    check_whole(archive, archived(archive, run_named("r"), pulled()))
 
 
 def test_an_equal_pull_leaves_no_blob_on_its_way(archive: Archive) -> None:

@@ -119,3 +119,19 @@ def test_a_read_only_database_is_said_to_be_and_a_rerun_completes(
         database.parent.chmod(0o755)
         database.chmod(0o644)
     assert_completes(archive, database)
+
+
+def test_an_archive_that_may_only_be_read_says_so_to_whoever_pushes_from_it(
+    archive: Archive, database: Path, request: pytest.FixtureRequest
+) -> None:
+    if is_done_without_override(request):
+        return
+    folders = [archive.path, *(path for path in archive.path.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert_says_why(archive, database, "cannot be written to")
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert not pushed(archive, database).failures

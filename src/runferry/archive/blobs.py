@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from runferry.archive.blob_stream import open_blob
 from runferry.archive.durable import replace_file, sync
 from runferry.archive.folders import Folders
 from runferry.archive.layout import blob_path
-from runferry.errors import Corrupt
 from runferry.losses import Fate, Loss
 from runferry.model import Blob
 
@@ -140,16 +140,7 @@ class Blobs:
 def stored_blob(root: Path, sha256: str, size: int | None, media_type: str | None) -> Blob:
     """A blob that was put before."""
     path = blob_path(root, sha256)
-    return Blob(size, media_type, sha256, lambda: _open(path))
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise Corrupt(
-            "a blob that a commit names is gone", where=str(path), hint="pull the run again"
-        ) from error
+    return Blob(size, media_type, sha256, lambda: open_blob(path, sha256))
 
 
 def _difference(blob: Blob, sha256: str, size: int, where: str) -> Loss | None:

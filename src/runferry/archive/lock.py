@@ -25,6 +25,7 @@ else:
 
 
 _SILENT_SECONDS = 1.0
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # as the systems say it
 
 
@@ -55,7 +56,6 @@ class FileLock:
 
     def acquire(self, *, wait: float = 0.0, what: str = "") -> None:
         """Take the lock; raises Locked when another still holds it after `wait` seconds."""
-        self._path.parent.mkdir(exist_ok=True)
         began = time.monotonic()
         while not self._attempt():
             waited = time.monotonic() - began
@@ -72,12 +72,11 @@ class FileLock:
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free."""
-        self._path.parent.mkdir(exist_ok=True)
         return self._attempt()
 
     def _attempt(self) -> bool:
         while True:
-            stream = self._path.open("ab")
+            stream = self._open()
             try:
                 if not _try_lock(stream, self._path):
                     return False
@@ -87,6 +86,19 @@ class FileLock:
             finally:
                 if self._stream is not stream:
                     stream.close()
+
+    def _open(self) -> BinaryIO:
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            return self._path.open("ab")
+        except OSError as error:
+            if error.errno not in _CLOSED:
+                raise
+            raise ArchiveError(
+                f"the archive cannot be written to ({error.strerror})",
+                where=str(self._path.parent.parent),
+                hint=f"ls -ld '{self._path.parent}'; or work on a copy of the archive",
+            ) from error
 
     def _is_current(self, stream: BinaryIO) -> bool:
         try:
