@@ -130,7 +130,7 @@ def test_an_archive_that_may_only_be_read_says_so_to_whoever_pushes_from_it(
     for folder in folders:
         folder.chmod(0o555)
     try:
-        assert_says_why(archive, database, "cannot be written to")
+        assert_says_why(archive, database, "cannot write here")
     finally:
         for folder in folders:
             folder.chmod(0o755)

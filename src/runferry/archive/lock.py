@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from runferry.archive.durable import disk_errors
 from runferry.errors import ArchiveError, Locked
 from runferry.http import waits
 
@@ -25,7 +26,6 @@ else:
 
 
 _SILENT_SECONDS = 1.0
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # as the systems say it
 
 
@@ -88,17 +88,9 @@ class FileLock:
                     stream.close()
 
     def _open(self) -> BinaryIO:
-        try:
+        with disk_errors(self._path.parent.parent):
             self._path.parent.mkdir(exist_ok=True)
             return self._path.open("ab")
-        except OSError as error:
-            if error.errno not in _CLOSED:
-                raise
-            raise ArchiveError(
-                f"the archive cannot be written to ({error.strerror})",
-                where=str(self._path.parent.parent),
-                hint=f"ls -ld '{self._path.parent}'; or work on a copy of the archive",
-            ) from error
 
     def _is_current(self, stream: BinaryIO) -> bool:
         try:
