@@ -56,11 +56,6 @@ class RunDraft:
             for key, tallies in self._facts.restore(archive, after).items():
                 self._rows.restore(key, tallies)
 
-    @property
-    def before(self) -> RunRecord | None:
-        """The commit that this draft replaces or extends."""
-        return self._attempt.before
-
     # --- taking chunks ----------------------------------------------------------------------------
 
     def put(self, chunk: Chunk) -> None:

@@ -10,6 +10,7 @@ from runferry.archive import snapshots
 from runferry.archive.layout import blob_path
 from runferry.archive.reading import batches
 from runferry.archive.record import RunRecord
+from runferry.errors import Corrupt
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -17,17 +18,20 @@ if TYPE_CHECKING:
 _COLUMNS = ["sha256", "size", "present"]
 
 
-def has_segments(root: Path, record: RunRecord) -> bool:
+def _has_segments(root: Path, record: RunRecord) -> bool:
     """Whether all segments of a commit are there, as large as it states."""
     return all(_size_of(root / segment.path) == segment.size for segment in record.segments)
 
 
 def is_whole(archive: Archive, record: RunRecord) -> bool:
     """Whether all segments and blobs of a commit are there, as large as it states."""
-    return has_segments(archive.path, record) and all(
-        _size_of(blob_path(archive.path, sha256)) == size
-        for sha256, size in blobs_of(archive, record)
-    )
+    try:
+        return _has_segments(archive.path, record) and all(
+            _size_of(blob_path(archive.path, sha256)) == size
+            for sha256, size in blobs_of(archive, record)
+        )
+    except Corrupt:  # a table that names blobs is as large as it should be, and cannot be read
+        return False
 
 
 def _size_of(path: Path) -> int | None:

@@ -226,7 +226,7 @@ class Archive:
             check_segment(self.path, segment)
 
     def is_whole(self, record: RunRecord) -> bool:
-        """Whether all files of a run are there, as large as its commit states. Raises Corrupt."""
+        """Whether all files of a run are there, as large as its commit states."""
         from runferry.archive.presence import is_whole
 
         return is_whole(self, record)

@@ -85,11 +85,6 @@ class Content:
             "losses": sorted({repr(loss) for loss in self.losses if loss.fate > Fate.KEPT}),
         }
 
-    @property
-    def row_count(self) -> int:
-        """Rows of all tables."""
-        return sum(map(len, self.rows.values()))
-
 
 def row_values(batch: pa.RecordBatch) -> list[Cells]:
     """Rows as tuples in which every bit of a float counts and times are integers."""

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from runferry.chunks import Lost
-from runferry.errors import Corrupt, SourceChanged
+from runferry.errors import SourceChanged
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import RunReader
 from runferry.transfer.incoming import Incoming, News, Position, position_of
@@ -53,19 +53,13 @@ class Puller:
             if position.choice != selection.choice or not position.is_given:
                 continue
             try:
-                if not self._is_whole(record):
+                if not self.archive.is_whole(record):
                     return self._healed(reader, run, record, position, selection)
                 cursor = Cursor(position.reader, self.archive.series(record))
                 return self._continued(reader, run, record, cursor, selection)
             except SourceChanged:
                 continue
         return self._compared(reader, run, known, selection)
-
-    def _is_whole(self, record: RunRecord) -> bool:
-        try:
-            return self.archive.is_whole(record)
-        except Corrupt:  # the files are as large as they should be, and cannot be read
-            return False
 
     def _healed(
         self,
