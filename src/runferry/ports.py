@@ -44,11 +44,21 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class TableColumns:
+    """What the columns of a table mean; None where the user did not say."""
+
+    step: str | None = None
+    time: str | None = None
+    run: str | None = None  # whose value tells the runs of one table apart
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What a reader cannot know by itself."""
 
     timezone: tzinfo = UTC  # for a source's naive times
     include_deleted: bool = False
+    columns: TableColumns = TableColumns()  # of a CSV, Parquet or JSON-lines table
 
 
 @runtime_checkable

@@ -12,11 +12,11 @@ from runferry.chunks import Chunk
 from runferry.errors import Damaged, NotFound, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
+from runferry.paths import spelled
 from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb.folders import holds_runs, places
 from runferry.readers.wandb.heads import Head, head_of
 from runferry.readers.wandb.identity import Group, grouped
-from runferry.readers.wandb.paths import spelled
 from runferry.readers.wandb.reading import RunReading
 
 

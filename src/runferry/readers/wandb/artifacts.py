@@ -10,7 +10,7 @@ from typing import Any
 
 from runferry import chunks
 from runferry.model import ArtifactEntry, Blob, Tree
-from runferry.readers.wandb.paths import blob_at, regular
+from runferry.paths import blob_at, regular
 from runferry.readers.wandb.trees import parse_json
 
 _FIELDS = {"name", "type", "digest", "description", "metadata", "aliases", "manifest"}

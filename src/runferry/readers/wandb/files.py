@@ -17,7 +17,7 @@ from runferry import chunks
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, FileRole, Tree
-from runferry.readers.wandb.paths import blob_at, files_below, inside, regular, spelled
+from runferry.paths import blob_at, files_below, inside, regular, spelled
 
 _CHECKPOINT = re.compile(r"\.(ckpt|pth|pt|safetensors|h5|keras|pkl|joblib|onnx)$|checkpoint", re.I)
 _REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetry.lock"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runferry.readers.wandb.paths import spelled
+from runferry.paths import spelled
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
 HISTORY = "wandb-history.jsonl"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
+from runferry.paths import regular
 from runferry.readers.wandb import trees
-from runferry.readers.wandb.paths import regular
 
 _VALUES_AT_MOST = 1_000_000  # of a YAML file
 _LOOSE_AT_MOST = 256 << 20  # bytes of a YAML or JSON file that is read as a whole

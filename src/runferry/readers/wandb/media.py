@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runferry.model import Address, Blob, MediaItem, MediaType, Tree
-from runferry.readers.wandb.paths import blob_at, inside
+from runferry.paths import blob_at, inside
 
 TYPES: dict[str, MediaType] = {
     "image-file": "image",

@@ -9,13 +9,13 @@ from pathlib import Path
 from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
+from runferry.paths import inside, spelled
 from runferry.readers.wandb.console_log import log_chunks
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.identity import Group
 from runferry.readers.wandb.loose import Loose, loose_config
-from runferry.readers.wandb.paths import inside, spelled
 from runferry.readers.wandb.position import Position
 
 
