@@ -1,13 +1,98 @@
-"""From names in the data to files on this machine, never outside the run's own folder."""
+"""Folders and files of this machine: walking them, and what names from the data mean among them.
+
+A name from the data never leads outside the run's own folder.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from runferry.model import Blob
+
+Entries = list[os.DirEntry[str]]
+_log = logging.getLogger(__name__)
+_seen: ContextVar[dict[Path, Entries] | None] = ContextVar("seen", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Within this every folder is listed once, however many readers look for their runs in it."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+
+
+def listing(folder: Path) -> Entries:
+    """What lies in a folder, by name; nothing, and a warning, where it cannot be looked into."""
+    seen = _seen.get()
+    if seen is not None and folder in seen:
+        return seen[folder]
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        # closed to us, or removed while we walk: what lies elsewhere is still read
+        _log.warning("%s was not looked into: %s", folder, error.strerror)
+        entries = []
+    if seen is not None:
+        seen[folder] = entries
+    return entries
+
+
+def _nothing(folder: Path, entries: Entries) -> Collection[str]:
+    del folder, entries
+    return ()
+
+
+def folders_below(
+    root: Path, skipped: Callable[[Path, Entries], Collection[str]] = _nothing
+) -> Iterator[tuple[Path, Entries]]:
+    """Folders with their sorted entries, `root` first, breadth first, `.git` left out.
+
+    `skipped` names the sub-folders of a folder that are not entered. A linked folder is followed
+    when it leads out of the tree to a place that is not around it, and only once. So loops end, a
+    link beside the run that it means is no second run, and a link to a folder above does not bring
+    in its other runs.
+    """
+    home = root.resolve()
+    followed: set[Path] = set()
+    pending = [root]
+    while pending:
+        deeper: list[Path] = []
+        for folder in pending:
+            entries = listing(folder)
+            yield folder, entries
+            closed = skipped(folder, entries)
+            for entry in entries:
+                if entry.name in closed or entry.name == ".git" or not is_folder(entry):
+                    continue
+                path = Path(entry.path)
+                if entry.is_symlink():
+                    target = path.resolve()
+                    if any(target.is_relative_to(known) for known in (home, *followed)):
+                        continue
+                    if any(known.is_relative_to(target) for known in (home, *followed)):
+                        _log.warning("%s is not followed: it leads to a folder around it", path)
+                        continue
+                    followed.add(target)
+                deeper.append(path)
+        pending = deeper
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder, or a link to one; False for what cannot be looked at."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def regular(path: Path) -> os.stat_result | None:

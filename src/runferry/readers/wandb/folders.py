@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runferry.paths import spelled
+from runferry.paths import Entries, folders_below, listing, spelled
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
 HISTORY = "wandb-history.jsonl"
-_log = logging.getLogger(__name__)
 _DATABASE = ".wandb"
 _LOOSE = ("config.yaml", "wandb-summary.json", "wandb-metadata.json", HISTORY)
 _OF_THE_RUN = {"files", "logs", "tmp"}  # below a run folder nothing else is a run
-_RECOGNISE_AT_MOST = 20_000  # folder entries that are looked at before giving up
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +51,10 @@ def places(root: Path) -> Iterator[Place]:
 
 
 def holds_runs(path: Path) -> bool:
-    """Whether a run lies here, judged by names alone and within a bounded number of them."""
+    """Whether a run lies here, judged by names alone."""
     if not path.is_dir():
         return path.name.endswith(_DATABASE) or path.name == HISTORY
-    seen = 0
-    for folder, entries in _walk(path):
-        if next(_places_in(folder, entries), None) is not None:
-            return True
-        seen += len(entries)
-        if seen > _RECOGNISE_AT_MOST:
-            return False
-    return False
+    return any(next(_places_in(*found), None) is not None for found in _walk(path))
 
 
 def _lone_file(path: Path) -> Place:
@@ -78,7 +68,7 @@ def _lone_file(path: Path) -> Place:
     return Place(folder, below if has_files else None, database=path)
 
 
-def _places_in(folder: Path, entries: list[os.DirEntry[str]]) -> Iterator[Place]:
+def _places_in(folder: Path, entries: Entries) -> Iterator[Place]:
     names = {entry.name for entry in entries}
     databases = sorted(name for name in names if name.endswith(_DATABASE) and name != _DATABASE)
     databases = [name for name in databases if (folder / name).is_file()]
@@ -106,63 +96,18 @@ def _places_in(folder: Path, entries: list[os.DirEntry[str]]) -> Iterator[Place]
             yield Place(folder, None)  # reading it says what is wrong
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """Folders with their sorted entries, parents first, breadth first.
-
-    A linked folder is followed when it leads out of the tree to a place that is not around it, and
-    only once. So loops end, the `latest-run` link is no second run, and a link to a folder above
-    does not bring in its other runs.
-    """
-    home = root.resolve()
-    followed: set[Path] = set()
-    pending = [root]
-    while pending:
-        deeper: list[Path] = []
-        for folder in pending:
-            entries = _entries(folder)
-            yield folder, entries
-            skipped = _OF_THE_RUN if _is_run(folder, entries) else set()
-            for entry in entries:
-                if entry.name in skipped or entry.name == ".git" or not _is_folder(entry):
-                    continue
-                path = Path(entry.path)
-                if entry.is_symlink():
-                    target = path.resolve()
-                    if any(target.is_relative_to(known) for known in (home, *followed)):
-                        continue
-                    if any(known.is_relative_to(target) for known in (home, *followed)):
-                        _log.warning("%s is not followed: it leads to a folder around it", path)
-                        continue
-                    followed.add(target)
-                deeper.append(path)
-        pending = deeper
+def _walk(root: Path) -> Iterator[tuple[Path, Entries]]:
+    return folders_below(root, lambda f, e: _OF_THE_RUN if _is_run(f, e) else ())
 
 
-def _is_run(folder: Path, entries: list[os.DirEntry[str]]) -> bool:
+def _is_run(folder: Path, entries: Entries) -> bool:
     if RUN_FOLDER.fullmatch(folder.name):
         return True
     return any(entry.name.endswith(_DATABASE) or entry.name == HISTORY for entry in entries)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        # closed to us, or removed while we walk: what lies elsewhere is still read
-        _log.warning("%s was not looked into: %s", folder, error.strerror)
-        return []
-
-
 def _names(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
+    return [entry.name for entry in listing(folder)]
 
 
 def _is_empty(path: Path) -> bool:
