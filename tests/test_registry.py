@@ -8,7 +8,8 @@ import pytest
 
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, NotFound
-from runferry.registry import locate, reader, reader_names, writer, writer_names
+from runferry.locations import locate
+from runferry.registry import reader, reader_names, writer, writer_names
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from runferry.api import OpenRun, convert, load, load_wandb_database, open, verify
     from runferry.errors import ExitCode, RunferryError
     from runferry.loaded import LoadedRun
+    from runferry.locations import locate
     from runferry.losses import Fate, Loss
     from runferry.model import Attribute, Run, RunKey, Series
     from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
-    from runferry.registry import locate
     from runferry.transfer.selection import Selection
 
 __version__ = "0.1.0"
@@ -31,7 +31,7 @@ _HOMES = {
     "runferry.losses": ("Fate", "Loss"),
     "runferry.model": ("Attribute", "Run", "RunKey", "Series"),
     "runferry.ports": ("Limits", "Location", "ReadOptions", "Reader", "Writer"),
-    "runferry.registry": ("locate",),
+    "runferry.locations": ("locate",),
     "runferry.transfer.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from runferry.chunks import Chunk
 from runferry.errors import RunferryError, UsageError
 from runferry.loaded import LoadedRun
+from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.model import Cursor, Run
 from runferry.ports import Location, Reader, ReadOptions
-from runferry.registry import ARCHIVE, locate
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.settings import Settings, current
 from runferry.transfer.selection import EVERYTHING, Selection

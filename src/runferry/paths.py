@@ -21,9 +21,12 @@ _seen: ContextVar[dict[Path, Entries] | None] = ContextVar("seen", default=None)
 
 
 @contextmanager
-def listed_once() -> Iterator[None]:
-    """Within this every folder is listed once, however many readers look for their runs in it."""
-    token = _seen.set({})
+def listed_once(without: Collection[Path] = ()) -> Iterator[None]:
+    """Within this every folder is listed once, however many readers look for their runs in it.
+
+    The folders `without` look empty.
+    """
+    token = _seen.set({folder: [] for folder in without})
     try:
         yield
     finally:

@@ -56,8 +56,14 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 
 
 def show_entries(session: Session, listed: Iterable[Entry]) -> None:
-    """The table; ids are never shortened, names and projects are when they must be."""
+    """The table; ids are never shortened, names and projects are when they must be.
+
+    Runs of several trackers say which is theirs.
+    """
+    listed = sorted(listed, key=_place)
+    trackers = {entry.run.key.tracker for entry in listed}
     columns = (
+        *([Column("tracker")] if len(trackers) > 1 else []),
         Column("id"),
         Column("name", is_elastic=True),
         Column("project", is_elastic=True),
@@ -69,6 +75,7 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
     )
     rows = [
         (
+            *([entry.run.key.tracker] if len(trackers) > 1 else []),
             entry.run.key.run_id,
             entry.run.name or "",
             entry.run.project or "",
@@ -78,7 +85,7 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
             "" if entry.series is None else f"{entry.series:,}",
             "" if entry.points is None else f"{entry.points:,}",
         )
-        for entry in sorted(listed, key=_place)
+        for entry in listed
     ]
     show(session.out, columns, rows, session.ellipsis)
 
@@ -89,9 +96,9 @@ def _state(run: Run) -> str:
     return state if run.complete else f"{state}?"
 
 
-def _place(entry: Entry) -> tuple[str, int, str]:
+def _place(entry: Entry) -> tuple[str, str, int, str]:
     run = entry.run
-    return run.project or "", run.started_ns or 0, run.key.run_id
+    return run.key.tracker, run.project or "", run.started_ns or 0, run.key.run_id
 
 
 def took(run: Run) -> str:

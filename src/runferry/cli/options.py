@@ -64,6 +64,14 @@ DATES: dict[str, Any] = {
     "until": typer.Option("--until", metavar="DATE", help="Only runs begun before then."),
 }
 
+COLUMNS: dict[str, Any] = {
+    "step_column": typer.Option("--step-column", metavar="NAME", help="A table's column of steps."),
+    "time_column": typer.Option("--time-column", metavar="NAME", help="A table's column of times."),
+    "run_column": typer.Option(
+        "--run-column", metavar="NAME", help="A table's column that tells its runs apart."
+    ),
+}
+
 DELETED = Annotated[
     bool, typer.Option("--include-deleted", help="Also runs that the source calls deleted.")
 ]
@@ -86,7 +94,8 @@ def verb(
     def register(function: Verb) -> Verb:
         shared = _shared(("log_file", "color", *settings), filters, metrics)
         if reads:
-            shared = [_option("include_deleted", DELETED, False), *shared]
+            columns = [_option(n, Annotated[OptionalText, o], None) for n, o in COLUMNS.items()]
+            shared = [_option("include_deleted", DELETED, False), *columns, *shared]
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         names = {parameter.name for parameter in own}
 

@@ -22,24 +22,30 @@ if TYPE_CHECKING:
 
 def located(text: str) -> Location:
     """The place to read from. Raises BadLocation, NotFound."""
-    from runferry import registry
+    from runferry.locations import locate
 
-    return registry.locate(text, role="source")
+    return locate(text, role="source")
 
 
 def destined(text: str) -> Location:
     """The place to write to. Raises BadLocation."""
-    from runferry import registry
+    from runferry.locations import locate
 
-    return registry.locate(text, role="destination")
+    return locate(text, role="destination")
 
 
 def read_options(session: Session) -> ReadOptions:
     """What a reader is told."""
-    from runferry.ports import ReadOptions
+    from runferry.ports import ReadOptions, TableColumns
 
-    is_wanted = bool(session.filters.get("include_deleted"))
-    return ReadOptions(timezone=session.settings.timezone, include_deleted=is_wanted)
+    asked = session.filters
+    return ReadOptions(
+        timezone=session.settings.timezone,
+        include_deleted=bool(asked.get("include_deleted")),
+        columns=TableColumns(
+            asked.get("step_column"), asked.get("time_column"), asked.get("run_column")
+        ),
+    )
 
 
 def own_archive(session: Session, path: str | None) -> Archive:

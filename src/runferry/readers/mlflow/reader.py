@@ -15,6 +15,7 @@ from runferry.dialects.mlflow.header import as_run
 from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
+from runferry.paths import listing, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow.filestore import META, FileStore
 from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
@@ -38,9 +39,9 @@ class MlflowReader:
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """A folder of experiments (or one that holds `mlruns`), or a sqlite file with runs."""
+        """A folder of experiments, or a sqlite file with runs."""
         if path.is_dir():
-            return _root(path) is not None
+            return _holds_experiments(path)
         if not path.is_file():
             return False
         with path.open("rb") as file:
@@ -137,14 +138,18 @@ def _store_of_path(path: Path) -> Store:
 def _root(path: Path) -> Path | None:
     """The folder whose sub-folders are experiments: this one, or `mlruns` below it."""
     for root in (path, path / "mlruns"):
-        if root.is_dir() and any(_is_experiment(child) for child in sorted(root.iterdir())):
+        if root.is_dir() and _holds_experiments(root):
             return root
     return None
 
 
+def _holds_experiments(folder: Path) -> bool:
+    return any(_is_experiment(folder / entry.name) for entry in listing(folder))
+
+
 def _is_experiment(folder: Path) -> bool:
     meta = folder / META
-    if not folder.is_dir() or not meta.is_file():
+    if regular(meta) is None:
         return False
     text = meta.read_bytes()[:65_536]
     return b"experiment_id" in text and b"run_id" not in text and b"run_uuid" not in text

@@ -1,0 +1,128 @@
+"""What the text of a location means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runferry import registry
+from runferry.anywhere import homes, recognises
+from runferry.errors import BadLocation, NotFound
+from runferry.ports import Location
+from runferry.redact import without_credentials
+from runferry.registry import ANY, ARCHIVE, EndRole
+
+_NAME = re.compile(r"([A-Za-z][A-Za-z0-9_.+-]+):")  # two characters at least: `C:` is a drive
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def locate(text: str, *, role: EndRole) -> Location:
+    """What the user means by `text`.
+
+    An existing path wins over everything, also behind a name; then `name:where`; and a path that
+    does not exist yet is, as a destination, an archive. Raises BadLocation for a name that nobody
+    knows, NotFound for a source that is not there or that no reader recognises.
+    """
+    if not text.strip():
+        raise BadLocation("an empty location", hint=_examples(role))
+    if _exists(text):
+        return _recognised(text, role)
+    named = _NAME.match(text)
+    if named is not None and not _URL.match(text):
+        return _named(named[1], text[named.end() :], role)
+    if _URL.match(text):
+        scheme = text.split("://", maxsplit=1)[0].lower()
+        if scheme in registry.names(role):
+            return Location(scheme, text)
+        raise BadLocation(
+            "a URL does not say which tracker answers there",
+            where=without_credentials(text),
+            hint=f"put its name in front: mlflow:{without_credentials(text)}",
+        )
+    if text in (*registry.reader_names(), *registry.writer_names()):
+        return _named(text, "", role)
+    if role == "destination":
+        return Location(ARCHIVE, text)
+    raise NotFound("no such file or folder", where=text, hint=_examples(role))
+
+
+def _named(name: str, where: str, role: EndRole) -> Location:
+    known = registry.names(role)
+    if name not in known:
+        raise registry.unknown(name, role)
+    if not where:
+        raise BadLocation(f"nothing stands behind `{name}:`", hint=_examples(role, name))
+    return Location(name, where)
+
+
+def _recognised(text: str, role: EndRole) -> Location:
+    path = Path(text).expanduser()
+    if recognises(ARCHIVE, path):  # whatever else lies in it: its own mark decides
+        return Location(ARCHIVE, text)
+    if role == "destination":
+        return _written_to(text, path)
+    if path.is_dir():
+        return _below(text, path)
+    names = [name for name in (*registry.loose_names(), *registry.STORES) if recognises(name, path)]
+    names = names or [name for name in registry.TABLES if recognises(name, path)]
+    if len(names) == 1:
+        return Location(names[0], text)
+    if names:
+        raise BadLocation(
+            f"this may be {' or '.join(names)}",
+            where=text,
+            hint=f"say which: {' or '.join(f'{name}:{text}' for name in names)}",
+        )
+    raise _nothing(text)
+
+
+def _below(text: str, path: Path) -> Location:
+    """The one source below a folder, or all that there are."""
+    match homes(path).places:
+        case ():
+            raise _nothing(text)
+        case (place,):
+            return Location(place.tracker, text) if place.path == path else place
+        case _:
+            return Location(ANY, text)
+
+
+def _nothing(text: str) -> NotFound:
+    known = ", ".join(name for name in registry.reader_names() if name != ANY)
+    return NotFound(
+        f"nothing here that a reader recognises; they are {known}",
+        where=text,
+        hint=_examples("source"),
+    )
+
+
+def _written_to(text: str, path: Path) -> Location:
+    """A store that exists; a folder in which runs merely lie is none."""
+    stores = [n for n in registry.writer_names() if n in registry.STORES and recognises(n, path)]
+    if stores:
+        return Location(stores[0], text)
+    if path.is_dir() and next(path.iterdir(), None) is None:
+        return Location(ARCHIVE, text)
+    raise BadLocation(
+        "this exists, and is neither an archive nor a tracker's store that can be written to",
+        where=text,
+        hint="name a folder that does not exist yet, and it becomes an archive",
+    )
+
+
+def _examples(role: EndRole, name: str = "") -> str:
+    examples = {
+        "wandb": "wandb:./wandb",
+        "mlflow": "mlflow:sqlite:///mlflow.db",
+        ARCHIVE: "archive:./my-archive",
+    }
+    if name:
+        return f"for instance {examples.get(name, f'{name}:WHERE')}"
+    return f"for instance {' or '.join(examples[n] for n in registry.names(role) if n in examples)}"
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # no path at all: NUL, too long, `~nobody`
+        return False

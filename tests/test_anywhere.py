@@ -1,0 +1,124 @@
+"""`any`: every run of every kind below a folder, and what a folder then means."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.readers.wandb_runs import config_record, framed, history_record, run_record
+from tests.transfer.roads import archive_of
+
+from runferry.anywhere import AnyReader, homes
+from runferry.locations import locate
+from runferry.ports import Location, Reader, ReadOptions
+from runferry.testing.reader_contract import ReaderContract
+from runferry.testing.samples import curve, plain
+from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+
+
+def wandb_run(folder: Path, run_id: str, rows: int = 3, start: int = 1_700_000_000) -> Path:
+    records = [run_record(run_id, start), config_record(lr=0.1)]
+    records += [history_record(step, loss=1 / (step + 1)) for step in range(rows)]
+    path = folder / f"offline-run-20231114_221320-{run_id}" / f"run-{run_id}.wandb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(framed(records))
+    return path
+
+
+def mlflow_store(database: Path, scratch: Path) -> Path:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    archive = archive_of([plain(), curve(60, batch=20)], scratch)
+    report = push(archive, Location("mlflow", f"sqlite:///{database}"))
+    assert not report.failures
+    return database
+
+
+@pytest.fixture
+def tree(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two kinds of runs, one of them twice, an archive, and what is no run."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    root = tmp_path / "work"
+    wandb_run(root / "project" / "wandb", "one")
+    mlflow_store(root / "deep" / "er" / "mlflow.db", scratch)
+    (root / "copy").mkdir()
+    shutil.copy(root / "deep" / "er" / "mlflow.db", root / "copy" / "kept.sqlite")
+    archive_of([plain()], root / "mine")
+    (root / "data.csv").write_text("a,b\n1,2\n")
+    return root
+
+
+class TestAny(ReaderContract):
+    reader = AnyReader
+
+    @pytest.fixture
+    def source(self, tree: Path) -> Location:
+        return Location("any", str(tree))
+
+    def grow(self, source: Location) -> None:
+        shutil.rmtree(source.path / "project" / "wandb")
+        wandb_run(source.path / "project" / "wandb", "one", rows=5)
+
+
+def opened(root: Path) -> Reader:
+    return AnyReader.open(Location("any", str(root)), ReadOptions())
+
+
+def test_every_run_of_every_kind_is_found_and_none_twice_under_one_key(tree: Path) -> None:
+    found = [run.key for run in opened(tree).runs()]
+    assert len(found) == len(set(found)) == 5
+    assert sorted(key.tracker for key in found) == ["mlflow"] * 4 + ["wandb"]
+    assert sum(key.run_id.endswith("~2") for key in found) == 2
+
+
+def test_archives_are_left_out_and_said(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert not [place for place in homes(tree).places if place.tracker == "archive"]
+    assert "archive is left out" in caplog.text
+
+
+def test_what_a_store_holds_is_not_found_a_second_time(tree: Path) -> None:
+    """Event files and run folders among the artifacts of an MLflow run belong to that run."""
+    store = tree / "mlruns"
+    (store / "0" / "abc").mkdir(parents=True)
+    (store / "0" / "meta.yaml").write_text("experiment_id: '0'\nname: Default\n")
+    wandb_run(store / "0" / "abc" / "artifacts", "two")
+    assert Location("mlflow", str(store)) in homes(tree).places
+    assert "two" not in {run.key.run_id for run in opened(tree).runs()}
+
+
+def test_a_mixed_folder_moves_as_one_and_a_second_pull_moves_nothing(
+    tree: Path, tmp_path: Path
+) -> None:
+    from runferry.archive.store import Archive
+
+    archive = Archive.open(tmp_path / "into", create=True)
+    for status in ("new", "unchanged"):
+        report = pull(locate(str(tree), role="source"), archive, workers=2, reserve_bytes=0)
+        assert not report.failures
+        assert {outcome.status for outcome in report.outcomes} == {status}
+    assert len(list(archive.records())) == 5
+    renamed = [record for record in archive.records() if record.run.key.run_id.endswith("~2")]
+    assert [loss.code for record in renamed for loss in record.losses] == ["same-run-id"] * 2
+
+
+def test_many_runs_of_many_kinds_are_read_by_processes_too(tmp_path: Path, tree: Path) -> None:
+    from runferry.archive.store import Archive
+
+    for number in range(60):
+        wandb_run(tree / "more", f"n{number}", start=1_700_000_000 + number)
+    archive = Archive.open(tmp_path / "into", create=True)
+    report = pull(Location("any", str(tree)), archive, workers=2, reserve_bytes=0)
+    assert not report.failures
+    assert len(list(archive.records())) == 65
+
+
+def test_a_folder_means_the_one_kind_that_lies_in_it(tree: Path) -> None:
+    where = str(tree)
+    assert locate(where, role="source") == Location("any", where)
+    assert locate(f"{where}/project", role="source") == Location("wandb", f"{where}/project")
+    database = f"{where}/deep/er/mlflow.db"
+    assert locate(f"{where}/deep", role="source") == Location("mlflow", database)
+    assert locate(f"any:{where}/deep", role="source") == Location("any", f"{where}/deep")
