@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
+from runferry.dialects.yaml_trees import parse_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.paths import regular
 from runferry.readers.wandb import trees
 
-_VALUES_AT_MOST = 1_000_000  # of a YAML file
 _LOOSE_AT_MOST = 256 << 20  # bytes of a YAML or JSON file that is read as a whole
 
 
@@ -69,47 +70,23 @@ def loose_config(path: Path) -> dict[str, Tree] | Loss | None:
     text = _text(path)
     if not isinstance(text, str):
         return text
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return _unreadable(path, f"no YAML: {str(error).splitlines()[0]}")
+        found = parse_yaml(text).value
+    except ValueError as error:
+        return _unreadable(path, f"no YAML: {error}")
     if found is None:
         return {}
     if not isinstance(found, dict):
         return _unreadable(path, "no mapping")
-    budget = [_VALUES_AT_MOST]
-    try:
-        return {
-            str(name): _plain(item.get("value") if _is_wrapped(item) else item, budget)
-            for name, item in found.items()
-            if name != "wandb_version"
-        }
-    except (ValueError, RecursionError) as error:
-        return _unreadable(path, f"not taken: {error}")
+    return {
+        name: item["value"] if _is_wrapped(item) else item
+        for name, item in found.items()
+        if name != "wandb_version"
+    }
 
 
-def _is_wrapped(item: object) -> bool:
+def _is_wrapped(item: Tree) -> TypeGuard[dict[str, Tree]]:
     return isinstance(item, dict) and "value" in item and set(item) <= {"value", "desc"}
-
-
-def _plain(value: object, budget: list[int]) -> Tree:
-    """YAML's values as a tree: dates as their text, keys as strings.
-
-    Aliases can make few bytes mean billions of values; `budget` ends that with ValueError.
-    """
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise ValueError(f"more than {_VALUES_AT_MOST:,} values")
-    if isinstance(value, dict):
-        return {str(name): _plain(item, budget) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(item, budget) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return value
-    return str(value)
 
 
 def _text(path: Path) -> str | Loss | None:

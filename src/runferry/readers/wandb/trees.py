@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from typing import cast
 
+from runferry.dialects import json_trees
+from runferry.dialects.json_trees import SPLIT_AT_MOST, parse_json
 from runferry.model import KeyPath, Tree
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, whose own are skipped
-_DEPTH_AT_MOST = 200  # of lists and mappings in each other; hostile nesting exhausts the stack
-_SPLIT_AT_MOST = 64  # elements of a path; what is nested deeper stays one value
-
-
-def parse_json(text: str) -> Tree:
-    """A value as W&B spells it: bare NaN and Infinity are numbers, integers are of any size.
-
-    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. Raises ValueError, also for
-    lists and mappings nested deeper than anybody means.
-    """
-    if text.count("[") + text.count("{") > _DEPTH_AT_MOST and _depth(text) > _DEPTH_AT_MOST:
-        raise ValueError("nested too deeply")
-    try:
-        value = cast("Tree", json.loads(text))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return _mended(value) if "\\u" in text else value
-
-
-def _depth(text: str) -> int:
-    """How deeply lists and mappings are nested."""
-    depth = deepest = 0
-    for mark in _BRACKETS.findall(text):
-        if mark in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in "]}":
-            depth -= 1
-    return deepest
-
-
-def _mended(value: Tree) -> Tree:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {str(_mended(name)): _mended(item) for name, item in value.items()}
-    return value
+__all__ = ["clear", "is_leaf", "item_path", "leaves", "merge", "parse_json", "put", "remove"]
 
 
 def is_leaf(value: Tree) -> bool:
     """Whether this stays one value: everything but a mapping with entries and without `_type`."""
-    return not isinstance(value, dict) or not value or isinstance(value.get("_type"), str)
+    return json_trees.is_leaf(value) or (
+        isinstance(value, dict) and isinstance(value.get("_type"), str)
+    )
 
 
 def leaves(value: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:
     """The values of a mapping by path; an empty mapping is a value, and so is a medium."""
-    if path and (is_leaf(value) or len(path) >= _SPLIT_AT_MOST):
-        yield path, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from leaves(item, (*path, name))
+    return json_trees.leaves(value, path, is_leaf)
 
 
 def put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
@@ -81,7 +40,7 @@ def merge(tree: dict[str, Tree], path: KeyPath, value: Tree) -> None:
 
     An empty mapping has no leaves: it is only put where nothing stands.
     """
-    if isinstance(value, dict) and value and len(path) < _SPLIT_AT_MOST:
+    if isinstance(value, dict) and value and len(path) < SPLIT_AT_MOST:
         for name, item in value.items():
             merge(tree, (*path, name), item)
     elif value != {} or not _stands(tree, path):
@@ -127,9 +86,9 @@ def clear(tree: dict[str, Tree], path: KeyPath) -> None:
 
 def _split(path: KeyPath) -> KeyPath:
     """A path no deeper than stacks are; what is beyond is one name."""
-    if len(path) <= _SPLIT_AT_MOST:
+    if len(path) <= SPLIT_AT_MOST:
         return path
-    return (*path[: _SPLIT_AT_MOST - 1], json.dumps(path[_SPLIT_AT_MOST - 1 :]))
+    return (*path[: SPLIT_AT_MOST - 1], json.dumps(path[SPLIT_AT_MOST - 1 :]))
 
 
 def item_path(item: dict[str, Tree]) -> KeyPath:
