@@ -144,7 +144,9 @@ class AnyReader:
         found = homes(where.path)
         if not found.places:
             hint = "runferry formats  # what can be read"
-            raise NotFound("no run of any kind lies below this folder", where=where.where, hint=hint)
+            raise NotFound(
+                "no run of any kind lies below this folder", where=where.where, hint=hint
+            )
         readers = [registry.reader(p.tracker).open(p, options) for p in found.places]
         return cls(Index(found), options, readers)
 

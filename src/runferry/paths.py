@@ -5,6 +5,7 @@ A name from the data never leads outside the run's own folder.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import stat
@@ -17,6 +18,7 @@ from runferry.model import Blob
 
 Entries = list[os.DirEntry[str]]
 _log = logging.getLogger(__name__)
+_PIECE = 4096
 _seen: ContextVar[dict[Path, Entries] | None] = ContextVar("seen", default=None)
 
 
@@ -165,3 +167,14 @@ def files_below(home: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
                 pending.append(f"{prefix}{entry.name}/")
             else:
                 yield f"{prefix}{entry.name}", entry
+
+
+def fingerprint(path: Path, until: int) -> str:
+    """A hash of the first and the last 4 KiB before `until`; "short" for a file that is shorter."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        digest.update(stream.read(min(_PIECE, until)))
+        stream.seek(max(0, until - _PIECE))
+        digest.update(stream.read(min(_PIECE, until)))
+        is_short = stream.tell() < until
+    return "short" if is_short else digest.hexdigest()

@@ -29,7 +29,7 @@ from wandb_log import (
 
 from runferry._native import WandbScanner
 from runferry.losses import Fate
-from runferry.readers.wandb.damage import Reports
+from runferry.readers.wandb.damage import reports
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -92,7 +92,7 @@ def test_every_flipped_bit_of_a_small_file_costs_one_record_and_is_told(tmp_path
             reason = reason_of_flip(log.raw, bytes(broken), start, at - start)
             assert ordered(everything(found)) == ordered(kept), (at, bit)
             assert found.damage == [(*lost_bytes(log, number), reason)], (at, bit)
-            (loss,) = Reports("f", []).losses(found.damage, 0, is_over=False)
+            (loss,) = reports("f", []).losses(found.damage, 0, is_over=False)
             assert loss.fate is Fate.DROPPED
 
 

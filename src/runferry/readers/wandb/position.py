@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.errors import SourceChanged
 from runferry.losses import Loss
 from runferry.model import Tree
-
-_PIECE = 4096
+from runferry.paths import fingerprint
 
 
 @dataclass
@@ -30,7 +28,7 @@ class SegmentPosition:
 
     def check(self, content: Path) -> None:
         """Raises SourceChanged unless the file still begins with what was read."""
-        if self.fingerprint and _fingerprint(content, self.offset) != self.fingerprint:
+        if self.fingerprint and fingerprint(content, self.offset) != self.fingerprint:
             raise SourceChanged(
                 "what was read before is no longer the beginning of this file",
                 where=str(content),
@@ -39,7 +37,7 @@ class SegmentPosition:
 
     def sign(self, content: Path) -> None:
         """Note what the file looks like up to `offset`."""
-        self.fingerprint = _fingerprint(content, self.offset)
+        self.fingerprint = fingerprint(content, self.offset)
 
 
 @dataclass
@@ -90,15 +88,3 @@ class Position:
                 "the cursor is not one of the W&B files reader",
                 hint="pull the run into a new archive",
             ) from error
-
-
-def _fingerprint(path: Path, offset: int) -> str:
-    """A hash of the first and the last 4 KiB before `offset`; empty bytes when it is shorter."""
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as stream:
-        digest.update(stream.read(min(_PIECE, offset)))
-        stream.seek(max(0, offset - _PIECE))
-        tail = stream.read(min(_PIECE, offset))
-        digest.update(tail)
-        is_short = stream.tell() < offset
-    return "short" if is_short else digest.hexdigest()

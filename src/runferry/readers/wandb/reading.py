@@ -9,7 +9,7 @@ from runferry.errors import SourceChanged
 from runferry.losses import Loss
 from runferry.model import Cursor
 from runferry.ports import BATCH_ROWS
-from runferry.readers.wandb.damage import Reports, cut_line, rebased
+from runferry.readers.wandb.damage import cut_line, rebased, reports
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
 from runferry.readers.wandb.identity import Group
@@ -92,14 +92,14 @@ class RunReading:
             seq=self._position.seq,
             rows=BATCH_ROWS,
         )
-        reports = Reports(database.name, segment.reported)
+        told = reports(database.name, segment.reported)
         while (batch := scanner.next()) is not None:
             yield from records.take(head.place.label, batch.records)
             yield from rows.rows_of(batch)
-            losses = reports.losses(batch.damage, scanner.offset, is_over=self._is_over(head))
+            losses = told.losses(batch.damage, scanner.offset, is_over=self._is_over(head))
             yield from map(chunks.Lost, losses)
             segment.has_console |= batch.console is not None
-        segment.reported = reports.behind(scanner.offset)
+        segment.reported = told.behind(scanner.offset)
         for path, text in scanner.summary():
             records.assembly.summarise(path, text)
         if rows.shift and segment.shift is None:
