@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from tests.shown.tensorboard_server import PATIENCE_S, DataPath, Server, served
 
 Place = tuple[str, str]  # run, tag
@@ -58,6 +59,7 @@ class Seen:
     """All that a page shows, tab by tab."""
 
     scalars: dict[Place, Curve | None] = field(default_factory=dict)
+    latest: dict[Place, str | None] = field(default_factory=dict)  # rounded to be read
     images: dict[Place, list[tuple[int, int]] | None] = field(default_factory=dict)  # sizes, px
     audio: dict[Place, float | None] = field(default_factory=dict)  # seconds
     texts: dict[Place, str | None] = field(default_factory=dict)
@@ -77,9 +79,13 @@ class Page:
         """The tabs of plugins that have something to show."""
         return list(self._tabs())
 
-    def _tabs(self) -> dict[str, Any]:
-        found = self.browser.find_elements("css selector", "[role=tab]:not([aria-disabled=true])")
-        return {tab.text.strip(): tab for tab in found if tab.text.strip()}
+    def _tabs(self) -> dict[str, WebElement]:
+        script = "return shown('[role=tab]').map(tab => [tab.innerText.trim(), tab]);"
+        return {name: tab for name, tab in self._run(script) if name}
+
+    def _run(self, script: str) -> list[Any]:
+        found = self.browser.execute_script(f"{_LOOK}\n{script}")
+        return list(found)
 
     def look(self, tab: str, script: str) -> list[Any]:
         """What the script finds in this tab, once it is whole and stays so; [] without the tab."""
@@ -87,14 +93,14 @@ class Page:
         if tab not in tabs:
             return []
         tabs[tab].click()
-        until, before, found = time.monotonic() + PATIENCE_S, None, None
+        until, before, found = time.monotonic() + PATIENCE_S, list[Any](), list[Any]()
         while time.monotonic() < until:
-            found = self.browser.execute_script(f"{_LOOK}\n{script}")  # type: ignore[no-untyped-call]
+            found = self._run(script)
             if found and found == before and all(None not in row for row in found):
                 break
             before = found
-            time.sleep(0.2)
-        return list(found or [])
+            time.sleep(0.1)
+        return found
 
 
 def scalar_cards(page: Page) -> dict[Place, Curve | None]:
@@ -105,6 +111,23 @@ def scalar_cards(page: Page) -> dict[Place, Curve | None]:
     """
     found = page.look("SCALARS", script)
     return {(run, tag): points and Curve(points, nan) for run, tag, points, nan in found}
+
+
+def latest_values(page: Page) -> dict[Place, str | None]:
+    """The values in the tables below the curves of TIME SERIES, the tab that opens first."""
+    script = """
+    shown('metrics-card-group-toolbar [svgicon=expand_more_24px]')
+      .forEach(folded => folded.parentNode.click());
+    return shown('scalar-card').flatMap(card => {
+      const cells = row => [...row.children].map(cell => cell.innerText.trim());
+      const headings = shown('tb-data-table-header-cell', card).map(e => e.innerText.trim());
+      const tag = shown('.tag', card)[0].title;
+      const rows = shown('tb-data-table-content-row', card).map(cells)
+        .map(row => [row[headings.indexOf('Run')], tag, row[headings.indexOf('Value')] || null]);
+      return rows.length ? rows : [['', tag, null]];
+    });
+    """
+    return {(run, tag): value for run, tag, value in page.look("TIME SERIES", script)}
 
 
 def images(page: Page) -> dict[Place, list[tuple[int, int]] | None]:
@@ -177,6 +200,7 @@ def seen(page: Page) -> Seen:
     """All of it."""
     return Seen(
         scalar_cards(page),
+        latest_values(page),
         images(page),
         audio(page),
         texts(page),

@@ -46,6 +46,12 @@ def log_with_the_sdk(folder: Path) -> Seen:
             ("second", "train/loss"): Curve(1),
             **{("first", f"{part}/size"): Curve(1) for part in PARTS},
         },
+        latest={
+            ("first", "train/accuracy"): "0.95",
+            ("first", "train/loss"): "0.05",
+            ("second", "train/loss"): "2,000",
+            **{("first", f"{part}/size"): "1" for part in PARTS},
+        },
         images={("first", "sample/picture"): [(60, 40)]},
         audio={("first", "tone"): 1.0},
         texts={("first", "notes/text_summary"): "hello ferry"},
@@ -71,4 +77,6 @@ def test_what_was_not_logged_is_not_seen(chromium: WebDriver, tmp_path: Path) ->
         writer.add_scalar("loss", 0.25, 1)
     with shown(chromium, tmp_path / "logs", "python") as page:
         assert page.tabs() == ["TIME SERIES", "SCALARS"]
-        assert seen(page) == Seen(scalars={("bare", "loss"): Curve(2)})
+        assert seen(page) == Seen(
+            scalars={("bare", "loss"): Curve(2)}, latest={("bare", "loss"): "0.25"}
+        )
