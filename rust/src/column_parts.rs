@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int8Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, Int8Array, Int16Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, DictionaryArray, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, Field, Schema};
@@ -14,6 +14,8 @@ use arrow_schema::{ArrowError, Field, Schema};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct At {
     pub step: Option<i64>,
+    /// Millionths above the step.
+    pub step_frac: Option<i32>,
     /// Nanoseconds since the epoch.
     pub time: Option<i64>,
     pub seq: i64,
@@ -56,17 +58,30 @@ pub fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Opt
     Some(NullBuffer::new(bits.finish()))
 }
 
-/// Columns `step`, `time`, `time_ns` and `seq`.
+/// Columns `step`, `time`, `time_ns` and `seq`; `step_frac` too where steps may have fractions.
 #[derive(Default)]
 pub struct Addresses {
     step: Nullable,
+    may_have_fractions: bool,
+    /// Ascending: (first row, rows, millionths).
+    fractions: Vec<(usize, usize, i32)>,
     time: Times,
     pub seq: Vec<i64>,
 }
 
 impl Addresses {
+    pub fn with_fractions() -> Self {
+        Self {
+            may_have_fractions: true,
+            ..Self::default()
+        }
+    }
+
     #[inline]
     pub fn extend(&mut self, at: &At, rows: usize) {
+        if let Some(millionths) = at.step_frac {
+            self.fractions.push((self.seq.len(), rows, millionths));
+        }
         self.step.extend(at.step, rows);
         self.time.extend(at.time, rows);
         self.seq.resize(self.seq.len() + rows, at.seq);
@@ -79,12 +94,31 @@ impl Addresses {
     }
 
     pub fn finish(self) -> Vec<(Field, ArrayRef)> {
+        let rows = self.seq.len();
         let (step, no_step) = self.step.finish();
         let mut columns = vec![column("step", Int64Array::new(step.into(), no_step))];
+        if self.may_have_fractions {
+            columns.push(column("step_frac", fractions(rows, &self.fractions)));
+        }
         columns.extend(self.time.finish());
         columns.push(required("seq", Int64Array::from(self.seq)));
         columns
     }
+}
+
+fn fractions(rows: usize, given: &[(usize, usize, i32)]) -> Int32Array {
+    if given.is_empty() {
+        return Int32Array::new_null(rows);
+    }
+    let mut values = vec![0; rows];
+    let mut bits = BooleanBufferBuilder::new(rows);
+    for (start, length, millionths) in given {
+        values[*start..start + length].fill(*millionths);
+        bits.append_n(start - bits.len(), false);
+        bits.append_n(*length, true);
+    }
+    bits.append_n(rows - bits.len(), false);
+    Int32Array::new(values.into(), Some(NullBuffer::new(bits.finish())))
 }
 
 /// Times as the columns `time` (µs, UTC) and `time_ns` (0–999 below that).
@@ -171,11 +205,16 @@ impl Texts {
     }
 
     pub fn finish(self) -> Result<StringArray, ArrowError> {
+        self.finish_with(None)
+    }
+
+    /// The same with nulls in places, where empty texts were pushed.
+    pub fn finish_with(self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
         if self.is_too_long {
             return Err(ArrowError::OffsetOverflowError(self.bytes.len()));
         }
         let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
         let offsets = OffsetBuffer::new(offsets.into());
-        StringArray::try_new(offsets, self.bytes.into_bytes().into(), None)
+        StringArray::try_new(offsets, self.bytes.into_bytes().into(), nulls)
     }
 }

@@ -12,6 +12,7 @@ use crate::column_parts::{Addresses, Texts, Times, batch, column, required, vali
 #[repr(i8)]
 pub enum Kind {
     Float64 = 0,
+    Float32 = 1,
     Int = 2,
     Bool = 3,
     Null = 4,
@@ -45,6 +46,15 @@ impl Points {
         }
     }
 
+    /// The same for steps that may have fractions.
+    pub fn with_fractions(rows: usize) -> Self {
+        let mut points = Self::with_capacity(rows);
+        let mut at = Addresses::with_fractions();
+        at.reserve(rows);
+        points.at = at;
+        points
+    }
+
     pub fn rows(&self) -> usize {
         self.value.len()
     }
@@ -62,6 +72,11 @@ impl Points {
             self.inexact.push((self.rows(), value));
         }
         self.push(series, nearest, Kind::Int);
+    }
+
+    #[inline]
+    pub fn push_float32(&mut self, series: i32, value: f32) {
+        self.push(series, f64::from(value), Kind::Float32);
     }
 
     pub fn push_bool(&mut self, series: i32, value: bool) {

@@ -7,6 +7,8 @@ pub enum Reason {
     BadChecksum,
     /// A chunk that would cross its block or the end of the file, or has no such type.
     BadHeader,
+    /// A length whose checksum does not match, or that cannot be.
+    BadLength,
     /// A chunk header of zeros, or zeros up to the end of a block.
     Zeroed,
     /// A middle or last chunk without its first.
@@ -21,6 +23,12 @@ pub enum Reason {
     BadRecord,
     /// A value that is no JSON.
     BadJson,
+    /// A value of a summary that does not hold what its form says; it was kept as its event.
+    BadTensor,
+    /// A time that is none (NaN, or beyond the years that 64 bits of nanoseconds hold).
+    BadTime,
+    /// A time finer than a nanosecond.
+    RoundedTime,
     /// Text that is no UTF-8; it was kept with U+FFFD in place of what was wrong.
     BadUtf8,
     /// A key that, mended so, is the same as another: values of both are in one place.
@@ -36,6 +44,10 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadChecksum => "bad-checksum",
+            Self::BadLength => "bad-length",
+            Self::BadTensor => "bad-tensor",
+            Self::BadTime => "bad-time",
+            Self::RoundedTime => "rounded-time",
             Self::BadHeader => "bad-header",
             Self::Zeroed => "zeroed",
             Self::Orphan => "orphan-chunk",

@@ -6,12 +6,22 @@ mod column_parts;
 mod columns;
 pub mod damage;
 pub mod durable;
+mod event_columns;
+mod event_decoder;
+mod event_histogram;
+mod event_media;
+mod event_parts;
+mod event_record;
+mod event_series;
+mod event_tensor;
 mod json_decimal;
 mod json_text;
 mod json_walk;
 mod leveldb_chunk;
 pub mod leveldb_log;
 pub mod protobuf;
+pub mod tensorboard;
+pub mod tfrecord;
 pub mod wandb;
 mod wandb_address;
 mod wandb_decoder;
@@ -26,15 +36,19 @@ mod window;
 #[cfg(feature = "python")]
 mod json_conventions;
 #[cfg(feature = "python")]
+mod message_schema;
+#[cfg(feature = "python")]
+mod python_arrow;
+#[cfg(feature = "python")]
 mod python_items;
 #[cfg(feature = "python")]
 mod python_message;
 #[cfg(feature = "python")]
 mod python_records;
 #[cfg(feature = "python")]
-mod python_wandb;
+mod python_tensorboard;
 #[cfg(feature = "python")]
-mod wandb_schema;
+mod python_wandb;
 
 /// The native half of runferry.
 #[cfg(feature = "python")]
@@ -45,9 +59,13 @@ mod _native {
     #[pymodule_export]
     use crate::durable::sync_paths;
     #[pymodule_export]
+    use crate::python_arrow::ArrowTable;
+    #[pymodule_export]
     use crate::python_records::wandb_records;
     #[pymodule_export]
-    use crate::python_wandb::{ArrowTable, WandbBatch, WandbScanner};
+    use crate::python_tensorboard::{EventBatch, EventScanner};
+    #[pymodule_export]
+    use crate::python_wandb::{WandbBatch, WandbScanner};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,8 +8,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::json_conventions::{base64, rfc3339};
+use crate::message_schema::{Field, Label, Message, Schema, Type};
 use crate::protobuf::{Fields, Malformed, Wire, varint, zigzag};
-use crate::wandb_schema::{Field, Label, Message, Schema, Type};
 
 /// Messages nested deeper than this are refused, as protobuf's own readers do.
 const DEPTH: usize = 100;
@@ -43,13 +43,19 @@ impl From<PyErr> for Failure {
 
 type Names = Vec<Vec<Py<PyString>>>;
 
-/// The names of all fields as Python strings, made once.
-fn names(py: Python<'_>) -> &Names {
-    static NAMES: PyOnceLock<Names> = PyOnceLock::new();
-    NAMES.get_or_init(py, || {
+/// The names of all fields as Python strings, made once for each schema.
+fn names(py: Python<'_>, schema: &'static Schema) -> &'static Names {
+    static WANDB: PyOnceLock<Names> = PyOnceLock::new();
+    static TENSORBOARD: PyOnceLock<Names> = PyOnceLock::new();
+    let known = if std::ptr::eq(schema, Schema::wandb()) {
+        &WANDB
+    } else {
+        &TENSORBOARD
+    };
+    known.get_or_init(py, || {
         let name = |field: &Field| PyString::intern(py, &field.name).unbind();
         let message = |message: &Message| message.fields.iter().map(name).collect();
-        Schema::get().messages.iter().map(message).collect()
+        schema.messages.iter().map(message).collect()
     })
 }
 
@@ -57,18 +63,18 @@ fn names(py: Python<'_>) -> &Names {
 pub struct Converter<'py> {
     py: Python<'py>,
     schema: &'static Schema,
-    names: &'py Names,
+    names: &'static Names,
     style: Style,
     /// Text that is no UTF-8 was replaced since this was last set to false.
     pub has_bad_text: bool,
 }
 
 impl<'py> Converter<'py> {
-    pub fn new(py: Python<'py>, style: Style) -> Self {
+    pub fn new(py: Python<'py>, schema: &'static Schema, style: Style) -> Self {
         Self {
             py,
-            schema: Schema::get(),
-            names: names(py),
+            schema,
+            names: names(py, schema),
             style,
             has_bad_text: false,
         }
@@ -175,7 +181,7 @@ impl<'py> Converter<'py> {
         };
         if matches!(
             field.kind,
-            Type::String | Type::Message(_) | Type::Timestamp
+            Type::String | Type::Bytes | Type::Message(_) | Type::Timestamp
         ) {
             return Ok(items.append(self.value(field.kind, wire, depth)?)?);
         }
@@ -228,6 +234,7 @@ impl<'py> Converter<'py> {
                 self.nested(inner, bytes, depth)?.into_any()
             }
             (Type::String, Wire::Bytes(bytes)) => self.text(bytes).into_any(),
+            (Type::Bytes, Wire::Bytes(_)) => self.unknown(wire)?,
             (Type::Timestamp, Wire::Bytes(bytes)) => self.timestamp(bytes)?,
             (Type::Bool, Wire::Varint(truth)) => (truth != 0).into_bound_py_any(py)?,
             (Type::Null, _) => py.None().into_bound(py),
@@ -323,7 +330,9 @@ fn fits(field: &Field, wire: Wire<'_>) -> bool {
         || match field.kind {
             Type::Double => matches!(wire, Wire::Fixed64(_)),
             Type::Float => matches!(wire, Wire::Fixed32(_)),
-            Type::String | Type::Timestamp | Type::Message(_) => matches!(wire, Wire::Bytes(_)),
+            Type::String | Type::Bytes | Type::Timestamp | Type::Message(_) => {
+                matches!(wire, Wire::Bytes(_))
+            }
             _ => matches!(wire, Wire::Varint(_)),
         }
 }
@@ -332,7 +341,9 @@ fn is_zero(kind: Type, wire: Wire<'_>) -> bool {
     match wire {
         Wire::Varint(value) | Wire::Fixed64(value) => value == 0,
         Wire::Fixed32(value) => value == 0,
-        Wire::Bytes(bytes) | Wire::Group(bytes) => kind == Type::String && bytes.is_empty(),
+        Wire::Bytes(bytes) | Wire::Group(bytes) => {
+            matches!(kind, Type::String | Type::Bytes) && bytes.is_empty()
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::damage::{Damage, Reason};
+use crate::message_schema::Schema;
 use crate::protobuf::Fields;
 use crate::python_items::{ItemView, KeyStyle};
 use crate::python_message::{Converter, Failure, Style};
 use crate::python_wandb::{record_type, to_python};
 use crate::wandb::{Error, Start, open_log};
 use crate::wandb_record::{HISTORY, RecordParts, STATS, SUMMARY};
-use crate::wandb_schema::Schema;
 
 const CONFIG: u32 = 5;
 
@@ -124,7 +124,7 @@ impl<'py> RecordView<'py> {
     fn new(py: Python<'py>, style: KeyStyle) -> PyResult<Self> {
         Ok(Self {
             py,
-            converter: Converter::new(py, Style::Json),
+            converter: Converter::new(py, Schema::wandb(), Style::Json),
             items: ITEM_LISTS.map(|_| ItemView::new(py, style)).into(),
             loads: py.import("json")?.getattr("loads")?,
             lists: PyDict::new(py),

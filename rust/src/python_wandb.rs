@@ -3,62 +3,17 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
-use arrow_array::{Array, RecordBatch, StructArray};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::damage::{Damage, Reason};
 use crate::leveldb_log::HEADER;
+use crate::message_schema::Schema;
+use crate::python_arrow::{ArrowTable, arrow_error, runferry_error, table};
 use crate::python_message::{Converter, Failure, Style};
 use crate::wandb::{Batch, Error, Scanner, Start};
 use crate::wandb_decoder::OtherRecord;
-use crate::wandb_schema::Schema;
-
-/// A table that other Arrow libraries take without copying.
-#[pyclass(frozen, module = "runferry._native")]
-pub struct ArrowTable(RecordBatch);
-
-#[pymethods]
-impl ArrowTable {
-    /// The Arrow PyCapsule interface: a struct array and its schema.
-    #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_array__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<Bound<'py, PyCapsule>>,
-    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
-        drop(requested_schema); // a wish; whoever has it casts
-        let array = StructArray::from(self.0.clone());
-        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(arrow_error)?;
-        let exported = FFI_ArrowArray::new(&array.to_data());
-        Ok((
-            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
-            PyCapsule::new_with_value(py, exported, c"arrow_array")?,
-        ))
-    }
-
-    fn __len__(&self) -> usize {
-        self.0.num_rows()
-    }
-}
-
-fn arrow_error(error: arrow_schema::ArrowError) -> PyErr {
-    PyRuntimeError::new_err(error.to_string())
-}
-
-/// An error of `runferry.errors`, with where it happened.
-fn runferry_error(py: Python<'_>, class: &str, what: String, path: &str, hint: &str) -> PyErr {
-    let raise = || -> PyResult<PyErr> {
-        let named = PyDict::new(py);
-        named.set_item("where", path)?;
-        named.set_item("hint", hint)?;
-        let class = py.import("runferry.errors")?.getattr(class)?;
-        Ok(PyErr::from_value(class.call((what,), Some(&named))?))
-    };
-    raise().unwrap_or_else(|error| error)
-}
 
 pub fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
     match error {
@@ -94,11 +49,6 @@ pub struct WandbBatch {
 
 impl WandbBatch {
     fn new(py: Python<'_>, batch: Batch) -> PyResult<Self> {
-        let table = |table: Option<RecordBatch>| {
-            table
-                .map(|table| Py::new(py, ArrowTable(table)))
-                .transpose()
-        };
         let mut damage = batch.damage;
         let records = other_records(py, &batch.records, &mut damage)?;
         damage.sort_by_key(|damage| damage.offset);
@@ -107,9 +57,9 @@ impl WandbBatch {
             .iter()
             .map(|(stream, path)| Ok((stream.as_str(), PyTuple::new(py, path)?.unbind())));
         Ok(Self {
-            points: table(batch.points)?,
-            values: table(batch.values)?,
-            console: table(batch.console)?,
+            points: table(py, batch.points)?,
+            values: table(py, batch.values)?,
+            console: table(py, batch.console)?,
             series: series.collect::<PyResult<_>>()?,
             records,
             damage: damage
@@ -127,7 +77,7 @@ fn other_records(
     records: &[OtherRecord],
     damage: &mut Vec<Damage>,
 ) -> PyResult<Vec<Record>> {
-    let mut converter = Converter::new(py, Style::Native);
+    let mut converter = Converter::new(py, Schema::wandb(), Style::Native);
     let mut found = Vec::with_capacity(records.len());
     for record in records {
         converter.has_bad_text = false;
@@ -176,11 +126,11 @@ fn other_record(
 
 /// A record type's name and the place of its message.
 pub fn record_type(number: u32) -> Option<(&'static str, usize)> {
-    let schema = Schema::get();
+    let schema = Schema::wandb();
     let record = &schema.messages[Schema::RECORD];
     let field = &record.fields[record.place(number.max(1))?];
     match field.kind {
-        crate::wandb_schema::Type::Message(place) if number > 1 => Some((&field.name, place)),
+        crate::message_schema::Type::Message(place) if number > 1 => Some((&field.name, place)),
         _ => None,
     }
 }

@@ -277,7 +277,7 @@ impl RowReader {
         At {
             step: logged.or(field.flatten()),
             time,
-            seq: 0,
+            ..At::default()
         }
     }
 

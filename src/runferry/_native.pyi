@@ -1,10 +1,19 @@
 """The native half: bytes of experiment trackers to Arrow columns. Knows no network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, final
 
-__all__ = ["ArrowTable", "WandbBatch", "WandbScanner", "__version__", "sync", "wandb_records"]
+__all__ = [
+    "ArrowTable",
+    "EventBatch",
+    "EventScanner",
+    "WandbBatch",
+    "WandbScanner",
+    "__version__",
+    "sync",
+    "wandb_records",
+]
 
 __version__: str
 
@@ -16,6 +25,115 @@ class ArrowTable:
         self, requested_schema: object | None = None
     ) -> tuple[object, object]: ...
     def __len__(self) -> int: ...
+
+@final
+class EventBatch:
+    """One step of a scan: what was decoded from some events, at most `rows` rows a table.
+
+    It ends behind the event that brings it to 32 MiB of texts, histograms, media and records. An
+    event is one source row: `seq` numbers events that brought a row, an `unknown`, a `session_log`
+    or a `log_message`, in the order of the file. Where our own field 1517 of an event gives it
+    another number, the next one counts from there. Columns of all tables begin with series
+    (int32), step, step_frac, time (µs, UTC), time_ns, seq.
+    """
+
+    @property
+    def points(self) -> ArrowTable | None:
+        """…, value, value_i64, kind (dictionary, as `tables.POINTS`).
+
+        `simple_value`, and tensors with one number of plugin `scalars` or of none. float32, half and
+        bfloat16 are float32. An unsigned integer beyond int64 is a text of form json.
+        """
+    @property
+    def texts(self) -> ArrowTable | None:
+        """…, text, form (dictionary: text, json): nested lists by the tensor's shape are json."""
+    @property
+    def histograms(self) -> ArrowTable | None:
+        """…, edges, counts, counts_kind, extra (JSON or null).
+
+        Of a `HistogramProto`: `bucket_limit` is edges[1:], `bucket` is counts; extra has min, max,
+        num, sum, sum_squares. The first edge is min, or the first limit where that is less.
+        Of a tensor of bins: extra is null; {"dtype": "float32"} if it was no double; where the bins
+        have gaps also "bins": [[left, right, count], …], and the edges are left ones and the last
+        right one. A tensor without bins has neither edges nor counts.
+        """
+    @property
+    def media(self) -> ArrowTable | None:
+        """…, index (int32), form (dictionary), content (large binary), caption, metadata (JSON).
+
+        One row an image, clip or blob. Forms: image (obsolete: width, height, colorspace; tensor:
+        width, height), audio (obsolete: sample_rate, num_channels, length_frames, content_type;
+        tensor: caption), pr_curve (content is JSON: true_positives, false_positives,
+        true_negatives, false_negatives, precision, recall; metadata: plugin, dtype), mesh (content
+        is the TensorProto; metadata: plugin and the fields of MeshPluginData), graph_def,
+        meta_graph_def, tagged_run_metadata, graph_run_metadata, graph_run_metadata_graph,
+        graph_keras_model. A graph without a tag has its form as its tag, and plugin "graphs".
+        """
+    @property
+    def series(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(tag, plugin, facts) of the series with a first row in this batch, by their numbers.
+
+        A tag that comes with other metadata is another series. Facts, where given: display_name,
+        description, data_class, content (bytes).
+        """
+    @property
+    def records(self) -> list[tuple[str, int, int, int | None, dict[str, Any]]]:
+        """(record type, offset, seq, time in ns, message) of everything else.
+
+        Messages are by the field names of TensorBoard's .proto files, as in `WandbBatch.records`:
+        file_version {"file_version"}, source_metadata, session_log and log_message (with "step" and
+        "event": bytes), experiment, session_start_info, session_end_info and layout (with "step"),
+        runferry {"tag", "json": bytes}, unknown {"tag", "plugin", "step", "event": bytes}. An
+        "event" is the serialized Event with this one value. Unknown is what no column holds; an
+        event with a field that nobody knows has plugin "#<number>".
+        """
+    @property
+    def damage(self) -> list[tuple[int, int, str]]:
+        """(offset, length in bytes, reason) of what could not be read, or not as it was.
+
+        Lost: bad-checksum, bad-length, zeroed, unfinished-record (a whole one begins within it),
+        oversized-record (more than 256 MiB), bad-record and cut-tail (the file ends inside a record
+        and nothing whole follows: cut, or still being written). Kept as `unknown`: bad-tensor (a
+        value is not what its plugin says). Null: bad-time; to the nearest ns: rounded-time; mended
+        with U+FFFD: bad-utf8. What lies at or behind the scanner's `offset` is reported again by a
+        scan that continues from there.
+        """
+
+@final
+class EventScanner:
+    """Reads an event file record by record, from `offset` as far as it goes.
+
+    All checksums are checked. Behind a payload that does not match its checksum it goes on where the
+    length says, if a length stands there; else, and behind a length that does not match, at the next
+    offset where a whole record stands. Memory: a batch, and twice the largest record.
+
+    The file's length is taken when it is opened; what is appended later is for a later scan, which
+    goes on with this one's `offset`, `seq` and `plugins`.
+
+    Raises OSError; runferry.errors.Damaged if its beginning is not that of an event file, and
+    nothing whole follows.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        offset: int = 0,
+        seq: int = 0,
+        rows: int = 65536,
+        plugins: Mapping[str, str] | None = None,
+    ) -> EventScanner: ...
+    def next(self) -> EventBatch | None:
+        """The next batch, or None at the end. Other threads run meanwhile."""
+    @property
+    def offset(self) -> int:
+        """Behind the last whole record whose rows have all been handed out."""
+    @property
+    def seq(self) -> int:
+        """The number of the next source row."""
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Tag → plugin as known by now: metadata may come with the first value of a tag only."""
 
 @final
 class WandbBatch:

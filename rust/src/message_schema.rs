@@ -1,4 +1,5 @@
-//! Owns the descriptors of W&B's messages, read from `wandb_schema.txt` when first needed.
+//! Owns the descriptors of messages, read from `wandb_schema.txt` and `tensorboard_schema.txt` when first
+//! needed.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ pub enum Type {
     Sint64,
     Bool,
     String,
+    Bytes,
     /// `google.protobuf.NullValue`.
     Null,
     /// `google.protobuf.Timestamp`.
@@ -75,13 +77,28 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The place of `Record`, the message of every record.
+    /// The place of the first message: in W&B's schema `Record`, the message of every record.
     pub const RECORD: usize = 0;
 
-    /// The schema that is built in.
-    pub fn get() -> &'static Self {
+    /// The schema of `.wandb` files.
+    pub fn wandb() -> &'static Self {
         static SCHEMA: OnceLock<Schema> = OnceLock::new();
         SCHEMA.get_or_init(|| Self::parse(include_str!("wandb_schema.txt")))
+    }
+
+    /// The schema of what event files hold besides rows.
+    pub fn tensorboard() -> &'static Self {
+        static SCHEMA: OnceLock<Schema> = OnceLock::new();
+        SCHEMA.get_or_init(|| Self::parse(include_str!("tensorboard_schema.txt")))
+    }
+
+    /// The place of a message by the name of a field of the first one.
+    pub fn message_of(&self, name: &str) -> Option<usize> {
+        let mut fields = self.messages[Self::RECORD].fields.iter();
+        match fields.find(|field| field.name == name)?.kind {
+            Type::Message(place) => Some(place),
+            _ => None,
+        }
     }
 
     fn parse(text: &str) -> Self {
@@ -101,16 +118,10 @@ impl Schema {
         };
         let field = |text: &str| {
             let mut words = text.split_whitespace();
-            let mut next = || {
-                words
-                    .next()
-                    .unwrap_or_else(|| panic!("wandb_schema.txt: {text}"))
-            };
+            let mut next = || words.next().unwrap_or_else(|| panic!("schema: {text}"));
             let (number, name, kind) = (next(), next(), next());
             Field {
-                number: number
-                    .parse()
-                    .unwrap_or_else(|_| panic!("wandb_schema.txt: {text}")),
+                number: number.parse().unwrap_or_else(|_| panic!("schema: {text}")),
                 name: name.to_owned(),
                 kind: type_of(kind.trim_end_matches(['*', '+', '?'])),
                 label: label_of(kind),
@@ -161,9 +172,10 @@ fn scalar_type(word: &str) -> Type {
         "sint64" => Type::Sint64,
         "bool" => Type::Bool,
         "string" => Type::String,
+        "bytes" => Type::Bytes,
         "null" => Type::Null,
         "Timestamp" => Type::Timestamp,
-        _ => panic!("wandb_schema.txt: no type {word}"),
+        _ => panic!("schema: no type {word}"),
     }
 }
 
@@ -173,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_schema_is_whole_and_begins_with_record() {
-        let schema = Schema::get();
+        let schema = Schema::wandb();
         let record = &schema.messages[Schema::RECORD];
         let history = record.place(2).map(|place| &record.fields[place]);
         assert_eq!(history.map(|field| field.name.as_str()), Some("history"));

@@ -1,0 +1,365 @@
+//! Owns `TensorProto`: its shape, and its numbers or strings, from either of the two places they stand in.
+
+use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, varint};
+
+/// More dimensions than TensorFlow allows are refused.
+const MOST_DIMS: usize = 8;
+
+/// What the elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    Float,
+    Double,
+    Half,
+    Bfloat16,
+    /// So many bytes in `tensor_content`; values stand in `int_val`.
+    Signed(usize),
+    Unsigned(usize),
+    Int64,
+    Uint32,
+    Uint64,
+    Bool,
+    String,
+    Other,
+}
+
+impl Dtype {
+    fn of(number: u64) -> Self {
+        match number {
+            1 => Self::Float,
+            2 => Self::Double,
+            3 => Self::Signed(4),
+            4 => Self::Unsigned(1),
+            5 => Self::Signed(2),
+            6 => Self::Signed(1),
+            7 => Self::String,
+            9 => Self::Int64,
+            10 => Self::Bool,
+            14 => Self::Bfloat16,
+            17 => Self::Unsigned(2),
+            19 => Self::Half,
+            22 => Self::Uint32,
+            23 => Self::Uint64,
+            _ => Self::Other,
+        }
+    }
+
+    /// The field with one value an element.
+    fn values_field(self) -> u32 {
+        match self {
+            Self::Float => 5,
+            Self::Double => 6,
+            Self::Signed(_) | Self::Unsigned(_) => 7,
+            Self::String => 8,
+            Self::Int64 => 10,
+            Self::Bool => 11,
+            Self::Half | Self::Bfloat16 => 13,
+            Self::Uint32 => 16,
+            Self::Uint64 => 17,
+            Self::Other => 0,
+        }
+    }
+
+    /// Bytes an element in `tensor_content`.
+    fn width(self) -> usize {
+        match self {
+            Self::Float | Self::Uint32 => 4,
+            Self::Double | Self::Int64 | Self::Uint64 => 8,
+            Self::Half | Self::Bfloat16 => 2,
+            Self::Signed(width) | Self::Unsigned(width) => width,
+            Self::Bool => 1,
+            Self::String | Self::Other => 0,
+        }
+    }
+
+    pub fn is_float(self) -> bool {
+        matches!(
+            self,
+            Self::Float | Self::Double | Self::Half | Self::Bfloat16
+        )
+    }
+}
+
+/// One number, as the source had it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Float32(f32),
+    Float64(f64),
+    Int(i64),
+    Uint64(u64),
+    Bool(bool),
+}
+
+impl Number {
+    /// Of floats and truth values only: integers may need more.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Float32(value) => f64::from(value),
+            Self::Float64(value) => value,
+            Self::Int(value) => value as f64,
+            Self::Uint64(value) => value as f64,
+            Self::Bool(value) => f64::from(u8::from(value)),
+        }
+    }
+}
+
+/// A tensor whose elements have not been looked at yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'a> {
+    pub dtype: Dtype,
+    dims: [u64; MOST_DIMS],
+    rank: usize,
+    content: &'a [u8],
+    /// The whole message, where the values are looked for.
+    message: &'a [u8],
+}
+
+impl<'a> Tensor<'a> {
+    pub fn of(message: &'a [u8]) -> Result<Self, Malformed> {
+        let mut tensor = Self {
+            dtype: Dtype::Other,
+            dims: [0; MOST_DIMS],
+            rank: 0,
+            content: b"",
+            message,
+        };
+        for field in Fields::new(message) {
+            match field? {
+                (1, Wire::Varint(number)) => tensor.dtype = Dtype::of(number),
+                (2, Wire::Bytes(shape)) => tensor.add_shape(shape)?,
+                (4, Wire::Bytes(content)) => tensor.content = content,
+                _ => {}
+            }
+        }
+        Ok(tensor)
+    }
+
+    fn add_shape(&mut self, shape: &[u8]) -> Result<(), Malformed> {
+        for field in Fields::new(shape) {
+            match field? {
+                (2, Wire::Bytes(dim)) => {
+                    let mut size = 0;
+                    for field in Fields::new(dim) {
+                        if let (1, Wire::Varint(given)) = field? {
+                            size = given;
+                        }
+                    }
+                    *self.dims.get_mut(self.rank).ok_or(Malformed)? = size;
+                    self.rank += 1;
+                }
+                (3, Wire::Varint(1)) => return Err(Malformed), // of no known rank
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn dims(&self) -> &[u64] {
+        &self.dims[..self.rank]
+    }
+
+    /// How many elements its shape says there are.
+    pub fn elements(&self) -> Result<usize, Malformed> {
+        let product = self.dims().iter().try_fold(1u64, |product, size| {
+            product.checked_mul(*size).filter(|n| *n <= 1 << 40)
+        });
+        product
+            .and_then(|elements| usize::try_from(elements).ok())
+            .ok_or(Malformed)
+    }
+
+    /// The one number of a tensor with one element.
+    pub fn number(&self) -> Result<Number, Malformed> {
+        if self.elements()? != 1 {
+            return Err(Malformed);
+        }
+        let mut found = None;
+        self.each_number(|number| {
+            if found.replace(number).is_some() {
+                return Err(Malformed);
+            }
+            Ok(())
+        })?;
+        found.ok_or(Malformed)
+    }
+
+    /// All numbers, as doubles; where one stands for all it is repeated.
+    pub fn doubles(&self) -> Result<Vec<f64>, Malformed> {
+        let elements = self.elements()?;
+        // The shape is a claim; the bytes are there.
+        let mut found = Vec::with_capacity(elements.min(self.message.len()));
+        self.each_number(|number| {
+            found.push(number.as_f64());
+            Ok(())
+        })?;
+        if let [only] = found[..]
+            && elements <= self.message.len().max(1 << 16)
+        {
+            found.resize(elements, only);
+        }
+        if found.len() == elements {
+            Ok(found)
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    fn each_number(
+        &self,
+        mut take: impl FnMut(Number) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let width = self.dtype.width();
+        if width == 0 {
+            return Err(Malformed);
+        }
+        if !self.content.is_empty() {
+            if !self.content.len().is_multiple_of(width) {
+                return Err(Malformed);
+            }
+            let mut elements = self.content.chunks_exact(width);
+            return elements.try_for_each(|bytes| take(self.from_bytes(bytes)));
+        }
+        let place = self.dtype.values_field();
+        for field in Fields::new(self.message) {
+            match field? {
+                (number, Wire::Bytes(packed)) if number == place => {
+                    self.each_packed(packed, &mut take)?;
+                }
+                (number, Wire::Varint(value)) if number == place => take(self.from_varint(value))?,
+                (number, Wire::Fixed32(bits)) if number == place && self.dtype == Dtype::Float => {
+                    take(Number::Float32(f32::from_bits(bits)))?;
+                }
+                (number, Wire::Fixed64(bits)) if number == place && self.dtype == Dtype::Double => {
+                    take(Number::Float64(f64::from_bits(bits)))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn each_packed(
+        &self,
+        mut packed: &[u8],
+        take: &mut impl FnMut(Number) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        if matches!(self.dtype, Dtype::Float | Dtype::Double) {
+            let elements = packed.chunks_exact(self.dtype.width());
+            if !elements.remainder().is_empty() {
+                return Err(Malformed);
+            }
+            return { elements }.try_for_each(|bytes| take(self.from_bytes(bytes)));
+        }
+        while !packed.is_empty() {
+            take(self.from_varint(varint(&mut packed)?))?;
+        }
+        Ok(())
+    }
+
+    /// An element as `tensor_content` and packed floats have it: little-endian.
+    fn from_bytes(&self, bytes: &[u8]) -> Number {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        let word = u64::from_le_bytes(word);
+        match self.dtype {
+            Dtype::Float => Number::Float32(f32::from_bits(word as u32)),
+            Dtype::Double => Number::Float64(f64::from_bits(word)),
+            Dtype::Half => Number::Float32(half(word as u16)),
+            Dtype::Bfloat16 => Number::Float32(f32::from_bits((word as u32) << 16)),
+            Dtype::Signed(width) => {
+                let unused = 64 - 8 * width as u32;
+                Number::Int((word << unused) as i64 >> unused)
+            }
+            Dtype::Uint64 => Number::Uint64(word),
+            Dtype::Bool => Number::Bool(word != 0),
+            _ => Number::Int(word as i64),
+        }
+    }
+
+    /// An element as the fields with varints have it.
+    fn from_varint(&self, value: u64) -> Number {
+        match self.dtype {
+            Dtype::Half => Number::Float32(half(value as u16)),
+            Dtype::Bfloat16 => Number::Float32(f32::from_bits((value as u32) << 16)),
+            Dtype::Signed(1) => Number::Int(i64::from(value as i8)),
+            Dtype::Signed(2) => Number::Int(i64::from(value as i16)),
+            Dtype::Signed(_) => Number::Int(i64::from(value as i32)),
+            Dtype::Unsigned(1) => Number::Int(i64::from(value as u8)),
+            Dtype::Unsigned(_) => Number::Int(i64::from(value as u16)),
+            Dtype::Uint32 => Number::Int(i64::from(value as u32)),
+            Dtype::Uint64 => Number::Uint64(value),
+            Dtype::Bool => Number::Bool(value != 0),
+            _ => Number::Int(value as i64),
+        }
+    }
+
+    /// The strings; where one stands for all there is one.
+    pub fn strings(&self) -> Result<Vec<&'a [u8]>, Malformed> {
+        if self.dtype != Dtype::String || !self.content.is_empty() {
+            return Err(Malformed);
+        }
+        let elements = self.elements()?;
+        let mut found = Vec::new();
+        for field in Fields::new(self.message) {
+            if let (8, Wire::Bytes(text)) = field? {
+                found.push(text);
+            }
+        }
+        if found.len() == elements {
+            Ok(found)
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// The string of a tensor with one element.
+    pub fn string(&self) -> Result<&'a [u8], Malformed> {
+        match self.strings()?[..] {
+            [only] => Ok(only),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// The number of the tensor that nearly every scalar is: a float or double without dimensions.
+#[inline(always)]
+pub fn plain_number(message: &[u8]) -> Option<Number> {
+    let [0x08, dtype @ (1 | 2), rest @ ..] = message else {
+        return None;
+    };
+    let mut rest = match rest {
+        [0x12, 0x00, rest @ ..] => rest,
+        _ => rest,
+    };
+    if *dtype == 1 {
+        let content = match take_bytes_field(&mut rest, 0x2a) {
+            Some(values) => values,
+            None => take_bytes_field(&mut rest, 0x22)?,
+        };
+        let bits = <[u8; 4]>::try_from(content).ok()?;
+        return rest
+            .is_empty()
+            .then(|| Number::Float32(f32::from_le_bytes(bits)));
+    }
+    let content = match take_bytes_field(&mut rest, 0x32) {
+        Some(values) => values,
+        None => take_bytes_field(&mut rest, 0x22)?,
+    };
+    let bits = <[u8; 8]>::try_from(content).ok()?;
+    rest.is_empty()
+        .then(|| Number::Float64(f64::from_le_bytes(bits)))
+}
+
+/// IEEE binary16, exactly.
+fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let (exponent, fraction) = (u32::from(bits >> 10) & 0x1f, u32::from(bits) & 0x3ff);
+    match exponent {
+        0 => {
+            let magnitude = fraction as f32 / 16_777_216.0; // 2^-24
+            f32::from_bits(magnitude.to_bits() | sign)
+        }
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}

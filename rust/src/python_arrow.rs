@@ -1,0 +1,59 @@
+//! Owns how tables and errors reach Python.
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::{Array, RecordBatch, StructArray};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict};
+
+/// A table that other Arrow libraries take without copying.
+#[pyclass(frozen, module = "runferry._native")]
+pub struct ArrowTable(RecordBatch);
+
+#[pymethods]
+impl ArrowTable {
+    /// The Arrow PyCapsule interface: a struct array and its schema.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        drop(requested_schema); // a wish; whoever has it casts
+        let array = StructArray::from(self.0.clone());
+        let schema = FFI_ArrowSchema::try_from(self.0.schema().as_ref()).map_err(arrow_error)?;
+        let exported = FFI_ArrowArray::new(&array.to_data());
+        Ok((
+            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
+            PyCapsule::new_with_value(py, exported, c"arrow_array")?,
+        ))
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+}
+
+/// What should not happen: columns that make up no table.
+pub fn arrow_error(error: arrow_schema::ArrowError) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}
+
+/// An error of `runferry.errors`, with where it happened.
+pub fn runferry_error(py: Python<'_>, class: &str, what: String, path: &str, hint: &str) -> PyErr {
+    let raise = || -> PyResult<PyErr> {
+        let named = PyDict::new(py);
+        named.set_item("where", path)?;
+        named.set_item("hint", hint)?;
+        let class = py.import("runferry.errors")?.getattr(class)?;
+        Ok(PyErr::from_value(class.call((what,), Some(&named))?))
+    };
+    raise().unwrap_or_else(|error| error)
+}
+
+/// A table for Python, if there is one.
+pub fn table(py: Python<'_>, table: Option<RecordBatch>) -> PyResult<Option<Py<ArrowTable>>> {
+    table
+        .map(|table| Py::new(py, ArrowTable(table)))
+        .transpose()
+}

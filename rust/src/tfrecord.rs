@@ -1,0 +1,283 @@
+//! Owns the framing of TFRecord files: length u64le, its crc, the payload, its crc; reading on behind damage.
+//!
+//! The crcs are CRC-32C, rotated and offset ("masked"), so that a checksum among the data does not
+//! look like one of the data. A record is whole or lost: both crcs hold, or none of it is handed out.
+
+use std::io::{self, Read, Seek};
+
+use crate::damage::{Damage, Reason};
+use crate::window::Window;
+
+/// Length and its crc.
+pub const HEADER: u64 = 12;
+/// What a record is longer than its payload.
+pub const FRAME: u64 = 16;
+/// A longer record is lost, so that no file decides how much memory is used.
+const LONGEST_PAYLOAD: u64 = 256 << 20;
+/// So much may be checksummed in vain while whole records are looked for behind damage: a file may
+/// be made up so that lengths seem to stand everywhere.
+const SEARCH_BYTES: u64 = 1 << 30;
+/// Lengths below have their crc in a table.
+const SHORT: usize = 4096;
+
+/// CRC-32C as it stands in a record.
+#[inline]
+pub fn masked_crc(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+}
+
+/// A whole record: where it begins and ends in the file, and its bytes.
+#[derive(Debug)]
+pub struct Record<'a> {
+    pub offset: u64,
+    pub end: u64,
+    pub payload: &'a [u8],
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A record whose payload has so many bytes.
+    Whole(u64),
+    /// The length holds, the payload does not.
+    BadPayload(u64),
+    /// The length holds and is more than is put together.
+    Oversized(u64),
+    /// The length holds, and the file ends before it does; or it ends within the length.
+    Cut,
+    BadLength,
+}
+
+/// Reads the records of a file one after the other.
+pub struct RecordReader<S> {
+    window: Window<S>,
+    limit: u64,
+    position: u64,
+    /// Behind the last whole record.
+    committed: u64,
+    damage: Vec<Damage>,
+    search_bytes: u64,
+    crc_of_length: Vec<u32>,
+}
+
+impl<S: Read + Seek> RecordReader<S> {
+    /// A reader of `source[offset..limit]`.
+    pub fn new(source: S, offset: u64, limit: u64) -> Self {
+        let lengths = (0..SHORT as u64).map(|length| masked_crc(&length.to_le_bytes()));
+        Self {
+            window: Window::new(source),
+            limit,
+            position: offset,
+            committed: offset,
+            damage: Vec::new(),
+            search_bytes: SEARCH_BYTES,
+            crc_of_length: lengths.collect(),
+        }
+    }
+
+    /// The next whole record, or None where the file ends.
+    ///
+    /// A file that shrinks while it is read ends where reading fails.
+    #[inline]
+    pub fn next_record(&mut self) -> io::Result<Option<Record<'_>>> {
+        let length = match self.take_held() {
+            Some(length) => Some(length),
+            None => self.take()?,
+        };
+        let Some(length) = length else {
+            return Ok(None);
+        };
+        let (offset, end) = (self.position - FRAME - length, self.position);
+        let payload = self.window.bytes(offset + HEADER..end - 4)?;
+        Ok(Some(Record {
+            offset,
+            end,
+            payload,
+        }))
+    }
+
+    /// Steps over a record that is in the window, if it is a short one and whole.
+    #[inline]
+    fn take_held(&mut self) -> Option<u64> {
+        let header = self.window.held(self.position, HEADER as usize)?;
+        let (length, crc) = split_header(header)?;
+        if *self.crc_of_length.get(usize::try_from(length).ok()?)? != crc
+            || self.position + FRAME + length > self.limit
+        {
+            return None;
+        }
+        let record = self.window.held(self.position, (FRAME + length) as usize)?;
+        let (payload, crc) = record[HEADER as usize..].split_last_chunk::<4>()?;
+        if masked_crc(payload) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        self.position += FRAME + length;
+        self.committed = self.position;
+        Some(length)
+    }
+
+    /// Steps over the next whole record, and over damage before it; its length.
+    #[inline(never)]
+    fn take(&mut self) -> io::Result<Option<u64>> {
+        match self.find() {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.lose(self.limit, Reason::CutTail);
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    fn find(&mut self) -> io::Result<Option<u64>> {
+        while self.position < self.limit {
+            let reason = match self.place(self.position)? {
+                Place::Whole(length) => {
+                    self.position += FRAME + length;
+                    self.committed = self.position;
+                    return Ok(Some(length));
+                }
+                Place::BadPayload(length) => {
+                    let end = self.position + FRAME + length;
+                    if end == self.limit || self.has_length(end)? {
+                        self.lose(end, Reason::BadChecksum);
+                        continue;
+                    }
+                    Reason::BadChecksum
+                }
+                Place::Oversized(length) => {
+                    self.lose(self.position + FRAME + length, Reason::Oversized);
+                    continue;
+                }
+                Place::Cut => Reason::CutTail,
+                Place::BadLength => Reason::BadLength,
+            };
+            self.search(reason)?;
+        }
+        Ok(None)
+    }
+
+    /// Goes on at the next place where a whole record stands, or to the end.
+    fn search(&mut self, reason: Reason) -> io::Result<()> {
+        let start = self.position;
+        let mut at = start + 1;
+        let mut is_zero = self.window.bytes(start..at)? == [0];
+        while at < self.limit {
+            if self.search_bytes > 0 && at + FRAME <= self.limit && self.is_whole(at)? {
+                let reason = match reason {
+                    Reason::CutTail => Reason::Unfinished,
+                    other => other,
+                };
+                self.lose(at, if is_zero { Reason::Zeroed } else { reason });
+                return Ok(());
+            }
+            is_zero &= self.window.bytes(at..at + 1)? == [0];
+            at += 1;
+        }
+        let is_long = self.limit - start >= HEADER;
+        self.lose(
+            self.limit,
+            if is_zero && is_long {
+                Reason::Zeroed
+            } else {
+                reason
+            },
+        );
+        Ok(())
+    }
+
+    fn is_whole(&mut self, at: u64) -> io::Result<bool> {
+        let place = self.place(at)?;
+        if let Place::BadPayload(length) = place {
+            self.search_bytes = self.search_bytes.saturating_sub(length);
+        }
+        Ok(matches!(place, Place::Whole(_)))
+    }
+
+    fn place(&mut self, at: u64) -> io::Result<Place> {
+        if self.limit - at < HEADER {
+            return Ok(Place::Cut);
+        }
+        let header = self.window.bytes(at..at + HEADER)?;
+        let Some((length, crc)) = split_header(header) else {
+            return Ok(Place::BadLength);
+        };
+        if length > i64::MAX as u64 || !self.is_crc_of(length, crc) {
+            return Ok(Place::BadLength);
+        }
+        if length > self.limit - at - HEADER || self.limit - at - HEADER - length < 4 {
+            return Ok(Place::Cut);
+        }
+        if length > LONGEST_PAYLOAD {
+            return Ok(Place::Oversized(length));
+        }
+        let rest = self.window.bytes(at + HEADER..at + FRAME + length)?;
+        let is_whole = rest
+            .split_last_chunk::<4>()
+            .is_some_and(|(payload, crc)| masked_crc(payload) == u32::from_le_bytes(*crc));
+        Ok(if is_whole {
+            Place::Whole(length)
+        } else {
+            Place::BadPayload(length)
+        })
+    }
+
+    #[inline]
+    fn is_crc_of(&self, length: u64, crc: u32) -> bool {
+        let known = usize::try_from(length).ok();
+        match known.and_then(|length| self.crc_of_length.get(length)) {
+            Some(known) => *known == crc,
+            None => masked_crc(&length.to_le_bytes()) == crc,
+        }
+    }
+
+    /// Whether a length with its crc stands there, or the file ends before one could.
+    fn has_length(&mut self, at: u64) -> io::Result<bool> {
+        if self.limit - at < HEADER {
+            return Ok(true);
+        }
+        let header = self.window.bytes(at..at + HEADER)?;
+        let header = split_header(header);
+        Ok(header.is_some_and(|(length, crc)| self.is_crc_of(length, crc)))
+    }
+
+    fn lose(&mut self, end: u64, reason: Reason) {
+        self.damage.push(Damage {
+            offset: self.position,
+            length: end - self.position,
+            reason,
+        });
+        self.position = end;
+    }
+
+    /// Behind the last whole record: where a later scan continues.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// How much damage was met since it was last taken.
+    pub fn damaged(&self) -> usize {
+        self.damage.len()
+    }
+
+    pub fn take_damage(&mut self) -> Vec<Damage> {
+        std::mem::take(&mut self.damage)
+    }
+}
+
+#[inline]
+fn split_header(header: &[u8]) -> Option<(u64, u32)> {
+    let (length, crc) = header.split_first_chunk::<8>()?;
+    let crc = crc.first_chunk::<4>()?;
+    Some((u64::from_le_bytes(*length), u32::from_le_bytes(*crc)))
+}
+
+/// Whether these first bytes may be those of a record that is cut.
+pub fn may_begin(header: &[u8]) -> bool {
+    match split_header(header) {
+        Some((length, crc)) => masked_crc(&length.to_le_bytes()) == crc,
+        // Too few to tell; but the upper half of a length is zero.
+        None => header.iter().skip(4).take(4).all(|byte| *byte == 0),
+    }
+}
