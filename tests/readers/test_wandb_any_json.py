@@ -24,10 +24,10 @@ from wandb_runs import (
 )
 
 from runferry import tables
+from runferry.dialects.times import rfc3339, seconds_ns, time_ns_of
 from runferry.errors import SourceError
 from runferry.model import instant
 from runferry.readers.wandb import heads
-from runferry.readers.wandb.times import rfc3339, seconds_ns, time_ns_of
 
 LEAVES = (
     st.none()

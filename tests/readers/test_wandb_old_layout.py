@@ -13,7 +13,7 @@ from wandb.proto import wandb_internal_pb2 as pb
 from wandb_runs import Gathered, folder_with, gather_one, run_record
 
 from runferry.losses import Fate
-from runferry.readers.wandb import history
+from runferry.readers import lines
 
 
 def old_run(root: Path, lines: list[str], *, is_below_files: bool = False) -> Path:
@@ -149,9 +149,9 @@ def test_a_cut_last_line_is_told(tmp_path: Path) -> None:
 def test_a_line_that_is_too_long_is_told_and_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_LINE_AT_MOST", 100)
-    lines = [row(0, loss=1), row(1, text="x" * 1000), row(2, loss=3)]
-    found = gather_one(old_run(tmp_path, lines))
+    monkeypatch.setattr(lines, "LINE_AT_MOST", 100)
+    rows = [row(0, loss=1), row(1, text="x" * 1000), row(2, loss=3)]
+    found = gather_one(old_run(tmp_path, rows))
     assert found.values("loss") == [1.0, 3.0]
     (loss,) = found.losses
     assert (loss.code, loss.fate, loss.where) == (

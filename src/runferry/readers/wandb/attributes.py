@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runferry import chunks
+from runferry.dialects.times import rfc3339
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Role, Tree
 from runferry.readers.wandb import trees
 from runferry.readers.wandb.loose import Loose
-from runferry.readers.wandb.times import rfc3339
 from runferry.tables import dumps
 
 _SECRET = re.compile(r"api_?key|password|passwd|secret|token|credential|license", re.IGNORECASE)

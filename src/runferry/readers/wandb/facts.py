@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from runferry.dialects.times import duration_ns, time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Fork, Run, RunKey, RunState, Tree
 from runferry.readers.wandb.loose import Loose
-from runferry.readers.wandb.times import duration_ns, time_ns_of
 
 _INTERNAL = "_wandb"
 _ENDED: dict[str, RunState] = {"finished": "finished", "failed": "failed", "killed": "killed"}

@@ -7,13 +7,13 @@ from typing import Any
 
 from runferry import chunks
 from runferry.model import Series, Tree
+from runferry.readers.declared import Declared
 from runferry.readers.wandb import artifacts
 from runferry.readers.wandb.attributes import Assembly
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
 from runferry.readers.wandb.metrics import Definitions
 from runferry.readers.wandb.position import Position
-from runferry.readers.wandb.rows import Declared
 from runferry.tables import dumps
 
 _FRAMING = {"final", "footer"}  # marks of the file's end that say nothing
@@ -27,7 +27,7 @@ class Records:
     def __init__(self, position: Position, series: tuple[Series, ...]) -> None:
         self.facts = Facts(dict(position.facts))
         self.definitions = Definitions.restored(position.definitions)
-        self.declared = Declared.after(series, self.definitions)
+        self.declared = Declared.after(series, self.definitions.applied)
         self.files = RunFiles(
             dict(position.files), dict(position.media_until), list(position.unclaimed)
         )

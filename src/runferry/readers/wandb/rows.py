@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,52 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import chunks, tables
-from runferry.model import Address, DataKind, KeyPath, Series, SeriesKeys, Stream
-from runferry.readers.wandb.metrics import Definitions
+from runferry.model import Address, DataKind, KeyPath, Stream
+from runferry.readers.declared import Declared
 from runferry.readers.wandb.values import ValueRows
 
 if TYPE_CHECKING:
     from runferry._native import WandbBatch
-
-
-@dataclass
-class Declared:
-    """The series of a run: gives keys, and the facts to state before their first row."""
-
-    definitions: Definitions
-    keys: SeriesKeys
-    given: dict[str, Series] = field(default_factory=dict)
-
-    @classmethod
-    def after(cls, known: tuple[Series, ...], definitions: Definitions) -> Declared:
-        """Begin with the series that an earlier read declared."""
-        return cls(definitions, SeriesKeys(known), {series.key: series for series in known})
-
-    def missing(self, key: str, path: KeyPath, stream: Stream, kind: DataKind) -> Series | None:
-        """The series to declare, when this key has not been declared yet.
-
-        One that has numbers besides other values is a scalar, whichever came first: what a batch
-        gives first is not what was logged first.
-        """
-        known = self.given.get(key)
-        if known is None:
-            series = self.definitions.applied(Series(key, path, stream, kind))
-        elif kind == "scalar" != known.kind:
-            series = replace(known, kind=kind)
-        else:
-            return None
-        self.given[key] = series
-        return series
-
-    def restated(self) -> tuple[Series, ...]:
-        """Series whose facts have changed since they were declared."""
-        changed = []
-        for key, series in self.given.items():
-            now = self.definitions.applied(series)
-            if now != series:
-                self.given[key] = now
-                changed.append(now)
-        return tuple(changed)
 
 
 class SegmentRows:

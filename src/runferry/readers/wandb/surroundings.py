@@ -10,7 +10,7 @@ from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.paths import inside, spelled
-from runferry.readers.wandb.console_log import log_chunks
+from runferry.readers.console_log import log_chunks
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
 from runferry.readers.wandb.heads import Head

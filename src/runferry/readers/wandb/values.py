@@ -12,6 +12,7 @@ import pyarrow as pa
 from runferry import chunks, tables
 from runferry.model import Address, DataKind, MediaItem, Tree
 from runferry.ports import BATCH_ROWS
+from runferry.readers.row_batches import TextRow, address_columns, text_batch
 from runferry.readers.wandb.files import followed
 from runferry.readers.wandb.media import is_media, media_items
 from runferry.readers.wandb.trees import parse_json
@@ -25,7 +26,7 @@ class ValueRows:
     """Collects values of one batch and gives them as chunks; never holds more than one batch."""
 
     files: Path | None
-    texts: list[tuple[object, ...]] = field(default_factory=list)
+    texts: list[TextRow] = field(default_factory=list)
     histograms: list[tuple[object, ...]] = field(default_factory=list)
     media: list[MediaItem] = field(default_factory=list)
 
@@ -63,7 +64,7 @@ class ValueRows:
     def drain(self) -> Iterator[chunks.Chunk]:
         """All that was collected, as chunks; the collection is empty afterwards."""
         for start in range(0, len(self.texts), BATCH_ROWS):
-            yield chunks.Texts(_text_batch(self.texts[start : start + BATCH_ROWS]))
+            yield chunks.Texts(text_batch(self.texts[start : start + BATCH_ROWS]))
         for start in range(0, len(self.histograms), BATCH_ROWS):
             yield chunks.Histograms(_histogram_batch(self.histograms[start : start + BATCH_ROWS]))
         if self.media:
@@ -78,28 +79,6 @@ class ValueRows:
                 continue
             if (self.files / item.path).is_symlink():
                 yield from followed(self.files, item.path)
-
-
-def address_columns(keys: list[str], addresses: list[Address]) -> dict[str, pa.Array]:
-    """The columns that every table begins with."""
-    times = [at.time_ns for at in addresses]
-    micro = [None if t is None else t // 1000 for t in times]
-    below = [None if t is None else t % 1000 for t in times]
-    return {
-        "key": pa.array(keys, pa.string()).dictionary_encode(),
-        "step": pa.array([at.step for at in addresses], pa.int64()),
-        "time": pa.array(micro, pa.int64()).cast(tables.TIME),
-        "time_ns": pa.array(below, pa.int16()),
-        "seq": pa.array([at.seq for at in addresses], pa.int64()),
-    }
-
-
-def _text_batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
-    keys, addresses, texts, forms = (list(column) for column in zip(*rows, strict=True))
-    columns = address_columns(keys, addresses)
-    columns["text"] = pa.array(texts, pa.string())
-    columns["form"] = pa.array(forms, pa.string()).cast(tables.TEXTS.field("form").type)
-    return tables.conform(pa.RecordBatch.from_pydict(columns), tables.TEXTS)
 
 
 def _histogram_batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
