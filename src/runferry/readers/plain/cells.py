@@ -1,0 +1,230 @@
+"""Typed values of a table: what is written in a cell decides what it is, never a sample of others.
+
+A blank (nothing, or white space) is a value that was not logged. Numbers, `True`/`False` and the
+words for NaN and infinity are scalars; everything else is text. Text that looks like a number and
+is none that columns can hold (beyond 64 bits, beyond the range of a double) stays as written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from runferry.tables import POINT_KINDS
+
+Ints: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+FLOAT64, FLOAT32, INT, BOOL, NULL = range(len(POINT_KINDS))
+
+_INT = r"^[+-]?[0-9]+$"
+_FLOAT = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_ZERO = r"^[+-]?[0.]+(?:[eE][+-]?[0-9]+)?$"
+_DECIMAL_COMMA = r"^[+-]?[0-9]+,[0-9]+$"
+_SAFE_DIGITS = 18  # with a sign before them: surely within 64 bits
+_SPECIAL = {"nan": np.nan, "inf": np.inf, "infinity": np.inf}
+_WORDS = pa.array([sign + word for word in _SPECIAL for sign in ("", "+", "-")])
+_BOOLS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Scalars of a block, ordered by row and column; `exact` counts only where `is_exact`."""
+
+    row: Ints
+    column: Ints
+    value: NDArray[np.float64]
+    exact: Ints  # the integer that `value` cannot hold
+    is_exact: Flags
+    kind: NDArray[np.int8]  # a place in POINT_KINDS
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def where(self, kept: Flags) -> Numbers:
+        """Those of which `kept` is true."""
+        if kept.all():
+            return self
+        return Numbers(
+            self.row[kept],
+            self.column[kept],
+            self.value[kept],
+            self.exact[kept],
+            self.is_exact[kept],
+            self.kind[kept],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Texts of a block, ordered by row and column."""
+
+    row: Ints
+    column: Ints
+    text: pa.Array
+    is_json: Flags  # a list, a mapping or a large integer, as its source text
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def where(self, kept: Flags) -> Words:
+        """Those of which `kept` is true."""
+        if kept.all():
+            return self
+        text = self.text.filter(pa.array(kept))
+        return Words(self.row[kept], self.column[kept], text, self.is_json[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The values of some cells, and which of the texts a reader should speak of."""
+
+    numbers: Numbers
+    words: Words
+    beyond: Ints  # places in `words` of numbers that a double cannot hold
+    commas: Ints  # places in `words` of what may be a number with a decimal comma
+
+
+def typed(cells: pa.Array, width: int, blanks: frozenset[str] = frozenset()) -> Typed:
+    """What the cells of a table of `width` columns say, given row by row as strings.
+
+    `blanks` are words that mean the same as nothing. Null cells are blank.
+    """
+    trimmed = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
+    is_filled = flags(pc.not_equal(trimmed, ""))
+    if blanks:
+        is_filled &= ~flags(pc.is_in(trimmed, pa.array(sorted(blanks))))
+    at = np.flatnonzero(is_filled)
+    if len(at) < len(trimmed):
+        trimmed, cells = trimmed.filter(pa.array(is_filled)), cells.filter(pa.array(is_filled))
+    return _Typing(trimmed, cells).typed(at // width, at % width)
+
+
+class _Typing:
+    """Sorts cells, none of them blank, by what they are."""
+
+    def __init__(self, trimmed: pa.Array, cells: pa.Array) -> None:
+        self._trimmed = trimmed
+        self._cells = cells
+        count = len(trimmed)
+        self._is_number = np.zeros(count, np.bool_)
+        self._is_json = np.zeros(count, np.bool_)
+        self._is_beyond = np.zeros(count, np.bool_)
+        self._value = np.zeros(count)
+        self._exact = np.zeros(count, np.int64)
+        self._is_exact = np.zeros(count, np.bool_)
+        self._kind = np.zeros(count, np.int8)
+
+    def typed(self, row: Ints, column: Ints) -> Typed:
+        whole = self._matching(_INT)
+        self._integers(np.flatnonzero(whole))
+        rest = np.flatnonzero(~whole)
+        if len(rest):
+            texts = self._trimmed.take(pa.array(rest))
+            is_float = flags(pc.match_substring_regex(texts, _FLOAT))
+            self._floats(rest[is_float], texts.filter(pa.array(is_float)))
+            self._named(rest[~is_float], texts.filter(pa.array(~is_float)))
+        return self._result(row, column)
+
+    def _matching(self, pattern: str) -> Flags:
+        return flags(pc.match_substring_regex(self._trimmed, pattern))
+
+    def _integers(self, at: Ints) -> None:
+        if not len(at):
+            return
+        texts = self._trimmed.take(pa.array(at))
+        is_short = as_array(pc.binary_length(texts)) <= _SAFE_DIGITS
+        short = pc.utf8_ltrim(texts.filter(pa.array(is_short)), characters="+")
+        self._whole(at[is_short], as_array(pc.cast(short, pa.int64())))
+        for place, text in zip(
+            at[~is_short], texts.filter(pa.array(~is_short)).to_pylist(), strict=True
+        ):
+            self._long_integer(int(place), text)
+        zeros = at[(self._value[at] == 0) & (self._kind[at] == INT)]
+        if len(zeros):
+            signed = pc.starts_with(self._trimmed.take(pa.array(zeros)), "-")
+            minus = zeros[flags(signed)]  # no integer is −0, but a float is
+            self._value[minus], self._kind[minus] = -0.0, FLOAT64
+
+    def _whole(self, at: Ints, integers: Ints) -> None:
+        self._is_number[at] = True
+        self._kind[at] = INT
+        self._value[at] = integers
+        inexact = inexact_integers(integers)
+        self._exact[at[inexact]] = integers[inexact]
+        self._is_exact[at[inexact]] = True
+
+    def _long_integer(self, place: int, text: str) -> None:
+        digits = text.lstrip("+-0")
+        integer = int(text) if len(digits) <= _SAFE_DIGITS + 1 else None
+        if integer is not None and -(2**63) <= integer < 2**63:
+            self._whole(np.array([place]), np.array([integer]))
+        else:
+            self._is_json[place] = True
+
+    def _floats(self, at: Ints, texts: pa.Array) -> None:
+        if not len(at):
+            return
+        values = as_array(pc.cast(texts, pa.float64()))
+        lost = ~np.isfinite(values)
+        zeros = np.flatnonzero(values == 0)
+        if len(zeros):
+            true = flags(pc.match_substring_regex(texts.take(pa.array(zeros)), _ZERO))
+            lost[zeros[~true]] = True
+        self._is_beyond[at[lost]] = True
+        self._is_number[at[~lost]] = True
+        self._value[at[~lost]] = values[~lost]
+
+    def _named(self, at: Ints, texts: pa.Array) -> None:
+        if not len(at):
+            return
+        lower = pc.ascii_lower(texts)
+        is_special = flags(pc.is_in(lower, _WORDS))
+        for place, word in zip(
+            at[is_special], lower.filter(pa.array(is_special)).to_pylist(), strict=True
+        ):
+            value = _SPECIAL[word.lstrip("+-")]
+            self._is_number[place] = True
+            self._value[place] = -value if word.startswith("-") and word != "-nan" else value
+        for spelling, truth in _BOOLS.items():
+            same = at[flags(pc.equal(texts, spelling))]
+            self._is_number[same], self._value[same], self._kind[same] = True, truth, BOOL
+
+    def _result(self, row: Ints, column: Ints) -> Typed:
+        number, word = self._is_number, ~self._is_number
+        numbers = Numbers(
+            row[number],
+            column[number],
+            self._value[number],
+            self._exact[number],
+            self._is_exact[number],
+            self._kind[number],
+        )
+        texts = self._cells.filter(pa.array(word))
+        words = Words(row[word], column[word], texts, self._is_json[word])
+        commas = flags(pc.match_substring_regex(texts, _DECIMAL_COMMA))
+        return Typed(numbers, words, np.flatnonzero(self._is_beyond[word]), np.flatnonzero(commas))
+
+
+def inexact_integers(integers: Ints) -> Flags:
+    """Which of them are not what their float64 is."""
+    large = np.abs(integers) > 2**53
+    large |= integers == np.iinfo(np.int64).min
+    for place in np.flatnonzero(large):
+        large[place] = int(float(integers[place])) != int(integers[place])
+    return large
+
+
+def flags(mask: Any) -> Flags:
+    """An Arrow mask without nulls as numpy has it."""
+    return as_array(mask).astype(np.bool_)
+
+
+def as_array(column: Any) -> NDArray[Any]:
+    """An Arrow column without nulls as numpy has it."""
+    return np.asarray(column.to_numpy(zero_copy_only=False))

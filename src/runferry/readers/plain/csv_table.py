@@ -1,0 +1,265 @@
+"""A file of separated values, a block of whole lines at a time.
+
+Where a block has no quotes, every line break ends a row and every separator a cell: then Arrow
+splits it. Any other block goes through Python's csv module row by row. Both give the same cells.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry.chunks import Chunk, Lost, Raw
+from runferry.errors import Damaged
+from runferry.losses import Fate, Loss
+from runferry.model import KeyPath
+from runferry.readers.damage import cut
+from runferry.readers.plain.block import Block, OddRows, Place
+from runferry.readers.plain.cells import as_array, typed
+from runferry.readers.plain.csv_form import CsvForm, opened
+
+_PIECE = 1 << 20
+_LINE_AT_MOST = 64 << 20
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass
+class CsvTable:
+    """The rows of one file; see `runferry.readers.plain.block.TableFile`."""
+
+    path: Path
+    label: str  # its name in messages
+    form: CsvForm
+    columns: list[KeyPath]
+    blanks: frozenset[str] = frozenset()
+    ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
+    _odd: OddRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._odd = OddRows(self.label)
+
+    def begin(self) -> Place:
+        """Behind the header."""
+        return Place(self.form.offset, self.form.line, 0)
+
+    def blocks(self, after: Place) -> Iterator[Block]:
+        """Its rows from there on, about a megabyte at a time."""
+        with opened(self.path) as (stream, _):
+            place = after
+            while (piece := self._piece(stream, place)) is not None:
+                block = None if _needs_csv(piece) else self._split(piece, place)
+                if block is None:
+                    block = self._parsed(stream, place, place.offset + len(piece))
+                if block.place.offset == place.offset:  # an open quote: nothing whole follows
+                    yield block
+                    return
+                place = block.place
+                yield block
+            stream.seek(place.offset)
+            last = stream.read()
+            if last.strip(b"\r\n "):
+                yield self._unended(last, place)
+
+    def _piece(self, stream: BinaryIO, place: Place) -> bytes | None:
+        """Whole lines; None where there are none."""
+        stream.seek(place.offset)
+        piece = stream.read(_PIECE)
+        end = piece.rfind(b"\n") + 1
+        if end:
+            return piece[:end]
+        rest = stream.readline(_LINE_AT_MOST)
+        if len(rest) >= _LINE_AT_MOST:
+            raise Damaged(
+                f"a line of more than {_LINE_AT_MOST:,} bytes",
+                where=str(self.path),
+                offset=place.offset,
+                hint="this is no table; see what it is: file PATH",
+            )
+        return piece + rest if rest.endswith(b"\n") else None
+
+    # --- blocks without quotes --------------------------------------------------------------------
+
+    def _split(self, piece: bytes, place: Place) -> Block | None:
+        """None for what Python's csv module has to look at."""
+        width = len(self.form.names)
+        lines = pc.split_pattern(pa.array([piece[:-1].decode("utf-8")]), "\n").flatten()
+        count = len(lines)
+        lines = pc.utf8_rtrim(lines, characters="\r")
+        if pc.any(pc.equal(lines, self.form.header)).as_py():
+            return None
+        is_blank = pc.equal(lines, "")
+        if pc.any(is_blank).as_py():
+            lines = lines.filter(pc.invert(is_blank))
+        cells = pc.split_pattern(lines, self.form.separator)
+        widths = as_array(pc.list_value_length(cells))
+        if len(lines) and not (widths == width).all():
+            return None
+        numbers = np.arange(place.row, place.row + len(lines))
+        behind = Place(place.offset + len(piece), place.line + count, place.row + len(lines))
+        flat = cells.flatten() if len(lines) else pa.array([], pa.string())
+        return Block(numbers, typed(flat, width, self.blanks), behind)
+
+    # --- any others -------------------------------------------------------------------------------
+
+    def _parsed(self, stream: BinaryIO, place: Place, until: int) -> Block:
+        """The rows up to `until` or a little more: a row is not cut."""
+        stream.seek(place.offset)
+        reading = _Reading(stream, self.form.separator, place)
+        rows: list[list[str]] = []
+        numbers: list[int] = []
+        odd: list[Chunk] = []
+        while reading.place.offset < until and (record := reading.next()) is not None:
+            if not record.cells:
+                continue
+            reason = self._why_odd(record)
+            if reason is None:
+                rows.append(record.cells)
+                numbers.append(record.row)
+                odd += self._mended(record)
+            elif tuple(record.cells) == self.form.names:
+                odd.append(Lost(self._odd.loss("repeated-header", record.line, Fate.KEPT, reason)))
+            else:
+                odd.append(Raw("csv-row", reason, record.text, record.row))
+                odd.append(Lost(self._odd.loss("odd-row", record.line, Fate.REENCODED, reason)))
+        if reading.place == place and reading.unfinished:
+            odd.append(Lost(self._unfinished(reading.unfinished, place)))
+        flat = pa.array(list(chain.from_iterable(rows)), pa.string())
+        values = typed(flat, len(self.form.names), self.blanks)
+        return Block(np.array(numbers, np.int64), values, reading.place, tuple(odd))
+
+    def _why_odd(self, record: _Record) -> str | None:
+        width = len(self.form.names)
+        if record.reason:
+            return record.reason
+        if "\0" in "".join(record.cells):
+            return "NUL bytes: kept as a raw record"
+        if len(record.cells) != width:
+            return f"{len(record.cells):,} cells under {width:,} names: kept as a raw record"
+        if tuple(record.cells) == self.form.names:
+            return "the header again, as appending loggers write it"
+        return None
+
+    def _mended(self, record: _Record) -> list[Chunk]:
+        if not record.is_mended:
+            return []
+        detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
+        return [Lost(self._odd.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _unended(self, last: bytes, place: Place) -> Block:
+        """A last line without a line break: the rest of it may be missing."""
+        text = last.decode("utf-8", "replace")
+        cells = next(csv.reader([text], delimiter=self.form.separator))
+        is_wide = len(cells) == len(self.form.names)
+        is_closed = text.endswith('"') and text.count('"') % 2 == 0
+        is_text = _UNKNOWN not in text and "\0" not in text
+        if is_wide and self.ends_in_quotes and is_closed and is_text:
+            behind = Place(place.offset + len(last), place.line + 1, place.row + 1)
+            values = typed(pa.array(cells, pa.string()), len(cells), self.blanks)
+            if len(cells) - 1 not in values.words.column:  # of a text, an inner quote may be cut
+                return Block(np.array([place.row]), values, behind)
+        where = f"{self.label}:{place.line + 1}"
+        if "\0" in text:
+            loss = Loss("damaged-bytes", Fate.DROPPED, where, len(last), "zeroed")
+        elif is_wide:
+            detail = "the last line has no line break, so it may be cut: if whole, echo >> FILE"
+            loss = Loss("unended-line", Fate.DROPPED, where, 1, detail)
+        else:
+            loss = cut(where, len(last), is_over=False)
+        nothing = typed(pa.array([], pa.string()), 1)
+        return Block(np.zeros(0, np.int64), nothing, place, (Lost(loss),))
+
+    def _unfinished(self, text: bytes, place: Place) -> Loss:
+        where = f"{self.label}:{place.line + 1}"
+        if not text.endswith(b"\n"):
+            return cut(where, len(text), is_over=False)
+        detail = "a quote opens here and never closes: what follows was not read"
+        return Loss("open-quote", Fate.DROPPED, where, len(text), detail)
+
+
+def _needs_csv(piece: bytes) -> bool:
+    """Whether a block is more than lines and separators."""
+    if b'"' in piece or b"\0" in piece or piece.count(b"\r") != piece.count(b"\r\n"):
+        return True
+    try:
+        piece.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record of a file; `reason` says why it is none."""
+
+    cells: list[str]
+    text: bytes
+    line: int
+    row: int
+    is_mended: bool = False
+    reason: str = ""
+
+
+class _Reading:
+    """Records one by one, knowing where each ends."""
+
+    def __init__(self, stream: BinaryIO, separator: str, place: Place) -> None:
+        self._stream = stream
+        self._separator = separator
+        self._taken: list[bytes] = []
+        self._is_mended = False
+        self._is_over = False
+        self.place = place
+        self.unfinished = b""
+        self._records = csv.reader(self._lines(), delimiter=separator)
+
+    def next(self) -> _Record | None:
+        """The next record; None at the end, and at one that does not end."""
+        self._taken, self._is_mended, self._is_over = [], False, False
+        start = self.place
+        reason = ""
+        try:
+            cells = next(self._records, None)
+        except csv.Error as error:
+            cells, reason = None, f"{error}: kept as a raw record"
+        if reason:
+            return self._resumed(start, reason)
+        if cells is None:
+            return None
+        text = b"".join(self._taken)
+        if self._is_over or not text.endswith(b"\n"):
+            self.unfinished = text
+            return None
+        self.place = Place(
+            start.offset + len(text), start.line + len(self._taken), start.row + bool(cells)
+        )
+        return _Record(cells, text, start.line, start.row, self._is_mended)
+
+    def _resumed(self, start: Place, reason: str) -> _Record:
+        """Gives up the record's first line, and reads on behind it."""
+        first = self._taken[0]
+        self.place = Place(start.offset + len(first), start.line + 1, start.row + 1)
+        self._stream.seek(self.place.offset)
+        self._records = csv.reader(self._lines(), delimiter=self._separator)
+        return _Record(
+            [first.decode("utf-8", "replace")], first, start.line, start.row, reason=reason
+        )
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._stream.readline():
+            self._taken.append(line)
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError:
+                self._is_mended = True
+                yield line.decode("utf-8", "replace")
+        self._is_over = True

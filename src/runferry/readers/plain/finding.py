@@ -1,0 +1,54 @@
+"""Finds files of tables below a folder, and gives runs without ids their names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from runferry.errors import NotFound
+from runferry.model import RunKey, Tree
+from runferry.paths import folders_below, regular, spelled
+from runferry.tables import dumps
+
+_LOOKED_INTO_AT_MOST = 500  # files, before a folder is called somebody else's
+
+
+def files_below(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
+    """`root` itself where it is a file; else the files below it whose names fit, by folder."""
+    if not root.is_dir():
+        if regular(root) is not None:
+            yield root
+        return
+    for folder, entries in folders_below(root):
+        for entry in entries:
+            if is_named(entry.name) and regular(folder / entry.name) is not None:
+                yield folder / entry.name
+
+
+def holds(root: Path, is_named: Callable[[str], bool], is_ours: Callable[[Path], bool]) -> bool:
+    """Whether a file below `root` is ours, judged by a bounded number of them."""
+    for count, path in enumerate(files_below(root, is_named)):
+        if is_ours(path):
+            return True
+        if count >= _LOOKED_INTO_AT_MOST:
+            return False
+    return False
+
+
+def check_there(path: Path, what: str) -> None:
+    """Raises NotFound where there is nothing."""
+    if not path.exists():
+        raise NotFound("no such file or folder", where=str(path), hint=f"name {what}")
+
+
+def label_of(root: Path, path: Path) -> str:
+    """A path below the root as messages and ids have it; the root's own name for itself."""
+    below = path.relative_to(root).as_posix() if path != root else "."
+    return spelled(below if below != "." else path.name or path.resolve().name)
+
+
+def key_of(tracker: str, label: str, record: Tree) -> RunKey:
+    """The key of a run without an id: where it lies, and a fingerprint of its first record."""
+    digest = hashlib.blake2b(dumps(record).encode("utf-8", "surrogatepass"), digest_size=4)
+    return RunKey(tracker, "", f"{label}-{digest.hexdigest()}")

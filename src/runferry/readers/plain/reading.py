@@ -1,0 +1,136 @@
+"""Reads one run that lies in tables, from its beginning or from a cursor."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from runferry import chunks
+from runferry.errors import SourceChanged, SourceError
+from runferry.losses import Loss
+from runferry.model import Attribute, Cursor, Run, Tree
+from runferry.paths import spelled
+from runferry.readers.plain.block import Place, TableFile
+from runferry.readers.plain.wide import Declared, Meaning, WideRows
+
+_BLOCKS_BETWEEN = 16  # checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class RunTable:
+    """One table of a run, and what its columns are to it."""
+
+    label: str  # its name in messages and cursors
+    file: TableFile
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class TableRun:
+    """A run, its tables, and what else is known of it. Whoever lists runs makes these."""
+
+    run: Run
+    tables: Sequence[RunTable] = ()
+    attributes: tuple[Attribute, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    failure: SourceError | None = None
+    more: Callable[[], tuple[tuple[Attribute, ...], tuple[Loss, ...]]] | None = field(
+        default=None, compare=False
+    )
+    """Attributes and losses that cost a look into another file."""
+
+    def read(self, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """See `runferry.ports.Reader.read`."""
+        if self.failure is not None:
+            raise self.failure
+        places = self._places(after)
+        try:
+            yield from _Pass(self, places, after).read()
+        except OSError as error:
+            where = str(error.filename or self.tables[0].file.path)
+            hint = f"ls -l {shlex.quote(where)}"
+            raise SourceError(
+                f"cannot be read: {error.strerror}", where=spelled(where), hint=hint
+            ) from error
+
+    def _places(self, after: Cursor | None) -> list[Place]:
+        if after is None:
+            return [table.file.begin() for table in self.tables]
+        labels = [table.label for table in self.tables]
+        try:
+            known = _restored(after.position)
+        except ValueError:
+            raise SourceChanged(
+                f"the cursor is not one of the {self.run.key.tracker} reader",
+                hint="pull the run into a new archive",
+            ) from None
+        if list(known) != labels:
+            raise SourceChanged(
+                "the files of this run are not those that were read before",
+                where=f"{', '.join(known)} then, {', '.join(labels)} now",
+                hint="pull the run into a new archive",
+            )
+        return [known[label] for label in labels]
+
+
+def _restored(position: Tree) -> dict[str, Place]:
+    match position:
+        case {"tables": [*tables]}:
+            places = {}
+            for table in tables:
+                match table:
+                    case [str(label), place]:
+                        places[label] = Place.of(place)
+                    case _:
+                        raise ValueError("no table")
+            return places
+    raise ValueError("no position in tables")
+
+
+class _Pass:
+    """One reading of a run."""
+
+    def __init__(self, run: TableRun, places: list[Place], after: Cursor | None) -> None:
+        self._run = run
+        self._places = places
+        self._is_first = after is None
+        declared = Declared(after.series if after else ())
+        self._rows = [
+            WideRows(
+                table.meaning, declared, table.file.columns, table.label, rank, len(run.tables)
+            )
+            for rank, table in enumerate(run.tables)
+        ]
+
+    def read(self) -> Iterator[chunks.Chunk]:
+        run = self._run
+        for table, place in zip(run.tables, self._places, strict=True):
+            place.check(table.file.path)
+        attributes, losses = run.more() if run.more is not None else ((), ())
+        if self._is_first:
+            yield chunks.Header(run.run)
+        yield from map(chunks.Lost, (*run.losses, *losses))
+        if run.attributes or attributes:
+            yield chunks.Attributes((*run.attributes, *attributes), is_whole=True)
+        for rank in range(len(run.tables)):
+            yield from self._table(rank)
+        for rows in self._rows:
+            yield from rows.endings()
+        yield chunks.Header(run.run)
+        yield self._checkpoint()
+
+    def _table(self, rank: int) -> Iterator[chunks.Chunk]:
+        blocks = self._run.tables[rank].file.blocks(self._places[rank])
+        for count, block in enumerate(blocks, 1):
+            yield from self._rows[rank].take(block)
+            self._places[rank] = block.place
+            if count % _BLOCKS_BETWEEN == 0:
+                yield self._checkpoint()
+
+    def _checkpoint(self) -> chunks.Checkpoint:
+        signed = [
+            [table.label, replace(place, signature="").signed(table.file.path).tree()]
+            for table, place in zip(self._run.tables, self._places, strict=True)
+        ]
+        return chunks.Checkpoint({"tables": list(signed)})
