@@ -34,6 +34,7 @@ TABLES: tuple[str, ...] = ()
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "keras": "runferry.readers.keras:KerasReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
 }

@@ -1,0 +1,76 @@
+"""The reader of Keras' CSVLogger, told by its content: the first column is `epoch`.
+
+Source of the format: keras/src/callbacks/csv_logger.py of Keras 3, unchanged in form since Keras 1.
+YOLO's `results.csv` has the same form, with padded names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from runferry.errors import SourceError
+from runferry.model import Run
+from runferry.readers.plain.csv_form import CsvForm, form_of, guess_separator
+from runferry.readers.plain.csv_table import CsvTable
+from runferry.readers.plain.finding import files_below, holds, key_of, label_of
+from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.names import column_paths
+from runferry.readers.plain.reading import RunTable, TableRun
+from runferry.readers.plain.wide import Meaning
+
+_SUFFIXES = (".csv", ".log", ".tsv", ".txt")
+_OTHERS = re.compile(r"(?:progress.*\.csv)|(?:.*monitor\.csv)")
+_NOT_LOGGED = frozenset({"NA"})  # a validation metric of an epoch that was not validated
+_FIRST = re.compile(r'\s*("?)epoch\1\s*([^\w\s"]|\t| )')
+
+
+class KerasReader(TableReader):
+    """Every file below a folder whose first column is `epoch`: one run each."""
+
+    name: ClassVar[str] = "keras"
+    takes: ClassVar[str] = "a file that CSVLogger wrote, or a folder of such files"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether such a file lies here, by the first line of files that may be one."""
+        return holds(path, _may_be, lambda file: form_of_keras(file) is not None)
+
+    def found(self) -> Iterator[TableRun]:
+        """By folder and name."""
+        for path in files_below(self.root, _may_be):
+            form = form_of_keras(path)
+            if form is not None and form.first:
+                yield self._run(path, form)
+
+    def _run(self, path: Path, form: CsvForm) -> TableRun:
+        label = label_of(self.root, path)
+        columns, losses = column_paths(form.names, label)
+        run = Run(key_of(self.name, label, dict(form.record())), name=label)
+        table = CsvTable(path, label, form, columns, _NOT_LOGGED)
+        return TableRun(run, (RunTable(label, table, Meaning(step=0)),), losses=losses)
+
+
+def form_of_keras(path: Path) -> CsvForm | None:
+    """The form of a file that has `epoch` for its first column, and others; None for any other."""
+    try:
+        form = form_of(path, _separator)
+    except SourceError:
+        return None
+    names = [name.strip() for name in form.names]
+    is_lightning = path.name == "metrics.csv" and "step" in names
+    is_chart = any(name.endswith("__MAX") for name in names)
+    is_ours = len(names) > 1 and names[0] == "epoch" and not is_lightning and not is_chart
+    return form if is_ours else None
+
+
+def _separator(header: str) -> str:
+    """What stands behind `epoch`, since Keras takes any."""
+    found = _FIRST.match(header)
+    return found[2] if found else guess_separator(header)
+
+
+def _may_be(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES) and not _OTHERS.fullmatch(name)
