@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from runferry.archive import snapshots
 from runferry.archive.record import RunRecord, Segment
-from runferry.archive.segments import ROW_SCHEMAS
+from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.errors import Corrupt, NotFound
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from runferry.archive import snapshots
-from runferry.archive.rows import media_batch, media_item, raw_batch
 from runferry.archive.snapshots import BlobOf
 from runferry.chunks import Chunk, Console, Histograms, Media, Points, Raw, Texts
+from runferry.dialects.row_tables import media_batch, media_item, raw_batch
 
 _WHOLE: dict[str, Callable[[pa.RecordBatch], Chunk]] = {
     "points": Points,

@@ -17,7 +17,8 @@ from runferry.archive.layout import ROW_TABLES
 from runferry.archive.points import KeyCodes, PointBuffer
 from runferry.archive.record import RunRecord, Segment, Sum
 from runferry.archive.rows import RowBuffer, as_sorted, items_of, lengths
-from runferry.archive.segments import ROW_SCHEMAS, SegmentFile
+from runferry.archive.segments import SegmentFile
+from runferry.dialects.row_tables import ROW_SCHEMAS
 
 MAX_SEGMENT_ROWS = 4_000_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from runferry.archive.points import SortedPoints
-from runferry.archive.segments import MEDIA, RAW, ROW_SCHEMAS
-from runferry.chunks import Raw
-from runferry.model import Address, Blob, MediaItem
-from runferry.tables import conform, dumps, loads
+from runferry.dialects.row_tables import ROW_SCHEMAS
+from runferry.tables import conform
 
 FLUSH_BYTES = 8 << 20
 FLUSH_ROWS = 262_144
@@ -109,56 +107,3 @@ def _spelled(column: pa.ChunkedArray, name: str) -> list[Any]:
     if pa.types.is_binary(column.type):
         return [item.hex() for item in column.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
-
-
-def media_batch(items: Sequence[MediaItem]) -> pa.RecordBatch:
-    """Media as rows; their blobs are in the archive, or missing."""
-    rows = []
-    for item in items:
-        time_ns = item.at.time_ns
-        rows.append(
-            {
-                "key": item.key,
-                "step": item.at.step,
-                "step_frac": item.at.step_frac,
-                "time": None if time_ns is None else time_ns // 1000,
-                "time_ns": None if time_ns is None or time_ns % 1000 == 0 else time_ns % 1000,
-                "index": item.index,
-                "media_type": item.media_type,
-                "path": item.path,
-                "caption": item.caption,
-                "metadata": None if item.metadata is None else dumps(item.metadata),
-                "sha256": item.blob.sha256,
-                "size": item.blob.size,
-                "mime": item.blob.media_type,
-                "present": not item.blob.is_missing,
-                "seq": item.at.seq,
-            }
-        )
-    return pa.RecordBatch.from_pylist(rows, schema=MEDIA)
-
-
-def media_item(row: dict[str, Any], blob: Blob) -> MediaItem:
-    """The inverse of `media_batch` for one row whose time is an int of µs."""
-    time_ns = None if row["time"] is None else row["time"] * 1000 + (row["time_ns"] or 0)
-    return MediaItem(
-        key=row["key"],
-        at=Address(row["seq"], row["step"], row["step_frac"], time_ns),
-        media_type=row["media_type"],
-        blob=blob,
-        index=row["index"],
-        path=row["path"],
-        caption=row["caption"],
-        metadata=None if row["metadata"] is None else loads(row["metadata"]),
-    )
-
-
-def raw_batch(record: Raw) -> pa.RecordBatch:
-    """One raw record as a row."""
-    row = {
-        "record_type": record.record_type,
-        "reason": record.reason,
-        "payload": record.payload,
-        "seq": record.seq,
-    }
-    return pa.RecordBatch.from_pylist([row], schema=RAW)

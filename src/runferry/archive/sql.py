@@ -14,7 +14,7 @@ from runferry.archive.catalog import Catalog
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.reading import plain_schema
 from runferry.archive.record import DamagedRun, RunRecord, attribute_to_json, run_to_json
-from runferry.archive.segments import ROW_SCHEMAS
+from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.tables import dumps
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from runferry.archive.points import KeyCodes
 from runferry.archive.reading import batches
 from runferry.archive.record import Segment
-from runferry.archive.segments import ROW_SCHEMAS
 from runferry.archive.working_folder import working_folder
+from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.errors import ArchiveError
 from runferry.tables import KEY
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runferry.dialects.mlflow import codec
+from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
     Part,

@@ -28,7 +28,7 @@ from runferry.chunks import (
     SeriesFacts,
     Texts,
 )
-from runferry.dialects.mlflow import codec
+from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.header import NativeRun, as_run, restored
 from runferry.dialects.mlflow.paths import BUNDLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from runferry.dialects.mlflow import codec
+from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import Part, count_rows, read_batches, read_tree

@@ -20,7 +20,7 @@ from runferry.chunks import (
     Raw,
     Texts,
 )
-from runferry.dialects.mlflow import codec
+from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.attributes import is_tag
 from runferry.dialects.mlflow.bundle import (

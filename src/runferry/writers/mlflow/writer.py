@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
-from runferry.dialects.mlflow import codec
+from runferry.dialects import codec
 from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
 from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
 from runferry.dialects.mlflow.tags import (
