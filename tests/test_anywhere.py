@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ def test_archives_are_left_out_and_said(tree: Path, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.INFO)
     assert not [place for place in homes(tree).places if place.tracker == "archive"]
     assert "archive is left out" in caplog.text
+
+
+def test_looking_at_strangers_databases_lays_nothing_beside_them(tree: Path) -> None:
+    """sqlite would, for those with a write-ahead log."""
+    database = tree / "theirs.sqlite3"
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE operations (id)")
+    connection.commit()
+    connection.close()
+    before = sorted(tree.iterdir())
+    assert len(homes(tree).places) == 3
+    assert sorted(tree.iterdir()) == before
 
 
 def test_what_a_store_holds_is_not_found_a_second_time(tree: Path) -> None:

@@ -57,10 +57,15 @@ def is_sqlite(uri: str) -> bool:
     return uri.partition(":")[0].partition("+")[0] == "sqlite"
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode; transactions are begun by name."""
-    mode = "ro" if read_only else "rw"
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+def connect(path: Path, *, read_only: bool, for_a_glance: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode; transactions are begun by name.
+
+    For a glance at a file that may be anybody's: sqlite lays files beside a database with a
+    write-ahead log even when it only reads, unless it is told that nothing changes.
+    """
+    mode = "ro" if read_only or for_a_glance else "rw"
+    still = "&immutable=1" if for_a_glance else ""
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}{still}"
     wait = min(BUSY_SECONDS, settings.current().patience)
     return sqlite3.connect(
         uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
