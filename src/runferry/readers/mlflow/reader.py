@@ -158,10 +158,8 @@ def _is_experiment(folder: Path) -> bool:
 def _has_runs(path: Path) -> bool:
     import sqlite3
 
-    # a log beside it may hold the very tables; its owner has laid all files that sqlite wants
-    has_log = path.with_name(f"{path.name}-wal").exists()
     try:
-        connection = schema.connect(path, read_only=True, for_a_glance=not has_log)
+        connection = schema.connect(path, read_only=True, for_a_glance=True)
     except sqlite3.Error:
         return False
     try:
