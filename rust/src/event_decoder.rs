@@ -11,7 +11,7 @@ use crate::damage::{Damage, Reason};
 use crate::event_columns::{HistogramRows, MediaForm, MediaRows, TextRows};
 use crate::event_histogram;
 use crate::event_media::{Target, nested};
-use crate::event_parts::{EventParts, Form, Own, ValueParts, with_one_value};
+use crate::event_parts::{EventParts, Form, Own, ValueParts, with_node_name, with_one_value};
 use crate::event_record::{Message, OtherRecord, hparams_of};
 use crate::event_series::{Role, SeriesTable};
 use crate::event_tensor::{Dtype, Number, Tensor, plain_number};
@@ -19,7 +19,7 @@ use crate::protobuf::{Malformed, take_bytes_field};
 use crate::tensorboard::Batch;
 
 /// A batch ends behind the event that brings it here; scalars are not counted.
-const BATCH_BYTES: usize = 32 << 20;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Turns events into rows.
 pub struct Decoder {
@@ -176,7 +176,14 @@ impl Decoder {
         place: usize,
         event: &mut Event<'_>,
     ) -> Result<(), ArrowError> {
-        let Ok(series) = self.series.find(value.tag, value.metadata) else {
+        let named;
+        let metadata = if value.node_name.is_empty() {
+            value.metadata
+        } else {
+            named = with_node_name(value.metadata, value.node_name);
+            Some(&named[..])
+        };
+        let Ok(series) = self.series.find(value.tag, metadata) else {
             self.report(event.offset, event.length, Reason::BadRecord);
             self.keep_unknown(value, b"", event);
             return Ok(());

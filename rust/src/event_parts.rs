@@ -128,6 +128,8 @@ pub struct ValueParts<'a> {
     pub tag: &'a [u8],
     pub form: Form<'a>,
     pub metadata: Option<&'a [u8]>,
+    /// The node of the graph that made it; empty where that is what the tag says.
+    pub node_name: &'a [u8],
     /// It holds something that no column says, or one thing twice.
     pub is_odd: bool,
 }
@@ -159,6 +161,7 @@ impl<'a> ValueParts<'a> {
             tag,
             form,
             metadata,
+            node_name: b"",
             is_odd: false,
         })
     }
@@ -170,6 +173,7 @@ impl<'a> ValueParts<'a> {
             tag: b"",
             form: Form::None,
             metadata: None,
+            node_name: b"",
             is_odd: false,
         };
         for field in Fields::new(raw) {
@@ -181,6 +185,10 @@ impl<'a> ValueParts<'a> {
                 (9, Wire::Bytes(metadata)) => {
                     parts.is_odd |= parts.metadata.is_some();
                     parts.metadata = Some(metadata);
+                    continue;
+                }
+                (7, Wire::Bytes(name)) => {
+                    parts.node_name = name;
                     continue;
                 }
                 (2, Wire::Fixed32(bits)) => Form::Simple(f32::from_bits(bits)),
@@ -195,6 +203,9 @@ impl<'a> ValueParts<'a> {
             };
             parts.is_odd |= parts.form != Form::None;
             parts.form = form;
+        }
+        if parts.node_name == parts.tag {
+            parts.node_name = b"";
         }
         Ok(parts)
     }
@@ -231,6 +242,18 @@ fn push_varint(bytes: &mut Vec<u8>, mut value: usize) {
     bytes.push(value as u8);
 }
 
+/// A field of `SummaryMetadata` that is none of TensorBoard's: a value's `node_name`.
+const NODE_NAME: u32 = 7;
+
+/// Metadata that say the node, too, by which a value is told from others of its tag.
+pub fn with_node_name(metadata: Option<&[u8]>, node_name: &[u8]) -> Vec<u8> {
+    let mut written = metadata.unwrap_or(b"").to_vec();
+    written.push((NODE_NAME << 3 | 2) as u8);
+    push_varint(&mut written, node_name.len());
+    written.extend_from_slice(node_name);
+    written
+}
+
 /// `SummaryMetadata`.
 #[derive(Default)]
 pub struct Metadata<'a> {
@@ -239,6 +262,7 @@ pub struct Metadata<'a> {
     pub display_name: &'a [u8],
     pub description: &'a [u8],
     pub data_class: i32,
+    pub node_name: &'a [u8],
 }
 
 impl<'a> Metadata<'a> {
@@ -257,6 +281,7 @@ impl<'a> Metadata<'a> {
                 }
                 (2, Wire::Bytes(name)) => metadata.display_name = name,
                 (3, Wire::Bytes(text)) => metadata.description = text,
+                (NODE_NAME, Wire::Bytes(name)) => metadata.node_name = name,
                 (4, Wire::Varint(class)) => metadata.data_class = class as i32,
                 _ => {}
             }

@@ -61,6 +61,7 @@ pub struct SeriesName {
     pub description: Vec<u8>,
     pub data_class: i32,
     pub content: Vec<u8>,
+    pub node_name: Vec<u8>,
 }
 
 /// A tag with one set of metadata.
@@ -155,6 +156,7 @@ impl SeriesTable {
                 description: metadata.description.into(),
                 data_class: metadata.data_class,
                 content: metadata.content.into(),
+                node_name: metadata.node_name.into(),
             },
             role: Role::of(plugin),
             number: None,

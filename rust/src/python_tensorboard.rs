@@ -73,6 +73,9 @@ fn series(py: Python<'_>, name: &SeriesName) -> PyResult<(String, String, Py<PyD
     if !name.description.is_empty() {
         facts.set_item("description", text(&name.description))?;
     }
+    if !name.node_name.is_empty() {
+        facts.set_item("node_name", text(&name.node_name))?;
+    }
     if name.data_class != 0 {
         facts.set_item("data_class", name.data_class)?;
     }

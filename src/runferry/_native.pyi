@@ -30,7 +30,7 @@ class ArrowTable:
 class EventBatch:
     """One step of a scan: what was decoded from some events, at most `rows` rows a table.
 
-    It ends behind the event that brings it to 32 MiB of texts, histograms, media and records. An
+    It ends behind the event that brings it to 16 MiB of texts, histograms, media and records. An
     event is one source row: `seq` numbers events that brought a row, an `unknown`, a `session_log`
     or a `log_message`, in the order of the file. Where our own field 1517 of an event gives it
     another number, the next one counts from there. Columns of all tables begin with series
@@ -74,7 +74,7 @@ class EventBatch:
         """(tag, plugin, facts) of the series with a first row in this batch, by their numbers.
 
         A tag that comes with other metadata is another series. Facts, where given: display_name,
-        description, data_class, content (bytes).
+        description, data_class, content (bytes), node_name (where it is not the tag).
         """
     @property
     def records(self) -> list[tuple[str, int, int, int | None, dict[str, Any]]]:
