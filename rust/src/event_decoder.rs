@@ -176,14 +176,14 @@ impl Decoder {
         place: usize,
         event: &mut Event<'_>,
     ) -> Result<(), ArrowError> {
-        let named;
-        let metadata = if value.node_name.is_empty() {
-            value.metadata
-        } else {
-            named = with_node_name(value.metadata, value.node_name);
-            Some(&named[..])
-        };
-        let Ok(series) = self.series.find(value.tag, metadata) else {
+        let mut found = self.series.find(value.tag, value.metadata);
+        if !value.node_name.is_empty() {
+            found = found.and_then(|_| {
+                let named = with_node_name(value.metadata, value.node_name);
+                self.series.find_apart(value.tag, &named)
+            });
+        }
+        let Ok(series) = found else {
             self.report(event.offset, event.length, Reason::BadRecord);
             self.keep_unknown(value, b"", event);
             return Ok(());
@@ -503,8 +503,10 @@ impl Decoder {
         bytes: &[u8],
         event: &mut Event<'_>,
     ) {
-        let Ok(series) = self.series.find_of_plugin(tag, plugin) else {
-            return; // our own metadata are well formed
+        let length = plugin.len() as u8; // of a few letters
+        let metadata = [&[0x0a, length + 2, 0x0a, length], plugin].concat();
+        let Ok(series) = self.series.find_apart(tag, &metadata) else {
+            return; // these metadata are well formed
         };
         let series = self.series.number(series);
         let mut target = Target {

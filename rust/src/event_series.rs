@@ -184,16 +184,14 @@ impl SeriesTable {
         Ok(added)
     }
 
-    /// The series of a tag and plugin that are said outside a summary; no value is remembered by it.
-    pub fn find_of_plugin(&mut self, tag: &[u8], plugin: &[u8]) -> Result<usize, Malformed> {
+    /// The series of a tag and metadata that no other value is to be remembered by.
+    pub fn find_apart(&mut self, tag: &[u8], metadata: &[u8]) -> Result<usize, Malformed> {
         let place = match self.by_name.get(tag) {
             Some(place) => *place,
             None => self.add_tag(tag, b""),
         };
         let current = self.tags[place].current;
-        let length = plugin.len() as u8;
-        let metadata = [&[0x0a, length + 2, 0x0a, length], plugin].concat();
-        let found = self.change(place, &metadata);
+        let found = self.change(place, metadata);
         self.tags[place].current = current;
         found
     }

@@ -165,7 +165,7 @@ def test_metadata_of_the_first_value_hold_for_the_tag(tmp_path: Path) -> None:
 
 
 def test_a_node_name_is_a_fact_where_it_is_not_the_tag(tmp_path: Path) -> None:
-    names = ["a", "", "node", "node"]
+    names = ["a", "", "node", "node", ""]
     values = [Summary.Value(tag="a", simple_value=n, node_name=x) for n, x in enumerate(names)]
     found = check_scalars(write(tmp_path, Summary(value=values)))
     assert found.series == [("a", "", {}), ("a", "", {"node_name": "node"})]
