@@ -11,7 +11,7 @@ use crate::damage::{Damage, Reason};
 use crate::event_columns::{HistogramRows, MediaForm, MediaRows, TextRows};
 use crate::event_histogram;
 use crate::event_media::{Target, nested};
-use crate::event_parts::{EventParts, Form, Own, ValueParts, with_node_name, with_one_value};
+use crate::event_parts::{EventParts, Form, Own, Rest, ValueParts, with_node_name, with_one_value};
 use crate::event_record::{Message, OtherRecord, hparams_of};
 use crate::event_series::{Role, SeriesTable};
 use crate::event_tensor::{Dtype, Number, Tensor, plain_number};
@@ -121,14 +121,14 @@ impl Decoder {
             bytes,
             at: At::default(),
             step: parts.step,
-            own: parts.own.as_ref(),
+            own: parts.own(),
             is_row: false,
             exact: 0,
         };
         event.at = self.address(&parts, &event);
         self.take_values(&parts, &mut event)?;
-        if !parts.others.is_empty() || parts.stranger.is_some() {
-            self.take_others(&parts, &mut event);
+        if let Some(rest) = parts.rest() {
+            self.take_others(rest, &mut event);
         }
         if event.is_row {
             self.seq = event.at.seq.saturating_add(1);
@@ -142,7 +142,7 @@ impl Decoder {
         parts: &EventParts<'_>,
         event: &mut Event<'_>,
     ) -> Result<(), ArrowError> {
-        let mut rest: &[u8] = &parts.summary;
+        let mut rest = parts.summary();
         if rest.is_empty() {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl Decoder {
             };
         }
         let before = self.rows();
-        let Ok(values) = values_of(&parts.summary) else {
+        let Ok(values) = values_of(parts.summary()) else {
             self.report(event.offset, event.length, Reason::BadRecord);
             return Ok(());
         };
@@ -454,8 +454,8 @@ impl Decoder {
 
     /// What an event holds besides values, and what it should not hold.
     #[inline(never)]
-    fn take_others(&mut self, parts: &EventParts<'_>, event: &mut Event<'_>) {
-        for (number, bytes) in &parts.others {
+    fn take_others(&mut self, rest: &Rest<'_>, event: &mut Event<'_>) {
+        for (number, bytes) in &rest.others {
             self.bytes += bytes.len();
             let named = match number {
                 3 => ("file_version", Message::Version(bytes.to_vec())),
@@ -490,7 +490,7 @@ impl Decoder {
             };
             self.add_record(named.0, named.1, event);
         }
-        if let Some(number) = parts.stranger {
+        if let Some(number) = rest.stranger {
             self.add_unknown(b"", format!("#{number}").as_bytes(), None, event);
         }
     }
@@ -576,7 +576,7 @@ impl Decoder {
             seq: self.seq,
         };
         let mut is_told = false;
-        if let Some(own) = &parts.own {
+        if let Some(own) = parts.own() {
             at.seq = own.seq.unwrap_or(at.seq);
             at.step = at.step.filter(|_| !own.step_is_null);
             at.step_frac = own.step_frac;

@@ -41,8 +41,8 @@ class EventBatch:
     def points(self) -> ArrowTable | None:
         """…, value, value_i64, kind (dictionary, as `tables.POINTS`).
 
-        `simple_value`, and tensors with one number of plugin `scalars` or of none. float32, half and
-        bfloat16 are float32. An unsigned integer beyond int64 is a text of form json.
+        `simple_value`, and tensors with one number of plugin `scalars` or of none. float32, half
+        and bfloat16 are float32. An unsigned integer beyond int64 is a text of form json.
         """
     @property
     def texts(self) -> ArrowTable | None:
@@ -103,9 +103,9 @@ class EventBatch:
 class EventScanner:
     """Reads an event file record by record, from `offset` as far as it goes.
 
-    All checksums are checked. Behind a payload that does not match its checksum it goes on where the
-    length says, if a length stands there; else, and behind a length that does not match, at the next
-    offset where a whole record stands. Memory: a batch, and twice the largest record.
+    All checksums are checked. Behind a payload that does not match its checksum it goes on where
+    the length says, if a length stands there; else, and behind a length that does not match, at the
+    next offset where a whole record stands. Memory: a batch, and twice the largest record.
 
     The file's length is taken when it is opened; what is appended later is for a later scan, which
     goes on with this one's `offset`, `seq` and `plugins`.

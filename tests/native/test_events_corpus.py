@@ -1,4 +1,4 @@
-"""Every event file of the corpus against what the vendor's own loader counted in it, file by file."""
+"""Every event file of the corpus against what the vendor's own loader counted in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def _check(mine: list[tuple[int, int, float, float]], row: dict[str, Any]) -> No
     assert (steps[0], steps[-1]) == (row["first_step"], row["last_step"])
     assert (min(steps), max(steps)) == (row["min_step"], row["max_step"])
     assert len(set(steps)) == row["distinct_steps"]
-    assert sum(b < a for a, b in zip(steps, steps[1:], strict=False)) == row["step_decreases"]
+    assert sum(b < a for a, b in pairwise(steps)) == row["step_decreases"]
     assert (mine[0][2], mine[-1][2]) == (row["first_wall_time"], row["last_wall_time"])
     if row.get("values") == "non-scalar":
         return

@@ -42,15 +42,19 @@ def test_steps_and_times_are_exact_or_null(tmp_path: Path) -> None:
     events.append(event(math.nan, 9, simple("a", 0), simple("b", 0), own=whole(3, 3)))
     found = scan(write(tmp_path / "events", HEADER, *events))
     shown = [(row["step"], row["step_frac"], row["time"]) for row in found.points]
-    assert shown[::2] == shown[1::2] == [
-        (9, 250_000, NS),
-        (None, None, NS),
-        (9, None, None),
-        (9, None, NS + 1),
-        (9, None, -1),
-        (9, None, NS),
-        (None, None, None),
-    ]
+    assert (
+        shown[::2]
+        == shown[1::2]
+        == [
+            (9, 250_000, NS),
+            (None, None, NS),
+            (9, None, None),
+            (9, None, NS + 1),
+            (9, None, -1),
+            (9, None, NS),
+            (None, None, None),
+        ]
+    )
     assert not found.damage
 
 

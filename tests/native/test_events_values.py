@@ -1,4 +1,4 @@
-"""Every form of value as TensorBoard's own writers write it, compared with what its own protobuf reads."""
+"""Every form of value as TensorBoard's own writers write it, against its own protobuf."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tensorboard.compat.proto.event_pb2 import Event, LogMessage, SessionLog, Ta
 from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.plugins.mesh import metadata as meshes
 from tensorboard.plugins.mesh.plugin_data_pb2 import MeshPluginData
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
@@ -127,7 +127,9 @@ def _tensor(array: np.ndarray, is_packed: bool) -> TensorProto:
     if is_packed:
         dims = tensor.tensor_shape
         return TensorProto(
-            dtype=tensor.dtype, tensor_shape=dims, tensor_content=array.astype(array.dtype).tobytes()
+            dtype=tensor.dtype,
+            tensor_shape=dims,
+            tensor_content=array.astype(array.dtype).tobytes(),
         )
     return tensor
 
@@ -175,10 +177,10 @@ def test_fields_may_come_in_any_order(tmp_path: Path) -> None:
     path = write(tmp_path, scalar_pb("a", 0.5))
     about = scalar_pb("a", 0.5).value[0].metadata.SerializeToString()
     tensor = tensor_util.make_tensor_proto(np.float64(0.25)).SerializeToString()
-    backwards = b"".join(
-        [_field(9, about), b"\x42", bytes([len(tensor)]), tensor, _field(1, b"a")]
+    backwards = b"".join([_field(9, about), b"\x42", bytes([len(tensor)]), tensor, _field(1, b"a")])
+    event = (
+        _field(5, _field(1, backwards)) + b"\x10\x07" + Event(wall_time=TIME).SerializeToString()
     )
-    event = _field(5, _field(1, backwards)) + b"\x10\x07" + Event(wall_time=TIME).SerializeToString()
     path.write_bytes(path.read_bytes() + frame(event))
     last = scan(path).points[-1]
     assert (last["value"], last["kind"], last["step"], last["tag"]) == (0.25, "float64", 7, "a")
@@ -379,7 +381,12 @@ def test_what_has_no_column_is_kept_as_its_event(tmp_path: Path) -> None:
     assert Event.FromString(by_kind["session_log"][3]["event"]).session_log == log
     assert by_kind["log_message"][3]["message"] == "careful"
     _, seq, time, unknown = by_kind["unknown"]
-    assert (seq, time / 10**9, unknown["tag"], unknown["plugin"]) == (2, TIME + 2, "odd", "nobody's")
+    assert (seq, time / 10**9, unknown["tag"], unknown["plugin"]) == (
+        2,
+        TIME + 2,
+        "odd",
+        "nobody's",
+    )
     kept = Event.FromString(unknown["event"])
     assert (kept.step, kept.wall_time, kept.summary.value[:]) == (2, TIME + 2, odd.value[:1])
     assert [(row["tag"], row["seq"]) for row in found.points] == [("a", 2)]
