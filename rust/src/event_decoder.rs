@@ -130,6 +130,10 @@ impl Decoder {
         if let Some(rest) = parts.rest() {
             self.take_others(rest, &mut event);
         }
+        if self.series.has_bad_text {
+            self.series.has_bad_text = false;
+            self.report(offset, length, Reason::BadUtf8);
+        }
         if event.is_row {
             self.seq = event.at.seq.saturating_add(1);
         }
@@ -242,7 +246,7 @@ impl Decoder {
         event: &mut Event<'_>,
     ) -> Result<bool, Malformed> {
         match (role, value.form) {
-            (Role::Hparams, _) => return self.take_hparams(series, event),
+            (Role::Hparams, _) => return self.take_hparams(series, value, event),
             (Role::Plain | Role::Histograms, Form::Histogram(_))
             | (Role::Histograms, Form::Tensor(_)) => {
                 return self.push_histogram(value.form, series, event);
@@ -415,7 +419,12 @@ impl Decoder {
 
     // --- records --------------------------------------------------------------------------------
 
-    fn take_hparams(&mut self, series: usize, event: &mut Event<'_>) -> Result<bool, Malformed> {
+    fn take_hparams(
+        &mut self,
+        series: usize,
+        value: &ValueParts<'_>,
+        event: &mut Event<'_>,
+    ) -> Result<bool, Malformed> {
         let content = &self.series.name(series).content;
         let Some((name, message)) = hparams_of(content)? else {
             return Ok(false);
@@ -423,7 +432,7 @@ impl Decoder {
         let message = Message::Typed {
             bytes: message.to_vec(),
             step: Some(event.step),
-            event: None,
+            event: with_one_value(event.bytes, Some(value.raw)),
         };
         self.add_record(name, message, event);
         Ok(true)
@@ -442,7 +451,7 @@ impl Decoder {
             let message = Message::Typed {
                 bytes,
                 step,
-                event: None,
+                event: with_one_value(event.bytes, Some(value.raw)),
             };
             self.add_record("layout", message, event);
         } else {
@@ -459,7 +468,14 @@ impl Decoder {
             self.bytes += bytes.len();
             let named = match number {
                 3 => ("file_version", Message::Version(bytes.to_vec())),
-                10 => ("source_metadata", Message::typed(bytes)),
+                10 => {
+                    let message = Message::Typed {
+                        bytes: bytes.to_vec(),
+                        step: None,
+                        event: with_one_value(event.bytes, None),
+                    };
+                    ("source_metadata", message)
+                }
                 4 => {
                     self.take_graph(b"graph_def", b"graphs", MediaForm::GraphDef, bytes, event);
                     continue;
@@ -478,7 +494,7 @@ impl Decoder {
                     let message = Message::Typed {
                         bytes: bytes.to_vec(),
                         step: Some(event.step),
-                        event: Some(with_one_value(event.bytes, None)),
+                        event: with_one_value(event.bytes, None),
                     };
                     let name = if *number == 7 {
                         "session_log"
@@ -625,7 +641,7 @@ fn values_of(summary: &[u8]) -> Result<Vec<ValueParts<'_>>, Malformed> {
 
 /// Seconds since the epoch as the nearest nanosecond, and what is wrong with that.
 #[inline]
-fn ns_of(seconds: f64) -> (Option<i64>, Option<Reason>) {
+pub fn ns_of(seconds: f64) -> (Option<i64>, Option<Reason>) {
     if !(-9.2e9..9.2e9).contains(&seconds) {
         return (None, Some(Reason::BadTime));
     }

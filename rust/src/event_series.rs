@@ -64,6 +64,15 @@ pub struct SeriesName {
     pub node_name: Vec<u8>,
 }
 
+impl SeriesName {
+    fn has_bad_text(&self) -> bool {
+        let texts = [&self.tag, &self.plugin, &self.display_name];
+        let more = [&self.description, &self.node_name];
+        let mut texts = texts.into_iter().chain(more);
+        texts.any(|text| str::from_utf8(text).is_err())
+    }
+}
+
 /// A tag with one set of metadata.
 #[derive(Debug)]
 pub struct Series {
@@ -94,6 +103,8 @@ pub struct SeriesTable {
     /// Series by number.
     numbered: Vec<usize>,
     handed_out: usize,
+    /// A series that was numbered since this was last set to false has a name that is no UTF-8.
+    pub has_bad_text: bool,
 }
 
 impl SeriesTable {
@@ -224,6 +235,7 @@ impl SeriesTable {
     fn add_number(&mut self, series: usize) -> i32 {
         let number = i32::try_from(self.numbered.len()).unwrap_or(i32::MAX);
         self.numbered.push(series);
+        self.has_bad_text |= self.name(series).has_bad_text();
         self.series[series].number = Some(number);
         number
     }

@@ -132,6 +132,26 @@ def test_a_malformed_event_is_told_and_the_next_is_read(tmp_path: Path) -> None:
     assert found.values("a") == [1.0]
 
 
+def test_names_that_are_no_text_are_mended_and_told(tmp_path: Path) -> None:
+    events = [event(1.0, 1, simple(b"a\xff", 1.0)), event(1.0, 2, simple(b"a\xff", 2.0))]
+    path = write(tmp_path / "events", HEADER, *events)
+    found = scan(path)
+    start, end = spans(path.read_bytes())[1]
+    assert found.damage == [(start, end - start, "bad-utf8")]
+    assert found.values("a\ufffd") == [1.0, 2.0]
+
+
+def test_a_malformed_message_of_a_plugin_is_told_and_kept(tmp_path: Path) -> None:
+    tag = "_hparams_/session_start_info"
+    value = blob(1, tag) + metadata("hparams", blob(3, b"\x0a\x09cut"))
+    path = write(tmp_path / "events", HEADER, event(1.0, 1, value))
+    found = scan(path)
+    assert [reason for *_, reason in found.damage] == ["bad-record"]
+    kind, *_, message = found.records[1]
+    assert (kind, message["plugin"]) == ("unknown", "session_start_info")
+    assert message["event"] == event(1.0, 1, value)
+
+
 def test_a_time_that_is_none_is_null_and_told(tmp_path: Path) -> None:
     times = [float("nan"), float("inf"), -1e300, 0.1, 1 / 3, 1.7e9 + 1 / 3, -2.5]
     events = [event(time, 0, simple("a", 0.0)) for time in times]
