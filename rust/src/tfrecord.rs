@@ -4,6 +4,7 @@
 //! look like one of the data. A record is whole or lost: both crcs hold, or none of it is handed out.
 
 use std::io::{self, Read, Seek};
+use std::sync::LazyLock;
 
 use crate::damage::{Damage, Reason};
 use crate::window::Window;
@@ -59,13 +60,18 @@ pub struct RecordReader<S> {
     committed: u64,
     damage: Vec<Damage>,
     search_bytes: u64,
-    crc_of_length: Vec<u32>,
+    crc_of_length: &'static [u32],
 }
 
 impl<S: Read + Seek> RecordReader<S> {
     /// A reader of `source[offset..limit]`.
     pub fn new(source: S, offset: u64, limit: u64) -> Self {
-        let lengths = (0..SHORT as u64).map(|length| masked_crc(&length.to_le_bytes()));
+        static CRCS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+            let lengths = 0..SHORT as u64;
+            lengths
+                .map(|length| masked_crc(&length.to_le_bytes()))
+                .collect()
+        });
         Self {
             window: Window::new(source),
             limit,
@@ -73,7 +79,7 @@ impl<S: Read + Seek> RecordReader<S> {
             committed: offset,
             damage: Vec::new(),
             search_bytes: SEARCH_BYTES,
-            crc_of_length: lengths.collect(),
+            crc_of_length: &CRCS,
         }
     }
 
