@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from wandb_log import blob, double, varint, whole
 
 from runferry._native import EventScanner
 
@@ -55,30 +56,8 @@ def spans(raw: bytes) -> list[tuple[int, int]]:
 # --- messages -------------------------------------------------------------------------------------
 
 
-def varint(value: int) -> bytes:
-    value &= 2**64 - 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def whole(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value)
-
-
 def folded(number: int, value: int) -> bytes:
     return whole(number, value << 1 ^ value >> 63)
-
-
-def blob(number: int, value: bytes | str) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(raw)) + raw
-
-
-def double(number: int, value: float) -> bytes:
-    return varint(number << 3 | 1) + struct.pack("<d", value)
 
 
 def event(time: float, step: int, *values: bytes, own: bytes = b"") -> bytes:
