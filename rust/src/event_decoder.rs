@@ -11,7 +11,7 @@ use crate::damage::{Damage, Reason};
 use crate::event_columns::{HistogramRows, MediaForm, MediaRows, TextRows};
 use crate::event_histogram;
 use crate::event_media::{Target, nested};
-use crate::event_parts::{EventParts, Form, Own, ValueParts, with_one_value};
+use crate::event_parts::{EventParts, Form, Own, Rest, ValueParts, with_node_name, with_one_value};
 use crate::event_record::{Message, OtherRecord, hparams_of};
 use crate::event_series::{Role, SeriesTable};
 use crate::event_tensor::{Dtype, Number, Tensor, plain_number};
@@ -19,7 +19,7 @@ use crate::protobuf::{Malformed, take_bytes_field};
 use crate::tensorboard::Batch;
 
 /// A batch ends behind the event that brings it here; scalars are not counted.
-const BATCH_BYTES: usize = 32 << 20;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Turns events into rows.
 pub struct Decoder {
@@ -121,14 +121,18 @@ impl Decoder {
             bytes,
             at: At::default(),
             step: parts.step,
-            own: parts.own.as_ref(),
+            own: parts.own(),
             is_row: false,
             exact: 0,
         };
         event.at = self.address(&parts, &event);
         self.take_values(&parts, &mut event)?;
-        if !parts.others.is_empty() || parts.stranger.is_some() {
-            self.take_others(&parts, &mut event);
+        if let Some(rest) = parts.rest() {
+            self.take_others(rest, &mut event);
+        }
+        if self.series.has_bad_text {
+            self.series.has_bad_text = false;
+            self.report(offset, length, Reason::BadUtf8);
         }
         if event.is_row {
             self.seq = event.at.seq.saturating_add(1);
@@ -142,7 +146,7 @@ impl Decoder {
         parts: &EventParts<'_>,
         event: &mut Event<'_>,
     ) -> Result<(), ArrowError> {
-        let mut rest: &[u8] = &parts.summary;
+        let mut rest = parts.summary();
         if rest.is_empty() {
             return Ok(());
         }
@@ -158,7 +162,7 @@ impl Decoder {
             };
         }
         let before = self.rows();
-        let Ok(values) = values_of(&parts.summary) else {
+        let Ok(values) = values_of(parts.summary()) else {
             self.report(event.offset, event.length, Reason::BadRecord);
             return Ok(());
         };
@@ -176,7 +180,14 @@ impl Decoder {
         place: usize,
         event: &mut Event<'_>,
     ) -> Result<(), ArrowError> {
-        let Ok(series) = self.series.find(value.tag, value.metadata) else {
+        let mut found = self.series.find(value.tag, value.metadata);
+        if !value.node_name.is_empty() {
+            found = found.and_then(|_| {
+                let named = with_node_name(value.metadata, value.node_name);
+                self.series.find_apart(value.tag, &named)
+            });
+        }
+        let Ok(series) = found else {
             self.report(event.offset, event.length, Reason::BadRecord);
             self.keep_unknown(value, b"", event);
             return Ok(());
@@ -235,7 +246,7 @@ impl Decoder {
         event: &mut Event<'_>,
     ) -> Result<bool, Malformed> {
         match (role, value.form) {
-            (Role::Hparams, _) => return self.take_hparams(series, event),
+            (Role::Hparams, _) => return self.take_hparams(series, value, event),
             (Role::Plain | Role::Histograms, Form::Histogram(_))
             | (Role::Histograms, Form::Tensor(_)) => {
                 return self.push_histogram(value.form, series, event);
@@ -408,7 +419,12 @@ impl Decoder {
 
     // --- records --------------------------------------------------------------------------------
 
-    fn take_hparams(&mut self, series: usize, event: &mut Event<'_>) -> Result<bool, Malformed> {
+    fn take_hparams(
+        &mut self,
+        series: usize,
+        value: &ValueParts<'_>,
+        event: &mut Event<'_>,
+    ) -> Result<bool, Malformed> {
         let content = &self.series.name(series).content;
         let Some((name, message)) = hparams_of(content)? else {
             return Ok(false);
@@ -416,7 +432,7 @@ impl Decoder {
         let message = Message::Typed {
             bytes: message.to_vec(),
             step: Some(event.step),
-            event: None,
+            event: with_one_value(event.bytes, Some(value.raw)),
         };
         self.add_record(name, message, event);
         Ok(true)
@@ -435,7 +451,7 @@ impl Decoder {
             let message = Message::Typed {
                 bytes,
                 step,
-                event: None,
+                event: with_one_value(event.bytes, Some(value.raw)),
             };
             self.add_record("layout", message, event);
         } else {
@@ -447,12 +463,19 @@ impl Decoder {
 
     /// What an event holds besides values, and what it should not hold.
     #[inline(never)]
-    fn take_others(&mut self, parts: &EventParts<'_>, event: &mut Event<'_>) {
-        for (number, bytes) in &parts.others {
+    fn take_others(&mut self, rest: &Rest<'_>, event: &mut Event<'_>) {
+        for (number, bytes) in &rest.others {
             self.bytes += bytes.len();
             let named = match number {
                 3 => ("file_version", Message::Version(bytes.to_vec())),
-                10 => ("source_metadata", Message::typed(bytes)),
+                10 => {
+                    let message = Message::Typed {
+                        bytes: bytes.to_vec(),
+                        step: None,
+                        event: with_one_value(event.bytes, None),
+                    };
+                    ("source_metadata", message)
+                }
                 4 => {
                     self.take_graph(b"graph_def", b"graphs", MediaForm::GraphDef, bytes, event);
                     continue;
@@ -471,7 +494,7 @@ impl Decoder {
                     let message = Message::Typed {
                         bytes: bytes.to_vec(),
                         step: Some(event.step),
-                        event: Some(with_one_value(event.bytes, None)),
+                        event: with_one_value(event.bytes, None),
                     };
                     let name = if *number == 7 {
                         "session_log"
@@ -483,7 +506,7 @@ impl Decoder {
             };
             self.add_record(named.0, named.1, event);
         }
-        if let Some(number) = parts.stranger {
+        if let Some(number) = rest.stranger {
             self.add_unknown(b"", format!("#{number}").as_bytes(), None, event);
         }
     }
@@ -496,8 +519,10 @@ impl Decoder {
         bytes: &[u8],
         event: &mut Event<'_>,
     ) {
-        let Ok(series) = self.series.find_of_plugin(tag, plugin) else {
-            return; // our own metadata are well formed
+        let length = plugin.len() as u8; // of a few letters
+        let metadata = [&[0x0a, length + 2, 0x0a, length], plugin].concat();
+        let Ok(series) = self.series.find_apart(tag, &metadata) else {
+            return; // these metadata are well formed
         };
         let series = self.series.number(series);
         let mut target = Target {
@@ -567,7 +592,7 @@ impl Decoder {
             seq: self.seq,
         };
         let mut is_told = false;
-        if let Some(own) = &parts.own {
+        if let Some(own) = parts.own() {
             at.seq = own.seq.unwrap_or(at.seq);
             at.step = at.step.filter(|_| !own.step_is_null);
             at.step_frac = own.step_frac;
@@ -616,7 +641,7 @@ fn values_of(summary: &[u8]) -> Result<Vec<ValueParts<'_>>, Malformed> {
 
 /// Seconds since the epoch as the nearest nanosecond, and what is wrong with that.
 #[inline]
-fn ns_of(seconds: f64) -> (Option<i64>, Option<Reason>) {
+pub fn ns_of(seconds: f64) -> (Option<i64>, Option<Reason>) {
     if !(-9.2e9..9.2e9).contains(&seconds) {
         return (None, Some(Reason::BadTime));
     }

@@ -75,7 +75,7 @@ impl Target<'_> {
     /// `Summary.Audio`: sample rate, channels, frames, bytes, content type.
     pub fn audio(&mut self, message: &[u8]) -> Result<(), Malformed> {
         let (mut rate, mut numbers) = (0f32, [0i64; 2]);
-        let (mut content, mut content_type) = (&b""[..], Cow::Borrowed(""));
+        let (mut content, mut content_type) = (&b""[..], "");
         for field in Fields::new(message) {
             match field? {
                 (1, Wire::Fixed32(bits)) => rate = f32::from_bits(bits),
@@ -83,7 +83,7 @@ impl Target<'_> {
                     numbers[number as usize - 2] = value as i64;
                 }
                 (4, Wire::Bytes(bytes)) => content = bytes,
-                (5, Wire::Bytes(text)) => content_type = String::from_utf8_lossy(text),
+                (5, Wire::Bytes(text)) => content_type = text_of(text)?,
                 _ => return Err(Malformed),
             }
         }
@@ -94,7 +94,7 @@ impl Target<'_> {
         let _ = write!(
             metadata,
             r#","num_channels":{channels},"length_frames":{frames},"content_type":{}}}"#,
-            quote(&content_type)
+            quote(content_type)
         );
         self.push(0, MediaForm::Audio, content, Some(&metadata));
         Ok(())
@@ -199,6 +199,11 @@ impl Target<'_> {
     }
 }
 
+/// What is no text makes a value that cannot be said: it is kept as its event.
+fn text_of(bytes: &[u8]) -> Result<&str, Malformed> {
+    str::from_utf8(bytes).map_err(|_| Malformed)
+}
+
 fn whole(text: &[u8]) -> Option<u64> {
     let is_plain = text.first() != Some(&b'0') || text.len() == 1;
     let digits = str::from_utf8(text).ok()?;
@@ -218,13 +223,13 @@ fn mesh_metadata(content: &[u8]) -> Result<String, Malformed> {
     for field in Fields::new(content) {
         match field? {
             (1, Wire::Varint(version)) => text("version", &(version as i32)),
-            (2, Wire::Bytes(name)) => text("name", &quote(&String::from_utf8_lossy(name))),
+            (2, Wire::Bytes(name)) => text("name", &quote(text_of(name)?)),
             (3, Wire::Varint(part)) => match MESH_PARTS.get(part as usize) {
                 Some(word) => text("content_type", &quote(word)),
                 None => text("content_type", &(part as i32)),
             },
             (5, Wire::Bytes(config)) => {
-                text("json_config", &quote(&String::from_utf8_lossy(config)));
+                text("json_config", &quote(text_of(config)?));
             }
             (6, Wire::Varint(size)) => shape.push(size as i32),
             (6, Wire::Bytes(mut packed)) => {

@@ -18,11 +18,11 @@ pub struct OtherRecord {
 #[derive(Debug)]
 pub enum Message {
     Version(Vec<u8>),
-    /// A message of the schema.
+    /// A message of the schema, and the event with nothing else in it.
     Typed {
         bytes: Vec<u8>,
         step: Option<i64>,
-        event: Option<Vec<u8>>,
+        event: Vec<u8>,
     },
     Runferry {
         tag: Vec<u8>,
@@ -34,16 +34,6 @@ pub enum Message {
         step: i64,
         event: Vec<u8>,
     },
-}
-
-impl Message {
-    pub fn typed(bytes: &[u8]) -> Self {
-        Self::Typed {
-            bytes: bytes.to_vec(),
-            step: None,
-            event: None,
-        }
-    }
 }
 
 /// What `HParamsPluginData` holds: record type and message; None if it is nothing known.

@@ -61,6 +61,16 @@ pub struct SeriesName {
     pub description: Vec<u8>,
     pub data_class: i32,
     pub content: Vec<u8>,
+    pub node_name: Vec<u8>,
+}
+
+impl SeriesName {
+    fn has_bad_text(&self) -> bool {
+        let texts = [&self.tag, &self.plugin, &self.display_name];
+        let more = [&self.description, &self.node_name];
+        let mut texts = texts.into_iter().chain(more);
+        texts.any(|text| str::from_utf8(text).is_err())
+    }
 }
 
 /// A tag with one set of metadata.
@@ -93,6 +103,8 @@ pub struct SeriesTable {
     /// Series by number.
     numbered: Vec<usize>,
     handed_out: usize,
+    /// A series that was numbered since this was last set to false has a name that is no UTF-8.
+    pub has_bad_text: bool,
 }
 
 impl SeriesTable {
@@ -155,6 +167,7 @@ impl SeriesTable {
                 description: metadata.description.into(),
                 data_class: metadata.data_class,
                 content: metadata.content.into(),
+                node_name: metadata.node_name.into(),
             },
             role: Role::of(plugin),
             number: None,
@@ -182,16 +195,14 @@ impl SeriesTable {
         Ok(added)
     }
 
-    /// The series of a tag and plugin that are said outside a summary; no value is remembered by it.
-    pub fn find_of_plugin(&mut self, tag: &[u8], plugin: &[u8]) -> Result<usize, Malformed> {
+    /// The series of a tag and metadata that no other value is to be remembered by.
+    pub fn find_apart(&mut self, tag: &[u8], metadata: &[u8]) -> Result<usize, Malformed> {
         let place = match self.by_name.get(tag) {
             Some(place) => *place,
             None => self.add_tag(tag, b""),
         };
         let current = self.tags[place].current;
-        let length = plugin.len() as u8;
-        let metadata = [&[0x0a, length + 2, 0x0a, length], plugin].concat();
-        let found = self.change(place, &metadata);
+        let found = self.change(place, metadata);
         self.tags[place].current = current;
         found
     }
@@ -224,6 +235,7 @@ impl SeriesTable {
     fn add_number(&mut self, series: usize) -> i32 {
         let number = i32::try_from(self.numbered.len()).unwrap_or(i32::MAX);
         self.numbered.push(series);
+        self.has_bad_text |= self.name(series).has_bad_text();
         self.series[series].number = Some(number);
         number
     }

@@ -1,107 +1,10 @@
 //! Owns `TensorProto`: its shape, and its numbers or strings, from either of the two places they stand in.
 
+pub use crate::event_dtype::{Dtype, Number};
 use crate::protobuf::{Fields, Malformed, Wire, take_bytes_field, varint};
 
 /// More dimensions than TensorFlow allows are refused.
 const MOST_DIMS: usize = 8;
-
-/// What the elements are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    Float,
-    Double,
-    Half,
-    Bfloat16,
-    /// So many bytes in `tensor_content`; values stand in `int_val`.
-    Signed(usize),
-    Unsigned(usize),
-    Int64,
-    Uint32,
-    Uint64,
-    Bool,
-    String,
-    Other,
-}
-
-impl Dtype {
-    fn of(number: u64) -> Self {
-        match number {
-            1 => Self::Float,
-            2 => Self::Double,
-            3 => Self::Signed(4),
-            4 => Self::Unsigned(1),
-            5 => Self::Signed(2),
-            6 => Self::Signed(1),
-            7 => Self::String,
-            9 => Self::Int64,
-            10 => Self::Bool,
-            14 => Self::Bfloat16,
-            17 => Self::Unsigned(2),
-            19 => Self::Half,
-            22 => Self::Uint32,
-            23 => Self::Uint64,
-            _ => Self::Other,
-        }
-    }
-
-    /// The field with one value an element.
-    fn values_field(self) -> u32 {
-        match self {
-            Self::Float => 5,
-            Self::Double => 6,
-            Self::Signed(_) | Self::Unsigned(_) => 7,
-            Self::String => 8,
-            Self::Int64 => 10,
-            Self::Bool => 11,
-            Self::Half | Self::Bfloat16 => 13,
-            Self::Uint32 => 16,
-            Self::Uint64 => 17,
-            Self::Other => 0,
-        }
-    }
-
-    /// Bytes an element in `tensor_content`.
-    fn width(self) -> usize {
-        match self {
-            Self::Float | Self::Uint32 => 4,
-            Self::Double | Self::Int64 | Self::Uint64 => 8,
-            Self::Half | Self::Bfloat16 => 2,
-            Self::Signed(width) | Self::Unsigned(width) => width,
-            Self::Bool => 1,
-            Self::String | Self::Other => 0,
-        }
-    }
-
-    pub fn is_float(self) -> bool {
-        matches!(
-            self,
-            Self::Float | Self::Double | Self::Half | Self::Bfloat16
-        )
-    }
-}
-
-/// One number, as the source had it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    Float32(f32),
-    Float64(f64),
-    Int(i64),
-    Uint64(u64),
-    Bool(bool),
-}
-
-impl Number {
-    /// Of floats and truth values only: integers may need more.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Self::Float32(value) => f64::from(value),
-            Self::Float64(value) => value,
-            Self::Int(value) => value as f64,
-            Self::Uint64(value) => value as f64,
-            Self::Bool(value) => f64::from(u8::from(value)),
-        }
-    }
-}
 
 /// A tensor whose elements have not been looked at yet.
 #[derive(Clone, Copy, Debug)]
@@ -217,7 +120,7 @@ impl<'a> Tensor<'a> {
                 return Err(Malformed);
             }
             let mut elements = self.content.chunks_exact(width);
-            return elements.try_for_each(|bytes| take(self.from_bytes(bytes)));
+            return elements.try_for_each(|bytes| take(self.dtype.number_in(bytes)));
         }
         let place = self.dtype.values_field();
         for field in Fields::new(self.message) {
@@ -225,7 +128,9 @@ impl<'a> Tensor<'a> {
                 (number, Wire::Bytes(packed)) if number == place => {
                     self.each_packed(packed, &mut take)?;
                 }
-                (number, Wire::Varint(value)) if number == place => take(self.from_varint(value))?,
+                (number, Wire::Varint(value)) if number == place => {
+                    take(self.dtype.number_of(value))?
+                }
                 (number, Wire::Fixed32(bits)) if number == place && self.dtype == Dtype::Float => {
                     take(Number::Float32(f32::from_bits(bits)))?;
                 }
@@ -248,49 +153,12 @@ impl<'a> Tensor<'a> {
             if !elements.remainder().is_empty() {
                 return Err(Malformed);
             }
-            return { elements }.try_for_each(|bytes| take(self.from_bytes(bytes)));
+            return { elements }.try_for_each(|bytes| take(self.dtype.number_in(bytes)));
         }
         while !packed.is_empty() {
-            take(self.from_varint(varint(&mut packed)?))?;
+            take(self.dtype.number_of(varint(&mut packed)?))?;
         }
         Ok(())
-    }
-
-    /// An element as `tensor_content` and packed floats have it: little-endian.
-    fn from_bytes(&self, bytes: &[u8]) -> Number {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        let word = u64::from_le_bytes(word);
-        match self.dtype {
-            Dtype::Float => Number::Float32(f32::from_bits(word as u32)),
-            Dtype::Double => Number::Float64(f64::from_bits(word)),
-            Dtype::Half => Number::Float32(half(word as u16)),
-            Dtype::Bfloat16 => Number::Float32(f32::from_bits((word as u32) << 16)),
-            Dtype::Signed(width) => {
-                let unused = 64 - 8 * width as u32;
-                Number::Int((word << unused) as i64 >> unused)
-            }
-            Dtype::Uint64 => Number::Uint64(word),
-            Dtype::Bool => Number::Bool(word != 0),
-            _ => Number::Int(word as i64),
-        }
-    }
-
-    /// An element as the fields with varints have it.
-    fn from_varint(&self, value: u64) -> Number {
-        match self.dtype {
-            Dtype::Half => Number::Float32(half(value as u16)),
-            Dtype::Bfloat16 => Number::Float32(f32::from_bits((value as u32) << 16)),
-            Dtype::Signed(1) => Number::Int(i64::from(value as i8)),
-            Dtype::Signed(2) => Number::Int(i64::from(value as i16)),
-            Dtype::Signed(_) => Number::Int(i64::from(value as i32)),
-            Dtype::Unsigned(1) => Number::Int(i64::from(value as u8)),
-            Dtype::Unsigned(_) => Number::Int(i64::from(value as u16)),
-            Dtype::Uint32 => Number::Int(i64::from(value as u32)),
-            Dtype::Uint64 => Number::Uint64(value),
-            Dtype::Bool => Number::Bool(value != 0),
-            _ => Number::Int(value as i64),
-        }
     }
 
     /// The strings; where one stands for all there is one.
@@ -348,18 +216,4 @@ pub fn plain_number(message: &[u8]) -> Option<Number> {
     let bits = <[u8; 8]>::try_from(content).ok()?;
     rest.is_empty()
         .then(|| Number::Float64(f64::from_le_bytes(bits)))
-}
-
-/// IEEE binary16, exactly.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let (exponent, fraction) = (u32::from(bits >> 10) & 0x1f, u32::from(bits) & 0x3ff);
-    match exponent {
-        0 => {
-            let magnitude = fraction as f32 / 16_777_216.0; // 2^-24
-            f32::from_bits(magnitude.to_bits() | sign)
-        }
-        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
 }

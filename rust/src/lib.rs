@@ -8,6 +8,7 @@ pub mod damage;
 pub mod durable;
 mod event_columns;
 mod event_decoder;
+mod event_dtype;
 mod event_histogram;
 mod event_media;
 mod event_parts;

@@ -110,6 +110,13 @@ pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
         *rest = tail;
         return Ok(u64::from(first & 0x7f) | u64::from(*second) << 7);
     }
+    if let [first, second, third, tail @ ..] = *rest
+        && *third < 0x80
+    {
+        *rest = tail;
+        let low = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
+        return Ok(low | u64::from(*third) << 14);
+    }
     long_varint(rest)
 }
 

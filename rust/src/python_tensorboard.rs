@@ -73,6 +73,9 @@ fn series(py: Python<'_>, name: &SeriesName) -> PyResult<(String, String, Py<PyD
     if !name.description.is_empty() {
         facts.set_item("description", text(&name.description))?;
     }
+    if !name.node_name.is_empty() {
+        facts.set_item("node_name", text(&name.node_name))?;
+    }
     if name.data_class != 0 {
         facts.set_item("data_class", name.data_class)?;
     }
@@ -97,7 +100,11 @@ fn records(
                 found.push((record.name, place.0, place.1, place.2, message.unbind()));
                 converter.has_bad_text.then_some(Reason::BadUtf8)
             }
-            Err(Failure::Malformed) => Some(Reason::BadRecord),
+            Err(Failure::Malformed) => {
+                let message = malformed(py, record)?.unbind();
+                found.push(("unknown", record.offset, record.seq, record.time, message));
+                Some(Reason::BadRecord)
+            }
             Err(Failure::Python(error)) => return Err(error),
         };
         damage.extend(reason.map(|reason| Damage {
@@ -107,6 +114,18 @@ fn records(
         }));
     }
     Ok(found)
+}
+
+/// A record whose message cannot be taken apart, as what it is: bytes.
+fn malformed<'py>(py: Python<'py>, record: &OtherRecord) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    if let Message::Typed { step, event, .. } = &record.message {
+        dict.set_item("tag", "")?;
+        dict.set_item("plugin", record.name)?;
+        dict.set_item("step", step.unwrap_or(0))?;
+        dict.set_item("event", PyBytes::new(py, event))?;
+    }
+    Ok(dict)
 }
 
 fn message<'py>(
@@ -121,7 +140,7 @@ fn message<'py>(
             if let Some(step) = step {
                 dict.set_item("step", step)?;
             }
-            if let Some(event) = event {
+            if matches!(record.name, "session_log" | "log_message") {
                 dict.set_item("event", PyBytes::new(py, event))?;
             }
             dict

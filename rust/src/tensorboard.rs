@@ -143,7 +143,9 @@ fn may_be_events<S: Read + Seek>(source: &mut S, length: u64) -> Result<bool, Er
     let mut records = RecordReader::new(&mut *source, 0, length);
     let mut looked_at = 0;
     while let Some(record) = records.next_record()? {
-        if EventParts::of(record.payload).is_ok_and(|event| event.stranger.is_none()) {
+        if EventParts::of(record.payload)
+            .is_ok_and(|event| event.rest().is_none_or(|rest| rest.stranger.is_none()))
+        {
             return Ok(true);
         }
         looked_at += 1;

@@ -4,6 +4,7 @@
 //! look like one of the data. A record is whole or lost: both crcs hold, or none of it is handed out.
 
 use std::io::{self, Read, Seek};
+use std::sync::LazyLock;
 
 use crate::damage::{Damage, Reason};
 use crate::window::Window;
@@ -59,13 +60,18 @@ pub struct RecordReader<S> {
     committed: u64,
     damage: Vec<Damage>,
     search_bytes: u64,
-    crc_of_length: Vec<u32>,
+    crc_of_length: &'static [u32],
 }
 
 impl<S: Read + Seek> RecordReader<S> {
     /// A reader of `source[offset..limit]`.
     pub fn new(source: S, offset: u64, limit: u64) -> Self {
-        let lengths = (0..SHORT as u64).map(|length| masked_crc(&length.to_le_bytes()));
+        static CRCS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+            let lengths = 0..SHORT as u64;
+            lengths
+                .map(|length| masked_crc(&length.to_le_bytes()))
+                .collect()
+        });
         Self {
             window: Window::new(source),
             limit,
@@ -73,7 +79,7 @@ impl<S: Read + Seek> RecordReader<S> {
             committed: offset,
             damage: Vec::new(),
             search_bytes: SEARCH_BYTES,
-            crc_of_length: lengths.collect(),
+            crc_of_length: &CRCS,
         }
     }
 
@@ -279,5 +285,104 @@ pub fn may_begin(header: &[u8]) -> bool {
         Some((length, crc)) => masked_crc(&length.to_le_bytes()) == crc,
         // Too few to tell; but the upper half of a length is zero.
         None => header.iter().skip(4).take(4).all(|byte| *byte == 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn frame(payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u64).to_le_bytes();
+        let (length_crc, crc) = (masked_crc(&length), masked_crc(payload));
+        [
+            &length[..],
+            &length_crc.to_le_bytes(),
+            payload,
+            &crc.to_le_bytes(),
+        ]
+        .concat()
+    }
+
+    /// The payloads that are read, and the damage.
+    fn read(file: &[u8]) -> (Vec<Vec<u8>>, Vec<Damage>) {
+        let mut reader = RecordReader::new(Cursor::new(file), 0, file.len() as u64);
+        let mut payloads = Vec::new();
+        while let Some(record) = reader.next_record().expect("memory can be read") {
+            assert_eq!(
+                record.end - record.offset,
+                FRAME + record.payload.len() as u64
+            );
+            payloads.push(record.payload.to_vec());
+        }
+        (payloads, reader.take_damage())
+    }
+
+    fn payloads() -> Vec<Vec<u8>> {
+        let lengths = [0, 1, 20, 40, 300, 5000, 3, 300_000, 7];
+        let payload = |(number, length): (usize, &usize)| vec![b'a' + number as u8; *length];
+        lengths.iter().enumerate().map(payload).collect()
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_tensorflow() {
+        // The first record of any file of TensorBoard 2 is 24 bytes long.
+        assert_eq!(
+            masked_crc(&24u64.to_le_bytes()).to_le_bytes(),
+            [0xa3, 0x7f, 0x4b, 0x22]
+        );
+        assert_eq!(masked_crc(b""), 0xa282_ead8);
+    }
+
+    #[test]
+    fn records_of_any_length_are_read_back() {
+        let written = payloads();
+        let file: Vec<u8> = written.iter().flat_map(|payload| frame(payload)).collect();
+        assert_eq!(read(&file), (written, Vec::new()));
+    }
+
+    #[test]
+    fn any_flipped_bit_loses_one_record_and_says_so() {
+        let written = &payloads()[..5];
+        let file: Vec<u8> = written.iter().flat_map(|payload| frame(payload)).collect();
+        let mut start = 0;
+        for (number, payload) in written.iter().enumerate() {
+            let length = FRAME + payload.len() as u64;
+            let mut others = written.to_vec();
+            others.remove(number);
+            for bit in 8 * start..8 * (start + length) {
+                let mut flipped = file.clone();
+                flipped[bit as usize / 8] ^= 1 << (bit % 8);
+                let reason = if bit < 8 * (start + HEADER) {
+                    Reason::BadLength
+                } else {
+                    Reason::BadChecksum
+                };
+                let lost = Damage {
+                    offset: start,
+                    length,
+                    reason,
+                };
+                assert_eq!(read(&flipped), (others.clone(), vec![lost]));
+            }
+            start += length;
+        }
+    }
+
+    #[test]
+    fn what_is_behind_a_missing_piece_is_found() {
+        let first = frame(&[b'x'; 5000]);
+        let second = frame(b"second");
+        let file = [&first[..2000], &second, &second].concat();
+        let (payloads, damage) = read(&file);
+        assert_eq!(payloads, [b"second", b"second"]);
+        let lost = Damage {
+            offset: 0,
+            length: 2000,
+            reason: Reason::Unfinished,
+        };
+        assert_eq!(damage, [lost]);
     }
 }

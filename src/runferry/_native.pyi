@@ -30,7 +30,7 @@ class ArrowTable:
 class EventBatch:
     """One step of a scan: what was decoded from some events, at most `rows` rows a table.
 
-    It ends behind the event that brings it to 32 MiB of texts, histograms, media and records. An
+    It ends behind the event that brings it to 16 MiB of texts, histograms, media and records. An
     event is one source row: `seq` numbers events that brought a row, an `unknown`, a `session_log`
     or a `log_message`, in the order of the file. Where our own field 1517 of an event gives it
     another number, the next one counts from there. Columns of all tables begin with series
@@ -41,8 +41,8 @@ class EventBatch:
     def points(self) -> ArrowTable | None:
         """…, value, value_i64, kind (dictionary, as `tables.POINTS`).
 
-        `simple_value`, and tensors with one number of plugin `scalars` or of none. float32, half and
-        bfloat16 are float32. An unsigned integer beyond int64 is a text of form json.
+        `simple_value`, and tensors with one number of plugin `scalars` or of none. float32, half
+        and bfloat16 are float32. An unsigned integer beyond int64 is a text of form json.
         """
     @property
     def texts(self) -> ArrowTable | None:
@@ -74,7 +74,7 @@ class EventBatch:
         """(tag, plugin, facts) of the series with a first row in this batch, by their numbers.
 
         A tag that comes with other metadata is another series. Facts, where given: display_name,
-        description, data_class, content (bytes).
+        description, data_class, content (bytes), node_name (where it is not the tag).
         """
     @property
     def records(self) -> list[tuple[str, int, int, int | None, dict[str, Any]]]:
@@ -103,9 +103,9 @@ class EventBatch:
 class EventScanner:
     """Reads an event file record by record, from `offset` as far as it goes.
 
-    All checksums are checked. Behind a payload that does not match its checksum it goes on where the
-    length says, if a length stands there; else, and behind a length that does not match, at the next
-    offset where a whole record stands. Memory: a batch, and twice the largest record.
+    All checksums are checked. Behind a payload that does not match its checksum it goes on where
+    the length says, if a length stands there; else, and behind a length that does not match, at the
+    next offset where a whole record stands. Memory: a batch, and twice the largest record.
 
     The file's length is taken when it is opened; what is appended later is for a later scan, which
     goes on with this one's `offset`, `seq` and `plugins`.
