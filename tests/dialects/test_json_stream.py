@@ -85,6 +85,14 @@ def test_what_stands_before_a_cut_is_read_and_the_place_told(piece: int) -> None
         assert caught.value.offset <= length
 
 
+def test_a_number_that_the_end_may_have_cut_is_not_taken(piece: int) -> None:
+    stream = JsonStream(io.BytesIO(b"[1.25, 3.1"), JsonNotes())
+    rows: list[Any] = []
+    with pytest.raises(BrokenJson) as caught:
+        rows.extend(stream.value() for _ in stream.items())
+    assert (rows, caught.value.is_cut, caught.value.offset) == ([1.25], True, 7)
+
+
 def test_constants_and_integers_are_what_python_writes(piece: int) -> None:
     notes = JsonNotes()
     found = walked(b'{"a": [NaN, Infinity, -Infinity], "b": ' + b"9" * 5000 + b', "c": 123}', notes)

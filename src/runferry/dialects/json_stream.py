@@ -44,6 +44,7 @@ class JsonStream:
         self._text = ""
         self._at = 0
         self._before = offset  # bytes before the text
+        self._depth = 0  # of the lists and mappings that were gone into
         self._is_strange = False  # the text may hold surrogates
         if offset == 0 and self._peek() == "\ufeff":
             self._at += 1
@@ -68,6 +69,7 @@ class JsonStream:
                 self._expect(":")
                 yield key
                 if self._expect(",}") == "}":
+                    self._depth -= 1
                     return
 
     def items(self) -> Iterator[None]:
@@ -76,6 +78,7 @@ class JsonStream:
             while True:
                 yield
                 if self._expect(",]") == "]":
+                    self._depth -= 1
                     return
 
     def value(self) -> Tree:
@@ -91,8 +94,12 @@ class JsonStream:
                 raise self._broken(error.msg, is_cut=is_cut) from None
             except RecursionError:
                 raise self._broken("nested too deeply") from None
-            if self._past(_NUMBER, end) < len(self._text) or not self._fill():
-                break  # else what ends here may be the beginning of a longer number
+            if self._past(_NUMBER, end) < len(self._text):
+                break
+            if not self._fill():  # what ends here may be the beginning of a longer number
+                if self._depth and isinstance(found, (int, float)):
+                    raise self._broken("the file ends in a number", is_cut=True)
+                break
         return self._taken(cast("Tree", found), end)
 
     def skip(self) -> None:
@@ -175,6 +182,7 @@ class JsonStream:
         if self._peek() == end:
             self._at += 1
             return False
+        self._depth += 1
         return True
 
     def _expect(self, marks: str) -> str:

@@ -80,14 +80,14 @@ class TableLines:
             text = line.decode("utf-8", "replace")
             why = "U+FFFD stands for what is no text"
             self.losses.append(Loss("bad-text", Fate.ROUNDED, f"{self.name}:{number + 1}", 1, why))
+        text = text.rstrip("\r\n")
+        if '"' not in text:
+            return text.split(self.delimiter)
         try:
-            return next(
-                csv.reader([text.rstrip("\r\n").replace("\0", "")], delimiter=self.delimiter), []
-            )
+            return next(csv.reader([text], delimiter=self.delimiter), [])
         except csv.Error as error:
-            self.losses.append(
-                Loss("bad-row", Fate.DROPPED, f"{self.name}:{number + 1}", 1, str(error))
-            )
+            where = f"{self.name}:{number + 1}"
+            self.losses.append(Loss("bad-row", Fate.DROPPED, where, 1, str(error)))
             return []
 
     def _ragged(self, number: int, cells: int, columns: int) -> None:
