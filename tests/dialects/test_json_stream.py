@@ -65,6 +65,9 @@ def test_walked_value_by_value_it_is_the_document(
         content = text.encode("utf-8", "surrogatepass")
         if "\\ud" not in text:
             assert walked(content) == json.loads(text)
+            if isinstance(value, list):
+                many = JsonStream(io.BytesIO(content), JsonNotes()).many_items()
+                assert [item for items in many for item in items] == json.loads(text)
         stream = JsonStream(io.BytesIO(content), JsonNotes())
         stream.skip()
         assert stream.offset == len(content)
@@ -83,6 +86,32 @@ def test_what_stands_before_a_cut_is_read_and_the_place_told(piece: int) -> None
         assert rows == whole[: len(rows)]
         assert caught.value.is_cut
         assert caught.value.offset <= length
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(allow_nan=False), st.text('[]{},\\"ab', max_size=4), st.none())),
+    st.sampled_from([None, 2]),
+    st.sampled_from([1, 5, 1000]),
+)
+def test_items_many_at_a_time_are_the_items(
+    value: list[Any], indent: int | None, size: int
+) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(json_stream, "_PIECE", size)
+    try:
+        content = json.dumps({"a": value, "b": 1}, indent=indent).encode()
+        stream = JsonStream(io.BytesIO(content), JsonNotes())
+        found = {}
+        for key in stream.members():
+            if stream.is_at("["):
+                found[key] = [item for items in stream.many_items() for item in items]
+            else:
+                stream.skip()
+        assert found == {"a": value}
+        stream.end()
+    finally:
+        patch.undo()
 
 
 def test_a_number_that_the_end_may_have_cut_is_not_taken(piece: int) -> None:

@@ -105,8 +105,8 @@ class Metrics:
         stream = stack.enter_context(self.path.open("rb"))
         walk = JsonStream(stream, JsonNotes(), offset)
         try:
-            for _ in walk.items():
-                yield walk.value()
+            for items in walk.many_items():
+                yield from items
         except BrokenJson:
             return
 
