@@ -131,6 +131,13 @@ def test_constants_and_integers_are_what_python_writes(piece: int) -> None:
     assert notes.long_integers == 1
 
 
+def test_numbers_that_no_double_holds_stay_texts_and_are_counted() -> None:
+    notes = JsonNotes()
+    content = b"[1e400, -1e400, 1e-400, 0.0, -0e5, 0.10, 5e-324]"
+    assert walked(content, notes) == ["1e400", "-1e400", "1e-400", 0.0, -0.0, 0.1, 5e-324]
+    assert notes.beyond_double == 3
+
+
 def test_keys_that_come_again_are_counted() -> None:
     notes = JsonNotes()
     stream = JsonStream(io.BytesIO(b'[{"a": 1, "a": 2, "b": {"c": 1, "c": 1}}]'), notes)

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from run_folders import gather_one, metric_file
 
-from runferry.chunks import Media
+from runferry.chunks import Media, Raw
 from runferry.errors import SourceChanged
-from runferry.losses import Fate
 from runferry.ports import Location
-from runferry.readers.plain.dvclive import DvcliveReader
+from runferry.readers.dvclive import DvcliveReader
 from runferry.testing.reader_contract import ReaderContract
 
 
@@ -137,15 +136,19 @@ def test_a_table_that_was_written_anew_is_refused(tmp_path: Path) -> None:
 def test_ragged_rows_strange_cells_and_a_cut_line_are_told_with_their_place(tmp_path: Path) -> None:
     path = metric_file(tmp_path / "dvclive", "loss", [(0, 0.5)])
     with path.open("ab") as table:
-        table.write(b"1\n2\t3\t4\nx\tnan\n3\t\n4\ta\xffb\n5\t99999999999999999999\n\n6\t0.1")
+        table.write(b"1\n2\t3\t4\nx\tnan\n3\t\n4\ta\xffb\n5\t99999999999999999999\n\n6\t1e400\n7")
     found = gather_one(DvcliveReader, tmp_path)
-    assert str(found.series("loss")) == "[(0, 0.5), (2, 3), (None, nan)]"
-    assert found.texts("loss") == [(4, "a�b"), (5, "99999999999999999999")]
+    assert str(found.series("loss")) == "[(0, 0.5), (None, nan)]"
+    assert found.texts("loss") == [(4, "a�b"), (5, "99999999999999999999"), (6, "1e400")]
+    raw = [chunk.payload for chunk in found.chunks if isinstance(chunk, Raw)]
+    assert raw == [b"1\n", b"2\t3\t4\n"]
     assert [(loss.code, loss.fate.name, loss.where) for loss in found.losses] == [
-        ("ragged-row", "KEPT", "plots/metrics/loss.tsv:3"),
-        ("ragged-row", "DROPPED", "plots/metrics/loss.tsv:4"),
+        ("odd-row", "REENCODED", "plots/metrics/loss.tsv:3"),
+        ("odd-row", "REENCODED", "plots/metrics/loss.tsv:4"),
         ("bad-step", "DROPPED", "plots/metrics/loss.tsv:5"),
         ("bad-text", "ROUNDED", "plots/metrics/loss.tsv:7"),
-        ("cut-tail", "KEPT", f"plots/metrics/loss.tsv@{path.stat().st_size - 5}"),
+        ("cut-tail", "KEPT", f"plots/metrics/loss.tsv@{path.stat().st_size - 1}"),
     ]
-    assert found.losses[-1].fate is Fate.KEPT
+    with path.open("ab") as table:
+        table.write(b"\t0.5")
+    assert gather_one(DvcliveReader, tmp_path).losses[-1].code == "unended-line"

@@ -12,7 +12,7 @@ from run_folders import gather, gather_one, trainer_rows, trainer_state
 from runferry.errors import SourceChanged
 from runferry.losses import Fate
 from runferry.ports import Location
-from runferry.readers.plain.hf_trainer import HfTrainerReader
+from runferry.readers.hf_trainer import HfTrainerReader
 from runferry.testing.reader_contract import ReaderContract
 
 

@@ -13,7 +13,7 @@ from run_folders import Gathered, gather, gather_one
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
-from runferry.readers.plain.hydra import HydraReader
+from runferry.readers.hydra import HydraReader
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("hydra_script.py")

@@ -12,7 +12,7 @@ from run_folders import gather, gather_one, result, results
 from runferry.errors import SourceChanged
 from runferry.losses import Fate
 from runferry.ports import Location
-from runferry.readers.plain.ray_tune import RayTuneReader
+from runferry.readers.ray_tune import RayTuneReader
 from runferry.testing.reader_contract import ReaderContract
 
 

@@ -13,11 +13,11 @@ import pytest
 from run_folders import CORPUS, Gathered, gather_one
 
 from runferry.dialects.yaml_trees import parse_yaml
-from runferry.readers.plain.dvclive import DvcliveReader
-from runferry.readers.plain.hf_trainer import HfTrainerReader
-from runferry.readers.plain.hydra import HydraReader
-from runferry.readers.plain.ray_tune import RayTuneReader
-from runferry.readers.plain.sacred import SacredReader
+from runferry.readers.dvclive import DvcliveReader
+from runferry.readers.hf_trainer import HfTrainerReader
+from runferry.readers.hydra import HydraReader
+from runferry.readers.ray_tune import RayTuneReader
+from runferry.readers.sacred import SacredReader
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus; set RUNFERRY_CORPUS")
 MACHINE_AND_TRIAL = {"hostname", "node_ip", "pid", "config", "experiment_id", "experiment_tag"}

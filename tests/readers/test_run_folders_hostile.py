@@ -16,11 +16,11 @@ from runferry.errors import NotFound
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.python_apart import environment_apart
-from runferry.readers.plain.dvclive import DvcliveReader
-from runferry.readers.plain.hf_trainer import HfTrainerReader
-from runferry.readers.plain.hydra import HydraReader
-from runferry.readers.plain.ray_tune import RayTuneReader
-from runferry.readers.plain.sacred import SacredReader
+from runferry.readers.dvclive import DvcliveReader
+from runferry.readers.hf_trainer import HfTrainerReader
+from runferry.readers.hydra import HydraReader
+from runferry.readers.ray_tune import RayTuneReader
+from runferry.readers.sacred import SacredReader
 
 SECRET = "the secret of somebody else"
 DEEP = "[" * 100_000
@@ -221,7 +221,7 @@ def test_a_yaml_bomb_costs_no_memory(tmp_path: Path) -> None:
     (home / ".hydra" / "config.yaml").write_bytes(CONTENTS["aliases"])
     script = (
         "import resource, sys; from run_folders import gather_one; from pathlib import Path;"
-        "from runferry.readers.plain.hydra import HydraReader;"
+        "from runferry.readers.hydra import HydraReader;"
         "gather_one(HydraReader, Path(sys.argv[1]));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

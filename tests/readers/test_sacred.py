@@ -17,7 +17,7 @@ from runferry.errors import SourceChanged
 from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.python_apart import environment_apart
-from runferry.readers.plain.sacred import SacredReader
+from runferry.readers.sacred import SacredReader
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("sacred_script.py")

@@ -42,6 +42,9 @@ def noted(notes: JsonNotes, where: str) -> Iterator[Loss]:
     if notes.long_integers:
         why = "an integer of more than 4,300 digits is a text"
         yield Loss("long-integer", Fate.REENCODED, where, notes.long_integers, why)
+    if notes.beyond_double:
+        why = "a number that no double holds is a text"
+        yield Loss("number-beyond-double", Fate.REENCODED, where, notes.beyond_double, why)
     if notes.halves:
         why = "U+FFFD stands for what is no text"
         yield Loss("bad-text", Fate.ROUNDED, where, notes.halves, why)

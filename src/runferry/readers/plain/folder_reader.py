@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,12 +10,11 @@ from typing import ClassVar, Protocol, Self
 from runferry.chunks import Chunk
 from runferry.errors import NotFound, SourceError
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import entries_of, folders_below, spelled
+from runferry.paths import Entries, folders_below, listing
 from runferry.ports import Location, ReadOptions
+from runferry.readers.plain.finding import label_of
 
 _RECOGNISE_AT_MOST = 20_000  # folder entries that are looked at before giving up
-
-Entries = list[os.DirEntry[str]]
 
 
 class RunFolder(Protocol):
@@ -140,11 +137,7 @@ class FolderReader:
     def _look(self) -> Iterator[RunFolder]:
         for folder, entries in self._walk(self._root):
             if self.is_run(folder, {entry.name for entry in entries}):
-                yield from self.runs_in(folder, self._name_of(folder))
-
-    def _name_of(self, folder: Path) -> str:
-        below = folder.relative_to(self._root).as_posix()
-        return spelled(self._root.resolve().name if below == "." else below)
+                yield from self.runs_in(folder, label_of(self._root, folder))
 
 
 class Found:
@@ -155,14 +148,6 @@ class Found:
         self.folders: dict[RunKey, RunFolder] | None = None
 
 
-def key_of(reader: str, name: str, first: bytes) -> RunKey:
-    """A run's key: the path of its folder, with a short hash of the first record in it.
-
-    So two `run1` of different roots are two runs, and a growing one stays one.
-    """
-    return RunKey(reader, "", f"{name}-{hashlib.blake2b(first, digest_size=4).hexdigest()}")
-
-
 def names_in(folder: Path) -> list[str]:
     """The names of what a folder holds, sorted; none if it cannot be looked into."""
-    return [entry.name for entry in entries_of(folder)]
+    return [entry.name for entry in listing(folder)]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runferry import chunks
+from runferry.dialects.json_trees import holds
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.readers.damage import cut
@@ -24,7 +26,7 @@ def cell_of(text: str) -> Tree:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text):
-        return float(text)
+        return float(text) if text[-1].isalpha() or holds(float(text), text) else text
     return _TRUTH.get(text, text)
 
 
@@ -39,13 +41,13 @@ class TableLines:
     name: str
     delimiter: str
     done: Grown
-    is_over: bool = False
-    losses: list[Loss] = field(default_factory=list)
+    _met: list[chunks.Chunk] = field(default_factory=list)
+    _unended: bytes = b""
 
-    def new_losses(self) -> list[Loss]:
-        """What was met since this was asked; so no more than those of a row are held."""
-        found, self.losses = self.losses, []
-        return found
+    def news(self) -> Iterator[chunks.Chunk]:
+        """What was met since this was asked; so no more than that of a row is held."""
+        found, self._met = self._met, []
+        return iter(found)
 
     def columns(self) -> list[str]:
         """The names of the columns; none in an empty file."""
@@ -56,7 +58,7 @@ class TableLines:
         """The rows that have not been read, as mappings from columns to texts."""
         self.done.check(self.path)
         columns = self.columns()
-        lines = WholeLines(lambda text: False, self.done.offset)
+        lines = WholeLines(self._left, self.done.offset)
         with self.path.open("rb") as stream:
             for line in lines.of(stream):
                 self.done.offset = lines.offset
@@ -66,12 +68,29 @@ class TableLines:
                     continue
                 cells = [] if is_too_long(line) else self._cells(line, number)
                 if len(cells) != len(columns):
-                    self._ragged(number, len(cells), len(columns))
-                yield {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
+                    self._odd(line, number, f"{len(cells):,} cells under {len(columns):,} columns")
+                    continue
+                yield {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
         self.done.sign(self.path)
         if lines.unfinished:
-            where = f"{self.name}@{lines.offset}"
-            self.losses.append(cut(where, lines.unfinished, is_over=self.is_over))
+            self._cut(lines, len(columns))
+
+    def _left(self, text: bytes) -> bool:
+        """A line without an end is for a later read: its last number may be cut."""
+        self._unended = text
+        return False
+
+    def _cut(self, lines: WholeLines, columns: int) -> None:
+        if len(self._cells(self._unended, self.done.rows)) == columns:
+            why = "the last line has all its cells and no end; if it is whole, echo >> FILE"
+            where = f"{self.name}:{self.done.rows + 1}"
+            self.tell(Loss("unended-line", Fate.DROPPED, where, 1, why))
+        else:
+            self.tell(cut(f"{self.name}@{lines.offset}", lines.unfinished, is_over=False))
+
+    def tell(self, loss: Loss) -> None:
+        """Add a loss to the news."""
+        self._met.append(chunks.Lost(loss))
 
     def _cells(self, line: bytes, number: int) -> list[str]:
         try:
@@ -79,18 +98,16 @@ class TableLines:
         except UnicodeDecodeError:
             text = line.decode("utf-8", "replace")
             why = "U+FFFD stands for what is no text"
-            self.losses.append(Loss("bad-text", Fate.ROUNDED, f"{self.name}:{number + 1}", 1, why))
+            self.tell(Loss("bad-text", Fate.ROUNDED, f"{self.name}:{number + 1}", 1, why))
         text = text.rstrip("\r\n")
         if '"' not in text:
             return text.split(self.delimiter)
         try:
             return next(csv.reader([text], delimiter=self.delimiter), [])
-        except csv.Error as error:
-            where = f"{self.name}:{number + 1}"
-            self.losses.append(Loss("bad-row", Fate.DROPPED, where, 1, str(error)))
-            return []
+        except csv.Error:
+            return []  # so that the line is an odd one
 
-    def _ragged(self, number: int, cells: int, columns: int) -> None:
-        why = f"a row of {cells:,} cells under {columns:,} columns"
-        fate = Fate.DROPPED if cells > columns or not cells else Fate.KEPT
-        self.losses.append(Loss("ragged-row", fate, f"{self.name}:{number + 1}", 1, why))
+    def _odd(self, line: bytes, number: int, why: str) -> None:
+        self._met.append(chunks.Raw(f"row of {self.name}", why, line))
+        where, kept = f"{self.name}:{number + 1}", f"{why}; the line is a raw record"
+        self.tell(Loss("odd-row", Fate.REENCODED, where, 1, kept))

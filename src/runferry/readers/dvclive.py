@@ -21,7 +21,8 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import blob_at, files_below, inside, spelled
 from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, key_of
+from runferry.readers.plain.finding import key_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder
 from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
 from runferry.readers.plain.position import Grown, Position
 from runferry.readers.plain.run_files import run_files
@@ -185,8 +186,8 @@ def _table(rows: LoggedRows, metric: Metric, table: TableLines) -> Iterator[chun
         at = _address(row, table)
         found = [(paths[name], cell_of(row[name])) for name in values if name in row]
         yield from rows.add(at, found, "system" if metric.is_system else "user")
-        yield from lost(table.new_losses())
-    yield from lost(table.new_losses())
+        yield from table.news()
+    yield from table.news()
 
 
 def _address(row: dict[str, str], table: TableLines) -> Address:
@@ -200,7 +201,7 @@ def _address(row: dict[str, str], table: TableLines) -> Address:
         if is_lost:
             why = f"this {name} is none: {row[name][:40]}"
             where = f"{table.name}:{table.done.rows}"
-            table.losses.append(Loss(f"bad-{name}", Fate.DROPPED, where, 1, why))
+            table.tell(Loss(f"bad-{name}", Fate.DROPPED, where, 1, why))
     least = table.done.last_seq + 1
     whole = step[0] if step else 0
     seq = max(least, whole << _PLACES) if abs(whole) < 2**52 else least

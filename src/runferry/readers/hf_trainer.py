@@ -22,7 +22,8 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
 from runferry.paths import spelled
 from runferry.readers.plain.documents import attributes, broken, lost, noted
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, key_of, names_in
+from runferry.readers.plain.finding import key_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
 from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
 from runferry.readers.plain.position import Position, Rewritten, RowsDigest, changed
 from runferry.readers.plain.run_files import run_files

@@ -22,7 +22,8 @@ from runferry.paths import spelled
 from runferry.readers.damage import cut
 from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
 from runferry.readers.plain.documents import attributes, json_mapping, lost, noted
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, key_of
+from runferry.readers.plain.finding import key_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder
 from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
 from runferry.readers.plain.position import Grown, Position, changed
 from runferry.readers.plain.run_files import run_files
@@ -245,5 +246,5 @@ def _progress(table: TableLines, rows: LoggedRows) -> Iterator[chunks.Chunk]:
         row = {name: cell_of(text) for name, text in texts.items()}
         at = _address(row, table.done.rows - 1)
         yield from rows.add(at, [((name,), value) for name, value in row.items()])
-        yield from lost(table.new_losses())
-    yield from lost(table.new_losses())
+        yield from table.news()
+    yield from table.news()

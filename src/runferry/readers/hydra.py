@@ -20,7 +20,8 @@ from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.plain.documents import lost
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, key_of, names_in
+from runferry.readers.plain.finding import key_of, label_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
 from runferry.readers.plain.position import Grown, Position
 from runferry.readers.plain.run_files import run_files
 
@@ -59,7 +60,11 @@ class HydraReader(FolderReader):
         """The sweep's folder below the root: the next one above that has `multirun.yaml`."""
         for around in folder.parents:
             if (around / _SWEEP).is_file():
-                return self._name_of(around) if around.is_relative_to(self._root) else around.name
+                return (
+                    label_of(self._root, around)
+                    if around.is_relative_to(self._root)
+                    else around.name
+                )
             if around == self._root.parent:
                 return None
         return None

@@ -6,7 +6,6 @@ resources lie in `_sources/` and `_resources/` beside the runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from runferry.paths import blob_at, inside, regular, spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.missing import MissingBytes
 from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, key_of
+from runferry.readers.plain.finding import key_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder
 from runferry.readers.plain.logged_rows import LoggedRows
 from runferry.readers.plain.position import Grown, Position
 from runferry.readers.plain.run_files import run_files
@@ -67,7 +67,7 @@ class SacredReader(FolderReader):
         first: list[Tree] = [experiment.get("name"), record.get("start_time")]
         if not record:
             first = [*sorted(json_mapping(folder, CONFIG, []))]
-        yield SacredRun(key_of(self.name, name, json.dumps(first).encode()), folder, name)
+        yield SacredRun(key_of(self.name, name, first), folder, name)
 
 
 def _mapping(value: Tree) -> dict[str, Tree]:
