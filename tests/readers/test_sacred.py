@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -61,13 +62,21 @@ def folder(home: Path, logged: dict[str, Any], status: str = "RUNNING", **more: 
     return home
 
 
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that sacred made, to be copied."""
+    home = tmp_path_factory.mktemp("real")
+    experiment(home / "runs", 4)
+    return home
+
+
 class TestSacred(ReaderContract):
     reader = SacredReader
 
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Location:
+    def source(self, tmp_path: Path, real: Path) -> Location:
         runs = tmp_path / "exp" / "runs"
-        experiment(runs, 4)
+        shutil.copytree(real, tmp_path / "exp")
         folder(runs / "2", metrics(["a", "b"], 0, 5))
         (runs / "2" / "cout.txt").write_text("one\ntwo\nthr")
         return Location("sacred", str(tmp_path / "exp"))
@@ -84,9 +93,8 @@ class TestSacred(ReaderContract):
         return Location("sacred", str(folder_))
 
 
-def test_what_sacred_logged_is_read(tmp_path: Path) -> None:
-    experiment(tmp_path / "runs", 4)
-    found = gather_one(SacredReader, tmp_path)
+def test_what_sacred_logged_is_read(real: Path) -> None:
+    found = gather_one(SacredReader, real)
     assert found.series("train.loss") == [(0, 1.0), (1, 0.5), (2, 1 / 3), (3, 0.25)]
     assert found.series("acc") == [
         (n * 10, float.fromhex("0x1.99999a0000000p-4")) for n in range(4)
@@ -97,12 +105,11 @@ def test_what_sacred_logged_is_read(tmp_path: Path) -> None:
     assert "".join(row["line"] for row in found.console()) == "hello\nworld\n"
 
 
-def test_values_are_in_the_order_in_which_they_were_logged(tmp_path: Path) -> None:
-    experiment(tmp_path / "runs", 3)
-    found = gather_one(SacredReader, tmp_path)
+def test_values_are_in_the_order_in_which_they_were_logged(real: Path) -> None:
+    found = gather_one(SacredReader, real)
     rows = [(row["seq"], key) for key in found.content.series for row in found.rows(Points, key)]
     names = [name for _, name in sorted(rows)]
-    assert names == ["train.loss", "acc", "count", "odd"] * 3
+    assert names == ["train.loss", "acc", "count", "odd"] * 4
 
 
 def test_what_sacred_knew_of_the_run_is_its_header(tmp_path: Path) -> None:
@@ -128,9 +135,8 @@ def test_what_sacred_knew_of_the_run_is_its_header(tmp_path: Path) -> None:
     assert good.key != bad.key
 
 
-def test_config_result_and_info_are_attributes_and_nothing_is_unpickled(tmp_path: Path) -> None:
-    experiment(tmp_path / "runs", 1)
-    found = gather_one(SacredReader, tmp_path)
+def test_config_result_and_info_are_attributes_and_nothing_is_unpickled(real: Path) -> None:
+    found = gather_one(SacredReader, real)
     config = found.attributes("config")
     assert config.pop(("seed",)) is not None
     assert config == {
@@ -151,9 +157,8 @@ def test_config_result_and_info_are_attributes_and_nothing_is_unpickled(tmp_path
     assert notes == {"numpy-value": (Fate.KEPT, 4), "python-object": (Fate.KEPT, 1)}
 
 
-def test_artifacts_sources_and_resources_are_files(tmp_path: Path) -> None:
-    experiment(tmp_path / "runs", 1)
-    files = gather_one(SacredReader, tmp_path).content.files
+def test_artifacts_sources_and_resources_are_files(real: Path) -> None:
+    files = gather_one(SacredReader, real).content.files
     named = {name.rpartition("/")[2]: text.split()[0] for name, text in files.items()}
     assert named == {
         "best.pt": "checkpoint",
