@@ -34,8 +34,13 @@ TABLES: tuple[str, ...] = ()
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "dvclive": "runferry.readers.dvclive:DvcliveReader",
+    "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
+    "hydra": "runferry.readers.hydra:HydraReader",
     "keras": "runferry.readers.keras:KerasReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
+    "sacred": "runferry.readers.sacred:SacredReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
 }
 _WRITERS = {

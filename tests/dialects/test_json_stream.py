@@ -65,6 +65,9 @@ def test_walked_value_by_value_it_is_the_document(
         content = text.encode("utf-8", "surrogatepass")
         if "\\ud" not in text:
             assert walked(content) == json.loads(text)
+            if isinstance(value, list):
+                many = JsonStream(io.BytesIO(content), JsonNotes()).many_items()
+                assert [item for items in many for item in items] == json.loads(text)
         stream = JsonStream(io.BytesIO(content), JsonNotes())
         stream.skip()
         assert stream.offset == len(content)
@@ -85,6 +88,40 @@ def test_what_stands_before_a_cut_is_read_and_the_place_told(piece: int) -> None
         assert caught.value.offset <= length
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(allow_nan=False), st.text('[]{},\\"ab', max_size=4), st.none())),
+    st.sampled_from([None, 2]),
+    st.sampled_from([1, 5, 1000]),
+)
+def test_items_many_at_a_time_are_the_items(
+    value: list[Any], indent: int | None, size: int
+) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(json_stream, "_PIECE", size)
+    try:
+        content = json.dumps({"a": value, "b": 1}, indent=indent).encode()
+        stream = JsonStream(io.BytesIO(content), JsonNotes())
+        found = {}
+        for key in stream.members():
+            if stream.is_at("["):
+                found[key] = [item for items in stream.many_items() for item in items]
+            else:
+                stream.skip()
+        assert found == {"a": value}
+        stream.end()
+    finally:
+        patch.undo()
+
+
+def test_a_number_that_the_end_may_have_cut_is_not_taken(piece: int) -> None:
+    stream = JsonStream(io.BytesIO(b"[1.25, 3.1"), JsonNotes())
+    rows: list[Any] = []
+    with pytest.raises(BrokenJson) as caught:
+        rows.extend(stream.value() for _ in stream.items())
+    assert (rows, caught.value.is_cut, caught.value.offset) == ([1.25], True, 7)
+
+
 def test_constants_and_integers_are_what_python_writes(piece: int) -> None:
     notes = JsonNotes()
     found = walked(b'{"a": [NaN, Infinity, -Infinity], "b": ' + b"9" * 5000 + b', "c": 123}', notes)
@@ -92,6 +129,13 @@ def test_constants_and_integers_are_what_python_writes(piece: int) -> None:
     assert found["b"] == "9" * 5000
     assert found["c"] == 123
     assert notes.long_integers == 1
+
+
+def test_numbers_that_no_double_holds_stay_texts_and_are_counted() -> None:
+    notes = JsonNotes()
+    content = b"[1e400, -1e400, 1e-400, 0.0, -0e5, 0.10, 5e-324]"
+    assert walked(content, notes) == ["1e400", "-1e400", "1e-400", 0.0, -0.0, 0.1, 5e-324]
+    assert notes.beyond_double == 3
 
 
 def test_keys_that_come_again_are_counted() -> None:

@@ -119,3 +119,4 @@ def test_what_is_hostile_or_broken_is_a_value_error_at_once(text: str, words: st
 
 def test_an_integer_too_long_to_convert_stays_a_text() -> None:
     assert parse_yaml("a: " + "9" * 10_000).value == {"a": "9" * 10_000}
+    assert parse_yaml("a: 1.0e+400").value == {"a": "1.0e+400"}

@@ -14,6 +14,7 @@ from runferry.model import Tree
 _PIECE = 1 << 18
 _VALUE_AT_MOST = 64 << 20  # characters of one value, unless it is walked through
 _CUT_AT_MOST = 16  # characters of a word or an escape that the end of a piece may cut
+_BRACKET = re.compile(r"[\[\]{}]")
 _NUMBER = re.compile(r"[-+.0-9eE]*")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -44,6 +45,7 @@ class JsonStream:
         self._text = ""
         self._at = 0
         self._before = offset  # bytes before the text
+        self._depth = 0  # of the lists and mappings that were gone into
         self._is_strange = False  # the text may hold surrogates
         if offset == 0 and self._peek() == "\ufeff":
             self._at += 1
@@ -68,6 +70,7 @@ class JsonStream:
                 self._expect(":")
                 yield key
                 if self._expect(",}") == "}":
+                    self._depth -= 1
                     return
 
     def items(self) -> Iterator[None]:
@@ -76,7 +79,27 @@ class JsonStream:
             while True:
                 yield
                 if self._expect(",]") == "]":
+                    self._depth -= 1
                     return
+
+    def many_items(self) -> Iterator[list[Tree]]:
+        """The items of the list that begins here, many at a time where they are scalars."""
+        if not self._enter("[", "]"):
+            return
+        is_plain, is_last = True, False
+        while not is_last:
+            found: list[Tree] | None = None
+            if is_plain:
+                if len(self._text) - self._at < _PIECE // 2:
+                    self._fill()
+                found, is_last = self._scalars()
+                is_plain = found is not None
+            if not found:
+                found = [self.value()]
+                is_last = self._expect(",]") == "]"
+            if is_last:
+                self._depth -= 1
+            yield found
 
     def value(self) -> Tree:
         """The value that begins here."""
@@ -91,8 +114,12 @@ class JsonStream:
                 raise self._broken(error.msg, is_cut=is_cut) from None
             except RecursionError:
                 raise self._broken("nested too deeply") from None
-            if self._past(_NUMBER, end) < len(self._text) or not self._fill():
-                break  # else what ends here may be the beginning of a longer number
+            if self._past(_NUMBER, end) < len(self._text):
+                break
+            if not self._fill():  # what ends here may be the beginning of a longer number
+                if self._depth and isinstance(found, (int, float)):
+                    raise self._broken("the file ends in a number", is_cut=True)
+                break
         return self._taken(cast("Tree", found), end)
 
     def skip(self) -> None:
@@ -100,15 +127,18 @@ class JsonStream:
         open_ = 0
         while True:
             mark = self._peek()
-            if mark in ("[", "{"):
+            if mark == "{":
                 self._at += 1
                 open_ += 1
-            elif mark in ("]", "}") and open_:
+            elif mark == "}" and open_:
                 self._at += 1
                 open_ -= 1
             elif mark in (",", ":") and open_:
                 self._at += 1
                 continue
+            elif mark == "[":
+                for _ in self.many_items():
+                    pass
             else:
                 self.value()
             if not open_:
@@ -118,6 +148,26 @@ class JsonStream:
         """Nothing but space follows."""
         if self._peek():
             raise self._broken("something follows the value")
+
+    def _scalars(self) -> tuple[list[Tree] | None, bool]:
+        """Items up to the next bracket or the last comma that is held; whether they are the last.
+
+        None if they cannot be had so: of nested items, or of texts that hold brackets.
+        """
+        bracket = _BRACKET.search(self._text, self._at)
+        is_last = bracket is not None and bracket[0] == "]"
+        until = len(self._text) if bracket is None else bracket.start()
+        end = until if is_last else self._text.rfind(",", self._at, until)
+        if end < 0:
+            return None, False
+        try:
+            found = self._decoder.decode(f"[{self._text[self._at : end]}]")
+        except JSONDecodeError:
+            return None, False
+        self._at = end + 1
+        if self._is_strange:
+            found = mended(found, self._notes)
+        return (found, is_last) if found else (None, False)
 
     def _taken(self, found: Tree, end: int) -> Tree:
         try:
@@ -158,6 +208,8 @@ class JsonStream:
 
     def _peek(self) -> str:
         """The next character that is no space; empty at the end."""
+        if self._at < len(self._text) and (mark := self._text[self._at]) not in " \t\n\r":
+            return mark
         while True:
             self._at = self._past(_SPACE, self._at)
             if self._at < len(self._text):
@@ -175,6 +227,7 @@ class JsonStream:
         if self._peek() == end:
             self._at += 1
             return False
+        self._depth += 1
         return True
 
     def _expect(self, marks: str) -> str:

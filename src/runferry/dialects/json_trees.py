@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from runferry.model import KeyPath, Tree
 DEPTH_AT_MOST = 200  # of lists and mappings in each other; hostile nesting exhausts the stack
 SPLIT_AT_MOST = 64  # elements of a path; what is nested deeper stays one value
 _DIGITS_AT_MOST = 4300  # of an integer: what Python makes of a longer text takes too long
+_ZERO = re.compile(r"[-+]?[0.]+(?:[eE]|$)")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, whose own are skipped
 
 
@@ -22,6 +24,7 @@ class JsonNotes:
 
     repeated_keys: int = 0  # the last value of each stays
     long_integers: int = 0  # which stay texts
+    beyond_double: int = 0  # numbers that no double holds, which stay texts
     halves: int = 0  # halves of surrogate pairs, which become U+FFFD
 
 
@@ -29,8 +32,8 @@ def parse_json(text: str, notes: JsonNotes | None = None) -> Tree:
     """A value: bare NaN and Infinity are numbers, integers are of any size.
 
     Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. With `notes`, keys that come
-    twice are counted, and an integer too long for Python stays a text. Raises ValueError, also for
-    lists and mappings nested deeper than anybody means.
+    twice are counted, and an integer too long for Python or a number beyond a double stays a text.
+    Raises ValueError, also for lists and mappings nested deeper than anybody means.
     """
     check_depth(text)
     try:
@@ -64,7 +67,21 @@ def noting_decoder(notes: JsonNotes) -> json.JSONDecoder:
         notes.long_integers += 1
         return digits
 
-    return json.JSONDecoder(object_pairs_hook=mapping, parse_int=integer)
+    def number(digits: str) -> float | str:
+        value = float(digits)
+        if holds(value, digits):
+            return value
+        notes.beyond_double += 1
+        return digits
+
+    return json.JSONDecoder(object_pairs_hook=mapping, parse_int=integer, parse_float=number)
+
+
+def holds(value: float, digits: str) -> bool:
+    """Whether a number was neither too large for a double nor too small."""
+    if value == 0:
+        return _ZERO.match(digits) is not None
+    return not math.isinf(value)
 
 
 def _depth(text: str) -> int:

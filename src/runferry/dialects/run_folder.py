@@ -101,7 +101,7 @@ def read_yaml(
     try:
         tree = parse_yaml(text.text, flavour)
     except ValueError as error:
-        found.losses.append(_unreadable(name, f"no YAML: {error}"))
+        found.losses.append(unreadable(name, f"no YAML: {error}"))
         return
     found.files.append(name)
     found.add(name, tree, role)
@@ -115,26 +115,35 @@ class Text:
     mended: int = 0
 
 
+def file_beside(folder: Path, name: str) -> Path | Loss | None:
+    """A regular file of this folder; None if there is none, a Loss if it is not this folder's."""
+    path = folder / name
+    if regular(path) is None:
+        return None
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return unreadable(name, "a link that leads out of the run's folder")
+    return path
+
+
 def text_beside(folder: Path, name: str, at_most: int = _BYTES_AT_MOST) -> Text | Loss | None:
     """The text of a file of this folder; None if there is none, a Loss if it is not read."""
-    path = folder / name
-    found = regular(path)
-    if found is None:
-        return None
+    path = file_beside(folder, name)
+    if not isinstance(path, Path):
+        return path
     try:
-        if not path.resolve().is_relative_to(folder.resolve()):
-            return _unreadable(name, "a link that leads out of the run's folder")
-        if found.st_size > at_most:
-            return _unreadable(name, f"{found.st_size:,} bytes are more than such a file has")
+        size = path.stat().st_size
+        if size > at_most:
+            return unreadable(name, f"{size:,} bytes are more than such a file has")
         content = path.read_bytes()
     except OSError as error:
-        return _unreadable(name, str(error.strerror))
+        return unreadable(name, str(error.strerror))
     try:
         return Text(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        text = content.decode("utf-8", "replace")
+        text = content.decode("utf-8-sig", "replace")
         return Text(text, text.count("\N{REPLACEMENT CHARACTER}"))
 
 
-def _unreadable(name: str, why: str) -> Loss:
+def unreadable(name: str, why: str) -> Loss:
+    """A file of a run's folder that is not taken."""
     return Loss("unreadable-file", Fate.DROPPED, name, 1, why)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -265,7 +266,10 @@ class _Scalars:
         return int(self._resolver.construct_yaml_int(self._node(f"{_OWN}int", text)))
 
     def _number(self, text: str) -> float:
-        return float(self._resolver.construct_yaml_float(self._node(f"{_OWN}float", text)))
+        number = float(self._resolver.construct_yaml_float(self._node(f"{_OWN}float", text)))
+        if math.isinf(number) and not _SPECIAL.fullmatch(text):
+            raise ValueError("beyond a double")  # it stays the text that it is
+        return number
 
 
 def _tag_12(text: str) -> str:

@@ -1,9 +1,10 @@
-"""Console lines from `output.log`, for runs whose records hold none."""
+"""Console lines from a log file, for runs whose records hold none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -15,31 +16,45 @@ _BYTES_AT_ONCE = 8 << 20
 _LINE_AT_MOST = 1 << 20  # a longer line comes in pieces
 
 
-def log_chunks(path: Path, offset: int, seq: int) -> Iterator[tuple[int, int, chunks.Chunk]]:
-    """Lines from `offset` on, without times; each with the offset and seq that follow it."""
+def log_chunks(
+    path: Path,
+    offset: int,
+    seq: int,
+    *,
+    is_over: bool = True,
+    time_of: Callable[[str], int | None] = lambda line: None,
+) -> Iterator[tuple[int, int, chunks.Chunk]]:
+    """Lines from `offset` on; each chunk with the offset and seq that follow it.
+
+    `time_of` reads the time that a line states, as ns since the epoch. Unless the log `is_over`, a
+    last line without an end is left for later.
+    """
     with path.open("rb") as stream:
         stream.seek(offset)
-        while True:
-            lines: list[bytes] = []
-            length = 0
-            while len(lines) < _LINES_AT_ONCE and length < _BYTES_AT_ONCE:
-                line = stream.readline(_LINE_AT_MOST)
-                if not line:
-                    break
-                lines.append(line)
-                length += len(line)
-            if not lines:
-                return
+        while lines := _some_lines(stream, is_over):
             seq += len(lines)
-            offset += length
+            offset += sum(map(len, lines))
             texts, mended = _decoded(lines)
-            yield offset, seq, chunks.Console(_batch(texts, seq - len(lines)))
+            yield offset, seq, chunks.Console(_batch(texts, seq - len(lines), time_of))
             if mended:
                 detail = (
                     "bytes that are no UTF-8 became U+FFFD here; the file itself is kept as it is"
                 )
                 loss = Loss("bad-utf8", Fate.REENCODED, path.name, mended, detail)
                 yield offset, seq, chunks.Lost(loss)
+
+
+def _some_lines(stream: BinaryIO, is_over: bool) -> list[bytes]:
+    lines: list[bytes] = []
+    length = 0
+    while len(lines) < _LINES_AT_ONCE and length < _BYTES_AT_ONCE:
+        line = stream.readline(_LINE_AT_MOST)
+        is_cut = not line.endswith(b"\n") and len(line) < _LINE_AT_MOST
+        if not line or (is_cut and not is_over):
+            break
+        lines.append(line)
+        length += len(line)
+    return lines
 
 
 def _decoded(lines: list[bytes]) -> tuple[list[str], int]:
@@ -53,10 +68,15 @@ def _decoded(lines: list[bytes]) -> tuple[list[str], int]:
     return texts, mended
 
 
-def _batch(texts: list[str], first_seq: int) -> pa.RecordBatch:
+def _batch(
+    texts: list[str], first_seq: int, time_of: Callable[[str], int | None]
+) -> pa.RecordBatch:
     count = len(texts)
+    times = [time_of(text) for text in texts]
+    micro = pa.array([None if time is None else time // 1000 for time in times], pa.int64())
     streams = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int8()), ["stdout"])
     columns = {
+        "time": micro.cast(tables.TIME),
         "stream": streams,
         "line": pa.array(texts, pa.string()),
         "seq": pa.array(range(first_seq, first_seq + count), pa.int64()),

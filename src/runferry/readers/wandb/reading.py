@@ -9,12 +9,12 @@ from runferry.errors import SourceChanged
 from runferry.losses import Loss
 from runferry.model import Cursor
 from runferry.ports import BATCH_ROWS
+from runferry.readers.missing import MissingBytes
 from runferry.readers.wandb.damage import cut_line, rebased, reports
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
 from runferry.readers.wandb.identity import Group
 from runferry.readers.wandb.loose import Loose
-from runferry.readers.wandb.missing import MissingBytes
 from runferry.readers.wandb.position import Position, SegmentPosition
 from runferry.readers.wandb.records import Records
 from runferry.readers.wandb.rows import SegmentRows

@@ -1,0 +1,127 @@
+"""Where reading a run folder stopped: the words of a cursor."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runferry.errors import SourceChanged
+from runferry.model import Tree
+from runferry.paths import fingerprint
+
+_AGAIN = "pull the run into a new archive"
+
+
+@dataclass
+class Grown:
+    """What was read of a file that only grows at its end."""
+
+    offset: int = 0
+    rows: int = 0
+    last_seq: int = -1
+    fingerprint: str = ""
+
+    def check(self, path: Path) -> None:
+        """Raises SourceChanged unless the file still begins with what was read."""
+        if self.fingerprint and fingerprint(path, self.offset) != self.fingerprint:
+            raise changed(path)
+
+    def sign(self, path: Path) -> None:
+        """Note what the file looks like up to `offset`."""
+        self.fingerprint = fingerprint(path, self.offset) if self.offset else ""
+
+
+@dataclass
+class Rewritten:
+    """What was read of rows in a document that is written anew each time."""
+
+    rows: int = 0
+    last_seq: int = -1
+    digest: str = ""
+
+
+@dataclass
+class Position:
+    """All that a cursor of the reader `reader` says."""
+
+    reader: str
+    grown: dict[str, Grown] = field(default_factory=dict)
+    rewritten: dict[str, Rewritten] = field(default_factory=dict)
+    files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time], as given
+
+    def position(self) -> Tree:
+        """As a tree."""
+        return {
+            "reader": self.reader,
+            "grown": {
+                name: [one.offset, one.rows, one.last_seq, one.fingerprint]
+                for name, one in self.grown.items()
+            },
+            "rewritten": {
+                name: [one.rows, one.last_seq, one.digest] for name, one in self.rewritten.items()
+            },
+            "files": dict(self.files),
+        }
+
+    @classmethod
+    def of(cls, reader: str, position: Tree) -> Position:
+        """The inverse of `position`. Raises SourceChanged for what this reader never said."""
+        if not isinstance(position, dict) or position.get("reader") != reader:
+            raise SourceChanged(f"the cursor is not one of the {reader} reader", hint=_AGAIN)
+        try:
+            return cls(
+                reader,
+                {name: _grown(one) for name, one in _named(position.get("grown"))},
+                {name: _rewritten(one) for name, one in _named(position.get("rewritten"))},
+                dict(_named(position.get("files"))),
+            )
+        except TypeError as error:
+            what = f"the cursor is not one of the {reader} reader"
+            raise SourceChanged(what, hint=_AGAIN) from error
+
+
+def _named(value: Tree) -> list[tuple[str, Tree]]:
+    if not isinstance(value, dict):
+        raise TypeError("no mapping")
+    return list(value.items())
+
+
+def _grown(value: Tree) -> Grown:
+    match value:
+        case [int(offset), int(rows), int(last_seq), str(signed)]:
+            return Grown(offset, rows, last_seq, signed)
+    raise TypeError("not what was noted of a file that grows")
+
+
+def _rewritten(value: Tree) -> Rewritten:
+    match value:
+        case [int(rows), int(last_seq), str(digest)]:
+            return Rewritten(rows, last_seq, digest)
+    raise TypeError("not what was noted of a document")
+
+
+def changed(path: Path) -> SourceChanged:
+    """What was read of this file is no longer there."""
+    return SourceChanged(
+        "what was read before is no longer the beginning of this file",
+        where=str(path),
+        hint=_AGAIN,
+    )
+
+
+class RowsDigest:
+    """A hash of rows one after the other, that can be asked for after each."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.rows = 0
+
+    def add(self, row: str) -> None:
+        """One row more, in a spelling that is its own."""
+        self._hash.update(row.encode("utf-8", "surrogatepass") + b"\n")
+        self.rows += 1
+
+    def text(self) -> str:
+        """The hash of the rows so far."""
+        return self._hash.copy().hexdigest()

@@ -1,0 +1,198 @@
+"""sacred's FileStorageObserver: `N/{run,config,info,metrics}.json`, `cout.txt` and the run's files.
+
+The layout is that of sacred/observers/file_storage.py (0.7 to 0.8); its times are UTC. Sources and
+resources lie in `_sources/` and `_resources/` beside the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from runferry import chunks
+from runferry.dialects.run_folder import file_beside
+from runferry.dialects.times import time_ns_of
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
+from runferry.paths import blob_at, inside, regular, spelled
+from runferry.readers.console_log import log_chunks
+from runferry.readers.missing import MissingBytes
+from runferry.readers.plain.documents import attributes, json_mapping, lost
+from runferry.readers.plain.finding import key_of
+from runferry.readers.plain.folder_reader import FolderReader, RunFolder
+from runferry.readers.plain.logged_rows import LoggedRows
+from runferry.readers.plain.position import Grown, Position
+from runferry.readers.plain.run_files import run_files
+from runferry.readers.plain.sacred_metrics import METRICS, Metrics
+from runferry.readers.plain.sacred_values import Decoded, decoded
+
+RUN, CONFIG, INFO, OUTPUT = "run.json", "config.json", "info.json", "cout.txt"
+_STATES: dict[str, RunState] = {
+    "COMPLETED": "finished",
+    "FAILED": "failed",
+    "INTERRUPTED": "killed",
+    "RUNNING": "running",
+    "TIMEOUT": "killed",
+    "DIED": "failed",
+}
+_OVER = {"COMPLETED", "FAILED", "INTERRUPTED", "TIMEOUT", "DIED"}
+_READ = {RUN, CONFIG, INFO, METRICS}
+_ROLES: dict[str, Role] = {"result": "summary", "host": "environment"}
+_SHARED: tuple[tuple[str, FileRole], ...] = (("sources", "source"), ("resources", "other"))
+
+
+class SacredReader(FolderReader):
+    """Runs that sacred's FileStorageObserver kept."""
+
+    name: ClassVar[str] = "sacred"
+    what: ClassVar[str] = f"{RUN} and {CONFIG} of sacred"
+
+    @classmethod
+    def is_run(cls, folder: Path, names: Collection[str]) -> bool:
+        """Whether the observer wrote here; `run.json` may have been left out by somebody."""
+        has_config = CONFIG in names
+        return has_config and (RUN in names or {METRICS, OUTPUT} <= set(names))
+
+    @classmethod
+    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+        """What beside the runs is shared by them."""
+        return ("_sources", "_resources")
+
+    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+        """The one run of a folder; its path ends with the id that sacred gave it."""
+        record = json_mapping(folder, RUN, [])
+        experiment = _mapping(record.get("experiment"))
+        first: list[Tree] = [experiment.get("name"), record.get("start_time")]
+        if not record:
+            first = [*sorted(json_mapping(folder, CONFIG, []))]
+        yield SacredRun(key_of(self.name, name, first), folder, name)
+
+
+def _mapping(value: Tree) -> dict[str, Tree]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Tree) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class SacredRun:
+    """The folder of a run."""
+
+    key: RunKey
+    home: Path
+    name: str
+
+    def header(self) -> Run:
+        """What `run.json` says."""
+        return self._header(json_mapping(self.home, RUN, []))
+
+    def _header(self, record: dict[str, Tree]) -> Run:
+        status = _text(record.get("status"))
+        options = _mapping(_mapping(record.get("meta")).get("options"))
+        return Run(
+            self.key,
+            name=spelled(self.home.resolve().name),
+            project=_text(_mapping(record.get("experiment")).get("name")),
+            job_type=_text(record.get("command")),
+            notes=_text(_mapping(record.get("meta")).get("comment"))
+            or _text(options.get("--comment")),
+            host=_text(_mapping(record.get("host")).get("hostname")),
+            started_ns=time_ns_of(_text(record.get("start_time"))),
+            ended_ns=time_ns_of(_text(record.get("stop_time"))),
+            status=status,
+            state=_STATES.get(status or "", "unknown"),
+            complete=status in _OVER,
+            client="sacred",
+        )
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """See `runferry.ports.Reader`."""
+        reader = SacredReader.name
+        position = Position.of(reader, after.position) if after else Position(reader)
+        losses, met = list[Loss](), Decoded()
+        record = json_mapping(self.home, RUN, losses)
+        header = self._header(record)
+        yield chunks.Attributes(tuple(self._attributes(record, losses, met)), is_whole=True)
+        metrics = file_beside(self.home, METRICS)
+        if isinstance(metrics, Path):
+            rows = LoggedRows(after.series if after else ())
+            values = Metrics(metrics, position.rewritten, rows, met, losses)
+            yield from values.read()
+            yield from rows.drain()
+        elif isinstance(metrics, Loss):
+            losses.append(metrics)
+        yield from self._console(position.grown.setdefault(OUTPUT, Grown()), header.complete)
+        yield from lost([*losses, *_noted(met)])
+        yield from run_files(self.home, position.files, lambda name: name not in _READ)
+        missing = MissingBytes()
+        yield from missing.watched(self._shared(record, position))
+        yield from lost(missing.losses())
+        yield chunks.Header(header)
+        yield chunks.Checkpoint(position.position())
+
+    def _attributes(
+        self, record: dict[str, Tree], losses: list[Loss], met: Decoded
+    ) -> Iterator[Attribute]:
+        """Config, the result as summary, the host as environment, and all else as `other`."""
+        config = json_mapping(self.home, CONFIG, losses)
+        yield from attributes(decoded(config, met), "config")
+        for name, value in record.items():
+            yield from attributes({name: decoded(value, met)}, _ROLES.get(name, "other"))
+        info = decoded(json_mapping(self.home, INFO, losses), met)
+        if info:
+            yield from attributes({"info": info}, "other")
+
+    def _console(self, done: Grown, is_over: bool) -> Iterator[chunks.Chunk]:
+        path = file_beside(self.home, OUTPUT)
+        if not isinstance(path, Path):
+            yield from lost(() if path is None else (path,))
+            return
+        done.check(path)
+        lines = log_chunks(path, done.offset, done.rows, is_over=is_over)
+        for done.offset, done.rows, chunk in lines:
+            yield chunk
+        done.sign(path)
+
+    def _shared(self, record: dict[str, Tree], position: Position) -> Iterator[chunks.Chunk]:
+        """Sources and resources, which runs of an experiment share: [name, where it was kept]."""
+        sources = _mapping(record.get("experiment")).get("sources")
+        for place, pairs in (("sources", sources), ("resources", record.get("resources"))):
+            role = dict(_SHARED)[place]
+            for pair in pairs if isinstance(pairs, list) else ():
+                match pair:
+                    case [str(name), str(kept)]:
+                        yield from self._kept(f"{place}/{name.lstrip('/')}", kept, role, position)
+
+    def _kept(
+        self, name: str, kept: str, role: FileRole, position: Position
+    ) -> Iterator[chunks.Chunk]:
+        """A file that lies beside the runs; what lies elsewhere is only named."""
+        path = self._beside_runs(kept)
+        found = None if path is None else regular(path)
+        stamp: Tree = [found.st_size, found.st_mtime_ns] if found is not None else False
+        if position.files.get(name) == stamp:
+            return
+        position.files[name] = stamp
+        yield chunks.File(name, role, Blob() if path is None else blob_at(path))
+
+    def _beside_runs(self, kept: str) -> Path | None:
+        """`kept` is relative to the runs' folder, or to where the program ran and ends with it."""
+        around = self.home.resolve().parent
+        parts = Path(kept).parts
+        for begin in range(len(parts)):
+            if parts[begin] in ("_sources", "_resources"):
+                return inside(around, "/".join(parts[begin:]))
+        return None
+
+
+def _noted(met: Decoded) -> Iterator[Loss]:
+    if met.numpy:
+        why = "numpy's scalars and arrays became plain numbers and lists"
+        yield Loss("numpy-value", Fate.KEPT, "", met.numpy, why)
+    if met.objects:
+        why = "objects of Python are kept as the trees that jsonpickle made of them"
+        yield Loss("python-object", Fate.KEPT, "", met.objects, why)
