@@ -87,14 +87,14 @@ def test_any_separator_is_found(tmp_path: Path, separator: str) -> None:
 
 
 def test_files_are_found_by_content_not_by_name(tmp_path: Path) -> None:
-    log(tmp_path / "any.txt", curve(1))
+    log(tmp_path / "any.log", curve(1))
     csv_file(tmp_path / "other.csv", [["name", "loss"], ["x", 1]])
     csv_file(tmp_path / "lightning" / "metrics.csv", [["epoch", "step", "loss"], [0, 1, 2]])
     csv_file(tmp_path / "export.csv", [["epoch", "r - loss", "r - loss__MAX"], [0, 1, 2]])
     csv_file(tmp_path / "progress.csv", [["epoch", "loss"], [0, 1]])
-    assert [found.run.name for found in all_held(KerasReader, tmp_path)] == ["any.txt"]
+    assert [found.run.name for found in all_held(KerasReader, tmp_path)] == ["any.log"]
     assert KerasReader.recognises(tmp_path)
-    (tmp_path / "any.txt").unlink()
+    (tmp_path / "any.log").unlink()
     assert not KerasReader.recognises(tmp_path)
 
 

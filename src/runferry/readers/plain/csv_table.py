@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.plain.block import Block, OddRows, Place
+from runferry.readers.plain.block import Block, GrowingFile, OddRows, Place
 from runferry.readers.plain.cells import as_array, typed
 from runferry.readers.plain.csv_form import CsvForm, opened
 
@@ -31,33 +31,35 @@ _LINE_AT_MOST = 64 << 20
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
-@dataclass
-class CsvTable:
+@dataclass(frozen=True)
+class CsvTable(GrowingFile):
     """The rows of one file; see `runferry.readers.plain.block.TableFile`."""
 
     path: Path
     label: str  # its name in messages
     form: CsvForm
-    columns: list[KeyPath]
+    paths: tuple[KeyPath, ...]  # of its columns
     blanks: frozenset[str] = frozenset()
     ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
-    _odd: OddRows = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._odd = OddRows(self.label)
+    def columns(self) -> list[KeyPath]:
+        """As the header names them."""
+        return list(self.paths)
 
     def begin(self) -> Place:
         """Behind the header."""
         return Place(self.form.offset, self.form.line, 0)
 
-    def blocks(self, after: Place) -> Iterator[Block]:
+    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
         """Its rows from there on, about a megabyte at a time."""
+        del columns
+        odd = OddRows(self.label)
         with opened(self.path) as (stream, _):
             place = after
             while (piece := self._piece(stream, place)) is not None:
                 block = None if _needs_csv(piece) else self._split(piece, place)
                 if block is None:
-                    block = self._parsed(stream, place, place.offset + len(piece))
+                    block = self._parsed(stream, place, place.offset + len(piece), odd)
                 if block.place.offset == place.offset:  # an open quote: nothing whole follows
                     yield block
                     return
@@ -109,7 +111,7 @@ class CsvTable:
 
     # --- any others -------------------------------------------------------------------------------
 
-    def _parsed(self, stream: BinaryIO, place: Place, until: int) -> Block:
+    def _parsed(self, stream: BinaryIO, place: Place, until: int, told: OddRows) -> Block:
         """The rows up to `until` or a little more: a row is not cut."""
         stream.seek(place.offset)
         reading = _Reading(stream, self.form.separator, place)
@@ -123,12 +125,12 @@ class CsvTable:
             if reason is None:
                 rows.append(record.cells)
                 numbers.append(record.row)
-                odd += self._mended(record)
+                odd += self._mended(record, told)
             elif tuple(record.cells) == self.form.names:
-                odd.append(Lost(self._odd.loss("repeated-header", record.line, Fate.KEPT, reason)))
+                odd.append(Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason)))
             else:
                 odd.append(Raw("csv-row", reason, record.text, record.row))
-                odd.append(Lost(self._odd.loss("odd-row", record.line, Fate.REENCODED, reason)))
+                odd.append(Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason)))
         if reading.place == place and reading.unfinished:
             odd.append(Lost(self._unfinished(reading.unfinished, place)))
         flat = pa.array(list(chain.from_iterable(rows)), pa.string())
@@ -147,11 +149,11 @@ class CsvTable:
             return "the header again, as appending loggers write it"
         return None
 
-    def _mended(self, record: _Record) -> list[Chunk]:
+    def _mended(self, record: _Record, told: OddRows) -> list[Chunk]:
         if not record.is_mended:
             return []
         detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
-        return [Lost(self._odd.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+        return [Lost(told.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
 
     # --- the end ----------------------------------------------------------------------------------
 

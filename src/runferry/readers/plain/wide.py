@@ -37,6 +37,8 @@ class Meaning:
     origin_ns: int | None = None  # what the time column counts seconds from
     run: tuple[int, str] | None = None  # the column that tells runs apart, and this run's value
     zone: tzinfo = UTC
+    companions: frozenset[int] = frozenset()
+    """Columns of several runs, whose values are this run's in rows that have others of it."""
 
     def path_of(self, column: int, named: KeyPath) -> KeyPath | None:
         """The path of a column's series, which the table calls `named`."""
@@ -170,8 +172,15 @@ class WideRows:
             detail = f"times without a zone, read in {meaning.zone}; see --timezone"
             self._add("naive-time", meaning.time, into.naive, detail)
         is_left = np.zeros(len(into.step), np.bool_)
+        is_own = self._is_named()
+        is_own[list(meaning.companions)] = False
         for values, gone in ((numbers, taken), (words, dates)):
-            is_left[values.row[~gone & self._is_named()[values.column]]] = True
+            is_left[values.row[~gone & is_own[values.column]]] = True
+        if meaning.companions:
+            return (
+                numbers.where(~taken & is_left[numbers.row]),
+                words.where(~dates & is_left[words.row]),
+            )
         return (
             numbers.where(~taken | ~is_left[numbers.row]),
             words.where(~dates | ~is_left[words.row]),

@@ -1,0 +1,81 @@
+"""Values of JSON objects as the cells of a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from runferry.model import Tree
+from runferry.readers.plain.cells import BOOL, FLOAT64, INT, NULL, Numbers, Typed, Words
+
+
+@dataclass
+class JsonCells:
+    """Gathers values row by row."""
+
+    _row: list[int] = field(default_factory=list)
+    _column: list[int] = field(default_factory=list)
+    _value: list[float] = field(default_factory=list)
+    _exact: list[int | None] = field(default_factory=list)
+    _kind: list[int] = field(default_factory=list)
+    _words: list[tuple[int, int, str, bool]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._row) + len(self._words)
+
+    def add(self, row: int, column: int, value: Tree) -> None:
+        """One value; a null that was logged is one, too."""
+        if isinstance(value, str):
+            self._words.append((row, column, value, False))
+        elif value is None:
+            self._number(row, column, 0.0, None, NULL)
+        elif isinstance(value, bool):
+            self._number(row, column, float(value), None, BOOL)
+        elif isinstance(value, float):
+            self._number(row, column, value, None, FLOAT64)
+        elif isinstance(value, int) and -(2**63) <= value < 2**63:
+            inexact = None if int(float(value)) == value else value
+            self._number(row, column, float(value), inexact, INT)
+        else:
+            self._words.append((row, column, _spelled(value), True))
+
+    def _number(self, row: int, column: int, value: float, exact: int | None, kind: int) -> None:
+        self._row.append(row)
+        self._column.append(column)
+        self._value.append(value)
+        self._exact.append(exact)
+        self._kind.append(kind)
+
+    def typed(self) -> Typed:
+        """What was gathered."""
+        is_exact = np.array([exact is not None for exact in self._exact], np.bool_)
+        numbers = Numbers(
+            np.array(self._row, np.int64),
+            np.array(self._column, np.int64),
+            np.array(self._value, np.float64),
+            np.array([exact or 0 for exact in self._exact], np.int64),
+            is_exact,
+            np.array(self._kind, np.int8),
+        )
+        words = Words(
+            np.array([row for row, *_ in self._words], np.int64),
+            np.array([column for _, column, *_ in self._words], np.int64),
+            pa.array([text for *_, text, _ in self._words], pa.string()),
+            np.array([is_json for *_, is_json in self._words], np.bool_),
+        )
+        none = np.zeros(0, np.int64)
+        return Typed(numbers, words, none, none.copy())
+
+
+def _spelled(value: Tree) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_lost(text: str, value: float) -> bool:
+    """Whether a double cannot hold the number that a literal of JSON spells."""
+    digits = text.lower().split("e")[0]
+    return math.isinf(value) or (value == 0 and any(digit in "123456789" for digit in digits))
