@@ -117,7 +117,7 @@ def test_a_pull_takes_over_the_file_that_was_written_anew(tmp_path: Path) -> Non
     experiment.log(5, epoch=0, accuracy=0.75)
     experiment.save()
     assert not pull(where, archive, reserve_bytes=0).failures
-    (record,) = archive.runs()
+    (record,) = archive.records()
     rows = {series.key: series.counts.points for series in archive.series(record) if series.counts}
     assert rows == {"epoch": 6, "loss": 5, "accuracy": 1}
 

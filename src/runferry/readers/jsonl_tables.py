@@ -20,7 +20,7 @@ from runferry.readers.damage import cut
 from runferry.readers.plain.any_table import AnyTableReader
 from runferry.readers.plain.block import Block, GrowingFile, OddRows, Place, TableFile
 from runferry.readers.plain.csv_form import opened
-from runferry.readers.plain.json_cells import JsonCells
+from runferry.readers.plain.json_cells import JsonCells, fraction
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 256 << 20
@@ -142,7 +142,7 @@ def _row_of(line: bytes, notes: JsonNotes) -> tuple[dict[str, Tree] | None, str]
     try:
         text = line.decode("utf-8")
         check_depth(text)
-        value = noting_decoder(notes).decode(text)
+        value = noting_decoder(notes, fraction).decode(text)
     except (ValueError, RecursionError) as error:
         return None, f"no JSON ({error})" if not isinstance(
             error, UnicodeDecodeError
@@ -180,7 +180,11 @@ class JsonLinesReader(AnyTableReader):
         losses: tuple[Loss, ...] = ()
         if encoding != "utf-8":
             losses = (Loss("encoding", Fate.REENCODED, label, 1, f"{encoding} became UTF-8"),)
-        return JsonTable(path, label, tuple(columns)), json.dumps(first, sort_keys=True), losses
+        return (
+            JsonTable(path, label, tuple(columns)),
+            json.dumps(first, sort_keys=True, default=str),
+            losses,
+        )
 
     def _none(self, path: Path, reason: str) -> NotFound | Damaged:
         hint = f"head -c 300 {shlex.quote(str(path))}"

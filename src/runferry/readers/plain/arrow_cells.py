@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from runferry.readers.plain.cells import (
     flags,
     inexact_integers,
 )
-from runferry.tables import dumps
+from runferry.tables import to_json
 
 Column = tuple[KeyPath, Any]
 
@@ -112,10 +113,12 @@ def _times(array: Any) -> Any:
 
 
 def _as_json(value: Any) -> str:
-    try:
-        return dumps(value)
-    except (TypeError, AttributeError):  # a duration, or a map with keys of its own kind
-        return dumps(str(value))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_tagged)
+
+
+def _tagged(value: Any) -> Any:
+    """What JSON has no word for: bytes as trees have them, all else (durations) as text."""
+    return to_json(value) if isinstance(value, bytes) else str(value)
 
 
 def _order(row: Any, column: Any) -> Any:

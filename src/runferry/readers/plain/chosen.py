@@ -27,7 +27,9 @@ def meaning_of(
     Raises BadLocation for a column that the table does not have.
     """
     chosen = options.columns
-    named = {".".join(path_): number for number, path_ in reversed(list(enumerate(paths)))}
+    named: dict[str, int] = {}
+    for number, column in enumerate(paths):
+        named.setdefault(".".join(column), number)
     found = {
         word: _column(name, named, path)
         for word, name in _words(chosen).items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,15 @@ import pyarrow as pa
 
 from runferry.model import Tree
 from runferry.readers.plain.cells import BOOL, FLOAT64, INT, NULL, Numbers, Typed, Words
+
+_DIGITS = re.compile("[1-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondDouble:
+    """A number that no double holds, as it was written."""
+
+    text: str
 
 
 @dataclass
@@ -23,13 +33,17 @@ class JsonCells:
     _exact: list[int | None] = field(default_factory=list)
     _kind: list[int] = field(default_factory=list)
     _words: list[tuple[int, int, str, bool]] = field(default_factory=list)
+    _beyond: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._row) + len(self._words)
 
-    def add(self, row: int, column: int, value: Tree) -> None:
+    def add(self, row: int, column: int, value: Tree | BeyondDouble) -> None:
         """One value; a null that was logged is one, too."""
-        if isinstance(value, str):
+        if isinstance(value, BeyondDouble):
+            self._beyond.append(len(self._words))
+            self._words.append((row, column, value.text, True))
+        elif isinstance(value, str):
             self._words.append((row, column, value, False))
         elif value is None:
             self._number(row, column, 0.0, None, NULL)
@@ -67,15 +81,21 @@ class JsonCells:
             pa.array([text for *_, text, _ in self._words], pa.string()),
             np.array([is_json for *_, is_json in self._words], np.bool_),
         )
-        none = np.zeros(0, np.int64)
-        return Typed(numbers, words, none, none.copy())
+        return Typed(numbers, words, np.array(self._beyond, np.int64), np.zeros(0, np.int64))
 
 
 def _spelled(value: Tree) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_text)
 
 
-def is_lost(text: str, value: float) -> bool:
-    """Whether a double cannot hold the number that a literal of JSON spells."""
-    digits = text.lower().split("e")[0]
-    return math.isinf(value) or (value == 0 and any(digit in "123456789" for digit in digits))
+def _text(value: object) -> str:
+    assert isinstance(value, BeyondDouble)
+    return value.text
+
+
+def fraction(text: str) -> float | BeyondDouble:
+    """The number that a literal of JSON spells, if a double can hold it."""
+    value = float(text)
+    if math.isinf(value) or (value == 0 and _DIGITS.search(text.lower().partition("e")[0])):
+        return BeyondDouble(text)
+    return value
