@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from runferry.model import Tree
-from runferry.readers.plain.cells import BOOL, FLOAT64, INT, NULL, Numbers, Typed, Words
+from runferry.readers.plain.cells import Numbers, Typed, Words
+from runferry.readers.row_batches import scalar_of
+from runferry.tables import POINT_KINDS
 
 _DIGITS = re.compile("[1-9]")
 
@@ -45,24 +47,19 @@ class JsonCells:
             self._words.append((row, column, value.text, True))
         elif isinstance(value, str):
             self._words.append((row, column, value, False))
-        elif value is None:
-            self._number(row, column, 0.0, None, NULL)
-        elif isinstance(value, bool):
-            self._number(row, column, float(value), None, BOOL)
-        elif isinstance(value, float):
-            self._number(row, column, value, None, FLOAT64)
-        elif isinstance(value, int) and -(2**63) <= value < 2**63:
-            inexact = None if int(float(value)) == value else value
-            self._number(row, column, float(value), inexact, INT)
+        elif (scalar := scalar_of(value)) is not None:
+            self._number(row, column, *scalar)
         else:
             self._words.append((row, column, _spelled(value), True))
 
-    def _number(self, row: int, column: int, value: float, exact: int | None, kind: int) -> None:
+    def _number(
+        self, row: int, column: int, value: float | None, exact: int | None, kind: str
+    ) -> None:
         self._row.append(row)
         self._column.append(column)
-        self._value.append(value)
+        self._value.append(0.0 if value is None else value)
         self._exact.append(exact)
-        self._kind.append(kind)
+        self._kind.append(POINT_KINDS.index(kind))
 
     def typed(self) -> Typed:
         """What was gathered."""

@@ -13,8 +13,9 @@ from runferry.errors import RunferryError, SourceChanged, SourceError
 from runferry.losses import Loss
 from runferry.model import Attribute, Cursor, Run, Tree
 from runferry.paths import spelled
+from runferry.readers.declared import Declared
 from runferry.readers.plain.block import Place, TableFile
-from runferry.readers.plain.wide import Declared, Meaning, WideRows
+from runferry.readers.plain.wide import Meaning, WideRows
 
 _BLOCKS_BETWEEN = 16  # checkpoints
 
@@ -94,7 +95,7 @@ class _Pass:
         self._run = run
         self._places = places
         self._is_first = after is None
-        declared = Declared(after.series if after else ())
+        declared = Declared.after(after.series if after else ())
         self._rows = [
             WideRows(
                 table.meaning, declared, table.file.columns(), table.label, rank, len(run.tables)

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from runferry import chunks, tables
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import DataKind, KeyPath, Series, SeriesKeys
+from runferry.model import DataKind, KeyPath
 from runferry.ports import BATCH_ROWS
+from runferry.readers.declared import Declared
 from runferry.readers.plain.addresses import Addresses, take_dates, take_steps, take_times
 from runferry.readers.plain.block import Block
 from runferry.readers.plain.cells import Flags, Ints, Numbers, Words
@@ -47,39 +48,6 @@ class Meaning:
         if column < len(self.paths):
             return self.paths[column]
         return (*self.prefix, *named)
-
-
-class Declared:
-    """The series of a run, each declared before its first row."""
-
-    def __init__(self, known: tuple[Series, ...] = ()) -> None:
-        self._keys = SeriesKeys(known)
-        self._given = {series.key: series for series in known}
-
-    def key(self, path: KeyPath) -> str:
-        """The key of this path."""
-        return self._keys.key(path)
-
-    def knows(self, path: KeyPath) -> bool:
-        """Whether a value of it was met."""
-        return self._keys.key(path) in self._given
-
-    def news(self, paths: Iterator[tuple[KeyPath, DataKind]]) -> Iterator[chunks.SeriesFacts]:
-        """What is to be declared; a series with numbers is a scalar, whatever else it holds."""
-        found: list[Series] = []
-        for path, kind in paths:
-            key = self.key(path)
-            known = self._given.get(key)
-            if known is None:
-                series = Series(key, path, kind=kind)
-            elif kind == "scalar" != known.kind:
-                series = replace(known, kind=kind)
-            else:
-                continue
-            self._given[key] = series
-            found.append(series)
-        if found:
-            yield chunks.SeriesFacts(tuple(found))
 
 
 @dataclass
@@ -131,18 +99,16 @@ class WideRows:
     def endings(self) -> Iterator[chunks.Chunk]:
         """What can be said only when all was read."""
         yield from map(chunks.Lost, self.tally)
+        addresses = (self.meaning.step, self.meaning.time)
         unmet = [
             ".".join(path)
-            for path in self._paths
-            if path is not None and not self.declared.knows(path) and path not in self._addresses()
+            for column, (path, key) in enumerate(zip(self._paths, self._keys, strict=True))
+            if path is not None and key not in self.declared.given and column not in addresses
         ]
         if unmet:
             detail = f"columns without a value: {', '.join(unmet[:5])}"
             detail += f" and {len(unmet) - 5:,} more" if len(unmet) > 5 else ""
             yield chunks.Lost(Loss("empty-column", Fate.KEPT, self.label, len(unmet), detail))
-
-    def _addresses(self) -> list[KeyPath | None]:
-        return [self._paths[c] for c in (self.meaning.step, self.meaning.time) if c is not None]
 
     def _name_columns(self) -> None:
         begun = len(self._paths)
@@ -151,7 +117,7 @@ class WideRows:
         for column, named in enumerate(self.columns[begun:], begun):
             path = self.meaning.path_of(column, named)
             self._paths.append(path)
-            self._keys.append("" if path is None else self.declared.key(path))
+            self._keys.append("" if path is None else self.declared.keys.key(path))
         self._dictionary = pa.array(self._keys, pa.string())
 
     def _address(self, numbers: Numbers, words: Words, into: Addresses) -> tuple[Numbers, Words]:
@@ -210,13 +176,20 @@ class WideRows:
                     self.tally.add(Loss(code, fate, key, int(count), detail))
 
     def _declare(self, numbers: Numbers, words: Words) -> Iterator[chunks.SeriesFacts]:
-        met: list[tuple[KeyPath, DataKind]] = []
-        for columns, kind in ((numbers.column, "scalar"), (words.column, "text")):
+        kinds: tuple[tuple[Ints, DataKind], ...] = (
+            (numbers.column, "scalar"),
+            (words.column, "text"),
+        )
+        found = []
+        for columns, kind in kinds:
             for column in np.unique(columns).tolist():
                 path = self._paths[column]
                 assert path is not None
-                met.append((path, "scalar" if kind == "scalar" else "text"))
-        yield from self.declared.news(iter(met))
+                series = self.declared.missing(self._keys[column], path, "user", kind)
+                if series is not None:
+                    found.append(series)
+        if found:
+            yield chunks.SeriesFacts(tuple(found))
 
     def _key_column(self, columns: Ints) -> pa.Array:
         return pa.DictionaryArray.from_arrays(pa.array(columns, pa.int32()), self._dictionary)
