@@ -192,6 +192,13 @@ def test_a_column_tells_runs_apart(
     assert set(first.series) == {"loss"}
 
 
+def test_rows_that_name_no_run_are_told(tmp_path: Path) -> None:
+    rows = [["run", "loss"], ["a", 1], ["", 2], [3, 3], ["", 4]]
+    found = all_held(CsvReader, csv_file(tmp_path / "t.csv", rows), named(run="run"))
+    assert [(one.run.name, one.values("loss")) for one in found] == [("a", [1]), ("3", [3])]
+    assert [one.codes()["row-without-run"] for one in found] == [2, 2]
+
+
 @each
 def test_a_folder_holds_a_run_a_file(
     tmp_path: Path, reader: type[Reader], write: Write, name: str

@@ -161,6 +161,26 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         assert bool(losses) == (end > 16 and end not in ROW_ENDS), end
 
 
+def test_what_grows_behind_any_byte_is_read_on_without_a_gap(tmp_path: Path) -> None:
+    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,7\r\n').encode()
+    path = tmp_path / "t.csv"
+    path.write_bytes(whole)
+    complete, _ = read(path)
+    for end in range(17, len(whole)):
+        path.write_bytes(whole[:end])
+        table = table_of(path)
+        before = list(table.blocks(table.begin(), []))
+        place = table.sign(before[-1].place if before else table.begin())
+        path.write_bytes(whole)
+        table.check(place)
+        joined = {
+            (int(block.number[row]), column): value
+            for block in (*before, *table.blocks(place, []))
+            for (row, column), value in cells_of(block.values).items()
+        }
+        assert joined == complete, end
+
+
 def test_ragged_rows_are_kept_as_they_are_and_told_by_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n3\n4,5,6\n7,8\n")

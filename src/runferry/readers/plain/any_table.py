@@ -67,10 +67,15 @@ class AnyTableReader(TableReader):
             yield whole
             return
         column = meaning.run[0]
-        for name in _names_in(table, column):
+        names, nameless = _names_in(table, column)
+        detail = "rows that name no run belong to none"
+        said = whole.losses
+        if nameless:
+            said += (Loss("row-without-run", Fate.DROPPED, label, nameless, detail),)
+        for name in names:
             part = RunTable(label, table, replace(meaning, run=(column, name)))
             key = key_of(self.name, f"{label}:{name}", record)
-            yield replace(whole, run=Run(key, name=name), tables=(part,))
+            yield replace(whole, run=Run(key, name=name), tables=(part,), losses=said)
 
     def _unread(self, path: Path, label: str, error: RunferryError) -> Iterator[TableRun]:
         """A file of a folder that is no table: named in the run's stead, while others go on."""
@@ -86,10 +91,15 @@ class AnyTableReader(TableReader):
             yield TableRun(run, failure=error)
 
 
-def _names_in(table: TableFile, column: int) -> list[str]:
-    """The runs of a table in the order of their first rows. Reads the whole of it."""
+def _names_in(table: TableFile, column: int) -> tuple[list[str], int]:
+    """The runs of a table in the order of their first rows, and how many rows name none.
+
+    Reads the whole of it.
+    """
     names: dict[str, None] = {}
+    nameless = 0
     for block in table.blocks(table.begin(), table.columns()):
         met = sorted(run_names(block, column))
         names.update(dict.fromkeys(name for _, name in met))
-    return list(names)
+        nameless += len(block.number) - len(met)
+    return list(names), nameless

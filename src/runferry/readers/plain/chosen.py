@@ -31,7 +31,7 @@ def meaning_of(
     for number, column in enumerate(paths):
         named.setdefault(".".join(column), number)
     found = {
-        word: _column(name, named, path)
+        word: _column(word, name, named, path)
         for word, name in _words(chosen).items()
         if name is not None
     }
@@ -40,9 +40,9 @@ def meaning_of(
     if "step" not in found:
         if guess is not None and named[guess] not in found.values():
             found["step"] = named[guess]
-            detail = f"the column {guess!r} was taken for the step; name another to change this"
+            detail = f"the column {guess!r} was taken for the step; --step-column names another"
         else:
-            detail = "no column was taken for the step: steps are null; name one to change this"
+            detail = "no column was taken for the step: steps are null; --step-column names one"
         losses = (Loss("guessed-step", Fate.KEPT, path.name, 1, detail),)
     return _meaning(found, options.timezone), losses
 
@@ -56,13 +56,14 @@ def _meaning(found: dict[str, int], zone: tzinfo) -> Meaning:
     return Meaning(step=found.get("step"), time=found.get("time"), run=run, zone=zone)
 
 
-def _column(name: str, named: dict[str, int], path: Path) -> int:
+def _column(word: str, name: str, named: dict[str, int], path: Path) -> int:
     if name in named:
         return named[name]
     told = ", ".join(list(named)[:_TOLD_AT_MOST])
     more = f" and {len(named) - _TOLD_AT_MOST:,} more" if len(named) > _TOLD_AT_MOST else ""
+    example = shlex.quote(next(iter(named), "NAME"))
     raise BadLocation(
         f"no column is called {name!r}",
         where=str(path),
-        hint=f"its columns are: {told}{more}\n      see them: head -n 1 {shlex.quote(str(path))}",
+        hint=f"--{word}-column {example}; its columns are {told}{more}",
     )

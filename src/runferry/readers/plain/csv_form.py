@@ -131,14 +131,14 @@ class _Head:
             mark, names, first, offset, line, header, self._encoding, preamble, is_quoted=is_quoted
         )
 
-    def _record(self, text: str, mark: str) -> tuple[tuple[str, ...], str]:
+    def _record(self, text: str, mark: str, errors: str = "strict") -> tuple[tuple[str, ...], str]:
         """The cells of the record that begins with this line, and its text."""
         lines = [text]
 
         def more() -> Iterator[str]:
             yield text
             while not self._is_over():
-                lines.append(self._next_line())
+                lines.append(self._next_line(errors))
                 yield lines[-1]
 
         cells = next(csv.reader(more(), delimiter=mark))
@@ -150,8 +150,8 @@ class _Head:
         while text and not text.strip():
             if self._is_over():
                 return ()
-            text = self._next_line(errors="replace")
-        cells, text = self._record(text, mark)
+            text = self._next_line("replace")
+        cells, text = self._record(text, mark, "replace")
         return cells if text.endswith("\n") or text.endswith('"') else ()
 
     def _is_over(self) -> bool:
