@@ -126,6 +126,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert "CSVLogger" in caught.value.hint
 
 
+def test_a_header_without_a_row_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no whole row"):
+        opened(KerasReader, csv_file(tmp_path / "training.log", [["epoch", "loss"]]))
+
+
 def test_the_run_stays_the_same_while_its_file_grows(tmp_path: Path) -> None:
     path = log(tmp_path / "training.log", curve(2))
     before = one_held(KerasReader, path)

@@ -7,6 +7,7 @@ rows as header, appended to while no key is new, written anew when one is.
 from __future__ import annotations
 
 import csv
+import pickle
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from plain_tables import all_held, held, one_held, opened
 from runferry.archive.store import Archive
 from runferry.errors import SourceChanged
 from runferry.losses import Fate
-from runferry.ports import Location
+from runferry.ports import Location, PortableReader
 from runferry.readers.lightning import LightningReader
+from runferry.testing.content import Content
 from runferry.testing.reader_contract import ReaderContract
 from runferry.transfer.pull import pull
 
@@ -107,6 +109,28 @@ def test_a_new_metric_is_read_anew_and_the_run_stays_one(tmp_path: Path) -> None
     with pytest.raises(SourceChanged):
         held(reader, run, before.cursor())
     assert held(reader, run).values("accuracy") == [0.75]
+
+
+def test_a_header_that_changed_since_runs_were_listed_is_never_read_by_the_old_one(
+    tmp_path: Path,
+) -> None:
+    experiment = trained(tmp_path / "version_0", 5)
+    reader = opened(LightningReader, tmp_path)
+    (run,) = reader.runs()
+    experiment.log(5, epoch=0, accuracy=0.75)
+    experiment.save()
+    with pytest.raises(SourceChanged, match="header") as caught:
+        held(reader, run)
+    assert "pull again" in caught.value.hint
+
+
+def test_a_run_can_be_read_by_another_process(tmp_path: Path) -> None:
+    trained(tmp_path / "version_0", 5)
+    reader = opened(LightningReader, tmp_path)
+    assert isinstance(reader, PortableReader)
+    (run,) = reader.runs()
+    apart = pickle.loads(pickle.dumps(reader.alone(run)))
+    assert Content.of(apart.read(run)).comparable() == Content.of(reader.read(run)).comparable()
 
 
 def test_a_pull_takes_over_the_file_that_was_written_anew(tmp_path: Path) -> None:

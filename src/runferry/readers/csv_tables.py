@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from runferry.readers.plain.any_table import AnyTableReader
 from runferry.readers.plain.block import TableFile
 from runferry.readers.plain.csv_form import form_of
 from runferry.readers.plain.csv_table import CsvTable
+from runferry.readers.plain.listing import NO_ROW
 from runferry.readers.plain.names import column_paths
 
 
@@ -26,9 +28,7 @@ class CsvReader(AnyTableReader):
         """See `AnyTableReader.table`."""
         form = form_of(path)
         if not form.first:
-            raise NotFound(
-                "a header, and no whole row below it", where=str(path), hint=f"wc -l '{path}'"
-            )
+            raise NotFound(NO_ROW, where=str(path), hint=f"wc -l {shlex.quote(str(path))}")
         columns, losses = column_paths(form.names, label)
         if form.encoding != "utf-8":
             losses += (Loss("encoding", Fate.REENCODED, label, 1, f"{form.encoding} became UTF-8"),)

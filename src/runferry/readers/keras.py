@@ -16,7 +16,7 @@ from runferry.model import Run
 from runferry.readers.plain.csv_form import CsvForm, form_of, guess_separator
 from runferry.readers.plain.csv_table import CsvTable
 from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
-from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.listing import NO_ROW, TableReader
 from runferry.readers.plain.names import column_paths
 from runferry.readers.plain.reading import RunTable, TableRun
 from runferry.readers.plain.wide import Meaning
@@ -42,7 +42,9 @@ class KerasReader(TableReader):
         """By folder and name."""
         for path in files_below(self.root, _may_be):
             form = form_of_keras(path)
-            if form is not None and form.first:
+            if form is not None and not form.first:
+                self.pass_over(path, NO_ROW)
+            elif form is not None:
                 yield self._run(path, form)
 
     def _run(self, path: Path, form: CsvForm) -> TableRun:

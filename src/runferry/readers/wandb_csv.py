@@ -19,7 +19,7 @@ from runferry.model import KeyPath, Run
 from runferry.readers.plain.csv_form import CsvForm, form_of
 from runferry.readers.plain.csv_table import CsvTable
 from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
-from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.listing import NO_ROW, TableReader
 from runferry.readers.plain.names import column_paths
 from runferry.readers.plain.reading import RunTable, TableRun
 from runferry.readers.plain.wandb_runs_table import is_runs_table, runs_in
@@ -47,7 +47,10 @@ class WandbCsvReader(TableReader):
         """By file, and then by the order of columns or rows."""
         for path in files_below(self.root, _may_be):
             form = _form(path)
-            if form is None or not form.first:
+            if form is None:
+                continue
+            if not form.first:
+                self.pass_over(path, NO_ROW)
                 continue
             label = label_of(self.root, path)
             if is_runs_table(form):

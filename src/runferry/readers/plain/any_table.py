@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from runferry.readers.plain.listing import TableReader
 from runferry.readers.plain.reading import RunTable, TableRun
 from runferry.readers.plain.wide import run_names
 
-_log = logging.getLogger(__name__)
 _HEAD = 4096  # bytes that tell apart what is no table
 
 
@@ -80,7 +78,7 @@ class AnyTableReader(TableReader):
     def _unread(self, path: Path, label: str, error: RunferryError) -> Iterator[TableRun]:
         """A file of a folder that is no table: named in the run's stead, while others go on."""
         if isinstance(error, NotFound) and not is_lfs_pointer(path):
-            _log.warning("%s is passed over: %s", path, error.what)
+            self.pass_over(path, error.what)
             return
         with path.open("rb") as stream:
             run = Run(key_of(self.name, label, stream.read(_HEAD)), name=label)

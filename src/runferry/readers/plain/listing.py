@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,10 @@ from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
 from runferry.readers.plain.finding import check_there
 from runferry.readers.plain.reading import TableRun
+
+NO_ROW = "a header, and no whole row below it"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -56,6 +62,12 @@ class TableReader:
     def found(self) -> Iterator[TableRun]:
         """Every run, in a stable order."""
         raise NotImplementedError
+
+    def pass_over(self, path: Path, what: str) -> None:
+        """Tells why a file is no run: raises NotFound where it was named, else warns."""
+        if not self.root.is_dir():
+            raise NotFound(what, where=str(path), hint=f"wc -l {shlex.quote(str(path))}")
+        _log.warning("%s is passed over: %s", path, what)
 
     def check(self) -> None:
         """Raises what is wrong with a file that was named."""

@@ -44,9 +44,8 @@ class TableRun:
         """See `runferry.ports.RunReader`; `run` is this one."""
         if self.failure is not None:
             raise self.failure
-        places = self._places(after)
         try:
-            yield from _Pass(self, places, after).read()
+            yield from _Pass(self, self._places(after), after).read()
         except OSError as error:
             where = str(error.filename or self.tables[0].file.path)
             hint = f"ls -l {shlex.quote(where)}"
