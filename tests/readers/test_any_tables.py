@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_tables import Held, all_held, csv_file, held, one_held, opened, same
 
+from runferry import chunks
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, Damaged, ExitCode, NotFound, RunferryError
 from runferry.losses import Fate
@@ -364,6 +365,14 @@ def test_numbers_that_columns_cannot_hold_keep_their_text(tmp_path: Path) -> Non
     told = {(loss.code, loss.where): loss.fate for loss in found.losses}
     assert told["number-beyond-double", "a"] == Fate.REENCODED
     assert told["decimal-comma", "a"] == Fate.KEPT
+
+
+def test_a_batch_names_only_keys_that_have_rows(tmp_path: Path) -> None:
+    rows = [["step", "at", "a", "b"], [0, 1.7e9, "", 1]]
+    reader = opened(CsvReader, csv_file(tmp_path / "t.csv", rows), named(time="at"))
+    (run,) = reader.runs()
+    batches = [chunk.batch for chunk in reader.read(run) if isinstance(chunk, chunks.Points)]
+    assert [batch.column("key").dictionary.to_pylist() for batch in batches] == [["b"]]
 
 
 def test_columns_without_a_value_are_told_together(tmp_path: Path) -> None:

@@ -82,10 +82,11 @@ class _Lines:
         self._odd: list[Chunk] = []
         self._cells = JsonCells()
         self._rows: list[int] = []
+        self._decoder = _Objects()
 
     def block(self) -> Block:
         begin = self._place.offset
-        while self._place.offset - begin < _PIECE and len(self._cells) < _CELLS_AT_MOST:
+        while self._place.offset - begin < _PIECE and len(self._cells.row) < _CELLS_AT_MOST:
             line = self._stream.readline(_LINE_AT_MOST)
             if not line or not self._take(line):
                 break
@@ -98,8 +99,7 @@ class _Lines:
         at = self._place
         text = line.removeprefix(b"\xef\xbb\xbf") if at.offset == 0 else line
         is_row = bool(text.strip())
-        notes = JsonNotes()
-        row, reason = _row_of(text, notes) if is_row else (None, "")
+        row, reason = self._decoder.row(text) if is_row else (None, "")
         if reason and not line.endswith(b"\n"):
             where = f"{self._table.label}:{at.line + 1}"
             self._odd.append(Lost(cut(where, len(line), is_over=False)))
@@ -108,7 +108,8 @@ class _Lines:
         if reason:
             self._odd.append(Raw("json-line", reason, line, at.row))
             self._say("odd-row", Fate.REENCODED, f"{reason}: kept as a raw record")
-        elif row is not None:
+        notes = self._decoder.taken()
+        if row is not None:
             self._add(row, at.row)
             self._note(notes)
         return True
@@ -116,14 +117,21 @@ class _Lines:
     def _add(self, row: dict[str, Tree], number: int) -> None:
         place = len(self._rows)
         self._rows.append(number)
-        for path, value in leaves(row):
-            column = self._numbers.get(path)
-            if column is None:
-                column = self._numbers[path] = len(self._columns)
-                self._columns.append(path)
-            self._cells.add(place, column, value)
+        cells = self._cells
+        for name, value in row.items():
+            below = leaves(value, (name,)) if type(value) is dict and value else None
+            for path, leaf in below or (((name,), value),):
+                column = self._numbers.get(path)
+                if column is None:
+                    column = self._numbers[path] = len(self._columns)
+                    self._columns.append(path)
+                cells.row.append(place)
+                cells.column.append(column)
+                cells.value.append(leaf)
 
-    def _note(self, notes: JsonNotes) -> None:
+    def _note(self, notes: JsonNotes | None) -> None:
+        if notes is None:
+            return
         for count, code, fate, detail in (
             (notes.repeated_keys, "repeated-key", Fate.DROPPED, "the last value of a key stays"),
             (notes.long_integers, "long-integer", Fate.REENCODED, "kept as a text"),
@@ -137,21 +145,39 @@ class _Lines:
         self._odd.append(Lost(self._told.loss(code, line, fate, detail)))
 
 
-def _row_of(line: bytes, notes: JsonNotes) -> tuple[dict[str, Tree] | None, str]:
-    """The object of a line, or why there is none."""
-    try:
-        text = line.decode("utf-8")
-        check_depth(text)
-        value = noting_decoder(notes, fraction).decode(text)
-    except (ValueError, RecursionError) as error:
-        return None, f"no JSON ({error})" if not isinstance(
-            error, UnicodeDecodeError
-        ) else "no UTF-8"
-    if not isinstance(value, dict):
-        return None, "no JSON object"
-    made = mended(value, notes) if "\\u" in text else value
-    assert isinstance(made, dict)
-    return made, ""
+class _Objects:
+    """Makes objects of lines."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._notes = JsonNotes()
+        self._decoder = noting_decoder(self._notes, fraction)
+
+    def taken(self) -> JsonNotes | None:
+        """What the last line said that its object cannot hold."""
+        notes = self._notes
+        if not (notes.repeated_keys or notes.long_integers or notes.halves):
+            return None
+        self._begin()
+        return notes
+
+    def row(self, line: bytes) -> tuple[dict[str, Tree] | None, str]:
+        """The object of a line, or why there is none."""
+        try:
+            text = line.decode("utf-8")
+            check_depth(text)
+            value = self._decoder.decode(text)
+        except UnicodeDecodeError:
+            return None, "no UTF-8"
+        except (ValueError, RecursionError) as error:
+            return None, f"no JSON ({error})"
+        if not isinstance(value, dict):
+            return None, "no JSON object"
+        made = mended(value, self._notes) if "\\u" in text else value
+        assert isinstance(made, dict)
+        return made, ""
 
 
 class JsonLinesReader(AnyTableReader):
@@ -166,9 +192,10 @@ class JsonLinesReader(AnyTableReader):
         columns: dict[KeyPath, None] = {}
         first: dict[str, Tree] | None = None
         reason = ""
+        rows = _Objects()
         with opened(path) as (stream, encoding):
             for number, line in enumerate(stream):
-                row, why = _row_of(line.removeprefix(b"\xef\xbb\xbf"), JsonNotes())
+                row, why = rows.row(line.removeprefix(b"\xef\xbb\xbf"))
                 reason = reason or (why if line.strip() else "")
                 if row is not None:
                     first = first if first is not None else row

@@ -9,12 +9,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from runferry.model import Tree
-from runferry.readers.plain.cells import Numbers, Typed, Words
-from runferry.readers.row_batches import scalar_of
-from runferry.tables import POINT_KINDS
+from runferry.readers.plain.cells import (
+    BOOL,
+    FLOAT64,
+    INT,
+    NULL,
+    Ints,
+    Numbers,
+    Typed,
+    Words,
+    inexact_integers,
+)
 
+_WORD = -1
+_KINDS = {float: FLOAT64, int: INT, bool: BOOL, type(None): NULL}
+_LEAST, _MOST = -(2**63), 2**63 - 1
 _DIGITS = re.compile("[1-9]")
 
 
@@ -27,61 +39,48 @@ class BeyondDouble:
 
 @dataclass
 class JsonCells:
-    """Gathers values row by row."""
+    """Gathers values row by row, and types them together."""
 
-    _row: list[int] = field(default_factory=list)
-    _column: list[int] = field(default_factory=list)
-    _value: list[float] = field(default_factory=list)
-    _exact: list[int | None] = field(default_factory=list)
-    _kind: list[int] = field(default_factory=list)
-    _words: list[tuple[int, int, str, bool]] = field(default_factory=list)
-    _beyond: list[int] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self._row) + len(self._words)
-
-    def add(self, row: int, column: int, value: Tree | BeyondDouble) -> None:
-        """One value; a null that was logged is one, too."""
-        if isinstance(value, BeyondDouble):
-            self._beyond.append(len(self._words))
-            self._words.append((row, column, value.text, True))
-        elif isinstance(value, str):
-            self._words.append((row, column, value, False))
-        elif (scalar := scalar_of(value)) is not None:
-            self._number(row, column, *scalar)
-        else:
-            self._words.append((row, column, _spelled(value), True))
-
-    def _number(
-        self, row: int, column: int, value: float | None, exact: int | None, kind: str
-    ) -> None:
-        self._row.append(row)
-        self._column.append(column)
-        self._value.append(0.0 if value is None else value)
-        self._exact.append(exact)
-        self._kind.append(POINT_KINDS.index(kind))
+    row: list[int] = field(default_factory=list)
+    column: list[int] = field(default_factory=list)
+    value: list[Tree | BeyondDouble] = field(default_factory=list)
 
     def typed(self) -> Typed:
-        """What was gathered."""
-        is_exact = np.array([exact is not None for exact in self._exact], np.bool_)
-        numbers = Numbers(
-            np.array(self._row, np.int64),
-            np.array(self._column, np.int64),
-            np.array(self._value, np.float64),
-            np.array([exact or 0 for exact in self._exact], np.int64),
-            is_exact,
-            np.array(self._kind, np.int8),
-        )
-        words = Words(
-            np.array([row for row, *_ in self._words], np.int64),
-            np.array([column for _, column, *_ in self._words], np.int64),
-            pa.array([text for *_, text, _ in self._words], pa.string()),
-            np.array([is_json for *_, is_json in self._words], np.bool_),
-        )
-        return Typed(numbers, words, np.array(self._beyond, np.int64), np.zeros(0, np.int64))
+        """What was gathered; a null that was logged is a value, too."""
+        codes = np.array([_KINDS.get(type(value), _WORD) for value in self.value], np.int8)
+        for place in np.flatnonzero(codes == INT).tolist():
+            value = self.value[place]
+            assert isinstance(value, int)
+            if not _LEAST <= value <= _MOST:
+                codes[place] = _WORD
+        row, column = np.array(self.row, np.int64), np.array(self.column, np.int64)
+        is_word = codes == _WORD
+        words, beyond = self._words(np.flatnonzero(is_word), row, column)
+        at = np.flatnonzero(~is_word)
+        numbers = self._numbers(at, row[at], column[at], codes[at])
+        return Typed(numbers, words, beyond, np.zeros(0, np.int64))
+
+    def _numbers(self, at: Ints, row: Ints, column: Ints, kind: NDArray[np.int8]) -> Numbers:
+        values = [self.value[place] for place in at.tolist()]
+        is_int = kind == INT
+        exact = np.zeros(len(at), np.int64)
+        exact[is_int] = [value for value, known in zip(values, is_int, strict=True) if known]
+        is_exact = inexact_integers(exact)
+        floats = np.array([0.0 if value is None else value for value in values], np.float64)
+        return Numbers(row, column, floats, np.where(is_exact, exact, 0), is_exact, kind)
+
+    def _words(self, at: Ints, row: Ints, column: Ints) -> tuple[Words, Ints]:
+        values = [self.value[place] for place in at.tolist()]
+        text = [value if isinstance(value, str) else _spelled(value) for value in values]
+        is_json = np.array([not isinstance(value, str) for value in values], np.bool_)
+        is_beyond = np.array([isinstance(value, BeyondDouble) for value in values], np.bool_)
+        words = Words(row[at], column[at], pa.array(text, pa.string()), is_json)
+        return words, np.flatnonzero(is_beyond)
 
 
-def _spelled(value: Tree) -> str:
+def _spelled(value: Tree | BeyondDouble) -> str:
+    if isinstance(value, BeyondDouble):
+        return value.text
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_text)
 
 

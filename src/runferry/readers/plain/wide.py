@@ -192,7 +192,10 @@ class WideRows:
             yield chunks.SeriesFacts(tuple(found))
 
     def _key_column(self, columns: Ints) -> pa.Array:
-        return pa.DictionaryArray.from_arrays(pa.array(columns, pa.int32()), self._dictionary)
+        """Keys of rows; in its dictionary are those of these rows only."""
+        used, places = np.unique(columns, return_inverse=True)
+        keys = self._dictionary.take(pa.array(used))
+        return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), keys)
 
     def _points(self, found: Numbers, part: slice, at: Addresses, seq: Ints) -> pa.RecordBatch:
         row, kind = found.row[part], found.kind[part]
