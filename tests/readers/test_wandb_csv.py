@@ -74,6 +74,14 @@ def test_a_chart_gives_each_run_its_own_steps_and_values(tmp_path: Path) -> None
     assert not second.losses
 
 
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    first, second = all_held(WandbCsvReader, chart(tmp_path / "a.csv", ["one", "one"], 5))
+    assert (first.run.name, second.run.name) == ("one", "one")
+    assert first.run.key != second.run.key
+    assert first.values("train/loss") == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+    assert second.values("train/loss") == [1 / 2, 1 / 4, 1 / 6]
+
+
 def test_an_x_axis_that_is_no_step_stands_beside_steps_of_the_runs_own(tmp_path: Path) -> None:
     header = ["epoch", *columns("one", "_step", "loss"), *columns("two", "_step", "loss")]
     blank = [""] * 6

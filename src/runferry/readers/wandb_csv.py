@@ -8,8 +8,8 @@ All cells stand in quotes, and the last line has no line break.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +30,8 @@ _ENVELOPE = ("__MIN", "__MAX")
 _STEP = "Step"
 _OWN_STEP = "_step"
 _SUFFIX = ".csv"
+
+_RunColumns = tuple[str, int]  # the name of a run, and which of those of that name
 
 
 class WandbCsvReader(TableReader):
@@ -72,30 +74,37 @@ def _form(path: Path) -> CsvForm | None:
     return form if _series_of(form.names) or is_runs_table(form) else None
 
 
-def _series_of(names: tuple[str, ...]) -> dict[str, list[tuple[int, str]]]:
-    """Columns of a chart by run: their number and what they hold. None there for a table."""
+def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]]]:
+    """Columns of a chart by run: their number and what they hold. None there for a table.
+
+    Names of runs are no ids: what comes a second time under one name is another run's.
+    """
     known = set(names)
-    found: dict[str, list[tuple[int, str]]] = {}
+    copies: Counter[str] = Counter()
+    found: dict[_RunColumns, list[tuple[int, str]]] = {}
     for number, name in enumerate(names):
         base = name
         for ending in _ENVELOPE:
             base = base.removesuffix(ending)
         if number and _BETWEEN in base and all(base + ending in known for ending in _ENVELOPE):
             run = base.rpartition(_BETWEEN)[0]
-            found.setdefault(run, []).append((number, name[len(run) + len(_BETWEEN) :]))
+            copies[name] += 1
+            place = found.setdefault((run, copies[name]), [])
+            place.append((number, name[len(run) + len(_BETWEEN) :]))
     return found
 
 
 def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[TableRun]:
     """The runs of a chart."""
-    columns, losses = column_paths(form.names, label)
+    columns, _ = column_paths(form.names, label)
     series = _series_of(form.names)
     ours = {number for found in series.values() for number, _ in found}
     strange = [name for number, name in enumerate(form.names) if number and number not in ours]
     table = CsvTable(path, label, form, columns, ends_in_quotes=True)
-    for run, found in series.items():
-        key = key_of(tracker, f"{label}:{run}", dict(form.record()))
-        said = list(losses)
+    for (run, copy), found in series.items():
+        named = f"{label}:{run}" if copy == 1 else f"{label}:{run}~{copy}"
+        key = key_of(tracker, named, dict(form.record()))
+        said = []
         if any(_BETWEEN in metric for _, metric in found) or _BETWEEN in run:
             detail = f"read as the run {run!r}, which ends at the last {_BETWEEN!r}"
             said.append(Loss("ambiguous-name", Fate.KEPT, label, 1, detail))
@@ -109,14 +118,13 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
 def _meaning(form: CsvForm, found: list[tuple[int, str]]) -> Meaning:
     """The x axis is the step, or beside steps of the run's own a series like others."""
     paths: list[KeyPath | None] = [None] * len(form.names)
+    paths[0] = (form.names[0] or "x",)
     for number, metric in found:
         paths[number] = (metric,)
-    own = next((number for number, metric in found if metric == _OWN_STEP), None)
-    meaning = Meaning(tuple(paths), step=own, companions=frozenset({0}))
-    if form.names[0] == _STEP and own is None:
-        return replace(meaning, step=0)
-    x_axis: tuple[KeyPath | None, ...] = ((form.names[0] or "x",), *paths[1:])
-    return replace(meaning, paths=x_axis)
+    step = next((number for number, metric in found if metric == _OWN_STEP), None)
+    if step is None and form.names[0] == _STEP:
+        step = 0
+    return Meaning(tuple(paths), step=step, companions=frozenset({0}))
 
 
 def _may_be(name: str) -> bool:

@@ -73,10 +73,11 @@ class WideRows:
         """The block's rows, and what is to be said of them."""
         self._name_columns()
         numbers, words = block.values.numbers, block.values.words
-        self._tell(block)
+        kept = np.ones(len(block.number), np.bool_)
         if self.meaning.run is not None:
             kept = rows_of_run(block, self.meaning.run)
-            numbers, words = numbers.where(kept[numbers.row]), words.where(kept[words.row])
+        self._tell(block, kept)
+        numbers, words = numbers.where(kept[numbers.row]), words.where(kept[words.row])
         at = Addresses.none(len(block.number))
         numbers, words = self._address(numbers, words, at)
         is_named = self._is_named()
@@ -163,17 +164,17 @@ class WideRows:
     def _is_named(self) -> Flags:
         return np.array([path is not None for path in self._paths], np.bool_)
 
-    def _tell(self, block: Block) -> None:
+    def _tell(self, block: Block, kept: Flags) -> None:
         told = (
             (block.values.beyond, "number-beyond-double", Fate.REENCODED, "kept as its text"),
             (block.values.commas, "decimal-comma", Fate.KEPT, "1,5 is a text here, not a number"),
         )
+        words = block.values.words
         for places, code, fate, detail in told:
-            if len(places):
-                columns = block.values.words.column[places]
-                for column, count in zip(*np.unique(columns, return_counts=True), strict=True):
-                    key = self._keys[column]
-                    self.tally.add(Loss(code, fate, key, int(count), detail))
+            columns = words.column[places[kept[words.row[places]]]]
+            for column, count in zip(*np.unique(columns, return_counts=True), strict=True):
+                if self._paths[column] is not None:
+                    self.tally.add(Loss(code, fate, self._keys[column], int(count), detail))
 
     def _declare(self, numbers: Numbers, words: Words) -> Iterator[chunks.SeriesFacts]:
         kinds: tuple[tuple[Ints, DataKind], ...] = (
