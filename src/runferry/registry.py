@@ -28,20 +28,26 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
-TABLES: tuple[str, ...] = ()
+TABLES = ("csv", "jsonl", "parquet")
 """Readers of any table: theirs is what nobody else recognises, and only if it is named."""
 
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "csv": "runferry.readers.csv_tables:CsvReader",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
     "hydra": "runferry.readers.hydra:HydraReader",
+    "jsonl": "runferry.readers.jsonl_tables:JsonLinesReader",
     "keras": "runferry.readers.keras:KerasReader",
+    "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "parquet": "runferry.readers.parquet_tables:ParquetReader",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
+    "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
+    "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",

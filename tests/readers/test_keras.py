@@ -87,14 +87,14 @@ def test_any_separator_is_found(tmp_path: Path, separator: str) -> None:
 
 
 def test_files_are_found_by_content_not_by_name(tmp_path: Path) -> None:
-    log(tmp_path / "any.txt", curve(1))
+    log(tmp_path / "any.log", curve(1))
     csv_file(tmp_path / "other.csv", [["name", "loss"], ["x", 1]])
     csv_file(tmp_path / "lightning" / "metrics.csv", [["epoch", "step", "loss"], [0, 1, 2]])
     csv_file(tmp_path / "export.csv", [["epoch", "r - loss", "r - loss__MAX"], [0, 1, 2]])
     csv_file(tmp_path / "progress.csv", [["epoch", "loss"], [0, 1]])
-    assert [found.run.name for found in all_held(KerasReader, tmp_path)] == ["any.txt"]
+    assert [found.run.name for found in all_held(KerasReader, tmp_path)] == ["any.log"]
     assert KerasReader.recognises(tmp_path)
-    (tmp_path / "any.txt").unlink()
+    (tmp_path / "any.log").unlink()
     assert not KerasReader.recognises(tmp_path)
 
 
@@ -124,6 +124,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as caught:
         opened(KerasReader, path)
     assert "CSVLogger" in caught.value.hint
+
+
+def test_a_header_without_a_row_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no whole row"):
+        opened(KerasReader, csv_file(tmp_path / "training.log", [["epoch", "loss"]]))
 
 
 def test_the_run_stays_the_same_while_its_file_grows(tmp_path: Path) -> None:

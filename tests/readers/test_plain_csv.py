@@ -35,7 +35,7 @@ def read(path: Path, **more: Any) -> tuple[dict[tuple[int, int], Cell], list[Los
     found: dict[tuple[int, int], Cell] = {}
     losses: list[Loss] = []
     table = table_of(path, **more)
-    for block in table.blocks(table.begin()):
+    for block in table.blocks(table.begin(), []):
         values = block.values
         for (row, column), value in cells_of(values).items():
             found[int(block.number[row]), column] = value
@@ -71,7 +71,8 @@ def is_plain_text(text: str) -> bool:
 
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(
+# csv.writer does not quote a lone \r where lines end with \n, and cannot read it back itself
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).filter(
     is_plain_text
 )
 CELLS = st.one_of(INTEGERS, st.floats(), st.booleans(), TEXTS, st.none())
@@ -160,11 +161,31 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         assert bool(losses) == (end > 16 and end not in ROW_ENDS), end
 
 
+def test_what_grows_behind_any_byte_is_read_on_without_a_gap(tmp_path: Path) -> None:
+    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,7\r\n').encode()
+    path = tmp_path / "t.csv"
+    path.write_bytes(whole)
+    complete, _ = read(path)
+    for end in range(17, len(whole)):
+        path.write_bytes(whole[:end])
+        table = table_of(path)
+        before = list(table.blocks(table.begin(), []))
+        place = table.sign(before[-1].place if before else table.begin())
+        path.write_bytes(whole)
+        table.check(place)
+        joined = {
+            (int(block.number[row]), column): value
+            for block in (*before, *table.blocks(place, []))
+            for (row, column), value in cells_of(block.values).items()
+        }
+        assert joined == complete, end
+
+
 def test_ragged_rows_are_kept_as_they_are_and_told_by_line(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n3\n4,5,6\n7,8\n")
     table = table_of(path)
-    (block,) = table.blocks(table.begin())
+    (block,) = table.blocks(table.begin(), [])
     assert cells_of(block.values) == {(0, 0): 1, (0, 1): 2, (1, 0): 7, (1, 1): 8}
     assert block.number.tolist() == [0, 3]
     raws = [chunk for chunk in block.odd if isinstance(chunk, chunks.Raw)]
@@ -264,7 +285,7 @@ def test_behind_a_quote_that_swallows_too_much_reading_goes_on(tmp_path: Path) -
 
 def test_names_that_come_twice_or_not_at_all_are_told_apart(tmp_path: Path) -> None:
     paths, losses = column_paths(("a", "", "a", " b ", "a"), "t.csv")
-    assert paths == [("a",), ("column 2",), ("a", "column 3"), ("b",), ("a", "column 5")]
+    assert paths == (("a",), ("column 2",), ("a", "column 3"), ("b",), ("a", "column 5"))
     assert [loss.code for loss in losses] == [
         "nameless-column",
         "repeated-column",
@@ -320,10 +341,10 @@ def test_blocks_go_on_from_every_place(tmp_path: Path, monkeypatch: pytest.Monke
     rows = [[n, f'quoted "{n}"\nline' if n % 5 == 0 else n / 7] for n in range(40)]
     path = csv_file(tmp_path / "t.csv", [["step", "a"], *rows])
     table = table_of(path)
-    blocks = list(table.blocks(table.begin()))
+    blocks = list(table.blocks(table.begin(), []))
     assert len(blocks) > 5
     for at, block in enumerate(blocks):
-        rest = list(table.blocks(block.place))
+        rest = list(table.blocks(block.place, []))
         assert [one.number.tolist() for one in rest] == [
             one.number.tolist() for one in blocks[at + 1 :]
         ]

@@ -53,8 +53,13 @@ def _decoder(notes: JsonNotes | None) -> json.JSONDecoder:
     return json.JSONDecoder() if notes is None else noting_decoder(notes)
 
 
-def noting_decoder(notes: JsonNotes) -> json.JSONDecoder:
-    """A decoder that adds up in `notes` what it could not give."""
+def noting_decoder(
+    notes: JsonNotes, fraction: Callable[[str], object] | None = None
+) -> json.JSONDecoder:
+    """A decoder that adds up in `notes` what it could not give.
+
+    `fraction` makes a value of the text of a number with a point or an exponent, else a float.
+    """
 
     def mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
         made = dict(pairs)
@@ -74,7 +79,9 @@ def noting_decoder(notes: JsonNotes) -> json.JSONDecoder:
         notes.beyond_double += 1
         return digits
 
-    return json.JSONDecoder(object_pairs_hook=mapping, parse_int=integer, parse_float=number)
+    return json.JSONDecoder(
+        object_pairs_hook=mapping, parse_int=integer, parse_float=fraction or number
+    )
 
 
 def holds(value: float, digits: str) -> bool:

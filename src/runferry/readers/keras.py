@@ -15,13 +15,13 @@ from runferry.errors import SourceError
 from runferry.model import Run
 from runferry.readers.plain.csv_form import CsvForm, form_of, guess_separator
 from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import files_below, holds, key_of, label_of
-from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
+from runferry.readers.plain.listing import NO_ROW, TableReader
 from runferry.readers.plain.names import column_paths
 from runferry.readers.plain.reading import RunTable, TableRun
 from runferry.readers.plain.wide import Meaning
 
-_SUFFIXES = (".csv", ".log", ".tsv", ".txt")
+_SUFFIXES = (".csv", ".log", ".tsv")
 _OTHERS = re.compile(r"(?:progress.*\.csv)|(?:.*monitor\.csv)")
 _NOT_LOGGED = frozenset({"NA"})  # a validation metric of an epoch that was not validated
 _FIRST = re.compile(r'\s*("?)epoch\1\s*([^\w\s"]|\t| )')
@@ -36,13 +36,15 @@ class KerasReader(TableReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether such a file lies here, by the first line of files that may be one."""
-        return holds(path, _may_be, lambda file: form_of_keras(file) is not None)
+        return any(form_of_keras(file) is not None for file in files_below(path, _may_be))
 
     def found(self) -> Iterator[TableRun]:
         """By folder and name."""
         for path in files_below(self.root, _may_be):
             form = form_of_keras(path)
-            if form is not None and form.first:
+            if form is not None and not form.first:
+                self.pass_over(path, NO_ROW)
+            elif form is not None:
                 yield self._run(path, form)
 
     def _run(self, path: Path, form: CsvForm) -> TableRun:
@@ -55,6 +57,8 @@ class KerasReader(TableReader):
 
 def form_of_keras(path: Path) -> CsvForm | None:
     """The form of a file that has `epoch` for its first column, and others; None for any other."""
+    if not begins_with(path, b"epoch"):
+        return None
     try:
         form = form_of(path, _separator)
     except SourceError:

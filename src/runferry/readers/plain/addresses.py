@@ -111,7 +111,8 @@ def take_times(numbers: Numbers, column: int, into: Addresses, origin_ns: int | 
     scale = (_NS / parts).astype(np.int64)
     below = np.rint((value - np.floor(value)) * scale).astype(np.int64)
     time_ns = _integers(numbers, at) * scale + below
-    same = numbers.is_exact[at] | (time_ns / scale == value)
+    # from 2**53 on a nanosecond is finer than a double: the nearest one always leads back
+    same = numbers.is_exact[at] | (np.abs(time_ns) >= 2**53) | (time_ns / scale == value)
     at, time_ns = at[same], time_ns[same] + (origin_ns or 0)
     into.time_ns[numbers.row[at]], into.has_time[numbers.row[at]] = time_ns, True
     taken = np.zeros(len(numbers), np.bool_)

@@ -65,25 +65,47 @@ class Block:
 
 
 class TableFile(Protocol):
-    """A table on disk: one value a row and column."""
+    """A table on disk: one value a row and column. Holds nothing of a reading."""
 
     @property
     def path(self) -> Path:
         """The file."""
         ...
 
-    @property
     def columns(self) -> list[KeyPath]:
-        """Paths of the columns by number; more may come as blocks are read."""
+        """Paths of the columns that are known before reading, by number."""
         ...
 
     def begin(self) -> Place:
         """Where its rows begin."""
         ...
 
-    def blocks(self, after: Place) -> Iterator[Block]:
-        """Its rows from there on, in order."""
+    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
+        """Its rows from there on, in order. Columns that were not known are appended to the list
+        before the block that has them."""
         ...
+
+    def sign(self, place: Place) -> Place:
+        """The place with a signature of what lies before it."""
+        ...
+
+    def check(self, place: Place) -> None:
+        """Raises SourceChanged unless what was read still lies before it."""
+        ...
+
+
+class GrowingFile:
+    """Signs the bytes before a place."""
+
+    path: Path
+
+    def sign(self, place: Place) -> Place:
+        """See `TableFile`."""
+        return place.signed(self.path)
+
+    def check(self, place: Place) -> None:
+        """See `TableFile`."""
+        place.check(self.path)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hashlib
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class CsvForm:
     offset: int  # where rows begin
     line: int  # the first row's, from 0
     header: str  # the header's text, without its line break
+    digest: str  # of all that stands before the rows
     encoding: Encoding = "utf-8"
     preamble: str = ""  # a first line that begins with `#`
     is_quoted: bool = False  # every name of the header stands in quotes
@@ -98,6 +100,12 @@ def form_of(path: Path, separator: Separator = guess_separator) -> CsvForm:
         ) from error
 
 
+def head_digest(stream: BinaryIO, offset: int) -> str:
+    """A hash of what stands before the rows."""
+    stream.seek(0)
+    return hashlib.blake2b(stream.read(offset), digest_size=16).hexdigest()
+
+
 class _Head:
     """The first lines of a file."""
 
@@ -127,18 +135,28 @@ class _Head:
         is_quoted = text.startswith('"') and text.rstrip("\r\n").endswith('"')
         is_quoted = is_quoted and text.count('"') >= 2 * len(names)
         header, preamble = text.rstrip("\r\n"), preamble.rstrip("\r\n")
+        digest = head_digest(self._stream, offset)
         return CsvForm(
-            mark, names, first, offset, line, header, self._encoding, preamble, is_quoted=is_quoted
+            mark,
+            names,
+            first,
+            offset,
+            line,
+            header,
+            digest,
+            self._encoding,
+            preamble,
+            is_quoted=is_quoted,
         )
 
-    def _record(self, text: str, mark: str) -> tuple[tuple[str, ...], str]:
+    def _record(self, text: str, mark: str, errors: str = "strict") -> tuple[tuple[str, ...], str]:
         """The cells of the record that begins with this line, and its text."""
         lines = [text]
 
         def more() -> Iterator[str]:
             yield text
             while not self._is_over():
-                lines.append(self._next_line())
+                lines.append(self._next_line(errors))
                 yield lines[-1]
 
         cells = next(csv.reader(more(), delimiter=mark))
@@ -150,8 +168,8 @@ class _Head:
         while text and not text.strip():
             if self._is_over():
                 return ()
-            text = self._next_line(errors="replace")
-        cells, text = self._record(text, mark)
+            text = self._next_line("replace")
+        cells, text = self._record(text, mark, "replace")
         return cells if text.endswith("\n") or text.endswith('"') else ()
 
     def _is_over(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -18,55 +18,69 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.chunks import Chunk, Lost, Raw
-from runferry.errors import Damaged
+from runferry.errors import Damaged, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.plain.block import Block, OddRows, Place
+from runferry.readers.plain.block import Block, GrowingFile, OddRows, Place
 from runferry.readers.plain.cells import as_array, typed
-from runferry.readers.plain.csv_form import CsvForm, opened
+from runferry.readers.plain.csv_form import CsvForm, head_digest, opened
+from runferry.readers.plain.csv_records import Record, Records
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 64 << 20
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
-@dataclass
-class CsvTable:
+@dataclass(frozen=True)
+class CsvTable(GrowingFile):
     """The rows of one file; see `runferry.readers.plain.block.TableFile`."""
 
     path: Path
     label: str  # its name in messages
     form: CsvForm
-    columns: list[KeyPath]
+    paths: tuple[KeyPath, ...]  # of its columns
     blanks: frozenset[str] = frozenset()
     ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
-    _odd: OddRows = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._odd = OddRows(self.label)
+    def columns(self) -> list[KeyPath]:
+        """As the header names them."""
+        return list(self.paths)
 
     def begin(self) -> Place:
         """Behind the header."""
         return Place(self.form.offset, self.form.line, 0)
 
-    def blocks(self, after: Place) -> Iterator[Block]:
+    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
         """Its rows from there on, about a megabyte at a time."""
+        del columns
+        odd = OddRows(self.label)
         with opened(self.path) as (stream, _):
+            self._check_head(stream)
             place = after
             while (piece := self._piece(stream, place)) is not None:
                 block = None if _needs_csv(piece) else self._split(piece, place)
                 if block is None:
-                    block = self._parsed(stream, place, place.offset + len(piece))
+                    block = self._parsed(stream, place, place.offset + len(piece), odd)
                 if block.place.offset == place.offset:  # an open quote: nothing whole follows
                     yield block
                     return
                 place = block.place
                 yield block
+            self._check_head(stream)
             stream.seek(place.offset)
             last = stream.read()
             if last.strip(b"\r\n "):
                 yield self._unended(last, place)
+
+    def _check_head(self, stream: BinaryIO) -> None:
+        """Raises SourceChanged when a logger has written its file anew, under another header."""
+        if head_digest(stream, self.form.offset) != self.form.digest:
+            raise SourceChanged(
+                "the header changed since the runs were listed",
+                where=str(self.path),
+                hint="a logger that adds a column writes its file anew: pull again",
+            )
 
     def _piece(self, stream: BinaryIO, place: Place) -> bytes | None:
         """Whole lines; None where there are none."""
@@ -109,33 +123,33 @@ class CsvTable:
 
     # --- any others -------------------------------------------------------------------------------
 
-    def _parsed(self, stream: BinaryIO, place: Place, until: int) -> Block:
+    def _parsed(self, stream: BinaryIO, place: Place, until: int, told: OddRows) -> Block:
         """The rows up to `until` or a little more: a row is not cut."""
         stream.seek(place.offset)
-        reading = _Reading(stream, self.form.separator, place)
+        records = Records(stream, self.form.separator, place)
         rows: list[list[str]] = []
         numbers: list[int] = []
         odd: list[Chunk] = []
-        while reading.place.offset < until and (record := reading.next()) is not None:
+        while records.place.offset < until and (record := records.next()) is not None:
             if not record.cells:
                 continue
             reason = self._why_odd(record)
             if reason is None:
                 rows.append(record.cells)
                 numbers.append(record.row)
-                odd += self._mended(record)
+                odd += self._mended(record, told)
             elif tuple(record.cells) == self.form.names:
-                odd.append(Lost(self._odd.loss("repeated-header", record.line, Fate.KEPT, reason)))
+                odd.append(Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason)))
             else:
                 odd.append(Raw("csv-row", reason, record.text, record.row))
-                odd.append(Lost(self._odd.loss("odd-row", record.line, Fate.REENCODED, reason)))
-        if reading.place == place and reading.unfinished:
-            odd.append(Lost(self._unfinished(reading.unfinished, place)))
+                odd.append(Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason)))
+        if records.place == place and records.unfinished:
+            odd.append(Lost(self._unfinished(records.unfinished, place)))
         flat = pa.array(list(chain.from_iterable(rows)), pa.string())
         values = typed(flat, len(self.form.names), self.blanks)
-        return Block(np.array(numbers, np.int64), values, reading.place, tuple(odd))
+        return Block(np.array(numbers, np.int64), values, records.place, tuple(odd))
 
-    def _why_odd(self, record: _Record) -> str | None:
+    def _why_odd(self, record: Record) -> str | None:
         width = len(self.form.names)
         if record.reason:
             return record.reason
@@ -147,11 +161,11 @@ class CsvTable:
             return "the header again, as appending loggers write it"
         return None
 
-    def _mended(self, record: _Record) -> list[Chunk]:
+    def _mended(self, record: Record, told: OddRows) -> list[Chunk]:
         if not record.is_mended:
             return []
         detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
-        return [Lost(self._odd.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+        return [Lost(told.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -195,71 +209,3 @@ def _needs_csv(piece: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """One record of a file; `reason` says why it is none."""
-
-    cells: list[str]
-    text: bytes
-    line: int
-    row: int
-    is_mended: bool = False
-    reason: str = ""
-
-
-class _Reading:
-    """Records one by one, knowing where each ends."""
-
-    def __init__(self, stream: BinaryIO, separator: str, place: Place) -> None:
-        self._stream = stream
-        self._separator = separator
-        self._taken: list[bytes] = []
-        self._is_mended = False
-        self._is_over = False
-        self.place = place
-        self.unfinished = b""
-        self._records = csv.reader(self._lines(), delimiter=separator)
-
-    def next(self) -> _Record | None:
-        """The next record; None at the end, and at one that does not end."""
-        self._taken, self._is_mended, self._is_over = [], False, False
-        start = self.place
-        reason = ""
-        try:
-            cells = next(self._records, None)
-        except csv.Error as error:
-            cells, reason = None, f"{error}: kept as a raw record"
-        if reason:
-            return self._resumed(start, reason)
-        if cells is None:
-            return None
-        text = b"".join(self._taken)
-        if self._is_over or not text.endswith(b"\n"):
-            self.unfinished = text
-            return None
-        self.place = Place(
-            start.offset + len(text), start.line + len(self._taken), start.row + bool(cells)
-        )
-        return _Record(cells, text, start.line, start.row, self._is_mended)
-
-    def _resumed(self, start: Place, reason: str) -> _Record:
-        """Gives up the record's first line, and reads on behind it."""
-        first = self._taken[0]
-        self.place = Place(start.offset + len(first), start.line + 1, start.row + 1)
-        self._stream.seek(self.place.offset)
-        self._records = csv.reader(self._lines(), delimiter=self._separator)
-        return _Record(
-            [first.decode("utf-8", "replace")], first, start.line, start.row, reason=reason
-        )
-
-    def _lines(self) -> Iterator[str]:
-        while line := self._stream.readline():
-            self._taken.append(line)
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError:
-                self._is_mended = True
-                yield line.decode("utf-8", "replace")
-        self._is_over = True

@@ -11,8 +11,6 @@ from runferry.model import RunKey, Tree
 from runferry.paths import folders_below, regular, spelled
 from runferry.tables import dumps
 
-_LOOKED_INTO_AT_MOST = 500  # files, before a folder is called somebody else's
-
 
 def files_below(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
     """`root` itself where it is a file; else the files below it whose names fit, by folder."""
@@ -26,14 +24,18 @@ def files_below(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
                 yield folder / entry.name
 
 
-def holds(root: Path, is_named: Callable[[str], bool], is_ours: Callable[[Path], bool]) -> bool:
-    """Whether a file below `root` is ours, judged by a bounded number of them."""
-    for count, path in enumerate(files_below(root, is_named)):
-        if is_ours(path):
-            return True
-        if count >= _LOOKED_INTO_AT_MOST:
-            return False
-    return False
+def begins_with(path: Path, word: bytes) -> bool:
+    """Whether a file's first few bytes have this word; cheap enough to ask of every file."""
+    try:
+        with path.open("rb") as stream:
+            return word in stream.read(64).replace(b"\0", b"")  # UTF-16 has it spaced out
+    except OSError:
+        return False
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether Git LFS left a pointer in place of the file."""
+    return begins_with(path, b"https://git-lfs.github.com/spec/")
 
 
 def check_there(path: Path, what: str) -> None:

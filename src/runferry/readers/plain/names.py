@@ -8,7 +8,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 
 
-def column_paths(names: Sequence[str], label: str) -> tuple[list[KeyPath], tuple[Loss, ...]]:
+def column_paths(names: Sequence[str], label: str) -> tuple[tuple[KeyPath, ...], tuple[Loss, ...]]:
     """The path of every column, and what was made of names that are padded, empty or repeated."""
     paths: list[KeyPath] = []
     taken: set[KeyPath] = set()
@@ -27,7 +27,7 @@ def column_paths(names: Sequence[str], label: str) -> tuple[list[KeyPath], tuple
     if padded:
         detail = "white space around names of columns was left out"
         losses.append(Loss("padded-name", Fate.RENAMED, label, padded, detail))
-    return paths, tuple(losses)
+    return tuple(paths), tuple(losses)
 
 
 def _renamed(code: str, label: str, number: int, path: KeyPath) -> Loss:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from runferry import chunks
-from runferry.errors import SourceChanged, SourceError
+from runferry.dialects.run_folder import Beside, config_beside
+from runferry.errors import RunferryError, SourceChanged, SourceError
 from runferry.losses import Loss
 from runferry.model import Attribute, Cursor, Run, Tree
 from runferry.paths import spelled
+from runferry.readers.declared import Declared
 from runferry.readers.plain.block import Place, TableFile
-from runferry.readers.plain.wide import Declared, Meaning, WideRows
+from runferry.readers.plain.wide import Meaning, WideRows
 
 _BLOCKS_BETWEEN = 16  # checkpoints
 
@@ -34,19 +37,15 @@ class TableRun:
     tables: Sequence[RunTable] = ()
     attributes: tuple[Attribute, ...] = ()
     losses: tuple[Loss, ...] = ()
-    failure: SourceError | None = None
-    more: Callable[[], tuple[tuple[Attribute, ...], tuple[Loss, ...]]] | None = field(
-        default=None, compare=False
-    )
-    """Attributes and losses that cost a look into another file."""
+    failure: RunferryError | None = None
+    folder: Path | None = None  # beside whose files a configuration may stand
 
-    def read(self, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
-        """See `runferry.ports.Reader.read`."""
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """See `runferry.ports.RunReader`; `run` is this one."""
         if self.failure is not None:
             raise self.failure
-        places = self._places(after)
         try:
-            yield from _Pass(self, places, after).read()
+            yield from _Pass(self, self._places(after), after).read()
         except OSError as error:
             where = str(error.filename or self.tables[0].file.path)
             hint = f"ls -l {shlex.quote(where)}"
@@ -95,10 +94,10 @@ class _Pass:
         self._run = run
         self._places = places
         self._is_first = after is None
-        declared = Declared(after.series if after else ())
+        declared = Declared.after(after.series if after else ())
         self._rows = [
             WideRows(
-                table.meaning, declared, table.file.columns, table.label, rank, len(run.tables)
+                table.meaning, declared, table.file.columns(), table.label, rank, len(run.tables)
             )
             for rank, table in enumerate(run.tables)
         ]
@@ -106,13 +105,14 @@ class _Pass:
     def read(self) -> Iterator[chunks.Chunk]:
         run = self._run
         for table, place in zip(run.tables, self._places, strict=True):
-            place.check(table.file.path)
-        attributes, losses = run.more() if run.more is not None else ((), ())
+            table.file.check(place)
+        beside = Beside() if run.folder is None else config_beside(run.folder)
         if self._is_first:
             yield chunks.Header(run.run)
-        yield from map(chunks.Lost, (*run.losses, *losses))
-        if run.attributes or attributes:
-            yield chunks.Attributes((*run.attributes, *attributes), is_whole=True)
+        yield from map(chunks.Lost, (*run.losses, *beside.losses))
+        attributes = (*run.attributes, *beside.attributes)
+        if attributes:
+            yield chunks.Attributes(attributes, is_whole=True)
         for rank in range(len(run.tables)):
             yield from self._table(rank)
         for rows in self._rows:
@@ -121,16 +121,17 @@ class _Pass:
         yield self._checkpoint()
 
     def _table(self, rank: int) -> Iterator[chunks.Chunk]:
-        blocks = self._run.tables[rank].file.blocks(self._places[rank])
+        file, rows = self._run.tables[rank].file, self._rows[rank]
+        blocks = file.blocks(self._places[rank], rows.columns)
         for count, block in enumerate(blocks, 1):
-            yield from self._rows[rank].take(block)
+            yield from rows.take(block)
             self._places[rank] = block.place
             if count % _BLOCKS_BETWEEN == 0:
                 yield self._checkpoint()
 
     def _checkpoint(self) -> chunks.Checkpoint:
         signed = [
-            [table.label, replace(place, signature="").signed(table.file.path).tree()]
+            [table.label, table.file.sign(replace(place, signature="")).tree()]
             for table, place in zip(self._run.tables, self._places, strict=True)
         ]
         return chunks.Checkpoint({"tables": list(signed)})

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from runferry import chunks, tables
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import DataKind, KeyPath, Series, SeriesKeys
+from runferry.model import DataKind, KeyPath
 from runferry.ports import BATCH_ROWS
+from runferry.readers.declared import Declared
 from runferry.readers.plain.addresses import Addresses, take_dates, take_steps, take_times
 from runferry.readers.plain.block import Block
 from runferry.readers.plain.cells import Flags, Ints, Numbers, Words
@@ -37,6 +38,8 @@ class Meaning:
     origin_ns: int | None = None  # what the time column counts seconds from
     run: tuple[int, str] | None = None  # the column that tells runs apart, and this run's value
     zone: tzinfo = UTC
+    companions: frozenset[int] = frozenset()
+    """Columns of several runs, whose values are this run's in rows that have others of it."""
 
     def path_of(self, column: int, named: KeyPath) -> KeyPath | None:
         """The path of a column's series, which the table calls `named`."""
@@ -45,39 +48,6 @@ class Meaning:
         if column < len(self.paths):
             return self.paths[column]
         return (*self.prefix, *named)
-
-
-class Declared:
-    """The series of a run, each declared before its first row."""
-
-    def __init__(self, known: tuple[Series, ...] = ()) -> None:
-        self._keys = SeriesKeys(known)
-        self._given = {series.key: series for series in known}
-
-    def key(self, path: KeyPath) -> str:
-        """The key of this path."""
-        return self._keys.key(path)
-
-    def knows(self, path: KeyPath) -> bool:
-        """Whether a value of it was met."""
-        return self._keys.key(path) in self._given
-
-    def news(self, paths: Iterator[tuple[KeyPath, DataKind]]) -> Iterator[chunks.SeriesFacts]:
-        """What is to be declared; a series with numbers is a scalar, whatever else it holds."""
-        found: list[Series] = []
-        for path, kind in paths:
-            key = self.key(path)
-            known = self._given.get(key)
-            if known is None:
-                series = Series(key, path, kind=kind)
-            elif kind == "scalar" != known.kind:
-                series = replace(known, kind=kind)
-            else:
-                continue
-            self._given[key] = series
-            found.append(series)
-        if found:
-            yield chunks.SeriesFacts(tuple(found))
 
 
 @dataclass
@@ -103,10 +73,11 @@ class WideRows:
         """The block's rows, and what is to be said of them."""
         self._name_columns()
         numbers, words = block.values.numbers, block.values.words
-        self._tell(block)
+        kept = np.ones(len(block.number), np.bool_)
         if self.meaning.run is not None:
             kept = rows_of_run(block, self.meaning.run)
-            numbers, words = numbers.where(kept[numbers.row]), words.where(kept[words.row])
+        self._tell(block, kept)
+        numbers, words = numbers.where(kept[numbers.row]), words.where(kept[words.row])
         at = Addresses.none(len(block.number))
         numbers, words = self._address(numbers, words, at)
         is_named = self._is_named()
@@ -129,18 +100,16 @@ class WideRows:
     def endings(self) -> Iterator[chunks.Chunk]:
         """What can be said only when all was read."""
         yield from map(chunks.Lost, self.tally)
+        addresses = (self.meaning.step, self.meaning.time)
         unmet = [
             ".".join(path)
-            for path in self._paths
-            if path is not None and not self.declared.knows(path) and path not in self._addresses()
+            for column, (path, key) in enumerate(zip(self._paths, self._keys, strict=True))
+            if path is not None and key not in self.declared.given and column not in addresses
         ]
         if unmet:
             detail = f"columns without a value: {', '.join(unmet[:5])}"
             detail += f" and {len(unmet) - 5:,} more" if len(unmet) > 5 else ""
             yield chunks.Lost(Loss("empty-column", Fate.KEPT, self.label, len(unmet), detail))
-
-    def _addresses(self) -> list[KeyPath | None]:
-        return [self._paths[c] for c in (self.meaning.step, self.meaning.time) if c is not None]
 
     def _name_columns(self) -> None:
         begun = len(self._paths)
@@ -149,7 +118,7 @@ class WideRows:
         for column, named in enumerate(self.columns[begun:], begun):
             path = self.meaning.path_of(column, named)
             self._paths.append(path)
-            self._keys.append("" if path is None else self.declared.key(path))
+            self._keys.append("" if path is None else self.declared.keys.key(path))
         self._dictionary = pa.array(self._keys, pa.string())
 
     def _address(self, numbers: Numbers, words: Words, into: Addresses) -> tuple[Numbers, Words]:
@@ -170,8 +139,15 @@ class WideRows:
             detail = f"times without a zone, read in {meaning.zone}; see --timezone"
             self._add("naive-time", meaning.time, into.naive, detail)
         is_left = np.zeros(len(into.step), np.bool_)
+        is_own = self._is_named()
+        is_own[list(meaning.companions)] = False
         for values, gone in ((numbers, taken), (words, dates)):
-            is_left[values.row[~gone & self._is_named()[values.column]]] = True
+            is_left[values.row[~gone & is_own[values.column]]] = True
+        if meaning.companions:
+            return (
+                numbers.where(~taken & is_left[numbers.row]),
+                words.where(~dates & is_left[words.row]),
+            )
         return (
             numbers.where(~taken | ~is_left[numbers.row]),
             words.where(~dates | ~is_left[words.row]),
@@ -188,29 +164,39 @@ class WideRows:
     def _is_named(self) -> Flags:
         return np.array([path is not None for path in self._paths], np.bool_)
 
-    def _tell(self, block: Block) -> None:
+    def _tell(self, block: Block, kept: Flags) -> None:
         told = (
             (block.values.beyond, "number-beyond-double", Fate.REENCODED, "kept as its text"),
             (block.values.commas, "decimal-comma", Fate.KEPT, "1,5 is a text here, not a number"),
         )
+        words = block.values.words
         for places, code, fate, detail in told:
-            if len(places):
-                columns = block.values.words.column[places]
-                for column, count in zip(*np.unique(columns, return_counts=True), strict=True):
-                    key = self._keys[column]
-                    self.tally.add(Loss(code, fate, key, int(count), detail))
+            columns = words.column[places[kept[words.row[places]]]]
+            for column, count in zip(*np.unique(columns, return_counts=True), strict=True):
+                if self._paths[column] is not None:
+                    self.tally.add(Loss(code, fate, self._keys[column], int(count), detail))
 
     def _declare(self, numbers: Numbers, words: Words) -> Iterator[chunks.SeriesFacts]:
-        met: list[tuple[KeyPath, DataKind]] = []
-        for columns, kind in ((numbers.column, "scalar"), (words.column, "text")):
+        kinds: tuple[tuple[Ints, DataKind], ...] = (
+            (numbers.column, "scalar"),
+            (words.column, "text"),
+        )
+        found = []
+        for columns, kind in kinds:
             for column in np.unique(columns).tolist():
                 path = self._paths[column]
                 assert path is not None
-                met.append((path, "scalar" if kind == "scalar" else "text"))
-        yield from self.declared.news(iter(met))
+                series = self.declared.missing(self._keys[column], path, "user", kind)
+                if series is not None:
+                    found.append(series)
+        if found:
+            yield chunks.SeriesFacts(tuple(found))
 
     def _key_column(self, columns: Ints) -> pa.Array:
-        return pa.DictionaryArray.from_arrays(pa.array(columns, pa.int32()), self._dictionary)
+        """Keys of rows; in its dictionary are those of these rows only."""
+        used, places = np.unique(columns, return_inverse=True)
+        keys = self._dictionary.take(pa.array(used))
+        return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), keys)
 
     def _points(self, found: Numbers, part: slice, at: Addresses, seq: Ints) -> pa.RecordBatch:
         row, kind = found.row[part], found.kind[part]

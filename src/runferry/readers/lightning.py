@@ -1,0 +1,111 @@
+"""The reader of Lightning's CSVLogger: folders with `metrics.csv` and `hparams.yaml`.
+
+Source of the format: `lightning/fabric/loggers/csv_logs.py` and `lightning/pytorch/core/saving.py`.
+A blank is "not logged". When a metric is new, Lightning writes the file anew under a wider header;
+then a cursor is refused, and the run is read from its beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from runferry.dialects.run_folder import HPARAMS, text_beside
+from runferry.errors import NotFound, SourceError
+from runferry.losses import Fate, Loss
+from runferry.model import Run, Tree
+from runferry.paths import Entries, folders_below, regular
+from runferry.readers.plain.csv_form import CsvForm, form_of
+from runferry.readers.plain.csv_table import CsvTable
+from runferry.readers.plain.finding import is_lfs_pointer, key_of, label_of
+from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.names import column_paths
+from runferry.readers.plain.reading import RunTable, TableRun
+from runferry.readers.plain.wide import Meaning
+
+METRICS = "metrics.csv"
+_VERSION = re.compile(r"version_\d+")
+_EVENTS = "events.out.tfevents"  # then the run is TensorBoard's, and the configuration with it
+
+
+class LightningReader(TableReader):
+    """Every folder with a `metrics.csv` that has a `step` column, or with `hparams.yaml` alone."""
+
+    name: ClassVar[str] = "lightning"
+    takes: ClassVar[str] = "a folder that CSVLogger wrote, such as lightning_logs"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether such a folder lies here, or this is its `metrics.csv`."""
+        if not path.is_dir():
+            return path.name == METRICS and _form(path) is not None
+        return any(_is_run(folder, entries) for folder, entries in folders_below(path))
+
+    def found(self) -> Iterator[TableRun]:
+        """By folder."""
+        if not self.root.is_dir():
+            form = form_of(self.root)
+            if "step" in form.names:
+                yield self._run(self.root.parent, form, self.root)
+            return
+        for folder, entries in folders_below(self.root):
+            if _is_run(folder, entries):
+                path = folder / METRICS
+                yield self._run(folder, _form(path), path)
+
+    def _run(self, folder: Path, form: CsvForm | None, path: Path) -> TableRun:
+        below = label_of(self.root if self.root.is_dir() else folder, folder)
+        if form is None or not form.first:
+            said = text_beside(folder, HPARAMS)
+            record: Tree = said.text if said is not None and not isinstance(said, Loss) else ""
+            run = Run(key_of(self.name, below, record), name=below)
+            return TableRun(run, losses=_without_rows(path), folder=folder)
+        columns, losses = column_paths(form.names, METRICS)
+        run = Run(key_of(self.name, below, dict(form.record())), name=below)
+        meaning = Meaning(step=columns.index(("step",)))
+        table = CsvTable(path, METRICS, form, columns)
+        return TableRun(run, (RunTable(METRICS, table, meaning),), losses=losses, folder=folder)
+
+    def check(self) -> None:
+        """Raises what is wrong with a file that was named."""
+        if is_lfs_pointer(self.root):
+            raise NotFound(
+                "a Git LFS pointer, not the file itself", where=str(self.root), hint="git lfs pull"
+            )
+        super().check()
+
+
+def _is_run(folder: Path, entries: Entries) -> bool:
+    names = {entry.name for entry in entries}
+    if METRICS in names and (_form(folder / METRICS) is not None):
+        return True
+    if not _VERSION.fullmatch(folder.name) or any(name.startswith(_EVENTS) for name in names):
+        return False
+    is_pointer = METRICS in names and is_lfs_pointer(folder / METRICS)
+    return is_pointer or (HPARAMS in names and regular(folder / HPARAMS) is not None)
+
+
+def _form(path: Path) -> CsvForm | None:
+    try:
+        form = form_of(path)
+    except SourceError:
+        return None
+    return form if "step" in form.names else None
+
+
+def _without_rows(path: Path) -> tuple[Loss, ...]:
+    """Why a run has no rows."""
+    if regular(path) is None:
+        return ()
+    if is_lfs_pointer(path):
+        detail = "Git LFS left a pointer in place of the file: git lfs pull"
+        return (Loss("git-lfs-pointer", Fate.DROPPED, METRICS, 1, detail),)
+    try:
+        form_of(path)
+    except SourceError as error:
+        code = "empty-file" if isinstance(error, NotFound) else "unreadable-file"
+        fate = Fate.KEPT if isinstance(error, NotFound) else Fate.DROPPED
+        return (Loss(code, fate, METRICS, 1, error.what),)
+    return (Loss("header-only", Fate.KEPT, METRICS, 1, "no row was written yet"),)

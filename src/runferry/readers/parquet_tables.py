@@ -1,0 +1,137 @@
+"""The reader `parquet`: any Parquet file, its step and time columns named by the user."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from runferry.errors import Damaged, NotFound, SourceChanged
+from runferry.losses import Fate, Loss
+from runferry.model import KeyPath, Tree
+from runferry.paths import fingerprint
+from runferry.readers.plain.any_table import AnyTableReader
+from runferry.readers.plain.arrow_cells import flattened, values_of
+from runferry.readers.plain.block import Block, Place, TableFile
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+_CELLS_AT_ONCE = 1 << 19
+_TELLING = 100  # columns whose first values tell a table from others
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """The rows of one file; see `runferry.readers.plain.block.TableFile`.
+
+    A place is a number of rows, its line the size of the file: such a file never grows.
+    """
+
+    path: Path
+    paths: tuple[KeyPath, ...]
+
+    def columns(self) -> list[KeyPath]:
+        """As the schema names them, structs taken apart."""
+        return list(self.paths)
+
+    def begin(self) -> Place:
+        """Before the first row."""
+        return Place(0, self.path.stat().st_size, 0)
+
+    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
+        """Batches of rows, each decoded by itself."""
+        del columns
+        with opened(self.path) as file:
+            rows = max(1, _CELLS_AT_ONCE // max(1, len(self.paths)))
+            row = 0
+            for batch in file.iter_batches(batch_size=rows):
+                begin, row = row, row + batch.num_rows
+                if row <= after.row:
+                    continue
+                part = batch.slice(max(0, after.row - begin))
+                numbers = np.arange(row - part.num_rows, row)
+                place = replace(after, offset=row, row=row)
+                yield Block(numbers, values_of([array for _, array in flattened(part)]), place)
+
+    def sign(self, place: Place) -> Place:
+        """By the beginning and the end of the file, where its footer is."""
+        return replace(place, signature=fingerprint(self.path, place.line))
+
+    def check(self, place: Place) -> None:
+        """Raises SourceChanged unless it is the same file."""
+        if not place.signature:
+            return
+        size = self.path.stat().st_size
+        if size != place.line or fingerprint(self.path, size) != place.signature:
+            raise SourceChanged(
+                "this file is not the one that was read before",
+                where=str(self.path),
+                hint="pull it into a new archive, or restore the file",
+            )
+
+
+def opened(path: Path) -> pq.ParquetFile:
+    """The file. Raises NotFound for an empty one, Damaged for what is no Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = shlex.quote(str(path))
+    if path.stat().st_size == 0:
+        raise NotFound("nothing in it", where=str(path), hint=f"ls -l {name}")
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        what = str(error).splitlines()[0].rstrip(".")
+        raise Damaged(
+            f"no whole Parquet file ({what})",
+            where=str(path),
+            offset=None,
+            hint=f"tail -c 4 {name}  # a whole one ends with PAR1",
+        ) from None
+
+
+class ParquetReader(AnyTableReader):
+    """Every `.parquet` file below a folder, or one file of any name."""
+
+    name: ClassVar[str] = "parquet"
+    takes: ClassVar[str] = "a Parquet file, or a folder with .parquet files"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
+
+    def table(self, path: Path, label: str) -> tuple[TableFile, Tree, tuple[Loss, ...]]:
+        """See `AnyTableReader.table`."""
+        with opened(path) as file:
+            if not file.metadata.num_rows:
+                raise NotFound("no row in it", where=str(path), hint=f"ls -l '{path}'")
+            first = next(file.iter_batches(batch_size=1))
+        columns = flattened(first)
+        values = values_of([array for _, array in columns[:_TELLING]])
+        record: dict[str, Tree] = {
+            ".".join(columns[column][0]): repr(value)
+            for column, value in zip(values.numbers.column, values.numbers.value, strict=True)
+        }
+        texts = values.words.text.to_pylist()
+        for column, text in zip(values.words.column, texts, strict=True):
+            record[".".join(columns[column][0])] = text
+        paths, losses = _apart([path for path, _ in columns], label)
+        return ParquetTable(path, paths), record, losses
+
+
+def _apart(paths: list[KeyPath], label: str) -> tuple[tuple[KeyPath, ...], tuple[Loss, ...]]:
+    """Paths that are each their own."""
+    taken: set[KeyPath] = set()
+    apart, losses = [], []
+    for number, path in enumerate(paths, 1):
+        own = path if path not in taken else (*path, f"column {number}")
+        if own != path:
+            detail = f"the column is called {'.'.join(own)!r} here"
+            losses.append(
+                Loss("repeated-column", Fate.RENAMED, f"{label} column {number}", 1, detail)
+            )
+        taken.add(own)
+        apart.append(own)
+    return tuple(apart), tuple(losses)

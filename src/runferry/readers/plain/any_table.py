@@ -1,0 +1,103 @@
+"""A reader of any table: every file below a folder is a run, or holds several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from runferry.errors import BadLocation, NotFound, RunferryError, SourceError
+from runferry.losses import Fate, Loss
+from runferry.model import Run, Tree
+from runferry.readers.plain.block import TableFile
+from runferry.readers.plain.chosen import meaning_of
+from runferry.readers.plain.finding import files_below, is_lfs_pointer, key_of, label_of
+from runferry.readers.plain.listing import TableReader
+from runferry.readers.plain.reading import RunTable, TableRun
+from runferry.readers.plain.wide import run_names
+
+_HEAD = 4096  # bytes that tell apart what is no table
+
+
+class AnyTableReader(TableReader):
+    """What `csv`, `parquet` and `jsonl` do alike; a subclass says how a file is opened."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether this is a file with our suffix; of folders, any may hold a table."""
+        return cls._is_named(path.name) and path.is_file()
+
+    @classmethod
+    def _is_named(cls, name: str) -> bool:
+        return name.lower().endswith(cls.suffixes)
+
+    def table(self, path: Path, label: str) -> tuple[TableFile, Tree, tuple[Loss, ...]]:
+        """The table, its first record, and what is to be said of its form.
+
+        Raises NotFound for a table without a row, SourceError for what is none.
+        """
+        raise NotImplementedError
+
+    def found(self) -> Iterator[TableRun]:
+        """By folder and name; of one file by the first row of each run."""
+        is_named = not self.root.is_dir()
+        for path in files_below(self.root, self._is_named):
+            label = label_of(self.root, path)
+            try:
+                yield from self._runs_of(path, label)
+            except (SourceError, BadLocation) as error:
+                if is_named:
+                    raise
+                yield from self._unread(path, label, error)
+
+    def _runs_of(self, path: Path, label: str) -> Iterator[TableRun]:
+        if is_lfs_pointer(path):
+            what = "a Git LFS pointer, not the file itself"
+            raise NotFound(what, where=str(path), hint="git lfs pull")
+        table, record, losses = self.table(path, label)
+        meaning, guessed = meaning_of(table.columns(), self.options, path)
+        run = Run(key_of(self.name, label, record), name=label)
+        whole = TableRun(run, (RunTable(label, table, meaning),), losses=(*losses, *guessed))
+        if meaning.run is None:
+            yield whole
+            return
+        column = meaning.run[0]
+        names, nameless = _names_in(table, column)
+        detail = "rows that name no run belong to none"
+        said = whole.losses
+        if nameless:
+            said += (Loss("row-without-run", Fate.DROPPED, label, nameless, detail),)
+        for name in names:
+            part = RunTable(label, table, replace(meaning, run=(column, name)))
+            key = key_of(self.name, f"{label}:{name}", record)
+            yield replace(whole, run=Run(key, name=name), tables=(part,), losses=said)
+
+    def _unread(self, path: Path, label: str, error: RunferryError) -> Iterator[TableRun]:
+        """A file of a folder that is no table: named in the run's stead, while others go on."""
+        if isinstance(error, NotFound) and not is_lfs_pointer(path):
+            self.pass_over(path, error.what)
+            return
+        with path.open("rb") as stream:
+            run = Run(key_of(self.name, label, stream.read(_HEAD)), name=label)
+        if is_lfs_pointer(path):
+            detail = "Git LFS left a pointer in place of the file: git lfs pull"
+            yield TableRun(run, losses=(Loss("git-lfs-pointer", Fate.DROPPED, label, 1, detail),))
+        else:
+            yield TableRun(run, failure=error)
+
+
+def _names_in(table: TableFile, column: int) -> tuple[list[str], int]:
+    """The runs of a table in the order of their first rows, and how many rows name none.
+
+    Reads the whole of it.
+    """
+    names: dict[str, None] = {}
+    nameless = 0
+    for block in table.blocks(table.begin(), table.columns()):
+        met = sorted(run_names(block, column))
+        names.update(dict.fromkeys(name for _, name in met))
+        nameless += len(block.number) - len(met)
+    return list(names), nameless

@@ -1,0 +1,151 @@
+"""Typed columns of Arrow as the cells of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry.model import KeyPath
+from runferry.readers.plain.cells import (
+    BOOL,
+    FLOAT32,
+    FLOAT64,
+    INT,
+    Numbers,
+    Typed,
+    Words,
+    as_array,
+    flags,
+    inexact_integers,
+)
+from runferry.tables import to_json
+
+Column = tuple[KeyPath, Any]
+
+
+def flattened(batch: pa.RecordBatch) -> list[Column]:
+    """Columns by path, structs taken apart field by field."""
+    found: list[Column] = []
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        found += _apart((name,), array)
+    return found
+
+
+def _apart(path: KeyPath, array: Any) -> list[Column]:
+    kind = array.type
+    if not pa.types.is_struct(kind) or not kind.num_fields:
+        return [(path, array)]
+    found: list[Column] = []
+    for field, child in zip(kind, array.flatten(), strict=True):
+        found += _apart((*path, field.name), child)
+    return found
+
+
+def values_of(columns: Sequence[Any]) -> Typed:
+    """The values of columns of equal length, nulls left out, row by row."""
+    numbers: list[Numbers] = []
+    words: list[Words] = []
+    for column, whole in enumerate(columns):
+        row = np.flatnonzero(flags(whole.is_valid()))
+        if not len(row):
+            continue
+        array = whole.drop_null() if len(row) < len(whole) else whole
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        places = np.full(len(row), column, np.int64)
+        found = _numbers(row, places, array)
+        if found is not None:
+            numbers.append(found)
+        else:
+            words.append(_words(row, places, array))
+    none = np.zeros(0, np.int64)
+    return Typed(_joined_numbers(numbers), _joined_words(words), none, none.copy())
+
+
+def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
+    """Scalars of a column; None for one of texts, or with integers beyond 64 bits."""
+    kind = array.type
+    exact, is_exact = np.zeros(len(row), np.int64), np.zeros(len(row), np.bool_)
+    if pa.types.is_boolean(kind):
+        code, value = BOOL, as_array(array).astype(np.float64)
+    elif pa.types.is_floating(kind):
+        code = FLOAT64 if pa.types.is_float64(kind) else FLOAT32
+        value = as_array(array).astype(np.float64)
+    elif pa.types.is_integer(kind):
+        if pa.types.is_uint64(kind) and pc.max(array).as_py() >= 2**63:
+            return None
+        integers = as_array(array).astype(np.int64)
+        code, value = INT, integers.astype(np.float64)
+        is_exact = inexact_integers(integers)
+        exact = np.where(is_exact, integers, 0)
+    else:
+        return None
+    return Numbers(row, column, value, exact, is_exact, np.full(len(row), code, np.int8))
+
+
+def _words(row: Any, column: Any, array: Any) -> Words:
+    """Texts as they are; times as ISO 8601; what else there is as JSON."""
+    kind = array.type
+    is_json = False
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        text = array.cast(pa.string())
+    elif pa.types.is_timestamp(kind):
+        text = _times(array)
+    elif pa.types.is_date(kind) or pa.types.is_decimal(kind) or pa.types.is_time(kind):
+        text = array.cast(pa.string())
+    else:
+        is_json = True
+        text = pa.array([_as_json(value) for value in array.to_pylist()], pa.string())
+    return Words(row, column, text, np.full(len(row), is_json, np.bool_))
+
+
+def _times(array: Any) -> Any:
+    """As far as nanoseconds, with `Z` where the column has a zone: its values are then UTC."""
+    has_zone = array.type.tz is not None
+    naive = array.cast(pa.timestamp(array.type.unit))
+    text = naive.cast(pa.string())
+    return pc.binary_join_element_wise(text, "Z", "") if has_zone else text
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_tagged)
+
+
+def _tagged(value: Any) -> Any:
+    """What JSON has no word for: bytes as trees have them, all else (durations) as text."""
+    return to_json(value) if isinstance(value, bytes) else str(value)
+
+
+def _order(row: Any, column: Any) -> Any:
+    return np.lexsort((column, row))
+
+
+def _joined_numbers(parts: list[Numbers]) -> Numbers:
+    if not parts:
+        none = np.zeros(0, np.int64)
+        flag, code = np.zeros(0, np.bool_), np.zeros(0, np.int8)
+        return Numbers(none, none, np.zeros(0), none, flag, code)
+    row, column = _along(parts, "row"), _along(parts, "column")
+    order = _order(row, column)
+    names = ("value", "exact", "is_exact", "kind")
+    value, exact, is_exact, kind = (_along(parts, name)[order] for name in names)
+    return Numbers(row[order], column[order], value, exact, is_exact, kind)
+
+
+def _joined_words(parts: list[Words]) -> Words:
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Words(none, none, pa.array([], pa.string()), np.zeros(0, np.bool_))
+    row, column = _along(parts, "row"), _along(parts, "column")
+    order = _order(row, column)
+    text = pa.concat_arrays([part.text for part in parts]).take(pa.array(order))
+    return Words(row[order], column[order], text, _along(parts, "is_json")[order])
+
+
+def _along(parts: Sequence[object], name: str) -> Any:
+    return np.concatenate([getattr(part, name) for part in parts])
