@@ -172,10 +172,15 @@ impl<'a> ValueParts<'a> {
             metadata: None,
             is_odd: false,
         };
+        let mut node_name = None;
         for field in Fields::new(raw) {
             let form = match field? {
                 (1, Wire::Bytes(tag)) => {
                     parts.tag = tag;
+                    continue;
+                }
+                (7, Wire::Bytes(name)) => {
+                    node_name = Some(name);
                     continue;
                 }
                 (9, Wire::Bytes(metadata)) => {
@@ -196,6 +201,8 @@ impl<'a> ValueParts<'a> {
             parts.is_odd |= parts.form != Form::None;
             parts.form = form;
         }
+        // CatBoost gives the tag a second time as the name of a node
+        parts.is_odd |= node_name.is_some_and(|name| name != parts.tag);
         Ok(parts)
     }
 }
