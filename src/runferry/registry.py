@@ -36,6 +36,7 @@ _READERS = {
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
     "keras": "runferry.readers.keras:KerasReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
 }
 _WRITERS = {
