@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import ClassVar, Self
 
 from runferry import _native
 from runferry.chunks import Chunk
-from runferry.errors import NotFound, SourceError
-from runferry.losses import Fate, Loss
+from runferry.errors import NotFound
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import spelled
 from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import LocalReader, linked, unreadable
 from runferry.readers.tensorboard.facts import header
 from runferry.readers.tensorboard.folders import event_folders, holds_events
 from runferry.readers.tensorboard.heads import unusable
@@ -22,17 +20,13 @@ from runferry.readers.tensorboard.identity import TRACKER, Group, grouped
 from runferry.readers.tensorboard.reading import RunReading
 
 
-class TensorboardReader:
+class TensorboardReader(LocalReader):
     """Runs below a folder, or the one of an event file. Needs neither tensorboard nor TensorFlow.
 
     A run is a folder with event files. Nothing that is read is ever written to.
     """
 
     name: ClassVar[str] = TRACKER
-
-    def __init__(self, root: Path, found: Found | None = None) -> None:
-        self._root = root
-        self._found = found or Found(root)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -50,30 +44,11 @@ class TensorboardReader:
             _check(path)
         return cls(path)
 
-    def runs(self) -> Iterator[Run]:
-        """Headers from the first records of each run, in the order of their folders."""
-        for group in self._found.groups().values():
-            yield header(group)
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """The run's chunks; see `runferry.ports.Reader`."""
-        return self.alone(run).read(run, after)
-
-    def alone(self, run: Run) -> RunFiles:
-        """See `runferry.ports.PortableReader`."""
-        group = self._found.groups().get(run.key)
-        if group is None:
-            hint = f"runferry ls 'tensorboard:{self._root}'"
-            raise NotFound("no such run here", where=f"{self._root}: {run.key}", hint=hint)
-        return RunFiles(group)
-
-    def close(self) -> None:
-        """Nothing is held open between calls."""
-        self._found = Found(self._root)
-
-    def beside(self) -> Self:
-        """See `runferry.ports.SharingReader`."""
-        return type(self)(self._root, self._found)
+    def look(self) -> Iterator[RunFiles]:
+        """Headers are from the first records of each run."""
+        for group in grouped(event_folders(self._root), self._root):
+            losses = linked(self._root, (group.home.path,))
+            yield RunFiles(replace(group, losses=(*group.losses, *losses)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +57,21 @@ class RunFiles:
 
     group: Group
 
+    @property
+    def key(self) -> RunKey:
+        """Of the run."""
+        return self.group.key
+
+    def header(self) -> Run:
+        """What the first records tell."""
+        return header(self.group)
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """Their chunks; `run` is theirs."""
         try:
             yield from RunReading(self.group, after).read()
         except OSError as error:
-            raise _closed(error, self.group.home.path) from error
-
-
-class Found:
-    """The runs below a folder, looked for once, by whichever reader asks first."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._lock = threading.Lock()
-        self._groups: dict[RunKey, Group] | None = None
-
-    def groups(self) -> dict[RunKey, Group]:
-        """The files of each run."""
-        with self._lock:
-            if self._groups is None:
-                found = grouped(event_folders(self._root), self._root)
-                self._groups = {group.key: self._named(group) for group in found}
-            return self._groups
-
-    def _named(self, group: Group) -> Group:
-        """With the folder named that only a link leads to."""
-        target = group.home.path.resolve()
-        if not self._root.is_dir() or target.is_relative_to(self._root.resolve()):
-            return group
-        detail = f"behind a link; the folder is {spelled(str(target))}"
-        loss = Loss("linked-folder", Fate.KEPT, group.home.below, 1, detail)
-        return replace(group, losses=(*group.losses, loss))
+            raise unreadable(error, self.group.home.path, self.group.home.path) from error
 
 
 def _check(path: Path) -> None:
@@ -127,12 +85,4 @@ def _check(path: Path) -> None:
         if loss is None:
             _native.EventScanner(str(path), rows=1).next()
     except OSError as error:
-        raise _closed(error, path.parent) from error
-
-
-def _closed(error: OSError, folder: Path) -> SourceError:
-    return SourceError(
-        f"cannot be read: {error.strerror}",
-        where=str(error.filename or folder),
-        hint=f"ls -l '{folder}'",
-    )
+        raise unreadable(error, path.parent, path) from error
