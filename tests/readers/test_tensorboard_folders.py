@@ -91,6 +91,23 @@ def test_names_of_old_clients_are_event_files(tmp_path: Path) -> None:
     assert found.header.host is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names of POSIX are bytes")
+def test_names_that_are_no_text_are_told_apart(tmp_path: Path) -> None:
+    for number in (b"\xfe", b"\xff"):
+        folder = tmp_path / os.fsdecode(b"run-" + number)
+        event_file(folder, losses("loss", range(2)), suffix="host")
+        event_file(folder, losses("loss", range(3)), suffix=os.fsdecode(b"h\xfe"))
+        event_file(folder, losses("loss", range(4)), suffix=os.fsdecode(b"h\xff"))
+    reader = opened(tmp_path)
+    first, second = reader.runs()
+    assert first.name == second.name == "run-\N{REPLACEMENT CHARACTER}"
+    assert second.key.run_id == f"{first.key.run_id}~2"
+    found = gather(reader, second)
+    assert len(found.points("loss")) == 9
+    assert found.codes() == {"same-run-id"}
+    assert gather(reader, second, found.cursor()).count == 2  # its header and where it stands
+
+
 # --- sub-folders ----------------------------------------------------------------------------------
 
 

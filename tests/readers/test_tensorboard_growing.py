@@ -10,7 +10,18 @@ import pytest
 from gathered import Gathered, gather, pulled
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.text import summary_v2 as text_v2
-from tensorboard_runs import START, event_file, framed, gather_one, losses, opened, scalar, version
+from tensorboard_runs import (
+    START,
+    event_file,
+    framed,
+    gather_one,
+    logged,
+    losses,
+    opened,
+    scalar,
+    version,
+)
+from tensorboardX import SummaryWriter
 
 from runferry.archive.store import Archive
 from runferry.errors import SourceChanged
@@ -110,6 +121,28 @@ def test_files_that_grow_beside_each_other_equal_one_read(tmp_path: Path) -> Non
     joined = rows_of(before, rest)["points"]
     whole = rows_of(gather_one(tmp_path))["points"]
     assert sorted(joined, key=lambda row: row["seq"]) == whole
+
+
+def test_hyperparameters_that_come_later_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    def fill(writer: SummaryWriter) -> None:
+        writer.add_hparams({"lr": 0.1}, {"best": 0.5})
+
+    run = tmp_path / "runs" / "run"
+    event_file(run, losses("loss", range(3)))
+    (run / "hparams.yaml").write_text("depth: 3\n")
+    pulled(tmp_path / "runs", tmp_path / "twice", "tensorboard")
+    logged(run, fill)
+    for its_own in run.glob("events.*"):  # without any event
+        if str(START) not in its_own.name:
+            its_own.unlink()
+    twice = pulled(tmp_path / "runs", tmp_path / "twice", "tensorboard")
+    once = pulled(tmp_path / "runs", tmp_path / "once", "tensorboard")
+    assert held(twice) == held(once)
+    (record,) = twice.records()
+    config = {a.path: a.value for a in twice.inventory(record).attributes if a.role == "config"}
+    assert config == {("lr",): 0.1, ("depth",): 3}
+    (other,) = once.records()
+    assert twice.inventory(record).attributes == once.inventory(other).attributes
 
 
 def test_damage_is_told_by_its_place_and_read_over(tmp_path: Path) -> None:

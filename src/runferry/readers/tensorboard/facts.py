@@ -9,6 +9,7 @@ from typing import Any
 from runferry.dialects.tensorboard.names import host_of
 from runferry.dialects.times import seconds_ns
 from runferry.model import Run, RunState, Tree
+from runferry.paths import spelled
 from runferry.readers.tensorboard.identity import Group
 
 _STATES: dict[object, RunState] = {
@@ -53,7 +54,7 @@ class Facts:
             name=group.name,
             group=named if isinstance(named, str) else None,
             parent=group.parent,
-            host=host_of(group.head.file),
+            host=host_of(spelled(group.head.file)),
             created_ns=first,
             started_ns=started if isinstance(started, int) else first,
             ended_ns=ended if isinstance(ended, int) else None,

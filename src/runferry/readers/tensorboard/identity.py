@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runferry.dialects.tensorboard.names import (
@@ -12,8 +12,9 @@ from runferry.dialects.tensorboard.names import (
     is_time,
     member_of,
 )
-from runferry.losses import Loss
+from runferry.losses import Fate, Loss
 from runferry.model import RunKey
+from runferry.paths import spelled
 from runferry.readers.tensorboard.folders import EventFolder
 from runferry.readers.tensorboard.heads import Head, head_of
 
@@ -62,24 +63,38 @@ def grouped(folders: Iterable[EventFolder], root: Path) -> Iterator[Group]:
     - named by `add_scalars` after the tag of its first value, a number: it belongs to that run.
     - anything else is a run of its own, `train` and `validation` of Keras too.
     """
-    made: dict[str, _Making] = {}
+    made: dict[Path, _Making] = {}
     for folder in folders:
         head = head_of(folder)
-        above = _run_above(folder.below, made)
+        above = _run_above(folder.path, made)
         if above is None or not _is_part(folder, head, above):
-            made[folder.below] = _Making(folder, head)
+            made[folder.path] = _Making(folder, head)
+    taken: set[RunKey] = set()
     for one in made.values():
-        yield from _groups(one, root)
+        for group in _groups(one, root):
+            yield _free(group, taken)
 
 
-def _run_above(below: str, made: dict[str, _Making]) -> _Making | None:
+def _run_above(folder: Path, made: dict[Path, _Making]) -> _Making | None:
     """The nearest folder around this one that has event files and is a run."""
-    while below:
-        below = below.rpartition("/")[0]
-        found = made.get(below)
+    for parent in folder.parents:
+        found = made.get(parent)
         if found is not None and found.home.has_events:
             return found
     return None
+
+
+def _free(group: Group, taken: set[RunKey]) -> Group:
+    """The run under a key that no other has: names that are no UTF-8 may be spelled alike."""
+    key, number = group.key, 1
+    while key in taken:
+        number += 1
+        key = RunKey(TRACKER, "", f"{group.key.run_id}~{number}")
+    taken.add(key)
+    if key == group.key:
+        return group
+    detail = f"another folder is spelled {group.home.below}, too; this is {key.run_id}"
+    return replace(group, key=key, losses=(Loss("same-run-id", Fate.RENAMED, "", 1, detail),))
 
 
 def _is_part(folder: EventFolder, head: Head, run: _Making) -> bool:
@@ -120,16 +135,18 @@ def _group(
     parent: str | None = None,
 ) -> Group:
     run_id = f"{home.below}@{head.signature}" if home.below else head.signature
-    name = home.below or root.resolve().name
+    name = home.below or spelled(root.resolve().name)
     if home.is_lone:
-        name = home.path.resolve().name
-    files = [
-        EventFile(folder.path / file, _label(home, folder, file), member)
-        for folder, member in ((home, None), *attached)
-        for file in folder.files
-    ]
-    files.sort(key=_begun)
-    return Group(RunKey(TRACKER, "", run_id), home, head, name, tuple(files), parent)
+        name = spelled(home.path.resolve().name)
+    files: dict[str, EventFile] = {}
+    for folder, member in ((home, None), *attached):
+        for file in folder.files:
+            label = _label(home, folder, file)
+            while label in files:  # of names that are no UTF-8
+                label += "~"
+            files[label] = EventFile(folder.path / file, label, member)
+    ordered = tuple(sorted(files.values(), key=_begun))
+    return Group(RunKey(TRACKER, "", run_id), home, head, name, ordered, parent)
 
 
 def _begun(file: EventFile) -> tuple[int, int, str]:
@@ -139,4 +156,4 @@ def _begun(file: EventFile) -> tuple[int, int, str]:
 
 def _label(home: EventFolder, folder: EventFolder, file: str) -> str:
     inner = "" if folder is home else folder.below[len(home.below) :].lstrip("/")
-    return f"{inner}/{file}" if inner else file
+    return f"{inner}/{spelled(file)}" if inner else spelled(file)
