@@ -105,6 +105,7 @@ class RunReading:
             yield from rows.rows_of(batch)
             losses = told.losses(batch.damage, scanner.offset, is_over=self._is_over(file))
             yield from map(chunks.Lost, losses)
+            del batch  # before the next one is made
         at.reported = told.behind(scanner.offset)
 
     def _first_row(self, at: FilePosition, file: EventFile) -> int:
