@@ -6,10 +6,10 @@ import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from gathered import Gathered, gather
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboardX import SummaryWriter
 from tensorboardX.record_writer import masked_crc32c
+from tests.readers.gathered import Gathered, gather
 
 from runferry.model import Cursor
 from runferry.ports import Location, ReadOptions

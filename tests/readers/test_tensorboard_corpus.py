@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gathered import Gathered, corpus, gather, pulled
 from tensorboard_runs import gather_one, opened
+from tests.readers.gathered import Gathered, corpus, gather, pulled
 
 from runferry.losses import Fate
 from runferry.readers.tensorboard.folders import event_folders

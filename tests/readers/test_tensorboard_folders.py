@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gathered import gather
 from tensorboard_runs import (
     START,
     event_file,
@@ -23,6 +22,7 @@ from tensorboard_runs import (
     version,
 )
 from tensorboardX import SummaryWriter
+from tests.readers.gathered import gather
 from tests.rights import is_done_without_override
 
 from runferry.dialects.tensorboard.names import host_of

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gathered import Gathered, gather, pulled
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.text import summary_v2 as text_v2
 from tensorboard_runs import (
@@ -22,6 +21,7 @@ from tensorboard_runs import (
     version,
 )
 from tensorboardX import SummaryWriter
+from tests.readers.gathered import Gathered, gather, pulled
 
 from runferry.archive.store import Archive
 from runferry.errors import SourceChanged

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gathered import Gathered
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.histogram import summary_v2 as histogram_v2
@@ -17,6 +16,7 @@ from tensorboard.plugins.scalar import summary_v2 as scalar_v2
 from tensorboard.plugins.text import summary_v2 as text_v2
 from tensorboard_runs import START, event_file, gather_one, logged, scalar, version
 from tensorboardX import SummaryWriter
+from tests.readers.gathered import Gathered
 
 from runferry.model import MediaItem
 

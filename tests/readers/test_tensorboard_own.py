@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from gathered import Gathered
 from tensorboard_runs import START, event_file, gather_one, opened, record, scalar, version
+from tests.readers.gathered import Gathered
 
 from runferry import chunks
 from runferry.dialects.chunk_trees import chunk_tree

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gathered import Gathered, corpus, gather, pulled
+from tests.readers.gathered import Gathered, corpus, gather, pulled
 from wandb.proto import wandb_internal_pb2 as pb
 
 from runferry.model import Cursor
