@@ -114,6 +114,7 @@ def _examples(role: EndRole, name: str = "") -> str:
     examples = {
         "wandb": "wandb:./wandb",
         "mlflow": "mlflow:sqlite:///mlflow.db",
+        "tensorboard": "tensorboard:./runs",
         ARCHIVE: "archive:./my-archive",
     }
     if name:

@@ -46,6 +46,7 @@ _READERS = {
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
+    "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }

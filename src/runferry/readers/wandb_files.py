@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.errors import Damaged, NotFound, SourceError
-from runferry.losses import Fate, Loss
+from runferry.errors import Damaged, NotFound
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import spelled
 from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import LocalReader, linked, unreadable
 from runferry.readers.wandb.folders import holds_runs, places
 from runferry.readers.wandb.heads import Head, head_of
 from runferry.readers.wandb.identity import Group, grouped
 from runferry.readers.wandb.reading import RunReading
 
 
-class WandbFilesReader:
+class WandbFilesReader(LocalReader):
     """Runs below a folder, or the one of a `.wandb` file. Needs no wandb package.
 
     Clients 0.10 to 0.31 and the JSON lines before them; nothing that is read is ever written to.
     """
 
     name: ClassVar[str] = "wandb"
-
-    def __init__(self, root: Path, found: Found | None = None) -> None:
-        self._root = root
-        self._found = found or Found(root)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -49,30 +43,12 @@ class WandbFilesReader:
             _check(head_of(next(places(path))), path)
         return reader
 
-    def runs(self) -> Iterator[Run]:
-        """Headers from both ends of each run's records, in the order of their folders."""
-        for group in self._found.groups().values():
-            yield group.header()
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """The run's chunks; see `runferry.ports.Reader`."""
-        return self.alone(run).read(run, after)
-
-    def alone(self, run: Run) -> RunFiles:
-        """See `runferry.ports.PortableReader`."""
-        group = self._found.groups().get(run.key)
-        if group is None:
-            hint = f"runferry ls 'wandb:{self._root}'"
-            raise NotFound("no such run here", where=f"{self._root}: {run.key}", hint=hint)
-        return RunFiles(group)
-
-    def close(self) -> None:
-        """Nothing is held open between calls."""
-        self._found = Found(self._root)
-
-    def beside(self) -> Self:
-        """See `runferry.ports.SharingReader`."""
-        return type(self)(self._root, self._found)
+    def look(self) -> Iterator[RunFiles]:
+        """Headers are from both ends of each run's records."""
+        heads = (head_of(place) for place in places(self._root))
+        for group in grouped(heads):
+            losses = linked(self._root, (head.place.folder for head in group.heads))
+            yield RunFiles(replace(group, losses=(*group.losses, *losses)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +57,22 @@ class RunFiles:
 
     group: Group
 
+    @property
+    def key(self) -> RunKey:
+        """Of the run."""
+        return self.group.key
+
+    def header(self) -> Run:
+        """What both ends of the records tell."""
+        return self.group.header()
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """Their chunks; `run` is theirs."""
         try:
             yield from RunReading(self.group, after).read()
         except OSError as error:
-            folder = self.group.heads[-1].place.folder
-            raise SourceError(
-                f"cannot be read: {error.strerror}",
-                where=str(error.filename or self.group.heads[0].place.folder),
-                hint=f"ls -l '{folder}'",
-            ) from error
-
-
-class Found:
-    """The runs below a folder, looked for once, by whichever reader asks first."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._lock = threading.Lock()
-        self._groups: dict[RunKey, Group] | None = None
-
-    def groups(self) -> dict[RunKey, Group]:
-        """The files of each run."""
-        with self._lock:
-            if self._groups is None:
-                heads = (head_of(place) for place in places(self._root))
-                self._groups = {group.key: self._named(group) for group in grouped(heads)}
-            return self._groups
-
-    def _named(self, group: Group) -> Group:
-        """With the folders named that only links lead to."""
-        home = self._root.resolve()
-        losses = list(group.losses)
-        for folder in (head.place.folder for head in group.heads):
-            target = folder.resolve()
-            if self._root.is_dir() and not target.is_relative_to(home):
-                detail = f"behind a link; the folder is {spelled(str(target))}"
-                losses.append(Loss("linked-folder", Fate.KEPT, spelled(folder.name), 1, detail))
-        return replace(group, losses=tuple(losses))
+            heads = self.group.heads
+            raise unreadable(error, heads[-1].place.folder, heads[0].place.folder) from error
 
 
 def _check(head: Head, path: Path) -> None:

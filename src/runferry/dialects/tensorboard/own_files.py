@@ -1,0 +1,168 @@
+"""Event files of ours: how they are named, how they begin and end, where a run's bytes lie.
+
+    events.out.tfevents.<seconds>.runferry.<uid>
+        file_version, source_metadata
+        runferry/mark            {"uid", "run"}: whose file it is
+        … chunks, each ended by runferry/end {"chunk": number}
+        runferry/seal            complete; more may follow
+    runferry_files/<sha256>      bytes that TensorBoard shows in no event
+
+The values of plugin "runferry" hold JSON as `tables.dumps` spells it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from runferry import _native
+from runferry.dialects import codec
+from runferry.dialects.chunk_trees import blob_facts
+from runferry.dialects.tensorboard.names import BLOBS, TAG_PREFIX
+from runferry.dialects.tensorboard.wire import record_event
+from runferry.model import Blob, Run, Tree, Uid
+from runferry.tables import dumps, loads
+
+MARK_TAG: Final = f"{TAG_PREFIX}mark"
+SEAL_TAG: Final = f"{TAG_PREFIX}seal"
+
+_NAMED = re.compile(r"events\.out\.tfevents\.\d{10,}\.runferry\.([0-9a-f]{32})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def file_name(run: Run, uid: Uid) -> str:
+    """The name of a run's event file; TensorBoard orders files by the time in it."""
+    start = run.started_ns if run.started_ns is not None else run.created_ns
+    return f"events.out.tfevents.{max(start or 0, 0) // 10**9:010d}.runferry.{uid}"
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a file is called like one of ours; its mark decides."""
+    return _NAMED.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose file it is."""
+
+    uid: Uid
+    run: Run
+
+    def content(self) -> bytes:
+        """As the value of `runferry/mark`."""
+        return spelled({"uid": self.uid, "run": codec.run_tree(self.run)})
+
+    @classmethod
+    def of(cls, content: bytes) -> Mark:
+        """The inverse of `content`."""
+        stated = cast("dict[str, Any]", loads(content))
+        return cls(Uid(stated["uid"]), codec.run_of(stated["run"]))
+
+
+def mark_of(path: Path) -> Mark | None:
+    """The mark of an event file; None where it has none, as one of somebody else's, or is gone."""
+    offset = 0
+    try:
+        for _ in range(3):
+            found = _native.event_record(path, offset)
+            if found is None:
+                return None
+            record, offset = found
+            content = _content(record, MARK_TAG)
+            if content is not None:
+                return Mark.of(content)
+    except FileNotFoundError:
+        return None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The run is complete with so many chunks, and the header of this digest."""
+
+    chunks: int
+    header: str
+
+    def content(self) -> bytes:
+        """As the value of `runferry/seal`: always of the same length, so that it is found."""
+        return f'{{"chunks":{self.chunks:>20},"header":"{self.header}"}}'.encode()
+
+    @classmethod
+    def of(cls, content: bytes) -> Seal:
+        """The inverse of `content`."""
+        stated = json.loads(content)
+        return cls(stated["chunks"], stated["header"])
+
+
+def header_digest(run: Run) -> str:
+    """Tells whether a header is the one that was sealed."""
+    spelled_run = spelled(codec.run_tree(run))
+    return hashlib.blake2b(spelled_run, digest_size=16).hexdigest()
+
+
+def seal_event(seal: Seal) -> bytes:
+    """The last event of a complete run."""
+    return record_event(SEAL_TAG, seal.content())
+
+
+_SEAL_RECORD: Final = len(seal_event(Seal(0, "0" * 32))) + 16
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the last record is the seal: one look at the end of the file."""
+    offset = path.stat().st_size - _SEAL_RECORD
+    found = _native.event_record(path, offset) if offset > 0 else None
+    return found is not None and _content(found[0], SEAL_TAG) is not None
+
+
+def _content(record: bytes, tag: str) -> bytes | None:
+    """What a record of ours says, if it is one of this tag."""
+    start = record_event(tag, b"")
+    value = start.find(tag.encode())
+    if tag.encode() not in record[: value + len(tag) + 16]:
+        return None
+    at, end = record.find(b"{"), record.rfind(b"}")
+    return record[at : end + 1]
+
+
+def spelled(tree: Tree) -> bytes:
+    """A tree as a value of ours holds it."""
+    return dumps(tree).encode("utf-8", "surrogatepass")
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def at_file(blob: Blob, sha256: str | None) -> dict[str, Tree]:
+    """A blob whose bytes lie in `runferry_files`; None where they are missing."""
+    return {**blob_facts(blob), "file": sha256}
+
+
+def at_event(blob: Blob, offset: int, size: int) -> dict[str, Tree]:
+    """A blob whose bytes stand in the event file itself, where TensorBoard shows them."""
+    return {**blob_facts(blob), "at": offset, "length": size}
+
+
+def kept_blob(event_file: Path, tree: Tree) -> Blob:
+    """The inverse of both; nothing in the tree can name another file."""
+    stated = cast("dict[str, Any]", tree)
+    opener = None
+    if isinstance(stated.get("at"), int):
+        opener = partial(_part, event_file, stated["at"], int(stated["length"]))
+    elif stated.get("file") is not None and _SHA256.fullmatch(stated["file"]):
+        path = event_file.parent / BLOBS / stated["file"]
+        opener = partial(path.open, "rb") if path.is_file() else None
+    return Blob(stated["size"], stated["media_type"], stated["sha256"], opener)
+
+
+def _part(path: Path, offset: int, size: int) -> BinaryIO:
+    """A part of a file, as a stream of its own. Raises OSError."""
+    with path.open("rb") as source:
+        source.seek(offset)
+        return io.BytesIO(source.read(size))

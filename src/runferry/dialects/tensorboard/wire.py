@@ -1,0 +1,133 @@
+"""Events and their values as protobuf, without generated code: what is written one by one.
+
+Field numbers are those of TensorFlow's `event.proto`, `summary.proto` and `tensor.proto`. Rows of
+tables are spelled natively.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from runferry.dialects.tensorboard.names import PLUGIN
+
+DataClass = Literal["unknown", "scalar", "tensor", "blob_sequence"]
+_DATA_CLASSES: tuple[DataClass, ...] = ("unknown", "scalar", "tensor", "blob_sequence")
+_DT_STRING = 7
+_NO_ELEMENTS = b"\x42\x06\x08\x01\x12\x02\x12\x00"
+"""`Value.tensor`: floats of shape [0], as the hparams plugin has them."""
+_SHOWN_ONLY = b"\xea\x5e\x02\x18\x04"
+"""Field 1517 of `Event`, flag 4: it shows what a record of ours says exactly, and is passed over."""
+
+
+def varint(value: int) -> bytes:
+    """A number of up to 64 bits, negative ones as the format has them."""
+    value &= (1 << 64) - 1
+    spelled = bytearray()
+    while value > 0x7F:
+        spelled.append(value & 0x7F | 0x80)
+        value >>= 7
+    spelled.append(value)
+    return bytes(spelled)
+
+
+def integer(number: int, value: int) -> bytes:
+    """A field with an integer, a truth value or an enum."""
+    return varint(number << 3) + varint(value)
+
+
+def double(number: int, value: float) -> bytes:
+    """A field with a float of 64 bits."""
+    return varint(number << 3 | 1) + struct.pack("<d", value)
+
+
+def field(number: int, content: bytes | str) -> bytes:
+    """A field with bytes, a text or a message."""
+    spelled = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(spelled)) + spelled
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """`SummaryMetadata`: by which plugin TensorBoard shows a tag, and what else it says of it."""
+
+    plugin: str
+    data_class: DataClass = "unknown"
+    content: bytes = b""
+    facts: bytes = b""  # display name and description, spelled
+
+    def spelled(self) -> bytes:
+        """The field `Value.metadata`."""
+        named = field(1, self.plugin) + (field(2, self.content) if self.content else b"")
+        known = _DATA_CLASSES.index(self.data_class)
+        return field(9, field(1, named) + self.facts + (integer(4, known) if known else b""))
+
+
+def event(value: bytes, *, step: int = 0, seconds: float = 0.0, shown_only: bool = False) -> bytes:
+    """An `Event` with one value."""
+    ours = _SHOWN_ONLY if shown_only else b""
+    return double(1, seconds) + integer(2, step) + field(5, field(1, value)) + ours
+
+
+def other_event(number: int, content: bytes, *, step: int, seconds: float) -> bytes:
+    """An `Event` that holds something else than a summary, to be shown only."""
+    return double(1, seconds) + integer(2, step) + field(number, content) + _SHOWN_ONLY
+
+
+def first_event(seconds: float, writer: str) -> tuple[bytes, bytes]:
+    """What a file begins with: the version of its format, and who writes it."""
+    version = double(1, seconds) + field(3, "brain.Event:2")
+    return version, double(1, seconds) + field(10, field(1, writer))
+
+
+def record_event(tag: str, content: bytes, *, seconds: float = 0.0) -> bytes:
+    """A record that only we read."""
+    tensor = field(8, integer(1, _DT_STRING) + field(8, content))
+    value = field(1, tag) + tensor + Metadata(PLUGIN).spelled()
+    return event(value, seconds=seconds)
+
+
+def plugin_event(tag: str, metadata: Metadata, *, seconds: float) -> bytes:
+    """A value whose metadata says everything, as those of hparams; to be shown only."""
+    value = field(1, tag) + _NO_ELEMENTS + metadata.spelled()
+    return event(value, seconds=seconds, shown_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """A tensor of strings, in the order of its elements."""
+
+    elements: tuple[bytes, ...]
+    shape: tuple[int, ...]
+
+    def spelled(self) -> tuple[bytes, list[int]]:
+        """The field `Value.tensor`, and where each element's bytes end, counted from its end."""
+        dims = b"".join(field(2, integer(1, size)) for size in self.shape)
+        parts = [field(8, element) for element in self.elements]
+        ends, behind = [], 0
+        for part in reversed(parts):
+            ends.append(behind)
+            behind += len(part)
+        message = integer(1, _DT_STRING) + field(2, dims) + b"".join(parts)
+        return field(8, message), ends[::-1]
+
+
+def strings_event(
+    tag: str, metadata: bytes, tensor: Strings, *, step: int, seconds: float
+) -> tuple[bytes, list[int]]:
+    """An event that shows strings, and where in it the bytes of each element begin."""
+    spelled, ends = tensor.spelled()
+    whole = event(field(1, tag) + spelled + metadata, step=step, seconds=seconds, shown_only=True)
+    tail = len(metadata) + len(_SHOWN_ONLY)
+    sized = zip(tensor.elements, ends, strict=True)
+    return whole, [len(whole) - tail - end - len(element) for element, end in sized]
+
+
+def tensor_event(
+    tag: str, metadata: bytes, tensor: bytes, *, step: int, seconds: float
+) -> tuple[bytes, int]:
+    """An event that shows a `TensorProto` as it is, and where in it that begins."""
+    value = field(1, tag) + field(8, tensor) + metadata
+    whole = event(value, step=step, seconds=seconds, shown_only=True)
+    return whole, len(whole) - len(metadata) - len(_SHOWN_ONLY) - len(tensor)

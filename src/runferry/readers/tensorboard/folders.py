@@ -1,0 +1,92 @@
+"""Finds folders with event files in a tree; opens nothing but folders."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runferry.dialects.tensorboard.names import (
+    BLOBS,
+    PROFILE,
+    PROJECTOR,
+    EventFileName,
+    is_event_file,
+)
+from runferry.paths import Entries, folders_below, listing, regular, spelled
+
+_RECOGNISE_AT_MOST = 20_000  # folder entries that are looked at before giving up
+
+
+@dataclass(frozen=True, slots=True)
+class EventFolder:
+    """One folder: its event files in order of the time in their names, and what lies beside."""
+
+    path: Path
+    below: str  # its path below the given root, with `/`; empty for the root itself
+    files: tuple[str, ...] = ()
+    is_lone: bool = False  # a file was given, not its folder: what lies beside is not asked for
+
+    @property
+    def has_events(self) -> bool:
+        """Whether there is an event file; else it holds files of plugins alone."""
+        return bool(self.files)
+
+
+def event_folders(root: Path) -> Iterator[EventFolder]:
+    """Every folder below `root` that has something of TensorBoard's, parents first.
+
+    A file that is given is taken by itself.
+    """
+    if not root.is_dir():
+        yield EventFolder(root.parent, spelled(root.name), (root.name,), is_lone=True)
+        return
+    for folder, entries in folders_below(root, _skipped):
+        files = _event_files(entries)
+        names = {entry.name for entry in entries}
+        if files or PROJECTOR in names or _has_profiles(folder, names):
+            below = folder.relative_to(root)
+            yield EventFolder(folder, "" if folder == root else spelled(below.as_posix()), files)
+
+
+def holds_events(path: Path) -> bool:
+    """Whether an event file lies here, judged by names alone, a bounded number of them."""
+    if not path.is_dir():
+        return is_event_file(path.name)
+    seen = 0
+    for _, entries in folders_below(path, _skipped):
+        if any(entry.name == PROJECTOR for entry in entries) or _event_files(entries):
+            return True
+        seen += len(entries)
+        if seen > _RECOGNISE_AT_MOST:
+            return False
+    return False
+
+
+def _skipped(folder: Path, entries: Entries) -> Collection[str]:
+    """Folders in which nothing of TensorBoard's is looked for: our blobs, and files of W&B runs.
+
+    An event file there is a copy that W&B's client keeps, and is carried as a file of its run.
+    """
+    del folder
+    is_of_wandb = any(entry.name.endswith(".wandb") for entry in entries)
+    return {BLOBS, "files"} if is_of_wandb else {BLOBS}
+
+
+def _event_files(entries: Entries) -> tuple[str, ...]:
+    """The names of event files that are regular files, of which at least one has a byte.
+
+    Files that nothing was written to yet make no run: their first record will tell which it is.
+    """
+    found = [entry for entry in entries if is_event_file(entry.name)]
+    sizes = {entry.name: regular(Path(entry.path)) for entry in found}
+    kept = [name for name, status in sizes.items() if status is not None]
+    if not any(status.st_size for status in sizes.values() if status is not None):
+        return ()
+    return tuple(sorted(kept, key=EventFileName.of))
+
+
+def _has_profiles(folder: Path, names: set[str]) -> bool:
+    if PROFILE[0] not in names:
+        return False
+    return any(entry.name == PROFILE[1] for entry in listing(folder / PROFILE[0]))

@@ -1,0 +1,122 @@
+"""Event files of ours: what their records say is given back, and garbled ones are told."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tensorboard_runs import START, event_file, gather_one, opened, record, scalar, version
+from tests.readers.gathered import Gathered
+
+from runferry import chunks
+from runferry.dialects.chunk_trees import chunk_tree
+from runferry.dialects.tensorboard.own_files import MARK_TAG, SEAL_TAG, Mark, at_file, spelled
+from runferry.dialects.tensorboard.wire import record_event
+from runferry.losses import Fate
+from runferry.model import Attribute, Blob, Run, RunKey, Series, Uid
+
+RUN = Run(
+    RunKey("wandb", "p", "r1"),
+    name="first",
+    tags=("a", "b"),
+    started_ns=START * 10**9 + 1,
+    state="finished",
+    complete=True,
+)
+FILE = b"bytes of a file"
+
+
+def kept(blob: Blob, name: str) -> dict[str, object]:
+    del name
+    return at_file(blob, hashlib.sha256(FILE).hexdigest())  # type: ignore[return-value]
+
+
+def own_records(*stated: chunks.Chunk, seal: bool = True) -> bytes:
+    """A file with these chunks and one value of the series `loss`."""
+    told = [record_event(MARK_TAG, Mark(RUN.uid, RUN).content())]
+    for chunk in stated:
+        kind, tree = chunk_tree(chunk, kept)  # type: ignore[arg-type]
+        told.append(record_event(f"runferry/{kind}", spelled(tree)))
+    told.append(scalar("loss", 3, 0.5).SerializeToString())
+    if seal:
+        told.append(record_event(SEAL_TAG, b"{}"))
+    return b"".join(map(record, [version().SerializeToString(), *told]))
+
+
+def written(folder: Path, content: bytes) -> Path:
+    path = event_file(folder, [], suffix=f"runferry.{RUN.uid}")
+    path.write_bytes(content)
+    return path
+
+
+def read(tmp_path: Path, *stated: chunks.Chunk, seal: bool = True) -> Gathered:
+    written(tmp_path / "first", own_records(*stated, seal=seal))
+    return gather_one(tmp_path)
+
+
+SERIES = chunks.SeriesFacts((Series("loss", ("train", "loss"), goal="minimize"),))
+
+
+def test_a_run_has_the_header_that_it_had_and_a_key_of_its_own(tmp_path: Path) -> None:
+    found = read(tmp_path, SERIES)
+    (listed,) = opened(tmp_path).runs()
+    assert listed.origin_uid == found.header.origin_uid == RUN.uid
+    assert listed.key == found.header.key
+    assert found.header.key.tracker == "tensorboard"
+    for name in ("name", "tags", "started_ns", "state", "complete"):
+        assert getattr(found.header, name) == getattr(RUN, name)
+
+
+def test_what_is_not_sealed_is_not_complete(tmp_path: Path) -> None:
+    assert not read(tmp_path, SERIES, seal=False).header.complete
+
+
+def test_rows_belong_to_the_series_that_was_stated(tmp_path: Path) -> None:
+    found = read(tmp_path, SERIES)
+    assert found.series == {"loss": Series("loss", ("train", "loss"), goal="minimize")}
+    assert [(row["key"], row["step"]) for row in found.rows("points")] == [("loss", 3)]
+
+
+def test_attributes_are_those_of_the_run_alone(tmp_path: Path) -> None:
+    stated = chunks.Attributes((Attribute(("lr",), "config", 1),), is_whole=True)
+    assert read(tmp_path, SERIES, stated).attributes == {("config", ("lr",)): 1}
+
+
+def test_a_file_has_its_bytes_or_is_missing(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(FILE).hexdigest()
+    stated = chunks.File("notes.txt", "other", Blob.from_bytes(FILE))
+    assert read(tmp_path, SERIES, stated).files["notes.txt"].blob.is_missing
+    (tmp_path / "first" / "runferry_files").mkdir()
+    (tmp_path / "first" / "runferry_files" / sha256).write_bytes(FILE)
+    opener = gather_one(tmp_path).files["notes.txt"].blob.open
+    assert opener is not None
+    with opener() as stream:
+        assert stream.read() == FILE
+
+
+@pytest.mark.parametrize(
+    ("tag", "content"),
+    [
+        ("runferry/attributes", b"{"),
+        ("runferry/attributes", b'[{"path":1}]'),
+        ("runferry/nonsense", b"{}"),
+        ("runferry/document", b'["a"]'),
+        (MARK_TAG, b"[]"),
+    ],
+)
+def test_a_record_that_is_not_ours_is_kept_and_told(
+    tmp_path: Path, tag: str, content: bytes
+) -> None:
+    events = [version().SerializeToString(), record_event(tag, content)]
+    events.append(scalar("loss", 0, 1.0).SerializeToString())
+    written(tmp_path / "first", b"".join(map(record, events)))
+    found = gather_one(tmp_path)
+    assert [(loss.code, loss.fate) for loss in found.losses] == [("bad-record", Fate.DROPPED)]
+    assert [(raw.record_type, raw.payload) for raw in found.raws] == [(tag, content)]
+    assert found.values("loss") == [1.0]
+    assert found.header.origin_uid is None
+
+
+def test_a_mark_is_a_uid_and_a_run() -> None:
+    assert Mark.of(Mark(Uid("0" * 32), RUN).content()) == Mark(Uid("0" * 32), RUN)
