@@ -77,7 +77,7 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
         (
             *([entry.run.key.tracker] if len(trackers) > 1 else []),
             entry.run.key.run_id,
-            entry.run.name or "",
+            _name(entry.run),
             entry.run.project or "",
             _state(entry.run),
             f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
@@ -88,6 +88,12 @@ def show_entries(session: Session, listed: Iterable[Entry]) -> None:
         for entry in listed
     ]
     show(session.out, columns, rows, session.ellipsis)
+
+
+def _name(run: Run) -> str:
+    """Nothing where the id begins with it, as the paths of folders do."""
+    name = run.name or ""
+    return "" if run.key.run_id.startswith(name) else name
 
 
 def _state(run: Run) -> str:
