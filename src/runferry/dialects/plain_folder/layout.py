@@ -1,0 +1,228 @@
+"""What lies where in a folder of plain files, and which run has which folder.
+
+    runferry.json              the mark of the folder: its form and version
+    runs.<form>                one line a run, for people; made anew from the runs' own folders
+    runs/<name>-<8 hex>/       one run; it counts when its run.json is there, which comes last
+    .runferry/<uid>/<attempt>/ a run while it is written, and `claim`: who is writing it
+
+A run that replaces an older one is complete before the older one is moved away. Between the two
+moves neither stands in `runs`: then the complete attempt counts. `Folders` knows all this.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from runferry.dialects import codec
+from runferry.dialects.plain_folder.names import safe_part
+from runferry.errors import Damaged, UnknownVersion
+from runferry.losses import Loss
+from runferry.model import Run, Tree, Uid
+from runferry.tables import from_json, to_json
+
+FormName = Literal["csv", "jsonl", "parquet"]
+
+FORMAT: Final = "runferry-plain"
+VERSION: Final = 1
+
+MARK: Final = "runferry.json"
+RUNS: Final = "runs"
+HIDDEN: Final = ".runferry"
+RUN_FILE: Final = "run.json"
+
+ATTRIBUTES: Final = "attributes.jsonl"
+SERIES: Final = "series.jsonl"
+FILES: Final = "files.jsonl"
+ARTIFACTS: Final = "artifacts.jsonl"
+DOCUMENTS: Final = "documents.jsonl"
+
+_PLAIN_NAME: Final = re.compile(r".*-([0-9a-f]{8})", re.DOTALL)
+_UID: Final = re.compile(r"[0-9a-f]{32}")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """What `run.json` says."""
+
+    uid: Uid  # by which a push finds the run
+    run: Run
+    rows: dict[str, int]  # by table
+    losses: tuple[Loss, ...] = ()
+    left_out: tuple[str, ...] = ()  # tables for people that were not made, and why
+
+
+def is_uid(word: str) -> bool:
+    """Whether this may be the name of a folder of ours."""
+    return _UID.fullmatch(word) is not None
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def json_text(tree: Tree, *, indent: int | None = None) -> str:
+    """A tree as JSON that UTF-8 can hold: readable, and lone surrogates as escapes."""
+    separators = None if indent else (",", ":")
+    spelled = json.dumps(
+        to_json(tree), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
+    )
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", spelled)
+
+
+def mark_text(form: FormName) -> str:
+    """The content of the mark."""
+    said: Tree = {"format": FORMAT, "version": VERSION, "form": form}
+    return json_text(said, indent=2) + "\n"
+
+
+def form_of(root: Path) -> str | None:
+    """The form that a folder's mark names; None where there is no mark of ours.
+
+    Raises UnknownVersion for a later one.
+    """
+    try:
+        said = json.loads((root / MARK).read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        return None
+    if said.get("version") != VERSION:
+        raise UnknownVersion(
+            f"plain files of version {said.get('version')}; this runferry knows {VERSION}",
+            where=str(root),
+            hint="pip install -U runferry",
+        )
+    return str(said.get("form"))
+
+
+def run_file_text(said: RunFile) -> str:
+    """The content of `run.json`."""
+    tree: Tree = {
+        "uid": said.uid,
+        "run": codec.run_tree(said.run),
+        "rows": dict[str, Tree](said.rows),
+        "left_out": list(said.left_out),
+        "losses": [codec.loss_tree(loss) for loss in said.losses],
+    }
+    return json_text(tree, indent=2) + "\n"
+
+
+def read_run_file(folder: Path) -> RunFile:
+    """The inverse of `run_file_text`. Raises FileNotFoundError, Damaged."""
+    path = folder / RUN_FILE
+    try:
+        said: Any = from_json(json.loads(path.read_bytes()))
+        return RunFile(
+            Uid(said["uid"]),
+            codec.run_of(said["run"]),
+            dict(said["rows"]),
+            tuple(codec.loss_of(loss) for loss in said["losses"]),
+            tuple(said["left_out"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(
+            f"this says nothing of a run ({type(error).__name__}: {error})",
+            where=str(path),
+            hint="put back what was there, or remove the folder and write the run again",
+            offset=None,
+        ) from error
+
+
+# --- which folder ---------------------------------------------------------------------------------
+
+
+class Folders:
+    """Where each run of a folder of plain files lies."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names: dict[str, list[str]] | None = None
+
+    def find(self, uid: Uid) -> Path | None:
+        """The folder of a complete run.
+
+        The first eight digits of a uid end the folder's name, so no other `run.json` is opened; in
+        folders that somebody renamed one has to look.
+        """
+        if self._names is None:
+            self._names = {}
+            for name in self._listed():
+                self._remember(name)
+        for name in self._names.get(uid[:8], []):
+            folder = self.root / RUNS / name
+            if _uid_in(folder) == uid:
+                return folder
+        return next(self._complete_attempts(uid), None)
+
+    def home(self, run: Run, uid: Uid) -> Path:
+        """Where a run is to lie: where it lies already, else by its name."""
+        found = self.find(uid)
+        if found is not None and found.parent == self.root / RUNS:
+            return found
+        stem = safe_part(run.name or run.key.run_id, 60)
+        wished = self.root / RUNS / f"{stem}-{uid[:8]}"
+        if _uid_in(wished) in (None, uid):
+            return wished
+        return self.root / RUNS / f"{stem}-{uid}-{uid[:8]}"  # another uid begins alike
+
+    def settled(self, folder: Path) -> None:
+        """A run of ours has come to lie here."""
+        if self._names is not None:
+            self._remember(folder.name)
+
+    def complete(self) -> Iterator[Path]:
+        """The folders of all complete runs, by name; then those whose move was broken off."""
+        seen: set[str | None] = set()
+        for name in self._listed():
+            folder = self.root / RUNS / name
+            if (folder / RUN_FILE).is_file():  # a damaged one too: reading it tells why
+                seen.add(_uid_in(folder))
+                yield folder
+        for uid in sorted(_names_in(self.root / HIDDEN)):
+            if is_uid(uid) and uid not in seen:
+                yield from self._complete_attempts(Uid(uid))
+
+    def attempts(self, uid: Uid) -> Path:
+        """The folder of what is being written of a run."""
+        if not is_uid(uid):
+            raise ValueError(f"{uid[:80]!r} is no uid")
+        return self.root / HIDDEN / uid
+
+    def _complete_attempts(self, uid: Uid) -> Iterator[Path]:
+        if not is_uid(uid):
+            return
+        for name in sorted(_names_in(self.attempts(uid))):
+            if _uid_in(self.attempts(uid) / name) == uid:
+                yield self.attempts(uid) / name
+                return
+
+    def _listed(self) -> list[str]:
+        return sorted(_names_in(self.root / RUNS))
+
+    def _remember(self, name: str) -> None:
+        assert self._names is not None
+        plain = _PLAIN_NAME.fullmatch(name)
+        uid = plain[1] if plain else _uid_in(self.root / RUNS / name)
+        if uid is not None and name not in (known := self._names.setdefault(uid[:8], [])):
+            known.append(name)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _uid_in(folder: Path) -> Uid | None:
+    """The uid that a folder's `run.json` names; None where there is none, or a damaged one."""
+    try:
+        said = json.loads((folder / RUN_FILE).read_bytes())
+        return Uid(said["uid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
