@@ -21,7 +21,12 @@ EndRole = Literal["source", "destination"]
 ARCHIVE = "archive"
 ANY = "any"  # whatever lies below a folder
 
-STORES: dict[str, tuple[str, ...]] = {"mlflow": (".db", ".sqlite", ".sqlite3")}
+STORES: dict[str, tuple[str, ...]] = {
+    "csv": (),
+    "jsonl": (),
+    "mlflow": (".db", ".sqlite", ".sqlite3"),
+    "parquet": (),
+}
 """Trackers whose runs lie in a store, with the suffixes of stores that are one file.
 
 A store may stand anywhere in a tree and is recognised at its own place only; nothing inside it is a
@@ -34,18 +39,24 @@ TABLES: tuple[str, ...] = ()
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "csv": "runferry.readers.plain_folder:CsvFolderReader",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
     "hydra": "runferry.readers.hydra:HydraReader",
+    "jsonl": "runferry.readers.plain_folder:JsonLinesFolderReader",
     "keras": "runferry.readers.keras:KerasReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "parquet": "runferry.readers.plain_folder:ParquetFolderReader",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
     "wandb": "runferry.readers.wandb_files:WandbFilesReader",
 }
 _WRITERS = {
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",
+    "csv": "runferry.writers.csv_folder:CsvFolderWriter",
+    "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
+    "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
 

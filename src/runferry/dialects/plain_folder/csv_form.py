@@ -128,9 +128,7 @@ def _spelled(column: pa.Array) -> pa.Array:
 
 
 def _meant(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = {
-        field.name: _meant_cells(batch.column(field.name), field.type) for field in schema
-    }
+    columns = {field.name: _meant_cells(batch.column(field.name), field.type) for field in schema}
     found = in_schema(columns, schema)
     return without_nan_bits(found) if schema.equals(POINTS) else found
 

@@ -114,7 +114,8 @@ def _lines(columns: dict[str, pa.Array]) -> bytes:
             members.append(_members(name, column))
     rows = pc.binary_join_element_wise(*members, ",", null_handling="skip")
     everything = pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)
-    return b"{" + pc.binary_join(everything, "}\n{")[0].as_buffer().to_pybytes() + b"}\n"
+    joined: bytes = pc.binary_join(everything, "}\n{")[0].as_buffer().to_pybytes()
+    return b"{" + joined + b"}\n"
 
 
 def _members(name: str, column: pa.Array) -> pa.Array:

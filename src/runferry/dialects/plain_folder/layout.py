@@ -166,23 +166,27 @@ class Folders:
             return found
         stem = safe_part(run.name or run.key.run_id, 60)
         wished = self.root / RUNS / f"{stem}-{uid[:8]}"
-        if _uid_in(wished) in (None, uid):
+        if not wished.exists() or _uid_in(wished) == uid:
             return wished
-        return self.root / RUNS / f"{stem}-{uid}-{uid[:8]}"  # another uid begins alike
+        return self.root / RUNS / f"{stem}-{uid}-{uid[:8]}"  # that one is somebody else's
 
     def settled(self, folder: Path) -> None:
         """A run of ours has come to lie here."""
         if self._names is not None:
             self._remember(folder.name)
 
-    def complete(self) -> Iterator[Path]:
-        """The folders of all complete runs, by name; then those whose move was broken off."""
-        seen: set[str | None] = set()
+    def in_place(self) -> Iterator[Path]:
+        """The folders of all complete runs, by name; damaged ones too, for reading tells why."""
         for name in self._listed():
-            folder = self.root / RUNS / name
-            if (folder / RUN_FILE).is_file():  # a damaged one too: reading it tells why
-                seen.add(_uid_in(folder))
-                yield folder
+            if (self.root / RUNS / name / RUN_FILE).is_file():
+                yield self.root / RUNS / name
+
+    def complete(self) -> Iterator[Path]:
+        """Those in their place, and then those whose move there was broken off."""
+        seen: set[str | None] = set()
+        for folder in self.in_place():
+            seen.add(_uid_in(folder))
+            yield folder
         for uid in sorted(_names_in(self.root / HIDDEN)):
             if is_uid(uid) and uid not in seen:
                 yield from self._complete_attempts(Uid(uid))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runferry.dialects.plain_folder.forms import (
+    SCHEMAS,
     TableSink,
     damaged,
     in_schema,
@@ -22,6 +23,10 @@ from runferry.ports import BATCH_ROWS
 
 _GROUP_ROWS: Final = 262_144
 _GROUP_BYTES: Final = 16 << 20
+_FOR_PEOPLE: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    "write_statistics": False,  # DuckDB would believe those of columns that hold NaN
+}
 
 
 class ParquetForm:
@@ -50,7 +55,8 @@ class _ParquetSink:
 
     def __init__(self, path: Path, table: str, schema: pa.Schema) -> None:
         self._schema = schema
-        options = parquet_options(table, tuple(schema.names))
+        names = tuple(schema.names)
+        options = parquet_options(table, names) if table in SCHEMAS else _FOR_PEOPLE
         self._file = pq.ParquetWriter(path, schema, **options)
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0

@@ -20,7 +20,14 @@ _LAST_US: Final = 253_402_300_799_999_999  # the last of 9999
 _DAY_US: Final = 86_400_000_000
 
 _CELL: Final = np.dtype(
-    [("date", "S10"), ("hour", "S3"), ("minute", "S3"), ("second", "S3"), ("ms", "S4"), ("us", "S4")]
+    [
+        ("date", "S10"),
+        ("hour", "S3"),
+        ("minute", "S3"),
+        ("second", "S3"),
+        ("ms", "S4"),
+        ("us", "S4"),
+    ]
 )
 _HOURS: Final = np.array([f"T{n:02d}" for n in range(24)], "S3")
 _SIXTIES: Final = np.array([f":{n:02d}" for n in range(60)], "S3")
