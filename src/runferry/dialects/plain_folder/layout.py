@@ -14,16 +14,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from runferry.dialects import codec
 from runferry.dialects.plain_folder.names import safe_part
-from runferry.errors import Damaged, UnknownVersion
-from runferry.losses import Loss
-from runferry.model import Run, Tree, Uid
-from runferry.tables import from_json, to_json
+from runferry.errors import UnknownVersion
+from runferry.model import Run, Uid
 
 FormName = Literal["csv", "jsonl", "parquet"]
 
@@ -43,18 +39,6 @@ DOCUMENTS: Final = "documents.jsonl"
 
 _PLAIN_NAME: Final = re.compile(r".*-([0-9a-f]{8})", re.DOTALL)
 _UID: Final = re.compile(r"[0-9a-f]{32}")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFile:
-    """What `run.json` says."""
-
-    uid: Uid  # by which a push finds the run
-    run: Run
-    rows: dict[str, int]  # by table
-    losses: tuple[Loss, ...] = ()
-    left_out: tuple[str, ...] = ()  # tables for people that were not made, and why
 
 
 def is_uid(word: str) -> bool:
@@ -62,22 +46,9 @@ def is_uid(word: str) -> bool:
     return _UID.fullmatch(word) is not None
 
 
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-def json_text(tree: Tree, *, indent: int | None = None) -> str:
-    """A tree as JSON that UTF-8 can hold: readable, and lone surrogates as escapes."""
-    separators = None if indent else (",", ":")
-    spelled = json.dumps(
-        to_json(tree), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
-    )
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", spelled)
-
-
 def mark_text(form: FormName) -> str:
     """The content of the mark."""
-    said: Tree = {"format": FORMAT, "version": VERSION, "form": form}
-    return json_text(said, indent=2) + "\n"
+    return json.dumps({"format": FORMAT, "version": VERSION, "form": form}, indent=2) + "\n"
 
 
 def form_of(root: Path) -> str | None:
@@ -98,42 +69,6 @@ def form_of(root: Path) -> str | None:
             hint="pip install -U runferry",
         )
     return str(said.get("form"))
-
-
-def run_file_text(said: RunFile) -> str:
-    """The content of `run.json`."""
-    tree: Tree = {
-        "uid": said.uid,
-        "run": codec.run_tree(said.run),
-        "rows": dict[str, Tree](said.rows),
-        "left_out": list(said.left_out),
-        "losses": [codec.loss_tree(loss) for loss in said.losses],
-    }
-    return json_text(tree, indent=2) + "\n"
-
-
-def read_run_file(folder: Path) -> RunFile:
-    """The inverse of `run_file_text`. Raises FileNotFoundError, Damaged."""
-    path = folder / RUN_FILE
-    try:
-        said: Any = from_json(json.loads(path.read_bytes()))
-        return RunFile(
-            Uid(said["uid"]),
-            codec.run_of(said["run"]),
-            dict(said["rows"]),
-            tuple(codec.loss_of(loss) for loss in said["losses"]),
-            tuple(said["left_out"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(
-            f"this says nothing of a run ({type(error).__name__}: {error})",
-            where=str(path),
-            hint="put back what was there, or remove the folder and write the run again",
-            offset=None,
-        ) from error
-
-
-# --- which folder ---------------------------------------------------------------------------------
 
 
 class Folders:

@@ -17,6 +17,7 @@ from runferry.dialects.plain_folder.csv_form import CsvForm
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.jsonl_form import JsonLinesForm
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged, NotFound
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
@@ -58,7 +59,7 @@ class PlainFolderReader:
         places: dict[RunKey, Path] = {}
         for folder in layout.Folders(self._root).complete():
             try:
-                run = layout.read_run_file(folder).run
+                run = read_run_file(folder).run
             except Damaged:
                 run = Run(RunKey(self.name, "damaged", folder.name), name="(damaged)")
             run = _unlike(run, places)
@@ -74,7 +75,7 @@ class PlainFolderReader:
         folder = self._places.get(run.key)
         if folder is None:
             raise NotFound("no such run", where=f"{self._root} ({run.key})", hint="runferry ls")
-        said = layout.read_run_file(folder)
+        said = read_run_file(folder)
         yield from RunFolder(folder, self.form, said).chunks()
         yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))
 

@@ -25,6 +25,7 @@ from runferry.chunks import (
 from runferry.dialects import codec
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form
+from runferry.dialects.plain_folder.run_file import RunFile
 from runferry.dialects.row_tables import media_item
 from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
@@ -45,7 +46,7 @@ Thing = TypeVar("Thing")
 class RunFolder:
     """One run's folder. What is gone from it since it was written is told as a loss."""
 
-    def __init__(self, home: Path, form: Form, said: layout.RunFile) -> None:
+    def __init__(self, home: Path, form: Form, said: RunFile) -> None:
         self._home = home
         self._form = form
         self._said = said

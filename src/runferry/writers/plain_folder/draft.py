@@ -29,6 +29,7 @@ from runferry.chunks import (
 from runferry.dialects import codec
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
+from runferry.dialects.plain_folder.run_file import RunFile, json_text, run_file_text
 from runferry.dialects.row_tables import media_batch, raw_batch
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
@@ -119,19 +120,20 @@ class Draft:
         stream = self._listings.get(listing)
         if stream is None:
             stream = self._listings[listing] = (self.home / listing).open("xb")
-        stream.write(f"{layout.json_text(tree)}\n".encode())
+        stream.write(f"{json_text(tree)}\n".encode())
 
     # --- the end ----------------------------------------------------------------------------------
 
     def complete(self, run: Run, scratch: str) -> None:
         """Write what is left, and `run.json` once all else would survive a loss of power."""
         for item in self._attributes.values():
-            self._list(layout.ATTRIBUTES, codec.attribute_tree(replace(item, name=None)))
+            shown: Tree = {"role": item.role, "path": list(item.path), "value": item.value}
+            self._list(layout.ATTRIBUTES, shown)
         for series in self._series.values():
             self._list(layout.SERIES, codec.series_tree(series))
         self._close_files()
         self._wide.finish()
-        said = layout.RunFile(
+        said = RunFile(
             self.uid,
             replace(run, origin_uid=run.origin_uid or self.run.origin_uid),
             dict(sorted(self._rows.items())),
@@ -139,7 +141,7 @@ class Draft:
             self._wide.left_out,
         )
         sync_tree(self.home)
-        write_lasting(self.home / layout.RUN_FILE, layout.run_file_text(said), scratch)
+        write_lasting(self.home / layout.RUN_FILE, run_file_text(said), scratch)
 
     @property
     def told(self) -> Iterable[Loss]:

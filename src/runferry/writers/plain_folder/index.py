@@ -23,9 +23,8 @@ from runferry.dialects.plain_folder.layout import (
     HIDDEN,
     RUN_FILE,
     Folders,
-    json_text,
-    read_run_file,
 )
+from runferry.dialects.plain_folder.run_file import json_text, read_run_file
 from runferry.errors import Damaged
 from runferry.model import Run, Tree
 from runferry.tables import TIME, loads

@@ -20,8 +20,8 @@ from runferry.dialects.plain_folder.layout import (
     form_of,
     is_uid,
     mark_text,
-    read_run_file,
 )
+from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Conflict, Damaged, Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import MediaType, Run, Uid
