@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -54,7 +55,7 @@ class Draft:
         self.run = run
         self.uid = uid
         self._form = form
-        home.mkdir(parents=True)
+        _make(home)
         self._tables: dict[str, TableSink] = {}
         self._rows: dict[str, int] = {}
         self._listings: dict[str, BinaryIO] = {}
@@ -159,3 +160,11 @@ class Draft:
             self._tables.popitem()[1].close()
         while self._listings:
             self._listings.popitem()[1].close()
+
+
+def _make(home: Path) -> None:
+    """A new folder; whoever clears up may take the empty one above it away in between."""
+    with suppress(FileNotFoundError):
+        home.mkdir(parents=True)
+        return
+    home.mkdir(parents=True)

@@ -29,12 +29,12 @@ from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.writers.plain_folder import index
 from runferry.writers.plain_folder.disk import disk_errors, sync, write_lasting
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.leftovers import CLAIM, GONE, clear_leftovers
 
 _KINDS: Final = (
     "scalar", "text", "histogram", *get_args(MediaType), "config", "summary", "environment",
     "other", "console", "file", "artifact", "document", "raw",
 )  # fmt: skip
-_CLAIM: Final = "claim"
 
 
 class PlainFolderWriter:
@@ -105,12 +105,12 @@ class PlainFolderWriter:
         """A file beside the attempts; a complete run needs none."""
         if self._attempts(remote):
             with disk_errors(self._root):
-                (self._folders.attempts(Uid(remote)) / _CLAIM).write_text(words)
+                (self._folders.attempts(Uid(remote)) / CLAIM).write_text(words)
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether it is complete; raises RunMissing."""
         if self._attempts(remote):
-            claim = self._folders.attempts(Uid(remote)) / _CLAIM
+            claim = self._folders.attempts(Uid(remote)) / CLAIM
             words = claim.read_text() if claim.is_file() else None
             return Progress(claim=words)
         if self._folders.find(Uid(remote)) is None:
@@ -156,9 +156,8 @@ class PlainFolderWriter:
             with suppress(OSError):  # others are at it
                 draft.home.parent.rmdir()
         if self._root.is_dir():
-            for gone in (self._root / HIDDEN).glob("gone-*"):  # of somebody who was killed
-                shutil.rmtree(gone, ignore_errors=True)
             with disk_errors(self._root):
+                clear_leftovers(self._root)
                 index.refresh(self._root, self.form, secrets.token_hex(6))
 
     # --- attempts ---------------------------------------------------------------------------------
@@ -171,7 +170,7 @@ class PlainFolderWriter:
             found = list(self._folders.attempts(Uid(remote)).iterdir())
         except FileNotFoundError:
             return []
-        return [path for path in found if path.name != _CLAIM]
+        return [path for path in found if path.name != CLAIM]
 
     @contextmanager
     def _at_work(self, remote: RemoteId) -> Iterator[Draft]:
@@ -204,12 +203,12 @@ class PlainFolderWriter:
         attempts = self._folders.attempts(uid)
         for path in self._attempts(uid):
             self._remove(path)
-        (attempts / _CLAIM).unlink(missing_ok=True)
+        (attempts / CLAIM).unlink(missing_ok=True)
         with suppress(OSError):  # it is not there, or others are at it
             attempts.rmdir()
 
     def _remove(self, folder: Path) -> None:
-        gone = self._root / HIDDEN / f"gone-{secrets.token_hex(6)}"
+        gone = self._root / HIDDEN / f"{GONE}{secrets.token_hex(6)}"
         with suppress(FileNotFoundError):
             folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -225,7 +224,7 @@ class PlainFolderWriter:
                     where=str(home),
                     hint="move it away, then run the command again",
                 )
-            replaced = self._root / HIDDEN / f"gone-{secrets.token_hex(6)}"
+            replaced = self._root / HIDDEN / f"{GONE}{secrets.token_hex(6)}"
             home.rename(replaced)
         draft.home.rename(home)
         sync([home.parent, draft.home.parent, self._root / HIDDEN])
