@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runferry.tables import POINT_KINDS
 
-_WINDOW_ROWS: Final = 1_000_000
+_WINDOW_ROWS: Final = 262_144
 _SAMPLED: Final = 64  # one row in so many tells where the windows are to be cut
 
 _SCHEMA: Final = pa.schema(
@@ -123,7 +123,7 @@ class Spill:
         sampled = np.sort(np.concatenate(self._samples))
         cuts = np.unique(sampled[:: _WINDOW_ROWS // _SAMPLED][1:]).tolist()
         firsts = [min(first for first, _ in self._ends), *cuts]
-        with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
+        with pa.OSFile(str(self._path)) as source, pa.ipc.open_file(source) as file:
             for first, following in zip(firsts, [*cuts, None], strict=True):
                 parts = list(self._between(file, first, following))
                 if parts:

@@ -22,7 +22,7 @@ from runferry.writers.plain_folder.spill import BOOL, INT, NO_TIME, NULL, Cells,
 MAX_COLUMNS: Final = 4_000
 _MAX_CELLS: Final = 50_000_000
 _MAX_EMPTINESS: Final = 20  # cells for each point in them, in what has more cells than that
-_SLAB_CELLS: Final = 2_000_000
+_SLAB_CELLS: Final = 500_000
 
 _TABLE_OF: Final[dict[Stream, str]] = {"user": "history", "system": "system"}
 _ONLY_INT: Final = 1 << INT
