@@ -19,7 +19,7 @@ from runferry.testing.samples import attributes, curve, media
 SEED = 77
 GROWING = curve(120, batch=30)
 OTHERS = (attributes(), media())
-FORMS = [("csv", 25), ("jsonl", 5), ("parquet", 5)]
+FORMS = [("csv", 20), ("jsonl", 4), ("parquet", 4)]
 
 
 def seen(form: str, folder: Path) -> dict[str, object]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from runferry import chunks
-from runferry.ports import Location, RemoteId, Writer
+from runferry.ports import Location, Writer
 from runferry.testing.recording import Sample
 from runferry.writers.csv_folder import CsvFolderWriter
 from runferry.writers.jsonl_folder import JsonLinesFolderWriter
@@ -36,15 +35,3 @@ def folder_of(where: Location, sample: Sample) -> Path:
     """Where a run came to lie."""
     (folder,) = (where.path / "runs").glob(f"*-{sample.run.uid[:8]}")
     return folder
-
-
-def appended(form: str, folder: Path, sample: Sample, number: int, chunk: chunks.Chunk) -> None:
-    """Begin a run, append one chunk, and let go."""
-    writer = WRITERS[form].open(Location(form, str(folder)))
-    writer.append(writer.create(sample.run, sample.run.uid), number, chunk)
-    writer.close()
-
-
-def remote_of(sample: Sample) -> RemoteId:
-    """A run's id in such a folder."""
-    return RemoteId(sample.run.uid)
