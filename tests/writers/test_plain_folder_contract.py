@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runferry.dialects.plain_folder.layout import Folders
+from runferry.dialects.plain_folder.folders import Folders
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId
 from runferry.readers.plain_folder import (

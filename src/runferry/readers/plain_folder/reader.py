@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 from runferry.chunks import Chunk, Header
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.csv_form import CsvForm
+from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.jsonl_form import JsonLinesForm
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
@@ -57,7 +58,7 @@ class PlainFolderReader:
         reading tells why.
         """
         places: dict[RunKey, Path] = {}
-        for folder in layout.Folders(self._root).complete():
+        for folder in Folders(self._root).complete():
             try:
                 run = read_run_file(folder).run
             except Damaged:

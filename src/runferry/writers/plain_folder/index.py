@@ -17,12 +17,12 @@ from typing import Final
 import pyarrow as pa
 
 from runferry.dialects import codec
+from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.layout import (
     ATTRIBUTES,
     HIDDEN,
     RUN_FILE,
-    Folders,
 )
 from runferry.dialects.plain_folder.run_file import json_text, read_run_file
 from runferry.errors import Damaged

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import ClassVar, Final, Self, get_args
 
 from runferry.chunks import Chunk
+from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.layout import (
     HIDDEN,
     MARK,
     RUNS,
-    Folders,
     form_of,
     is_uid,
     mark_text,
