@@ -16,6 +16,7 @@ from runferry.readers.plain_folder import (
     JsonLinesFolderReader,
     ParquetFolderReader,
 )
+from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.csv_folder import CsvFolderWriter
 from runferry.writers.jsonl_folder import JsonLinesFolderWriter
@@ -34,6 +35,9 @@ class _PlainFolderContract(WriterContract):
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.txt").write_text("")
         yield Location(self.writer.name, str(tmp_path / "mine"))
+
+    def add_foreign(self, destination: Location) -> None:
+        self.send(destination, curve(10, seed=5))  # by a push of somebody else
 
     def remove(self, destination: Location, remote: RemoteId) -> None:
         folder = Folders(destination.path).find(Uid(remote))
