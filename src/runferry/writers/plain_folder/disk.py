@@ -1,16 +1,15 @@
-"""What a full or closed disk says, and making what was written last."""
+"""What a full or closed disk says, and making a whole folder last."""
 
 from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from runferry import _native
+from runferry.durable import sync
 from runferry.errors import NoSpace, Refused
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -47,25 +46,3 @@ def sync_tree(folder: Path) -> None:
                 sync(waiting)
                 waiting = []
     sync(waiting)
-
-
-def sync(paths: list[Path]) -> None:
-    """Make files, and the names in folders, last."""
-    if sys.platform != "darwin":
-        _native.sync(paths)
-        return
-    for path in paths:  # Rust would ask for a flush that some network disks refuse
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_lasting(path: Path, text: str, scratch: str) -> None:
-    """Replace a file's content in one step that lasts. `scratch` tells one attempt from others."""
-    temporary = path.with_name(f".{path.name}.{scratch}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    sync([temporary])
-    temporary.replace(path)
-    sync([path.parent])

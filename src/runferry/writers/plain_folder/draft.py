@@ -32,11 +32,12 @@ from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
 from runferry.dialects.plain_folder.run_file import RunFile, json_text, run_file_text
 from runferry.dialects.row_tables import media_batch, raw_batch
+from runferry.durable import write_atomically
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
 from runferry.tables import conform
 from runferry.writers.plain_folder.blob_files import BlobFiles, blob_tree
-from runferry.writers.plain_folder.disk import sync_tree, write_lasting
+from runferry.writers.plain_folder.disk import sync_tree
 from runferry.writers.plain_folder.wide import WideTables
 
 _TABLE_OF: dict[type[Chunk], str] = {
@@ -142,7 +143,7 @@ class Draft:
             self._wide.left_out,
         )
         sync_tree(self.home)
-        write_lasting(self.home / layout.RUN_FILE, run_file_text(said), scratch)
+        write_atomically(self.home / layout.RUN_FILE, run_file_text(said).encode(), scratch=scratch)
 
     @property
     def told(self) -> Iterable[Loss]:

@@ -25,10 +25,10 @@ from runferry.dialects.plain_folder.layout import (
     RUN_FILE,
 )
 from runferry.dialects.plain_folder.run_file import json_text, read_run_file
+from runferry.durable import sync, write_atomically
 from runferry.errors import Damaged
 from runferry.model import Run, Tree
 from runferry.tables import TIME, loads
-from runferry.writers.plain_folder.disk import sync, write_lasting
 
 MAX_COLUMNS: Final = 4_000
 _MADE_OF: Final = "listed.json"
@@ -52,8 +52,8 @@ def refresh(root: Path, form: Form, scratch: str) -> None:
     while (now := _listing(root)) != _made_of(root):
         _write(root, form, scratch)
         if _listing(root) == now:  # else another process has brought one meanwhile
-            text = json.dumps(now)
-            write_lasting(root / HIDDEN / _MADE_OF, text, scratch)
+            said = json.dumps(now).encode()
+            write_atomically(root / HIDDEN / _MADE_OF, said, scratch=scratch)
 
 
 def _listing(root: Path) -> list[list[object]]:

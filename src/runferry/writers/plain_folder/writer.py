@@ -22,12 +22,13 @@ from runferry.dialects.plain_folder.layout import (
     mark_text,
 )
 from runferry.dialects.plain_folder.run_file import read_run_file
+from runferry.durable import sync, write_atomically
 from runferry.errors import Conflict, Damaged, Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import MediaType, Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.writers.plain_folder import index
-from runferry.writers.plain_folder.disk import disk_errors, sync, write_lasting
+from runferry.writers.plain_folder.disk import disk_errors
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.leftovers import CLAIM, GONE, clear_leftovers
 
@@ -66,7 +67,8 @@ class PlainFolderWriter:
                 _refuse_strangers(root, cls.name)
                 (root / HIDDEN).mkdir(exist_ok=True)
                 (root / RUNS).mkdir(exist_ok=True)
-                write_lasting(root / MARK, mark_text(cls.form.name), secrets.token_hex(6))
+                mark = mark_text(cls.form.name).encode()
+                write_atomically(root / MARK, mark, scratch=secrets.token_hex(6))
                 sync([root.absolute().parent])
             elif form != cls.form.name:
                 raise Refused(
