@@ -76,6 +76,7 @@ def in_blocks(
     Raises Damaged for what cannot be parsed.
     """
     block, done = _BLOCK, 0
+    largest = min(path.stat().st_size + 1, _MOST_BLOCK)
     while True:
         try:
             for batch in _after(done, opened(path, block)):
@@ -83,9 +84,9 @@ def in_blocks(
                 yield batch
             return
         except pa.ArrowInvalid as error:
-            if "block" not in str(error) or block == _MOST_BLOCK:
+            if "straddling" not in str(error) or block >= largest:
                 raise damaged(path, error) from error
-        block = min(block * 16, _MOST_BLOCK)
+        block = min(block * 16, largest)
 
 
 def damaged(path: Path, error: Exception) -> Damaged:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 
@@ -32,7 +32,7 @@ from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
 from runferry.dialects.plain_folder.run_file import RunFile, json_text, run_file_text
 from runferry.dialects.row_tables import media_batch, raw_batch
-from runferry.durable import write_atomically
+from runferry.durable import sync
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
 from runferry.tables import conform
@@ -48,6 +48,9 @@ _TABLE_OF: dict[type[Chunk], str] = {
 }
 
 
+_BEGUN: Final = f".{layout.RUN_FILE}"
+
+
 class Draft:
     """One attempt to write a run, in a new folder of its own."""
 
@@ -57,6 +60,7 @@ class Draft:
         self.uid = uid
         self._form = form
         _make(home)
+        (home / _BEGUN).touch(exist_ok=False)
         self._tables: dict[str, TableSink] = {}
         self._rows: dict[str, int] = {}
         self._listings: dict[str, BinaryIO] = {}
@@ -126,8 +130,11 @@ class Draft:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def complete(self, run: Run, scratch: str) -> None:
-        """Write what is left, and `run.json` once all else would survive a loss of power."""
+    def complete(self, run: Run) -> None:
+        """Write what is left, and `run.json` once all else would survive a loss of power.
+
+        Raises FileNotFoundError when somebody took this attempt away.
+        """
         for item in self._attributes.values():
             shown: Tree = {"role": item.role, "path": list(item.path), "value": item.value}
             self._list(layout.ATTRIBUTES, shown)
@@ -143,7 +150,24 @@ class Draft:
             self._wide.left_out,
         )
         sync_tree(self.home)
-        write_atomically(self.home / layout.RUN_FILE, run_file_text(said).encode(), scratch=scratch)
+        self._finish(run_file_text(said).encode())
+
+    def _finish(self, said: bytes) -> None:
+        """The file that becomes `run.json` was there from the beginning.
+
+        Who took the attempt away took it too, and what was written since into a folder of the same
+        name cannot be completed.
+        """
+        with (self.home / _BEGUN).open("r+b") as stream:
+            stream.write(said)
+        sync([self.home / _BEGUN])
+        (self.home / _BEGUN).rename(self.home / layout.RUN_FILE)
+        sync([self.home])
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody took this attempt away."""
+        return any((self.home / name).exists() for name in (_BEGUN, layout.RUN_FILE))
 
     @property
     def told(self) -> Iterable[Loss]:

@@ -130,7 +130,7 @@ class PlainFolderWriter:
             self.stored(remote)
             return
         with self._at_work(remote) as draft:
-            draft.complete(run, draft.home.name)
+            draft.complete(run)
             self._publish(draft, run)
         self._told[remote] = tuple(draft.told)
         del self._drafts[remote]
@@ -184,7 +184,7 @@ class PlainFolderWriter:
             with disk_errors(self._root):
                 yield draft
         except Refused as error:
-            if not draft.home.is_dir():
+            if not draft.is_there:
                 raise self._missing(remote) from error
             raise
 
@@ -229,7 +229,9 @@ class PlainFolderWriter:
             replaced = self._root / HIDDEN / f"{GONE}{secrets.token_hex(6)}"
             home.rename(replaced)
         draft.home.rename(home)
-        sync([home.parent, draft.home.parent, self._root / HIDDEN])
+        sync([home.parent, self._root / HIDDEN])
+        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
+            sync([draft.home.parent])
         self._folders.settled(home)
         if replaced is not None:
             shutil.rmtree(replaced, ignore_errors=True)
