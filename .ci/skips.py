@@ -51,6 +51,18 @@ ALLOWED = (
     ("*.TestStrict.*", "resend is continue", "nothing is sent again"),
     ("*.TestDestination.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestDestination.*", "resend is atomic", "nothing is sent again"),
+    *(
+        (f"*.test_plain_folder_contract.{form}.*", reason, why)
+        for form in ("TestCsv", "TestJsonLines", "TestParquet")
+        for reason, why in (
+            ("this writer publishes whole runs only", "there is nothing to find"),
+            ("resend is atomic", "nothing is sent again"),
+        )
+    ),
+    *(
+        (f"*.{form}Folder.*", "this source cannot be continued from", "it is read whole")
+        for form in ("TestCsv", "TestJsonLines", "TestParquet")
+    ),
 )
 
 

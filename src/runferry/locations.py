@@ -63,7 +63,8 @@ def _recognised(text: str, role: EndRole) -> Location:
         return _written_to(text, path)
     if path.is_dir():
         return _below(text, path)
-    names = [name for name in (*registry.loose_names(), *registry.STORES) if recognises(name, path)]
+    kinds = {*registry.loose_names(), *registry.STORES} - {*registry.TABLES}
+    names = [name for name in sorted(kinds) if recognises(name, path)]
     names = names or [name for name in registry.TABLES if recognises(name, path)]
     if len(names) == 1:
         return Location(names[0], text)
@@ -98,7 +99,10 @@ def _nothing(text: str) -> NotFound:
 
 def _written_to(text: str, path: Path) -> Location:
     """A store that exists; a folder in which runs merely lie is none."""
-    stores = [n for n in registry.writer_names() if n in registry.STORES and recognises(n, path)]
+    kinds = {*registry.STORES} & {*registry.writer_names()}
+    if path.is_file():
+        kinds -= {*registry.TABLES}
+    stores = [name for name in sorted(kinds) if recognises(name, path)]
     if stores:
         return Location(stores[0], text)
     if path.is_dir() and next(path.iterdir(), None) is None:

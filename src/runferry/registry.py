@@ -21,7 +21,12 @@ EndRole = Literal["source", "destination"]
 ARCHIVE = "archive"
 ANY = "any"  # whatever lies below a folder
 
-STORES: dict[str, tuple[str, ...]] = {"mlflow": (".db", ".sqlite", ".sqlite3")}
+STORES: dict[str, tuple[str, ...]] = {
+    "csv": (),
+    "jsonl": (),
+    "mlflow": (".db", ".sqlite", ".sqlite3"),
+    "parquet": (),
+}
 """Trackers whose runs lie in a store, with the suffixes of stores that are one file.
 
 A store may stand anywhere in a tree and is recognised at its own place only; nothing inside it is a
@@ -34,15 +39,15 @@ TABLES = ("csv", "jsonl", "parquet")
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
-    "csv": "runferry.readers.csv_tables:CsvReader",
+    "csv": "runferry.readers.plain_files:CsvFiles",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
     "hydra": "runferry.readers.hydra:HydraReader",
-    "jsonl": "runferry.readers.jsonl_tables:JsonLinesReader",
+    "jsonl": "runferry.readers.plain_files:JsonLinesFiles",
     "keras": "runferry.readers.keras:KerasReader",
     "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
-    "parquet": "runferry.readers.parquet_tables:ParquetReader",
+    "parquet": "runferry.readers.plain_files:ParquetFiles",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
@@ -52,7 +57,10 @@ _READERS = {
 }
 _WRITERS = {
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",
+    "csv": "runferry.writers.csv_folder:CsvFolderWriter",
+    "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
+    "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
 from tests.archive.test_content import bytes_of
 
-from runferry.archive import durable
+from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
 from runferry.archive.store import Archive
 from runferry.chunks import Checkpoint, Chunk, File, Lost, Points
@@ -417,7 +417,7 @@ def test_the_ledger_keeps_what_it_was_told_across_processes_and_threads(tmp_path
     code = """
 import sys
 from pathlib import Path
-from runferry.archive import durable
+from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
 ledger = Ledger(Path(sys.argv[1]))
 n = 0

@@ -11,7 +11,7 @@ import pytest
 from tests.archive.runs import Row, archived, batch_of, content, run_named
 from tests.archive.test_content import bytes_of
 
-from runferry.archive import durable
+from runferry import durable
 from runferry.archive.as_destination import ArchiveWriter
 from runferry.archive.layout import commit_path, run_folder
 from runferry.archive.store import Archive

@@ -18,12 +18,13 @@ from typing import Any, ClassVar, Self, get_args
 
 from runferry.archive.blobs import Blobs, stored_blob
 from runferry.archive.chunk_file import from_bytes, to_bytes
-from runferry.archive.durable import disk_errors, write_atomically
+from runferry.archive.durable import disk_errors
 from runferry.archive.layout import checked_uid, new_attempt
 from runferry.archive.origins import Origins
 from runferry.archive.record import RunRecord, run_from_json, run_to_json
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Attributes, Chunk, File, Header, Media
+from runferry.durable import write_atomically
 from runferry.errors import RunMissing
 from runferry.losses import Fate
 from runferry.model import Blob, MediaType, Run, Uid

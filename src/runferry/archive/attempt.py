@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from runferry.archive import snapshots
 from runferry.archive.blobs import Blobs
-from runferry.archive.durable import write_atomically
 from runferry.archive.layout import commit_path, new_attempt, run_folder, segment_path
 from runferry.archive.record import RunRecord, Segment, record_to_bytes
 from runferry.archive.segments import SegmentFile
+from runferry.durable import write_atomically
 from runferry.errors import ArchiveError, Locked
 from runferry.model import Uid
 

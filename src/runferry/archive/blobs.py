@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runferry.archive.blob_stream import open_blob
-from runferry.archive.durable import replace_file, sync
 from runferry.archive.folders import Folders
 from runferry.archive.layout import blob_path
+from runferry.durable import replace_file, sync
 from runferry.losses import Fate, Loss
 from runferry.model import Blob
 

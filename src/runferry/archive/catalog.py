@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runferry.archive.durable import replace_file
 from runferry.archive.layout import checked_uid, commit_path, new_attempt
 from runferry.archive.record import DamagedRun, RunRecord, record_from_bytes
+from runferry.durable import replace_file
 from runferry.errors import ArchiveError
 from runferry.model import Uid
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
-from runferry.archive.durable import sync
+from runferry.durable import sync
 
 _REMEMBERED = 65_536
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from runferry.archive.durable import disk_errors, sync, write_atomically
+from runferry.archive.durable import disk_errors
 from runferry.archive.layout import FORMAT_NAME, FORMAT_VERSION, MANIFEST, new_attempt
+from runferry.durable import sync, write_atomically
 from runferry.errors import Corrupt, NewerFormat, NotFound
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from runferry.archive.counts import Tally
 from runferry.archive.digest import RowSum
-from runferry.archive.durable import sync
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.points import KeyCodes, PointBuffer
 from runferry.archive.record import RunRecord, Segment, Sum
 from runferry.archive.rows import RowBuffer, as_sorted, items_of, lengths
 from runferry.archive.segments import SegmentFile
 from runferry.dialects.row_tables import ROW_SCHEMAS
+from runferry.durable import sync
 
 MAX_SEGMENT_ROWS = 4_000_000
 

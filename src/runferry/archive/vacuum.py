@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runferry.archive.durable import sync
 from runferry.archive.layout import MANIFEST, checked_uid, commit_path, run_folder
 from runferry.archive.presence import blobs_of
 from runferry.archive.working_folder import forsaken_folders
+from runferry.durable import sync
 from runferry.errors import ArchiveError, Corrupt
 from runferry.model import Uid
 

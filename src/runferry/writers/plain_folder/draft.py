@@ -1,0 +1,195 @@
+"""One run while it is written: in a folder that nobody reads, complete when its run.json is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import pyarrow as pa
+
+from runferry.chunks import (
+    Artifact,
+    Attributes,
+    Checkpoint,
+    Chunk,
+    Console,
+    Document,
+    File,
+    Header,
+    Histograms,
+    Lost,
+    Media,
+    Points,
+    Raw,
+    SeriesFacts,
+    Texts,
+)
+from runferry.dialects import codec
+from runferry.dialects.plain_folder import layout
+from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
+from runferry.dialects.plain_folder.run_file import RunFile, json_text, run_file_text
+from runferry.dialects.row_tables import media_batch, raw_batch
+from runferry.durable import sync
+from runferry.losses import Fate, Loss, LossLedger
+from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
+from runferry.tables import conform
+from runferry.writers.plain_folder.blob_files import BlobFiles, blob_tree
+from runferry.writers.plain_folder.disk import sync_tree
+from runferry.writers.plain_folder.wide import WideTables
+
+_TABLE_OF: dict[type[Chunk], str] = {
+    Points: "points",
+    Texts: "texts",
+    Histograms: "histograms",
+    Console: "console",
+}
+
+
+_BEGUN: Final = f".{layout.RUN_FILE}"
+
+
+class Draft:
+    """One attempt to write a run, in a new folder of its own."""
+
+    def __init__(self, home: Path, form: Form, run: Run, uid: Uid) -> None:
+        self.home = home
+        self.run = run
+        self.uid = uid
+        self._form = form
+        _make(home)
+        (home / _BEGUN).touch(exist_ok=False)
+        self._tables: dict[str, TableSink] = {}
+        self._rows: dict[str, int] = {}
+        self._listings: dict[str, BinaryIO] = {}
+        self._blobs = BlobFiles(home)
+        self._wide = WideTables(home, form)
+        self._attributes: dict[tuple[Role, KeyPath], Attribute] = {}
+        self._series: dict[str, Series] = {}
+        self._losses = LossLedger()
+
+    def put(self, chunk: Chunk) -> None:
+        """Add one chunk."""
+        match chunk:
+            case Points(batch) | Texts(batch) | Histograms(batch) | Console(batch):
+                self._put_rows(_TABLE_OF[type(chunk)], batch)
+            case Media(items):
+                files = [self._blobs.media(item) for item in items]
+                rows = media_batch(items)
+                self._put_rows("media", rows.append_column("file", pa.array(files, pa.string())))
+            case Raw():
+                self._put_rows("raw", raw_batch(chunk))
+            case Attributes(items, is_whole):
+                if is_whole:
+                    self._attributes.clear()
+                self._attributes.update({(it.role, it.path): it for it in items})
+            case SeriesFacts(items):
+                self._series.update({item.key: replace(item, counts=None) for item in items})
+            case Lost(loss):
+                self._losses.add(loss)
+            case Header() | Checkpoint():  # the seal brings the last header
+                pass
+            case _:
+                self._put_thing(chunk)
+
+    def _put_rows(self, table: str, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        batch = conform(batch, SCHEMAS[table])
+        sink = self._tables.get(table)
+        if sink is None:
+            path = self.home / f"{table}.{self._form.name}"
+            sink = self._tables[table] = self._form.sink(path, table, SCHEMAS[table])
+        sink.write(batch)
+        self._rows[table] = self._rows.get(table, 0) + batch.num_rows
+        if table == "points":
+            self._wide.put(batch, self._series)
+
+    def _put_thing(self, thing: File | Artifact | Document) -> None:
+        match thing:
+            case File(path, role, blob):
+                kept = blob_tree(blob, self._blobs.file(path, blob))
+                self._list(layout.FILES, {"path": path, "role": role, **kept})
+            case Artifact(name=name, version=version, entries=entries):
+                folder = f"{name}-{version}" if version else name
+                trees: list[Tree] = [
+                    codec.entry_tree(it, blob_tree(it.blob, self._blobs.entry(folder, it)))
+                    for it in entries
+                ]
+                self._list(layout.ARTIFACTS, codec.artifact_tree(thing, trees))
+            case Document():
+                self._list(layout.DOCUMENTS, codec.document_tree(thing))
+
+    def _list(self, listing: str, tree: Tree) -> None:
+        stream = self._listings.get(listing)
+        if stream is None:
+            stream = self._listings[listing] = (self.home / listing).open("xb")
+        stream.write(f"{json_text(tree)}\n".encode())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def complete(self, run: Run) -> None:
+        """Write what is left, and `run.json` once all else would survive a loss of power.
+
+        Raises FileNotFoundError when somebody took this attempt away.
+        """
+        for item in self._attributes.values():
+            shown: Tree = {"role": item.role, "path": list(item.path), "value": item.value}
+            self._list(layout.ATTRIBUTES, shown)
+        for series in self._series.values():
+            self._list(layout.SERIES, codec.series_tree(series))
+        self._close_files()
+        self._wide.finish()
+        said = RunFile(
+            self.uid,
+            replace(run, origin_uid=run.origin_uid or self.run.origin_uid),
+            dict(sorted(self._rows.items())),
+            tuple(self._losses),
+            self._wide.left_out,
+        )
+        sync_tree(self.home)
+        self._finish(run_file_text(said).encode())
+
+    def _finish(self, said: bytes) -> None:
+        """The file that becomes `run.json` was there from the beginning.
+
+        Who took the attempt away took it too, and what was written since into a folder of the same
+        name cannot be completed.
+        """
+        with (self.home / _BEGUN).open("r+b") as stream:
+            stream.write(said)
+        sync([self.home / _BEGUN])
+        (self.home / _BEGUN).rename(self.home / layout.RUN_FILE)
+        sync([self.home])
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody took this attempt away."""
+        return any((self.home / name).exists() for name in (_BEGUN, layout.RUN_FILE))
+
+    @property
+    def told(self) -> Iterable[Loss]:
+        """Tables for people that were not made; what they would show is in the others."""
+        for reason in self._wide.left_out:
+            yield Loss("wide-table-left-out", Fate.KEPT, detail=reason)
+
+    def close(self) -> None:
+        """Let go of all files; what was written stays."""
+        self._wide.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        while self._tables:
+            self._tables.popitem()[1].close()
+        while self._listings:
+            self._listings.popitem()[1].close()
+
+
+def _make(home: Path) -> None:
+    """A new folder; whoever clears up may take the empty one above it away in between."""
+    with suppress(FileNotFoundError):
+        home.mkdir(parents=True)
+        return
+    home.mkdir(parents=True)

@@ -1,0 +1,221 @@
+"""What is written as text is read back bit by bit, whatever it is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import struct
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.readers.plain_folders import written
+
+from runferry.dialects.plain_folder import names, text_cells, time_cells
+from runferry.dialects.plain_folder.csv_form import CsvForm
+from runferry.dialects.plain_folder.forms import SCHEMAS, Form
+from runferry.dialects.plain_folder.jsonl_form import JsonLinesForm
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import RunFile, read_run_file, run_file_text
+from runferry.losses import LossLedger
+from runferry.model import Run, RunKey, Uid
+from runferry.ports import ReadOptions
+from runferry.registry import reader as reader_class
+from runferry.tables import POINTS, TIME
+from runferry.testing.content import Content, row_values
+from runferry.testing.recording import Sample, point_row
+from runferry.testing.samples import HOSTILE_NAMES, UNICODE_NAMES
+from runferry.testing.strategies import runs
+
+FORMS: list[Form] = [CsvForm(), JsonLinesForm(), ParquetForm()]
+PICTURES = f"{text_cells.NUL}{text_cells.RETURN}{text_cells.ESCAPE}"
+WORDS = st.one_of(
+    st.text(max_size=20),
+    st.text(st.sampled_from(f"\0\r\n\"',\\u{PICTURES}\x1b a1\ud800\udfff"), max_size=20),
+    st.sampled_from((*HOSTILE_NAMES, *UNICODE_NAMES)),
+)
+BITS = st.integers(0, 2**64 - 1).map(lambda n: float(struct.unpack("<d", struct.pack("<Q", n))[0]))
+NUMBERS = st.one_of(BITS, st.floats(), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.none())
+TIMES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(-(10**17), 10**17))
+
+
+def is_of_json(word: str) -> bool:
+    """Whether JSON has a spelling for it: two halves of a letter side by side are that letter."""
+    return bool(json.loads(json.dumps(word)) == word)
+
+
+def is_of_arrow(word: str) -> bool:
+    """Whether UTF-8, and so a column of Arrow, can hold it."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+@settings(deadline=None)
+@given(WORDS)
+def test_any_word_is_read_as_it_was_and_its_cell_is_tame(word: str) -> None:
+    cell = text_cells.spelled(word)
+    assert text_cells.meant(cell) == word
+    assert not set(cell) & {"\0", "\r"}
+    cell.encode("utf-8")
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), WORDS.filter(is_of_arrow))))
+def test_a_column_of_words_is_spelled_as_its_words_are(words: list[str | None]) -> None:
+    column = pa.array(words, pa.string())
+    cells = text_cells.spelled_column(column)
+    assert cells.to_pylist() == [None if w is None else text_cells.spelled(w) for w in words]
+    assert text_cells.meant_column(cells).equals(column)
+
+
+@settings(deadline=None)
+@given(st.lists(TIMES))
+def test_any_time_is_read_as_it_was(times: list[int | None]) -> None:
+    column = pa.array(times, pa.int64()).cast(TIME)
+    assert time_cells.meant_times(time_cells.spelled_times(column)).equals(column)
+
+
+def test_times_are_spelled_as_arrow_spells_them_but_for_the_letter_between() -> None:
+    us = [0, -1, 951_782_400_000_000, 4_107_542_399_999_999, -62_135_596_800_000_000]
+    column = pa.array([*us, None], pa.int64()).cast(TIME)
+    theirs = [None if t is None else t.replace(" ", "T") for t in column.cast("string").to_pylist()]
+    assert time_cells.spelled_times(column).to_pylist() == theirs
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@settings(deadline=None)
+@given(cells=st.lists(st.tuples(NUMBERS, TIMES, WORDS.filter(is_of_arrow))))
+def test_any_points_are_read_bit_by_bit(
+    form: Form, cells: list[tuple[float | None, int | None, str]]
+) -> None:
+    values = [point_row(number) for number, _, _ in cells]
+    columns = {
+        "key": pa.array([key for _, _, key in cells], pa.string()).dictionary_encode(),
+        "step": pa.array([time for _, time, _ in cells], pa.int64()),
+        "step_frac": pa.nulls(len(cells), pa.int32()),
+        "time": pa.array([time for _, time, _ in cells], pa.int64()).cast(TIME),
+        "time_ns": pa.nulls(len(cells), pa.int16()),
+        "value": pa.array([value for value, _, _ in values], pa.float64()),
+        "value_i64": pa.array([exact for _, exact, _ in values], pa.int64()),
+        "kind": pa.array([kind for _, _, kind in values], pa.string())
+        .dictionary_encode()
+        .cast(POINTS.field("kind").type),
+        "seq": pa.array(range(len(cells)), pa.int64()),
+    }
+    batch = pa.RecordBatch.from_pydict(columns, schema=POINTS)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"points.{form.name}")
+        sink = form.sink(path, "points", SCHEMAS["points"])
+        sink.write(batch)
+        sink.close()
+        found = [row for piece in form.batches(path, POINTS) for row in row_values(piece)]
+    assert found == row_values(batch)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@settings(deadline=None, max_examples=15)
+@given(sample=runs())
+def test_any_run_is_read_as_it_was(form: str, sample: Sample) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        where = written(form, Path(folder, "out"), [sample])
+        reader = reader_class(form).open(where, ReadOptions())
+        (run,) = reader.runs()
+        found = Content.of(reader.read(run)).comparable()
+    logged = Content.of(sample.chunks)
+    logged.header = sample.run
+    told = LossLedger()
+    told.extend(logged.losses)
+    logged.losses = list(told)  # equal ones are counted together
+    assert found == logged.comparable()
+
+
+@settings(deadline=None)
+@given(WORDS.filter(is_of_json), st.one_of(st.none(), st.integers(-(2**70), 2**70)))
+def test_any_header_is_read_as_it_was(word: str, time_ns: int | None) -> None:
+    run = Run(RunKey(word, word, word), name=word, notes=word, tags=(word,), labels={word: word},
+              created_ns=time_ns, started_ns=time_ns, ended_ns=time_ns)  # fmt: skip
+    said = RunFile(Uid("0" * 32), run, {"points": 3})
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "run.json").write_text(run_file_text(said), encoding="utf-8", newline="\n")
+        assert read_run_file(Path(folder)) == said
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=12))
+def test_places_are_safe_short_and_unlike_each_other_on_any_disk(paths: list[str]) -> None:
+    places = names.Places()
+    given_ = [places.place(path) for path in paths]
+    folded = [place.casefold() for place in given_]
+    assert len(set(folded)) == len(folded)
+    for place, path in zip(given_, paths, strict=True):
+        parts = place.split("/")
+        assert len(place.encode()) <= 240, path
+        assert not any(place.casefold().startswith(f"{other}/") for other in folded if other)
+        for part in parts:
+            assert part not in ("", ".", "..")
+            assert part == part.strip(" ").rstrip(".")
+            assert not set(part) & set('<>:"\\|?*\0\n\r\t')
+            assert part.partition(".")[0].lower() not in ("con", "prn", "aux", "nul", "com1")
+
+
+def test_a_safe_path_is_its_own_place() -> None:
+    places = names.Places()
+    for path in ("code/train.py", "model.ckpt", "深/损失.json", "a b (1)+c@d.txt"):
+        assert places.place(path) == path
+
+
+def test_csv_tells_null_from_empty_and_an_empty_word_from_nothing(tmp_path: Path) -> None:
+    schema = SCHEMAS["texts"]
+    rows = [
+        {"key": "", "text": "", "form": "text", "seq": 0},
+        {"key": "k", "text": None, "form": "text", "seq": 1},
+    ]
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    sink = CsvForm().sink(tmp_path / "texts.csv", "texts", schema)
+    sink.write(batch)
+    sink.close()
+    lines = (tmp_path / "texts.csv").read_text().splitlines()
+    assert lines[1:] == ['"",,,,,"","text",0', '"k",,,,,,"text",1']
+    (found,) = CsvForm().batches(tmp_path / "texts.csv", schema)
+    assert found.column("text").to_pylist() == ["", None]
+
+
+def test_standard_json_and_csv_modules_read_every_line(tmp_path: Path) -> None:
+    from runferry.testing.samples import all_samples
+
+    for form in ("csv", "jsonl"):
+        where = written(form, tmp_path / form, all_samples(keys=20))
+        for path in where.path.rglob(f"*.{form}"):
+            if "files" in path.parts or "artifacts" in path.parts:
+                continue
+            if form == "jsonl":
+                for line in path.read_bytes().splitlines():
+                    assert isinstance(json.loads(line, parse_constant=_refuse), dict)
+                continue
+            with path.open(newline="", encoding="utf-8") as lines:
+                rows = list(csv.reader(lines, strict=True))
+            assert {len(row) for row in rows} == {len(rows[0])}, path
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_a_row_larger_than_any_block_is_read(tmp_path: Path) -> None:
+    words = ["a", "x" * 3_000_000, "b", "\n".join(["y"] * 1_500_000), "c"]
+    columns = {
+        "key": ["note"] * 5, "text": words, "form": ["text"] * 5, "seq": list(range(5)),
+    }  # fmt: skip
+    batch = pa.RecordBatch.from_pylist(
+        [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        schema=SCHEMAS["texts"],
+    )
+    for form in FORMS:
+        path = tmp_path / f"texts.{form.name}"
+        sink = form.sink(path, "texts", SCHEMAS["texts"])
+        sink.write(batch)
+        sink.close()
+        found = [w for b in form.batches(path, SCHEMAS["texts"]) for w in b["text"].to_pylist()]
+        assert found == words, form.name
