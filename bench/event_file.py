@@ -75,7 +75,7 @@ def write_records(out: BinaryIO, records: Iterable[bytes]) -> None:
 
 START_S = 1_760_000_000.0
 EVENT_S = 0.000_123_4
-EVERY = 90  # steps from one histogram of a tag, or one image, to the next
+EVERY = 125  # steps from one histogram of a tag, or one image, to the next
 
 
 @dataclass(frozen=True, slots=True)
