@@ -14,6 +14,8 @@ _KINDS = {
     "limits": "their limits",
     "images": "the bytes of all images",
 }
+_TIMED = {"scalars", "histograms", "images"}
+"""The kinds that have rows; the sum of times is over all of them."""
 
 
 def verdict(
@@ -39,7 +41,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
     missing = [kind for kind in _KINDS if kind in theirs and kind not in ours]
     different += [f"we have no {kind}" for kind in missing]
     # wall times are float64 seconds: a microsecond can fall either way
-    if ours.keys() & _KINDS == theirs.keys() & _KINDS:
+    if ours.keys() & _TIMED == theirs.keys() & _TIMED:
         apart = abs(ours["time_us_sum"] - theirs["time_us_sum"])
         if apart > _rows(ours):
             different.append(f"times: {ours['time_us_sum']} ≠ {theirs['time_us_sum']}")
@@ -52,11 +54,10 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
 def compared(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """What this comparison has looked at: the facts that both sides state."""
     stated = [words for kind, words in _KINDS.items() if kind in ours and kind in theirs]
-    if ours.keys() & _KINDS == theirs.keys() & _KINDS:
+    if ours.keys() & _TIMED == theirs.keys() & _TIMED:
         stated.append("times to 1 µs")
     return ", ".join(stated)
 
 
 def _rows(outcome: Mapping[str, Any]) -> int:
-    kinds = ("scalars", "histograms", "images")
-    return sum(tag[0] for kind in kinds for tag in outcome.get(kind, {}).values())
+    return sum(tag[0] for kind in _TIMED for tag in outcome.get(kind, {}).values())
