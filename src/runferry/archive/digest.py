@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from binascii import hexlify
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from itertools import groupby, islice
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runferry._native import sum_of_row_hashes
 from runferry.archive.record import Sum
 
 Lanes = NDArray[np.uint64]
@@ -40,11 +40,14 @@ _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _33, _32 = np.uint64(33), np.uint64(32)
 
 
+_Bytes: TypeAlias = bytes | memoryview | None
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """A column of bytes, which JSON spells in hex; None where a row has none."""
 
-    items: Sequence[bytes | memoryview | None]
+    items: Sequence[_Bytes]
 
 
 class RowSum:
@@ -64,16 +67,13 @@ class RowSum:
 
     def add_item(self, item: Any) -> None:
         """Add one row that is given as JSON."""
-        self._add_spelled(_CANONICAL.encode(item).encode())
+        packed = _hash(_CANONICAL.encode(item))
+        self.add((packed >> 64, packed % _LANE), 1)
 
     def add_columns(self, columns: Sequence[Sequence[Any] | Packed]) -> None:
         """Add rows that are given by column: JSON's scalars, or bytes."""
-        for pieces in zip(*_pieces(columns), strict=True):
-            self._add_spelled(b"[" + b",".join(pieces) + b"]")
-
-    def _add_spelled(self, spelled: bytes) -> None:
-        packed = _hash(spelled)
-        self.add((packed >> 64, packed % _LANE), 1)
+        pieces = _pieces(columns)
+        self.add(sum_of_row_hashes(pieces), len(pieces[0][1]))
 
     def state(self) -> Sum:
         """What a commit record keeps of it."""
@@ -86,36 +86,29 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(","
 _BY_LINE = json.JSONEncoder(ensure_ascii=True, separators=(",\n", ":"))
 
 
-def _pieces(columns: Sequence[Sequence[Any] | Packed]) -> list[Iterator[bytes]]:
+def _pieces(columns: Sequence[Sequence[Any] | Packed]) -> list[tuple[bool, Sequence[_Bytes]]]:
     """Each row's spelling in pieces: the scalars between columns of bytes, and the bytes."""
-    pieces: list[Iterator[bytes]] = []
-    scalars: list[Sequence[Any]] = []
-    for column in columns:
-        if isinstance(column, Packed):
-            if scalars:
-                pieces.append(_spelled(zip(*scalars, strict=True)))
-                scalars = []
-            pieces.append(map(_in_hex, column.items))
+    pieces: list[tuple[bool, Sequence[_Bytes]]] = []
+    for is_packed, some in groupby(columns, lambda column: isinstance(column, Packed)):
+        if is_packed:
+            pieces += [(True, column.items) for column in some if isinstance(column, Packed)]
         else:
-            scalars.append(column)
-    if scalars:
-        pieces.append(_spelled(zip(*scalars, strict=True)))
+            pieces.append((False, _spelled(zip(*some, strict=True))))
     return pieces
 
 
-def _spelled(rows: Iterator[tuple[Any, ...]]) -> Iterator[bytes]:
+def _spelled(rows: Iterator[tuple[Any, ...]]) -> list[bytes]:
+    """The items of each row as JSON, with commas between them."""
+    spelled: list[bytes] = []
     while some := list(islice(rows, _SPELLED_AT_ONCE)):
         # no string of JSON has a bare line break, so one call spells many rows, a line each
         lines = _BY_LINE.encode(some)[2:-2].replace("],\n[", "\n").replace(",\n", ",")
-        yield from lines.encode().split(b"\n")
+        spelled += lines.encode().split(b"\n")
+    return spelled
 
 
-def _in_hex(item: bytes | memoryview | None) -> bytes:
-    return b"null" if item is None else b'"' + hexlify(item) + b'"'
-
-
-def _hash(spelled: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest(), "big")
+def _hash(spelled: str) -> int:
+    return int.from_bytes(hashlib.blake2b(spelled.encode(), digest_size=16).digest(), "big")
 
 
 def key_hashes(keys: Iterable[str]) -> tuple[Lanes, Lanes]:
@@ -164,4 +157,4 @@ def _finalised(mixed: Lanes) -> Lanes:
 def digest_of(sums: Mapping[str, Sum]) -> str:
     """One digest from the sums of all tables; empty tables do not matter."""
     spelled = {table: [total.rows, total.hash] for table, total in sums.items() if total.rows}
-    return f"{_hash(_CANONICAL.encode(spelled).encode()):032x}"
+    return f"{_hash(_CANONICAL.encode(spelled)):032x}"
