@@ -62,9 +62,9 @@ class _Beside:
 class RowWriter:
     """The row tables of one draft.
 
-    Scalars are cut into segments of `segment_rows`; each is sorted and written by a second thread
-    while the next is filled, one at a time, so that at most two are in memory. A third does so
-    for the row groups of all other tables. What a table has is its thread's alone until `finish`.
+    Scalars are cut into segments of `segment_rows`, other tables into row groups; each is sorted,
+    hashed and written by a second thread while the next are filled, one at a time: a third thread
+    would take 40 MB more. What was written is that thread's alone until `finish`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class RowWriter:
         }
         self._codes = KeyCodes()
         self._points: PointBuffer | None = None
-        self._point_work, self._row_work = _Beside(), _Beside()
+        self._beside = _Beside()
         self._buffers: dict[str, RowBuffer] = {}
         self._files: dict[str, SegmentFile] = {}
         self._done: list[Segment] = []
@@ -119,7 +119,7 @@ class RowWriter:
         buffer.put(batch)
         if buffer.is_full:
             del self._buffers[table]
-            self._row_work.do(partial(self._write_rows, buffer))
+            self._beside.do(partial(self._write_rows, buffer))
 
     def _put_points(self, batch: pa.RecordBatch) -> None:
         start = 0
@@ -132,7 +132,7 @@ class RowWriter:
             start += piece.num_rows
             if self._points.rows == self._points.capacity:
                 full, self._points = self._points, None
-                self._point_work.do(partial(self._write_and_sync, full))
+                self._beside.do(partial(self._write_and_sync, full))
 
     def _next(self, table: str) -> int:
         self._last_number[table] += 1
@@ -171,11 +171,10 @@ class RowWriter:
 
     def finish(self) -> list[Segment]:
         """Write what is left; all segments of this draft, by table and number."""
-        self._point_work.wait()
+        self._beside.wait()
         points, self._points = self._points, None
         if points is not None and points.rows:
             self._write_points(points)
-        self._row_work.wait()
         for buffer in self._buffers.values():
             if buffer.rows:
                 self._write_rows(buffer)
@@ -186,8 +185,7 @@ class RowWriter:
 
     def abandon(self) -> None:
         """Let go of all files, whatever became of them."""
-        self._point_work.abandon()
-        self._row_work.abandon()
+        self._beside.abandon()
         for file in (*self._files.values(), self._writing):
             if file is not None:
                 file.abandon()
@@ -195,6 +193,5 @@ class RowWriter:
         self.close()
 
     def close(self) -> None:
-        """End the threads."""
-        self._point_work.close()
-        self._row_work.close()
+        """End the second thread."""
+        self._beside.close()
