@@ -9,10 +9,10 @@ from bench import child
 from bench.report import Verdict, verdict_on
 
 _KINDS = {
-    "scalars": "of every tag count, exact sum, all values and all steps in order",
-    "histograms": "counts of all buckets",
+    "scalars": "all values and steps",
+    "histograms": "all counts of buckets",
     "limits": "their limits",
-    "images": "the bytes of all images",
+    "images": "images' bytes",
 }
 _TIMED = {"scalars", "histograms", "images"}
 """The kinds that have rows; the sum of times is over all of them."""
@@ -55,7 +55,7 @@ def compared(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """What this comparison has looked at: the facts that both sides state."""
     stated = [words for kind, words in _KINDS.items() if kind in ours and kind in theirs]
     if ours.keys() & _TIMED == theirs.keys() & _TIMED:
-        stated.append("times to 1 µs")
+        stated.append("times")
     return ", ".join(stated)
 
 
