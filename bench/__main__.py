@@ -13,7 +13,7 @@ from rich.console import Console
 from bench import environments, report
 from bench.child import ChildFailed
 from bench.report import Row
-from bench.rows import archive, decode, help_time, memory, mlflow_push, small_runs
+from bench.rows import archive, decode, help_time, memory, mlflow_push, small_runs, tensorboard
 from bench.size import FULL, QUICK, Size
 
 ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
@@ -23,6 +23,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "small-runs": small_runs.measure,
     "mlflow": mlflow_push.measure,
     "memory": memory.measure,
+    "tensorboard": tensorboard.measure,
 }
 
 

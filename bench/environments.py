@@ -16,6 +16,7 @@ class Environment:
 
     package: str
     version: str  # as pip takes it: "0.29.*"
+    besides: tuple[str, ...] = ()  # what makes it faster, where its documentation says so
 
     @property
     def folder(self) -> Path:
@@ -23,7 +24,7 @@ class Environment:
         return HOME / "envs" / f"{self.package}-{self.version.removesuffix('.*')}"
 
     def __str__(self) -> str:
-        return f"{self.package} {self.installed}"
+        return f"{self.package} {self.version_of(self.package)}"
 
     @property
     def is_there(self) -> bool:
@@ -37,15 +38,14 @@ class Environment:
         python = self.folder / scripts / "python"
         if not self.is_there:
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.folder], check=True)
-            wanted = f"{self.package}=={self.version}"
-            subprocess.run([python, "-m", "pip", "install", "--quiet", wanted], check=True)
-            (self.folder / "installed").write_text(wanted + "\n", encoding="ascii")
+            wanted = [f"{self.package}=={self.version}", *self.besides]
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+            (self.folder / "installed").write_text(" ".join(wanted) + "\n", encoding="ascii")
         return python
 
-    @property
-    def installed(self) -> str:
-        """The exact version that pip chose."""
-        ask = f"import importlib.metadata as m; print(m.version({self.package!r}))"
+    def version_of(self, package: str) -> str:
+        """The exact version of a package in it that pip chose."""
+        ask = f"import importlib.metadata as m; print(m.version({package!r}))"
         answer = subprocess.run(
             [self.python, "-c", ask], check=True, capture_output=True, text=True
         )
@@ -63,4 +63,7 @@ class Environment:
 WANDB_SEED = Environment("wandb", "0.29.*")  # the last line with a reader in Python
 WANDB = Environment("wandb", "0.31.*")
 MLFLOW = Environment("mlflow", "3.17.*")
-PEERS = (WANDB_SEED, WANDB, MLFLOW)
+TENSORBOARD = Environment("tensorboard", "2.21.*")  # with the data server that it depends on
+TBPARSE = Environment("tbparse", "0.0.9")
+TENSORBOARDX = Environment("tensorboardX", "2.6.5", ("crc32c",))
+PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX)

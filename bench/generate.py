@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import child
 from bench.environments import HOME, WANDB
+from bench.event_file import EventsShape, write_events
 from bench.wandb_file import START_NS, STEP_NS, RunShape, write_run
 
 _REQUIREMENTS = "\n".join(f"package-{number:02d}==1.{number}.0" for number in range(40)) + "\n"
@@ -60,6 +61,19 @@ def plain_run(points: int, metrics: int = 20) -> Path:
         write_run(folder / "run-plain.wandb", shape)
 
     return _kept(f"plain-{points}", make) / "run-plain.wandb"
+
+
+def event_file(shape: EventsShape) -> Path:
+    """An event file of that shape, in a folder of its own."""
+
+    def make(folder: Path) -> None:
+        write_events(folder / _EVENT_FILE, shape)
+
+    kinds = f"{shape.scalars}x{shape.histograms}x{shape.images}"
+    return _kept(f"events-{shape.form}-{shape.steps}x{kinds}", make) / _EVENT_FILE
+
+
+_EVENT_FILE = "events.out.tfevents.1760000000.bench.1.0"
 
 
 def small_runs(count: int, steps: int, metrics: int) -> Path:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bench.protobuf import bytes_field, number_field
+
 BLOCK = 32_768
 FRAME = struct.Struct("<IHB")  # crc u32, length u16, type u8
 FILE_HEADER = b":W&B\xe1\xbe\x00"
@@ -57,28 +59,7 @@ class FrameWriter:
 _TYPE_CRC = {kind: zlib.crc32(bytes([kind])) for kind in (FULL, FIRST, MIDDLE, LAST)}
 
 
-# --- protobuf -------------------------------------------------------------------------------------
-
-
-def varint(number: int) -> bytes:
-    """An unsigned integer, seven bits a byte."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def number_field(field: int, number: int) -> bytes:
-    """A varint field."""
-    return varint(field << 3) + varint(number)
-
-
-def bytes_field(field: int, content: bytes | str) -> bytes:
-    """A length-delimited field."""
-    raw = content.encode() if isinstance(content, str) else content
-    return varint(field << 3 | 2) + varint(len(raw)) + raw
+# --- messages -------------------------------------------------------------------------------------
 
 
 def record(number: int, field: int, body: bytes) -> bytes:

@@ -21,6 +21,7 @@ mod json_walk;
 mod leveldb_chunk;
 pub mod leveldb_log;
 pub mod protobuf;
+pub mod row_hashes;
 pub mod tensorboard;
 pub mod tfrecord;
 pub mod wandb;
@@ -67,6 +68,8 @@ mod _native {
     use crate::python_tensorboard::{EventBatch, EventScanner};
     #[pymodule_export]
     use crate::python_wandb::{WandbBatch, WandbScanner};
+    #[pymodule_export]
+    use crate::row_hashes::sum_of_row_hashes;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -11,6 +11,7 @@ __all__ = [
     "WandbBatch",
     "WandbScanner",
     "__version__",
+    "sum_of_row_hashes",
     "sync",
     "wandb_records",
 ]
@@ -239,6 +240,16 @@ def sync(paths: Sequence[str | PathLike[str]]) -> None:
 
     All are synced whatever becomes of one; then the first OSError is raised. Folders are passed
     over on Windows, which cannot sync them.
+    """
+
+def sum_of_row_hashes(
+    columns: Sequence[tuple[bool, Sequence[bytes | memoryview | None]]],
+) -> tuple[int, int]:
+    """The sums, modulo 2⁶⁴, of the upper and lower halves of the rows' BLAKE2b of 16 bytes.
+
+    Each column is one piece of every row, `null` for None: bytes to be spelled in hex between
+    quotes (True), or spelled already. A row is spelled `[` piece `,` piece … `]`. Raises
+    ValueError for columns of different lengths.
     """
 
 def wandb_records(

@@ -242,6 +242,30 @@ def test_ten_thousand_keys_come_back_in_order(archive: Archive) -> None:
     assert [row.step for row in in_steps] == sorted(row.step or 0 for row in in_steps)
 
 
+def test_row_groups_written_beside_each_other_count_like_one(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(number: int) -> list[Chunk]:
+        shared = {"key": [f"k{number % 3}"], "step": [number], "seq": [number]}
+        counts = {"edges": [[0.5 * number, 9.0]], "counts": [[1.0]], "counts_kind": ["int"]}
+        return [
+            Histograms(pa.record_batch({**shared, **counts})),
+            Texts(pa.record_batch({**shared, "text": [f"{number}"], "form": ["text"]})),
+            Points(batch_of([Row(f"k{number % 3}", number, bits=bits_of(number))])),
+        ]
+
+    chunks = [chunk for number in range(40) for chunk in rows(number)]
+    whole = archived(archive, run_named("whole"), chunks)
+    monkeypatch.setattr("runferry.archive.rows.FLUSH_ROWS", 3)
+    archive.segment_rows = 3
+    cut = archived(archive, run_named("cut"), chunks)
+    assert cut.sums == whole.sums
+    assert set(archive.series(cut)) == set(archive.series(whole))
+    for table in ("histograms", "texts", "points"):
+        one, other = (archive.table(record, table).sort_by("seq") for record in (whole, cut))
+        assert one.equals(other)
+
+
 def everything() -> list[Chunk]:
     address = {"key": ["text"], "step": [2], "time": pa.array([7], pa.timestamp("us", "UTC"))}
     return [

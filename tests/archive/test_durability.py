@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
 from tests.archive.test_content import bytes_of
@@ -16,7 +17,7 @@ from tests.archive.test_content import bytes_of
 from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
 from runferry.archive.store import Archive
-from runferry.chunks import Checkpoint, Chunk, File, Lost, Points
+from runferry.chunks import Checkpoint, Chunk, File, Histograms, Lost, Points
 from runferry.errors import ArchiveError, Corrupt, Locked, NewerFormat, NoSpace, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
@@ -294,12 +295,16 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(tiny_disk: Path) -> None:
         for n in range(40):
             if kind == "blob":
                 yield File(f"{n}", "other", Blob.from_bytes(noise.randbytes(100_000)))
+            elif kind == "row group":
+                counts = [[noise.random() for _ in range(40_000)]]
+                columns = {"key": ["h"], "counts": counts, "counts_kind": ["float64"], "seq": [n]}
+                yield Histograms(pa.record_batch(columns))
             else:
                 seqs = range(n * 20_000, (n + 1) * 20_000)
                 yield Points(batch_of([Row("a", seq, bits=noise.getrandbits(62)) for seq in seqs]))
 
     archive.segment_rows = 10_000
-    for kind in ("blob", "segment"):
+    for kind in ("blob", "row group", "segment"):
         with pytest.raises(NoSpace) as caught:
             archived(archive, run, too_much(kind), after=record)
         assert "runferry vacuum" in caught.value.hint

@@ -120,9 +120,11 @@ class Blobs:
         sync(self._waiting.values())
         for sha256, temporary in self._waiting.items():
             final = blob_path(self._root, sha256)
-            final.parent.mkdir(parents=True, exist_ok=True)
+            shelf = final.parent
+            if shelf not in self.shelves:
+                shelf.mkdir(parents=True, exist_ok=True)
             replace_file(temporary, final)
-            self._note(sha256, final.parent, final.stat().st_ino)
+            self._note(sha256, shelf, final.stat().st_ino)
         self._waiting.clear()
 
     def settle(self) -> None:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runferry._native import sum_of_row_hashes
 from runferry.archive.record import Sum
 
 Lanes = NDArray[np.uint64]
@@ -38,6 +40,16 @@ _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _33, _32 = np.uint64(33), np.uint64(32)
 
 
+_Bytes: TypeAlias = bytes | memoryview | None
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A column of bytes, which JSON spells in hex; None where a row has none."""
+
+    items: Sequence[_Bytes]
+
+
 class RowSum:
     """The sum of the hashes of one table's rows."""
 
@@ -55,19 +67,13 @@ class RowSum:
 
     def add_item(self, item: Any) -> None:
         """Add one row that is given as JSON."""
-        self._add_spelled(_CANONICAL.encode(item))
-
-    def add_items(self, items: Iterator[list[Any]]) -> None:
-        """Add rows that are given as lists of JSON's scalars."""
-        while some := list(islice(items, _SPELLED_AT_ONCE)):
-            # no string of JSON has a bare line break, so one call spells many rows, a line each
-            lines = _BY_LINE.encode(some)[1:-1].replace("],\n[", "]\n[").replace(",\n", ",")
-            for line in lines.split("\n"):
-                self._add_spelled(line)
-
-    def _add_spelled(self, spelled: str) -> None:
-        packed = _hash(spelled)
+        packed = _hash(_CANONICAL.encode(item))
         self.add((packed >> 64, packed % _LANE), 1)
+
+    def add_columns(self, columns: Sequence[Sequence[Any] | Packed]) -> None:
+        """Add rows that are given by column: JSON's scalars, or bytes."""
+        pieces = _pieces(columns)
+        self.add(sum_of_row_hashes(pieces), len(pieces[0][1]))
 
     def state(self) -> Sum:
         """What a commit record keeps of it."""
@@ -78,6 +84,27 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(","
 
 
 _BY_LINE = json.JSONEncoder(ensure_ascii=True, separators=(",\n", ":"))
+
+
+def _pieces(columns: Sequence[Sequence[Any] | Packed]) -> list[tuple[bool, Sequence[_Bytes]]]:
+    """Each row's spelling in pieces: the scalars between columns of bytes, and the bytes."""
+    pieces: list[tuple[bool, Sequence[_Bytes]]] = []
+    for is_packed, some in groupby(columns, lambda column: isinstance(column, Packed)):
+        if is_packed:
+            pieces += [(True, column.items) for column in some if isinstance(column, Packed)]
+        else:
+            pieces.append((False, _spelled(zip(*some, strict=True))))
+    return pieces
+
+
+def _spelled(rows: Iterator[tuple[Any, ...]]) -> list[bytes]:
+    """The items of each row as JSON, with commas between them."""
+    spelled: list[bytes] = []
+    while some := list(islice(rows, _SPELLED_AT_ONCE)):
+        # no string of JSON has a bare line break, so one call spells many rows, a line each
+        lines = _BY_LINE.encode(some)[2:-2].replace("],\n[", "\n").replace(",\n", ",")
+        spelled += lines.encode().split(b"\n")
+    return spelled
 
 
 def _hash(spelled: str) -> int:

@@ -74,7 +74,7 @@ def blob_path(root: Path, sha256: str) -> Path:
     """Where the bytes with this hash stand. Raises Corrupt for what is no SHA-256."""
     if _SHA256.fullmatch(sha256) is None:
         raise Corrupt(f"{sha256[:80]!r} is no SHA-256", where=str(root))
-    return root / "blobs" / "sha256" / sha256[:2] / sha256
+    return root / f"blobs/sha256/{sha256[:2]}/{sha256}"  # one join: a run may have thousands
 
 
 def new_attempt() -> str:

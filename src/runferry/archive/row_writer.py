@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from runferry.archive.digest import RowSum
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.points import KeyCodes, PointBuffer
 from runferry.archive.record import RunRecord, Segment, Sum
-from runferry.archive.rows import RowBuffer, as_sorted, items_of, lengths
+from runferry.archive.rows import RowBuffer, as_sorted, columns_of, lengths
 from runferry.archive.segments import SegmentFile
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.durable import sync
@@ -25,11 +26,45 @@ MAX_SEGMENT_ROWS = 4_000_000
 NewSegment = Callable[[str, int, pa.Schema], SegmentFile]
 
 
+class _Beside:
+    """A thread that does one piece of work while the next is prepared; it begins with the first."""
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._in_flight: Future[None] | None = None
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Wait for the work that was given before, which may raise, and begin with this."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="archive-segments")
+        self.wait()
+        self._in_flight = self._thread.submit(work)
+
+    def wait(self) -> None:
+        """Until all is done. Raises what went wrong."""
+        if self._in_flight is not None:
+            in_flight, self._in_flight = self._in_flight, None
+            in_flight.result()
+
+    def abandon(self) -> None:
+        """Wait, whatever became of it."""
+        if self._in_flight is not None:
+            self._in_flight.exception()
+            self._in_flight = None
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+
 class RowWriter:
     """The row tables of one draft.
 
-    Scalars are cut into segments of `segment_rows`; each is sorted and written by a second thread
-    while the next is filled, one at a time, so that at most two are in memory.
+    Scalars are cut into segments of `segment_rows`, other tables into row groups; each is sorted,
+    hashed and written by a second thread while the next are filled, one at a time: a third thread
+    would take 40 MB more. What was written is that thread's alone until `finish`.
     """
 
     def __init__(
@@ -48,8 +83,7 @@ class RowWriter:
         }
         self._codes = KeyCodes()
         self._points: PointBuffer | None = None
-        self._worker: ThreadPoolExecutor | None = None
-        self._in_flight: Future[Segment] | None = None
+        self._beside = _Beside()
         self._buffers: dict[str, RowBuffer] = {}
         self._files: dict[str, SegmentFile] = {}
         self._done: list[Segment] = []
@@ -65,8 +99,8 @@ class RowWriter:
     def tallies(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What was counted of each series, by table."""
         counted: dict[str, dict[str, dict[str, Any]]] = {}
-        for table, tally in self._tallies.items():
-            for key, state in tally.states():
+        for table in filter(self._tallies.__contains__, ROW_TABLES):  # whichever came first
+            for key, state in self._tallies[table].states():
                 counted.setdefault(key, {})[table] = state
         return counted
 
@@ -84,7 +118,8 @@ class RowWriter:
         buffer = self._buffers.setdefault(table, RowBuffer(table))
         buffer.put(batch)
         if buffer.is_full:
-            self._write_rows(buffer)
+            del self._buffers[table]
+            self._beside.do(partial(self._write_rows, buffer))
 
     def _put_points(self, batch: pa.RecordBatch) -> None:
         start = 0
@@ -96,30 +131,17 @@ class RowWriter:
             self._points.put(piece)
             start += piece.num_rows
             if self._points.rows == self._points.capacity:
-                self._flush_in_background()
-
-    def _flush_in_background(self) -> None:
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="archive-segments")
-        self._collect()
-        points, self._points = self._points, None
-        if points is not None:
-            self._in_flight = self._worker.submit(self._write_and_sync, points)
-
-    def _collect(self) -> None:
-        if self._in_flight is not None:
-            in_flight, self._in_flight = self._in_flight, None
-            self._done.append(in_flight.result())
+                full, self._points = self._points, None
+                self._beside.do(partial(self._write_and_sync, full))
 
     def _next(self, table: str) -> int:
         self._last_number[table] += 1
         return self._last_number[table]
 
-    def _write_and_sync(self, buffer: PointBuffer) -> Segment:
+    def _write_and_sync(self, buffer: PointBuffer) -> None:
         """A large segment goes to the disk at once, rather than all of them at the commit."""
         segment = self._write_points(buffer)
         sync([self._root / segment.path])
-        return segment
 
     def _write_points(self, buffer: PointBuffer) -> Segment:
         points = buffer.sorted()
@@ -129,6 +151,7 @@ class RowWriter:
         self._writing.add(points.table())
         segment = self._writing.finish()
         self._writing = None
+        self._done.append(segment)
         return segment
 
     def _write_rows(self, buffer: RowBuffer) -> None:
@@ -136,7 +159,7 @@ class RowWriter:
         rows = buffer.sorted()
         if "key" in buffer.schema.names:
             self._tallies[table].add(as_sorted(rows), lengths(table, rows))
-        self._sums[table].add_items(items_of(rows))
+        self._sums[table].add_columns(columns_of(rows))
         file = self._files.get(table)
         if file is None:
             file = self._files[table] = self._new_segment(table, self._next(table), buffer.schema)
@@ -148,10 +171,10 @@ class RowWriter:
 
     def finish(self) -> list[Segment]:
         """Write what is left; all segments of this draft, by table and number."""
-        self._collect()
+        self._beside.wait()
         points, self._points = self._points, None
         if points is not None and points.rows:
-            self._done.append(self._write_points(points))
+            self._write_points(points)
         for buffer in self._buffers.values():
             if buffer.rows:
                 self._write_rows(buffer)
@@ -162,9 +185,7 @@ class RowWriter:
 
     def abandon(self) -> None:
         """Let go of all files, whatever became of them."""
-        if self._in_flight is not None:
-            self._in_flight.exception()  # waits; what went wrong there matters no more
-            self._in_flight = None
+        self._beside.abandon()
         for file in (*self._files.values(), self._writing):
             if file is not None:
                 file.abandon()
@@ -173,6 +194,4 @@ class RowWriter:
 
     def close(self) -> None:
         """End the second thread."""
-        if self._worker is not None:
-            self._worker.shutdown()
-            self._worker = None
+        self._beside.close()

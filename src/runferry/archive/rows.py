@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from runferry.archive.digest import Packed
 from runferry.archive.points import SortedPoints
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.tables import conform
@@ -90,20 +90,28 @@ def lengths(table: str, rows: pa.Table) -> NDArray[np.int64]:
     return counted
 
 
-def items_of(rows: pa.Table) -> Iterator[list[Any]]:
-    """Each row as JSON, for the content digest: NaN payloads, −0.0 and bytes as they are."""
-    columns = [_spelled(rows.column(name), name) for name in rows.schema.names]
-    return map(list, zip(*columns, strict=True))
+def columns_of(rows: pa.Table) -> list[list[Any] | Packed]:
+    """The rows by column for the content digest: NaN payloads, −0.0 and bytes as they are."""
+    return [_spelled(rows[name].combine_chunks(), name) for name in rows.schema.names]
 
 
-def _spelled(column: pa.ChunkedArray, name: str) -> list[Any]:
+def _spelled(column: pa.Array, name: str) -> list[Any] | Packed:
     if name == "time":
         return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
     if pa.types.is_list(column.type):
-        return [
-            None if item is None else np.asarray(item, "<f8").tobytes().hex()
-            for item in column.to_numpy()
-        ]
+        return Packed(_numbers_of(column))
     if pa.types.is_binary(column.type):
-        return [item.hex() for item in column.to_pylist()]
+        return Packed(column.to_pylist())
     return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _numbers_of(lists: pa.ListArray) -> list[memoryview | None]:
+    """The float64s of each list as they lie in memory, little-endian; nothing is copied."""
+    values = lists.values.to_numpy(zero_copy_only=False).astype("<f8", copy=False)
+    packed = memoryview(values).cast("B")
+    ends = (8 * lists.offsets.to_numpy()).tolist()
+    present = lists.is_valid().to_pylist()
+    return [
+        packed[begin:end] if is_present else None
+        for begin, end, is_present in zip(ends[:-1], ends[1:], present, strict=True)
+    ]
