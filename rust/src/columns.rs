@@ -79,6 +79,11 @@ impl Points {
         self.push(series, f64::from(value), Kind::Float32);
     }
 
+    /// What a source calls a float of 32 bits, although they cannot hold it.
+    pub fn push_wide_float32(&mut self, series: i32, value: f64) {
+        self.push(series, value, Kind::Float32);
+    }
+
     pub fn push_bool(&mut self, series: i32, value: bool) {
         self.push(series, f64::from(u8::from(value)), Kind::Bool);
     }

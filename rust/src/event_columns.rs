@@ -7,6 +7,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, Field};
 
 use crate::column_parts::{Addresses, At, Texts, batch, column, required, validity, words};
+use crate::event_parts::OwnHistogram;
 
 /// Texts that are missing in places.
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl MaybeTexts {
 pub struct TextRows {
     series: Vec<i32>,
     at: Addresses,
-    text: Texts,
+    text: MaybeTexts,
     form: Vec<i8>,
 }
 
@@ -44,7 +45,7 @@ impl Default for TextRows {
         Self {
             series: Vec::new(),
             at: Addresses::with_fractions(),
-            text: Texts::default(),
+            text: MaybeTexts::default(),
             form: Vec::new(),
         }
     }
@@ -55,7 +56,7 @@ impl TextRows {
         self.series.len()
     }
 
-    pub fn push(&mut self, series: i32, at: &At, text: &str, is_json: bool) {
+    pub fn push(&mut self, series: i32, at: &At, text: Option<&str>, is_json: bool) {
         self.series.push(series);
         self.at.extend(at, 1);
         self.text.push(text);
@@ -66,7 +67,7 @@ impl TextRows {
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {
         let mut columns = vec![required("series", Int32Array::from(self.series))];
         columns.extend(self.at.finish());
-        columns.push(column("text", self.text.finish()?));
+        columns.push(self.text.finish("text")?);
         columns.push(words("form", self.form, &["text", "json"])?);
         batch(columns)
     }
@@ -77,6 +78,7 @@ impl TextRows {
 pub struct Lists {
     pub values: Vec<f64>,
     ends: Vec<i32>,
+    nulls: Vec<usize>,
 }
 
 impl Lists {
@@ -88,6 +90,16 @@ impl Lists {
         Ok(())
     }
 
+    /// This is the list of one row, whatever was pushed.
+    fn end_row_as(&mut self, list: Option<&[f64]>) -> Result<(), ArrowError> {
+        self.roll_back();
+        match list {
+            Some(list) => self.values.extend_from_slice(list),
+            None => self.nulls.push(self.ends.len()),
+        }
+        self.end_row()
+    }
+
     /// Takes back what was pushed since the last row's end.
     pub fn roll_back(&mut self) {
         self.values
@@ -95,10 +107,11 @@ impl Lists {
     }
 
     fn finish(self, name: &str) -> Result<(Field, ArrayRef), ArrowError> {
+        let nulls = validity(self.ends.len(), self.nulls.iter().map(|row| (*row, 1)));
         let offsets: Vec<i32> = std::iter::once(0).chain(self.ends).collect();
         let item = Arc::new(Field::new_list_field(DataType::Float64, true));
         let values = Arc::new(Float64Array::from(self.values));
-        let lists = ListArray::try_new(item, OffsetBuffer::new(offsets.into()), values, None)?;
+        let lists = ListArray::try_new(item, OffsetBuffer::new(offsets.into()), values, nulls)?;
         Ok(column(name, lists))
     }
 }
@@ -109,6 +122,7 @@ pub struct HistogramRows {
     at: Addresses,
     pub edges: Lists,
     pub counts: Lists,
+    kinds: Vec<i8>,
     extra: MaybeTexts,
 }
 
@@ -119,6 +133,7 @@ impl Default for HistogramRows {
             at: Addresses::with_fractions(),
             edges: Lists::default(),
             counts: Lists::default(),
+            kinds: Vec::new(),
             extra: MaybeTexts::default(),
         }
     }
@@ -133,20 +148,51 @@ impl HistogramRows {
     pub fn push(&mut self, series: i32, at: &At, extra: Option<&str>) -> Result<(), ArrowError> {
         self.edges.end_row()?;
         self.counts.end_row()?;
+        self.push_rest(series, at, 1, extra);
+        Ok(())
+    }
+
+    /// The same of a histogram of which our writer has said more.
+    pub fn push_as(
+        &mut self,
+        series: i32,
+        at: &At,
+        said: &OwnHistogram<'_>,
+    ) -> Result<(), ArrowError> {
+        match &said.lists {
+            Some([edges, counts]) => {
+                self.edges.end_row_as(edges.as_deref())?;
+                self.counts.end_row_as(counts.as_deref())?;
+            }
+            None => {
+                self.edges.end_row()?;
+                self.counts.end_row()?;
+            }
+        }
+        let extra = said.extra.map(String::from_utf8_lossy);
+        self.push_rest(
+            series,
+            at,
+            i8::from(said.has_float_counts),
+            extra.as_deref(),
+        );
+        Ok(())
+    }
+
+    fn push_rest(&mut self, series: i32, at: &At, kind: i8, extra: Option<&str>) {
         self.series.push(series);
         self.at.extend(at, 1);
+        self.kinds.push(kind);
         self.extra.push(extra);
-        Ok(())
     }
 
     /// Columns series, step, step_frac, time, time_ns, seq, edges, counts, counts_kind, extra.
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {
-        let kinds = vec![1; self.series.len()];
         let mut columns = vec![required("series", Int32Array::from(self.series))];
         columns.extend(self.at.finish());
         columns.push(self.edges.finish("edges")?);
         columns.push(self.counts.finish("counts")?);
-        columns.push(words("counts_kind", kinds, &["int", "float64"])?);
+        columns.push(words("counts_kind", self.kinds, &["int", "float64"])?);
         columns.push(self.extra.finish("extra")?);
         batch(columns)
     }

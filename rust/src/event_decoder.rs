@@ -52,6 +52,10 @@ struct Event<'a> {
     is_row: bool,
     /// The exact integers used up.
     exact: usize,
+    /// The same of exact doubles.
+    doubles: usize,
+    /// The same of what is said of histograms.
+    histograms: usize,
 }
 
 impl Decoder {
@@ -115,6 +119,9 @@ impl Decoder {
             self.report(offset, length, Reason::BadRecord);
             return Ok(());
         };
+        if parts.own.as_ref().is_some_and(|own| own.is_shown_only) {
+            return Ok(()); // a record of ours says it exactly
+        }
         let mut event = Event {
             offset,
             length,
@@ -124,6 +131,8 @@ impl Decoder {
             own: parts.own(),
             is_row: false,
             exact: 0,
+            doubles: 0,
+            histograms: 0,
         };
         event.at = self.address(&parts, &event);
         self.take_values(&parts, &mut event)?;
@@ -260,7 +269,7 @@ impl Decoder {
                 return Ok(true);
             }
             (Role::Text, Form::Tensor(bytes)) => {
-                return self.push_text(&Tensor::of(bytes)?, series, event);
+                return self.push_text(&Tensor::of(bytes)?, series, place, event);
             }
             (Role::Layout | Role::Runferry, Form::Tensor(bytes)) => {
                 return self.take_string(Tensor::of(bytes)?.string()?, role, value, event);
@@ -326,6 +335,16 @@ impl Decoder {
         };
         if is_taken {
             let number = self.series.number(series);
+            if let Some(said) = event
+                .own
+                .and_then(|own| own.histograms.get(event.histograms))
+            {
+                event.histograms += 1;
+                let pushed = self.histograms.push_as(number, &event.at, said);
+                pushed.map_err(|_| Malformed)?;
+                event.is_row = true;
+                return Ok(true);
+            }
             let extra = (!self.scratch.is_empty()).then_some(self.scratch.as_str());
             // Offsets of 32 bits are enough for a batch of 32 MiB and one more record.
             self.histograms
@@ -340,6 +359,7 @@ impl Decoder {
         &mut self,
         tensor: &Tensor<'_>,
         series: usize,
+        place: usize,
         event: &mut Event<'_>,
     ) -> Result<bool, Malformed> {
         if tensor.dtype != Dtype::String {
@@ -354,11 +374,13 @@ impl Decoder {
             self.report(event.offset, event.length, Reason::BadUtf8);
         }
         let number = self.series.number(series);
+        let kind = event.own.and_then(|own| own.kinds.get(place)).unwrap_or(&0);
         match &texts[..] {
-            [only] => self.texts.push(number, &event.at, only, false),
+            [_] if *kind == 5 => self.texts.push(number, &event.at, None, false),
+            [only] => self.texts.push(number, &event.at, Some(only), *kind == 7),
             several => {
                 let json = nested(several, tensor.dims());
-                self.texts.push(number, &event.at, &json, true);
+                self.texts.push(number, &event.at, Some(&json), true);
             }
         }
         event.is_row = true;
@@ -382,7 +404,7 @@ impl Decoder {
     #[inline(never)]
     fn push_as(&mut self, series: i32, number: Number, kind: u8, event: &mut Event<'_>) {
         let value = number.as_f64();
-        let is_whole = value == value.trunc() && value.abs() < 2f64.powi(63);
+        let is_whole = value == value.trunc() && (-2f64.powi(63)..2f64.powi(63)).contains(&value);
         match (kind, number) {
             (1, _) => return self.points.push_float(series, value),
             (2, _) if value.is_nan() || f64::from(value as f32) == value => {
@@ -393,6 +415,17 @@ impl Decoder {
                 return self.points.push_bool(series, value == 1.0);
             }
             (5, _) => return self.points.push_null(series),
+            (8 | 9, _) => {
+                event.doubles += 1;
+                let exact = event.own.and_then(|own| own.doubles.get(event.doubles - 1));
+                if let Some(bytes) = exact {
+                    let exact = f64::from_le_bytes(*bytes);
+                    return match kind {
+                        8 => self.points.push_float(series, exact),
+                        _ => self.points.push_wide_float32(series, exact),
+                    };
+                }
+            }
             (6, _) => {
                 event.exact += 1;
                 let exact = event.own.and_then(|own| own.exact.get(event.exact - 1));
@@ -412,7 +445,10 @@ impl Decoder {
             Number::Bool(value) => self.points.push_bool(series, value),
             Number::Uint64(value) => match i64::try_from(value) {
                 Ok(value) => self.points.push_int(series, value),
-                Err(_) => self.texts.push(series, &event.at, &value.to_string(), true),
+                Err(_) => {
+                    let json = value.to_string();
+                    self.texts.push(series, &event.at, Some(&json), true);
+                }
             },
         }
     }

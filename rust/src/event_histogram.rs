@@ -34,13 +34,8 @@ pub fn push_message(
             _ => return Err(Malformed),
         }
     }
-    let least = statistics[0];
     let edges = &mut rows.edges.values[start..];
-    edges[0] = edges
-        .get(1)
-        .copied()
-        .filter(|first| *first < least)
-        .unwrap_or(least);
+    edges[0] = first_edge(statistics[0], edges.get(1).copied());
     for (place, (name, value)) in STATISTICS.iter().zip(statistics).enumerate() {
         extra.push_str(if place == 0 { "{\"" } else { ",\"" });
         extra.push_str(name);
@@ -49,6 +44,38 @@ pub fn push_message(
     }
     extra.push('}');
     Ok(())
+}
+
+/// Where the first bucket begins: at the least value, or its own right edge where that is less.
+fn first_edge(least: f64, first_limit: Option<f64>) -> f64 {
+    first_limit.filter(|first| *first < least).unwrap_or(least)
+}
+
+/// The inverse of `push_message`: the five statistics, where these three came of a message.
+pub fn message_of(edges: &[f64], extra: &str) -> Option<[f64; 5]> {
+    let mut statistics = [0.0; 5];
+    let mut rest = extra.strip_prefix('{')?;
+    for (place, name) in STATISTICS.iter().enumerate() {
+        rest = rest.strip_prefix(if place == 0 { "" } else { "," })?;
+        rest = rest
+            .strip_prefix('"')?
+            .strip_prefix(name)?
+            .strip_prefix("\":")?;
+        (statistics[place], rest) = take_float(rest)?;
+    }
+    let (first, limits) = edges.split_first()?;
+    let is_same = first_edge(statistics[0], limits.first().copied()).to_bits() == first.to_bits();
+    (rest == "}" && is_same).then_some(statistics)
+}
+
+/// The inverse of `push_float`, off the front.
+fn take_float(text: &str) -> Option<(f64, &str)> {
+    if let Some(tagged) = text.strip_prefix("{\"$float\":\"") {
+        let (word, rest) = tagged.split_once("\"}")?;
+        return Some((word.parse().ok()?, rest));
+    }
+    let (number, _) = text.split_at(text.find([',', '}'])?);
+    Some((number.parse().ok()?, &text[number.len()..]))
 }
 
 fn extend(values: &mut Vec<f64>, packed: &[u8]) -> Result<(), Malformed> {

@@ -110,6 +110,46 @@ pub struct Own<'a> {
     pub kinds: &'a [u8],
     /// The integers that a double cannot hold, in order.
     pub exact: Vec<i64>,
+    /// The doubles that are shown as floats of 32 bits, in order.
+    pub doubles: &'a [[u8; 8]],
+    /// One for each histogram of the event.
+    pub histograms: Vec<OwnHistogram<'a>>,
+    /// The event shows what a record of ours says.
+    pub is_shown_only: bool,
+}
+
+/// What our writer says of a histogram.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnHistogram<'a> {
+    pub has_float_counts: bool,
+    pub extra: Option<&'a [u8]>,
+    /// Edges and counts, where the bins do not tell them.
+    pub lists: Option<[Option<Vec<f64>>; 2]>,
+}
+
+impl<'a> OwnHistogram<'a> {
+    fn of(message: &'a [u8]) -> Result<Self, Malformed> {
+        let mut own = Self::default();
+        let mut lists = [Vec::new(), Vec::new()];
+        for field in Fields::new(message) {
+            match field? {
+                (1, Wire::Varint(kind)) => own.has_float_counts = kind != 0,
+                (2, Wire::Bytes(extra)) => own.extra = Some(extra),
+                (number @ (3 | 4), Wire::Bytes(packed)) => {
+                    let (doubles, _) = packed.as_chunks::<8>();
+                    let doubles = doubles.iter().map(|bytes| f64::from_le_bytes(*bytes));
+                    lists[number as usize - 3].extend(doubles);
+                }
+                (5, Wire::Varint(nulls)) => {
+                    let [edges, counts] = std::mem::take(&mut lists);
+                    let valid = |list, bit| (nulls & bit == 0).then_some(list);
+                    own.lists = Some([valid(edges, 1), valid(counts, 2)]);
+                }
+                _ => {}
+            }
+        }
+        Ok(own)
+    }
 }
 
 impl<'a> Own<'a> {
@@ -122,6 +162,7 @@ impl<'a> Own<'a> {
                 (3, Wire::Varint(flags)) => {
                     own.step_is_null = flags & 1 != 0;
                     own.time_is_null = flags & 2 != 0;
+                    own.is_shown_only = flags & 4 != 0;
                 }
                 (4, Wire::Varint(folded)) => own.time_ns = Some(zigzag(folded)),
                 (5, Wire::Bytes(kinds)) => own.kinds = kinds,
@@ -130,6 +171,10 @@ impl<'a> Own<'a> {
                     while !packed.is_empty() {
                         own.exact.push(zigzag(varint(&mut packed)?));
                     }
+                }
+                (8, Wire::Bytes(packed)) => own.doubles = packed.as_chunks().0,
+                (7, Wire::Bytes(histogram)) => {
+                    own.histograms.push(OwnHistogram::of(histogram)?);
                 }
                 _ => {}
             }

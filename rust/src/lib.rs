@@ -9,12 +9,18 @@ pub mod durable;
 mod event_columns;
 mod event_decoder;
 mod event_dtype;
+mod event_frame;
 mod event_histogram;
+mod event_marks;
 mod event_media;
 mod event_parts;
 mod event_record;
+mod event_rows;
 mod event_series;
+mod event_spelling;
+mod event_tags;
 mod event_tensor;
+pub mod event_writer;
 mod json_decimal;
 mod json_text;
 mod json_walk;
@@ -42,6 +48,8 @@ mod message_schema;
 #[cfg(feature = "python")]
 mod python_arrow;
 #[cfg(feature = "python")]
+mod python_event_writer;
+#[cfg(feature = "python")]
 mod python_items;
 #[cfg(feature = "python")]
 mod python_message;
@@ -62,6 +70,8 @@ mod _native {
     use crate::durable::sync_paths;
     #[pymodule_export]
     use crate::python_arrow::ArrowTable;
+    #[pymodule_export]
+    use crate::python_event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]
     use crate::python_records::wandb_records;
     #[pymodule_export]

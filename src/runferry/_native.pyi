@@ -7,10 +7,13 @@ from typing import Any, final
 __all__ = [
     "ArrowTable",
     "EventBatch",
+    "EventMarks",
     "EventScanner",
+    "EventWriter",
     "WandbBatch",
     "WandbScanner",
     "__version__",
+    "event_record",
     "sum_of_row_hashes",
     "sync",
     "wandb_records",
@@ -268,3 +271,59 @@ def wandb_records(
     mapping cannot be (a value missing or no JSON, a key twice) the list stays. What was lost is
     appended to `damage`, as in `WandbBatch.damage`.
     """
+
+@final
+class EventWriter:
+    """Appends events to a TensorBoard event file, framed and with their checksums.
+
+    Bytes wait here until there are about a megabyte of them, or `flush` is called. What stands
+    behind `offset` when it is opened is cut off. `tags` is what the file says already: the plugin
+    of each tag. Raises OSError.
+    """
+
+    def __new__(
+        cls, path: str | PathLike[str], *, offset: int, tags: Mapping[str, str]
+    ) -> EventWriter: ...
+    def points(self, batch: object) -> None:
+        """Rows of `tables.POINTS`: neighbours of one source row are one event.
+
+        float32 becomes `simple_value`, all else a double; field 1517 of the event says what these
+        do not. Raises ValueError for other columns, OverflowError with the µs of a time that 64
+        bits of nanoseconds cannot hold.
+        """
+    def texts(self, batch: object) -> None:
+        """Rows of `tables.TEXTS`, as strings of plugin `text`."""
+    def histograms(self, batch: object) -> None:
+        """Rows of `tables.HISTOGRAMS`, as buckets of plugin `histograms`."""
+    def event(self, payload: bytes) -> int:
+        """An event that is spelled already; where in the file its payload begins."""
+    def tag(self, key: str, plugin: str) -> tuple[str, bool]:
+        """The tag under which this plugin shows a series, and whether it has no value yet.
+
+        A series whose first value another plugin shows has the tag `runferry/<plugin>/<key>`.
+        """
+    def describe(self, tag: str, content: bytes, facts: bytes) -> None:
+        """The plugin's content, and display name and description, for the tag's first value."""
+    def flush(self) -> None:
+        """Write what waits."""
+    @property
+    def offset(self) -> int:
+        """Behind the last event."""
+
+@final
+class EventMarks:
+    """What an event file says by values of plugin "runferry", as far as its records are whole."""
+
+    def __new__(cls, path: str | PathLike[str], wanted: Sequence[str]) -> EventMarks: ...
+    @property
+    def offset(self) -> int:
+        """Behind the last whole record."""
+    @property
+    def marks(self) -> list[tuple[str, int, bytes | None]]:
+        """(tag, where its record ends, what it says: of the tags in `wanted`)."""
+    @property
+    def tags(self) -> list[tuple[str, str, int]]:
+        """(tag, plugin, where the record ends) of other values with metadata."""
+
+def event_record(path: str | PathLike[str], offset: int) -> tuple[str | None, bytes, int] | None:
+    """The whole record that begins here: tag and content if it is of ours, and where it ends."""

@@ -259,7 +259,11 @@ class Writer(Protocol):
         ...
 
     def discard(self, remote: RemoteId) -> None:
-        """Remove an unsealed run of ours; never anybody else's."""
+        """Remove an unsealed run of ours; never anybody else's.
+
+        Of a run that was sealed before, where `stored` says so and rows cannot be replaced
+        (`Limits.resend` is "continue"), only what came since: it is then sealed as it was.
+        """
         ...
 
     def close(self) -> None:

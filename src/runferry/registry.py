@@ -61,6 +61,7 @@ _WRITERS = {
     "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
+    "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
 

@@ -98,6 +98,8 @@ class Beginning:
         """Half sent: on from there, if it is still the same thing that is sent."""
         remote = RemoteId(delivery.remote)
         is_same = delivery.digest == self._content
+        if not is_same and self._resend == "continue" and stored is not None and stored.was_sealed:
+            stored = self._as_it_was_sealed(remote)
         if stored is not None and stored.is_sealed:  # the end of a sending, or the begin of growth
             if self._trip.is_there(self._record, self._plan):
                 return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
@@ -117,6 +119,11 @@ class Beginning:
             where=f"{self._trip.destination} ({remote})",
             hint="runferry push --restart removes that half there and begins anew",
         )
+
+    def _as_it_was_sealed(self, remote: RemoteId) -> Progress | None:
+        """Without the beginnings of growth that is no longer what is to be sent."""
+        self._trip.retrying.call(lambda: self._writer.discard(remote))
+        return self._ask(remote)
 
     def _continued(
         self, delivery: Delivery, stored: Progress | None, skip: tuple[Segment, ...]

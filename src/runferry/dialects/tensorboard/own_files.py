@@ -31,6 +31,8 @@ from runferry.tables import dumps, loads
 
 MARK_TAG: Final = f"{TAG_PREFIX}mark"
 SEAL_TAG: Final = f"{TAG_PREFIX}seal"
+CONFIG_TAG: Final = f"{TAG_PREFIX}config"
+"""A digest of the configuration that TensorBoard was shown, which only the first can be."""
 
 _NAMED = re.compile(r"events\.out\.tfevents\.\d{10,}\.runferry\.([0-9a-f]{32})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,9 +75,8 @@ def mark_of(path: Path) -> Mark | None:
             found = _native.event_record(path, offset)
             if found is None:
                 return None
-            record, offset = found
-            content = _content(record, MARK_TAG)
-            if content is not None:
+            tag, content, offset = found
+            if tag == MARK_TAG:
                 return Mark.of(content)
     except FileNotFoundError:
         return None
@@ -102,8 +103,12 @@ class Seal:
 
 def header_digest(run: Run) -> str:
     """Tells whether a header is the one that was sealed."""
-    spelled_run = spelled(codec.run_tree(run))
-    return hashlib.blake2b(spelled_run, digest_size=16).hexdigest()
+    return digest_of(codec.run_tree(run)).decode()
+
+
+def digest_of(tree: Tree) -> bytes:
+    """Tells one tree from another."""
+    return hashlib.blake2b(spelled(tree), digest_size=16).hexdigest().encode()
 
 
 def seal_event(seal: Seal) -> bytes:
@@ -118,17 +123,17 @@ def is_sealed(path: Path) -> bool:
     """Whether the last record is the seal: one look at the end of the file."""
     offset = path.stat().st_size - _SEAL_RECORD
     found = _native.event_record(path, offset) if offset > 0 else None
-    return found is not None and _content(found[0], SEAL_TAG) is not None
+    return found is not None and found[0] == SEAL_TAG
 
 
-def _content(record: bytes, tag: str) -> bytes | None:
-    """What a record of ours says, if it is one of this tag."""
-    start = record_event(tag, b"")
-    value = start.find(tag.encode())
-    if tag.encode() not in record[: value + len(tag) + 16]:
-        return None
-    at, end = record.find(b"{"), record.rfind(b"}")
-    return record[at : end + 1]
+def key_in_file(tag: str) -> str:
+    """The key of the series that a tag stands for.
+
+    Rows that another plugin shows than the first value of their key have `runferry/<plugin>/<key>`.
+    """
+    if not tag.startswith(TAG_PREFIX):
+        return tag
+    return tag.removeprefix(TAG_PREFIX).partition("/")[2]
 
 
 def spelled(tree: Tree) -> bytes:

@@ -18,7 +18,7 @@ _DT_STRING = 7
 _NO_ELEMENTS = b"\x42\x06\x08\x01\x12\x02\x12\x00"
 """`Value.tensor`: floats of shape [0], as the hparams plugin has them."""
 _SHOWN_ONLY = b"\xea\x5e\x02\x18\x04"
-"""Field 1517 of `Event`, flag 4: it shows what a record of ours says exactly, and is passed over."""
+"""Field 1517 of `Event`, flag 4: it shows what a record of ours says exactly; nobody reads it."""
 
 
 def varint(value: int) -> bytes:
@@ -75,7 +75,7 @@ def other_event(number: int, content: bytes, *, step: int, seconds: float) -> by
     return double(1, seconds) + integer(2, step) + field(number, content) + _SHOWN_ONLY
 
 
-def first_event(seconds: float, writer: str) -> tuple[bytes, bytes]:
+def first_events(seconds: float, writer: str) -> tuple[bytes, bytes]:
     """What a file begins with: the version of its format, and who writes it."""
     version = double(1, seconds) + field(3, "brain.Event:2")
     return version, double(1, seconds) + field(10, field(1, writer))
@@ -83,7 +83,7 @@ def first_event(seconds: float, writer: str) -> tuple[bytes, bytes]:
 
 def record_event(tag: str, content: bytes, *, seconds: float = 0.0) -> bytes:
     """A record that only we read."""
-    tensor = field(8, integer(1, _DT_STRING) + field(8, content))
+    tensor = field(8, integer(1, _DT_STRING) + field(2, b"") + field(8, content))
     value = field(1, tag) + tensor + Metadata(PLUGIN).spelled()
     return event(value, seconds=seconds)
 

@@ -11,7 +11,14 @@ from runferry import chunks
 from runferry.dialects.chunk_trees import chunk_of
 from runferry.dialects.codec import run_of, run_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
-from runferry.dialects.tensorboard.own_files import MARK_TAG, SEAL_TAG, Mark, kept_blob
+from runferry.dialects.tensorboard.own_files import (
+    CONFIG_TAG,
+    MARK_TAG,
+    SEAL_TAG,
+    Mark,
+    key_in_file,
+    kept_blob,
+)
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Series, Tree, Uid
 from runferry.readers.declared import Declared
@@ -31,7 +38,7 @@ class Own:
 
     def key(self, tag: str) -> str | None:
         """The key of the series that a tag of ours stands for."""
-        return cast("str | None", self.keys.get(tag))
+        return cast("str | None", self.keys.get(key_in_file(tag)))
 
     def header(self, plain: Run) -> Run:
         """The run's header as it was, under the key that it has here."""
@@ -61,7 +68,7 @@ class Own:
             self.uid, self.run = mark.uid, run_tree(mark.run)
         elif tag == SEAL_TAG:
             self.is_sealed = True
-        elif tag != END_TAG:
+        elif tag not in (END_TAG, CONFIG_TAG):
             self.is_sealed = False
             kind = tag.removeprefix(TAG_PREFIX)
             chunk = chunk_of(kind, loads(content), lambda tree: kept_blob(file, tree))

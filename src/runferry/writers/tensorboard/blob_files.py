@@ -1,0 +1,44 @@
+"""The bytes of a run that no event shows: files beside the event file, named by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from runferry.dialects.tensorboard.names import BLOBS
+from runferry.model import Blob
+from runferry.writers.tensorboard.disk import sync
+
+
+class BlobFiles:
+    """Stores bytes once each."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder / BLOBS
+        self._unsynced: set[Path] = set()
+
+    def put(self, blob: Blob) -> str | None:
+        """The hash by which the bytes are found again; None where they are missing."""
+        if blob.open is None:
+            return None
+        self._folder.mkdir(exist_ok=True)
+        draft = self._folder / "draft.part"
+        digest = hashlib.sha256()
+        with blob.open() as source, draft.open("wb") as sink:
+            while piece := source.read(1 << 20):
+                digest.update(piece)
+                sink.write(piece)
+        name = digest.hexdigest()
+        target = self._folder / name
+        if target.is_file() and target.stat().st_size == draft.stat().st_size:
+            draft.unlink()
+        else:
+            draft.replace(target)
+        self._unsynced |= {target, self._folder, self._folder.parent}
+        return name
+
+    def settle(self) -> None:
+        """Returns when all that was stored would survive a loss of power."""
+        if self._unsynced:
+            sync(self._unsynced)
+            self._unsynced.clear()

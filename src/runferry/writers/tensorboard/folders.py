@@ -1,0 +1,253 @@
+"""Which folder below the logdir is which run's: found by its mark, named readably, inside."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final
+
+from runferry import _native
+from runferry._version import VERSION
+from runferry.dialects.tensorboard.names import BLOBS, WRITER
+from runferry.dialects.tensorboard.own_files import (
+    MARK_TAG,
+    Mark,
+    file_name,
+    is_own_name,
+    is_sealed,
+    mark_of,
+)
+from runferry.dialects.tensorboard.wire import first_events, record_event
+from runferry.errors import Conflict, RunMissing
+from runferry.model import Run, Uid
+from runferry.ports import RemoteId
+from runferry.writers.tensorboard.disk import sync
+
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]|[^\w\s!#$%&\'()+,\-./;=@\[\]^`{}~]')
+_DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\..*)?")
+_MAX_NAME: Final = 120  # bytes; with the event file's name it fits into what Windows takes
+_DRAFT: Final = ".runferry-"
+"""How a folder begins that is not published yet."""
+
+
+class RunFolders:
+    """The runs of ours below one folder. A run's remote id is its folder, below it, with `/`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._places: dict[Uid, RemoteId] = {}
+        self._branches: dict[str, set[str]] = {}
+        """By folder that has sub-folders: those that were looked into."""
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The folder that carries this mark. What was found before is looked at once more."""
+        known = self._places.get(uid)
+        if known is not None and self._is_at(uid, known):
+            return known
+        self._places.update(self._news())
+        found = self._places.get(uid)
+        if found is not None and not self._is_at(uid, found):
+            self._places.clear()  # something was moved: look at everything
+            self._branches.clear()
+            return dict(self._walk("")).get(uid)
+        return found
+
+    def sealed(self) -> dict[Uid, RemoteId]:
+        """All complete runs, from one walk."""
+        self._places.clear()
+        self._branches.clear()
+        return {
+            uid: remote
+            for uid, remote in self._walk("")
+            if any(is_sealed(path) for path in self._own_files(remote) if _uid(path) == uid)
+        }
+
+    def event_file(self, remote: RemoteId) -> Path | None:
+        """The marked event file of a run; None if it is gone."""
+        return next((path for path in self._own_files(remote) if mark_of(path)), None)
+
+    def make(self, run: Run, uid: Uid) -> RemoteId:
+        """A folder with the beginnings of its event file, which appears whole or not at all.
+
+        Where another push is at the same run, theirs if it was first.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        draft = self.root / f"{_DRAFT}{uid}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        path = draft / file_name(run, uid)
+        _begin(path, run, uid)
+        sync([path, draft])
+        for place in _places(run, uid):
+            target = self.root.joinpath(*place.split("/"))
+            if target.exists():
+                if self._is_at(uid, RemoteId(place)):
+                    break
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.rename(target)
+            except (FileExistsError, NotADirectoryError):
+                continue
+            except OSError:
+                if not target.exists():
+                    raise
+                continue
+            sync(self._between(target))
+            break
+        else:
+            raise Conflict(
+                "folders stand wherever this run could go",
+                where=str(self.root),
+                hint=f"ls -d '{self.root}'/*{uid[:8]}*",
+            )
+        shutil.rmtree(draft, ignore_errors=True)
+        self._places[uid] = RemoteId(place)
+        return RemoteId(place)
+
+    def remove(self, remote: RemoteId) -> None:
+        """Our event file first, then our bytes, then the folder if nothing else is in it."""
+        folder = self.folder(remote)
+        for path in self._own_files(remote):
+            path.unlink()
+        shutil.rmtree(folder / BLOBS, ignore_errors=True)
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+            folder = folder.parent
+        self._places = {uid: place for uid, place in self._places.items() if place != remote}
+
+    def folder(self, remote: RemoteId) -> Path:
+        """A run's folder, never one outside."""
+        if not _is_below(remote):
+            raise RunMissing("no such run", where=remote, hint=f"ls '{self.root}'")
+        return self.root.joinpath(*remote.split("/"))
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def _is_at(self, uid: Uid, remote: RemoteId) -> bool:
+        return any(
+            mark is not None and mark.uid == uid for mark in map(mark_of, self._own_files(remote))
+        )
+
+    def _own_files(self, remote: RemoteId) -> list[Path]:
+        folder = self.folder(remote)
+        try:
+            return sorted(path for path in folder.iterdir() if is_own_name(path.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _walk(self, below: str) -> Iterator[tuple[Uid, RemoteId]]:
+        """Every run at and below a folder; remembers them, and where it has been."""
+        folders, is_empty = [], True
+        with _entries(self.root, below) as entries:
+            for entry in entries:
+                is_empty = False
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif below and is_own_name(entry.name):
+                    mark = mark_of(Path(entry.path))
+                    if mark is not None:
+                        self._places[mark.uid] = RemoteId(below)
+                        yield mark.uid, RemoteId(below)
+        above, _, name = below.rpartition("/")
+        if below and not is_empty:  # an empty one may be about to be filled
+            self._branches.setdefault(above, set()).add(name)
+        for inner in sorted(filter(_may_hold_runs, folders)):
+            yield from self._walk(f"{below}/{inner}" if below else inner)
+
+    def _news(self) -> Iterator[tuple[Uid, RemoteId]]:
+        """The runs in folders that were not looked into before."""
+        for branch in sorted(self._branches) or [""]:
+            with _entries(self.root, branch) as entries:
+                names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            seen = self._branches.get(branch, set())
+            for name in sorted(filter(_may_hold_runs, names)):
+                if name not in seen:
+                    yield from self._walk(f"{branch}/{name}" if branch else name)
+
+    def _between(self, target: Path) -> list[Path]:
+        """The folders whose names must last with a new one."""
+        found = []
+        folder = target
+        while folder != self.root.parent:
+            folder = folder.parent
+            found.append(folder)
+        return found
+
+
+@contextmanager
+def _entries(root: Path, below: str) -> Iterator[Iterable[os.DirEntry[str]]]:
+    """What a folder holds; nothing if it is gone."""
+    try:
+        found = os.scandir(root / below if below else root)
+    except (FileNotFoundError, NotADirectoryError):
+        yield ()
+        return
+    with found:
+        yield found
+
+
+def _may_hold_runs(name: str) -> bool:
+    return name != BLOBS and not name.startswith(_DRAFT)
+
+
+def _uid(path: Path) -> Uid | None:
+    mark = mark_of(path)
+    return None if mark is None else mark.uid
+
+
+def _begin(path: Path, run: Run, uid: Uid) -> None:
+    """What an event file of ours begins with."""
+    start = run.started_ns if run.started_ns is not None else run.created_ns
+    seconds = (start or 0) / 1e9
+    writer = _native.EventWriter(path, offset=0, tags={})
+    for event in first_events(seconds, f"{WRITER} {VERSION}"):
+        writer.event(event)
+    writer.event(record_event(MARK_TAG, Mark(uid, run).content(), seconds=seconds))
+    writer.flush()
+
+
+def _places(run: Run, uid: Uid) -> Iterator[str]:
+    """Where a run may stand: under its name, else with its mark behind it."""
+    wished = run.name or run.key.run_id
+    if _is_safe(wished):
+        yield wished
+    stem = _UNSAFE.sub("_", wished.replace("/", "_")).strip(". ")[:40]
+    while len(stem.encode()) > 80:
+        stem = stem[:-1]
+    for mark in (uid[:8], uid):
+        plain = f"{stem}-{mark}"
+        yield plain if _is_safe(plain) else mark
+
+
+def _is_below(remote: str) -> bool:
+    """Whether an id is a path below the logdir: what the ledger says is data, too."""
+    parts = PurePosixPath(remote.replace("\\", "/")).parts
+    is_path = remote == "/".join(parts) and not PureWindowsPath(remote).drive
+    return is_path and bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in remote
+
+
+def _is_safe(name: str) -> bool:
+    """Whether a name is a relative path that every system takes as it is."""
+    return 0 < len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME and all(
+        map(_is_safe_part, name.split("/"))
+    )
+
+
+def _is_safe_part(part: str) -> bool:
+    return (
+        part not in ("", BLOBS)
+        and part == part.strip()
+        and not part.startswith((".", "-", "~"))
+        and not part.endswith(".")
+        and _UNSAFE.search(part) is None
+        and _DEVICE.fullmatch(part) is None
+        and part.isprintable()
+    )

@@ -1,0 +1,66 @@
+"""Configuration, as the HPARAMS tab of TensorBoard shows it.
+
+The messages are those of TensorBoard's `plugins/hparams/plugin_data.proto`. No experiment is
+written: without one, TensorBoard makes the columns from all runs that it finds and their scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from runferry.dialects.tensorboard.names import HPARAMS_TAG
+from runferry.dialects.tensorboard.wire import Metadata, double, field, integer, plugin_event
+from runferry.model import Attribute, Run, RunState, Tree
+from runferry.tables import dumps
+
+START_TAG: Final = f"{HPARAMS_TAG}session_start_info"
+END_TAG: Final = f"{HPARAMS_TAG}session_end_info"
+
+_STATUS: Final[dict[RunState, int]] = {"finished": 1, "failed": 2, "killed": 2}
+
+
+def start_event(run: Run, config: Iterable[Attribute]) -> bytes:
+    """What the run was started with."""
+    parts = []
+    for attribute in config:
+        name = attribute.name or ".".join(attribute.path)
+        parts.append(field(1, field(1, name) + field(2, _shown(attribute.value))))
+    if run.group is not None:
+        parts.append(field(4, run.group))
+    parts.append(double(5, seconds(run.started_ns)))
+    return _event(START_TAG, field(3, b"".join(parts)), seconds(run.started_ns))
+
+
+def end_event(run: Run) -> bytes | None:
+    """How and when it ended; None while nobody knows: TensorBoard believes the first of them."""
+    status = _STATUS.get(run.state)
+    if status is None:
+        return None
+    ended = seconds(run.ended_ns)
+    return _event(END_TAG, field(4, integer(1, status) + double(2, ended)), ended)
+
+
+def seconds(time_ns: int | None) -> float:
+    """A time as events have it; 0 where nobody knows."""
+    return 0.0 if time_ns is None else time_ns / 1e9
+
+
+def _event(tag: str, content: bytes, wall_time: float) -> bytes:
+    return plugin_event(tag, Metadata("hparams", content=content), seconds=wall_time)
+
+
+def _shown(value: Tree) -> bytes:
+    """A `google.protobuf.Value`: a truth value, a number or a text."""
+    match value:
+        case bool():
+            return integer(4, value)
+        case int() | float():
+            try:
+                return double(2, float(value))
+            except OverflowError:  # an integer beyond any float
+                return field(3, str(value))
+        case str():
+            return field(3, value)
+        case _:
+            return field(3, dumps(value))

@@ -1,0 +1,53 @@
+"""How far an event file of ours has come, from the file alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from runferry import _native
+from runferry.dialects.tensorboard.names import END_TAG
+from runferry.dialects.tensorboard.own_files import CONFIG_TAG, MARK_TAG, SEAL_TAG, Mark, Seal
+from runferry.errors import RunMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the next chunk goes. Behind `offset` stands nothing that is whole."""
+
+    mark: Mark
+    offset: int
+    chunks: int = 0
+    seal: Seal | None = None  # the last one
+    seal_end: int = 0  # behind it
+    is_sealed: bool = False  # nothing came after it
+    config: bytes | None = None  # of which configuration HPARAMS knows
+    tags: dict[str, str] = field(default_factory=dict)  # plugins by tag
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Looks through the file, and checks every byte. Raises RunMissing."""
+        try:
+            found = _native.EventMarks(path, [MARK_TAG, END_TAG, SEAL_TAG, CONFIG_TAG])
+        except FileNotFoundError:
+            raise RunMissing("the event file is gone", where=str(path)) from None
+        mark, offset, chunks, seal, seal_end, is_sealed = None, 0, 0, None, 0, False
+        config = next_config = None
+        for tag, end, content in found.marks:
+            if tag == CONFIG_TAG:
+                next_config = content
+            if content is None or tag == CONFIG_TAG:
+                continue
+            offset, is_sealed, config = end, tag == SEAL_TAG, next_config
+            if tag == MARK_TAG:
+                mark = Mark.of(content)
+            elif tag == END_TAG:
+                chunks = int(json.loads(content)["chunk"]) + 1
+            else:
+                seal, seal_end = Seal.of(content), end
+        if mark is None:
+            raise RunMissing("no run of ours in this event file", where=str(path))
+        tags = {tag: plugin for tag, plugin, end in reversed(found.tags) if end <= offset}
+        return cls(mark, offset, chunks, seal, seal_end, is_sealed, config, tags)

@@ -1,0 +1,207 @@
+"""One run's event file while it is written: chunk after chunk behind what stands there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from runferry import _native
+from runferry.chunks import Attributes, Chunk, Header, Histograms, Media, Points, Texts
+from runferry.dialects.chunk_trees import chunk_tree
+from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
+from runferry.dialects.tensorboard.own_files import (
+    CONFIG_TAG,
+    Seal,
+    at_file,
+    digest_of,
+    header_digest,
+    seal_event,
+    spelled,
+)
+from runferry.dialects.tensorboard.wire import record_event
+from runferry.errors import Conflict, Refused, RunMissing
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Blob, Run, Tree
+from runferry.tables import HISTOGRAMS, POINTS, TEXTS, conform
+from runferry.writers.tensorboard.blob_files import BlobFiles
+from runferry.writers.tensorboard.disk import disk_errors, sync
+from runferry.writers.tensorboard.hparams import END_TAG as SESSION_END
+from runferry.writers.tensorboard.hparams import START_TAG as SESSION_START
+from runferry.writers.tensorboard.hparams import end_event, seconds, start_event
+from runferry.writers.tensorboard.shown import ShownMedia
+from runferry.writers.tensorboard.standing import Standing
+from runferry.writers.tensorboard.tag_facts import tag_facts
+
+_SYNC_EVERY: Final = 4 << 20
+"""Bytes. What a loss of power takes away is torn, and sent again: `Standing` checks every byte."""
+
+
+class Target:
+    """Appends chunks. A file that another process has added to is looked through again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._standing = Standing.of(path)
+        self._size = path.stat().st_size
+        self._synced = self._standing.offset
+        self._run = self._standing.mark.run
+        self._blobs = BlobFiles(path.parent)
+        self._events: _native.EventWriter | None = None
+        self._media: ShownMedia | None = None
+        self._hidden: dict[str, int] = {}
+        self._has_other_config = False
+
+    @property
+    def standing(self) -> Standing:
+        """How far the file has come by now. Raises RunMissing."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            raise RunMissing("the event file is gone", where=str(self.path)) from None
+        if size != self._size:
+            self._standing = Standing.of(self.path)
+            self._size = size
+            self._events = None
+        return self._standing
+
+    def append(self, number: int, chunk: Chunk) -> None:
+        """One chunk and its end; nothing, if it stands there already."""
+        standing = self.standing
+        if number < standing.chunks:
+            return
+        if number > standing.chunks:
+            raise Conflict(
+                f"chunk {number} cannot follow {standing.chunks} chunks",
+                where=str(self.path),
+                hint="run the command again: it asks anew how far the run has come",
+            )
+        with self._changing() as events:
+            self._put(events, chunk)
+            events.event(self._record(END_TAG, b'{"chunk":%d}' % number))
+            self._blobs.settle()  # first: a record never names what a loss of power takes away
+            events.flush()
+            if events.offset - self._synced > _SYNC_EVERY:
+                self._sync(events)
+            self._standing = replace(
+                self._standing, offset=events.offset, chunks=number + 1, is_sealed=False
+            )
+
+    def seal(self, run: Run) -> None:
+        """The header, how the run ended, and the seal; nothing if just that stands there."""
+        standing, digest = self.standing, header_digest(run)
+        if standing.is_sealed and standing.seal is not None and standing.seal.header == digest:
+            return
+        seal = Seal(standing.chunks, digest)
+        with self._changing() as events:
+            self._put(events, Header(run))
+            ended = end_event(run)
+            if ended is not None and events.tag(SESSION_END, "hparams")[1]:
+                events.event(ended)
+            events.flush()
+            self._sync(events)  # first: a seal never outlasts what it seals
+            events.event(seal_event(seal))
+            events.flush()
+            self._sync(events)
+            self._standing = replace(
+                self._standing,
+                offset=events.offset,
+                seal=seal,
+                seal_end=events.offset,
+                is_sealed=True,
+            )
+
+    def roll_back(self) -> None:
+        """Take away what came since the last seal."""
+        self._events = None
+        with disk_errors(self.path):
+            os.truncate(self.path, self.standing.seal_end)
+            sync([self.path])
+
+    def losses(self) -> Iterator[Loss]:
+        """What is there, and TensorBoard does not show."""
+        for key, count in self._hidden.items():
+            detail = "TensorBoard shows PNG, JPEG, GIF and BMP images, and WAV sounds; kept beside"
+            yield Loss("not-shown", Fate.REENCODED, key, count, detail)
+        if self._has_other_config:
+            detail = "HPARAMS shows the values that were sent first; the last are kept beside"
+            yield Loss("first-shown", Fate.REENCODED, "config", 1, detail)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _changing(self) -> Iterator[_native.EventWriter]:
+        """The place to write to. What fails leaves a torn tail, which the next attempt cuts off."""
+        if self._events is None:
+            standing = self._standing
+            with disk_errors(self.path):
+                self._events = _native.EventWriter(
+                    self.path, offset=standing.offset, tags=standing.tags
+                )
+        try:
+            with disk_errors(self.path):
+                yield self._events
+        except BaseException:
+            self._size, self._events, self._media = -1, None, None
+            raise
+        self._size = self._events.offset
+
+    def _sync(self, events: _native.EventWriter) -> None:
+        sync([self.path])
+        self._synced = events.offset
+
+    def _record(self, tag: str, content: bytes) -> bytes:
+        return record_event(tag, content, seconds=seconds(self._run.started_ns))
+
+    def _put(self, events: _native.EventWriter, chunk: Chunk) -> None:
+        try:
+            match chunk:
+                case Points(batch):
+                    events.points(conform(batch, POINTS))
+                case Texts(batch):
+                    events.texts(conform(batch, TEXTS))
+                case Histograms(batch):
+                    events.histograms(conform(batch, HISTOGRAMS))
+                case Media(items):
+                    if self._media is None or self._media.events is not events:
+                        self._media = ShownMedia(events, self._blobs, self._hidden)
+                    trees = self._media.write(items)
+                    events.event(self._record(f"{TAG_PREFIX}media", spelled(trees)))
+                case _:
+                    self._put_record(events, chunk)
+        except OverflowError as error:
+            raise Refused(
+                f"a time beyond the years 1677 to 2262: {error} µs since 1970",
+                where=str(self.path),
+                hint="the run is fine in an archive; look for the row with `runferry sql`",
+            ) from error
+
+    def _put_record(self, events: _native.EventWriter, chunk: Chunk) -> None:
+        if isinstance(chunk, Header):
+            self._run = chunk.run
+        if isinstance(chunk, Attributes):
+            self._show(events, chunk.items)
+            chunk = replace(chunk, items=tuple(replace(item, name=None) for item in chunk.items))
+        kind, tree = chunk_tree(chunk, self._keep)
+        events.event(self._record(f"{TAG_PREFIX}{kind}", spelled(tree)))
+
+    def _keep(self, blob: Blob, wished: str) -> Tree:
+        return at_file(blob, self._blobs.put(blob))
+
+    def _show(self, events: _native.EventWriter, attributes: tuple[Attribute, ...]) -> None:
+        """Configuration in HPARAMS; what was said of tags in their metadata."""
+        for tag, facts in tag_facts(attributes).items():
+            events.describe(tag, facts.content, facts.spelled())
+        config = [attribute for attribute in attributes if attribute.role == "config"]
+        if not config:
+            return
+        digest = digest_of([[list(item.path), item.value] for item in config])
+        if events.tag(SESSION_START, "hparams")[1]:
+            events.event(start_event(self._run, config))
+            events.event(self._record(CONFIG_TAG, digest))
+            self._standing = replace(self._standing, config=digest)
+        elif digest != self._standing.config:
+            self._has_other_config = True

@@ -1,0 +1,308 @@
+"""The files that the writer leaves: where they lie, how they grow, what a crash does to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tensorboard_shown import event_file, picture, sound, written
+
+from runferry import _native, chunks
+from runferry.errors import Refused, RunMissing
+from runferry.losses import Fate
+from runferry.model import Address, Blob, MediaItem, Run
+from runferry.ports import Location, ReadOptions, RemoteId
+from runferry.readers.tensorboard import TensorboardReader
+from runferry.testing.content import Content
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.samples import (
+    HOSTILE_NAMES,
+    START_NS,
+    UNICODE_NAMES,
+    as_run,
+    attributes,
+    curve,
+    header,
+    media,
+    plain,
+)
+from runferry.testing.writer_laws import numbered
+from runferry.writers.tensorboard import TensorboardWriter
+
+
+def opened(logdir: Path) -> TensorboardWriter:
+    return TensorboardWriter.open(Location("tensorboard", str(logdir)))
+
+
+def content(logdir: Path, remote: RemoteId) -> Content:
+    """What the reader makes of one run."""
+    reader = TensorboardReader.open(Location("tensorboard", str(logdir / remote)), ReadOptions())
+    (run,) = reader.runs()
+    return Content.of(reader.read(run))
+
+
+# --- growing, and broken off ----------------------------------------------------------------------
+
+
+def test_cut_anywhere_the_whole_chunks_count_and_sending_on_gives_the_same_file(
+    tmp_path: Path,
+) -> None:
+    sample = as_run(curve(12, keys=2, batch=4), "cut")
+    (remote,) = written(tmp_path / "whole", sample)
+    whole = event_file(tmp_path / "whole", remote).read_bytes()
+    sent = list(numbered(sample))
+    ends = [0, *chunk_ends(event_file(tmp_path / "whole", remote))]
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    path = event_file(tmp_path / "cut", remote)
+    for cut in range(ends[1], len(whole), 7):
+        path.write_bytes(whole[:cut])
+        writer = opened(tmp_path / "cut")
+        progress = writer.stored(remote)
+        assert progress.chunks == sum(end <= cut for end in ends[2:])
+        assert not progress.is_sealed
+        for number, chunk in sent[progress.chunks :]:
+            writer.append(remote, number, chunk)
+        writer.seal(remote, sample.run)
+        assert path.read_bytes() == whole
+
+
+def chunk_ends(path: Path) -> list[int]:
+    """Behind the mark, and behind each chunk."""
+    marks = _native.EventMarks(path, []).marks
+    return [end for tag, end, _ in marks if tag in ("runferry/mark", "runferry/end")]
+
+
+def test_a_flipped_byte_ends_what_is_whole(tmp_path: Path) -> None:
+    """What a disk has lost is sent again, and what stands behind it, too."""
+    sample = curve(12, keys=2, batch=4)
+    (remote,) = written(tmp_path, sample)
+    path = event_file(tmp_path, remote)
+    ends = chunk_ends(path)
+    spoilt = bytearray(path.read_bytes())
+    spoilt[ends[3] + 20] ^= 1
+    path.write_bytes(spoilt)
+    progress = opened(tmp_path).stored(remote)
+    assert (progress.chunks, progress.is_sealed, progress.was_sealed) == (3, False, False)
+
+
+def test_what_stands_there_is_never_written_again(tmp_path: Path) -> None:
+    """A file only grows: TensorBoard has it open."""
+    sample = as_run(curve(40, batch=10), "grows")
+    writer = opened(tmp_path)
+    remote = writer.create(sample.run, sample.run.uid)
+    path, before = event_file(tmp_path, remote), b""
+    node = path.stat().st_ino
+    for number, chunk in numbered(sample):
+        writer.append(remote, number, chunk)
+        now = path.read_bytes()
+        assert now.startswith(before)
+        assert path.stat().st_ino == node
+        before = now
+    writer.seal(remote, sample.run)
+    assert path.read_bytes().startswith(before)
+    assert len(list((tmp_path / remote).iterdir())) == 1
+
+
+def test_discarding_growth_leaves_the_run_as_it_was_sealed(tmp_path: Path) -> None:
+    sample = as_run(curve(40, batch=10), "grown")
+    (remote,) = written(tmp_path, sample)
+    before = event_file(tmp_path, remote).read_bytes()
+    writer = opened(tmp_path)
+    more = list(numbered(sample))
+    writer.append(remote, len(more), more[-1][1])
+    assert opened(tmp_path).stored(remote).was_sealed
+    opened(tmp_path).discard(remote)
+    assert event_file(tmp_path, remote).read_bytes() == before
+    with pytest.raises(Refused):
+        opened(tmp_path).discard(remote)
+
+
+def test_a_failed_append_leaves_what_was_there(tmp_path: Path) -> None:
+    """Half of a chunk counts for nothing, and is cut off by the next."""
+    sample = as_run(curve(20, batch=10), "failed")
+    sent = list(numbered(sample))
+    writer = opened(tmp_path)
+    remote = writer.create(sample.run, sample.run.uid)
+    gone = Blob(3, None, None, lambda: (_ for _ in ()).throw(OSError(5, "a bad disk")))
+    for number, chunk in sent:
+        writer.append(remote, number, chunk)
+    with pytest.raises(Refused, match="a bad disk"):
+        writer.append(remote, len(sent), chunks.File("a", "other", gone))
+    assert writer.stored(remote).chunks == len(sent)
+    writer.append(remote, len(sent), chunks.File("a", "other", Blob.from_bytes(b"abc")))
+    assert opened(tmp_path).stored(remote).chunks == len(sent) + 1
+
+
+# --- where runs lie -------------------------------------------------------------------------------
+
+
+def named(name: str | None, run_id: str) -> Run:
+    return header(run_id, name=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "with blank", "a/b/c", "v1.2", "naïve", "run (2)", "a=b"]
+)
+def test_a_safe_name_is_the_folder(tmp_path: Path, name: str) -> None:
+    run = named(name, "r")
+    assert opened(tmp_path).create(run, run.uid) == name
+    assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*HOSTILE_NAMES, *UNICODE_NAMES, "", None, "x" * 300, "a/../b", "a/./b", "runferry_files",
+     "a/runferry_files", "COM1", "aux.txt", "a/nul/b", ".runferry-x", "a\\b", "dot.", "深" * 100],
+)  # fmt: skip
+def test_no_name_leaves_the_logdir(tmp_path: Path, name: str | None) -> None:
+    logdir = tmp_path / "logdir"
+    run = named(name, "r")
+    remote = opened(logdir).create(run, run.uid)
+    folder = (logdir / remote).resolve()
+    assert folder.is_dir()
+    assert folder.is_relative_to(logdir.resolve())
+    assert folder != logdir.resolve()
+    assert [path.name for path in tmp_path.iterdir()] == ["logdir"]
+    assert opened(logdir).find(run.uid) == remote
+
+
+def test_runs_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
+    runs = [named("same", f"r{n}") for n in range(3)]
+    remotes = [opened(tmp_path).create(run, run.uid) for run in runs]
+    assert remotes[0] == "same"
+    assert len(set(remotes)) == 3
+    writer = opened(tmp_path)
+    assert [writer.find(run.uid) for run in runs] == remotes
+    assert all(remote.startswith("same-") for remote in remotes[1:])
+
+
+def test_a_run_below_another_is_found_and_stays_when_that_one_goes(tmp_path: Path) -> None:
+    above, below = named("a", "above"), named("a/b", "below")
+    writer = opened(tmp_path)
+    first, second = writer.create(above, above.uid), writer.create(below, below.uid)
+    assert (first, second) == ("a", "a/b")
+    assert opened(tmp_path).find(below.uid) == second
+    writer.discard(first)
+    assert writer.find(above.uid) is None
+    assert opened(tmp_path).find(below.uid) == second
+
+
+def test_two_writers_that_create_one_run_agree(tmp_path: Path) -> None:
+    run = named("one", "r")
+    first, second = opened(tmp_path), opened(tmp_path)
+    assert first.find(run.uid) is second.find(run.uid) is None
+    assert first.create(run, run.uid) == second.create(run, run.uid)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_was_renamed_is_found_by_its_mark(tmp_path: Path) -> None:
+    sample = plain()
+    (remote,) = written(tmp_path, sample, plain("other"))[:1]
+    writer = opened(tmp_path)
+    assert writer.find(sample.run.uid) == remote
+    (tmp_path / remote).rename(tmp_path / "renamed")
+    assert writer.find(sample.run.uid) == "renamed"
+    assert opened(tmp_path).present()[sample.run.uid] == "renamed"
+
+
+@pytest.mark.parametrize("remote", ["..", "../x", "/etc", "a/../../b", "", ".", "a\0b"])
+def test_an_id_that_is_no_folder_below_is_no_run(tmp_path: Path, remote: str) -> None:
+    with pytest.raises(RunMissing):
+        opened(tmp_path / "logdir").stored(RemoteId(remote))
+
+
+def test_listing_tells_sealed_runs_only(tmp_path: Path) -> None:
+    done, half = plain("done"), plain("half")
+    (remote,) = written(tmp_path, done)
+    written(tmp_path, half, seal=False)
+    assert opened(tmp_path).present() == {done.run.uid: remote}
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def test_bytes_that_tensorboard_shows_are_stored_once(tmp_path: Path) -> None:
+    shown = [("image", picture()), ("image", picture(shade=1)), ("audio", sound())]
+    run = Recording(header("once"))
+    for step, (kind, bytes_) in enumerate(shown):
+        item = MediaItem("", Address(0), kind, Blob.from_bytes(bytes_), caption=f"c{step}")
+        run.log({f"{kind}s": item}, step=step, time_ns=START_NS)
+    (remote,) = written(tmp_path, run.sample())
+    whole = event_file(tmp_path, remote).read_bytes()
+    assert [whole.count(bytes_) for _, bytes_ in shown] == [1, 1, 1]
+    assert not (tmp_path / remote / "runferry_files").exists()
+    assert content(tmp_path, remote).things == Content.of(run.sample().chunks).things
+
+
+def test_media_come_back_as_they_were(tmp_path: Path) -> None:
+    (remote,) = written(tmp_path, media())
+    assert content(tmp_path, remote).things == Content.of(media().chunks).things
+
+
+def test_a_copied_folder_is_the_whole_run(tmp_path: Path) -> None:
+    """No place in it is absolute."""
+    (remote,) = written(tmp_path / "here", media())
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert content(tmp_path / "there", remote).things == Content.of(media().chunks).things
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def test_a_time_beyond_nanoseconds_is_refused_with_its_place(tmp_path: Path) -> None:
+    sample = curve(2, keys=1, batch=2)
+    (points,) = [chunk for chunk in sample.chunks if isinstance(chunk, chunks.Points)]
+    far = pa.array([2**62] * points.batch.num_rows).cast(points.batch.schema.field("time").type)
+    late = chunks.Points(points.batch.set_column(3, points.batch.schema.field("time"), far))
+    run = Sample(sample.run, (late,))
+    with pytest.raises(Refused, match="2262"):
+        written(tmp_path, run)
+
+
+def test_config_that_changes_is_kept_and_the_first_is_shown(tmp_path: Path) -> None:
+    """TensorBoard believes the first metadata of a tag."""
+    sample = attributes()
+    writer = opened(tmp_path)
+    remote = writer.create(sample.run, sample.run.uid)
+    sent = list(numbered(sample))
+    for number, chunk in sent:
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    (loss,) = writer.losses(remote)
+    assert (loss.code, loss.fate, loss.where) == ("first-shown", Fate.REENCODED, "config")
+    found = content(tmp_path, remote).attributes
+    assert found == Content.of(sample.chunks).attributes
+
+
+def test_a_header_that_changed_alone_is_sealed_anew(tmp_path: Path) -> None:
+    sample = plain()
+    (remote,) = written(tmp_path, sample)
+    size = event_file(tmp_path, remote).stat().st_size
+    opened(tmp_path).seal(remote, sample.run)
+    assert event_file(tmp_path, remote).stat().st_size == size
+    opened(tmp_path).seal(remote, replace(sample.run, name="another"))
+    assert event_file(tmp_path, remote).stat().st_size > size
+    found = content(tmp_path, remote).header
+    assert found is not None
+    assert found.name == "another"
+    assert opened(tmp_path).stored(remote).is_sealed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_a_disk_that_is_full_says_so(tmp_path: Path) -> None:
+    from runferry.errors import NoSpace
+
+    sample = plain()
+    writer = opened(tmp_path)
+    remote = writer.create(sample.run, sample.run.uid)
+    path = event_file(tmp_path, remote)
+    beginning = path.read_bytes()
+    path.unlink()
+    path.symlink_to("/dev/full")
+    assert beginning
+    with pytest.raises((NoSpace, RunMissing, Refused)):
+        opened(tmp_path).append(remote, 0, sample.chunks[0])

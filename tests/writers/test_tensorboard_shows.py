@@ -1,0 +1,154 @@
+"""TensorBoard shows what we write: by its data server, and by its readers in Python."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard_shown import Served, loaded, picture, sound, tensorboard, written
+
+from runferry.chunks import SeriesFacts
+from runferry.losses import Fate
+from runferry.model import Address, Blob, MediaItem, MediaType
+from runferry.ports import Location
+from runferry.testing.recording import Float32, Histogram, Recording, Sample
+from runferry.testing.samples import SECOND_NS, START_NS, curve, header, names, values
+from runferry.testing.writer_laws import numbered
+from runferry.writers.tensorboard import TensorboardWriter
+
+_ENDED = ["STATUS_SUCCESS"]
+
+
+def item(kind: MediaType, content: bytes, caption: str | None = None) -> MediaItem:
+    return MediaItem("", Address(0), kind, Blob.from_bytes(content), caption=caption)
+
+
+def shown_run() -> Sample:
+    """Whatever TensorBoard has a tab for."""
+    run = Recording(header("runs/shown", group="g"))
+    run.attributes("config", {"lr": 0.1, "optimizer": "adam", "nested": [1, 2], "amp": True})
+    for step in range(4):
+        at = START_NS + step * SECOND_NS
+        run.log(
+            {"loss": 1 / (step + 1), "half": Float32(step / 2), "n": step}, step=step, time_ns=at
+        )
+        run.log({"weights": Histogram((0.0, 1.0, 3.0), (step, 2))}, step=step, time_ns=at)
+        run.log({"note": f"step **{step}**"}, step=step, time_ns=at)
+    pictures = (item("image", picture()), item("image", picture(shade=9)))
+    run.log({"pictures": pictures, "sound": item("audio", sound(), "a tone")}, step=3)
+    return run.attributes("summary", {"loss": 0.25}).sample()
+
+
+@pytest.mark.parametrize("data_server", [True, False], ids=["data-server", "python"])
+def test_tensorboard_shows_every_tab(tmp_path: Path, data_server: bool) -> None:
+    (remote,) = written(tmp_path, shown_run())
+    assert remote == "runs/shown"
+    with tensorboard(tmp_path, data_server=data_server, runs=1) as served:
+        points = served.get("/plugin/scalars/scalars", run=remote, tag="loss")
+        assert [point[:2] for point in points] == [[1_700_000_000 + n, n] for n in range(4)]
+        assert [point[2] for point in points] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+        assert set(served.get("/plugin/scalars/tags")[remote]) == {"loss", "half", "n"}
+        bins = served.get("/plugin/histograms/histograms", run=remote, tag="weights")
+        assert bins[3][2] == [[0.0, 1.0, 3.0], [1.0, 3.0, 2.0]]
+        texts = served.get("/plugin/text/text", run=remote, tag="note")
+        assert "<strong>3</strong>" in texts[3]["text"]
+        _shows_media(served, remote)
+        _shows_hparams(served, remote)
+
+
+def _shows_media(served: Served, remote: str) -> None:
+    for sample, shade in ((0, 200), (1, 9)):
+        query = {"run": remote, "tag": "pictures", "sample": sample}
+        (image,) = served.get("/plugin/images/images", **query)
+        assert image["step"] == 3
+        shown = served.content(f"/plugin/images/individualImage?{image['query']}")
+        assert shown == picture(shade=shade)
+    (clip,) = served.get("/plugin/audio/audio", run=remote, tag="sound", sample=0)
+    assert clip["contentType"] == "audio/wav"
+    assert served.content(f"/plugin/audio/individualAudio?{clip['query']}") == sound()
+
+
+def _shows_hparams(served: Served, remote: str) -> None:
+    experiment = served.post("/plugin/hparams/experiment", {})
+    names = {one["name"] for one in experiment["hparamInfos"]}
+    assert names == {"lr", "optimizer", "nested", "amp"}
+    metrics = [one["name"] for one in experiment["metricInfos"]]
+    assert {metric["tag"] for metric in metrics} == {"loss", "half", "n"}
+    columns = [{"hparam": name} for name in names] + [{"metric": metric} for metric in metrics]
+    asked = {"startIndex": 0, "sliceSize": 10, "colParams": columns}
+    found = served.post("/plugin/hparams/session_groups", {**asked, "allowedStatuses": _ENDED})
+    (group,) = found["sessionGroups"]
+    assert group["hparams"] == {"lr": 0.1, "optimizer": "adam", "nested": "[1,2]", "amp": True}
+    assert {one["name"]["tag"]: one["value"] for one in group["metricValues"]}["loss"] == 0.25
+    assert [session["name"] for session in group["sessions"]] == [remote]
+
+
+def test_every_name_and_every_number_is_shown_by_the_data_server(tmp_path: Path) -> None:
+    written(tmp_path, names(), values())
+    facts = [chunk for chunk in names().chunks if isinstance(chunk, SeriesFacts)]
+    series = {one.key for chunk in facts for one in chunk.items}
+    with tensorboard(tmp_path, data_server=True, runs=2) as served:
+        assert set(served.get("/plugin/scalars/tags")["names"]) >= series - {""}
+        ints = served.get("/plugin/scalars/scalars", run="values", tag="int")
+        assert [point[2] for point in ints][:2] == [0, -1]
+        floats = served.get("/plugin/scalars/scalars", run="values", tag="float")
+        assert [point[2] for point in floats][:5] == ["NaN", "NaN", "NaN", "Infinity", "-Infinity"]
+
+
+def test_tensorboard_follows_a_run_that_is_being_written(tmp_path: Path) -> None:
+    """It reads on in the file that it has open: nothing that stands there is written again."""
+    sample = curve(40, keys=1, batch=10)
+    writer = TensorboardWriter.open(Location("tensorboard", str(tmp_path)))
+    remote = writer.create(sample.run, sample.run.uid)
+    chunks = list(numbered(sample))
+    half = len(chunks) // 2
+    for number, chunk in chunks[:half]:
+        writer.append(remote, number, chunk)
+    with tensorboard(tmp_path, data_server=True, runs=1) as served:
+
+        def points() -> int:
+            return len(served.get("/plugin/scalars/scalars", run=remote, tag="metric/0"))
+
+        assert 0 < points() < 40
+        for number, chunk in chunks[half:]:
+            writer.append(remote, number, chunk)
+        writer.seal(remote, sample.run)
+        deadline = time.monotonic() + 30
+        while points() < 40 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert points() == 40
+
+
+def test_the_vendors_loader_reads_equal_values(tmp_path: Path) -> None:
+    """Numbers to the precision that TensorBoard has, which is a float of 32 bits."""
+    (remote,) = written(tmp_path, shown_run())
+    found = loaded(tmp_path, remote)
+    assert found["loss"] == [
+        (step, START_NS / 1e9 + step, float(np.float32(1 / (step + 1)))) for step in range(4)
+    ]
+    assert [value for _, _, value in found["half"]] == [0.0, 0.5, 1.0, 1.5]
+    assert [value for _, _, value in found["n"]] == [0, 1, 2, 3]
+    assert [value for _, _, value in found["note"]] == [
+        f"step **{step}**".encode() for step in range(4)
+    ]
+    for step, (_, _, bins) in enumerate(found["weights"]):
+        assert bins.tolist() == [[0.0, 1.0, step], [1.0, 3.0, 2.0]]
+    ((_, _, images),) = found["pictures"]
+    assert images.tolist() == [b"3", b"2", picture(), picture(shade=9)]
+
+
+def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> None:
+    run = Recording(header("hidden"))
+    run.log({"a": item("image", b"II*\0 a TIFF"), "b": item("audio", b"OggS")}, step=0)
+    sample = run.sample()
+    writer = TensorboardWriter.open(Location("tensorboard", str(tmp_path)))
+    remote = writer.create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    told = {(loss.code, loss.where, loss.count, loss.fate) for loss in writer.losses(remote)}
+    assert told == {("not-shown", key, 1, Fate.REENCODED) for key in "ab"}
+    kept = {path.read_bytes() for path in (tmp_path / remote / "runferry_files").iterdir()}
+    assert kept == {b"II*\0 a TIFF", b"OggS"}
