@@ -35,6 +35,7 @@ _SERVER.set_forkserver_preload(
         *("pandas", "pyarrow.parquet", "sqlite3"),  # pyarrow asks for pandas wherever it can
         *("runferry.archive.draft", "runferry.archive.store", "runferry.writers.mlflow"),
         *("runferry.writers.csv_folder", "runferry.readers.plain_folder"),
+        *("runferry.readers.tensorboard", "runferry.writers.tensorboard"),
         *("runferry.transfer.pull", "runferry.transfer.push", "runferry.testing.reference"),
     ]
 )

@@ -14,11 +14,13 @@ from ferries import kill_points, pull_all, push_all, sail
 from runferry.model import RunKey, Uid
 from runferry.ports import Location, Reader, ReadOptions, Writer
 from runferry.readers.mlflow import MlflowReader
+from runferry.readers.tensorboard import TensorboardReader
 from runferry.testing.content import Content
 from runferry.testing.recording import Sample
 from runferry.testing.reference import ReferenceReader, StrictWriter, record
 from runferry.testing.samples import attributes, curve, media
 from runferry.writers.mlflow import MlflowWriter
+from runferry.writers.tensorboard import TensorboardWriter
 
 SEED = 2025
 SAMPLES = (curve(200, batch=50), curve(100, seed=1), attributes(), media())
@@ -72,12 +74,19 @@ def mlflow_harbour(root: Path) -> Harbour:
     return Harbour(folder, f"mlflow:sqlite:///{folder / 'runs.db'}", MlflowWriter, MlflowReader)
 
 
+def tensorboard_harbour(root: Path) -> Harbour:
+    folder = root / "logdir"
+    return Harbour(folder, f"tensorboard:{folder}", TensorboardWriter, TensorboardReader)
+
+
 def reference_harbour(root: Path) -> Harbour:
     return Harbour(root / "log", f"strict:{root / 'log'}", StrictWriter, ReferenceReader)
 
 
 @pytest.mark.parametrize(
-    ("harbour_at", "kills"), [(mlflow_harbour, 50), (reference_harbour, 15)], ids=["mlflow", "log"]
+    ("harbour_at", "kills"),
+    [(mlflow_harbour, 50), (tensorboard_harbour, 25), (reference_harbour, 15)],
+    ids=["mlflow", "tensorboard", "log"],
 )
 def test_push_killed_anywhere_then_rerun_equals_one_clean_push(
     harbour_at: Callable[[Path], Harbour], kills: int, tmp_path: Path
@@ -109,7 +118,9 @@ def test_push_killed_anywhere_then_rerun_equals_one_clean_push(
 
 
 @pytest.mark.parametrize(
-    ("harbour_at", "kills"), [(mlflow_harbour, 25), (reference_harbour, 10)], ids=["mlflow", "log"]
+    ("harbour_at", "kills"),
+    [(mlflow_harbour, 25), (tensorboard_harbour, 15), (reference_harbour, 10)],
+    ids=["mlflow", "tensorboard", "log"],
 )
 def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(
     harbour_at: Callable[[Path], Harbour], kills: int, tmp_path: Path
@@ -156,6 +167,9 @@ def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(
             assert seen in (old, grown), f"half of the growth, {point}"
         if harbour_at is mlflow_harbour:  # whose reader tells what is on its way
             assert seen["rows"] in (old["rows"], grown["rows"]), f"half of the growth, {point}"
+        if harbour_at is tensorboard_harbour and harbour.sealed([whole]):
+            # rows there cannot be replaced: the ledger has to hear that they are complete
+            assert sail(push_all, archive, harbour.where) is not None
         begin("whole")
         assert sail(push_all, archive, harbour.where) is not None
         assert list(harbour.contents().values()) == [clean], f"seed {SEED}, {point}"

@@ -56,6 +56,8 @@ class Beginning:
         if self._trip.restart:
             return self._anew(remote, stored, "replaced")
         is_done = delivery.stage in ("sealed", "verified")
+        if is_done and self._claim.is_ours(stored):  # growth that the ledger has not heard of
+            stored = self._as_it_was_sealed(remote, stored)
         if is_done and (stored is None or stored.is_sealed):
             return self._grown(delivery, stored)
         if is_done or not self._claim.is_ours(stored):  # another push began it after ours
@@ -98,8 +100,8 @@ class Beginning:
         """Half sent: on from there, if it is still the same thing that is sent."""
         remote = RemoteId(delivery.remote)
         is_same = delivery.digest == self._content
-        if not is_same and self._resend == "continue" and stored is not None and stored.was_sealed:
-            stored = self._as_it_was_sealed(remote)
+        if not is_same:  # growth that is no longer what is to be sent
+            stored = self._as_it_was_sealed(remote, stored)
         if stored is not None and stored.is_sealed:  # the end of a sending, or the begin of growth
             if self._trip.is_there(self._record, self._plan):
                 return Start(remote, "unchanged", first=stored.chunks or 0, is_sealed=True)
@@ -120,8 +122,10 @@ class Beginning:
             hint="runferry push --restart removes that half there and begins anew",
         )
 
-    def _as_it_was_sealed(self, remote: RemoteId) -> Progress | None:
-        """Without the beginnings of growth that is no longer what is to be sent."""
+    def _as_it_was_sealed(self, remote: RemoteId, stored: Progress | None) -> Progress | None:
+        """Without the beginnings of growth, where they can be taken back."""
+        if stored is None or not stored.was_sealed or self._resend != "continue":
+            return stored
         self._trip.retrying.call(lambda: self._writer.discard(remote))
         return self._ask(remote)
 

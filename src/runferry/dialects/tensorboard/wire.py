@@ -131,3 +131,16 @@ def tensor_event(
     value = field(1, tag) + field(8, tensor) + metadata
     whole = event(value, step=step, seconds=seconds, shown_only=True)
     return whole, len(whole) - len(metadata) - len(_SHOWN_ONLY) - len(tensor)
+
+
+def number_tensor(values: list[float], shape: tuple[int, ...], is_double: bool) -> bytes:
+    """A `TensorProto` of floats, of 64 bits or 32."""
+    dims = b"".join(field(2, integer(1, size)) for size in shape)
+    content = struct.pack(f"<{len(values)}{'d' if is_double else 'f'}", *values)
+    return integer(1, 2 if is_double else 1) + field(2, dims) + field(4, content)
+
+
+def string_event(tag: str, plugin: str, content: bytes) -> bytes:
+    """A value of one string, to be shown only."""
+    tensor = field(8, integer(1, _DT_STRING) + field(2, b"") + field(8, content))
+    return event(field(1, tag) + tensor + Metadata(plugin).spelled(), shown_only=True)

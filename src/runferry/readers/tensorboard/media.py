@@ -42,6 +42,8 @@ def _items(rows: pa.RecordBatch, keys: list[str]) -> Iterator[MediaItem]:
         time_ns = None if time is None else time * 1000 + (row["time_ns"] or 0)
         metadata = tables.loads(row["metadata"]) if row["metadata"] is not None else None
         form = str(row["form"])
+        if form not in _TYPES:
+            metadata = {"plugin": "graphs", "form": form}
         yield MediaItem(
             keys[row["series"]],
             Address(row["seq"], row["step"], row["step_frac"], time_ns),

@@ -16,8 +16,8 @@ from runferry.dialects.tensorboard.own_files import (
     MARK_TAG,
     SEAL_TAG,
     Mark,
-    key_in_file,
     kept_blob,
+    key_in_file,
 )
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Series, Tree, Uid

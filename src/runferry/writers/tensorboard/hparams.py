@@ -1,7 +1,8 @@
 """Configuration, as the HPARAMS tab of TensorBoard shows it.
 
 The messages are those of TensorBoard's `plugins/hparams/plugin_data.proto`. No experiment is
-written: without one, TensorBoard makes the columns from all runs that it finds and their scalars.
+written but one that the source had: without, TensorBoard makes the columns from all runs that it
+finds and their scalars; of several it believes one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from runferry.dialects.tensorboard.names import HPARAMS_TAG
 from runferry.dialects.tensorboard.wire import Metadata, double, field, integer, plugin_event
 from runferry.model import Attribute, Run, RunState, Tree
 from runferry.tables import dumps
+from runferry.writers.tensorboard.messages import message
 
-START_TAG: Final = f"{HPARAMS_TAG}session_start_info"
-END_TAG: Final = f"{HPARAMS_TAG}session_end_info"
+SESSION_START: Final = f"{HPARAMS_TAG}session_start_info"
+SESSION_END: Final = f"{HPARAMS_TAG}session_end_info"
+EXPERIMENT: Final = f"{HPARAMS_TAG}experiment"
 
 _STATUS: Final[dict[RunState, int]] = {"finished": 1, "failed": 2, "killed": 2}
 
@@ -29,7 +32,7 @@ def start_event(run: Run, config: Iterable[Attribute]) -> bytes:
     if run.group is not None:
         parts.append(field(4, run.group))
     parts.append(double(5, seconds(run.started_ns)))
-    return _event(START_TAG, field(3, b"".join(parts)), seconds(run.started_ns))
+    return _event(SESSION_START, field(3, b"".join(parts)), seconds(run.started_ns))
 
 
 def end_event(run: Run) -> bytes | None:
@@ -38,7 +41,12 @@ def end_event(run: Run) -> bytes | None:
     if status is None:
         return None
     ended = seconds(run.ended_ns)
-    return _event(END_TAG, field(4, integer(1, status) + double(2, ended)), ended)
+    return _event(SESSION_END, field(4, integer(1, status) + double(2, ended)), ended)
+
+
+def experiment_event(body: Tree) -> bytes:
+    """What a source's own experiment says of hyperparameters and metrics."""
+    return _event(EXPERIMENT, field(2, message("Experiment", body)), 0.0)
 
 
 def seconds(time_ns: int | None) -> float:

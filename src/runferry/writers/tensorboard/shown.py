@@ -16,14 +16,18 @@ from runferry.dialects.tensorboard.own_files import at_event, at_file
 from runferry.dialects.tensorboard.wire import (
     Metadata,
     Strings,
+    field,
     integer,
+    number_tensor,
     other_event,
     strings_event,
     tensor_event,
 )
 from runferry.model import MediaItem, Tree
+from runferry.tables import loads
 from runferry.writers.tensorboard.blob_files import BlobFiles
 from runferry.writers.tensorboard.hparams import seconds
+from runferry.writers.tensorboard.messages import message
 from runferry.writers.tensorboard.pictures import image_size, is_wave
 
 if TYPE_CHECKING:
@@ -34,8 +38,10 @@ _LARGEST: Final = 64 << 20
 _IMAGES: Final = Metadata("images", "blob_sequence", integer(2, 1))
 # of no data class, so that TensorBoard takes the labels out
 _AUDIO: Final = Metadata("audio", "unknown", integer(2, 11) + integer(3, 1))  # WAV
-_EVENT_FIELDS: Final = {"graph_def": 4, "meta_graph_def": 9, "tagged_run_metadata": 8}
-_GRAPH_PLUGINS: Final = {"graph_run_metadata", "graph_run_metadata_graph", "graph_keras_model"}
+_EVENT_FIELDS: Final = {
+    "graph_def": (4, False), "meta_graph_def": (9, False), "tagged_run_metadata": (8, True),
+}  # fmt: skip
+"""Forms that stand in a field of the event, and whether with their tag."""
 
 
 @dataclass
@@ -109,28 +115,46 @@ class ShownMedia:
         return [start + place for place in places]
 
     def _as_it_was(self, item: MediaItem) -> Tree:
-        """A graph or mesh of TensorBoard's own, written back; anything else lies beside."""
+        """What came from TensorBoard, written back for it; anything else lies beside."""
         told = item.metadata if isinstance(item.metadata, dict) else {}
-        form, plugin = told.get("form"), told.get("plugin")
-        content = _content(item) if plugin is not None else None
+        plugin, form = told.get("plugin"), str(told.get("form"))
+        content = _content(item) if plugin in ("graphs", "mesh", "pr_curves") else None
         if content is None:
             return self._beside(item)
-        if form in _EVENT_FIELDS:
-            number = _EVENT_FIELDS[str(form)]
-            event = other_event(number, content, step=_step(item), seconds=_time(item))
-            at = self.events.event(event) + event.index(content)
-        elif plugin == "mesh" or form in _GRAPH_PLUGINS:
-            tag, is_first = self.events.tag(item.key, str(plugin))
-            stated = told.get("content")
-            facts = stated if isinstance(stated, bytes) else b""
-            metadata = Metadata(str(plugin), "blob_sequence", facts).spelled() if is_first else b""
-            event, start = tensor_event(
-                tag, metadata, content, step=_step(item), seconds=_time(item)
-            )
-            at = self.events.event(event) + start
+        if plugin == "pr_curves":
+            self._curves(item, content, is_double=told.get("dtype") == "float64")
+            return self._beside(item)  # the curves of the event are not the item's own bytes
+        if plugin == "mesh":
+            described = Metadata("mesh", content=message("MeshPluginData", told))
+            at = self._tensor(item, described, content)
+        elif form in _EVENT_FIELDS:
+            number, is_tagged = _EVENT_FIELDS[form]
+            whole = field(1, item.key) + field(2, content) if is_tagged else content
+            event = other_event(number, whole, step=_step(item), seconds=_time(item))
+            at = self.events.event(event) + event.rindex(content)
         else:
-            return self._beside(item)
+            (at,) = self._strings(item, Metadata(form), Strings((content,), ()))
         return codec.media_tree(item, at_event(item.blob, at, len(content)))
+
+    def _tensor(self, item: MediaItem, described: Metadata, tensor: bytes) -> int:
+        """Shows a `TensorProto` as it is; where in the file it begins."""
+        tag, is_first = self.events.tag(item.key, described.plugin)
+        metadata = described.spelled() if is_first else b""
+        event, start = tensor_event(tag, metadata, tensor, step=_step(item), seconds=_time(item))
+        return self.events.event(event) + start
+
+    def _curves(self, item: MediaItem, content: bytes, *, is_double: bool) -> None:
+        """The lists of a PR curve, as the tensor that they came as."""
+        lists = loads(content)
+        if not isinstance(lists, dict):
+            return
+        rows = [[float(value) for value in row] for row in lists.values()]  # type: ignore[union-attr,arg-type]
+        count = len(rows[0]) if rows else 0
+        self._tensor(
+            item,
+            Metadata("pr_curves", "tensor", integer(2, count)),
+            number_tensor([value for row in rows for value in row], (len(rows), count), is_double),
+        )
 
     def _hidden(self, item: MediaItem) -> Tree:
         if not item.blob.is_missing:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry import _native
-from runferry.chunks import Attributes, Chunk, Header, Histograms, Media, Points, Texts
+from runferry.chunks import Attributes, Chunk, Document, Header, Histograms, Media, Points, Texts
 from runferry.dialects.chunk_trees import chunk_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
 from runferry.dialects.tensorboard.own_files import (
@@ -22,20 +22,29 @@ from runferry.dialects.tensorboard.own_files import (
     seal_event,
     spelled,
 )
-from runferry.dialects.tensorboard.wire import record_event
+from runferry.dialects.tensorboard.wire import record_event, string_event
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Run, Tree
 from runferry.tables import HISTOGRAMS, POINTS, TEXTS, conform
 from runferry.writers.tensorboard.blob_files import BlobFiles
 from runferry.writers.tensorboard.disk import disk_errors, sync
-from runferry.writers.tensorboard.hparams import END_TAG as SESSION_END
-from runferry.writers.tensorboard.hparams import START_TAG as SESSION_START
-from runferry.writers.tensorboard.hparams import end_event, seconds, start_event
+from runferry.writers.tensorboard.hparams import (
+    EXPERIMENT,
+    SESSION_END,
+    SESSION_START,
+    end_event,
+    experiment_event,
+    seconds,
+    start_event,
+)
+from runferry.writers.tensorboard.messages import message
 from runferry.writers.tensorboard.shown import ShownMedia
 from runferry.writers.tensorboard.standing import Standing
 from runferry.writers.tensorboard.tag_facts import tag_facts
 
+LAYOUT: Final = "custom_scalars__config__"
+"""The tag by which TensorBoard finds the layout of custom scalars."""
 _SYNC_EVERY: Final = 4 << 20
 """Bytes. What a loss of power takes away is torn, and sent again: `Standing` checks every byte."""
 
@@ -69,15 +78,14 @@ class Target:
         return self._standing
 
     def append(self, number: int, chunk: Chunk) -> None:
-        """One chunk and its end; nothing, if it stands there already."""
+        """One chunk and its end. Raises Conflict where another number would follow."""
         standing = self.standing
-        if number < standing.chunks:
-            return
-        if number > standing.chunks:
+        if number != standing.chunks:
             raise Conflict(
-                f"chunk {number} cannot follow {standing.chunks} chunks",
+                f"{standing.chunks} chunks are there, and chunk {number} was to be the next:"
+                " another archive sends this run",
                 where=str(self.path),
-                hint="run the command again: it asks anew how far the run has come",
+                hint=f"push from that one, or remove the run: rm -r '{self.path.parent}'",
             )
         with self._changing() as events:
             self._put(events, chunk)
@@ -185,8 +193,18 @@ class Target:
         if isinstance(chunk, Attributes):
             self._show(events, chunk.items)
             chunk = replace(chunk, items=tuple(replace(item, name=None) for item in chunk.items))
+        if isinstance(chunk, Document):
+            self._show_document(events, chunk)
         kind, tree = chunk_tree(chunk, self._keep)
         events.event(self._record(f"{TAG_PREFIX}{kind}", spelled(tree)))
+
+    def _show_document(self, events: _native.EventWriter, document: Document) -> None:
+        """What came from TensorBoard; the first of each kind, which is the one that it shows."""
+        if document.kind == "hparams_experiment" and events.tag(EXPERIMENT, "hparams")[1]:
+            events.event(experiment_event(document.body))
+        if document.kind == "custom_scalars" and events.tag(LAYOUT, "custom_scalars")[1]:
+            content = message("Layout", document.body)
+            events.event(string_event(LAYOUT, "custom_scalars", content))
 
     def _keep(self, blob: Blob, wished: str) -> Tree:
         return at_file(blob, self._blobs.put(blob))

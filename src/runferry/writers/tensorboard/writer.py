@@ -74,7 +74,7 @@ class TensorboardWriter:
         )
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
-        """Events behind those that stand there; a chunk that is there already is passed over."""
+        """Events behind those that stand there; no number comes twice."""
         self._target(remote).append(number, chunk)
 
     def seal(self, remote: RemoteId, run: Run) -> None:
