@@ -156,7 +156,8 @@ def test_a_safe_name_is_the_folder(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [*HOSTILE_NAMES, *UNICODE_NAMES, "", None, "x" * 300, "a/../b", "a/./b", "runferry_files",
-     "a/runferry_files", "COM1", "aux.txt", "a/nul/b", ".runferry-x", "a\\b", "dot.", "深" * 100],
+     "a/runferry_files", "a/plugins/profile/b",
+     "COM1", "aux.txt", "a/nul/b", ".runferry-x", "a\\b", "dot.", "深" * 100],
 )  # fmt: skip
 def test_no_name_leaves_the_logdir(tmp_path: Path, name: str | None) -> None:
     logdir = tmp_path / "logdir"

@@ -12,7 +12,7 @@ from typing import Final
 
 from runferry import _native
 from runferry._version import VERSION
-from runferry.dialects.tensorboard.names import BLOBS, WRITER
+from runferry.dialects.tensorboard.names import BLOBS, PROFILE, WRITER
 from runferry.dialects.tensorboard.own_files import (
     MARK_TAG,
     Mark,
@@ -30,6 +30,8 @@ from runferry.writers.tensorboard.disk import sync
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]|[^\w\s!#$%&\'()+,\-./;=@\[\]^`{}~]')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\..*)?")
 _MAX_NAME: Final = 120  # bytes; with the event file's name it fits into what Windows takes
+_MEANT: Final = (BLOBS, *PROFILE)
+"""What a folder that is called so holds is no run."""
 _DRAFT: Final = ".runferry-"
 """How a folder begins that is not published yet."""
 
@@ -243,7 +245,7 @@ def _is_safe(name: str) -> bool:
 
 def _is_safe_part(part: str) -> bool:
     return (
-        part not in ("", BLOBS)
+        part.casefold() not in ("", *_MEANT)
         and part == part.strip()
         and not part.startswith((".", "-", "~"))
         and not part.endswith(".")
