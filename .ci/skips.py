@@ -49,6 +49,7 @@ ALLOWED = (
     ("*.TestFaithful.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestFaithful.*", "resend is atomic", "nothing is sent again"),
     ("*.TestStrict.*", "resend is continue", "nothing is sent again"),
+    ("*.TestTensorboardWriter.*", "resend is continue", "nothing is sent again"),
     ("*.TestDestination.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestDestination.*", "resend is atomic", "nothing is sent again"),
     *(

@@ -119,7 +119,7 @@ impl Decoder {
             self.report(offset, length, Reason::BadRecord);
             return Ok(());
         };
-        if parts.own.as_ref().is_some_and(|own| own.is_shown_only) {
+        if parts.own().is_some_and(|own| own.is_shown_only) {
             return Ok(()); // a record of ours says it exactly
         }
         let mut event = Event {

@@ -45,7 +45,7 @@ fn take_event(
     found: &mut Marks,
 ) -> Result<(), Malformed> {
     let event = EventParts::of(payload)?;
-    for value in nested(&event.summary, 1) {
+    for value in nested(event.summary(), 1) {
         let value = ValueParts::of(value?)?;
         let Some(metadata) = value.metadata else {
             continue;
@@ -67,7 +67,7 @@ fn take_event(
 /// Tag and content of the value of ours that an event holds, if it is one.
 pub fn own_value(payload: &[u8]) -> Option<(String, Vec<u8>)> {
     let event = EventParts::of(payload).ok()?;
-    let value = nested(&event.summary, 1).next()?.ok()?;
+    let value = nested(event.summary(), 1).next()?.ok()?;
     let value = ValueParts::of(value).ok()?;
     let plugin = Metadata::of(value.metadata?).ok()?.plugin;
     (plugin == PLUGIN).then(|| {

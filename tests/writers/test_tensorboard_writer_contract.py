@@ -15,7 +15,7 @@ from runferry.testing.writer_contract import WriterContract
 from runferry.writers.tensorboard import TensorboardWriter
 
 
-class TestTensorboard(WriterContract):
+class TestTensorboardWriter(WriterContract):
     writer = TensorboardWriter
     reader = TensorboardReader
     cannot_replace: ClassVar[bool] = True  # an event file only grows
