@@ -15,6 +15,7 @@ class BlobFiles:
 
     def __init__(self, run_folder: Path) -> None:
         self._folder = run_folder / BLOBS
+        self._draft = self._folder / "draft.part"
         self._unsynced: set[Path] = set()
 
     def put(self, blob: Blob) -> str | None:
@@ -22,7 +23,7 @@ class BlobFiles:
         if blob.open is None:
             return None
         self._folder.mkdir(exist_ok=True)
-        draft = self._folder / "draft.part"
+        draft = self._draft
         digest = hashlib.sha256()
         with blob.open() as source, draft.open("wb") as sink:
             while piece := source.read(1 << 20):
@@ -42,3 +43,7 @@ class BlobFiles:
         if self._unsynced:
             sync(self._unsynced)
             self._unsynced.clear()
+
+    def clear(self) -> None:
+        """Away with what a push that was killed had begun."""
+        self._draft.unlink(missing_ok=True)

@@ -25,7 +25,6 @@ from runferry.dialects.tensorboard.wire import first_events, record_event
 from runferry.errors import Conflict, RunMissing
 from runferry.model import Run, Uid
 from runferry.ports import RemoteId
-from runferry.writers.tensorboard.disk import sync
 
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]|[^\w\s!#$%&\'()+,\-./;=@\[\]^`{}~]')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\..*)?")
@@ -83,7 +82,6 @@ class RunFolders:
         draft.mkdir()
         path = draft / file_name(run, uid)
         _begin(path, run, uid)
-        sync([path, draft])
         for place in _places(run, uid):
             target = self.root.joinpath(*place.split("/"))
             if target.exists():
@@ -99,7 +97,6 @@ class RunFolders:
                 if not target.exists():
                     raise
                 continue
-            sync(self._between(target))
             break
         else:
             raise Conflict(
@@ -130,6 +127,15 @@ class RunFolders:
         if not _is_below(remote):
             raise RunMissing("no such run", where=remote, hint=f"ls '{self.root}'")
         return self.root.joinpath(*remote.split("/"))
+
+    def names(self, remote: RemoteId) -> list[Path]:
+        """The folders in which names stand that must last, for the run to be found again."""
+        folder = self.folder(remote)
+        found = [folder]
+        while folder != self.root.parent:
+            folder = folder.parent
+            found.append(folder)
+        return found
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -173,15 +179,6 @@ class RunFolders:
             for name in sorted(filter(_may_hold_runs, names)):
                 if name not in seen:
                     yield from self._walk(f"{branch}/{name}" if branch else name)
-
-    def _between(self, target: Path) -> list[Path]:
-        """The folders whose names must last with a new one."""
-        found = []
-        folder = target
-        while folder != self.root.parent:
-            folder = folder.parent
-            found.append(folder)
-        return found
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +52,10 @@ _SYNC_EVERY: Final = 4 << 20
 class Target:
     """Appends chunks. A file that another process has added to is looked through again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Iterable[Path] = ()) -> None:
+        """`names` are the folders that have to last for the file to be found."""
         self.path = path
+        self._names = tuple(names)
         self._standing = Standing.of(path)
         self._size = path.stat().st_size
         self._synced = self._standing.offset
@@ -105,12 +107,13 @@ class Target:
             return
         seal = Seal(standing.chunks, digest)
         with self._changing() as events:
+            self._blobs.clear()
             self._put(events, Header(run))
             ended = end_event(run)
             if ended is not None and events.tag(SESSION_END, "hparams")[1]:
                 events.event(ended)
             events.flush()
-            self._sync(events)  # first: a seal never outlasts what it seals
+            sync([self.path, *self._names])  # first: a seal never outlasts what it seals
             events.event(seal_event(seal))
             events.flush()
             self._sync(events)

@@ -123,5 +123,5 @@ class TensorboardWriter:
                     where=str(self._folders.folder(remote)),
                     hint=f"ls '{self._folders.root}'",
                 )
-            self._targets[remote] = Target(path)
+            self._targets[remote] = Target(path, self._folders.names(remote))
         return self._targets[remote]
