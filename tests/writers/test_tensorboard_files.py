@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -291,19 +290,3 @@ def test_a_header_that_changed_alone_is_sealed_anew(tmp_path: Path) -> None:
     assert found is not None
     assert found.name == "another"
     assert opened(tmp_path).stored(remote).is_sealed
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
-def test_a_disk_that_is_full_says_so(tmp_path: Path) -> None:
-    from runferry.errors import NoSpace
-
-    sample = plain()
-    writer = opened(tmp_path)
-    remote = writer.create(sample.run, sample.run.uid)
-    path = event_file(tmp_path, remote)
-    beginning = path.read_bytes()
-    path.unlink()
-    path.symlink_to("/dev/full")
-    assert beginning
-    with pytest.raises((NoSpace, RunMissing, Refused)):
-        opened(tmp_path).append(remote, 0, sample.chunks[0])

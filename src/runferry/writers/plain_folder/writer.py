@@ -27,8 +27,8 @@ from runferry.errors import Conflict, Damaged, Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import MediaType, Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.writers.disk import disk_errors
 from runferry.writers.plain_folder import index
-from runferry.writers.plain_folder.disk import disk_errors
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.leftovers import CLAIM, GONE, clear_leftovers
 

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from runferry.dialects.tensorboard.names import BLOBS
+from runferry.durable import sync
 from runferry.model import Blob
-from runferry.writers.tensorboard.disk import sync
 
 
 class BlobFiles:

@@ -23,12 +23,13 @@ from runferry.dialects.tensorboard.own_files import (
     spelled,
 )
 from runferry.dialects.tensorboard.wire import record_event, string_event
+from runferry.durable import sync
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Run, Tree
 from runferry.tables import HISTOGRAMS, POINTS, TEXTS, conform
+from runferry.writers.disk import disk_errors
 from runferry.writers.tensorboard.blob_files import BlobFiles
-from runferry.writers.tensorboard.disk import disk_errors, sync
 from runferry.writers.tensorboard.hparams import (
     EXPERIMENT,
     SESSION_END,

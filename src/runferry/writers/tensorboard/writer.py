@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.errors import Refused, RunMissing
 from runferry.ports import Limits, Location, Progress, RemoteId
-from runferry.writers.tensorboard.disk import disk_errors
+from runferry.writers.disk import disk_errors
 from runferry.writers.tensorboard.folders import RunFolders
 from runferry.writers.tensorboard.limits import LIMITS
 from runferry.writers.tensorboard.target import Target
