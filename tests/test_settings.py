@@ -74,6 +74,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "patience": "10",
         "ca_bundle": "ca.pem",
         "proxy": "http://user:pw@proxy:3128",
+        "tensorboard_doubles": "true",
         "log_file": "run.log",
         "color": "never",
     }
@@ -89,6 +90,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         patience=10.0,
         ca_bundle=Path("ca.pem"),
         proxy="http://user:pw@proxy:3128",
+        tensorboard_doubles=True,
         log_file=Path("run.log"),
         color="never",
     )

@@ -106,6 +106,16 @@ pub fn simple_value(value: f32) -> [u8; 5] {
 /// `TensorProto.tensor_shape` without dimensions.
 const SCALAR_SHAPE: [u8; 2] = [2 << 3 | 2, 0];
 
+/// `Value.tensor`: one double.
+pub fn double_tensor(value: f64) -> [u8; 16] {
+    let mut spelled = [0; 16];
+    spelled[..4].copy_from_slice(&[8 << 3 | 2, 14, 1 << 3, DT_DOUBLE]);
+    spelled[4..6].copy_from_slice(&SCALAR_SHAPE);
+    spelled[6..8].copy_from_slice(&[6 << 3 | 2, 8]);
+    spelled[8..].copy_from_slice(&value.to_le_bytes());
+    spelled
+}
+
 /// `Value.tensor`: one string.
 pub fn string_tensor(out: &mut Vec<u8>, text: &[u8]) {
     bytes_header(out, 8, 4 + bytes_length(8, text.len()));
@@ -179,6 +189,7 @@ mod tests {
         string_tensor(&mut out, "深".repeat(100).as_bytes());
         bucket_tensor(&mut out, &[0.0, 1.0, 2.0], &[3.0, 4.0]);
         bucket_tensor(&mut out, &[], &[]);
+        out.extend_from_slice(&double_tensor(0.5));
         out.extend_from_slice(&simple_value(0.5));
         let numbers: Vec<u32> = Fields::new(&out)
             .map(|field| {
@@ -189,6 +200,6 @@ mod tests {
                 number
             })
             .collect();
-        assert_eq!(numbers, [8, 8, 8, 2]);
+        assert_eq!(numbers, [8, 8, 8, 8, 2]);
     }
 }

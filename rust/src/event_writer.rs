@@ -10,8 +10,8 @@ use crate::event_frame;
 use crate::event_histogram::message_of;
 use crate::event_rows::{AddressColumns, BadColumn, Lists, RowAddress, Words, primitive, strings};
 use crate::event_spelling::{
-    Plugin, bucket_tensor, bytes, bytes_header, doubles, histogram_message, simple_value,
-    string_tensor, varint, varint_field, zigzag,
+    Plugin, bucket_tensor, bytes, bytes_header, double_tensor, doubles, histogram_message,
+    simple_value, string_tensor, varint, varint_field, zigzag,
 };
 use crate::event_tags::{Spelled, Tags};
 
@@ -54,6 +54,8 @@ impl From<BadColumn> for Error {
 pub struct EventEncoder {
     pub out: Vec<u8>,
     pub tags: Tags,
+    /// Whether scalars that 32 bits would round are spelled as doubles.
+    doubles: bool,
     /// The last time that was known: rows without one are shown there.
     shown_time: f64,
     values: Vec<u8>,
@@ -102,8 +104,9 @@ fn wall_time(time_ns: i64) -> f64 {
 }
 
 impl EventEncoder {
-    pub fn new(known: HashMap<String, String>) -> Self {
+    pub fn new(known: HashMap<String, String>, doubles: bool) -> Self {
         Self {
+            doubles,
             out: Vec::new(),
             tags: Tags::new(known),
             shown_time: 0.0,
@@ -123,8 +126,10 @@ impl EventEncoder {
 
     /// Rows of `tables.POINTS` until `enough` bytes wait; false when all are through.
     ///
-    /// All are shown as floats of 32 bits: TensorBoard's data server shows no others.
+    /// All are spelled as floats of 32 bits, since TensorBoard's data server shows no others; or, if
+    /// `doubles` are asked for, as doubles where the former round.
     pub fn points(&mut self, rows: &mut PointRows, enough: usize) -> Result<bool, Error> {
+        let doubles = self.doubles;
         self.rows(
             &rows.address,
             &mut rows.tags,
@@ -137,20 +142,26 @@ impl EventEncoder {
                         true => rows.value.value(row),
                         false => f64::NAN,
                     };
-                    put_value(values, spelled, &simple_value(value as f32));
-                    let is_shown = is_float32(value);
+                    let is_exact = is_float32(value);
+                    let as_double = doubles && !is_exact;
+                    if as_double {
+                        put_value(values, spelled, &double_tensor(value));
+                    } else {
+                        put_value(values, spelled, &simple_value(value as f32));
+                    }
                     let kind = match POINT_KINDS[usize::from(rows.kind.at(row))] {
                         _ if rows.value.is_null(row) => kind::NULL,
-                        "float32" if is_shown => kind::AS_SPELLED,
+                        "float32" if is_exact => kind::AS_SPELLED,
                         "float32" => ours.double(value, kind::WIDE_FLOAT32),
                         "int" if rows.value_i64.is_valid(row) => {
                             ours.int(rows.value_i64.value(row))
                         }
-                        "int" if !is_shown => ours.int(value as i64),
+                        "int" if !is_exact && !as_double => ours.int(value as i64),
                         "int" => kind::INT,
                         "bool" => kind::BOOL,
                         "null" => kind::NULL,
-                        _ if is_shown => kind::FLOAT64,
+                        _ if as_double => kind::AS_SPELLED,
+                        _ if is_exact => kind::FLOAT64,
                         _ => ours.double(value, kind::EXACT_FLOAT64),
                     };
                     ours.kinds.push(kind);

@@ -31,8 +31,13 @@ pub struct EventWriter {
 #[pymethods]
 impl EventWriter {
     #[new]
-    #[pyo3(signature = (path, *, offset, tags))]
-    fn new(path: PathBuf, offset: u64, tags: HashMap<String, String>) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, offset, tags, doubles))]
+    fn new(
+        path: PathBuf,
+        offset: u64,
+        tags: HashMap<String, String>,
+        doubles: bool,
+    ) -> PyResult<Self> {
         let mut options = OpenOptions::new();
         let mut file = options
             .write(true)
@@ -44,7 +49,7 @@ impl EventWriter {
         }
         file.seek(SeekFrom::Start(offset))?;
         Ok(Self {
-            encoder: EventEncoder::new(tags),
+            encoder: EventEncoder::new(tags, doubles),
             file,
             offset,
         })

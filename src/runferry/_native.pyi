@@ -278,18 +278,18 @@ class EventWriter:
 
     Bytes wait here until there are about a megabyte of them, or `flush` is called. What stands
     behind `offset` when it is opened is cut off. `tags` is what the file says already: the plugin
-    of each tag. Raises OSError.
+    of each tag. Scalars are spelled as `simple_value`, which is what TensorBoard's data server
+    shows; with `doubles`, those that 32 bits would round as tensors of DT_DOUBLE. Raises OSError.
     """
 
     def __new__(
-        cls, path: str | PathLike[str], *, offset: int, tags: Mapping[str, str]
+        cls, path: str | PathLike[str], *, offset: int, tags: Mapping[str, str], doubles: bool
     ) -> EventWriter: ...
     def points(self, batch: object) -> None:
         """Rows of `tables.POINTS`: neighbours of one source row are one event.
 
-        float32 becomes `simple_value`, all else a double; field 1517 of the event says what these
-        do not. Raises ValueError for other columns, OverflowError with the µs of a time that 64
-        bits of nanoseconds cannot hold.
+        Field 1517 of the event says what the values that are shown do not. Raises ValueError for
+        other columns, OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold.
         """
     def texts(self, batch: object) -> None:
         """Rows of `tables.TEXTS`, as strings of plugin `text`."""

@@ -49,6 +49,9 @@ class Settings:
     """Certificate authorities (PEM) that are trusted besides the public ones."""
     proxy: str | None = None
     """The proxy for all requests, in place of `HTTPS_PROXY` and its kin."""
+    tensorboard_doubles: bool = False
+    """Write scalars that 32 bits would round as doubles: exact for every program, and not shown by
+    TensorBoard unless it is started with `--load_fast=false`."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -135,6 +138,15 @@ def _timezone(value: Value) -> tzinfo:
         raise ValueError("the name of a time zone such as Europe/Berlin is wanted") from None
 
 
+def _truth(value: Value) -> bool:
+    match str(value).lower():
+        case "true" | "1" | "yes":
+            return True
+        case "false" | "0" | "no":
+            return False
+    raise ValueError("true or false is wanted")
+
+
 def _proxy(value: Value) -> str:
     if not re.match(r"(https?|socks5h?)://[^/\s]+", str(value)):
         raise ValueError("a URL such as http://proxy:3128 is wanted")
@@ -162,6 +174,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "patience": _seconds,
     "ca_bundle": _path,
     "proxy": _proxy,
+    "tensorboard_doubles": _truth,
     "log_file": _path,
     "color": _color,
 }

@@ -91,9 +91,9 @@ def cells(rows: pa.RecordBatch, tags: list[str] | None = None) -> list[list[obje
     return found
 
 
-def written(path: Path, table: str, *batches: pa.RecordBatch) -> None:
+def written(path: Path, table: str, *batches: pa.RecordBatch, doubles: bool = False) -> None:
     path.unlink(missing_ok=True)
-    writer = _native.EventWriter(path, offset=0, tags={})
+    writer = _native.EventWriter(path, offset=0, tags={}, doubles=doubles)
     for one in batches:
         getattr(writer, table)(one)
     writer.flush()
@@ -105,8 +105,9 @@ def holds(folder: Path, table: str, schema: pa.Schema, rows: Rows, cut: int) -> 
     whole = batch(in_order(rows), schema)
     cut = min(cut, whole.num_rows)
     path = folder / "events.out.tfevents.1.x"
-    written(path, table, whole.slice(0, cut), whole.slice(cut))
-    assert read_back(path, table) == cells(whole)
+    for doubles in (False, True):
+        written(path, table, whole.slice(0, cut), whole.slice(cut), doubles=doubles)
+        assert read_back(path, table) == cells(whole)
 
 
 _LAW = settings(
@@ -166,18 +167,18 @@ def test_histograms_come_back_as_they_were(tmp_path: Path, rows: Rows, cut: int)
 def test_what_stood_behind_the_place_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1.x"
     path.write_bytes(b"x" * 100)
-    _native.EventWriter(path, offset=40, tags={}).flush()
+    _native.EventWriter(path, offset=40, tags={}, doubles=False).flush()
     assert path.read_bytes() == b"x" * 40
 
 
 def test_other_columns_are_an_error(tmp_path: Path) -> None:
-    writer = _native.EventWriter(tmp_path / "f", offset=0, tags={})
+    writer = _native.EventWriter(tmp_path / "f", offset=0, tags={}, doubles=False)
     with pytest.raises(ValueError, match="key"):
         writer.points(pa.RecordBatch.from_pydict({"value": [1.0]}))
 
 
 def test_rows_of_a_series_that_two_plugins_show_have_two_tags(tmp_path: Path) -> None:
-    writer = _native.EventWriter(tmp_path / "f", offset=0, tags={"known": "text"})
+    writer = _native.EventWriter(tmp_path / "f", offset=0, tags={"known": "text"}, doubles=False)
     assert writer.tag("a", "scalars") == ("a", True)
     assert writer.tag("a", "text") == ("runferry/text/a", True)
     assert writer.tag("a", "scalars") == ("a", False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tensorboard_shown import Served, loaded, picture, sound, tensorboard, written
 
+from runferry import settings
 from runferry.chunks import SeriesFacts
 from runferry.losses import Fate
 from runferry.model import Address, Blob, MediaItem, MediaType
@@ -152,3 +155,28 @@ def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> No
     assert told == {("not-shown", key, 1, Fate.REENCODED) for key in "ab"}
     kept = {path.read_bytes() for path in (tmp_path / remote / "runferry_files").iterdir()}
     assert kept == {b"II*\0 a TIFF", b"OggS"}
+
+
+@pytest.fixture
+def doubles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is written is exact for every program, and not for the data server."""
+    monkeypatch.setenv("RUNFERRY_TENSORBOARD_DOUBLES", "1")
+    settings.install(None)
+    yield
+    settings.install(None)
+
+
+@pytest.mark.usefixtures("doubles")
+def test_doubles_are_exact_for_everybody_who_asks_for_them(tmp_path: Path) -> None:
+    run = Recording(header("exact"))
+    numbers = [1 / 3, 1e300, 5e-324, -0.0, 0.5, math.pi]
+    for step, number in enumerate(numbers):
+        run.log({"loss": number, "n": 2**24 + 1 + step}, step=step, time_ns=START_NS + step)
+    (remote,) = written(tmp_path, run.sample())
+    found = loaded(tmp_path, remote)
+    assert [math.copysign(1, value) for _, _, value in found["loss"]] == [1, 1, 1, -1, 1, 1]
+    assert [value for _, _, value in found["loss"]] == numbers
+    assert [value for _, _, value in found["n"]] == [2**24 + 1 + n for n in range(len(numbers))]
+    with tensorboard(tmp_path, data_server=False, runs=1) as served:
+        points = served.get("/plugin/scalars/scalars", run=remote, tag="loss")
+        assert [value for _, _, value in points] == numbers

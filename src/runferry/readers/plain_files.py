@@ -1,4 +1,4 @@
-"""What `csv`, `jsonl` and `parquet` mean as sources: a folder that runferry wrote, else any table."""
+"""The sources `csv`, `jsonl` and `parquet`: a folder that runferry wrote, else any table."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def _begin(path: Path, run: Run, uid: Uid) -> None:
     """What an event file of ours begins with."""
     start = run.started_ns if run.started_ns is not None else run.created_ns
     seconds = (start or 0) / 1e9
-    writer = _native.EventWriter(path, offset=0, tags={})
+    writer = _native.EventWriter(path, offset=0, tags={}, doubles=False)
     for event in first_events(seconds, f"{WRITER} {VERSION}"):
         writer.event(event)
     writer.event(record_event(MARK_TAG, Mark(uid, run).content(), seconds=seconds))

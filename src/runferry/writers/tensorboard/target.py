@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from runferry import _native
+from runferry import _native, settings
 from runferry.chunks import Attributes, Chunk, Document, Header, Histograms, Media, Points, Texts
 from runferry.dialects.chunk_trees import chunk_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
@@ -151,7 +151,10 @@ class Target:
             standing = self._standing
             with disk_errors(self.path):
                 self._events = _native.EventWriter(
-                    self.path, offset=standing.offset, tags=standing.tags
+                    self.path,
+                    offset=standing.offset,
+                    tags=standing.tags,
+                    doubles=settings.current().tensorboard_doubles,
                 )
         try:
             with disk_errors(self.path):
