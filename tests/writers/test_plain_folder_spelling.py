@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import struct
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.readers.plain_folders import written
 
+from runferry.chunks import Attributes, Media, SeriesFacts
 from runferry.dialects.plain_folder import names, text_cells, time_cells
 from runferry.dialects.plain_folder.csv_form import CsvForm
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form
@@ -21,7 +24,7 @@ from runferry.dialects.plain_folder.jsonl_form import JsonLinesForm
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import RunFile, read_run_file, run_file_text
 from runferry.losses import LossLedger
-from runferry.model import Run, RunKey, Uid
+from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series, Uid
 from runferry.ports import ReadOptions
 from runferry.registry import reader as reader_class
 from runferry.tables import POINTS, TIME
@@ -219,3 +222,48 @@ def test_a_row_larger_than_any_block_is_read(tmp_path: Path) -> None:
         sink.close()
         found = [w for b in form.batches(path, SCHEMAS["texts"]) for w in b["text"].to_pylist()]
         assert found == words, form.name
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_lists_of_a_slice_are_those_of_its_rows(form: Form, tmp_path: Path) -> None:
+    rows = [
+        {"key": "h", "edges": edges, "counts": [float(n)], "counts_kind": "float64", "seq": n}
+        for n, edges in enumerate([[0.0, 1.0], [2.0, 3.0], [], [4.0], [5.0, 6.0]])
+    ]
+    schema = SCHEMAS["histograms"]
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema).slice(1, 3)
+    path = tmp_path / f"histograms.{form.name}"
+    sink = form.sink(path, "histograms", schema)
+    sink.write(batch)
+    sink.close()
+    assert [b.to_pylist() for b in form.batches(path, schema)] == [batch.to_pylist()]
+
+
+def test_names_and_times_that_no_column_can_hold_leave_the_index_readable(tmp_path: Path) -> None:
+    run = Run(RunKey("wandb", "", "a"), created_ns=10**23)
+    odd = Attribute(("half \ud800",), "config", "\udfff")
+    for form in ("csv", "jsonl", "parquet"):
+        where = written(form, tmp_path / form, [Sample(run, (Attributes((odd,)),))])
+        (found,) = reader_class(form).open(where, ReadOptions()).runs()
+        assert found.created_ns == run.created_ns
+        assert (where.path / f"runs.{form}").stat().st_size
+
+
+def test_values_that_one_row_has_twice_are_two_files(tmp_path: Path) -> None:
+    at = Address(0, 1, None, None)
+    items = tuple(
+        MediaItem("k", at, "image", Blob(1, "image/png", None, partial(io.BytesIO, content)))
+        for content in (b"a", b"b", b"c")
+    )
+    declared = SeriesFacts((Series("k", ("k",), kind="media"),))
+    sample = Sample(Run(RunKey("wandb", "", "a")), (declared, Media(items)))
+    where = written("csv", tmp_path / "out", [sample])
+    reader = reader_class("csv").open(where, ReadOptions())
+    (run,) = reader.runs()
+    found = []
+    for chunk in reader.read(run):
+        for item in chunk.items if isinstance(chunk, Media) else ():
+            assert item.blob.open is not None
+            with item.blob.open() as stream:
+                found.append(stream.read())
+    assert found == [b"a", b"b", b"c"]

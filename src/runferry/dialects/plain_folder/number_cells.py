@@ -48,7 +48,8 @@ def spelled_floats(column: pa.Array) -> pa.Array:
 def spelled_lists(column: pa.Array) -> pa.Array:
     """Lists of floats as `[0,0.5,inf]`; nulls stay null."""
     words = spelled_floats(column.values)
-    lists = pa.ListArray.from_arrays(column.offsets, words, mask=column.is_null())
+    offsets = pa.concat_arrays([column.offsets])  # of a slice: Arrow wants them from their start
+    lists = pa.ListArray.from_arrays(offsets, words, mask=column.is_null())
     return pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
 
 

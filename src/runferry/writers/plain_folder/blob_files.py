@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -41,8 +42,13 @@ class BlobFiles:
             self._series_folders[item.key] = folder
         step = "" if item.at.step is None else f"step{item.at.step}-"
         index = f"-{item.index}" if item.index else ""
-        name = f"{step}row{item.at.seq}{index}{_suffix_of(item)}"
-        return self._stored(item.blob, f"media/{folder}/{name}")
+        stem = f"media/{folder}/{step}row{item.at.seq}{index}"
+        suffix = _suffix_of(item)
+        place = f"{stem}{suffix}"
+        copies = count(2)  # TensorBoard's format lets one row hold several values of a tag
+        while self._home.joinpath(*place.split("/")).exists():
+            place = f"{stem}~{next(copies)}{suffix}"
+        return self._stored(item.blob, place)
 
     def file(self, path: str, blob: Blob) -> str | None:
         """`files/<path>`; None where there are no bytes."""

@@ -175,7 +175,7 @@ def _values(folder: Path) -> Row:
         for line in lines:
             item = codec.attribute_of(loads(line))
             if item.role in _ROLES:
-                name, copy = f"{item.role}.{'.'.join(item.path)}", 1
+                name, copy = _words(f"{item.role}.{'.'.join(item.path)}"), 1
                 plain = name
                 while name in row:
                     copy += 1
@@ -200,7 +200,8 @@ def _cell(value: Tree, kind: pa.DataType) -> Tree:
     if value is None:
         return None
     if kind == TIME:
-        return int(value) // 1000  # type: ignore[arg-type]
+        us = int(value) // 1000  # type: ignore[arg-type]
+        return us if -(2**63) <= us < 2**63 else None  # run.json has it
     if kind == _WORDS:
         return _words(value)
     return float(value) if kind == pa.float64() else value  # type: ignore[arg-type]
