@@ -152,3 +152,13 @@ def test_ragged_rows_strange_cells_and_a_cut_line_are_told_with_their_place(tmp_
     with path.open("ab") as table:
         table.write(b"\t0.5")
     assert gather_one(DvcliveReader, tmp_path).losses[-1].code == "unended-line"
+
+
+def test_what_is_no_table_or_no_step_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "strange" / "scalars" / "folder.tsv").mkdir(parents=True)
+    (tmp_path / "strange" / "scalars" / "gone.tsv").symlink_to("nowhere")
+    assert not DvcliveReader.recognises(tmp_path / "strange")
+    home = live(tmp_path / "run", 1)
+    (home / "plots" / "images" / "sample" / "123456789012345678.png").write_bytes(b"png")
+    found = gather_one(DvcliveReader, home)
+    assert "plots/images/sample/123456789012345678.png" in found.content.files

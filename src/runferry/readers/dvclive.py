@@ -19,7 +19,7 @@ from runferry import chunks
 from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
-from runferry.paths import blob_at, files_below, inside, spelled
+from runferry.paths import blob_at, files_below, inside, regular, spelled
 from runferry.readers.plain.documents import attributes, json_mapping, lost
 from runferry.readers.plain.finding import key_of
 from runferry.readers.plain.folder_reader import FolderReader, RunFolder
@@ -31,7 +31,8 @@ from runferry.readers.plain.table_lines import TableLines, cell_of
 _METRICS = ("plots/metrics", "scalars")
 _IMAGES = "plots/images/"
 _PLOTS = (_IMAGES, "plots/sklearn", "plots/custom")
-_STEP_IMAGE = re.compile(r"(.+)/(-?\d{1,18})\.(png|jpe?g|gif|webp|bmp|svg|tiff?)", re.I)
+# a longer number is no step: as with those of metrics, `seq` could not hold it
+_STEP_IMAGE = re.compile(r"(.+)/(-?\d{1,15})\.(png|jpe?g|gif|webp|bmp|svg|tiff?)", re.I)
 _PLACES = 10  # bits below the step in `seq`: so many values may be logged in one step
 _MILLISECOND = 1_000_000
 
@@ -64,6 +65,8 @@ class DvcliveReader(FolderReader):
 
 
 def _is_metric(path: Path) -> bool:
+    if regular(path) is None:
+        return False
     with path.open("rb") as stream:
         return "step" in stream.readline(1 << 16).decode("utf-8", "replace").rstrip().split("\t")
 
