@@ -238,8 +238,9 @@ def test_profiles_are_files_of_the_run(tmp_path: Path) -> None:
     ]
 
 
-def test_the_folder_of_our_blobs_is_no_run(tmp_path: Path) -> None:
+def test_the_folders_of_our_blobs_and_drafts_are_no_runs(tmp_path: Path) -> None:
     event_file(tmp_path, losses("loss", range(2)))
+    event_file(tmp_path / ".runferry-0123-4567", losses("loss", range(2)))
     event_file(tmp_path / "runferry_files", losses("loss", range(2)))
     assert len(gather_all(tmp_path)) == 1
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +14,10 @@ import pytest
 from tensorboard_shown import event_file, picture, sound, written
 
 from runferry import _native, chunks
+from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate
-from runferry.model import Address, Blob, MediaItem, Run
+from runferry.model import Address, Attribute, Blob, MediaItem, Run, Series
 from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.readers.tensorboard import TensorboardReader
 from runferry.testing.content import Content
@@ -30,7 +34,7 @@ from runferry.testing.samples import (
     plain,
 )
 from runferry.testing.writer_laws import numbered
-from runferry.writers.tensorboard import TensorboardWriter
+from runferry.writers.tensorboard import TensorboardWriter, shown, target
 
 
 def opened(logdir: Path) -> TensorboardWriter:
@@ -199,6 +203,34 @@ def test_two_writers_that_create_one_run_agree(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_writers_that_create_one_run_at_once_agree(tmp_path: Path) -> None:
+    run = named("one", "r")
+    for turn in range(20):
+        logdir = tmp_path / str(turn)
+        with ThreadPoolExecutor(4) as pool:
+            made = [pool.submit(opened(logdir).create, run, run.uid) for _ in range(4)]
+        assert {one.result() for one in made} == {"one"}
+        assert [path.name for path in logdir.iterdir()] == ["one"]
+
+
+def test_a_file_where_a_folder_should_be_sends_the_run_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    run = named("a/b", "r")
+    remote = opened(tmp_path).create(run, run.uid)
+    assert opened(tmp_path).find(run.uid) == remote == f"a_b-{run.uid[:8]}"
+
+
+def test_a_mark_that_is_not_ours_is_passed_over(tmp_path: Path) -> None:
+    sample = plain()
+    (remote,) = written(tmp_path, sample)
+    strange = tmp_path / "strange" / f"events.out.tfevents.0000000000.runferry.{'b' * 32}"
+    strange.parent.mkdir()
+    writer = _native.EventWriter(strange, offset=0, tags={}, doubles=False)
+    writer.event(record_event("runferry/mark", b"{}"))
+    writer.flush()
+    assert opened(tmp_path).present() == {sample.run.uid: remote}
+
+
 def test_a_folder_that_was_renamed_is_found_by_its_mark(tmp_path: Path) -> None:
     sample = plain()
     (remote,) = written(tmp_path, sample, plain("other"))[:1]
@@ -220,6 +252,19 @@ def test_listing_tells_sealed_runs_only(tmp_path: Path) -> None:
     (remote,) = written(tmp_path, done)
     written(tmp_path, half, seal=False)
     assert opened(tmp_path).present() == {done.run.uid: remote}
+
+
+def test_a_discarded_growth_is_claimed_by_nobody(tmp_path: Path) -> None:
+    sample = plain()
+    (remote,) = written(tmp_path, sample)
+    writer = opened(tmp_path)
+    number = writer.stored(remote).chunks
+    writer.append(remote, number, chunks.Raw("more", "of it", b""))
+    writer.claim(remote, "me")
+    writer.discard(remote)
+    progress = writer.stored(remote)
+    assert progress.is_sealed
+    assert progress.claim is None
 
 
 # --- bytes ----------------------------------------------------------------------------------------
@@ -290,3 +335,60 @@ def test_a_header_that_changed_alone_is_sealed_anew(tmp_path: Path) -> None:
     assert found is not None
     assert found.name == "another"
     assert opened(tmp_path).stored(remote).is_sealed
+
+
+# --- what TensorBoard cannot hold -----------------------------------------------------------------
+
+
+def test_what_no_reader_would_read_back_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "LONGEST_EVENT", 1000)
+    sample = plain()
+    (remote,) = written(tmp_path, sample, seal=False)
+    for long in (chunks.Raw("r", "long", b"x" * 1000), curve_of_text("x" * 1001)):
+        writer = opened(tmp_path)
+        before = writer.stored(remote)
+        with pytest.raises(Refused, match="more than an event can hold"):
+            writer.append(remote, before.chunks, long)
+        assert opened(tmp_path).stored(remote) == before
+
+
+def curve_of_text(text: str) -> chunks.Texts:
+    rows = Recording(header("texts")).log({"note": text}, step=0).sample().chunks
+    return next(chunk for chunk in rows if isinstance(chunk, chunks.Texts))
+
+
+def test_large_images_of_one_row_stand_in_events_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "_LARGEST", 200)
+    png = picture() + b"\0" * 100
+    at = Address(0, 0, None, None)
+    items = tuple(
+        MediaItem("k", at, "image", Blob(len(png), "image/png", None, partial(io.BytesIO, png)), n)
+        for n in range(3)
+    )
+    declared = chunks.SeriesFacts((Series("k", ("k",), kind="media"),))
+    sample = Sample(header("images"), (declared, chunks.Media(items)))
+    (remote,) = written(tmp_path, sample)
+    assert content(tmp_path, remote).things == Content.of(sample.chunks).things
+    assert not list((tmp_path / remote).glob("runferry_files/*"))
+
+
+def test_half_a_letter_is_shown_as_a_sign_and_kept(tmp_path: Path) -> None:
+    items = (Attribute(("a \ud800",), "config", "\udfff"),)
+    sample = Sample(replace(header("half"), group="\udc80"), (chunks.Attributes(items),))
+    (remote,) = written(tmp_path, sample)
+    assert content(tmp_path, remote).attributes == Content.of(sample.chunks).attributes
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[1]", b'{"a": 1}', b'{"a": ["x"]}'])
+def test_a_plot_that_only_says_it_is_a_curve_is_kept(tmp_path: Path, body: bytes) -> None:
+    blob = Blob(len(body), "application/json", None, partial(io.BytesIO, body))
+    at = Address(0, 0, None, None)
+    item = MediaItem("k", at, "plot", blob, metadata={"plugin": "pr_curves"})
+    declared = chunks.SeriesFacts((Series("k", ("k",), kind="media"),))
+    sample = Sample(header("plot"), (declared, chunks.Media((item,))))
+    (remote,) = written(tmp_path, sample)
+    assert content(tmp_path, remote).things == Content.of(sample.chunks).things

@@ -15,6 +15,8 @@ END_TAG = "runferry/end"
 """Marks that a chunk, by its number, is whole."""
 BLOBS = "runferry_files"
 """The folder beside the event files whose files are named by their sha256."""
+DRAFT_FOLDER = ".runferry-"
+"""How a folder of ours begins that is not published yet."""
 WRITER = "runferry"
 """How `source_metadata.writer` begins in files of ours; a blank and the version follow."""
 

@@ -49,6 +49,10 @@ def is_own_name(name: str) -> bool:
     return _NAMED.fullmatch(name) is not None
 
 
+MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError)
+"""What a codec raises for JSON that we did not write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Whose file it is."""
@@ -78,7 +82,7 @@ def mark_of(path: Path) -> Mark | None:
             tag, content, offset = found
             if tag == MARK_TAG:
                 return Mark.of(content)
-    except FileNotFoundError:
+    except (FileNotFoundError, *MALFORMED):
         return None
     return None
 
@@ -169,5 +173,6 @@ def kept_blob(event_file: Path, tree: Tree) -> Blob:
 def _part(path: Path, offset: int, size: int) -> BinaryIO:
     """A part of a file, as a stream of its own. Raises OSError."""
     with path.open("rb") as source:
-        source.seek(offset)
-        return io.BytesIO(source.read(size))
+        whole = source.seek(0, io.SEEK_END)
+        source.seek(min(max(offset, 0), whole))
+        return io.BytesIO(source.read(min(max(size, 0), whole)))  # a record may state anything

@@ -6,15 +6,19 @@ tables are spelled natively.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from runferry.dialects.tensorboard.names import PLUGIN
 
 DataClass = Literal["unknown", "scalar", "tensor", "blob_sequence"]
 _DATA_CLASSES: tuple[DataClass, ...] = ("unknown", "scalar", "tensor", "blob_sequence")
+LONGEST_EVENT: Final = 256 << 20
+"""Bytes. The native reader takes a longer record for damage (`rust/src/tfrecord.rs`)."""
 _DT_STRING = 7
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a letter, as JSON lets stand
 _NO_ELEMENTS = b"\x42\x06\x08\x01\x12\x02\x12\x00"
 """`Value.tensor`: floats of shape [0], as the hparams plugin has them."""
 _SHOWN_ONLY = b"\xea\x5e\x02\x18\x04"
@@ -42,9 +46,14 @@ def double(number: int, value: float) -> bytes:
     return varint(number << 3 | 1) + struct.pack("<d", value)
 
 
+def text_bytes(text: str) -> bytes:
+    """A text as TensorBoard can show it: half a letter, which UTF-8 cannot hold, is U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text).encode()
+
+
 def field(number: int, content: bytes | str) -> bytes:
     """A field with bytes, a text or a message."""
-    spelled = content.encode() if isinstance(content, str) else content
+    spelled = text_bytes(content) if isinstance(content, str) else content
     return varint(number << 3 | 2) + varint(len(spelled)) + spelled
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runferry.dialects.tensorboard.names import (
     BLOBS,
+    DRAFT_FOLDER,
     PROFILE,
     PROJECTOR,
     EventFileName,
@@ -64,13 +65,14 @@ def holds_events(path: Path) -> bool:
 
 
 def _skipped(folder: Path, entries: Entries) -> Collection[str]:
-    """Folders in which nothing of TensorBoard's is looked for: our blobs, and files of W&B runs.
+    """Folders in which nothing of TensorBoard's is looked for: our blobs and drafts, files of W&B.
 
     An event file there is a copy that W&B's client keeps, and is carried as a file of its run.
     """
     del folder
     is_of_wandb = any(entry.name.endswith(".wandb") for entry in entries)
-    return {BLOBS, "files"} if is_of_wandb else {BLOBS}
+    drafts = (entry.name for entry in entries if entry.name.startswith(DRAFT_FOLDER))
+    return {BLOBS, *drafts, "files"} if is_of_wandb else {BLOBS, *drafts}
 
 
 def _event_files(entries: Entries) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from runferry.dialects.codec import run_of, run_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
 from runferry.dialects.tensorboard.own_files import (
     CONFIG_TAG,
+    MALFORMED,
     MARK_TAG,
     SEAL_TAG,
     Mark,
@@ -23,8 +24,6 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Series, Tree, Uid
 from runferry.readers.declared import Declared
 from runferry.tables import loads
-
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)  # what bad JSON makes of a codec
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Own:
         tag, content = str(message.get("tag", "")), cast("bytes", message.get("json", b""))
         try:
             yield from self._taken(file, tag, content, declared)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             detail = f"{tag} is not what runferry writes: {error}"
             yield chunks.Lost(Loss("bad-record", Fate.DROPPED, place, 1, detail))
             yield chunks.Raw(tag, detail, content)
@@ -101,5 +100,5 @@ def mark_in(content: bytes) -> Mark | None:
     """The mark that a record of ours holds; None if it is garbled."""
     try:
         return Mark.of(content)
-    except _MALFORMED:
+    except MALFORMED:
         return None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from runferry import _native
 from runferry._version import VERSION
-from runferry.dialects.tensorboard.names import BLOBS, PROFILE, WRITER
+from runferry.dialects.tensorboard.names import BLOBS, DRAFT_FOLDER, PROFILE, WRITER
 from runferry.dialects.tensorboard.own_files import (
     MARK_TAG,
     Mark,
@@ -31,8 +33,7 @@ _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)
 _MAX_NAME: Final = 120  # bytes; with the event file's name it fits into what Windows takes
 _MEANT: Final = (BLOBS, *PROFILE)
 """What a folder that is called so holds is no run."""
-_DRAFT: Final = ".runferry-"
-"""How a folder begins that is not published yet."""
+_SURELY_DEAD_SECONDS: Final = 3600.0
 
 
 class RunFolders:
@@ -43,6 +44,7 @@ class RunFolders:
         self._places: dict[Uid, RemoteId] = {}
         self._branches: dict[str, set[str]] = {}
         """By folder that has sub-folders: those that were looked into."""
+        self._is_cleared = False
 
     def find(self, uid: Uid) -> RemoteId | None:
         """The folder that carries this mark. What was found before is looked at once more."""
@@ -77,36 +79,47 @@ class RunFolders:
         Where another push is at the same run, theirs if it was first.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        draft = self.root / f"{_DRAFT}{uid}"
-        shutil.rmtree(draft, ignore_errors=True)
+        self._clear_drafts()
+        draft = self.root / f"{DRAFT_FOLDER}{uid}-{secrets.token_hex(6)}"  # of this attempt alone
         draft.mkdir()
-        path = draft / file_name(run, uid)
-        _begin(path, run, uid)
-        for place in _places(run, uid):
-            target = self.root.joinpath(*place.split("/"))
-            if target.exists():
-                if self._is_at(uid, RemoteId(place)):
-                    break
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                draft.rename(target)
-            except (FileExistsError, NotADirectoryError):
-                continue
-            except OSError:
-                if not target.exists():
-                    raise
-                continue
-            break
-        else:
+        try:
+            _begin(draft / file_name(run, uid), run, uid)
+            place = next((it for it in _places(run, uid) if self._publish(draft, it, uid)), None)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        if place is None:
             raise Conflict(
                 "folders stand wherever this run could go",
                 where=str(self.root),
                 hint=f"ls -d '{self.root}'/*{uid[:8]}*",
             )
-        shutil.rmtree(draft, ignore_errors=True)
         self._places[uid] = RemoteId(place)
         return RemoteId(place)
+
+    def _publish(self, draft: Path, place: str, uid: Uid) -> bool:
+        """Whether this run stands at a place by now; False where something else does."""
+        target = self.root.joinpath(*place.split("/"))
+        try:
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                draft.rename(target)
+                return True
+        except (FileExistsError, NotADirectoryError):
+            pass
+        except OSError:
+            if not target.exists():
+                raise
+        return self._is_at(uid, RemoteId(place))
+
+    def _clear_drafts(self) -> None:
+        """Away with what attempts that were killed have left, once; others may be at work."""
+        if self._is_cleared:
+            return
+        self._is_cleared = True
+        for draft in self.root.glob(f"{DRAFT_FOLDER}*"):
+            with suppress(OSError):
+                if time.time() - draft.stat().st_mtime > _SURELY_DEAD_SECONDS:
+                    shutil.rmtree(draft, ignore_errors=True)
 
     def remove(self, remote: RemoteId) -> None:
         """Our event file first, then our bytes, then the folder if nothing else is in it."""
@@ -194,7 +207,7 @@ def _entries(root: Path, below: str) -> Iterator[Iterable[os.DirEntry[str]]]:
 
 
 def _may_hold_runs(name: str) -> bool:
-    return name != BLOBS and not name.startswith(_DRAFT)
+    return name != BLOBS and not name.startswith(DRAFT_FOLDER)
 
 
 def _uid(path: Path) -> Uid | None:

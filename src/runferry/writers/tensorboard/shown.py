@@ -22,6 +22,7 @@ from runferry.dialects.tensorboard.wire import (
     other_event,
     strings_event,
     tensor_event,
+    text_bytes,
 )
 from runferry.model import MediaItem, Tree
 from runferry.tables import loads
@@ -72,6 +73,10 @@ class ShownMedia:
                     yield self._as_it_was(item)
 
     def _images(self, items: list[MediaItem]) -> Iterator[Tree]:
+        if sum(_bytes_at_most(item) for item in items) > _LARGEST and len(items) > 1:
+            for item in items:  # each in an event of its own
+                yield from self._images([item])
+            return
         contents = [_content(item) for item in items]
         sizes = [None if content is None else image_size(content) for content in contents]
         if not all(sizes):  # those that can be shown, by themselves
@@ -94,13 +99,17 @@ class ShownMedia:
             yield codec.media_tree(item, at_event(item.blob, start, len(content)))
 
     def _sounds(self, items: list[MediaItem]) -> Iterator[Tree]:
+        if sum(_bytes_at_most(item) for item in items) > _LARGEST and len(items) > 1:
+            for item in items:
+                yield from self._sounds([item])
+            return
         contents = [_content(item) for item in items]
         if any(content is None or not is_wave(content) for content in contents):
             yield from map(self._hidden, items)
             return
         elements: list[bytes] = []
         for item, content in zip(items, contents, strict=True):
-            elements += [content or b"", (item.caption or "").encode()]
+            elements += [content or b"", text_bytes(item.caption or "")]
         tensor = Strings(tuple(elements), (len(items), 2))
         starts = self._strings(items[0], _AUDIO, tensor)[::2]
         for item, start, content in zip(items, starts, elements[::2], strict=True):
@@ -145,10 +154,11 @@ class ShownMedia:
 
     def _curves(self, item: MediaItem, content: bytes, *, is_double: bool) -> None:
         """The lists of a PR curve, as the tensor that they came as."""
-        lists = loads(content)
-        if not isinstance(lists, dict):
-            return
-        rows = [[float(value) for value in row] for row in lists.values()]  # type: ignore[union-attr,arg-type]
+        try:
+            lists = loads(content)
+            rows = [[float(value) for value in row] for row in lists.values()]  # type: ignore[union-attr,arg-type]
+        except (ValueError, TypeError, AttributeError):
+            return  # not what TensorBoard's reader makes of curves: it lies beside
         count = len(rows[0]) if rows else 0
         self._tensor(
             item,
@@ -172,6 +182,13 @@ def _content(item: MediaItem) -> bytes | None:
     with item.blob.open() as source:
         content = source.read(_LARGEST + 1)
     return content if len(content) <= _LARGEST else None
+
+
+def _bytes_at_most(item: MediaItem) -> int:
+    """How many bytes the item may put into an event; of a size that nobody stated, the most."""
+    if item.blob.is_missing:
+        return 0
+    return _LARGEST if item.blob.size is None else item.blob.size
 
 
 def _step(item: MediaItem) -> int:

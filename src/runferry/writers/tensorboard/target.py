@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import pyarrow.compute as pc
+
 from runferry import _native, settings
 from runferry.chunks import Attributes, Chunk, Document, Header, Histograms, Media, Points, Texts
 from runferry.dialects.chunk_trees import chunk_tree
@@ -22,7 +24,7 @@ from runferry.dialects.tensorboard.own_files import (
     seal_event,
     spelled,
 )
-from runferry.dialects.tensorboard.wire import record_event, string_event
+from runferry.dialects.tensorboard.wire import LONGEST_EVENT, record_event, string_event
 from runferry.durable import sync
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.losses import Fate, Loss
@@ -169,7 +171,18 @@ class Target:
         self._synced = events.offset
 
     def _record(self, tag: str, content: bytes) -> bytes:
-        return record_event(tag, content, seconds=seconds(self._run.started_ns))
+        event = record_event(tag, content, seconds=seconds(self._run.started_ns))
+        self._check_length(len(event), tag)
+        return event
+
+    def _check_length(self, length: int, what: str) -> None:
+        """Raises Refused for what no reader of ours would read back."""
+        if length > LONGEST_EVENT:
+            raise Refused(
+                f"{what} of {length:,} bytes is more than an event can hold ({LONGEST_EVENT:,})",
+                where=str(self.path),
+                hint="push this run into another kind of destination: parquet:FOLDER",
+            )
 
     def _put(self, events: _native.EventWriter, chunk: Chunk) -> None:
         try:
@@ -177,6 +190,8 @@ class Target:
                 case Points(batch):
                     events.points(conform(batch, POINTS))
                 case Texts(batch):
+                    longest = pc.max(pc.binary_length(batch.column("text"))).as_py()
+                    self._check_length(longest or 0, "a text")
                     events.texts(conform(batch, TEXTS))
                 case Histograms(batch):
                     events.histograms(conform(batch, HISTOGRAMS))

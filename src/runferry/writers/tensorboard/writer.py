@@ -95,6 +95,8 @@ class TensorboardWriter:
         target = self._target(remote)
         if target.standing.seal is not None and not target.standing.is_sealed:
             target.roll_back()
+            with disk_errors(self._folders.root):
+                self._claim(target).unlink(missing_ok=True)
             return
         if target.standing.is_sealed:
             raise Refused(
