@@ -11,7 +11,7 @@ from run_folders import gather, gather_one, trainer_rows, trainer_state
 
 from runferry.errors import SourceChanged
 from runferry.losses import Fate
-from runferry.ports import Location
+from runferry.ports import Location, ReadOptions
 from runferry.readers.hf_trainer import HfTrainerReader
 from runferry.testing.reader_contract import ReaderContract
 
@@ -170,3 +170,22 @@ def test_cut_anywhere_it_gives_the_rows_before_and_says_where(tmp_path: Path) ->
             (loss,) = found.losses
             assert (loss.code, loss.fate) == ("cut-json", Fate.DROPPED)
             assert loss.where.startswith("trainer_state.json@")
+
+
+def test_a_history_keeps_its_key_while_another_lies_beside_it(tmp_path: Path) -> None:
+    """Training was begun anew in a folder that has checkpoints of an earlier one."""
+    home = tmp_path / "out"
+    checkpoint(home, 10)
+    (earlier,) = (run.key for run in opened(home).runs())
+    keys = set()
+    for steps in (4, 6, 12):
+        anew = [{"step": 0, "loss": 9.0}, *trainer_rows(steps)]
+        checkpoint(home, steps, trainer_state(anew))
+        found = {run.key for run in opened(home).runs()}
+        assert earlier in found
+        keys |= found - {earlier}
+    assert len(keys) == 1
+
+
+def opened(home: Path) -> HfTrainerReader:
+    return HfTrainerReader.open(Location("hf_trainer", str(home)), ReadOptions())

@@ -60,7 +60,9 @@ class HfTrainerReader(FolderReader):
         for first, states in groups.items():
             is_main = first == next(iter(groups))
             below = name if is_main else f"{name}/{states[0].folder}".rstrip("/")
-            yield TrainerRun(key_of(self.name, below, first), folder, below, tuple(states), is_main)
+            # whichever is newest: the key of a history stays, however its checkpoints come and go
+            key = key_of(self.name, name, first)
+            yield TrainerRun(key, folder, below, tuple(states), is_main)
 
 
 def _steps(names: Collection[str]) -> dict[str, int]:
