@@ -193,6 +193,14 @@ def test_a_column_tells_runs_apart(
     assert set(first.series) == {"loss"}
 
 
+def test_names_of_runs_are_told_apart_as_they_are_written(tmp_path: Path) -> None:
+    rows = [["run", "loss"], ["1.1", 1], ["1.10", 2], ["007", 3], ["7", 4], ["1e2", 5], [" 7", 6]]
+    found = all_held(CsvReader, csv_file(tmp_path / "t.csv", rows), named(run="run"))
+    assert {one.run.name: one.values("loss") for one in found} == {
+        "1.1": [1], "1.10": [2], "007": [3], "7": [4, 6], "1e2": [5],
+    }  # fmt: skip
+
+
 def test_rows_that_name_no_run_are_told(tmp_path: Path) -> None:
     rows = [["run", "loss"], ["a", 1], ["", 2], [3, 3], ["", 4]]
     found = all_held(CsvReader, csv_file(tmp_path / "t.csv", rows), named(run="run"))

@@ -138,3 +138,16 @@ def test_the_last_line_is_whole_without_a_line_break(tmp_path: Path) -> None:
     assert found.steps("train/loss") == [0, 1]
     assert set(found.codes()) <= {"cut-tail", "unended-line"}
     assert found.losses
+
+
+def test_what_a_header_holds_is_the_text_of_its_cell(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text(
+        '"Name","ID","State","Notes","Group","Tags","Host","Hostname","lr"\n'
+        '"001","12345e67","finished","1.10","1e3","1.10, 2","7","8","1.10"'
+    )
+    (run,) = all_held(WandbCsvReader, tmp_path)
+    assert run.run.key.run_id.startswith("runs.csv:12345e67-")
+    assert (run.run.name, run.run.notes, run.run.group) == ("001", "1.10", "1e3")
+    assert run.run.tags == ("1.10", "2")
+    assert run.run.host == "8"
+    assert run.attributes == {("config", ("lr",)): 1.1, ("config", ("Host",)): "7"}

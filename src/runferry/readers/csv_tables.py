@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,3 +38,8 @@ class CsvReader(AnyTableReader):
             losses += (Loss("preamble", Fate.DROPPED, f"{label}:1", 1, detail),)
         table = CsvTable(path, label, form, columns, ends_in_quotes=form.is_quoted)
         return table, dict(form.record()), losses
+
+    def with_names(self, table: TableFile, column: int) -> TableFile:
+        """See `AnyTableReader.with_names`."""
+        assert isinstance(table, CsvTable)
+        return replace(table, names=frozenset({column}))

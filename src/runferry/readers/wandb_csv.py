@@ -22,7 +22,7 @@ from runferry.readers.plain.finding import begins_with, files_below, key_of, lab
 from runferry.readers.plain.listing import NO_ROW, TableReader
 from runferry.readers.plain.names import column_paths
 from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wandb_runs_table import is_runs_table, runs_in
+from runferry.readers.plain.wandb_runs_table import is_runs_table, names_of, runs_in
 from runferry.readers.plain.wide import Meaning
 
 _BETWEEN = " - "
@@ -57,7 +57,8 @@ class WandbCsvReader(TableReader):
             label = label_of(self.root, path)
             if is_runs_table(form):
                 paths, losses = column_paths(form.names, label)
-                table = CsvTable(path, label, form, paths, ends_in_quotes=True)
+                names = names_of(form)
+                table = CsvTable(path, label, form, paths, names=names, ends_in_quotes=True)
                 yield from runs_in(table, self.name, self.options.timezone, losses)
             else:
                 yield from _charted(self.name, path, label, form)

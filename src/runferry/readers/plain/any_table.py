@@ -41,6 +41,11 @@ class AnyTableReader(TableReader):
         """
         raise NotImplementedError
 
+    def with_names(self, table: TableFile, column: int) -> TableFile:
+        """The table with this column's values as names, where its cells could mean numbers too."""
+        del column
+        return table
+
     def found(self) -> Iterator[TableRun]:
         """By folder and name; of one file by the first row of each run."""
         is_named = not self.root.is_dir()
@@ -65,6 +70,7 @@ class AnyTableReader(TableReader):
             yield whole
             return
         column = meaning.run[0]
+        table = self.with_names(table, column)
         names, nameless = _names_in(table, column)
         detail = "rows that name no run belong to none"
         said = whole.losses

@@ -90,10 +90,16 @@ class Typed:
     commas: Ints  # places in `words` of what may be a number with a decimal comma
 
 
-def typed(cells: pa.Array, width: int, blanks: frozenset[str] = frozenset()) -> Typed:
+def typed(
+    cells: pa.Array,
+    width: int,
+    blanks: frozenset[str] = frozenset(),
+    names: frozenset[int] = frozenset(),
+) -> Typed:
     """What the cells of a table of `width` columns say, given row by row as strings.
 
-    `blanks` are words that mean the same as nothing. Null cells are blank.
+    `blanks` are words that mean the same as nothing. Null cells are blank. Columns of `names` hold
+    texts, whatever these look like: 1.10 is not 1.1 there.
     """
     trimmed = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
     is_filled = flags(pc.not_equal(trimmed, ""))
@@ -102,15 +108,19 @@ def typed(cells: pa.Array, width: int, blanks: frozenset[str] = frozenset()) -> 
     at = np.flatnonzero(is_filled)
     if len(at) < len(trimmed):
         trimmed, cells = trimmed.filter(pa.array(is_filled)), cells.filter(pa.array(is_filled))
-    return _Typing(trimmed, cells).typed(at // width, at % width)
+    is_name = np.isin(at % width, sorted(names)) if names else np.zeros(len(at), np.bool_)
+    if names:  # their texts without padding, as that of a number
+        cells = pc.if_else(pa.array(is_name), trimmed, cells)
+    return _Typing(trimmed, cells, is_name).typed(at // width, at % width)
 
 
 class _Typing:
     """Sorts cells, none of them blank, by what they are."""
 
-    def __init__(self, trimmed: pa.Array, cells: pa.Array) -> None:
+    def __init__(self, trimmed: pa.Array, cells: pa.Array, is_name: Flags) -> None:
         self._trimmed = trimmed
         self._cells = cells
+        self._is_name = is_name
         count = len(trimmed)
         self._is_number = np.zeros(count, np.bool_)
         self._is_json = np.zeros(count, np.bool_)
@@ -121,9 +131,9 @@ class _Typing:
         self._kind = np.zeros(count, np.int8)
 
     def typed(self, row: Ints, column: Ints) -> Typed:
-        whole = self._matching(_INT)
+        whole = self._matching(_INT) & ~self._is_name
         self._integers(np.flatnonzero(whole))
-        rest = np.flatnonzero(~whole)
+        rest = np.flatnonzero(~whole & ~self._is_name)
         if len(rest):
             texts = self._trimmed.take(pa.array(rest))
             is_float = flags(pc.match_substring_regex(texts, _FLOAT))
@@ -207,7 +217,7 @@ class _Typing:
         )
         texts = self._cells.filter(pa.array(word))
         words = Words(row[word], column[word], texts, self._is_json[word])
-        commas = flags(pc.match_substring_regex(texts, _DECIMAL_COMMA))
+        commas = flags(pc.match_substring_regex(texts, _DECIMAL_COMMA)) & ~self._is_name[word]
         return Typed(numbers, words, np.flatnonzero(self._is_beyond[word]), np.flatnonzero(commas))
 
 

@@ -41,6 +41,7 @@ class CsvTable(GrowingFile):
     form: CsvForm
     paths: tuple[KeyPath, ...]  # of its columns
     blanks: frozenset[str] = frozenset()
+    names: frozenset[int] = frozenset()  # columns of texts, whatever these look like
     ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
 
     def columns(self) -> list[KeyPath]:
@@ -119,7 +120,7 @@ class CsvTable(GrowingFile):
         numbers = np.arange(place.row, place.row + len(lines))
         behind = Place(place.offset + len(piece), place.line + count, place.row + len(lines))
         flat = cells.flatten() if len(lines) else pa.array([], pa.string())
-        return Block(numbers, typed(flat, width, self.blanks), behind)
+        return Block(numbers, typed(flat, width, self.blanks, self.names), behind)
 
     # --- any others -------------------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class CsvTable(GrowingFile):
         if records.place == place and records.unfinished:
             odd.append(Lost(self._unfinished(records.unfinished, place)))
         flat = pa.array(list(chain.from_iterable(rows)), pa.string())
-        values = typed(flat, len(self.form.names), self.blanks)
+        values = typed(flat, len(self.form.names), self.blanks, self.names)
         return Block(np.array(numbers, np.int64), values, records.place, tuple(odd))
 
     def _why_odd(self, record: Record) -> str | None:
@@ -178,8 +179,10 @@ class CsvTable(GrowingFile):
         is_text = _UNKNOWN not in text and "\0" not in text
         if is_wide and self.ends_in_quotes and is_closed and is_text:
             behind = Place(place.offset + len(last), place.line + 1, place.row + 1)
-            values = typed(pa.array(cells, pa.string()), len(cells), self.blanks)
-            if len(cells) - 1 not in values.words.column:  # of a text, an inner quote may be cut
+            row = pa.array(cells, pa.string())
+            seen = typed(row, len(cells), self.blanks)
+            if len(cells) - 1 not in seen.words.column:  # of a text, an inner quote may be cut
+                values = typed(row, len(cells), self.blanks, self.names)
                 return Block(np.array([place.row]), values, behind)
         where = f"{self.label}:{place.line + 1}"
         if "\0" in text:

@@ -33,6 +33,15 @@ _FIELDS = {
 _TIMES = {"Created": "created_ns", "Start Time": "started_ns", "End Time": "ended_ns"}
 
 
+_NAMES = {_NAME, "ID", "Tags", *_FIELDS}
+"""Columns whose values are texts in a header, whatever they look like."""
+
+
+def names_of(form: CsvForm) -> frozenset[int]:
+    """The numbers of these columns."""
+    return frozenset(number for number, name in enumerate(form.names) if name.strip() in _NAMES)
+
+
 def is_runs_table(form: CsvForm) -> bool:
     """Whether the first column is `Name`, and the rest is a run's or all names are in quotes."""
     if form.names[0] != _NAME or len(form.names) < 2:
@@ -60,7 +69,7 @@ def runs_in(
         config = [
             Attribute((name,), "config", value)
             for name, value in row.items()
-            if name != _NAME and name not in _FIELDS and name != "ID" and not _is_told(name, run)
+            if name not in (_NAME, "ID") and not _is_told(name, value, run)
         ]
         yield TableRun(run, attributes=tuple(config), losses=tuple(told))
 
@@ -98,8 +107,10 @@ def _run(row: dict[str, Tree], tracker: str, label: str, zone: tzinfo) -> Run:
     return Run(key, name=name, tags=tags, state=state, **fields)  # type: ignore[arg-type]
 
 
-def _is_told(name: str, run: Run) -> bool:
+def _is_told(name: str, value: Tree, run: Run) -> bool:
     """Whether the header of the run says it."""
+    if name in _FIELDS:  # of `Host` and `Hostname` it holds one
+        return bool(getattr(run, _FIELDS[name]) == value)
     if name == "Tags":
         return bool(run.tags)
     return name in _TIMES and getattr(run, _TIMES[name]) is not None
