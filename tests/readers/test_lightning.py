@@ -7,6 +7,7 @@ rows as header, appended to while no key is new, written anew when one is.
 from __future__ import annotations
 
 import csv
+import os
 import pickle
 from pathlib import Path
 
@@ -191,3 +192,11 @@ def test_one_file_can_be_named(tmp_path: Path) -> None:
     (found,) = all_held(LightningReader, path)
     assert found.run.name == "version_7"
     assert found.steps("loss") == [0, 1, 2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "version_0"
+    folder.mkdir()
+    os.mkfifo(folder / "metrics.csv")
+    assert not LightningReader.recognises(tmp_path)

@@ -88,6 +88,8 @@ def _is_run(folder: Path, entries: Entries) -> bool:
 
 
 def _form(path: Path) -> CsvForm | None:
+    if regular(path) is None:  # a pipe would be waited for
+        return None
     try:
         form = form_of(path)
     except SourceError:
