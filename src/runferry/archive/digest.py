@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from runferry._native import sum_of_row_hashes
@@ -25,7 +24,6 @@ from runferry.archive.record import Sum
 Lanes = NDArray[np.uint64]
 
 _LANE = 2**64
-_SPELLED_AT_ONCE = 4_096  # rows
 _BLOCK = 32_768  # rows; keeps the scratch columns in the processor's cache
 _SEEDS = {
     # odd 64-bit constants, two for each column: the first bytes of BLAKE2b of its name
@@ -38,16 +36,6 @@ _SEEDS = {
 }
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _33, _32 = np.uint64(33), np.uint64(32)
-
-
-_Bytes: TypeAlias = bytes | memoryview | None
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A column of bytes, which JSON spells in hex; None where a row has none."""
-
-    items: Sequence[_Bytes]
 
 
 class RowSum:
@@ -70,10 +58,10 @@ class RowSum:
         packed = _hash(_CANONICAL.encode(item))
         self.add((packed >> 64, packed % _LANE), 1)
 
-    def add_columns(self, columns: Sequence[Sequence[Any] | Packed]) -> None:
-        """Add rows that are given by column: JSON's scalars, or bytes."""
-        pieces = _pieces(columns)
-        self.add(sum_of_row_hashes(pieces), len(pieces[0][1]))
+    def add_rows(self, rows: pa.Table) -> None:
+        """Add rows whose columns are in the order of their table."""
+        for batch in rows.to_batches():
+            self.add(sum_of_row_hashes(batch), batch.num_rows)
 
     def state(self) -> Sum:
         """What a commit record keeps of it."""
@@ -81,30 +69,6 @@ class RowSum:
 
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-
-
-_BY_LINE = json.JSONEncoder(ensure_ascii=True, separators=(",\n", ":"))
-
-
-def _pieces(columns: Sequence[Sequence[Any] | Packed]) -> list[tuple[bool, Sequence[_Bytes]]]:
-    """Each row's spelling in pieces: the scalars between columns of bytes, and the bytes."""
-    pieces: list[tuple[bool, Sequence[_Bytes]]] = []
-    for is_packed, some in groupby(columns, lambda column: isinstance(column, Packed)):
-        if is_packed:
-            pieces += [(True, column.items) for column in some if isinstance(column, Packed)]
-        else:
-            pieces.append((False, _spelled(zip(*some, strict=True))))
-    return pieces
-
-
-def _spelled(rows: Iterator[tuple[Any, ...]]) -> list[bytes]:
-    """The items of each row as JSON, with commas between them."""
-    spelled: list[bytes] = []
-    while some := list(islice(rows, _SPELLED_AT_ONCE)):
-        # no string of JSON has a bare line break, so one call spells many rows, a line each
-        lines = _BY_LINE.encode(some)[2:-2].replace("],\n[", "\n").replace(",\n", ",")
-        spelled += lines.encode().split(b"\n")
-    return spelled
 
 
 def _hash(spelled: str) -> int:

@@ -16,7 +16,7 @@ from runferry.archive.digest import RowSum
 from runferry.archive.layout import ROW_TABLES
 from runferry.archive.points import KeyCodes, PointBuffer
 from runferry.archive.record import RunRecord, Segment, Sum
-from runferry.archive.rows import RowBuffer, as_sorted, columns_of, lengths
+from runferry.archive.rows import RowBuffer, as_sorted, lengths
 from runferry.archive.segments import SegmentFile
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.durable import sync
@@ -159,7 +159,7 @@ class RowWriter:
         rows = buffer.sorted()
         if "key" in buffer.schema.names:
             self._tallies[table].add(as_sorted(rows), lengths(table, rows))
-        self._sums[table].add_columns(columns_of(rows))
+        self._sums[table].add_rows(rows)
         file = self._files.get(table)
         if file is None:
             file = self._files[table] = self._new_segment(table, self._next(table), buffer.schema)
