@@ -14,6 +14,7 @@ __all__ = [
     "WandbScanner",
     "__version__",
     "event_record",
+    "sum_of_point_hashes",
     "sum_of_row_hashes",
     "sync",
     "wandb_records",
@@ -248,6 +249,13 @@ def sync(paths: Sequence[str | PathLike[str]]) -> None:
 
     All are synced whatever becomes of one; then the first OSError is raised. Folders are passed
     over on Windows, which cannot sync them.
+    """
+
+def sum_of_point_hashes(rows: _ArrowRows) -> tuple[int, int]:
+    """The sums, modulo 2⁶⁴, of both lanes of the hashes of scalars.
+
+    Columns are told apart by their order; `rust/src/point_hashes.rs` says how. Raises ValueError
+    for a column of a type that scalars do not have.
     """
 
 def sum_of_row_hashes(rows: _ArrowRows) -> tuple[int, int]:

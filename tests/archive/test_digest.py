@@ -1,10 +1,11 @@
-"""What the content digest promises of the rows of every table but the scalars'."""
+"""What the content digest promises of rows: of scalars, and of those of every other table."""
 
 from __future__ import annotations
 
 import math
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runferry.archive.digest import RowSum
+
+Add: TypeAlias = Callable[[RowSum, pa.Table], None]
 
 DOUBLES = st.floats(width=64)
 WORDS = st.text("ab", max_size=3)
@@ -27,35 +30,65 @@ CELLS: dict[pa.DataType, st.SearchStrategy[Any]] = {
 }
 
 
-def sum_of(rows: pa.Table) -> object:
+SCALARS: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    pa.dictionary(pa.int32(), pa.string()): WORDS,
+    pa.float64(): DOUBLES,
+    **{kind: cells for kind, cells in CELLS.items() if pa.types.is_integer(kind)},
+    pa.timestamp("us", "UTC"): CELLS[pa.timestamp("us", "UTC")],
+}
+
+
+def sum_of(rows: pa.Table, add: Add = RowSum.add_rows) -> object:
     total = RowSum()
-    total.add_rows(rows)
+    add(total, rows)
     return total.state()
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> pa.Table:
-    types = draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=4))
+def tables(draw: st.DrawFn, of: dict[pa.DataType, st.SearchStrategy[Any]]) -> pa.Table:
+    types = draw(st.lists(st.sampled_from(list(of)), min_size=1, max_size=4))
     rows = draw(st.integers(0, 6))
     columns = [
-        pa.array(draw(st.lists(st.none() | CELLS[kind], min_size=rows, max_size=rows)), kind)
+        pa.array(draw(st.lists(st.none() | of[kind], min_size=rows, max_size=rows)), kind)
         for kind in types
     ]
     return pa.table(columns, names=[f"column {number}" for number in range(len(types))])
 
 
-@given(st.data(), tables())
+def check_order_and_cuts(data: st.DataObject, rows: pa.Table, add: Add) -> None:
+    whole = sum_of(rows, add)
+    order = data.draw(st.permutations(range(rows.num_rows)))
+    assert sum_of(rows.take(pa.array(order, pa.int64())), add) == whole
+    cut = data.draw(st.integers(0, rows.num_rows))
+    by_part = RowSum()
+    add(by_part, rows.slice(cut))
+    add(by_part, rows.slice(0, cut))
+    assert by_part.state() == whole
+
+
+@given(st.data(), tables(CELLS))
 def test_neither_the_order_of_rows_nor_how_they_are_cut_matters(
     data: st.DataObject, rows: pa.Table
 ) -> None:
-    whole = sum_of(rows)
-    order = data.draw(st.permutations(range(rows.num_rows)))
-    assert sum_of(rows.take(pa.array(order, pa.int64()))) == whole
-    cut = data.draw(st.integers(0, rows.num_rows))
+    check_order_and_cuts(data, rows, RowSum.add_rows)
+
+
+@given(st.data(), tables(SCALARS))
+def test_neither_the_order_of_scalars_nor_how_they_are_cut_matters(
+    data: st.DataObject, rows: pa.Table
+) -> None:
+    check_order_and_cuts(data, rows, RowSum.add_points)
+
+
+def test_many_scalars_count_as_they_do_in_parts() -> None:
+    steps = [None if step % 7 == 0 else step for step in range(3000)]
+    rows = pa.table(
+        {"step": pa.array(steps, pa.int64()), "value": [step / 3 for step in range(3000)]}
+    )
     by_part = RowSum()
-    by_part.add_rows(rows.slice(cut))
-    by_part.add_rows(rows.slice(0, cut))
-    assert by_part.state() == whole
+    for start in range(0, 3000, 700):
+        by_part.add_points(rows.slice(start, 700))
+    assert by_part.state() == sum_of(rows, RowSum.add_points)
 
 
 @given(st.lists(WORDS, max_size=5))
@@ -87,6 +120,33 @@ def test_cells_that_are_not_the_same_make_other_sums(
     assert sum_of(pa.table([pa.array([one], kind)], ["cell"])) != sum_of(
         pa.table([pa.array([other], kind)], ["cell"])
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (pa.int64(), 0, None),
+        (pa.int64(), 1, 1 << 32),
+        (pa.int16(), 1, -1),
+        (pa.float64(), 0.0, -0.0),
+        (pa.float64(), math.nan, double_of(0x7FF8_0000_0000_0001)),
+        (pa.dictionary(pa.int32(), pa.string()), "a", "b"),
+        (pa.dictionary(pa.int32(), pa.string()), "", None),
+    ],
+)
+def test_scalars_that_are_not_the_same_make_other_sums(
+    kind: pa.DataType, one: object, other: object
+) -> None:
+    sums = {
+        str(
+            sum_of(
+                pa.table([pa.array(row, kind)[i : i + 1] for i in (0, 1)], ["a", "b"]),
+                RowSum.add_points,
+            )
+        )
+        for row in ([one, one], [one, other], [other, one], [other, other])
+    }
+    assert len(sums) == 4
 
 
 def test_what_stands_in_one_cell_cannot_be_taken_for_what_stands_in_two() -> None:

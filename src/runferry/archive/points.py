@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runferry.archive.digest import key_hashes, points_sum
 from runferry.tables import KEY, POINT_KINDS, POINTS, TIME
 
 Codes = NDArray[np.int32]
@@ -27,7 +26,6 @@ _DTYPES: dict[str, Any] = {
     "value_i64": np.int64,
     "seq": np.int64,
 }
-_FLAG_BITS = {"step": 8, "step_frac": 9, "time": 10, "time_ns": 11, "value": 12, "value_i64": 13}
 
 
 class KeyCodes:
@@ -229,16 +227,6 @@ class SortedPoints:
     def starts(self) -> NDArray[np.intp]:
         """The first row of each key; all of `names` have rows."""
         return np.searchsorted(self.ranks, np.arange(len(self.names)))
-
-    def content_sum(self) -> tuple[int, int]:
-        """What these rows add to the content digest."""
-        flags = self.kind.astype(np.int16) + np.int16(1)
-        for name, bit in _FLAG_BITS.items():
-            if name not in self.arrays:
-                flags += np.int16(1 << bit)
-            elif name in self.valid:
-                flags += (~self.valid[name]).astype(np.int16) << np.int16(bit)
-        return points_sum(self.ranks, key_hashes(self.names), {**self.arrays, "flags": flags})
 
     def table(self) -> pa.Table:
         """As an Arrow table of POINTS' columns; keys and kinds as dictionaries of those in use."""

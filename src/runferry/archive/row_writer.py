@@ -145,9 +145,10 @@ class RowWriter:
 
     def _write_points(self, points: SortedPoints) -> Segment:
         self._tallies["points"].add(points)
-        self._sums["points"].add(points.content_sum(), points.rows)
+        rows = points.table()
+        self._sums["points"].add_points(rows)
         self._writing = self._new_segment("points", self._next("points"), ROW_SCHEMAS["points"])
-        self._writing.add(points.table())
+        self._writing.add(rows)
         segment = self._writing.finish()
         self._writing = None
         self._done.append(segment)
