@@ -26,6 +26,7 @@ mod json_text;
 mod json_walk;
 mod leveldb_chunk;
 pub mod leveldb_log;
+pub mod point_hashes;
 pub mod protobuf;
 pub mod row_hashes;
 pub mod tensorboard;
@@ -68,6 +69,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::durable::sync_paths;
+    #[pymodule_export]
+    use crate::point_hashes::sum_of_point_hashes;
     #[pymodule_export]
     use crate::python_arrow::ArrowTable;
     #[pymodule_export]

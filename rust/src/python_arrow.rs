@@ -1,6 +1,6 @@
-//! Owns how tables and errors reach Python.
+//! Owns how tables come from Python, and how they and errors reach it.
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::{Array, RecordBatch, StructArray};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -32,6 +32,23 @@ impl ArrowTable {
     fn __len__(&self) -> usize {
         self.0.num_rows()
     }
+}
+
+/// The rows of an object with the Arrow PyCapsule interface; nothing is copied.
+pub fn taken(rows: &Bound<'_, PyAny>) -> PyResult<StructArray> {
+    let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) =
+        rows.call_method0("__arrow_c_array__")?.extract()?;
+    let schema = schema.pointer_checked(Some(c"arrow_schema"))?;
+    let array = array.pointer_checked(Some(c"arrow_array"))?;
+    // SAFETY: capsules of these names hold these structs, and live until the end of this function.
+    // `from_raw` leaves a released array behind, as whoever takes one has to.
+    let data = unsafe {
+        from_ffi(
+            FFI_ArrowArray::from_raw(array.cast().as_ptr()),
+            schema.cast().as_ref(),
+        )
+    };
+    Ok(StructArray::from(data.map_err(arrow_error)?))
 }
 
 /// What should not happen: columns that make up no table.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, final
+from typing import Any, Protocol, final
 
 __all__ = [
     "ArrowTable",
@@ -14,12 +14,18 @@ __all__ = [
     "WandbScanner",
     "__version__",
     "event_record",
+    "sum_of_point_hashes",
     "sum_of_row_hashes",
     "sync",
     "wandb_records",
 ]
 
 __version__: str
+
+class _ArrowRows(Protocol):
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
 
 @final
 class ArrowTable:
@@ -245,14 +251,19 @@ def sync(paths: Sequence[str | PathLike[str]]) -> None:
     over on Windows, which cannot sync them.
     """
 
-def sum_of_row_hashes(
-    columns: Sequence[tuple[bool, Sequence[bytes | memoryview | None]]],
-) -> tuple[int, int]:
-    """The sums, modulo 2⁶⁴, of the upper and lower halves of the rows' BLAKE2b of 16 bytes.
+def sum_of_point_hashes(rows: _ArrowRows) -> tuple[int, int]:
+    """The sums, modulo 2⁶⁴, of both lanes of the hashes of scalars.
 
-    Each column is one piece of every row, `null` for None: bytes to be spelled in hex between
-    quotes (True), or spelled already. A row is spelled `[` piece `,` piece … `]`. Raises
-    ValueError for columns of different lengths.
+    Columns are told apart by their order; `rust/src/point_hashes.rs` says how. Raises ValueError
+    for a column of a type that scalars do not have.
+    """
+
+def sum_of_row_hashes(rows: _ArrowRows) -> tuple[int, int]:
+    """The sums, modulo 2⁶⁴, of the upper and lower halves of the rows' XXH3 of 16 bytes.
+
+    A row is spelled cell by cell in the order of the columns, with a dictionary's values for its
+    codes; `rust/src/row_hashes.rs` says how. Raises ValueError for a column of a type that no
+    table has.
     """
 
 def wandb_records(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -91,29 +93,39 @@ class Blobs:
         following = stream.read(_PIECE) if piece else b""
         if not following:  # in memory as a whole: what is held already is not written again
             sha256 = hashlib.sha256(piece).hexdigest()
-            if self._holds(sha256, len(piece)):
-                return sha256, len(piece)
+            if not self._holds(sha256, len(piece)):
+                with self._new_copy() as copy:
+                    copy.write(piece)
+                self._waiting[sha256] = Path(copy.name)
+            return sha256, len(piece)
+        digest, size = hashlib.sha256(), 0
+        with self._new_copy() as copy:
+            while piece:
+                digest.update(piece)
+                size += len(piece)
+                copy.write(piece)
+                piece, following = following, stream.read(_PIECE) if following else b""
+        sha256 = digest.hexdigest()
+        if self._holds(sha256, size):
+            Path(copy.name).unlink()
+        else:
+            self._waiting[sha256] = Path(copy.name)
+        return sha256, size
+
+    @contextmanager
+    def _new_copy(self) -> Iterator[BinaryIO]:
+        """A file in the making; none is left of one that fails."""
         folder = self._root / "blobs"
-        folder.mkdir(exist_ok=True)
+        if not self._copies:
+            folder.mkdir(exist_ok=True)
         self._copies += 1
         temporary = folder / f".{self._scratch}-{self._copies}"
-        digest, size = hashlib.sha256(), 0
         try:
             with temporary.open("wb") as copy:
-                while piece:
-                    digest.update(piece)
-                    size += len(piece)
-                    copy.write(piece)
-                    piece, following = following, stream.read(_PIECE) if following else b""
+                yield copy
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        sha256 = digest.hexdigest()
-        if self._holds(sha256, size):
-            temporary.unlink()
-        else:
-            self._waiting[sha256] = temporary
-        return sha256, size
 
     def publish(self) -> None:
         """Make the bytes durable and put them in place."""

@@ -77,7 +77,11 @@ class Tally:
             self._count_values(points, at, starts)
 
     def _sum(self, name: str, at: NDArray[np.intp], starts: NDArray[np.intp], mask: Any) -> None:
-        if mask is not None and mask.any():
+        if mask is None or not mask.any():
+            return
+        if mask.all():  # as often as not, and no copy of it as integers is needed then
+            self._of[name][at] += np.diff(np.append(starts, len(mask)))
+        else:
             self._of[name][at] += np.add.reduceat(mask, starts, dtype=np.int64)
 
     def _extreme(self, name: str, better: np.ufunc, at: Any, found: NDArray[Any]) -> None:

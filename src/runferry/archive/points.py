@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runferry.archive.digest import key_hashes, points_sum
 from runferry.tables import KEY, POINT_KINDS, POINTS, TIME
 
 Codes = NDArray[np.int32]
@@ -27,7 +26,6 @@ _DTYPES: dict[str, Any] = {
     "value_i64": np.int64,
     "seq": np.int64,
 }
-_FLAG_BITS = {"step": 8, "step_frac": 9, "time": 10, "time_ns": 11, "value": 12, "value_i64": 13}
 
 
 class KeyCodes:
@@ -76,8 +74,15 @@ class _Column:
     def __init__(self, name: str, capacity: int) -> None:
         self._dtype = _DTYPES[name]
         self._capacity = capacity
+        self._spare: NDArray[Any] | None = None
         self.values: NDArray[Any] | None = None
         self.valid: Mask | None = None
+
+    def clear(self) -> None:
+        """Begin anew; the memory is kept for the rows to come."""
+        if self.values is not None:
+            self._spare = self.values
+        self.values = self.valid = None
 
     def put(self, at: int, rows: int, column: pa.Array | None) -> None:
         if column is None or column.null_count == rows:
@@ -86,7 +91,8 @@ class _Column:
                 self._mask(at)[at : at + rows] = False
             return
         if self.values is None:
-            self.values = np.empty(self._capacity, self._dtype)
+            kept, self._spare = self._spare, None
+            self.values = np.empty(self._capacity, self._dtype) if kept is None else kept
             if at:
                 self.values[:at] = 0
                 self.valid = np.zeros(self._capacity, np.bool_)
@@ -147,7 +153,7 @@ class PointBuffer:
         self.rows += rows
 
     def sorted(self) -> SortedPoints:
-        """The rows by key, then seq, then as they came. The buffer is empty afterwards."""
+        """Copies of the rows by key, then seq, then as they came. Empties the buffer."""
         rows, seq = self.rows, self._columns["seq"].values
         if seq is None or self._columns["seq"].valid is not None:
             raise ValueError("a seq is null")
@@ -161,9 +167,9 @@ class PointBuffer:
                 arrays[name] = column.values[:rows][order]
                 if column.valid is not None:
                     valid[name] = column.valid[:rows][order]
-            self._columns[name] = _Column(name, 0)  # freed one by one, as the sorted copies grow
+            column.clear()
         kind = self._kind[:rows][order]
-        self._key, self._kind, self.rows = self._key[:0], self._kind[:0], 0
+        self.rows = 0
         return SortedPoints(names, ranks[order], arrays, valid, kind)
 
 
@@ -179,8 +185,9 @@ def _kinds(column: pa.Array) -> NDArray[np.int8]:
 
 def _ranks(key: Codes, keys: list[str]) -> tuple[NDArray[Any], list[str]]:
     """Which place each key code has among the keys used here, in order of the keys."""
-    used = np.flatnonzero(np.bincount(key, minlength=len(keys)))
-    in_order = sorted(used.tolist(), key=keys.__getitem__)
+    is_used = np.zeros(len(keys), np.bool_)
+    is_used[key] = True
+    in_order = sorted(np.flatnonzero(is_used).tolist(), key=keys.__getitem__)
     rank_of = np.zeros(len(keys), np.uint16 if len(in_order) <= 2**16 else np.int32)
     rank_of[in_order] = np.arange(len(in_order))
     return rank_of, [keys[code] for code in in_order]
@@ -220,16 +227,6 @@ class SortedPoints:
     def starts(self) -> NDArray[np.intp]:
         """The first row of each key; all of `names` have rows."""
         return np.searchsorted(self.ranks, np.arange(len(self.names)))
-
-    def content_sum(self) -> tuple[int, int]:
-        """What these rows add to the content digest."""
-        flags = self.kind.astype(np.int16) + np.int16(1)
-        for name, bit in _FLAG_BITS.items():
-            if name not in self.arrays:
-                flags += np.int16(1 << bit)
-            elif name in self.valid:
-                flags += (~self.valid[name]).astype(np.int16) << np.int16(bit)
-        return points_sum(self.ranks, key_hashes(self.names), {**self.arrays, "flags": flags})
 
     def table(self) -> pa.Table:
         """As an Arrow table of POINTS' columns; keys and kinds as dictionaries of those in use."""

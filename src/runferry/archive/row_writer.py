@@ -14,9 +14,9 @@ import pyarrow as pa
 from runferry.archive.counts import Tally
 from runferry.archive.digest import RowSum
 from runferry.archive.layout import ROW_TABLES
-from runferry.archive.points import KeyCodes, PointBuffer
+from runferry.archive.points import KeyCodes, PointBuffer, SortedPoints
 from runferry.archive.record import RunRecord, Segment, Sum
-from runferry.archive.rows import RowBuffer, as_sorted, columns_of, lengths
+from runferry.archive.rows import RowBuffer, as_sorted, lengths
 from runferry.archive.segments import SegmentFile
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.durable import sync
@@ -62,9 +62,10 @@ class _Beside:
 class RowWriter:
     """The row tables of one draft.
 
-    Scalars are cut into segments of `segment_rows`, other tables into row groups; each is sorted,
-    hashed and written by a second thread while the next are filled, one at a time: a third thread
-    would take 40 MB more. What was written is that thread's alone until `finish`.
+    Scalars are cut into segments of `segment_rows`, other tables into row groups; each is hashed
+    and written by a second thread while the next are filled, one at a time: a third thread would
+    take 40 MB more. That thread sorts the row groups too; scalars are sorted before, which empties
+    their buffer for the next ones. What was written is that thread's alone until `finish`.
     """
 
     def __init__(
@@ -131,24 +132,23 @@ class RowWriter:
             self._points.put(piece)
             start += piece.num_rows
             if self._points.rows == self._points.capacity:
-                full, self._points = self._points, None
-                self._beside.do(partial(self._write_and_sync, full))
+                self._beside.do(partial(self._write_and_sync, self._points.sorted()))
 
     def _next(self, table: str) -> int:
         self._last_number[table] += 1
         return self._last_number[table]
 
-    def _write_and_sync(self, buffer: PointBuffer) -> None:
+    def _write_and_sync(self, points: SortedPoints) -> None:
         """A large segment goes to the disk at once, rather than all of them at the commit."""
-        segment = self._write_points(buffer)
+        segment = self._write_points(points)
         sync([self._root / segment.path])
 
-    def _write_points(self, buffer: PointBuffer) -> Segment:
-        points = buffer.sorted()
+    def _write_points(self, points: SortedPoints) -> Segment:
         self._tallies["points"].add(points)
-        self._sums["points"].add(points.content_sum(), points.rows)
+        rows = points.table()
+        self._sums["points"].add_points(rows)
         self._writing = self._new_segment("points", self._next("points"), ROW_SCHEMAS["points"])
-        self._writing.add(points.table())
+        self._writing.add(rows)
         segment = self._writing.finish()
         self._writing = None
         self._done.append(segment)
@@ -159,7 +159,7 @@ class RowWriter:
         rows = buffer.sorted()
         if "key" in buffer.schema.names:
             self._tallies[table].add(as_sorted(rows), lengths(table, rows))
-        self._sums[table].add_columns(columns_of(rows))
+        self._sums[table].add_rows(rows)
         file = self._files.get(table)
         if file is None:
             file = self._files[table] = self._new_segment(table, self._next(table), buffer.schema)
@@ -174,7 +174,7 @@ class RowWriter:
         self._beside.wait()
         points, self._points = self._points, None
         if points is not None and points.rows:
-            self._write_points(points)
+            self._write_points(points.sorted())
         for buffer in self._buffers.values():
             if buffer.rows:
                 self._write_rows(buffer)

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from runferry.archive.digest import Packed
 from runferry.archive.points import SortedPoints
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.tables import conform
@@ -88,30 +87,3 @@ def lengths(table: str, rows: pa.Table) -> NDArray[np.int64]:
     measured = measure(rows[column]).fill_null(0).cast(pa.int64())
     counted: NDArray[np.int64] = measured.combine_chunks().to_numpy(zero_copy_only=False)
     return counted
-
-
-def columns_of(rows: pa.Table) -> list[list[Any] | Packed]:
-    """The rows by column for the content digest: NaN payloads, −0.0 and bytes as they are."""
-    return [_spelled(rows[name].combine_chunks(), name) for name in rows.schema.names]
-
-
-def _spelled(column: pa.Array, name: str) -> list[Any] | Packed:
-    if name == "time":
-        return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
-    if pa.types.is_list(column.type):
-        return Packed(_numbers_of(column))
-    if pa.types.is_binary(column.type):
-        return Packed(column.to_pylist())
-    return column.to_pylist()  # type: ignore[no-any-return]
-
-
-def _numbers_of(lists: pa.ListArray) -> list[memoryview | None]:
-    """The float64s of each list as they lie in memory, little-endian; nothing is copied."""
-    values = lists.values.to_numpy(zero_copy_only=False).astype("<f8", copy=False)
-    packed = memoryview(values).cast("B")
-    ends = (8 * lists.offsets.to_numpy()).tolist()
-    present = lists.is_valid().to_pylist()
-    return [
-        packed[begin:end] if is_present else None
-        for begin, end, is_present in zip(ends[:-1], ends[1:], present, strict=True)
-    ]
