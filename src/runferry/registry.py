@@ -52,7 +52,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
-    "wandb": "runferry.readers.wandb_files:WandbFilesReader",
+    "wandb": "runferry.readers.wandb.reader:WandbFilesReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {

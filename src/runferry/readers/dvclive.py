@@ -20,13 +20,13 @@ from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import blob_at, files_below, inside, spelled
-from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.table_lines import TableLines, cell_of
+from runferry.readers.finding import key_of
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost
+from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
 _METRICS = ("plots/metrics", "scalars")
 _IMAGES = "plots/images/"

@@ -21,12 +21,12 @@ from runferry.dialects.run_folder import file_beside
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
 from runferry.paths import spelled
-from runferry.readers.plain.documents import attributes, broken, lost, noted
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Position, Rewritten, RowsDigest, changed
-from runferry.readers.plain.run_files import run_files
+from runferry.readers.finding import key_of
+from runferry.readers.run_folders.documents import attributes, broken, lost, noted
+from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder, names_in
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.run_files import run_files
 
 STATE = "trainer_state.json"
 _HISTORY = "log_history"

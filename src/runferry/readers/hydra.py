@@ -19,11 +19,11 @@ from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.console_log import log_chunks
-from runferry.readers.plain.documents import lost
-from runferry.readers.plain.finding import key_of, label_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
+from runferry.readers.finding import key_of, label_of
+from runferry.readers.run_folders.documents import lost
+from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder, names_in
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
 
 _SWEEP = "multirun.yaml"
 _FIRST_AT_MOST = 1 << 24

@@ -13,13 +13,13 @@ from typing import ClassVar
 
 from runferry.errors import SourceError
 from runferry.model import Run
-from runferry.readers.plain.csv_form import CsvForm, form_of, guess_separator
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
-from runferry.readers.plain.listing import NO_ROW, TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.finding import begins_with, files_below, key_of, label_of
+from runferry.readers.tabular.csv_form import CsvForm, form_of, guess_separator
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import NO_ROW, TableReader
+from runferry.readers.tabular.wide import Meaning
 
 _SUFFIXES = (".csv", ".log", ".tsv")
 _OTHERS = re.compile(r"(?:progress.*\.csv)|(?:.*monitor\.csv)")

@@ -17,13 +17,13 @@ from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Tree
 from runferry.paths import Entries, folders_below, regular
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import is_lfs_pointer, key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.finding import is_lfs_pointer, key_of, label_of
+from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import Meaning
 
 METRICS = "metrics.csv"
 _VERSION = re.compile(r"version_\d+")

@@ -20,14 +20,14 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, Role, Run, RunKey, RunState, Tree, same_value
 from runferry.paths import spelled
 from runferry.readers.damage import cut
+from runferry.readers.finding import key_of
 from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
-from runferry.readers.plain.documents import attributes, json_mapping, lost, noted
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Grown, Position, changed
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.table_lines import TableLines, cell_of
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost, noted
+from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Grown, Position, changed
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
 RESULT, PARAMS, PROGRESS = "result.json", "params.json", "progress.csv"
 _STEP, _TIME = "training_iteration", "timestamp"

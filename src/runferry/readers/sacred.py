@@ -18,15 +18,15 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
 from runferry.paths import blob_at, inside, regular, spelled
 from runferry.readers.console_log import log_chunks
+from runferry.readers.finding import key_of
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.sacred_metrics import METRICS, Metrics
-from runferry.readers.plain.sacred_values import Decoded, decoded
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost
+from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder
+from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.sacred_metrics import METRICS, Metrics
+from runferry.readers.run_folders.sacred_values import Decoded, decoded
 
 RUN, CONFIG, INFO, OUTPUT = "run.json", "config.json", "info.json", "cout.txt"
 _STATES: dict[str, RunState] = {

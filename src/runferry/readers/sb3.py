@@ -17,13 +17,13 @@ from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree
 from runferry.paths import folders_below, regular
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.finding import key_of, label_of
+from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import Meaning
 
 PROGRESS = "progress.csv"
 _MONITOR = re.compile(r"(?:.*\.)?monitor\.csv")

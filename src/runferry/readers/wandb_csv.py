@@ -16,14 +16,14 @@ from typing import ClassVar
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Run
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
-from runferry.readers.plain.listing import NO_ROW, TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wandb_runs_table import is_runs_table, runs_in
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.finding import begins_with, files_below, key_of, label_of
+from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import NO_ROW, TableReader
+from runferry.readers.tabular.wandb_runs_table import is_runs_table, runs_in
+from runferry.readers.tabular.wide import Meaning
 
 _BETWEEN = " - "
 _ENVELOPE = ("__MIN", "__MAX")

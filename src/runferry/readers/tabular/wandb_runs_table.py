@@ -9,13 +9,13 @@ from typing import cast
 from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run, RunState, Tree
-from runferry.readers.plain.addresses import instant_of
-from runferry.readers.plain.block import Block
-from runferry.readers.plain.cells import BOOL, INT
-from runferry.readers.plain.csv_form import CsvForm
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.reading import TableRun
+from runferry.readers.finding import key_of
+from runferry.readers.tabular.addresses import instant_of
+from runferry.readers.tabular.block import Block
+from runferry.readers.tabular.cells import BOOL, INT
+from runferry.readers.tabular.csv_form import CsvForm
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.reading import TableRun
 
 _NAME = "Name"
 _OF_THE_RUN = {

@@ -10,12 +10,12 @@ from typing import ClassVar
 from runferry.errors import BadLocation, NotFound, RunferryError, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Tree
-from runferry.readers.plain.block import TableFile
-from runferry.readers.plain.chosen import meaning_of
-from runferry.readers.plain.finding import files_below, is_lfs_pointer, key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import run_names
+from runferry.readers.finding import files_below, is_lfs_pointer, key_of, label_of
+from runferry.readers.tabular.block import TableFile
+from runferry.readers.tabular.chosen import meaning_of
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import run_names
 
 _HEAD = 4096  # bytes that tell apart what is no table
 

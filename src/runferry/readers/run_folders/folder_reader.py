@@ -12,7 +12,7 @@ from runferry.errors import NotFound, SourceError
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import Entries, folders_below, listing
 from runferry.ports import Location, ReadOptions
-from runferry.readers.plain.finding import label_of
+from runferry.readers.finding import label_of
 
 _RECOGNISE_AT_MOST = 20_000  # folder entries that are looked at before giving up
 

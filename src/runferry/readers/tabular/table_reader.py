@@ -15,8 +15,8 @@ from runferry.chunks import Chunk
 from runferry.errors import NotFound
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
-from runferry.readers.plain.finding import check_there
-from runferry.readers.plain.reading import TableRun
+from runferry.readers.finding import check_there
+from runferry.readers.tabular.reading import TableRun
 
 NO_ROW = "a header, and no whole row below it"
 

@@ -14,8 +14,8 @@ from runferry.losses import Loss
 from runferry.model import Attribute, Cursor, Run, Tree
 from runferry.paths import spelled
 from runferry.readers.declared import Declared
-from runferry.readers.plain.block import Place, TableFile
-from runferry.readers.plain.wide import Meaning, WideRows
+from runferry.readers.tabular.block import Place, TableFile
+from runferry.readers.tabular.wide import Meaning, WideRows
 
 _BLOCKS_BETWEEN = 16  # checkpoints
 
