@@ -19,10 +19,11 @@ from runferry import chunks
 from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
-from runferry.paths import blob_at, files_below, inside, spelled
-from runferry.readers.finding import key_of
+from runferry.paths import blob_at, files_below, inside, looked_into, regular, spelled
+from runferry.readers.finding import key_of, signature_of
+from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost
-from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder
+from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
 from runferry.readers.run_folders.position import Grown, Position
 from runferry.readers.run_folders.run_files import run_files
@@ -45,22 +46,27 @@ class DvcliveReader(FolderReader):
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether there are metrics here, or the folder is called as DVCLive's is."""
-        if (folder / _METRICS[0]).is_dir():
+        if "plots" in names and (folder / _METRICS[0]).is_dir():
             return True
         if "metrics.json" in names and any((folder / place).is_dir() for place in _PLOTS):
             return True
-        if "scalars" in names and any(_is_metric(path) for path in folder.glob("scalars/*.tsv")):
+        if "scalars" in names and any(map(_is_metric, _tables_in(folder / "scalars"))):
             return True
         return folder.name == "dvclive" and not {"metrics.json", "params.yaml"}.isdisjoint(names)
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """What is below a run is its own."""
-        return ("plots", "scalars", "artifacts") if cls.is_run(folder, names) else ()
+        return ("plots", "scalars", "artifacts") if is_run else ()
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one run of a folder."""
-        yield DvcliveRun(key_of(self.name, name, _first_row(folder)), folder, name)
+        yield DvcliveRun(key_of(self.name, name, signature_of(_first_row(folder))), folder, name)
+
+
+def _tables_in(folder: Path) -> Iterator[Path]:
+    found = (folder / name for name in looked_into(folder).names if name.endswith(".tsv"))
+    return (path for path in found if regular(path) is not None)
 
 
 def _is_metric(path: Path) -> bool:
@@ -117,6 +123,11 @@ class DvcliveRun:
     key: RunKey
     home: Path
     name: str
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The tables of metrics."""
+        return tuple(self.home / metric.file for metric in _metrics(self.home))
 
     def header(self) -> Run:
         """The format states neither times nor an ending."""

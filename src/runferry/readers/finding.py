@@ -1,4 +1,4 @@
-"""Finds files of tables below a folder, and gives runs without ids their names."""
+"""Finds files below a folder by their names, and names the runs that state no ids."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runferry.errors import NotFound
 from runferry.model import RunKey, Tree
 from runferry.paths import folders_below, regular, spelled
 from runferry.tables import dumps
 
+_NO_NAMES = ("", "..")  # of a path that does not end in the folder's own name
 
-def files_below(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
-    """`root` itself where it is a file; else the files below it whose names fit, by folder."""
+
+def files_named(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
+    """`root` itself where it is a file; else the regular files below it whose names fit."""
     if not root.is_dir():
         if regular(root) is not None:
             yield root
         return
-    for folder, entries in folders_below(root):
-        for entry in entries:
-            if is_named(entry.name) and regular(folder / entry.name) is not None:
-                yield folder / entry.name
+    for folder in folders_below(root):
+        for name in folder.names:
+            if is_named(name) and regular(folder.path / name) is not None:
+                yield folder.path / name
 
 
 def begins_with(path: Path, word: bytes) -> bool:
@@ -33,24 +34,21 @@ def begins_with(path: Path, word: bytes) -> bool:
         return False
 
 
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether Git LFS left a pointer in place of the file."""
-    return begins_with(path, b"https://git-lfs.github.com/spec/")
-
-
-def check_there(path: Path, what: str) -> None:
-    """Raises NotFound where there is nothing."""
-    if not path.exists():
-        raise NotFound("no such file or folder", where=str(path), hint=f"name {what}")
-
-
 def label_of(root: Path, path: Path) -> str:
     """A path below the root as messages and ids have it; the root's own name for itself."""
-    below = path.relative_to(root).as_posix() if path != root else "."
-    return spelled(below if below != "." else path.name or path.resolve().name)
+    if path != root:
+        return spelled(path.relative_to(root).as_posix())
+    return spelled(root.name if root.name not in _NO_NAMES else root.resolve().name)
 
 
-def key_of(tracker: str, label: str, record: Tree) -> RunKey:
-    """The key of a run without an id: where it lies, and a fingerprint of its first record."""
-    digest = hashlib.blake2b(dumps(record).encode("utf-8", "surrogatepass"), digest_size=4)
-    return RunKey(tracker, "", f"{label}-{digest.hexdigest()}")
+def signature_of(record: Tree) -> str:
+    """A short hash of a run's first record; bytes are taken as they are."""
+    content = record
+    if not isinstance(content, bytes):
+        content = dumps(record).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
+
+
+def key_of(tracker: str, label: str, signature: str) -> RunKey:
+    """The key of a run without an id: where it lies, and what its first record is."""
+    return RunKey(tracker, "", f"{label}@{signature}")

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from runferry.errors import SourceError
 from runferry.model import Run
-from runferry.readers.finding import begins_with, files_below, key_of, label_of
+from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
 from runferry.readers.tabular.csv_form import CsvForm, form_of, guess_separator
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
@@ -36,11 +36,11 @@ class KerasReader(TableReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether such a file lies here, by the first line of files that may be one."""
-        return any(form_of_keras(file) is not None for file in files_below(path, _may_be))
+        return any(form_of_keras(file) is not None for file in files_named(path, _may_be))
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By folder and name."""
-        for path in files_below(self.root, _may_be):
+        for path in files_named(self.root, _may_be):
             form = form_of_keras(path)
             if form is not None and not form.first:
                 self.pass_over(path, NO_ROW)
@@ -50,7 +50,7 @@ class KerasReader(TableReader):
     def _run(self, path: Path, form: CsvForm) -> TableRun:
         label = label_of(self.root, path)
         columns, losses = column_paths(form.names, label)
-        run = Run(key_of(self.name, label, dict(form.record())), name=label)
+        run = Run(key_of(self.name, label, signature_of(dict(form.record()))), name=label)
         table = CsvTable(path, label, form, columns, _NOT_LOGGED)
         return TableRun(run, (RunTable(label, table, Meaning(step=0)),), losses=losses)
 

@@ -20,10 +20,11 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, Role, Run, RunKey, RunState, Tree, same_value
 from runferry.paths import spelled
 from runferry.readers.damage import cut
-from runferry.readers.finding import key_of
+from runferry.readers.finding import key_of, signature_of
 from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
+from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost, noted
-from runferry.readers.run_folders.folder_reader import FolderReader, RunFolder
+from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
 from runferry.readers.run_folders.position import Grown, Position, changed
 from runferry.readers.run_folders.run_files import run_files
@@ -51,16 +52,16 @@ class RayTuneReader(FolderReader):
         return PARAMS in names and (PROGRESS in names or "params.pkl" in names)
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """Checkpoints of a trial hold no others."""
-        if not cls.is_run(folder, names):
-            return ()
-        return [name for name in names if name.startswith("checkpoint_")]
+        return [name for name in names if name.startswith("checkpoint_")] if is_run else ()
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one trial of a folder."""
-        group = folder.parent.name if folder != self._root else _experiment(folder)
-        yield Trial(key_of(self.name, name, _first_bytes(folder)), folder, name, group or None)
+        group = folder.parent.name if folder != self.root else _experiment(folder)
+        yield Trial(
+            key_of(self.name, name, signature_of(_first_bytes(folder))), folder, name, group or None
+        )
 
 
 def _experiment(folder: Path) -> str | None:
@@ -116,6 +117,11 @@ class Trial:
     home: Path
     name: str
     experiment: str | None
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The results."""
+        return (self.home / RESULT, self.home / PROGRESS)
 
     def header(self) -> Run:
         """What the first and the last result tell."""

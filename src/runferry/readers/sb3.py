@@ -17,7 +17,7 @@ from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree
 from runferry.paths import folders_below, regular
-from runferry.readers.finding import key_of, label_of
+from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.tabular.csv_form import CsvForm, form_of
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
@@ -79,7 +79,7 @@ class StableBaselinesReader(TableReader):
         """Whether such a file lies here, by its name and its first lines."""
         return next(_logs_below(path), None) is not None
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By folder."""
         for folder, logs in _logs_below(self.root):
             yield self._run(folder, logs)
@@ -89,7 +89,7 @@ class StableBaselinesReader(TableReader):
         first = next((log for log in logs if log.is_monitor), logs[0])
         began = [log.origin_ns for log in logs if log.origin_ns is not None]
         run = Run(
-            key_of(self.name, label, first.record()),
+            key_of(self.name, label, signature_of(first.record())),
             name=label,
             started_ns=min(began, default=None),
         )
@@ -133,11 +133,11 @@ def _logs_below(root: Path) -> Iterator[tuple[Path, list[_Log]]]:
         if log is not None:
             yield root, [log]
         return
-    for folder, entries in folders_below(root):
-        names = sorted((e.name for e in entries if _is_named(e.name)), key=_natural)
-        logs = [log for name in names if (log := _log_of(folder / name)) is not None]
+    for folder in folders_below(root):
+        names = sorted(filter(_is_named, folder.names), key=_natural)
+        logs = [log for name in names if (log := _log_of(folder.path / name)) is not None]
         if logs:
-            yield folder, logs
+            yield folder.path, logs
 
 
 def _is_named(name: str) -> bool:

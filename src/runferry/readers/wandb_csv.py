@@ -16,7 +16,7 @@ from typing import ClassVar
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Run
-from runferry.readers.finding import begins_with, files_below, key_of, label_of
+from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
 from runferry.readers.tabular.csv_form import CsvForm, form_of
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
@@ -43,11 +43,11 @@ class WandbCsvReader(TableReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether the header of a file here is that of an export."""
-        return any(_form(file) is not None for file in files_below(path, _may_be))
+        return any(_form(file) is not None for file in files_named(path, _may_be))
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By file, and then by the order of columns or rows."""
-        for path in files_below(self.root, _may_be):
+        for path in files_named(self.root, _may_be):
             form = _form(path)
             if form is None:
                 continue
@@ -103,7 +103,7 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
     table = CsvTable(path, label, form, columns, ends_in_quotes=True)
     for (run, copy), found in series.items():
         named = f"{label}:{run}" if copy == 1 else f"{label}:{run}~{copy}"
-        key = key_of(tracker, named, dict(form.record()))
+        key = key_of(tracker, named, signature_of(dict(form.record())))
         said = []
         if any(_BETWEEN in metric for _, metric in found) or _BETWEEN in run:
             detail = f"read as the run {run!r}, which ends at the last {_BETWEEN!r}"

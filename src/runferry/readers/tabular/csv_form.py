@@ -15,10 +15,10 @@ from typing import BinaryIO, Literal, cast
 
 from runferry.errors import Damaged, NotFound, SourceError
 from runferry.paths import spelled
+from runferry.readers.lfs import POINTER, lfs_error
 
 Encoding = Literal["utf-8", "utf-16-le", "utf-16-be"]
 
-LFS = b"version https://git-lfs.github.com/spec/"
 SEPARATORS = (",", "\t", ";", "|")
 _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -183,11 +183,8 @@ class _Head:
         found = self._stream.readline(_HEAD_AT_MOST)
         self._line += 1
         if at == 0:
-            if found.startswith(LFS):
-                hint = "git lfs pull"
-                raise NotFound(
-                    "a Git LFS pointer, not the file itself", where=str(self._path), hint=hint
-                )
+            if found.startswith(POINTER):
+                raise lfs_error(self._path)
             found = found.removeprefix(_BOMS[0][0])
         if len(found) >= _HEAD_AT_MOST:
             raise self._damaged("the first line never ends: no table")

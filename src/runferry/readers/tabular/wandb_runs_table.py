@@ -9,7 +9,7 @@ from typing import cast
 from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run, RunState, Tree
-from runferry.readers.finding import key_of
+from runferry.readers.finding import key_of, signature_of
 from runferry.readers.tabular.addresses import instant_of
 from runferry.readers.tabular.block import Block
 from runferry.readers.tabular.cells import BOOL, INT
@@ -93,7 +93,7 @@ def _run(row: dict[str, Tree], tracker: str, label: str, zone: tzinfo) -> Run:
     state = _STATES.get(own.get("status", "").lower(), "unknown")
     name = str(row.get(_NAME, row.get("ID", "")))
     tags = tuple(tag.strip() for tag in str(row.get("Tags", "")).split(",") if tag.strip())
-    key = key_of(tracker, f"{label}:{row.get('ID', name)!s}", cast("Tree", row))
+    key = key_of(tracker, f"{label}:{row.get('ID', name)!s}", signature_of(cast("Tree", row)))
     fields: dict[str, object] = {**own, **times}
     return Run(key, name=name, tags=tags, state=state, **fields)  # type: ignore[arg-type]
 
