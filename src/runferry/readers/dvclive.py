@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +35,8 @@ _IMAGES = "plots/images/"
 _PLOTS = (_IMAGES, "plots/sklearn", "plots/custom")
 _STEP_IMAGE = re.compile(r"(.+)/(-?\d{1,18})\.(png|jpe?g|gif|webp|bmp|svg|tiff?)", re.I)
 _PLACES = 10  # bits below the step in `seq`: so many values may be logged in one step
+_LOOKED_AT = 100  # tables that tell whether they are metrics
+_OURS = frozenset({"metrics.json", "params.yaml"})
 _MILLISECOND = 1_000_000
 
 
@@ -47,12 +50,13 @@ class DvcliveReader(FolderReader):
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether there are metrics here, or the folder is called as DVCLive's is."""
         if "plots" in names and (folder / _METRICS[0]).is_dir():
-            return True
+            if _OURS.issubset(names) or _has_metrics(folder):
+                return True
         if "metrics.json" in names and any((folder / place).is_dir() for place in _PLOTS):
             return True
         if "scalars" in names and any(map(_is_metric, _tables_in(folder / "scalars"))):
             return True
-        return folder.name == "dvclive" and not {"metrics.json", "params.yaml"}.isdisjoint(names)
+        return folder.name == "dvclive" and not _OURS.isdisjoint(names)
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
@@ -64,14 +68,24 @@ class DvcliveReader(FolderReader):
         yield DvcliveRun(key_of(self.name, name, signature_of(_first_row(folder))), folder, name)
 
 
+def _has_metrics(folder: Path) -> bool:
+    tables = (file_beside(folder, metric.file) for metric in _metrics(folder))
+    found = (path for path in tables if isinstance(path, Path))
+    return any(map(_is_metric, islice(found, _LOOKED_AT)))
+
+
 def _tables_in(folder: Path) -> Iterator[Path]:
     found = (folder / name for name in looked_into(folder).names if name.endswith(".tsv"))
     return (path for path in found if regular(path) is not None)
 
 
 def _is_metric(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return "step" in stream.readline(1 << 16).decode("utf-8", "replace").rstrip().split("\t")
+    try:
+        with path.open("rb") as stream:
+            header = stream.readline(1 << 16)
+    except PermissionError:
+        return True  # by its place; reading it says what is wrong
+    return "step" in header.decode("utf-8", "replace").rstrip().split("\t")
 
 
 @dataclass(frozen=True, slots=True)

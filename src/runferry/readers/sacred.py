@@ -39,6 +39,7 @@ _STATES: dict[str, RunState] = {
     "DIED": "failed",
 }
 _OVER = {"COMPLETED", "FAILED", "INTERRUPTED", "TIMEOUT", "DIED"}
+_TELLING = {"experiment", "command", "heartbeat"}  # what the observer says in `run.json`
 _READ = {RUN, CONFIG, INFO, METRICS}
 _ROLES: dict[str, Role] = {"result": "summary", "host": "environment"}
 _SHARED: tuple[tuple[str, FileRole], ...] = (("sources", "source"), ("resources", "other"))
@@ -53,8 +54,12 @@ class SacredReader(FolderReader):
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether the observer wrote here; `run.json` may have been left out by somebody."""
-        has_config = CONFIG in names
-        return has_config and (RUN in names or {METRICS, OUTPUT} <= set(names))
+        if CONFIG not in names or regular(folder / CONFIG) is None:
+            return False
+        if RUN not in names:
+            return METRICS in names and OUTPUT in names
+        record = json_mapping(folder, RUN, [])
+        return not _TELLING.isdisjoint(record) or OUTPUT in names
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:

@@ -18,7 +18,8 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree
 from runferry.paths import folders_below, regular
 from runferry.readers.finding import key_of, label_of, signature_of
-from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.ray_tune import RAY_COLUMNS
+from runferry.readers.tabular.csv_form import CsvForm, form_of, is_number
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -36,8 +37,8 @@ _STEPS = (
     "steps",
 )
 """Columns that count environment steps since the beginning, in the order they are looked for."""
-_RAYS = {"training_iteration", "trial_id", "experiment_id"}  # columns of Ray's progress.csv
 _EPISODE = ("r", "l", "t")
+_TELLING = re.compile(r"/|loss|rew|ret|step|iter|epis|updates|epoch|^ep|acc")
 _DIGITS = re.compile(r"(\d+)")
 _NS = 1_000_000_000
 
@@ -150,6 +151,14 @@ def _natural(name: str) -> tuple[bool, list[tuple[int, str]]]:
     return name != PROGRESS, parts
 
 
+def _is_progress(form: CsvForm) -> bool:
+    """Whether all cells are numbers, and a column is called as those of trainings are."""
+    if not form.first or not RAY_COLUMNS.isdisjoint(form.names):
+        return False
+    is_called = any(_TELLING.search(name.lower()) for name in form.names)
+    return is_called and all(not cell.strip() or is_number(cell) for cell in form.first)
+
+
 def _log_of(path: Path) -> _Log | None:
     if regular(path) is None:
         return None
@@ -158,7 +167,7 @@ def _log_of(path: Path) -> _Log | None:
     except SourceError:
         return None
     if path.name == PROGRESS:
-        return _Log(path, form) if form.first and not _RAYS.intersection(form.names) else None
+        return _Log(path, form) if _is_progress(form) else None
     if not form.preamble:
         return _Log(path, form) if form.names[:3] == _EPISODE and form.first else None
     try:

@@ -22,7 +22,7 @@ from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
 from runferry.readers.tabular.table_reader import NO_ROW, TableReader
-from runferry.readers.tabular.wandb_runs_table import is_runs_table, runs_in
+from runferry.readers.tabular.wandb_runs_table import is_runs_table, may_be_runs_table, runs_in
 from runferry.readers.tabular.wide import Meaning
 
 _BETWEEN = " - "
@@ -48,14 +48,14 @@ class WandbCsvReader(TableReader):
     def look(self) -> Iterator[TableRun]:
         """By file, and then by the order of columns or rows."""
         for path in files_named(self.root, _may_be):
-            form = _form(path)
+            form = _form(path, is_named=not self.root.is_dir())
             if form is None:
                 continue
             if not form.first:
                 self.pass_over(path, NO_ROW)
                 continue
             label = label_of(self.root, path)
-            if is_runs_table(form):
+            if may_be_runs_table(form):
                 paths, losses = column_paths(form.names, label)
                 table = CsvTable(path, label, form, paths, ends_in_quotes=True)
                 yield from runs_in(table, self.name, self.options.timezone, losses)
@@ -63,7 +63,7 @@ class WandbCsvReader(TableReader):
                 yield from _charted(self.name, path, label, form)
 
 
-def _form(path: Path) -> CsvForm | None:
+def _form(path: Path, *, is_named: bool = False) -> CsvForm | None:
     """The form of an export; None for any other file."""
     if not begins_with(path, b'"') and not begins_with(path, b","):
         return None
@@ -71,7 +71,8 @@ def _form(path: Path) -> CsvForm | None:
         form = form_of(path)
     except SourceError:
         return None
-    return form if _series_of(form.names) or is_runs_table(form) else None
+    is_table = may_be_runs_table if is_named else is_runs_table
+    return form if _series_of(form.names) or is_table(form) else None
 
 
 def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]]]:

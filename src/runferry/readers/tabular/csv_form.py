@@ -202,7 +202,7 @@ class _Head:
             ) from None
 
     def _check_names(self, names: tuple[str, ...]) -> None:
-        if names and all(_is_number(name) for name in names):
+        if names and all(is_number(name) for name in names):
             name = _quoted(self._path)
             raise Damaged(
                 "the first line is no header: every cell of it is a number",
@@ -222,7 +222,8 @@ class _Head:
         return NotFound(what, where=str(self._path), hint=f"ls -l {_quoted(self._path)}")
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell can be read as a number."""
     try:
         float(text)
     except ValueError:

@@ -22,6 +22,7 @@ _OF_THE_RUN = {
     "ID", "State", "Created", "Runtime", "Notes", "User", "Tags", "Group", "Job Type", "Sweep",
     "Hostname", "Host", "End Time", "Start Time", "Updated", "Description", "Project",
 }  # fmt: skip
+_TELLING = {"Runtime", "Sweep", "Job Type"}  # no table of anything else has these
 _STATES: Mapping[str, RunState] = {
     "running": "running", "finished": "finished", "crashed": "failed", "failed": "failed",
     "killed": "killed", "preempted": "killed",
@@ -33,11 +34,19 @@ _FIELDS = {
 _TIMES = {"Created": "created_ns", "Start Time": "started_ns", "End Time": "ended_ns"}
 
 
-def is_runs_table(form: CsvForm) -> bool:
+def may_be_runs_table(form: CsvForm) -> bool:
     """Whether the first column is `Name`, and the rest is a run's or all names are in quotes."""
     if form.names[0] != _NAME or len(form.names) < 2:
         return False
     return form.is_quoted or len(_OF_THE_RUN.intersection(form.names)) >= 2
+
+
+def is_runs_table(form: CsvForm) -> bool:
+    """Whether it surely is: tables of people and places have names, states and times too."""
+    if not may_be_runs_table(form):
+        return False
+    record = form.record()
+    return record.get("State", "").lower() in _STATES or not _TELLING.isdisjoint(form.names)
 
 
 def runs_in(

@@ -42,7 +42,7 @@ def event_folders(root: Path) -> Iterator[EventFolder]:
         return
     for folder in folders_below(root, _skipped):
         files = _event_files(folder)
-        if files or PROJECTOR in folder.names or _has_profiles(folder):
+        if files or _has_projector(folder) or _has_profiles(folder):
             below = "" if folder.path == root else label_of(root, folder.path)
             yield EventFolder(folder.path, below, files)
 
@@ -74,6 +74,10 @@ def _event_files(folder: Folder) -> tuple[str, ...]:
     if not any(status.st_size for status in sizes.values() if status is not None):
         return ()
     return tuple(sorted(kept, key=EventFileName.of))
+
+
+def _has_projector(folder: Folder) -> bool:
+    return PROJECTOR in folder.names and regular(folder.path / PROJECTOR) is not None
 
 
 def _has_profiles(folder: Folder) -> bool:
