@@ -49,9 +49,9 @@ class DvcliveReader(FolderReader):
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether there are metrics here, or the folder is called as DVCLive's is."""
-        if "plots" in names and (folder / _METRICS[0]).is_dir():
-            if _OURS.issubset(names) or _has_metrics(folder):
-                return True
+        has_plots = "plots" in names and (folder / _METRICS[0]).is_dir()
+        if has_plots and (_OURS.issubset(names) or _has_metrics(folder)):
+            return True
         if "metrics.json" in names and any((folder / place).is_dir() for place in _PLOTS):
             return True
         if "scalars" in names and any(map(_is_metric, _tables_in(folder / "scalars"))):
