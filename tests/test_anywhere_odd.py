@@ -20,7 +20,7 @@ from runferry.anywhere import AnyReader, homes
 from runferry.archive.layout import MANIFEST
 from runferry.chunks import Lost
 from runferry.dialects.plain_folder.layout import MARK
-from runferry.errors import SourceError
+from runferry.errors import NotFound, SourceError
 from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
 
@@ -153,6 +153,15 @@ def test_pipes_and_sockets_are_never_waited_for(tmp_path: Path) -> None:
 def _listed(place: Location) -> list[Run]:
     reader = registry.reader(place.tracker).open(place, ReadOptions())
     return list(reader.runs())
+
+
+def test_a_pipe_that_is_named_is_refused(tmp_path: Path) -> None:
+    for name in ("x.wandb", "events.out.tfevents.1.h", "metrics.csv", "training.csv"):
+        os.mkfifo(tmp_path / name)
+        for tracker in {*registry.loose_names(), *registry.TABLES}:
+            place = Location(tracker, str(tmp_path / name))
+            with pytest.raises(NotFound):
+                registry.reader(tracker).open(place, ReadOptions())
 
 
 def test_links_in_circles_end_and_bring_no_run_twice(tmp_path: Path) -> None:

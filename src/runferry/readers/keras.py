@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runferry.errors import SourceError
 from runferry.model import Run
 from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
-from runferry.readers.tabular.csv_form import CsvForm, form_of, guess_separator, is_number
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table, guess_separator, is_number
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -80,9 +79,8 @@ def _form_of_named(path: Path) -> CsvForm | None:
     """The form of a file that has `epoch` for its first column, and others; None for any other."""
     if not begins_with(path, b"epoch"):
         return None
-    try:
-        form = form_of(path, _separator)
-    except SourceError:
+    form = form_if_table(path, _separator)
+    if form is None:
         return None
     names = [name.strip() for name in form.names]
     is_lightning = path.name == "metrics.csv" and "step" in names

@@ -19,7 +19,7 @@ from runferry.model import Run, Tree
 from runferry.paths import Folder, folders_below, regular
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
-from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table, form_of
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -86,13 +86,8 @@ def _is_run(folder: Folder) -> bool:
 
 
 def _form(path: Path) -> CsvForm | None:
-    if regular(path) is None:
-        return None
-    try:
-        form = form_of(path)
-    except SourceError:
-        return None
-    return form if "step" in form.names else None
+    form = form_if_table(path)
+    return form if form is not None and "step" in form.names else None
 
 
 def _without_rows(path: Path) -> tuple[Loss, ...]:

@@ -18,7 +18,7 @@ from runferry.chunks import Chunk, Header, Lost
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import Folder, spelled
+from runferry.paths import Folder, regular, spelled
 from runferry.ports import Location, ReadOptions, RunReader
 
 
@@ -129,6 +129,9 @@ class LocalReader:
             raise NotFound("no such file or folder", where=str(where.path), hint=hint)
         reader = cls(where.path, options)
         if not where.path.is_dir():
+            if regular(where.path) is None:
+                what = "neither a folder nor a regular file"
+                raise NotFound(what, where=str(where.path), hint=f"name {cls.takes}")
             try:
                 reader.check()
             except OSError as error:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from runferry.dialects.json_trees import leaves, parse_json
-from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree
-from runferry.paths import folders_below, regular
+from runferry.paths import folders_below
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.ray_tune import RAY_COLUMNS
-from runferry.readers.tabular.csv_form import CsvForm, form_of, is_number
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table, is_number
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -160,11 +159,8 @@ def _is_progress(form: CsvForm) -> bool:
 
 
 def _log_of(path: Path) -> _Log | None:
-    if regular(path) is None:
-        return None
-    try:
-        form = form_of(path)
-    except SourceError:
+    form = form_if_table(path)
+    if form is None:
         return None
     if path.name == PROGRESS:
         return _Log(path, form) if _is_progress(form) else None

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Run
 from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
-from runferry.readers.tabular.csv_form import CsvForm, form_of
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -67,9 +66,8 @@ def _form(path: Path, *, is_named: bool = False) -> CsvForm | None:
     """The form of an export; None for any other file."""
     if not begins_with(path, b'"') and not begins_with(path, b","):
         return None
-    try:
-        form = form_of(path)
-    except SourceError:
+    form = form_if_table(path)
+    if form is None:
         return None
     is_table = may_be_runs_table if is_named else is_runs_table
     return form if _series_of(form.names) or is_table(form) else None

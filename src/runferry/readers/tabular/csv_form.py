@@ -14,7 +14,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Literal, cast
 
 from runferry.errors import Damaged, NotFound, SourceError
-from runferry.paths import spelled
+from runferry.paths import regular, spelled
 from runferry.readers.lfs import POINTER, lfs_error
 
 Encoding = Literal["utf-8", "utf-16-le", "utf-16-be"]
@@ -98,6 +98,16 @@ def form_of(path: Path, separator: Separator = guess_separator) -> CsvForm:
         raise SourceError(
             f"cannot be read: {error.strerror}", where=str(path), hint=f"ls -l {_quoted(path)}"
         ) from error
+
+
+def form_if_table(path: Path, separator: Separator = guess_separator) -> CsvForm | None:
+    """The form of a file that nobody named; None for what is no table or no regular file."""
+    if regular(path) is None:
+        return None
+    try:
+        return form_of(path, separator)
+    except SourceError:
+        return None
 
 
 def head_digest(stream: BinaryIO, offset: int) -> str:
