@@ -6,16 +6,15 @@ import logging
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeGuard
 
 from runferry import registry
-from runferry.chunks import Chunk, Header, Lost
+from runferry.chunks import Chunk, Lost
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import Entries, folders_below, listed_once
+from runferry.paths import Folder, folders_below, listed_once, none_comes_into, spelled
 from runferry.ports import (
     Location,
     PortableReader,
@@ -24,6 +23,7 @@ from runferry.ports import (
     RunReader,
     SharingReader,
 )
+from runferry.readers.local_runs import LocalReader, free_key, renamed
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +41,10 @@ def homes(root: Path) -> Homes:
 
     Archives are left out: what they hold was read from somewhere.
     """
-    stores, closed = _stores(root)
-    with listed_once(without=closed):
-        loose = [name for name in registry.loose_names() if recognises(name, root)]
+    with listed_once():
+        stores, closed = _stores(root)
+        with none_comes_into(closed):
+            loose = [name for name in registry.loose_names() if recognises(name, root)]
     return Homes((*stores, *(Location(name, str(root)) for name in loose)), closed)
 
 
@@ -51,7 +52,7 @@ def recognises(name: str, path: Path) -> bool:
     """Whether a reader says that a path is its own; what is closed to us is nobody's."""
     try:
         return registry.reader(name).recognises(path)
-    except PermissionError as error:
+    except OSError as error:
         _log.warning("%s was not looked into: %s", error.filename or path, error.strerror)
         return False
 
@@ -60,25 +61,53 @@ def _stores(root: Path) -> tuple[list[Location], frozenset[Path]]:
     """Stores below a folder, and the folders in which nothing else is looked for."""
     found: list[Location] = []
     closed: set[Path] = set()
+    local = [one for one in map(registry.reader, registry.loose_names()) if _is_local(one)]
 
-    def inside(folder: Path, entries: Entries) -> Collection[str]:
-        return [entry.name for entry in entries] if folder in closed else ()
+    def skipped(folder: Folder) -> Collection[str]:
+        if folder.path in closed:
+            return folder.names
+        kept = {name for reader in local for name in reader.keeps(folder)}
+        closed.update(folder.path / name for name in kept)
+        return kept
 
-    with listed_once():
-        for folder, entries in folders_below(root, inside):
-            if recognises(registry.ARCHIVE, folder):
-                _log.info("%s is left out: an archive, which can be listed by itself", folder)
-                closed.add(folder)
-                continue
-            for name, suffixes in registry.STORES.items():
-                if recognises(name, folder):
-                    found.append(Location(name, str(folder)))
-                    closed.add(folder)
-                for entry in entries:
-                    path = Path(entry.path)
-                    if entry.name.endswith(suffixes) and recognises(name, path):
-                        found.append(Location(name, str(path)))
+    for folder in folders_below(root, skipped):
+        if _has_mark(registry.ARCHIVE, folder) and recognises(registry.ARCHIVE, folder.path):
+            _log.info("%s is left out: an archive, which can be listed by itself", folder.path)
+            closed.add(folder.path)
+            continue
+        for place in _stores_at(folder):
+            found.append(place)
+            if place.path == folder.path:
+                closed.add(folder.path)
     return found, frozenset(closed)
+
+
+def _stores_at(folder: Folder) -> Iterator[Location]:
+    """What is a store: the folder itself, and files in it."""
+    for name, suffixes in registry.STORES.items():
+        if _has_mark(name, folder) and recognises(name, folder.path):
+            yield Location(name, str(folder.path))
+        for file in folder.names:
+            if file.endswith(suffixes) and recognises(name, folder.path / file):
+                yield Location(name, str(folder.path / file))
+
+
+def _has_mark(store: str, folder: Folder) -> bool:
+    mark = registry.MARKS.get(store)
+    return mark is None or mark in folder.names
+
+
+def _is_local(reader: type[Reader]) -> TypeGuard[type[LocalReader]]:
+    return issubclass(reader, LocalReader)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run was found."""
+
+    number: int  # of its source
+    key: RunKey  # that it has there
+    shares: tuple[tuple[Path, RunKey], ...] = ()  # files that a run of another source is made of
 
 
 class Index:
@@ -88,36 +117,41 @@ class Index:
         self.homes = homes
         self._lock = threading.Lock()
         self._runs: list[Run] | None = None
-        self._found: dict[RunKey, tuple[int, RunKey]] = {}
+        self._found: dict[RunKey, Place] = {}
+        self._taken: dict[Path, tuple[int, RunKey]] = {}
 
     def runs(self, readers: list[Reader]) -> list[Run]:
         """Headers, source by source; a key that another source has too is given a number."""
         with self._lock:
             if self._runs is None:
                 self._found.clear()
-                with listed_once(without=self.homes.closed):
+                self._taken.clear()
+                with listed_once(), none_comes_into(self.homes.closed):
                     self._runs = [
-                        self._entered(number, run)
+                        self._entered(number, run, reader)
                         for number, reader in enumerate(readers)
                         for run in reader.runs()
                     ]
             return self._runs
 
-    def _entered(self, number: int, run: Run) -> Run:
-        key = run.key
-        copies = (replace(key, run_id=f"{key.run_id}~{copy}") for copy in count(2))
-        while key in self._found:
-            key = next(copies)
-        self._found[key] = (number, run.key)
+    def _entered(self, number: int, run: Run, reader: Reader) -> Run:
+        key = free_key(run.key, self._found)
+        sources = reader.listed()[run.key].sources if isinstance(reader, LocalReader) else ()
+        shares = []
+        for path in sources:
+            source, other = self._taken.setdefault(path, (number, key))
+            if source != number:
+                shares.append((path, other))
+        self._found[key] = Place(number, run.key, tuple(shares))
         return run if key == run.key else replace(run, key=key)
 
-    def home(self, run: Run) -> tuple[int, Run]:
-        """The number of the run's source, and the run as that source names it."""
+    def home(self, run: Run) -> Place:
+        """The run's source, and the run's key there."""
         found = self._found.get(run.key)
         if found is None:
             places = ", ".join(map(str, self.homes.places))
             raise NotFound("no such run here", where=f"{run.key} in {places}", hint="runferry ls .")
-        return found[0], replace(run, key=found[1])
+        return found
 
 
 class AnyReader:
@@ -156,17 +190,16 @@ class AnyReader:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks, from the source that it was found in."""
-        number, original = self._home(run)
-        reader: RunReader = self._readers[number]
-        return _as(run, original, reader).read(run, after)
+        place = self._home(run)
+        yield from Entered(place, self._readers[place.number]).read(run, after)
 
     def alone(self, run: Run) -> RunReader:
         """See `runferry.ports.PortableReader`."""
-        number, original = self._home(run)
-        reader = self._readers[number]
+        place = self._home(run)
+        reader = self._readers[place.number]
         if isinstance(reader, PortableReader):
-            return _as(run, original, reader.alone(original))
-        return _as(run, original, Reopened(self._index.homes.places[number], self._options))
+            return Entered(place, reader.alone(replace(run, key=place.key)))
+        return Entered(place, Reopened(self._index.homes.places[place.number], self._options))
 
     def beside(self) -> Self:
         """See `runferry.ports.SharingReader`."""
@@ -183,7 +216,7 @@ class AnyReader:
         for reader in self._readers:
             reader.close()
 
-    def _home(self, run: Run) -> tuple[int, Run]:
+    def _home(self, run: Run) -> Place:
         self._index.runs(self._readers)
         return self._index.home(run)
 
@@ -204,24 +237,20 @@ class Reopened:
             reader.close()
 
 
-def _as(run: Run, original: Run, reader: RunReader) -> RunReader:
-    return reader if run.key == original.key else Renamed(original, reader)
-
-
 @dataclass(frozen=True, slots=True)
-class Renamed:
-    """A run whose key another source has too, under the key that it was given here."""
+class Entered:
+    """A run as `any` lists it: its key may be another here, and its files another run's too."""
 
-    original: Run
+    place: Place
     reader: RunReader
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`."""
         if after is None:
-            detail = f"another source has a run {self.original.key} too; this is {run.key}"
-            yield Lost(Loss("same-run-id", Fate.RENAMED, "", 1, detail))
-        for chunk in self.reader.read(self.original, after):
-            if isinstance(chunk, Header):
-                yield Header(replace(chunk.run, key=run.key))
-            else:
-                yield chunk
+            for path, other in self.place.shares:
+                detail = f"read as the run {other} too"
+                yield Lost(Loss("shared-file", Fate.KEPT, spelled(path.name), 1, detail))
+        if run.key == self.place.key:
+            yield from self.reader.read(run, after)
+        else:
+            yield from renamed(self.reader, self.place.key, run, after)

@@ -19,48 +19,79 @@ from runferry.model import Blob
 Entries = list[os.DirEntry[str]]
 _log = logging.getLogger(__name__)
 _PIECE = 4096
-_seen: ContextVar[dict[Path, Entries] | None] = ContextVar("seen", default=None)
+_NOT_ENTERED = ".git"
+
+
+class Folder:
+    """A folder and what lies in it, as it was listed."""
+
+    __slots__ = ("_within", "entries", "names", "path")
+
+    def __init__(self, path: Path, entries: Entries) -> None:
+        self.path = path
+        self.entries = entries  # by name
+        self.names: Collection[str] = {entry.name: None for entry in entries}.keys()
+        self._within: list[tuple[os.DirEntry[str], Path]] | None = None
+
+    def within(self) -> list[tuple[os.DirEntry[str], Path]]:
+        """The folders in it, and links to folders, without `.git`."""
+        if self._within is None:
+            found = (entry for entry in self.entries if entry.name != _NOT_ENTERED)
+            self._within = [(entry, Path(entry.path)) for entry in found if is_folder(entry)]
+        return self._within
+
+
+_seen: ContextVar[dict[Path, Folder] | None] = ContextVar("seen", default=None)
+_closed: ContextVar[Collection[Path]] = ContextVar("closed", default=frozenset())
 
 
 @contextmanager
-def listed_once(without: Collection[Path] = ()) -> Iterator[None]:
-    """Within this every folder is listed once, however many readers look for their runs in it.
-
-    The folders `without` look empty.
-    """
-    token = _seen.set({folder: [] for folder in without})
+def listed_once() -> Iterator[None]:
+    """Within this every folder is listed once, however many readers look for their runs in it."""
+    token = _seen.set({})
     try:
         yield
     finally:
         _seen.reset(token)
 
 
-def listing(folder: Path) -> Entries:
-    """What lies in a folder, by name; nothing, and a warning, where it cannot be looked into."""
-    seen = _seen.get()
-    if seen is not None and folder in seen:
-        return seen[folder]
+@contextmanager
+def none_comes_into(closed: Collection[Path]) -> Iterator[None]:
+    """Within this `folders_below` leaves these folders out, and all that is below them."""
+    token = _closed.set(closed)
     try:
-        with os.scandir(folder) as found:
+        yield
+    finally:
+        _closed.reset(token)
+
+
+def looked_into(path: Path) -> Folder:
+    """What lies in a folder; nothing, and a warning, where it cannot be looked into."""
+    seen = _seen.get()
+    if seen is not None and (known := seen.get(path)) is not None:
+        return known
+    try:
+        with os.scandir(path) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        # closed to us, or removed while we walk: what lies elsewhere is still read
-        _log.warning("%s was not looked into: %s", folder, error.strerror)
+    except OSError as error:
+        # closed to us, removed while we walk, a disk that fails: what lies elsewhere is still read
+        _log.warning("%s was not looked into: %s", path, error.strerror)
         entries = []
+    folder = Folder(path, entries)
     if seen is not None:
-        seen[folder] = entries
-    return entries
+        seen[path] = folder
+    return folder
 
 
-def _nothing(folder: Path, entries: Entries) -> Collection[str]:
-    del folder, entries
+def _nothing(folder: Folder) -> Collection[str]:
+    del folder
     return ()
 
 
 def folders_below(
-    root: Path, skipped: Callable[[Path, Entries], Collection[str]] = _nothing
-) -> Iterator[tuple[Path, Entries]]:
-    """Folders with their sorted entries, `root` first, breadth first, `.git` left out.
+    root: Path, skipped: Callable[[Folder], Collection[str]] = _nothing
+) -> Iterator[Folder]:
+    """The folders below `root`, itself first, breadth first and by name, `.git` left out.
 
     `skipped` names the sub-folders of a folder that are not entered. A linked folder is followed
     when it leads out of the tree to a place that is not around it, and only once. So loops end, a
@@ -72,24 +103,33 @@ def folders_below(
     pending = [root]
     while pending:
         deeper: list[Path] = []
-        for folder in pending:
-            entries = listing(folder)
-            yield folder, entries
-            closed = skipped(folder, entries)
-            for entry in entries:
-                if entry.name in closed or entry.name == ".git" or not is_folder(entry):
+        for path in pending:
+            if path in _closed.get():
+                continue
+            folder = looked_into(path)
+            yield folder
+            within = folder.within()
+            closed = skipped(folder) if within else ()
+            for entry, below in within:
+                if entry.name in closed:
                     continue
-                path = Path(entry.path)
-                if entry.is_symlink():
-                    target = path.resolve()
-                    if any(target.is_relative_to(known) for known in (home, *followed)):
-                        continue
-                    if any(known.is_relative_to(target) for known in (home, *followed)):
-                        _log.warning("%s is not followed: it leads to a folder around it", path)
-                        continue
-                    followed.add(target)
-                deeper.append(path)
+                if entry.is_symlink() and not _is_followed(below, home, followed):
+                    continue
+                deeper.append(below)
         pending = deeper
+
+
+def _is_followed(link: Path, home: Path, followed: set[Path]) -> bool:
+    """Whether a link leads somewhere that is neither read anyway nor around what is."""
+    target = link.resolve()
+    known = (home, *followed)
+    if any(target.is_relative_to(one) for one in known):
+        return False
+    if any(one.is_relative_to(target) for one in known):
+        _log.warning("%s is not followed: it leads to a folder around it", link)
+        return False
+    followed.add(target)
+    return True
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

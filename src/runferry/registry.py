@@ -33,6 +33,14 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
+MARKS = {
+    ARCHIVE: "archive.json",
+    "csv": "runferry.json",
+    "jsonl": "runferry.json",
+    "parquet": "runferry.json",
+}
+"""The file without which a folder is no such store, where there is one."""
+
 TABLES = ("csv", "jsonl", "parquet")
 """Readers of any table: theirs is what nobody else recognises, and only if it is named."""
 
@@ -52,7 +60,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
-    "wandb": "runferry.readers.wandb_files:WandbFilesReader",
+    "wandb": "runferry.readers.wandb.reader:WandbFilesReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {

@@ -9,7 +9,7 @@ import pytest
 from wandb_sdk import make_wandb_folder
 
 from runferry.ports import Location
-from runferry.readers.wandb_files import WandbFilesReader
+from runferry.readers.wandb.reader import WandbFilesReader
 from runferry.testing.reader_contract import ReaderContract
 
 YOUNG = 0.6

@@ -74,7 +74,7 @@ def test_a_job_is_its_config_its_overrides_and_its_log(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     assert all(abs(row["time"] - now) < timedelta(hours=15) for row in lines)
     assert found.codes() == {"naive-time": 1}
-    assert found.run.key.run_id.startswith("out/one-")
+    assert found.run.key.run_id.startswith("out/one@")
     assert found.run.group is None
     assert found.content.files.keys() == {
         ".hydra/config.yaml",

@@ -60,7 +60,8 @@ class TestKeras(ReaderContract):
 
     @classmethod
     def sized(cls, folder: Path, rows: int) -> Location:
-        wide = [{f"m{number}": 0.1 * epoch for number in range(50)} for epoch in range(rows // 50)]
+        names = [f"metric_{number}" for number in range(50)]
+        wide = [dict.fromkeys(names, 0.1 * epoch) for epoch in range(rows // 50)]
         log(folder / "training.log", wide)
         return Location("keras", str(folder))
 

@@ -95,7 +95,7 @@ def test_a_blank_is_not_logged_and_the_epoch_stays_a_series(tmp_path: Path) -> N
     assert found.steps("val_loss") == [9]
     assert found.values("epoch") == [0] * 10 + [0] + [1] * 2
     assert "step" not in found.series
-    assert found.run.key.run_id.startswith("version_0-")
+    assert found.run.key.run_id.startswith("version_0@")
     assert not found.run.complete
 
 

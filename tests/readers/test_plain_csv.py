@@ -16,11 +16,11 @@ from plain_tables import csv_file, same
 from runferry import chunks
 from runferry.errors import Damaged, NotFound, RunferryError
 from runferry.losses import Fate, Loss
-from runferry.readers.plain import csv_table
-from runferry.readers.plain.cells import BOOL, FLOAT64, INT, typed
-from runferry.readers.plain.csv_form import form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.names import column_paths
+from runferry.readers.tabular import csv_table
+from runferry.readers.tabular.cells import BOOL, FLOAT64, INT, typed
+from runferry.readers.tabular.csv_form import form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
 
 Cell = int | float | bool | str
 

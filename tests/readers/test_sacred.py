@@ -131,7 +131,7 @@ def test_what_sacred_knew_of_the_run_is_its_header(tmp_path: Path) -> None:
     assert good.ended is not None
     assert good.ended.isoformat() == record["stop_time"] + "+00:00"
     assert good.host == record["host"]["hostname"]
-    assert good.key.run_id.startswith("runs/1-")
+    assert good.key.run_id.startswith("runs/1@")
     assert good.key != bad.key
 
 

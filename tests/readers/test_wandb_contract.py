@@ -18,7 +18,7 @@ from wandb_runs import (
 )
 
 from runferry.ports import Location
-from runferry.readers.wandb_files import WandbFilesReader
+from runferry.readers.wandb.reader import WandbFilesReader
 from runferry.testing.reader_contract import ReaderContract
 
 

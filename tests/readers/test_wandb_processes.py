@@ -23,7 +23,7 @@ from runferry.http.waits import wait
 from runferry.model import Run
 from runferry.ports import Location, PortableReader, RunReader
 from runferry.python_apart import command_apart, environment_apart
-from runferry.readers.wandb_files import WandbFilesReader
+from runferry.readers.wandb.reader import WandbFilesReader
 from runferry.transfer import workplaces
 from runferry.transfer.progress import Silent, StopToken
 from runferry.transfer.pull import pull

@@ -14,7 +14,7 @@ from wandb.proto import wandb_internal_pb2 as pb
 
 from runferry.model import Cursor
 from runferry.ports import Location, ReadOptions
-from runferry.readers.wandb_files import WandbFilesReader
+from runferry.readers.wandb.reader import WandbFilesReader
 
 __all__ = ["Gathered", "corpus", "gather", "pulled"]  # and all that is made here
 

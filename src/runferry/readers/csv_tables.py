@@ -10,12 +10,12 @@ from typing import ClassVar
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
-from runferry.readers.plain.any_table import AnyTableReader
-from runferry.readers.plain.block import TableFile
-from runferry.readers.plain.csv_form import form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.listing import NO_ROW
-from runferry.readers.plain.names import column_paths
+from runferry.readers.tabular.any_table import AnyTableReader
+from runferry.readers.tabular.block import TableFile
+from runferry.readers.tabular.csv_form import form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.table_reader import NO_ROW
 
 
 class CsvReader(AnyTableReader):

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,14 +20,15 @@ from runferry import chunks
 from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
-from runferry.paths import blob_at, files_below, inside, regular, spelled
-from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.table_lines import TableLines, cell_of
+from runferry.paths import blob_at, files_below, inside, looked_into, regular, spelled
+from runferry.readers.finding import key_of, signature_of
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost
+from runferry.readers.run_folders.folder_reader import FolderReader
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
 _METRICS = ("plots/metrics", "scalars")
 _IMAGES = "plots/images/"
@@ -34,6 +36,8 @@ _PLOTS = (_IMAGES, "plots/sklearn", "plots/custom")
 # a longer number is no step: as with those of metrics, `seq` could not hold it
 _STEP_IMAGE = re.compile(r"(.+)/(-?\d{1,15})\.(png|jpe?g|gif|webp|bmp|svg|tiff?)", re.I)
 _PLACES = 10  # bits below the step in `seq`: so many values may be logged in one step
+_LOOKED_AT = 100  # tables that tell whether they are metrics
+_OURS = frozenset({"metrics.json", "params.yaml"})
 _MILLISECOND = 1_000_000
 
 
@@ -46,29 +50,45 @@ class DvcliveReader(FolderReader):
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether there are metrics here, or the folder is called as DVCLive's is."""
-        if (folder / _METRICS[0]).is_dir():
+        has_plots = "plots" in names and (folder / _METRICS[0]).is_dir()
+        if has_plots and (_OURS.issubset(names) or _has_metrics(folder)):
             return True
         if "metrics.json" in names and any((folder / place).is_dir() for place in _PLOTS):
             return True
-        if "scalars" in names and any(_is_metric(path) for path in folder.glob("scalars/*.tsv")):
+        if "scalars" in names and any(map(_is_metric, _tables_in(folder / "scalars"))):
             return True
-        return folder.name == "dvclive" and not {"metrics.json", "params.yaml"}.isdisjoint(names)
+        return folder.name == "dvclive" and not _OURS.isdisjoint(names)
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """What is below a run is its own."""
-        return ("plots", "scalars", "artifacts") if cls.is_run(folder, names) else ()
+        return ("plots", "scalars", "artifacts") if is_run else ()
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one run of a folder."""
-        yield DvcliveRun(key_of(self.name, name, _first_row(folder)), folder, name)
+        yield DvcliveRun(key_of(self.name, name, signature_of(_first_row(folder))), folder, name)
+
+
+def _has_metrics(folder: Path) -> bool:
+    tables = (file_beside(folder, metric.file) for metric in _metrics(folder))
+    found = (path for path in tables if isinstance(path, Path))
+    return any(map(_is_metric, islice(found, _LOOKED_AT)))
+
+
+def _tables_in(folder: Path) -> Iterator[Path]:
+    found = (folder / name for name in looked_into(folder).names if name.endswith(".tsv"))
+    return (path for path in found if regular(path) is not None)
 
 
 def _is_metric(path: Path) -> bool:
     if regular(path) is None:
         return False
-    with path.open("rb") as stream:
-        return "step" in stream.readline(1 << 16).decode("utf-8", "replace").rstrip().split("\t")
+    try:
+        with path.open("rb") as stream:
+            header = stream.readline(1 << 16)
+    except PermissionError:
+        return True  # by its place; reading it says what is wrong
+    return "step" in header.decode("utf-8", "replace").rstrip().split("\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,11 @@ class DvcliveRun:
     key: RunKey
     home: Path
     name: str
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The tables of metrics."""
+        return tuple(self.home / metric.file for metric in _metrics(self.home))
 
     def header(self) -> Run:
         """The format states neither times nor an ending."""

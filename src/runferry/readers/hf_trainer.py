@@ -21,12 +21,13 @@ from runferry.dialects.run_folder import file_beside
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
 from runferry.paths import spelled
-from runferry.readers.plain.documents import attributes, broken, lost, noted
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Position, Rewritten, RowsDigest, changed
-from runferry.readers.plain.run_files import run_files
+from runferry.readers.finding import key_of, signature_of
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.documents import attributes, broken, lost, noted
+from runferry.readers.run_folders.folder_reader import FolderReader, names_in
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.run_files import run_files
 
 STATE = "trainer_state.json"
 _HISTORY = "log_history"
@@ -48,11 +49,11 @@ class HfTrainerReader(FolderReader):
         return STATE in names or any((folder / name / STATE).is_file() for name in _steps(names))
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """Checkpoints are of the run around them."""
-        return _steps(names)
+        return _steps(names) if is_run else ()
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """One run for each beginning of a history: a checkpoint of another is a run of its own."""
         groups: dict[bytes, list[StateFile]] = {}
         for state in _newest_first(folder):
@@ -61,7 +62,7 @@ class HfTrainerReader(FolderReader):
             is_main = first == next(iter(groups))
             below = name if is_main else f"{name}/{states[0].folder}".rstrip("/")
             # whichever is newest: the key of a history stays, however its checkpoints come and go
-            key = key_of(self.name, name, first)
+            key = key_of(self.name, name, signature_of(first))
             yield TrainerRun(key, folder, below, tuple(states), is_main)
 
 
@@ -159,6 +160,11 @@ class TrainerRun:
     name: str
     states: tuple[StateFile, ...]
     is_main: bool  # what lies beside the checkpoints is its own
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The states."""
+        return tuple(self.home / state.name for state in self.states)
 
     def header(self) -> Run:
         """The format states no times and no ending."""

@@ -19,11 +19,12 @@ from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.console_log import log_chunks
-from runferry.readers.plain.documents import lost
-from runferry.readers.plain.finding import key_of, label_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder, names_in
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
+from runferry.readers.finding import key_of, label_of, signature_of
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.documents import lost
+from runferry.readers.run_folders.folder_reader import FolderReader, names_in
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
 
 _SWEEP = "multirun.yaml"
 _FIRST_AT_MOST = 1 << 24
@@ -43,29 +44,27 @@ class HydraReader(FolderReader):
         return HYDRA in names and (folder / HYDRA / "config.yaml").is_file()
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """`.hydra` holds no runs."""
         return (HYDRA,)
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one job of a folder."""
         first = b""
         if isinstance(path := file_beside(folder, f"{HYDRA}/config.yaml"), Path):
             with path.open("rb") as stream:
                 first = stream.read(_FIRST_AT_MOST)
-        key = key_of(self.name, name, first)
-        yield HydraJob(key, folder, self._sweep(folder), self._options.timezone)
+        key = key_of(self.name, name, signature_of(first))
+        yield HydraJob(key, folder, self._sweep(folder), self.options.timezone)
 
     def _sweep(self, folder: Path) -> str | None:
         """The sweep's folder below the root: the next one above that has `multirun.yaml`."""
         for around in folder.parents:
             if (around / _SWEEP).is_file():
                 return (
-                    label_of(self._root, around)
-                    if around.is_relative_to(self._root)
-                    else around.name
+                    label_of(self.root, around) if around.is_relative_to(self.root) else around.name
                 )
-            if around == self._root.parent:
+            if around == self.root.parent:
                 return None
         return None
 
@@ -78,6 +77,11 @@ class HydraJob:
     home: Path
     sweep: str | None
     timezone: tzinfo
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """What Hydra kept."""
+        return (self.home / HYDRA / "config.yaml",)
 
     def header(self) -> Run:
         """Neither an ending nor times are stated; those of the log are its own."""

@@ -17,10 +17,10 @@ from runferry.errors import Damaged, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.readers.damage import cut
-from runferry.readers.plain.any_table import AnyTableReader
-from runferry.readers.plain.block import Block, GrowingFile, OddRows, Place, TableFile
-from runferry.readers.plain.csv_form import opened
-from runferry.readers.plain.json_cells import JsonCells, fraction
+from runferry.readers.tabular.any_table import AnyTableReader
+from runferry.readers.tabular.block import Block, GrowingFile, OddRows, Place, TableFile
+from runferry.readers.tabular.csv_form import opened
+from runferry.readers.tabular.json_cells import JsonCells, fraction
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 256 << 20
@@ -30,7 +30,7 @@ _LOOKED_AT = 1000  # lines whose names a column may be called by
 
 @dataclass(frozen=True)
 class JsonTable(GrowingFile):
-    """The objects of one file; see `runferry.readers.plain.block.TableFile`."""
+    """The objects of one file; see `runferry.readers.tabular.block.TableFile`."""
 
     path: Path
     label: str

@@ -16,14 +16,15 @@ from runferry.dialects.run_folder import HPARAMS, text_beside
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Tree
-from runferry.paths import Entries, folders_below, regular
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import is_lfs_pointer, key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import Meaning
+from runferry.paths import Folder, folders_below, regular
+from runferry.readers.finding import key_of, label_of, signature_of
+from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table, form_of
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import Meaning
 
 METRICS = "metrics.csv"
 _VERSION = re.compile(r"version_\d+")
@@ -41,29 +42,28 @@ class LightningReader(TableReader):
         """Whether such a folder lies here, or this is its `metrics.csv`."""
         if not path.is_dir():
             return path.name == METRICS and _form(path) is not None
-        return any(_is_run(folder, entries) for folder, entries in folders_below(path))
+        return any(map(_is_run, folders_below(path)))
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By folder."""
         if not self.root.is_dir():
             form = form_of(self.root)
             if "step" in form.names:
                 yield self._run(self.root.parent, form, self.root)
             return
-        for folder, entries in folders_below(self.root):
-            if _is_run(folder, entries):
-                path = folder / METRICS
-                yield self._run(folder, _form(path), path)
+        for folder in filter(_is_run, folders_below(self.root)):
+            path = folder.path / METRICS
+            yield self._run(folder.path, _form(path), path)
 
     def _run(self, folder: Path, form: CsvForm | None, path: Path) -> TableRun:
         below = label_of(self.root if self.root.is_dir() else folder, folder)
         if form is None or not form.first:
             said = text_beside(folder, HPARAMS)
             record: Tree = said.text if said is not None and not isinstance(said, Loss) else ""
-            run = Run(key_of(self.name, below, record), name=below)
+            run = Run(key_of(self.name, below, signature_of(record)), name=below)
             return TableRun(run, losses=_without_rows(path), folder=folder)
         columns, losses = column_paths(form.names, METRICS)
-        run = Run(key_of(self.name, below, dict(form.record())), name=below)
+        run = Run(key_of(self.name, below, signature_of(dict(form.record()))), name=below)
         meaning = Meaning(step=columns.index(("step",)))
         table = CsvTable(path, METRICS, form, columns)
         return TableRun(run, (RunTable(METRICS, table, meaning),), losses=losses, folder=folder)
@@ -71,30 +71,23 @@ class LightningReader(TableReader):
     def check(self) -> None:
         """Raises what is wrong with a file that was named."""
         if is_lfs_pointer(self.root):
-            raise NotFound(
-                "a Git LFS pointer, not the file itself", where=str(self.root), hint="git lfs pull"
-            )
+            raise lfs_error(self.root)
         super().check()
 
 
-def _is_run(folder: Path, entries: Entries) -> bool:
-    names = {entry.name for entry in entries}
-    if METRICS in names and (_form(folder / METRICS) is not None):
+def _is_run(folder: Folder) -> bool:
+    names, path = folder.names, folder.path
+    if METRICS in names and _form(path / METRICS) is not None:
         return True
-    if not _VERSION.fullmatch(folder.name) or any(name.startswith(_EVENTS) for name in names):
+    if not _VERSION.fullmatch(path.name) or any(name.startswith(_EVENTS) for name in names):
         return False
-    is_pointer = METRICS in names and is_lfs_pointer(folder / METRICS)
-    return is_pointer or (HPARAMS in names and regular(folder / HPARAMS) is not None)
+    is_pointer = METRICS in names and is_lfs_pointer(path / METRICS)
+    return is_pointer or (HPARAMS in names and regular(path / HPARAMS) is not None)
 
 
 def _form(path: Path) -> CsvForm | None:
-    if regular(path) is None:  # a pipe would be waited for
-        return None
-    try:
-        form = form_of(path)
-    except SourceError:
-        return None
-    return form if "step" in form.names else None
+    form = form_if_table(path)
+    return form if form is not None and "step" in form.names else None
 
 
 def _without_rows(path: Path) -> tuple[Loss, ...]:
@@ -102,8 +95,7 @@ def _without_rows(path: Path) -> tuple[Loss, ...]:
     if regular(path) is None:
         return ()
     if is_lfs_pointer(path):
-        detail = "Git LFS left a pointer in place of the file: git lfs pull"
-        return (Loss("git-lfs-pointer", Fate.DROPPED, METRICS, 1, detail),)
+        return (lfs_loss(METRICS),)
     try:
         form_of(path)
     except SourceError as error:

@@ -14,9 +14,9 @@ from runferry.errors import Damaged, NotFound, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
-from runferry.readers.plain.any_table import AnyTableReader
-from runferry.readers.plain.arrow_cells import flattened, values_of
-from runferry.readers.plain.block import Block, Place, TableFile
+from runferry.readers.tabular.any_table import AnyTableReader
+from runferry.readers.tabular.arrow_cells import flattened, values_of
+from runferry.readers.tabular.block import Block, Place, TableFile
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -27,7 +27,7 @@ _TELLING = 100  # columns whose first values tell a table from others
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """The rows of one file; see `runferry.readers.plain.block.TableFile`.
+    """The rows of one file; see `runferry.readers.tabular.block.TableFile`.
 
     A place is a number of rows, its line the size of the file: such a file never grows.
     """

@@ -12,13 +12,13 @@ from runferry.ports import Location, ReadOptions, RunReader
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
-from runferry.readers.plain.any_table import AnyTableReader
 from runferry.readers.plain_folder import (
     CsvFolderReader,
     JsonLinesFolderReader,
     ParquetFolderReader,
     PlainFolderReader,
 )
+from runferry.readers.tabular.any_table import AnyTableReader
 
 
 class PlainFilesReader:

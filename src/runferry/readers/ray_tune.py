@@ -18,19 +18,23 @@ from runferry.dialects.run_folder import file_beside
 from runferry.dialects.times import seconds_ns
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, Role, Run, RunKey, RunState, Tree, same_value
-from runferry.paths import spelled
+from runferry.paths import regular, spelled
 from runferry.readers.damage import cut
+from runferry.readers.finding import key_of, signature_of
 from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
-from runferry.readers.plain.documents import attributes, json_mapping, lost, noted
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Grown, Position, changed
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.table_lines import TableLines, cell_of
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost, noted
+from runferry.readers.run_folders.folder_reader import FolderReader
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Grown, Position, changed
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
 RESULT, PARAMS, PROGRESS = "result.json", "params.json", "progress.csv"
 _STEP, _TIME = "training_iteration", "timestamp"
+_PICKLE = "params.pkl"  # never opened
+RAY_COLUMNS = frozenset({_STEP, "trial_id", "experiment_id"})
+"""Columns of a `progress.csv` that only Ray writes."""
 _HEAD_AT_MOST = 1 << 24  # bytes of a first line
 _TAIL = 1 << 20
 _MACHINE = {"hostname", "node_ip", "pid"}
@@ -45,22 +49,26 @@ class RayTuneReader(FolderReader):
 
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
-        """Whether results or parameters of a trial lie here."""
-        if RESULT in names:
-            return PARAMS in names or _STEP in _first_row(folder)
-        return PARAMS in names and (PROGRESS in names or "params.pkl" in names)
+        """Whether results lie here that are a trial's, or parameters of one that has none yet."""
+        if RESULT in names and (first := _first_line(folder, RESULT)):
+            row = _mapping(first, JsonNotes())
+            return _STEP in row if row is not None else _PICKLE in names
+        if PROGRESS in names and (header := _first_line(folder, PROGRESS)):
+            columns = header.decode("utf-8", "replace").strip().split(",")
+            return PARAMS in names and not RAY_COLUMNS.isdisjoint(columns)
+        return _PICKLE in names and PARAMS in names and regular(folder / PARAMS) is not None
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """Checkpoints of a trial hold no others."""
-        if not cls.is_run(folder, names):
-            return ()
-        return [name for name in names if name.startswith("checkpoint_")]
+        return [name for name in names if name.startswith("checkpoint_")] if is_run else ()
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one trial of a folder."""
-        group = folder.parent.name if folder != self._root else _experiment(folder)
-        yield Trial(key_of(self.name, name, _first_bytes(folder)), folder, name, group or None)
+        group = folder.parent.name if folder != self.root else _experiment(folder)
+        yield Trial(
+            key_of(self.name, name, signature_of(_first_bytes(folder))), folder, name, group or None
+        )
 
 
 def _experiment(folder: Path) -> str | None:
@@ -81,12 +89,16 @@ def _first_bytes(folder: Path) -> bytes:
     return b""
 
 
-def _first_row(folder: Path) -> dict[str, Tree]:
-    path = file_beside(folder, RESULT)
+def _first_line(folder: Path, name: str) -> bytes:
+    path = file_beside(folder, name)
     if not isinstance(path, Path):
-        return {}
+        return b""
     with path.open("rb") as stream:
-        return _mapping(stream.readline(_HEAD_AT_MOST), JsonNotes()) or {}
+        return stream.readline(_HEAD_AT_MOST)
+
+
+def _first_row(folder: Path) -> dict[str, Tree]:
+    return _mapping(_first_line(folder, RESULT), JsonNotes()) or {}
 
 
 def _last_row(folder: Path) -> dict[str, Tree]:
@@ -116,6 +128,11 @@ class Trial:
     home: Path
     name: str
     experiment: str | None
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The results."""
+        return (self.home / RESULT, self.home / PROGRESS)
 
     def header(self) -> Run:
         """What the first and the last result tell."""

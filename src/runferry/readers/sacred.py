@@ -18,15 +18,16 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
 from runferry.paths import blob_at, inside, regular, spelled
 from runferry.readers.console_log import log_chunks
+from runferry.readers.finding import key_of, signature_of
+from runferry.readers.local_runs import LocalRun
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain.documents import attributes, json_mapping, lost
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.folder_reader import FolderReader, RunFolder
-from runferry.readers.plain.logged_rows import LoggedRows
-from runferry.readers.plain.position import Grown, Position
-from runferry.readers.plain.run_files import run_files
-from runferry.readers.plain.sacred_metrics import METRICS, Metrics
-from runferry.readers.plain.sacred_values import Decoded, decoded
+from runferry.readers.run_folders.documents import attributes, json_mapping, lost
+from runferry.readers.run_folders.folder_reader import FolderReader
+from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.run_folders.sacred_metrics import METRICS, Metrics
+from runferry.readers.run_folders.sacred_values import Decoded, decoded
 
 RUN, CONFIG, INFO, OUTPUT = "run.json", "config.json", "info.json", "cout.txt"
 _STATES: dict[str, RunState] = {
@@ -38,6 +39,7 @@ _STATES: dict[str, RunState] = {
     "DIED": "failed",
 }
 _OVER = {"COMPLETED", "FAILED", "INTERRUPTED", "TIMEOUT", "DIED"}
+_TELLING = {"experiment", "command", "heartbeat"}  # what the observer says in `run.json`
 _READ = {RUN, CONFIG, INFO, METRICS}
 _ROLES: dict[str, Role] = {"result": "summary", "host": "environment"}
 _SHARED: tuple[tuple[str, FileRole], ...] = (("sources", "source"), ("resources", "other"))
@@ -52,22 +54,26 @@ class SacredReader(FolderReader):
     @classmethod
     def is_run(cls, folder: Path, names: Collection[str]) -> bool:
         """Whether the observer wrote here; `run.json` may have been left out by somebody."""
-        has_config = CONFIG in names
-        return has_config and (RUN in names or {METRICS, OUTPUT} <= set(names))
+        if CONFIG not in names or regular(folder / CONFIG) is None:
+            return False
+        if RUN not in names:
+            return METRICS in names and OUTPUT in names
+        record = json_mapping(folder, RUN, [])
+        return not _TELLING.isdisjoint(record) or OUTPUT in names
 
     @classmethod
-    def passed_over(cls, folder: Path, names: Collection[str]) -> Collection[str]:
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """What beside the runs is shared by them."""
         return ("_sources", "_resources")
 
-    def runs_in(self, folder: Path, name: str) -> Iterator[RunFolder]:
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one run of a folder; its path ends with the id that sacred gave it."""
         record = json_mapping(folder, RUN, [])
         experiment = _mapping(record.get("experiment"))
         first: list[Tree] = [experiment.get("name"), record.get("start_time")]
         if not record:
             first = [*sorted(json_mapping(folder, CONFIG, []))]
-        yield SacredRun(key_of(self.name, name, first), folder, name)
+        yield SacredRun(key_of(self.name, name, signature_of(first)), folder, name)
 
 
 def _mapping(value: Tree) -> dict[str, Tree]:
@@ -85,6 +91,11 @@ class SacredRun:
     key: RunKey
     home: Path
     name: str
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The record and the metrics."""
+        return (self.home / RUN, self.home / METRICS)
 
     def header(self) -> Run:
         """What `run.json` says."""

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from runferry.dialects.json_trees import leaves, parse_json
-from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree
-from runferry.paths import folders_below, regular
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import Meaning
+from runferry.paths import folders_below
+from runferry.readers.finding import key_of, label_of, signature_of
+from runferry.readers.ray_tune import RAY_COLUMNS
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table, is_number
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import Meaning
 
 PROGRESS = "progress.csv"
 _MONITOR = re.compile(r"(?:.*\.)?monitor\.csv")
@@ -36,8 +36,8 @@ _STEPS = (
     "steps",
 )
 """Columns that count environment steps since the beginning, in the order they are looked for."""
-_RAYS = {"training_iteration", "trial_id", "experiment_id"}  # columns of Ray's progress.csv
 _EPISODE = ("r", "l", "t")
+_TELLING = re.compile(r"/|loss|rew|ret|step|iter|epis|updates|epoch|^ep|acc")
 _DIGITS = re.compile(r"(\d+)")
 _NS = 1_000_000_000
 
@@ -79,7 +79,7 @@ class StableBaselinesReader(TableReader):
         """Whether such a file lies here, by its name and its first lines."""
         return next(_logs_below(path), None) is not None
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By folder."""
         for folder, logs in _logs_below(self.root):
             yield self._run(folder, logs)
@@ -89,7 +89,7 @@ class StableBaselinesReader(TableReader):
         first = next((log for log in logs if log.is_monitor), logs[0])
         began = [log.origin_ns for log in logs if log.origin_ns is not None]
         run = Run(
-            key_of(self.name, label, first.record()),
+            key_of(self.name, label, signature_of(first.record())),
             name=label,
             started_ns=min(began, default=None),
         )
@@ -133,11 +133,11 @@ def _logs_below(root: Path) -> Iterator[tuple[Path, list[_Log]]]:
         if log is not None:
             yield root, [log]
         return
-    for folder, entries in folders_below(root):
-        names = sorted((e.name for e in entries if _is_named(e.name)), key=_natural)
-        logs = [log for name in names if (log := _log_of(folder / name)) is not None]
+    for folder in folders_below(root):
+        names = sorted(filter(_is_named, folder.names), key=_natural)
+        logs = [log for name in names if (log := _log_of(folder.path / name)) is not None]
         if logs:
-            yield folder, logs
+            yield folder.path, logs
 
 
 def _is_named(name: str) -> bool:
@@ -150,15 +150,20 @@ def _natural(name: str) -> tuple[bool, list[tuple[int, str]]]:
     return name != PROGRESS, parts
 
 
+def _is_progress(form: CsvForm) -> bool:
+    """Whether all cells are numbers, and a column is called as those of trainings are."""
+    if not form.first or not RAY_COLUMNS.isdisjoint(form.names):
+        return False
+    is_called = any(_TELLING.search(name.lower()) for name in form.names)
+    return is_called and all(not cell.strip() or is_number(cell) for cell in form.first)
+
+
 def _log_of(path: Path) -> _Log | None:
-    if regular(path) is None:
-        return None
-    try:
-        form = form_of(path)
-    except SourceError:
+    form = form_if_table(path)
+    if form is None:
         return None
     if path.name == PROGRESS:
-        return _Log(path, form) if form.first and not _RAYS.intersection(form.names) else None
+        return _Log(path, form) if _is_progress(form) else None
     if not form.preamble:
         return _Log(path, form) if form.names[:3] == _EPISODE and form.first else None
     try:

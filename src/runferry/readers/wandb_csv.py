@@ -13,17 +13,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Run
-from runferry.readers.plain.csv_form import CsvForm, form_of
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import begins_with, files_below, key_of, label_of
-from runferry.readers.plain.listing import NO_ROW, TableReader
-from runferry.readers.plain.names import column_paths
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wandb_runs_table import is_runs_table, names_of, runs_in
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
+from runferry.readers.tabular.csv_form import CsvForm, form_if_table
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.names import column_paths
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import NO_ROW, TableReader
+from runferry.readers.tabular.wandb_runs_table import (
+    is_runs_table,
+    may_be_runs_table,
+    names_of,
+    runs_in,
+)
+from runferry.readers.tabular.wide import Meaning
 
 _BETWEEN = " - "
 _ENVELOPE = ("__MIN", "__MAX")
@@ -43,19 +47,19 @@ class WandbCsvReader(TableReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether the header of a file here is that of an export."""
-        return any(_form(file) is not None for file in files_below(path, _may_be))
+        return any(_form(file) is not None for file in files_named(path, _may_be))
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By file, and then by the order of columns or rows."""
-        for path in files_below(self.root, _may_be):
-            form = _form(path)
+        for path in files_named(self.root, _may_be):
+            form = _form(path, is_named=not self.root.is_dir())
             if form is None:
                 continue
             if not form.first:
                 self.pass_over(path, NO_ROW)
                 continue
             label = label_of(self.root, path)
-            if is_runs_table(form):
+            if may_be_runs_table(form):
                 paths, losses = column_paths(form.names, label)
                 names = names_of(form)
                 table = CsvTable(path, label, form, paths, names=names, ends_in_quotes=True)
@@ -64,15 +68,15 @@ class WandbCsvReader(TableReader):
                 yield from _charted(self.name, path, label, form)
 
 
-def _form(path: Path) -> CsvForm | None:
+def _form(path: Path, *, is_named: bool = False) -> CsvForm | None:
     """The form of an export; None for any other file."""
     if not begins_with(path, b'"') and not begins_with(path, b","):
         return None
-    try:
-        form = form_of(path)
-    except SourceError:
+    form = form_if_table(path)
+    if form is None:
         return None
-    return form if _series_of(form.names) or is_runs_table(form) else None
+    is_table = may_be_runs_table if is_named else is_runs_table
+    return form if _series_of(form.names) or is_table(form) else None
 
 
 def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]]]:
@@ -104,7 +108,7 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
     table = CsvTable(path, label, form, columns, ends_in_quotes=True)
     for (run, copy), found in series.items():
         named = f"{label}:{run}" if copy == 1 else f"{label}:{run}~{copy}"
-        key = key_of(tracker, named, dict(form.record()))
+        key = key_of(tracker, named, signature_of(dict(form.record())))
         said = []
         if any(_BETWEEN in metric for _, metric in found) or _BETWEEN in run:
             detail = f"read as the run {run!r}, which ends at the last {_BETWEEN!r}"

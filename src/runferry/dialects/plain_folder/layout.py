@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from runferry.errors import UnknownVersion
+from runferry.paths import regular
 
 FormName = Literal["csv", "jsonl", "parquet"]
 
@@ -49,6 +50,8 @@ def form_of(root: Path) -> str | None:
 
     Raises UnknownVersion for a later one.
     """
+    if regular(root / MARK) is None:
+        return None
     try:
         said = json.loads((root / MARK).read_bytes())
     except (OSError, ValueError):

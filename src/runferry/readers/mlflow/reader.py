@@ -15,7 +15,7 @@ from runferry.dialects.mlflow.header import as_run
 from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Run, Tree
-from runferry.paths import listing, regular
+from runferry.paths import looked_into, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow.filestore import META, FileStore
 from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
@@ -144,7 +144,7 @@ def _root(path: Path) -> Path | None:
 
 
 def _holds_experiments(folder: Path) -> bool:
-    return any(_is_experiment(folder / entry.name) for entry in listing(folder))
+    return any(_is_experiment(below) for _, below in looked_into(folder).within())
 
 
 def _is_experiment(folder: Path) -> bool:

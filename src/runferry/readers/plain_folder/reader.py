@@ -22,6 +22,7 @@ from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged, NotFound
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import free_key
 from runferry.readers.plain_folder.run_folder import RunFolder
 
 
@@ -107,11 +108,8 @@ class WrittenRun:
 
 
 def _unlike(run: Run, others: dict[RunKey, Path]) -> Run:
-    key, copy = run.key, 1
-    while key in others:
-        copy += 1
-        key = replace(run.key, run_id=f"{run.key.run_id}~{copy}")
-    return run if copy == 1 else replace(run, key=key, origin_uid=None)
+    key = free_key(run.key, others)
+    return run if key == run.key else replace(run, key=key, origin_uid=None)
 
 
 class CsvFolderReader(PlainFolderReader):

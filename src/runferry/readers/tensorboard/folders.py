@@ -14,9 +14,8 @@ from runferry.dialects.tensorboard.names import (
     EventFileName,
     is_event_file,
 )
-from runferry.paths import Entries, folders_below, listing, regular, spelled
-
-_RECOGNISE_AT_MOST = 20_000  # folder entries that are looked at before giving up
+from runferry.paths import Folder, folders_below, looked_into, regular, spelled
+from runferry.readers.finding import label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,53 +41,47 @@ def event_folders(root: Path) -> Iterator[EventFolder]:
     if not root.is_dir():
         yield EventFolder(root.parent, spelled(root.name), (root.name,), is_lone=True)
         return
-    for folder, entries in folders_below(root, _skipped):
-        files = _event_files(entries)
-        names = {entry.name for entry in entries}
-        if files or PROJECTOR in names or _has_profiles(folder, names):
-            below = folder.relative_to(root)
-            yield EventFolder(folder, "" if folder == root else spelled(below.as_posix()), files)
+    for folder in folders_below(root, _skipped):
+        files = _event_files(folder)
+        if files or _has_projector(folder) or _has_profiles(folder):
+            below = "" if folder.path == root else label_of(root, folder.path)
+            yield EventFolder(folder.path, below, files)
 
 
 def holds_events(path: Path) -> bool:
-    """Whether an event file lies here, judged by names alone, a bounded number of them."""
+    """Whether an event file lies here, judged by names and sizes alone."""
     if not path.is_dir():
         return is_event_file(path.name)
-    seen = 0
-    for _, entries in folders_below(path, _skipped):
-        if any(entry.name == PROJECTOR for entry in entries) or _event_files(entries):
-            return True
-        seen += len(entries)
-        if seen > _RECOGNISE_AT_MOST:
-            return False
-    return False
+    return next(event_folders(path), None) is not None
 
 
-def _skipped(folder: Path, entries: Entries) -> Collection[str]:
+def _skipped(folder: Folder) -> Collection[str]:
     """Folders in which nothing of TensorBoard's is looked for: our blobs and drafts, files of W&B.
 
     An event file there is a copy that W&B's client keeps, and is carried as a file of its run.
     """
-    del folder
-    is_of_wandb = any(entry.name.endswith(".wandb") for entry in entries)
-    drafts = (entry.name for entry in entries if entry.name.startswith(DRAFT_FOLDER))
+    is_of_wandb = any(name.endswith(".wandb") for name in folder.names)
+    drafts = (name for name in folder.names if name.startswith(DRAFT_FOLDER))
     return {BLOBS, *drafts, "files"} if is_of_wandb else {BLOBS, *drafts}
 
 
-def _event_files(entries: Entries) -> tuple[str, ...]:
+def _event_files(folder: Folder) -> tuple[str, ...]:
     """The names of event files that are regular files, of which at least one has a byte.
 
     Files that nothing was written to yet make no run: their first record will tell which it is.
     """
-    found = [entry for entry in entries if is_event_file(entry.name)]
-    sizes = {entry.name: regular(Path(entry.path)) for entry in found}
+    found = [name for name in folder.names if is_event_file(name)]
+    sizes = {name: regular(folder.path / name) for name in found}
     kept = [name for name, status in sizes.items() if status is not None]
     if not any(status.st_size for status in sizes.values() if status is not None):
         return ()
     return tuple(sorted(kept, key=EventFileName.of))
 
 
-def _has_profiles(folder: Path, names: set[str]) -> bool:
-    if PROFILE[0] not in names:
-        return False
-    return any(entry.name == PROFILE[1] for entry in listing(folder / PROFILE[0]))
+def _has_projector(folder: Folder) -> bool:
+    return PROJECTOR in folder.names and regular(folder.path / PROJECTOR) is not None
+
+
+def _has_profiles(folder: Folder) -> bool:
+    plugins, profile = PROFILE
+    return plugins in folder.names and profile in looked_into(folder.path / plugins).names

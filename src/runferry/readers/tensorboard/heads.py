@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,14 @@ from runferry.dialects.tensorboard.own_files import MARK_TAG, Mark
 from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.paths import spelled
+from runferry.readers.finding import signature_of
+from runferry.readers.lfs import POINTER, is_lfs_pointer, lfs_loss
 from runferry.readers.tensorboard.folders import EventFolder
 from runferry.readers.tensorboard.own import mark_in
 
 if TYPE_CHECKING:
     from runferry._native import EventBatch
 
-_LFS = b"version https://git-lfs"
 _LENGTH = 8  # bytes of a record's length, then four of its checksum
 _RECORD_AT_MOST = 1 << 20  # bytes of a first record that tell it from others
 _SCAN_AT_MOST = 1 << 20  # bytes that are searched for the first value
@@ -69,14 +69,11 @@ def head_of(folder: EventFolder) -> Head:
 def unusable(path: Path) -> Loss | None:
     """What stands under the name of an event file, when it is none. Raises OSError."""
     with path.open("rb") as stream:
-        start = stream.read(len(_LFS))
-    if not start:
+        is_empty = not stream.read(1)
+    if is_empty:
         detail = "a file of 0 bytes: nothing was written to it yet, or all of it was lost"
         return Loss("empty-file", Fate.KEPT, spelled(path.name), 1, detail)
-    if start == _LFS:
-        detail = "a Git LFS pointer stands here, not the file itself; fetch it with: git lfs pull"
-        return Loss("git-lfs-pointer", Fate.DROPPED, spelled(path.name), 1, detail)
-    return None
+    return lfs_loss(spelled(path.name)) if is_lfs_pointer(path) else None
 
 
 def _without_records(folder: EventFolder, found: Head) -> Head:
@@ -87,13 +84,9 @@ def _without_records(folder: EventFolder, found: Head) -> Head:
                 start = stream.read(_SCAN_AT_MOST)
         except OSError:
             continue
-        if start.startswith(_LFS):
-            return replace(found, signature=_hash(start), file=name)
-    return replace(found, signature=_hash(b""), file=next(iter(folder.files), ""))
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=4).hexdigest()
+        if start.startswith(POINTER):
+            return replace(found, signature=signature_of(start), file=name)
+    return replace(found, signature=signature_of(b""), file=next(iter(folder.files), ""))
 
 
 def _first_record(path: Path) -> bytes:
@@ -107,7 +100,7 @@ def _first_record(path: Path) -> bytes:
 
 def _scanned(path: Path) -> Head:
     """Raises OSError, Damaged."""
-    head = Head(_hash(_first_record(path)), path.name)
+    head = Head(signature_of(_first_record(path)), path.name)
     scanner = _native.EventScanner(str(path), rows=1)
     while head.tag is None and (batch := scanner.next()) is not None:
         head = _with(head, batch)

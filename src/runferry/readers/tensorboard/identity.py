@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.dialects.tensorboard.names import (
@@ -12,9 +12,10 @@ from runferry.dialects.tensorboard.names import (
     is_time,
     member_of,
 )
-from runferry.losses import Fate, Loss
+from runferry.losses import Loss
 from runferry.model import RunKey
 from runferry.paths import spelled
+from runferry.readers.finding import key_of, label_of
 from runferry.readers.tensorboard.folders import EventFolder
 from runferry.readers.tensorboard.heads import Head, head_of
 
@@ -69,10 +70,8 @@ def grouped(folders: Iterable[EventFolder], root: Path) -> Iterator[Group]:
         above = _run_above(folder.path, made)
         if above is None or not _is_part(folder, head, above):
             made[folder.path] = _Making(folder, head)
-    taken: set[RunKey] = set()
     for one in made.values():
-        for group in _groups(one, root):
-            yield _free(group, taken)
+        yield from _groups(one, root)
 
 
 def _run_above(folder: Path, made: dict[Path, _Making]) -> _Making | None:
@@ -82,19 +81,6 @@ def _run_above(folder: Path, made: dict[Path, _Making]) -> _Making | None:
         if found is not None and found.home.has_events:
             return found
     return None
-
-
-def _free(group: Group, taken: set[RunKey]) -> Group:
-    """The run under a key that no other has: names that are no UTF-8 may be spelled alike."""
-    key, number = group.key, 1
-    while key in taken:
-        number += 1
-        key = RunKey(TRACKER, "", f"{group.key.run_id}~{number}")
-    taken.add(key)
-    if key == group.key:
-        return group
-    detail = f"another folder is spelled {group.home.below}, too; this is {key.run_id}"
-    return replace(group, key=key, losses=(Loss("same-run-id", Fate.RENAMED, "", 1, detail),))
 
 
 def _is_part(folder: EventFolder, head: Head, run: _Making) -> bool:
@@ -134,10 +120,10 @@ def _group(
     root: Path,
     parent: str | None = None,
 ) -> Group:
-    run_id = f"{home.below}@{head.signature}" if home.below else head.signature
-    name = home.below or spelled(root.resolve().name)
+    name = home.below or label_of(root, root)
+    key = key_of(TRACKER, name, head.signature)
     if home.is_lone:
-        name = spelled(home.path.resolve().name)
+        name = label_of(home.path, home.path)
     files: dict[str, EventFile] = {}
     for folder, member in ((home, None), *attached):
         for file in folder.files:
@@ -146,7 +132,7 @@ def _group(
                 label += "~"
             files[label] = EventFile(folder.path / file, label, member)
     ordered = tuple(sorted(files.values(), key=_begun))
-    return Group(RunKey(TRACKER, "", run_id), home, head, name, ordered, parent)
+    return Group(key, home, head, name, ordered, parent)
 
 
 def _begun(file: EventFile) -> tuple[int, int, str]:

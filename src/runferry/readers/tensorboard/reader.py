@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from runferry import _native
 from runferry.chunks import Chunk
-from runferry.errors import NotFound
 from runferry.model import Cursor, Run, RunKey
-from runferry.ports import Location, ReadOptions
-from runferry.readers.local_runs import LocalReader, linked, unreadable
+from runferry.readers.lfs import LFS_CODE, lfs_error
+from runferry.readers.local_runs import LocalReader, linked
 from runferry.readers.tensorboard.facts import header
 from runferry.readers.tensorboard.folders import event_folders, holds_events
 from runferry.readers.tensorboard.heads import unusable
@@ -27,27 +26,25 @@ class TensorboardReader(LocalReader):
     """
 
     name: ClassVar[str] = TRACKER
+    takes: ClassVar[str] = "an event file, or a folder that has event files below it"
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether names below this path are those of event files."""
         return holds_events(path)
 
-    @classmethod
-    def open(cls, where: Location, options: ReadOptions) -> Self:
-        """Raises NotFound; for a single file also Damaged, SourceError."""
-        path = where.path
-        if not path.exists():
-            hint = "name an event file, or a folder that has event files below it"
-            raise NotFound("no such file or folder", where=str(path), hint=hint)
-        if not path.is_dir():
-            _check(path)
-        return cls(path)
+    def check(self) -> None:
+        """A file that was asked for by name must be one. Raises NotFound, Damaged, OSError."""
+        loss = unusable(self.root)
+        if loss is None:
+            _native.EventScanner(str(self.root), rows=1).next()
+        elif loss.code == LFS_CODE:
+            raise lfs_error(self.root)
 
     def look(self) -> Iterator[RunFiles]:
         """Headers are from the first records of each run."""
-        for group in grouped(event_folders(self._root), self._root):
-            losses = linked(self._root, (group.home.path,))
+        for group in grouped(event_folders(self.root), self.root):
+            losses = linked(self.root, (group.home.path,))
             yield RunFiles(replace(group, losses=(*group.losses, *losses)))
 
 
@@ -66,23 +63,11 @@ class RunFiles:
         """What the first records tell."""
         return header(self.group)
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Its event files."""
+        return tuple(file.path for file in self.group.files) or (self.group.home.path,)
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """Their chunks; `run` is theirs."""
-        try:
-            yield from RunReading(self.group, after).read()
-        except OSError as error:
-            raise unreadable(error, self.group.home.path, self.group.home.path) from error
-
-
-def _check(path: Path) -> None:
-    """A file that was asked for by name must be one. Raises Damaged where it is something else."""
-    try:
-        loss = unusable(path)
-        if loss is not None and loss.code == "git-lfs-pointer":
-            raise NotFound(
-                "a Git LFS pointer, not the file itself", where=str(path), hint="git lfs pull"
-            )
-        if loss is None:
-            _native.EventScanner(str(path), rows=1).next()
-    except OSError as error:
-        raise unreadable(error, path.parent, path) from error
+        yield from RunReading(self.group, after).read()

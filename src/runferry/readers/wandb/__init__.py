@@ -1,1 +1,1 @@
-"""The parts of the W&B files reader; the reader itself is `runferry.readers.wandb_files`."""
+"""Reads the files that W&B's client keeps; the reader itself is in `reader`."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runferry.paths import Entries, folders_below, listing, spelled
+from runferry.paths import Folder, folders_below, looked_into, spelled
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
 HISTORY = "wandb-history.jsonl"
 _DATABASE = ".wandb"
 _LOOSE = ("config.yaml", "wandb-summary.json", "wandb-metadata.json", HISTORY)
-_OF_THE_RUN = {"files", "logs", "tmp"}  # below a run folder nothing else is a run
+_OF_THE_RUN = ("files", "logs", "tmp")  # below a run folder nothing else is a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ def places(root: Path) -> Iterator[Place]:
     if not root.is_dir():
         yield _lone_file(root)
         return
-    for folder, entries in _walk(root):
-        yield from _places_in(folder, entries)
+    for folder in _walk(root):
+        yield from _places_in(folder)
 
 
 def holds_runs(path: Path) -> bool:
     """Whether a run lies here, judged by names alone."""
     if not path.is_dir():
         return path.name.endswith(_DATABASE) or path.name == HISTORY
-    return any(next(_places_in(*found), None) is not None for found in _walk(path))
+    return any(next(_places_in(found), None) is not None for found in _walk(path))
 
 
 def _lone_file(path: Path) -> Place:
@@ -62,14 +62,14 @@ def _lone_file(path: Path) -> Place:
     if path.name == HISTORY:
         is_below = folder.name == "files"
         return Place(folder.parent if is_below else folder, folder, history=path)
-    siblings = [name for name in _names(folder) if name.endswith(_DATABASE)]
+    siblings = [name for name in looked_into(folder).names if name.endswith(_DATABASE)]
     below = folder / "files"
     has_files = len(siblings) == 1 and below.is_dir()
     return Place(folder, below if has_files else None, database=path)
 
 
-def _places_in(folder: Path, entries: Entries) -> Iterator[Place]:
-    names = {entry.name for entry in entries}
+def _places_in(found: Folder) -> Iterator[Place]:
+    folder, names = found.path, found.names
     databases = sorted(name for name in names if name.endswith(_DATABASE) and name != _DATABASE)
     databases = [name for name in databases if (folder / name).is_file()]
     below = folder / "files" if "files" in names and (folder / "files").is_dir() else None
@@ -88,26 +88,27 @@ def _places_in(folder: Path, entries: Entries) -> Iterator[Place]:
             yield Place(folder, home, history=home / HISTORY)
             return
     if RUN_FOLDER.fullmatch(folder.name):
-        if below is not None and next(iter(_names(below)), None) is not None:
+        if below is not None and looked_into(below).names:
             yield Place(folder, below)
-        elif names.intersection(_LOOSE):
+        elif any(name in names for name in _LOOSE):
             yield Place(folder, folder)
         elif not os.access(folder, os.R_OK | os.X_OK):
             yield Place(folder, None)  # reading it says what is wrong
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, Entries]]:
-    return folders_below(root, lambda f, e: _OF_THE_RUN if _is_run(f, e) else ())
+def _walk(root: Path) -> Iterator[Folder]:
+    return folders_below(root, folders_of_run)
 
 
-def _is_run(folder: Path, entries: Entries) -> bool:
-    if RUN_FOLDER.fullmatch(folder.name):
+def folders_of_run(folder: Folder) -> Collection[str]:
+    """Folders of a run in which there is no other; none where this is no run's folder."""
+    return [name for name in _OF_THE_RUN if name in folder.names] if _is_run(folder) else ()
+
+
+def _is_run(folder: Folder) -> bool:
+    if RUN_FOLDER.fullmatch(folder.path.name):
         return True
-    return any(entry.name.endswith(_DATABASE) or entry.name == HISTORY for entry in entries)
-
-
-def _names(folder: Path) -> list[str]:
-    return [entry.name for entry in listing(folder)]
+    return any(name.endswith(_DATABASE) or name == HISTORY for name in folder.names)
 
 
 def _is_empty(path: Path) -> bool:

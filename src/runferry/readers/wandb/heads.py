@@ -10,13 +10,13 @@ from typing import Any
 from runferry import _native
 from runferry.errors import SourceError, UnknownVersion
 from runferry.losses import Fate, Loss
+from runferry.readers.lfs import POINTER, lfs_loss
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.folders import RUN_FOLDER, Place
 from runferry.readers.wandb.loose import loose_json
 
 MAGIC = b":W&B\xe1\xbe"
 KNOWN_VERSION = 0
-_LFS = b"version https://git-lfs"
 _BLOCK = 32_768
 _HEAD_AT_MOST = 1 << 20  # bytes that are searched for the run record
 
@@ -135,7 +135,7 @@ def _other_version(database: Path, version: int) -> UnknownVersion:
 
 def _start(database: Path) -> tuple[bytes, int]:
     with database.open("rb", buffering=0) as stream:
-        return stream.read(len(_LFS)), stream.seek(0, 2)
+        return stream.read(len(POINTER)), stream.seek(0, 2)
 
 
 def _judged(name: str, start: bytes, size: int) -> Loss | None:
@@ -143,9 +143,8 @@ def _judged(name: str, start: bytes, size: int) -> Loss | None:
     if len(start) < len(MAGIC) + 1 and MAGIC.startswith(start[: len(MAGIC)]):
         detail = f"a file of {size} bytes: cut, or nothing was written to it yet"
         return Loss("empty-database", Fate.KEPT, name, 1, detail)
-    if start.startswith(_LFS):
-        detail = "a Git LFS pointer stands here, not the file itself; fetch it with: git lfs pull"
-        return Loss("git-lfs-pointer", Fate.DROPPED, name, 1, detail)
+    if start.startswith(POINTER):
+        return lfs_loss(name)
     if not start.startswith(MAGIC):
         detail = "this is no W&B database: it does not begin with `:W&B`"
         return Loss("not-a-database", Fate.DROPPED, name, size, detail)

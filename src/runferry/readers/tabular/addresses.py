@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runferry.readers.plain.cells import BOOL, Flags, Ints, Numbers, Words
+from runferry.readers.tabular.cells import BOOL, Flags, Ints, Numbers, Words
 from runferry.tables import TIME
 
 _NS = 1_000_000_000

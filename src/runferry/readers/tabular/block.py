@@ -12,7 +12,7 @@ from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
-from runferry.readers.plain.cells import Ints, Typed
+from runferry.readers.tabular.cells import Ints, Typed
 
 _TOLD_APART = 200  # odd rows that are told one by one; those behind them are only counted
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runferry.model import Tree
-from runferry.readers.plain.cells import (
+from runferry.readers.tabular.cells import (
     BOOL,
     FLOAT64,
     INT,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runferry import chunks
 from runferry.dialects.run_folder import Beside, config_beside
-from runferry.errors import RunferryError, SourceChanged, SourceError
+from runferry.errors import RunferryError, SourceChanged
 from runferry.losses import Loss
-from runferry.model import Attribute, Cursor, Run, Tree
-from runferry.paths import spelled
+from runferry.model import Attribute, Cursor, Run, RunKey, Tree
 from runferry.readers.declared import Declared
-from runferry.readers.plain.block import Place, TableFile
-from runferry.readers.plain.wide import Meaning, WideRows
+from runferry.readers.tabular.block import Place, TableFile
+from runferry.readers.tabular.wide import Meaning, WideRows
 
 _BLOCKS_BETWEEN = 16  # checkpoints
 
@@ -40,18 +38,25 @@ class TableRun:
     failure: RunferryError | None = None
     folder: Path | None = None  # beside whose files a configuration may stand
 
+    @property
+    def key(self) -> RunKey:
+        """Of the run."""
+        return self.run.key
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Its tables."""
+        return tuple(table.file.path for table in self.tables)
+
+    def header(self) -> Run:
+        """As whoever listed it knows it."""
+        return self.run
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
         """See `runferry.ports.RunReader`; `run` is this one."""
         if self.failure is not None:
             raise self.failure
-        try:
-            yield from _Pass(self, self._places(after), after).read()
-        except OSError as error:
-            where = str(error.filename or self.tables[0].file.path)
-            hint = f"ls -l {shlex.quote(where)}"
-            raise SourceError(
-                f"cannot be read: {error.strerror}", where=spelled(where), hint=hint
-            ) from error
+        yield from _Pass(self, self._places(after), after).read()
 
     def _places(self, after: Cursor | None) -> list[Place]:
         if after is None:

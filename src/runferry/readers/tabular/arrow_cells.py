@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.model import KeyPath
-from runferry.readers.plain.cells import (
+from runferry.readers.tabular.cells import (
     BOOL,
     FLOAT32,
     FLOAT64,

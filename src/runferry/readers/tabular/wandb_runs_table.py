@@ -9,19 +9,20 @@ from typing import cast
 from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run, RunState, Tree
-from runferry.readers.plain.addresses import instant_of
-from runferry.readers.plain.block import Block
-from runferry.readers.plain.cells import BOOL, INT
-from runferry.readers.plain.csv_form import CsvForm
-from runferry.readers.plain.csv_table import CsvTable
-from runferry.readers.plain.finding import key_of
-from runferry.readers.plain.reading import TableRun
+from runferry.readers.finding import key_of, signature_of
+from runferry.readers.tabular.addresses import instant_of
+from runferry.readers.tabular.block import Block
+from runferry.readers.tabular.cells import BOOL, INT
+from runferry.readers.tabular.csv_form import CsvForm
+from runferry.readers.tabular.csv_table import CsvTable
+from runferry.readers.tabular.reading import TableRun
 
 _NAME = "Name"
 _OF_THE_RUN = {
     "ID", "State", "Created", "Runtime", "Notes", "User", "Tags", "Group", "Job Type", "Sweep",
     "Hostname", "Host", "End Time", "Start Time", "Updated", "Description", "Project",
 }  # fmt: skip
+_TELLING = {"Runtime", "Sweep", "Job Type"}  # no table of anything else has these
 _STATES: Mapping[str, RunState] = {
     "running": "running", "finished": "finished", "crashed": "failed", "failed": "failed",
     "killed": "killed", "preempted": "killed",
@@ -42,11 +43,19 @@ def names_of(form: CsvForm) -> frozenset[int]:
     return frozenset(number for number, name in enumerate(form.names) if name.strip() in _NAMES)
 
 
-def is_runs_table(form: CsvForm) -> bool:
+def may_be_runs_table(form: CsvForm) -> bool:
     """Whether the first column is `Name`, and the rest is a run's or all names are in quotes."""
     if form.names[0] != _NAME or len(form.names) < 2:
         return False
     return form.is_quoted or len(_OF_THE_RUN.intersection(form.names)) >= 2
+
+
+def is_runs_table(form: CsvForm) -> bool:
+    """Whether it surely is: tables of people and places have names, states and times too."""
+    if not may_be_runs_table(form):
+        return False
+    record = form.record()
+    return record.get("State", "").lower() in _STATES or not _TELLING.isdisjoint(form.names)
 
 
 def runs_in(
@@ -102,7 +111,7 @@ def _run(row: dict[str, Tree], tracker: str, label: str, zone: tzinfo) -> Run:
     state = _STATES.get(own.get("status", "").lower(), "unknown")
     name = str(row.get(_NAME, row.get("ID", "")))
     tags = tuple(tag.strip() for tag in str(row.get("Tags", "")).split(",") if tag.strip())
-    key = key_of(tracker, f"{label}:{row.get('ID', name)!s}", cast("Tree", row))
+    key = key_of(tracker, f"{label}:{row.get('ID', name)!s}", signature_of(cast("Tree", row)))
     fields: dict[str, object] = {**own, **times}
     return Run(key, name=name, tags=tags, state=state, **fields)  # type: ignore[arg-type]
 

@@ -14,9 +14,9 @@ from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import DataKind, KeyPath
 from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
-from runferry.readers.plain.addresses import Addresses, take_dates, take_steps, take_times
-from runferry.readers.plain.block import Block
-from runferry.readers.plain.cells import Flags, Ints, Numbers, Words
+from runferry.readers.tabular.addresses import Addresses, take_dates, take_steps, take_times
+from runferry.readers.tabular.block import Block
+from runferry.readers.tabular.cells import Flags, Ints, Numbers, Words
 
 _KINDS = pa.array(tables.POINT_KINDS)
 _FORMS = pa.array(["text", "json"])

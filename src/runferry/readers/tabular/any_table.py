@@ -10,12 +10,13 @@ from typing import ClassVar
 from runferry.errors import BadLocation, NotFound, RunferryError, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Tree
-from runferry.readers.plain.block import TableFile
-from runferry.readers.plain.chosen import meaning_of
-from runferry.readers.plain.finding import files_below, is_lfs_pointer, key_of, label_of
-from runferry.readers.plain.listing import TableReader
-from runferry.readers.plain.reading import RunTable, TableRun
-from runferry.readers.plain.wide import run_names
+from runferry.readers.finding import files_named, key_of, label_of, signature_of
+from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
+from runferry.readers.tabular.block import TableFile
+from runferry.readers.tabular.chosen import meaning_of
+from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.wide import run_names
 
 _HEAD = 4096  # bytes that tell apart what is no table
 
@@ -46,10 +47,10 @@ class AnyTableReader(TableReader):
         del column
         return table
 
-    def found(self) -> Iterator[TableRun]:
+    def look(self) -> Iterator[TableRun]:
         """By folder and name; of one file by the first row of each run."""
         is_named = not self.root.is_dir()
-        for path in files_below(self.root, self._is_named):
+        for path in files_named(self.root, self._is_named):
             label = label_of(self.root, path)
             try:
                 yield from self._runs_of(path, label)
@@ -60,11 +61,11 @@ class AnyTableReader(TableReader):
 
     def _runs_of(self, path: Path, label: str) -> Iterator[TableRun]:
         if is_lfs_pointer(path):
-            what = "a Git LFS pointer, not the file itself"
-            raise NotFound(what, where=str(path), hint="git lfs pull")
+            raise lfs_error(path)
         table, record, losses = self.table(path, label)
         meaning, guessed = meaning_of(table.columns(), self.options, path)
-        run = Run(key_of(self.name, label, record), name=label)
+        signature = signature_of(record)
+        run = Run(key_of(self.name, label, signature), name=label)
         whole = TableRun(run, (RunTable(label, table, meaning),), losses=(*losses, *guessed))
         if meaning.run is None:
             yield whole
@@ -78,7 +79,7 @@ class AnyTableReader(TableReader):
             said += (Loss("row-without-run", Fate.DROPPED, label, nameless, detail),)
         for name in names:
             part = RunTable(label, table, replace(meaning, run=(column, name)))
-            key = key_of(self.name, f"{label}:{name}", record)
+            key = key_of(self.name, f"{label}:{name}", signature)
             yield replace(whole, run=Run(key, name=name), tables=(part,), losses=said)
 
     def _unread(self, path: Path, label: str, error: RunferryError) -> Iterator[TableRun]:
@@ -87,10 +88,10 @@ class AnyTableReader(TableReader):
             self.pass_over(path, error.what)
             return
         with path.open("rb") as stream:
-            run = Run(key_of(self.name, label, stream.read(_HEAD)), name=label)
+            signature = signature_of(stream.read(_HEAD))
+        run = Run(key_of(self.name, label, signature), name=label)
         if is_lfs_pointer(path):
-            detail = "Git LFS left a pointer in place of the file: git lfs pull"
-            yield TableRun(run, losses=(Loss("git-lfs-pointer", Fate.DROPPED, label, 1, detail),))
+            yield TableRun(run, losses=(lfs_loss(label),))
         else:
             yield TableRun(run, failure=error)
 

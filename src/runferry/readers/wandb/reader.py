@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from runferry.chunks import Chunk
-from runferry.errors import Damaged, NotFound
+from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey
-from runferry.ports import Location, ReadOptions
-from runferry.readers.local_runs import LocalReader, linked, unreadable
-from runferry.readers.wandb.folders import holds_runs, places
+from runferry.paths import Folder
+from runferry.readers.lfs import LFS_CODE, lfs_error
+from runferry.readers.local_runs import LocalReader, linked
+from runferry.readers.wandb.folders import folders_of_run, holds_runs, places
 from runferry.readers.wandb.heads import Head, head_of
 from runferry.readers.wandb.identity import Group, grouped
 from runferry.readers.wandb.reading import RunReading
@@ -25,6 +26,7 @@ class WandbFilesReader(LocalReader):
     """
 
     name: ClassVar[str] = "wandb"
+    takes: ClassVar[str] = "a .wandb file, or a folder that has W&B runs below it"
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -32,22 +34,20 @@ class WandbFilesReader(LocalReader):
         return holds_runs(path)
 
     @classmethod
-    def open(cls, where: Location, options: ReadOptions) -> Self:
-        """Raises NotFound; for a single file also Damaged, UnknownVersion."""
-        path = where.path
-        if not path.exists():
-            hint = "name a .wandb file, or a folder that has W&B runs below it"
-            raise NotFound("no such file or folder", where=str(path), hint=hint)
-        reader = cls(path)
-        if path.is_file():
-            _check(head_of(next(places(path))), path)
-        return reader
+    def keeps(cls, folder: Folder) -> Collection[str]:
+        """What a run's `files` hold was saved with it, also what looks like a run of another."""
+        return folders_of_run(folder)
+
+    def check(self) -> None:
+        """Raises Damaged, UnknownVersion, NotFound."""
+        if self.root.is_file():
+            _check(head_of(next(places(self.root))), self.root)
 
     def look(self) -> Iterator[RunFiles]:
         """Headers are from both ends of each run's records."""
-        heads = (head_of(place) for place in places(self._root))
+        heads = (head_of(place) for place in places(self.root))
         for group in grouped(heads):
-            losses = linked(self._root, (head.place.folder for head in group.heads))
+            losses = linked(self.root, (head.place.folder for head in group.heads))
             yield RunFiles(replace(group, losses=(*group.losses, *losses)))
 
 
@@ -62,17 +62,18 @@ class RunFiles:
         """Of the run."""
         return self.group.key
 
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Its records; of a run without records its folders."""
+        return tuple(head.content or head.place.folder for head in self.group.heads)
+
     def header(self) -> Run:
         """What both ends of the records tell."""
         return self.group.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """Their chunks; `run` is theirs."""
-        try:
-            yield from RunReading(self.group, after).read()
-        except OSError as error:
-            heads = self.group.heads
-            raise unreadable(error, heads[-1].place.folder, heads[0].place.folder) from error
+        yield from RunReading(self.group, after).read()
 
 
 def _check(head: Head, path: Path) -> None:
@@ -85,8 +86,6 @@ def _check(head: Head, path: Path) -> None:
         or head.unusable.code == "empty-database"
     ):
         return
-    if head.unusable.code == "git-lfs-pointer":
-        raise NotFound(
-            "a Git LFS pointer, not the file itself", where=str(path), hint="git lfs pull"
-        )
+    if head.unusable.code == LFS_CODE:
+        raise lfs_error(path)
     raise Damaged(head.unusable.detail, where=str(path))

@@ -11,7 +11,7 @@ from runferry.errors import BadLocation
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.ports import ReadOptions, TableColumns
-from runferry.readers.plain.wide import Meaning
+from runferry.readers.tabular.wide import Meaning
 
 STEPS = ("step", "_step", "global_step", "iteration", "epoch")
 """Columns that are taken for the step where none is named: the first of these that there is."""

@@ -18,10 +18,10 @@ from runferry.dialects.json_trees import JsonNotes, leaves
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
-from runferry.readers.plain.documents import broken, noted
-from runferry.readers.plain.logged_rows import LoggedRows, address, step_of
-from runferry.readers.plain.position import Rewritten, RowsDigest, changed
-from runferry.readers.plain.sacred_values import Decoded, decoded
+from runferry.readers.run_folders.documents import broken, noted
+from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.readers.run_folders.position import Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.sacred_values import Decoded, decoded
 
 METRICS = "metrics.json"
 _LISTS = ("steps", "timestamps", "values")

@@ -22,10 +22,10 @@ from runferry.errors import Damaged, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.plain.block import Block, GrowingFile, OddRows, Place
-from runferry.readers.plain.cells import as_array, typed
-from runferry.readers.plain.csv_form import CsvForm, head_digest, opened
-from runferry.readers.plain.csv_records import Record, Records
+from runferry.readers.tabular.block import Block, GrowingFile, OddRows, Place
+from runferry.readers.tabular.cells import as_array, typed
+from runferry.readers.tabular.csv_form import CsvForm, head_digest, opened
+from runferry.readers.tabular.csv_records import Record, Records
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 64 << 20
@@ -34,7 +34,7 @@ _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True)
 class CsvTable(GrowingFile):
-    """The rows of one file; see `runferry.readers.plain.block.TableFile`."""
+    """The rows of one file; see `runferry.readers.tabular.block.TableFile`."""
 
     path: Path
     label: str  # its name in messages

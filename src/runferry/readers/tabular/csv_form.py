@@ -14,11 +14,11 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Literal, cast
 
 from runferry.errors import Damaged, NotFound, SourceError
-from runferry.paths import spelled
+from runferry.paths import regular, spelled
+from runferry.readers.lfs import POINTER, lfs_error
 
 Encoding = Literal["utf-8", "utf-16-le", "utf-16-be"]
 
-LFS = b"version https://git-lfs.github.com/spec/"
 SEPARATORS = (",", "\t", ";", "|")
 _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -98,6 +98,16 @@ def form_of(path: Path, separator: Separator = guess_separator) -> CsvForm:
         raise SourceError(
             f"cannot be read: {error.strerror}", where=str(path), hint=f"ls -l {_quoted(path)}"
         ) from error
+
+
+def form_if_table(path: Path, separator: Separator = guess_separator) -> CsvForm | None:
+    """The form of a file that nobody named; None for what is no table or no regular file."""
+    if regular(path) is None:
+        return None
+    try:
+        return form_of(path, separator)
+    except SourceError:
+        return None
 
 
 def head_digest(stream: BinaryIO, offset: int) -> str:
@@ -183,11 +193,8 @@ class _Head:
         found = self._stream.readline(_HEAD_AT_MOST)
         self._line += 1
         if at == 0:
-            if found.startswith(LFS):
-                hint = "git lfs pull"
-                raise NotFound(
-                    "a Git LFS pointer, not the file itself", where=str(self._path), hint=hint
-                )
+            if found.startswith(POINTER):
+                raise lfs_error(self._path)
             found = found.removeprefix(_BOMS[0][0])
         if len(found) >= _HEAD_AT_MOST:
             raise self._damaged("the first line never ends: no table")
@@ -205,7 +212,7 @@ class _Head:
             ) from None
 
     def _check_names(self, names: tuple[str, ...]) -> None:
-        if names and all(_is_number(name) for name in names):
+        if names and all(is_number(name) for name in names):
             name = _quoted(self._path)
             raise Damaged(
                 "the first line is no header: every cell of it is a number",
@@ -225,7 +232,8 @@ class _Head:
         return NotFound(what, where=str(self._path), hint=f"ls -l {_quoted(self._path)}")
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell can be read as a number."""
     try:
         float(text)
     except ValueError:

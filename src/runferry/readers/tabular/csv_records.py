@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from runferry.readers.plain.block import Place
+from runferry.readers.tabular.block import Place
 
 
 @dataclass(frozen=True, slots=True)

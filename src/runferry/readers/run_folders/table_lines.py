@@ -14,7 +14,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.readers.damage import cut
 from runferry.readers.lines import WholeLines, is_too_long
-from runferry.readers.plain.position import Grown
+from runferry.readers.run_folders.position import Grown
 
 _INTEGER = re.compile(r"[-+]?\d{1,4300}")
 _NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|inf|Infinity|nan|NaN)")

@@ -1,1 +1,0 @@
-"""What readers of tables share: finding files, typed cells, addresses, chunks and cursors."""

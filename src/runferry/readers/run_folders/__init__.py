@@ -1,0 +1,1 @@
+"""What readers share whose runs are folders of documents and logs: rows, files and cursors."""

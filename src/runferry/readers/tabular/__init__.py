@@ -1,0 +1,1 @@
+"""What readers of tables share: forms of files, typed cells, addresses, chunks and cursors."""
