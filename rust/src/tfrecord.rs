@@ -33,7 +33,7 @@ fn split_header(header: &[u8]) -> Option<(u64, u32)> {
 }
 
 /// The payload before its crc, if that is the crc of it.
-#[inline]
+#[inline(always)]
 fn checked(payload_and_crc: &[u8]) -> Option<&[u8]> {
     let (payload, crc) = payload_and_crc.split_last_chunk::<FOOTER>()?;
     (masked_crc(payload) == u32::from_le_bytes(*crc)).then_some(payload)

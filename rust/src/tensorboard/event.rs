@@ -32,7 +32,7 @@ pub struct Rest<'a> {
 }
 
 impl<'a> EventParts<'a> {
-    #[inline]
+    #[inline(always)]
     pub fn of(message: &'a [u8]) -> Result<Self, Malformed> {
         let mut parts = Self::default();
         let mut rest = message;

@@ -4,16 +4,19 @@
 //! if the field were not there. It holds an embedded message. All of its fields are optional, an
 //! absent one says that the event itself tells; unknown ones are skipped.
 //!
-//! | number | type           | meaning                                                               |
-//! |-------:|----------------|-----------------------------------------------------------------------|
-//! |      1 | int64          | number of the source row, where it is not the one before plus 1 (0 at first) |
-//! |      2 | int32          | millionths that the step is above the event's                         |
-//! |      3 | varint, bits   | 1: the step is null; 2: the time is null; 4: shown only, a record of ours says it exactly: nobody reads the event |
+//! | number | type           | meaning                                                                |
+//! |-------:|----------------|------------------------------------------------------------------------|
+//! |      1 | int64          | number of the source row, where it is not the last plus 1 (0 at first) |
+//! |      2 | int32          | millionths that the step is above the event's                          |
+//! |      3 | varint, bits   | 1: the step is null; 2: the time is null; 4: nobody reads the event,   |
+//! |        |                | it only shows what a record of ours says exactly                       |
 //! |      4 | sint64         | nanoseconds since the epoch, where `wall_time` does not give them back |
-//! |      5 | bytes          | what each value of the event is: one [`Kind`] a value, where any is not 0 |
-//! |      6 | sint64, packed | the integers of kind 6, in order                                      |
-//! |      7 | message        | one for each histogram of the event, see [`histogram`]                |
-//! |      8 | double, packed | the doubles of kinds 8 and 9, in order                                |
+//! |      5 | bytes          | what each value is: one `Kind` a value, where any is not 0             |
+//! |      6 | sint64, packed | the integers of kind 6, in order                                       |
+//! |      7 | message        | one for each histogram of the event, see the module `histogram`        |
+//! |      8 | double, packed | the doubles of kinds 8 and 9, in order                                 |
+//!
+//! `docs/tensorboard.md` says the same to those who read event files without us.
 //!
 //! A number is never given another meaning: files that were written stay readable.
 
@@ -44,13 +47,14 @@ mod flag {
 
 /// The fields of the message in field 7: what the histogram shown does not say of a row.
 ///
-/// | number | type           | meaning                                                           |
-/// |-------:|----------------|-------------------------------------------------------------------|
-/// |      1 | varint         | 0: the counts are integers, 1: floats                             |
-/// |      2 | string         | the column `extra`; absent where that is null                     |
-/// |      3 | double, packed | edges; this and the next two only where the histogram shown differs |
-/// |      4 | double, packed | counts                                                            |
-/// |      5 | varint, bits   | that 3 and 4 count, absent ones as empty; 1: edges are null, 2: counts are |
+/// | number | type           | meaning                                                                |
+/// |-------:|----------------|------------------------------------------------------------------------|
+/// |      1 | varint         | 0: the counts are integers, 1: floats                                  |
+/// |      2 | string         | the column `extra`; absent where that is null                          |
+/// |      3 | double, packed | edges, where 5 stands                                                  |
+/// |      4 | double, packed | counts, where 5 stands                                                 |
+/// |      5 | varint, bits   | that edges and counts are those of 3 and 4, not those shown;           |
+/// |        |                | 1: edges are null, 2: counts are                                       |
 mod histogram {
     pub const COUNTS_KIND: u32 = 1;
     pub const EXTRA: u32 = 2;
