@@ -8,12 +8,17 @@ pub struct Written {
     pub file: Vec<u8>,
     /// The payloads.
     pub records: Vec<Vec<u8>>,
-    /// Tag, step and bits of the scalars.
-    pub scalars: Vec<(String, i64, u32)>,
+    /// Of each record its scalar, if it is one: tag, step and bits.
+    pub scalars: Vec<Option<Scalar>>,
     pub is_intact: bool,
     /// Whether bytes make up a record where none was written: then no reader can know.
     pub is_ambiguous: bool,
 }
+
+pub type Scalar = (String, i64, u32);
+
+/// What the tags of scalars begin with, and no others.
+pub const SCALAR_TAG: &str = "tag ";
 
 struct Program<'a>(&'a [u8]);
 
@@ -35,14 +40,30 @@ impl<'a> Program<'a> {
     }
 }
 
+/// A program as long as a file of some dozen events takes, out of a few bytes.
+pub fn stretched(bytes: &[u8]) -> Vec<u8> {
+    let mut state = bytes.iter().fold(1u64, |state, byte| {
+        (state ^ u64::from(*byte)).wrapping_mul(0x0100_0001).wrapping_add(1)
+    });
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..2048).map(next).collect()
+}
+
 pub fn write(program: &[u8]) -> Written {
     let mut program = Program(program);
     let faults = program.byte() % 4;
     let mut fault_program = Program(program.take(4 * usize::from(faults)));
-    let mut scalars = Vec::new();
+    let mut scalars = vec![None];
     let mut records = vec![HEADER.to_vec()];
     while !program.0.is_empty() && records.len() < 200 {
-        records.push(event(&mut program, &mut scalars));
+        let (record, scalar) = event(&mut program);
+        records.push(record);
+        scalars.push(scalar);
     }
     let mut file: Vec<u8> = Vec::new();
     let mut starts = Vec::new();
@@ -59,8 +80,8 @@ pub fn write(program: &[u8]) -> Written {
 }
 
 /// A scalar, a value of any plugin, or bytes as they come.
-fn event(program: &mut Program<'_>, scalars: &mut Vec<(String, i64, u32)>) -> Vec<u8> {
-    let (kind, tag) = (program.byte(), format!("tag {}", program.byte() % 8));
+fn event(program: &mut Program<'_>) -> (Vec<u8>, Option<Scalar>) {
+    let (kind, tag) = (program.byte(), format!("{SCALAR_TAG}{}", program.byte() % 8));
     let step = i64::from(program.byte());
     let mut head = vec![0x09];
     head.extend(1.7e9f64.to_le_bytes());
@@ -68,13 +89,15 @@ fn event(program: &mut Program<'_>, scalars: &mut Vec<(String, i64, u32)>) -> Ve
     match kind % 8 {
         0 => {
             let length = usize::from(program.byte());
-            return program.take(length).to_vec();
+            let bytes = program.take(length);
+            let is_taken = bytes.windows(SCALAR_TAG.len()).any(|tag| tag == SCALAR_TAG.as_bytes());
+            return (if is_taken { Vec::new() } else { bytes.to_vec() }, None);
         }
         1..=3 => {
             let bits = program.number() as u32 * 65_537;
             let value = [field(1, tag.as_bytes()), vec![0x15], bits.to_le_bytes().to_vec()];
-            scalars.push((tag, step, bits));
             head.extend(field(5, &field(1, &value.concat())));
+            return (head, Some((tag, step, bits)));
         }
         form => {
             const PLUGINS: [&str; 8] =
@@ -93,7 +116,7 @@ fn event(program: &mut Program<'_>, scalars: &mut Vec<(String, i64, u32)>) -> Ve
             }
         }
     }
-    head
+    (head, None)
 }
 
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -136,7 +159,8 @@ fn is_record(bytes: &[u8]) -> bool {
 
 /// A flipped bit, a range of zeros, a piece taken out, or a cut end.
 fn fault(program: &mut Program<'_>, file: &mut Vec<u8>) {
-    let (kind, scale, at) = (program.byte(), usize::from(program.byte()), program.number());
+    let (kind, scale) = (program.byte(), usize::from(program.byte()));
+    let at = program.number() % (file.len() + 1);
     let end = file.len().min(at + 4 * scale);
     match kind % 4 {
         0 => {

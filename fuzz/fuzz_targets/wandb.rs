@@ -8,7 +8,7 @@ mod log_writer;
 use std::io::Cursor;
 
 use _native::damage::Damage;
-use _native::leveldb_log::LogReader;
+use _native::leveldb::LogReader;
 use _native::wandb::{Scanner, Start};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};

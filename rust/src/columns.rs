@@ -1,11 +1,13 @@
-//! Owns the builders of columns: rows go in, Arrow record batches come out.
+//! Owns the builders of columns that formats share: rows go in, Arrow record batches come out.
 
 use arrow_array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use arrow_schema::{ArrowError, Field};
 
-pub use crate::column_parts::At;
-use crate::column_parts::{Addresses, Texts, Times, batch, column, required, validity, words};
+mod parts;
+
+use parts::Times;
+pub use parts::{Addresses, At, Texts, batch, column, required, validity, words};
 
 /// What the source had, before it became a float64; the order is that of `KINDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,64 +2,28 @@
 //!
 //! The decoders below know nothing of Python, so that they can be tested and fuzzed without it.
 
-mod column_parts;
-mod columns;
-pub mod damage;
-pub mod durable;
-mod event_columns;
-mod event_decoder;
-mod event_dtype;
-pub mod event_frame;
-mod event_histogram;
-pub mod event_marks;
-mod event_media;
-mod event_parts;
-mod event_record;
-mod event_rows;
-mod event_series;
-mod event_spelling;
-pub mod event_tags;
-mod event_tensor;
-pub mod event_writer;
-mod json_decimal;
-mod json_text;
-mod json_walk;
-mod leveldb_chunk;
-pub mod leveldb_log;
-pub mod point_hashes;
-pub mod protobuf;
-pub mod row_hashes;
+// Formats: each a module, with what only it needs in a folder of its name.
 pub mod tensorboard;
-pub mod tfrecord;
 pub mod wandb;
-mod wandb_address;
-mod wandb_decoder;
-mod wandb_keys;
-mod wandb_media;
-mod wandb_record;
-mod wandb_rows;
-mod wandb_sink;
-mod wandb_summary;
+
+// Framing: records out of files.
+pub mod leveldb;
+pub mod tfrecord;
 mod window;
 
+// What formats share: encodings, columns, and what is said of damage.
+mod columns;
+pub mod damage;
+mod json;
+pub mod protobuf;
+
+// For the archive, which decodes nothing.
+pub mod durable;
+pub mod point_hashes;
+pub mod row_hashes;
+
 #[cfg(feature = "python")]
-mod json_conventions;
-#[cfg(feature = "python")]
-mod message_schema;
-#[cfg(feature = "python")]
-mod python_arrow;
-#[cfg(feature = "python")]
-mod python_event_writer;
-#[cfg(feature = "python")]
-mod python_items;
-#[cfg(feature = "python")]
-mod python_message;
-#[cfg(feature = "python")]
-mod python_records;
-#[cfg(feature = "python")]
-mod python_tensorboard;
-#[cfg(feature = "python")]
-mod python_wandb;
+mod python;
 
 /// The native half of runferry.
 #[cfg(feature = "python")]
@@ -72,15 +36,15 @@ mod _native {
     #[pymodule_export]
     use crate::point_hashes::sum_of_point_hashes;
     #[pymodule_export]
-    use crate::python_arrow::ArrowTable;
+    use crate::python::arrow::ArrowTable;
     #[pymodule_export]
-    use crate::python_event_writer::{EventMarks, EventWriter, event_record};
+    use crate::python::event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]
-    use crate::python_records::wandb_records;
+    use crate::python::records::wandb_records;
     #[pymodule_export]
-    use crate::python_tensorboard::{EventBatch, EventScanner};
+    use crate::python::tensorboard::{EventBatch, EventScanner};
     #[pymodule_export]
-    use crate::python_wandb::{WandbBatch, WandbScanner};
+    use crate::python::wandb::{WandbBatch, WandbScanner};
     #[pymodule_export]
     use crate::row_hashes::sum_of_row_hashes;
 

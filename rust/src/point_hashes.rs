@@ -167,7 +167,7 @@ fn finalised(mut mixed: u64) -> u64 {
 #[cfg(feature = "python")]
 mod python {
     use super::*;
-    use crate::python_arrow::taken;
+    use crate::python::arrow::taken;
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
 

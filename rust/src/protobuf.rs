@@ -1,5 +1,39 @@
 //! Owns the wire format of protocol buffers: walks fields, knows no schema, allocates nothing.
 
+pub mod writing;
+
+const VARINT: u8 = 0;
+const FIXED64: u8 = 1;
+const BYTES: u8 = 2;
+const START_GROUP: u8 = 3;
+const END_GROUP: u8 = 4;
+const FIXED32: u8 = 5;
+
+/// The one byte before a varint field; of numbers below 16, as are all the following.
+pub const fn varint_key(number: u32) -> u8 {
+    short_key(number, VARINT)
+}
+
+/// The one byte before a field of bytes, a text or a message.
+pub const fn bytes_key(number: u32) -> u8 {
+    short_key(number, BYTES)
+}
+
+/// The one byte before a float of 32 bits.
+pub const fn fixed32_key(number: u32) -> u8 {
+    short_key(number, FIXED32)
+}
+
+/// The one byte before a float of 64 bits.
+pub const fn fixed64_key(number: u32) -> u8 {
+    short_key(number, FIXED64)
+}
+
+const fn short_key(number: u32, wire_type: u8) -> u8 {
+    assert!(0 < number && number < 16);
+    (number << 3) as u8 | wire_type
+}
+
 /// Groups (an encoding nobody writes any more) may nest this deep before they are refused.
 const GROUP_DEPTH: u32 = 64;
 
@@ -60,20 +94,20 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Takes the next field off the front, if it is bytes under this one-byte tag.
+/// Takes the next field off the front, if it is bytes under this one-byte key.
 ///
 /// The way through messages that are mostly one repeated field; what it leaves is for `Fields`.
 #[inline(always)]
-pub fn take_bytes_field<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
+pub fn take_bytes_field<'a>(rest: &mut &'a [u8], key: u8) -> Option<&'a [u8]> {
     if let [first, length @ ..0x80, tail @ ..] = *rest
-        && *first == tag
+        && *first == key
         && let Some((field, tail)) = tail.split_at_checked(usize::from(*length))
     {
         *rest = tail;
         return Some(field);
     }
     let mut tail = match *rest {
-        [first, tail @ ..] if *first == tag => tail,
+        [first, tail @ ..] if *first == key => tail,
         _ => return None,
     };
     let length = varint(&mut tail).ok()?;
@@ -167,14 +201,14 @@ fn value<'a>(
     depth: u32,
 ) -> Result<Wire<'a>, Malformed> {
     Ok(match wire_type {
-        0 => Wire::Varint(varint(rest)?),
-        1 => Wire::Fixed64(u64::from_le_bytes(array(rest)?)),
-        2 => {
+        VARINT => Wire::Varint(varint(rest)?),
+        FIXED64 => Wire::Fixed64(u64::from_le_bytes(array(rest)?)),
+        BYTES => {
             let length = varint(rest)?;
             Wire::Bytes(bytes(rest, length)?)
         }
-        3 => Wire::Group(group(rest, number, depth)?),
-        5 => Wire::Fixed32(u32::from_le_bytes(array(rest)?)),
+        START_GROUP => Wire::Group(group(rest, number, depth)?),
+        FIXED32 => Wire::Fixed32(u32::from_le_bytes(array(rest)?)),
         _ => return Err(Malformed),
     })
 }
@@ -185,7 +219,7 @@ fn group<'a>(rest: &mut &'a [u8], number: u32, depth: u32) -> Result<&'a [u8], M
     loop {
         let length = whole.len() - rest.len();
         let (inner, wire_type) = split_tag(varint(rest)?)?;
-        if wire_type == 4 {
+        if wire_type == END_GROUP {
             return if inner == number {
                 Ok(&whole[..length])
             } else {

@@ -119,7 +119,7 @@ fn push_doubles(spelled: &mut Vec<u8>, values: &[f64]) {
 #[cfg(feature = "python")]
 mod python {
     use super::*;
-    use crate::python_arrow::taken;
+    use crate::python::arrow::taken;
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
 

@@ -4,6 +4,24 @@
 //! that becomes a row or is kept as it is; not if it only says what wrote the file, what hparams
 //! there are, or what our own writer keeps in it.
 
+mod decoder;
+mod dtype;
+pub mod encoder;
+mod event;
+mod fields;
+mod histogram;
+pub mod marks;
+mod media;
+mod metadata;
+mod own_field;
+mod plugin;
+mod record;
+mod rows;
+mod series;
+mod tensor;
+mod time;
+mod value;
+
 use std::io::{self, Read, Seek, SeekFrom};
 use std::mem::take;
 
@@ -11,12 +29,12 @@ use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
 use crate::damage::Damage;
-use crate::event_decoder::Decoder;
-use crate::event_parts::EventParts;
-use crate::tfrecord::{HEADER, RecordReader};
+use crate::tfrecord::{HEADER, RecordReader, may_begin};
+use decoder::Decoder;
+use event::EventParts;
 
-pub use crate::event_record::{Message, OtherRecord};
-pub use crate::event_series::SeriesName;
+pub use record::{Message, OtherRecord};
+pub use series::SeriesName;
 
 /// So many whole records are looked at before a file is said to hold no events.
 const LOOKED_AT: usize = 8;
@@ -158,8 +176,11 @@ fn may_be_events<S: Read + Seek>(source: &mut S, length: u64) -> Result<bool, Er
     }
     source.seek(SeekFrom::Start(0))?;
     let mut header = Vec::new();
-    source.by_ref().take(HEADER).read_to_end(&mut header)?;
-    Ok(crate::tfrecord::may_begin(&header))
+    source
+        .by_ref()
+        .take(HEADER as u64)
+        .read_to_end(&mut header)?;
+    Ok(may_begin(&header))
 }
 
 impl Batch {

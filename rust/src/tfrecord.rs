@@ -1,25 +1,20 @@
-//! Owns the framing of TFRecord files: length u64le, its crc, the payload, its crc; reading on behind damage.
+//! Owns the frame of a record in a TFRecord file: length u64le, its crc, the payload, its crc.
 //!
 //! The crcs are CRC-32C, rotated and offset ("masked"), so that a checksum among the data does not
-//! look like one of the data. A record is whole or lost: both crcs hold, or none of it is handed out.
+//! look like one of the data. The format is TensorFlow's `lib/io/record_writer.cc`.
 
-use std::io::{self, Read, Seek};
-use std::sync::LazyLock;
+mod reader;
+mod whole;
 
-use crate::damage::{Damage, Reason};
-use crate::window::Window;
+pub use reader::{Record, RecordReader};
+pub use whole::WholeRecords;
 
-/// Length and its crc.
-pub const HEADER: u64 = 12;
+/// Bytes before a payload: its length, and the crc of that.
+pub const HEADER: usize = 12;
+/// Bytes behind a payload: its crc.
+pub const FOOTER: usize = 4;
 /// What a record is longer than its payload.
-pub const FRAME: u64 = 16;
-/// A longer record is lost, so that no file decides how much memory is used.
-const LONGEST_PAYLOAD: u64 = 256 << 20;
-/// So much may be checksummed in vain while whole records are looked for behind damage: a file may
-/// be made up so that lengths seem to stand everywhere.
-const SEARCH_BYTES: u64 = 1 << 30;
-/// Lengths below have their crc in a table.
-const SHORT: usize = 4096;
+pub const FRAME: usize = HEADER + FOOTER;
 
 /// CRC-32C as it stands in a record.
 #[inline]
@@ -29,254 +24,19 @@ pub fn masked_crc(bytes: &[u8]) -> u32 {
         .wrapping_add(0xa282_ead8)
 }
 
-/// A whole record: where it begins and ends in the file, and its bytes.
-#[derive(Debug)]
-pub struct Record<'a> {
-    pub offset: u64,
-    pub end: u64,
-    pub payload: &'a [u8],
-}
-
-/// What stands at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// A record whose payload has so many bytes.
-    Whole(u64),
-    /// The length holds, the payload does not.
-    BadPayload(u64),
-    /// The length holds and is more than is put together.
-    Oversized(u64),
-    /// The length holds, and the file ends before it does; or it ends within the length.
-    Cut,
-    BadLength,
-}
-
-/// Reads the records of a file one after the other.
-pub struct RecordReader<S> {
-    window: Window<S>,
-    limit: u64,
-    position: u64,
-    /// Behind the last whole record.
-    committed: u64,
-    damage: Vec<Damage>,
-    search_bytes: u64,
-    crc_of_length: &'static [u32],
-}
-
-impl<S: Read + Seek> RecordReader<S> {
-    /// A reader of `source[offset..limit]`.
-    pub fn new(source: S, offset: u64, limit: u64) -> Self {
-        static CRCS: LazyLock<Vec<u32>> = LazyLock::new(|| {
-            let lengths = 0..SHORT as u64;
-            lengths
-                .map(|length| masked_crc(&length.to_le_bytes()))
-                .collect()
-        });
-        Self {
-            window: Window::new(source),
-            limit,
-            position: offset,
-            committed: offset,
-            damage: Vec::new(),
-            search_bytes: SEARCH_BYTES,
-            crc_of_length: &CRCS,
-        }
-    }
-
-    /// The next whole record, or None where the file ends.
-    ///
-    /// A file that shrinks while it is read ends where reading fails.
-    #[inline]
-    pub fn next_record(&mut self) -> io::Result<Option<Record<'_>>> {
-        let length = match self.take_held() {
-            Some(length) => Some(length),
-            None => self.take()?,
-        };
-        let Some(length) = length else {
-            return Ok(None);
-        };
-        let (offset, end) = (self.position - FRAME - length, self.position);
-        let payload = self.window.bytes(offset + HEADER..end - 4)?;
-        Ok(Some(Record {
-            offset,
-            end,
-            payload,
-        }))
-    }
-
-    /// Steps over a record that is in the window, if it is a short one and whole.
-    #[inline]
-    fn take_held(&mut self) -> Option<u64> {
-        let header = self.window.held(self.position, HEADER as usize)?;
-        let (length, crc) = split_header(header)?;
-        if *self.crc_of_length.get(usize::try_from(length).ok()?)? != crc
-            || self.position + FRAME + length > self.limit
-        {
-            return None;
-        }
-        let record = self.window.held(self.position, (FRAME + length) as usize)?;
-        let (payload, crc) = record[HEADER as usize..].split_last_chunk::<4>()?;
-        if masked_crc(payload) != u32::from_le_bytes(*crc) {
-            return None;
-        }
-        self.position += FRAME + length;
-        self.committed = self.position;
-        Some(length)
-    }
-
-    /// Steps over the next whole record, and over damage before it; its length.
-    #[inline(never)]
-    fn take(&mut self) -> io::Result<Option<u64>> {
-        match self.find() {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.lose(self.limit, Reason::CutTail);
-                Ok(None)
-            }
-            found => found,
-        }
-    }
-
-    fn find(&mut self) -> io::Result<Option<u64>> {
-        while self.position < self.limit {
-            let reason = match self.place(self.position)? {
-                Place::Whole(length) => {
-                    self.position += FRAME + length;
-                    self.committed = self.position;
-                    return Ok(Some(length));
-                }
-                Place::BadPayload(length) => {
-                    let end = self.position + FRAME + length;
-                    if end == self.limit || self.has_length(end)? {
-                        self.lose(end, Reason::BadChecksum);
-                        continue;
-                    }
-                    Reason::BadChecksum
-                }
-                Place::Oversized(length) => {
-                    self.lose(self.position + FRAME + length, Reason::Oversized);
-                    continue;
-                }
-                Place::Cut => Reason::CutTail,
-                Place::BadLength => Reason::BadLength,
-            };
-            self.search(reason)?;
-        }
-        Ok(None)
-    }
-
-    /// Goes on at the next place where a whole record stands, or to the end.
-    fn search(&mut self, reason: Reason) -> io::Result<()> {
-        let start = self.position;
-        let mut at = start + 1;
-        let mut is_zero = self.window.bytes(start..at)? == [0];
-        while at < self.limit {
-            if self.search_bytes > 0 && at + FRAME <= self.limit && self.is_whole(at)? {
-                let reason = match reason {
-                    Reason::CutTail => Reason::Unfinished,
-                    other => other,
-                };
-                self.lose(at, if is_zero { Reason::Zeroed } else { reason });
-                return Ok(());
-            }
-            is_zero &= self.window.bytes(at..at + 1)? == [0];
-            at += 1;
-        }
-        let is_long = self.limit - start >= HEADER;
-        self.lose(
-            self.limit,
-            if is_zero && is_long {
-                Reason::Zeroed
-            } else {
-                reason
-            },
-        );
-        Ok(())
-    }
-
-    fn is_whole(&mut self, at: u64) -> io::Result<bool> {
-        let place = self.place(at)?;
-        if let Place::BadPayload(length) = place {
-            self.search_bytes = self.search_bytes.saturating_sub(length);
-        }
-        Ok(matches!(place, Place::Whole(_)))
-    }
-
-    fn place(&mut self, at: u64) -> io::Result<Place> {
-        if self.limit - at < HEADER {
-            return Ok(Place::Cut);
-        }
-        let header = self.window.bytes(at..at + HEADER)?;
-        let Some((length, crc)) = split_header(header) else {
-            return Ok(Place::BadLength);
-        };
-        if length > i64::MAX as u64 || !self.is_crc_of(length, crc) {
-            return Ok(Place::BadLength);
-        }
-        if length > self.limit - at - HEADER || self.limit - at - HEADER - length < 4 {
-            return Ok(Place::Cut);
-        }
-        if length > LONGEST_PAYLOAD {
-            return Ok(Place::Oversized(length));
-        }
-        let rest = self.window.bytes(at + HEADER..at + FRAME + length)?;
-        let is_whole = rest
-            .split_last_chunk::<4>()
-            .is_some_and(|(payload, crc)| masked_crc(payload) == u32::from_le_bytes(*crc));
-        Ok(if is_whole {
-            Place::Whole(length)
-        } else {
-            Place::BadPayload(length)
-        })
-    }
-
-    #[inline]
-    fn is_crc_of(&self, length: u64, crc: u32) -> bool {
-        let known = usize::try_from(length).ok();
-        match known.and_then(|length| self.crc_of_length.get(length)) {
-            Some(known) => *known == crc,
-            None => masked_crc(&length.to_le_bytes()) == crc,
-        }
-    }
-
-    /// Whether a length with its crc stands there, or the file ends before one could.
-    fn has_length(&mut self, at: u64) -> io::Result<bool> {
-        if self.limit - at < HEADER {
-            return Ok(true);
-        }
-        let header = self.window.bytes(at..at + HEADER)?;
-        let header = split_header(header);
-        Ok(header.is_some_and(|(length, crc)| self.is_crc_of(length, crc)))
-    }
-
-    fn lose(&mut self, end: u64, reason: Reason) {
-        self.damage.push(Damage {
-            offset: self.position,
-            length: end - self.position,
-            reason,
-        });
-        self.position = end;
-    }
-
-    /// Behind the last whole record: where a later scan continues.
-    pub fn committed(&self) -> u64 {
-        self.committed
-    }
-
-    /// How much damage was met since it was last taken.
-    pub fn damaged(&self) -> usize {
-        self.damage.len()
-    }
-
-    pub fn take_damage(&mut self) -> Vec<Damage> {
-        std::mem::take(&mut self.damage)
-    }
-}
-
+/// The length that a header states, and the crc of it.
 #[inline]
 fn split_header(header: &[u8]) -> Option<(u64, u32)> {
     let (length, crc) = header.split_first_chunk::<8>()?;
     let crc = crc.first_chunk::<4>()?;
     Some((u64::from_le_bytes(*length), u32::from_le_bytes(*crc)))
+}
+
+/// The payload before its crc, if that is the crc of it.
+#[inline(always)]
+fn checked(payload_and_crc: &[u8]) -> Option<&[u8]> {
+    let (payload, crc) = payload_and_crc.split_last_chunk::<FOOTER>()?;
+    (masked_crc(payload) == u32::from_le_bytes(*crc)).then_some(payload)
 }
 
 /// Whether these first bytes may be those of a record that is cut.
@@ -288,43 +48,38 @@ pub fn may_begin(header: &[u8]) -> bool {
     }
 }
 
+/// Leaves room for a header; the payload is what is appended until `end`.
+pub fn begin(out: &mut Vec<u8>) -> usize {
+    let at = out.len();
+    out.resize(at + HEADER, 0);
+    at
+}
+
+/// Closes the record that `begin` opened at `at`.
+pub fn end(out: &mut Vec<u8>, at: usize) {
+    let length = (out.len() - at - HEADER) as u64;
+    let spelled = length.to_le_bytes();
+    out[at..at + 8].copy_from_slice(&spelled);
+    out[at + 8..at + HEADER].copy_from_slice(&masked_crc(&spelled).to_le_bytes());
+    let crc = masked_crc(&out[at + HEADER..]);
+    out.extend_from_slice(&crc.to_le_bytes());
+}
+
+#[cfg(test)]
+pub mod testing {
+    /// A payload as a record.
+    pub fn frame(payload: &[u8]) -> Vec<u8> {
+        let mut record = Vec::new();
+        let at = super::begin(&mut record);
+        record.extend_from_slice(payload);
+        super::end(&mut record, at);
+        record
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
-
-    fn frame(payload: &[u8]) -> Vec<u8> {
-        let length = (payload.len() as u64).to_le_bytes();
-        let (length_crc, crc) = (masked_crc(&length), masked_crc(payload));
-        [
-            &length[..],
-            &length_crc.to_le_bytes(),
-            payload,
-            &crc.to_le_bytes(),
-        ]
-        .concat()
-    }
-
-    /// The payloads that are read, and the damage.
-    fn read(file: &[u8]) -> (Vec<Vec<u8>>, Vec<Damage>) {
-        let mut reader = RecordReader::new(Cursor::new(file), 0, file.len() as u64);
-        let mut payloads = Vec::new();
-        while let Some(record) = reader.next_record().expect("memory can be read") {
-            assert_eq!(
-                record.end - record.offset,
-                FRAME + record.payload.len() as u64
-            );
-            payloads.push(record.payload.to_vec());
-        }
-        (payloads, reader.take_damage())
-    }
-
-    fn payloads() -> Vec<Vec<u8>> {
-        let lengths = [0, 1, 20, 40, 300, 5000, 3, 300_000, 7];
-        let payload = |(number, length): (usize, &usize)| vec![b'a' + number as u8; *length];
-        lengths.iter().enumerate().map(payload).collect()
-    }
 
     #[test]
     fn the_checksum_is_that_of_tensorflow() {
@@ -334,55 +89,5 @@ mod tests {
             [0xa3, 0x7f, 0x4b, 0x22]
         );
         assert_eq!(masked_crc(b""), 0xa282_ead8);
-    }
-
-    #[test]
-    fn records_of_any_length_are_read_back() {
-        let written = payloads();
-        let file: Vec<u8> = written.iter().flat_map(|payload| frame(payload)).collect();
-        assert_eq!(read(&file), (written, Vec::new()));
-    }
-
-    #[test]
-    fn any_flipped_bit_loses_one_record_and_says_so() {
-        let written = &payloads()[..5];
-        let file: Vec<u8> = written.iter().flat_map(|payload| frame(payload)).collect();
-        let mut start = 0;
-        for (number, payload) in written.iter().enumerate() {
-            let length = FRAME + payload.len() as u64;
-            let mut others = written.to_vec();
-            others.remove(number);
-            for bit in 8 * start..8 * (start + length) {
-                let mut flipped = file.clone();
-                flipped[bit as usize / 8] ^= 1 << (bit % 8);
-                let reason = if bit < 8 * (start + HEADER) {
-                    Reason::BadLength
-                } else {
-                    Reason::BadChecksum
-                };
-                let lost = Damage {
-                    offset: start,
-                    length,
-                    reason,
-                };
-                assert_eq!(read(&flipped), (others.clone(), vec![lost]));
-            }
-            start += length;
-        }
-    }
-
-    #[test]
-    fn what_is_behind_a_missing_piece_is_found() {
-        let first = frame(&[b'x'; 5000]);
-        let second = frame(b"second");
-        let file = [&first[..2000], &second, &second].concat();
-        let (payloads, damage) = read(&file);
-        assert_eq!(payloads, [b"second", b"second"]);
-        let lost = Damage {
-            offset: 0,
-            length: 2000,
-            reason: Reason::Unfinished,
-        };
-        assert_eq!(damage, [lost]);
     }
 }

@@ -3,16 +3,27 @@
 //! History rows and system statistics become points and values, output becomes console lines, of
 //! the summary only the last value of each path is kept; every other record is handed on as bytes.
 
+mod address;
+mod decoder;
+pub(crate) mod keys;
+mod media;
+pub(crate) mod record;
+mod rows;
+mod sink;
+mod summary;
+
 use std::io::{self, Read, Seek, SeekFrom};
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
 use crate::damage::Damage;
-use crate::leveldb_log::{HEADER, LogReader};
-use crate::wandb_decoder::{Decoder, Fit, OtherRecord};
-use crate::wandb_sink::{SeriesName, Sink};
-use crate::wandb_summary::LastValue;
+use crate::leveldb::{HEADER, LogReader};
+use decoder::{Decoder, Fit};
+use sink::{SeriesName, Sink};
+use summary::LastValue;
+
+pub use decoder::OtherRecord;
 
 /// What a file begins with; the version byte follows.
 const MAGIC: [u8; 6] = *b":W&B\xe1\xbe";

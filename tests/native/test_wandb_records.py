@@ -257,7 +257,9 @@ def test_damage_is_told_by_offset(tmp_path: Path) -> None:
 
 def test_the_schema_is_that_of_the_installed_package() -> None:
     """Every field of the vendor's descriptors is in ours, by number, name and type."""
-    text = (Path(__file__).parents[2] / "rust" / "src" / "wandb_schema.txt").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "rust" / "src" / "python" / "wandb_schema.txt").read_text(
+        "utf-8"
+    )
     lines = text.replace("\n  ", " ").splitlines()
     ours = {}
     for one in lines:

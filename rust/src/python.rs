@@ -1,0 +1,11 @@
+//! Owns what Python sees: classes and functions over the decoders and the writer, and nothing of formats.
+
+pub mod arrow;
+pub mod event_writer;
+mod items;
+mod json_conventions;
+mod message;
+pub mod records;
+mod schema;
+pub mod tensorboard;
+pub mod wandb;

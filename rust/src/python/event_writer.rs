@@ -1,0 +1,209 @@
+//! Owns what Python sees of the writer of event files.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
+use arrow_array::{RecordBatch, StructArray};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule, PyTuple};
+
+use crate::tensorboard::encoder::{Error, EventEncoder, Facts, HistogramRows, PointRows, TextRows};
+use crate::tensorboard::marks::{marks, own_value};
+use crate::tfrecord::WholeRecords;
+
+/// Bytes that may wait before they are written.
+const ENOUGH: usize = 1 << 20;
+
+/// Appends events to a file.
+#[pyclass(module = "runferry._native")]
+pub struct EventWriter {
+    encoder: EventEncoder,
+    file: File,
+    /// Where what waits in the encoder will stand.
+    offset: u64,
+}
+
+#[pymethods]
+impl EventWriter {
+    #[new]
+    #[pyo3(signature = (path, *, offset, tags, doubles))]
+    fn new(
+        path: PathBuf,
+        offset: u64,
+        tags: HashMap<String, String>,
+        doubles: bool,
+    ) -> PyResult<Self> {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        if file.metadata()?.len() > offset {
+            file.set_len(offset)?;
+        }
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Self {
+            encoder: EventEncoder::new(tags, doubles),
+            file,
+            offset,
+        })
+    }
+
+    /// Rows of `tables.POINTS`.
+    fn points(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batch = imported(batch)?;
+        let mut rows = PointRows::new(&batch).map_err(to_python)?;
+        self.put(py, |encoder| encoder.points(&mut rows, ENOUGH))
+    }
+
+    /// Rows of `tables.TEXTS`.
+    fn texts(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batch = imported(batch)?;
+        let mut rows = TextRows::new(&batch).map_err(to_python)?;
+        self.put(py, |encoder| encoder.texts(&mut rows, ENOUGH))
+    }
+
+    /// Rows of `tables.HISTOGRAMS`.
+    fn histograms(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batch = imported(batch)?;
+        let mut rows = HistogramRows::new(&batch).map_err(to_python)?;
+        self.put(py, |encoder| encoder.histograms(&mut rows, ENOUGH))
+    }
+
+    /// One event that is spelled already; where its payload stands in the file.
+    fn event(&mut self, py: Python<'_>, payload: &[u8]) -> PyResult<u64> {
+        let at = self.offset + self.encoder.event(payload) as u64;
+        if self.encoder.out.len() >= ENOUGH {
+            self.flush(py)?;
+        }
+        Ok(at)
+    }
+
+    fn tag(&mut self, key: &str, plugin: &str) -> (String, bool) {
+        self.encoder.tags.tag_of(key, plugin)
+    }
+
+    fn describe(&mut self, tag: String, content: Vec<u8>, facts: Vec<u8>) {
+        self.encoder.tags.describe(tag, Facts { content, facts });
+    }
+
+    fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.write_out())?;
+        Ok(())
+    }
+
+    #[getter]
+    fn offset(&self) -> u64 {
+        self.offset + self.encoder.out.len() as u64
+    }
+}
+
+impl EventWriter {
+    fn put(
+        &mut self,
+        py: Python<'_>,
+        mut some: impl FnMut(&mut EventEncoder) -> Result<bool, Error> + Send,
+    ) -> PyResult<()> {
+        let done: Result<io::Result<()>, Error> = py.detach(|| {
+            while some(&mut self.encoder)? {
+                if let Err(error) = self.write_out() {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        });
+        Ok(done.map_err(to_python)??)
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.encoder.out)?;
+        self.offset += self.encoder.out.len() as u64;
+        self.encoder.out.clear();
+        Ok(())
+    }
+}
+
+fn to_python(error: Error) -> PyErr {
+    match error {
+        Error::Column(name) => {
+            PyValueError::new_err(format!("no such column, or not of its type: {name}"))
+        }
+        Error::TimeBeyond(micros) => PyOverflowError::new_err(micros),
+    }
+}
+
+/// A batch of another Arrow library, by the PyCapsule interface; nothing is copied.
+fn imported(batch: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
+    let pair = batch.call_method0("__arrow_c_array__")?;
+    let pair = pair.cast::<PyTuple>()?;
+    let (schema, array) = (pair.get_item(0)?, pair.get_item(1)?);
+    let schema = schema
+        .cast::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_schema"))?;
+    let array = array
+        .cast::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_array"))?;
+    // SAFETY: capsules of these names hold these structures (the Arrow PyCapsule interface), and
+    // `pair` keeps them alive; `from_raw` leaves a released array behind, as the interface wants.
+    let data = unsafe {
+        let schema = schema.cast::<FFI_ArrowSchema>().as_ref();
+        from_ffi(FFI_ArrowArray::from_raw(array.cast().as_ptr()), schema)
+    };
+    let data = data.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(RecordBatch::from(StructArray::from(data)))
+}
+
+/// What an event file of ours says of itself, as far as its records are whole.
+#[pyclass(frozen, get_all, module = "runferry._native")]
+pub struct EventMarks {
+    offset: u64,
+    marks: Vec<(String, u64, Option<Vec<u8>>)>,
+    tags: Vec<(String, String, u64)>,
+}
+
+#[pymethods]
+impl EventMarks {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf, wanted: Vec<String>) -> PyResult<Self> {
+        py.detach(|| {
+            let file = File::open(path)?;
+            let size = file.metadata()?.len();
+            let mut records = WholeRecords::new(BufReader::with_capacity(ENOUGH, file), 0, size);
+            let found = marks(&mut records, &wanted)?;
+            let marks = found.marks.into_iter();
+            Ok(Self {
+                offset: records.offset(),
+                marks: marks.map(|mark| (mark.tag, mark.end, mark.json)).collect(),
+                tags: found.tags,
+            })
+        })
+    }
+}
+
+/// Tag and content of a record of ours, and where the next record begins.
+type Said<'py> = (Option<String>, Bound<'py, PyBytes>, u64);
+
+/// What the whole record that begins here says, if it is one of ours, and where the next one begins.
+#[pyfunction]
+pub fn event_record<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    offset: u64,
+) -> PyResult<Option<Said<'py>>> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(offset))?;
+    let mut records = WholeRecords::new(file, offset, size);
+    let said = records
+        .next_record()?
+        .map(|payload| match own_value(payload) {
+            Some((tag, content)) => (Some(tag), PyBytes::new(py, &content)),
+            None => (None, PyBytes::new(py, &[])),
+        });
+    Ok(said.map(|(tag, content)| (tag, content, records.offset())))
+}

@@ -1,0 +1,48 @@
+//! Owns how texts are shown.
+
+use arrow_array::{Array, RecordBatch, StringArray};
+
+use super::spelling::string_tensor;
+use super::tables::{TableRows, Words, strings};
+use super::{Error, EventEncoder};
+use crate::tensorboard::own_field::Kind;
+use crate::tensorboard::plugin::Shown;
+use crate::tensorboard::rows::TEXT_FORMS;
+
+/// Rows of `tables.TEXTS`.
+pub struct TextRows {
+    table: TableRows,
+    text: StringArray,
+    form: Words,
+}
+
+impl TextRows {
+    pub fn new(batch: &RecordBatch) -> Result<Self, Error> {
+        Ok(Self {
+            table: TableRows::new(batch)?,
+            text: strings(batch, "text")?,
+            form: Words::new(batch, "form", &TEXT_FORMS)?,
+        })
+    }
+}
+
+impl EventEncoder {
+    /// Rows until `enough` bytes wait; false when all are through.
+    pub fn texts(&mut self, rows: &mut TextRows, enough: usize) -> Result<bool, Error> {
+        let mut tensor = Vec::new();
+        let (texts, forms) = (&rows.text, &rows.form);
+        self.rows(&mut rows.table, enough, Shown::Text, |row, mut target| {
+            tensor.clear();
+            let text = texts.is_valid(row).then(|| texts.value(row));
+            string_tensor(&mut tensor, text.unwrap_or_default().as_bytes());
+            target.show(&tensor);
+            target
+                .own
+                .value(match (text, TEXT_FORMS[usize::from(forms.at(row))]) {
+                    (None, _) => Kind::Null,
+                    (_, "text") => Kind::AsSpelled,
+                    _ => Kind::Json,
+                });
+        })
+    }
+}
