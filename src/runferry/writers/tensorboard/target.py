@@ -42,6 +42,7 @@ from runferry.writers.tensorboard.hparams import (
     start_event,
 )
 from runferry.writers.tensorboard.messages import message
+from runferry.writers.tensorboard.replacement import DRAFT
 from runferry.writers.tensorboard.shown import ShownMedia
 from runferry.writers.tensorboard.standing import Standing
 from runferry.writers.tensorboard.tag_facts import tag_facts
@@ -81,6 +82,21 @@ class Target:
             self._size = size
             self._events = None
         return self._standing
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether this is not the run yet, but what will replace it."""
+        return self.path.name == DRAFT
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether chunk 0 would be another one than stands there: the run is complete."""
+        return not self.is_draft and self.standing.is_sealed and self.standing.chunks > 0
+
+    def close(self) -> None:
+        """Let go of the file: it gets another name, or goes."""
+        self._events = self._media = None
+        self._size = -1
 
     def append(self, number: int, chunk: Chunk) -> None:
         """One chunk and its end. Raises Conflict where another number would follow."""
