@@ -95,9 +95,9 @@ class TensorboardWriter:
         mark = target.standing.mark
         target.close()
         with disk_errors(self._folders.root):
+            self._claim(target).unlink(missing_ok=True)
             if target.is_draft:
                 replacement.publish(target.path.parent, mark, self._published(remote))
-            self._claim(target).unlink(missing_ok=True)
         del self._targets[remote]
 
     def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
