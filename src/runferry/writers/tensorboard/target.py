@@ -131,11 +131,10 @@ class Target:
             ended = end_event(run)
             if ended is not None and events.tag(SESSION_END, "hparams")[1]:
                 events.event(ended)
-            events.flush()
-            sync([self.path, *self._names])  # first: a seal never outlasts what it seals
             events.event(seal_event(seal))
             events.flush()
-            self._sync(events)
+            # at once: a seal that outlasts what it seals is not believed, as checksums tell
+            self._sync(events, *self._names)
             self._standing = replace(
                 self._standing,
                 offset=events.offset,
@@ -182,8 +181,8 @@ class Target:
             raise
         self._size = self._events.offset
 
-    def _sync(self, events: _native.EventWriter) -> None:
-        sync([self.path])
+    def _sync(self, events: _native.EventWriter, *names: Path) -> None:
+        sync([self.path, *names])
         self._synced = events.offset
 
     def _record(self, tag: str, content: bytes) -> bytes:
