@@ -129,7 +129,7 @@ class PortableReader(Reader, Protocol):
 class Progress:
     """What a destination says it holds of a run: chunks by number, where it can tell."""
 
-    chunks: int | None = None
+    chunks: int | None = None  # of the sending that is under way, else of the sealed one
     is_sealed: bool = False
     was_sealed: bool = False  # complete once, until more of it began to arrive
     claim: str | None = None  # what the last `claim` said; None when a seal ended it
@@ -161,6 +161,7 @@ class Limits:
     holds: Mapping[str, Fate] = field(default_factory=dict)
     order: Literal["any", "step"] = "any"
     resend: Literal["harmless", "continue", "atomic"] = "harmless"
+    replaces_complete: bool = False  # where resend is "continue": number 0 begins such a run anew
     batch_rows: int = BATCH_ROWS
     series_key: KeyRule = KeyRule()
     attribute_key: KeyRule = KeyRule()
@@ -248,9 +249,10 @@ class Writer(Protocol):
         """Store one chunk. `number` names it: the same number is the same chunk in every attempt.
 
         A sealed run is no longer sealed once anything is appended. Where a resend is harmless,
-        number 0 again begins a sending in full, which replaces the earlier ones when it is sealed.
-        Returns only when the chunk would survive this process. Keys in rows are the destination's
-        own names; Series.original_key and Attribute.path tell what they were.
+        number 0 again begins a sending in full, which replaces the earlier ones when it is sealed;
+        so it does to a sealed run where `Limits.replaces_complete`. Returns only when the chunk
+        would survive this process. Keys in rows are the destination's own names;
+        Series.original_key and Attribute.path tell what they were.
         """
         ...
 
@@ -262,7 +264,8 @@ class Writer(Protocol):
         """Remove an unsealed run of ours; never anybody else's.
 
         Of a run that was sealed before, where `stored` says so and rows cannot be replaced
-        (`Limits.resend` is "continue"), only what came since: it is then sealed as it was.
+        (`Limits.resend` is "continue"), only what came since, growth or another sending in full:
+        it is then sealed as it was.
         """
         ...
 

@@ -75,6 +75,15 @@ def test_a_dry_run_and_a_plan_foretell_and_send_nothing(database: str, runferry:
     assert "altogether" in shown.out
 
 
+def test_what_many_series_lose_alike_is_one_line_unless_asked(runferry: Caller) -> None:
+    table, verbose = (
+        runferry("plan", EXAMPLE, "tensorboard:logs", *more).out for more in ((), ("-v",))
+    )
+    assert " more" in table
+    assert len(table.splitlines()) < len(verbose.splitlines())
+    assert " more" not in verbose
+
+
 def test_pull_then_push_is_convert(database: str, runferry: Caller) -> None:
     assert runferry("pull", EXAMPLE, "kept", "-q").code == 0
     assert runferry("push", "kept", database, "--json").json["counts"] == {"new": 2}

@@ -18,7 +18,7 @@ from runferry.readers.tensorboard import TensorboardReader
 from runferry.testing.content import Content
 from runferry.testing.recording import Sample
 from runferry.testing.reference import ReferenceReader, StrictWriter, record
-from runferry.testing.samples import attributes, curve, media
+from runferry.testing.samples import as_run, attributes, curve, media
 from runferry.writers.mlflow import MlflowWriter
 from runferry.writers.tensorboard import TensorboardWriter
 
@@ -167,9 +167,54 @@ def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(
             assert seen in (old, grown), f"half of the growth, {point}"
         if harbour_at is mlflow_harbour:  # whose reader tells what is on its way
             assert seen["rows"] in (old["rows"], grown["rows"]), f"half of the growth, {point}"
-        if harbour_at is tensorboard_harbour and harbour.sealed([whole]):
-            # rows there cannot be replaced: the ledger has to hear that they are complete
-            assert sail(push_all, archive, harbour.where) is not None
         begin("whole")
         assert sail(push_all, archive, harbour.where) is not None
         assert list(harbour.contents().values()) == [clean], f"seed {SEED}, {point}"
+
+
+def test_a_replacement_killed_anywhere_then_rerun_equals_one_clean_push(tmp_path: Path) -> None:
+    """What was complete stays whole until the new one is, and nothing of it stays then."""
+    harbour = tensorboard_harbour(tmp_path)
+    harbour.prepare()
+    empty = shutil.copytree(harbour.folder, tmp_path / "empty")
+    archive, ledger = tmp_path / "archive", "ledger.sqlite"
+    for name, sample in (("old", media()), ("anew", curve(60, batch=20))):
+        sample = as_run(sample, "again")
+        source = record([sample], tmp_path / f"source-{name}")
+        pull_all(str(source.path), str(tmp_path / name))
+
+    def begin(name: str, ledger_of: Path | None, folder: Path) -> None:
+        """An archive with the ledger of another, and what lies at the destination."""
+        for place, content in ((archive, tmp_path / name), (harbour.folder, folder)):
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(content, place)
+        if ledger_of is not None:
+            shutil.copy(ledger_of, archive / ledger)
+
+    begin("anew", None, empty)
+    assert sail(push_all, archive, harbour.where) is not None
+    (new,) = harbour.contents().values()
+    begin("old", None, empty)
+    assert sail(push_all, archive, harbour.where) is not None
+    (old,) = harbour.contents().values()
+    known, begun = shutil.copy(archive / ledger, tmp_path), tmp_path / "begun"
+    shutil.copytree(harbour.folder, begun)
+    begin("anew", known, begun)
+    effects = sail(push_all, archive, harbour.where)
+    assert effects is not None
+    assert list(harbour.contents().values()) == [new]
+    files = _files(harbour.folder)
+    for point in kill_points(effects, 25, SEED):
+        begin("anew", known, begun)
+        sail(push_all, archive, harbour.where, **point)
+        (seen,) = harbour.contents().values()
+        assert seen in (old, new), f"half of each, {point}"
+        assert sail(push_all, archive, harbour.where) is not None
+        assert list(harbour.contents().values()) == [new], f"seed {SEED}, {point}"
+        assert _files(harbour.folder) == files, f"left behind, seed {SEED}, {point}"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """What lies there; names of event files tell the run."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -40,7 +40,9 @@ def written(logdir: Path, *samples: Sample, seal: bool = True) -> list[RemoteId]
 
 
 def event_file(logdir: Path, remote: RemoteId) -> Path:
-    (path,) = (logdir / remote).glob("events.out.tfevents.*")
+    """The one that has content: what was replaced is empty."""
+    found = (logdir / remote).glob("events.out.tfevents.*")
+    (path,) = (path for path in found if path.stat().st_size)
     return path
 
 

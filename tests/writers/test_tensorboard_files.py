@@ -92,6 +92,23 @@ def test_a_flipped_byte_ends_what_is_whole(tmp_path: Path) -> None:
     assert (progress.chunks, progress.is_sealed, progress.was_sealed) == (3, False, False)
 
 
+def test_a_seal_that_outlasted_what_it_seals_is_not_believed(tmp_path: Path) -> None:
+    """As a loss of power may leave it: the end was written, and a part before it was not."""
+    sample = curve(12, keys=2, batch=4)
+    (remote,) = written(tmp_path, sample)
+    path = event_file(tmp_path, remote)
+    whole = path.read_bytes()
+    ends = chunk_ends(path)
+    path.write_bytes(whole[: ends[2]] + bytes(ends[3] - ends[2]) + whole[ends[3] :])
+    writer = opened(tmp_path)
+    progress = writer.stored(remote)
+    assert (progress.chunks, progress.is_sealed, progress.was_sealed) == (2, False, False)
+    for number, chunk in list(numbered(sample))[2:]:
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    assert path.read_bytes() == whole
+
+
 def test_what_stands_there_is_never_written_again(tmp_path: Path) -> None:
     """A file only grows: TensorBoard has it open."""
     sample = as_run(curve(40, batch=10), "grows")

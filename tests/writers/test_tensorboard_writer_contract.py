@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -18,7 +17,6 @@ from runferry.writers.tensorboard import TensorboardWriter
 class TestTensorboardWriter(WriterContract):
     writer = TensorboardWriter
     reader = TensorboardReader
-    cannot_replace: ClassVar[bool] = True  # an event file only grows
 
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Location:

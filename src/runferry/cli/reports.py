@@ -36,7 +36,8 @@ def show_plan(session: Session, report: Report) -> None:
     _show_phase(session, report)
     for outcome in report.outcomes:
         if outcome.losses:
-            session.out.print(f"\n{printable(outcome.run)}  {printable(outcome.name or '')}")
+            named = f"{printable(outcome.run)}  {printable(outcome.name or '')}"
+            session.out.print(f"\n{named.rstrip()}")
             show_losses(session, outcome.losses)
     if len(report.outcomes) != 1 or not report.losses:
         _show_losses(session, report.losses, title="altogether")

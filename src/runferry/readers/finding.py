@@ -27,6 +27,8 @@ def files_named(root: Path, is_named: Callable[[str], bool]) -> Iterator[Path]:
 
 def begins_with(path: Path, word: bytes) -> bool:
     """Whether a file's first few bytes have this word; cheap enough to ask of every file."""
+    if regular(path) is None:  # a pipe would be waited for
+        return False
     try:
         with path.open("rb") as stream:
             return word in stream.read(64).replace(b"\0", b"")  # UTF-16 has it spaced out

@@ -39,6 +39,7 @@ class Beginning:
         self._mark = books.trip.mark(books.record.run)
         self._writer = writer
         self._resend = writer.limits.resend
+        self._replaces = self._resend == "harmless" or writer.limits.replaces_complete
         self._claim = claim
         self._delivery = delivery
 
@@ -82,6 +83,9 @@ class Beginning:
         if remote is None:
             return self._created("new")
         stored = self._ask(remote)
+        if stored is not None and stored.was_sealed:
+            self._claim.check(stored, remote)
+            stored = self._as_it_was_sealed(remote, stored)
         if stored is None or not stored.is_sealed:
             return self._anew(remote, stored, "new")  # begun with who knows which content
         if not self._trip.restart and self._trip.is_there(self._record, self._plan):
@@ -123,7 +127,7 @@ class Beginning:
         )
 
     def _as_it_was_sealed(self, remote: RemoteId, stored: Progress | None) -> Progress | None:
-        """Without the beginnings of growth, where they can be taken back."""
+        """Without the beginnings of growth, or of another sending, where they can be taken back."""
         if stored is None or not stored.was_sealed or self._resend != "continue":
             return stored
         self._trip.retrying.call(lambda: self._writer.discard(remote))
@@ -165,7 +169,8 @@ class Beginning:
             return self._created("new" if status == "replaced" else status)
         if self._resend == "atomic":  # what stands there stays until it is replaced whole
             return self._created(status)
-        if self._resend == "harmless":
+        if self._replaces:
+            self._as_it_was_sealed(remote, stored)  # numbers from 0 on mean another sending now
             return self._begun(Start(remote, status))
         raise Conflict(
             "what was sent of this run is no longer the beginning of what is here",

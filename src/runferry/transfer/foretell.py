@@ -53,7 +53,8 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
 
 
 def _loss(code: str, fate: Fate, where: str, count: int) -> Loss:
-    return Loss(code, fate, where, count, _DETAILS.get(code, ""))
+    otherwise = "held whole, in another form" if fate is Fate.REENCODED else ""
+    return Loss(code, fate, where, count, _DETAILS.get(code, otherwise))
 
 
 def _kept(checks: list[tuple[str, Fate, int]], where: str) -> Iterator[Loss]:
@@ -179,7 +180,7 @@ _DETAILS = {
     "lineage": "what the run was forked from",
     "long-attribute": "longer than the destination takes",
     "long-text": "some may be longer than the destination takes",
-    "number-kind": "integers, booleans and 32-bit floats become 64-bit floats",
+    "number-kind": "integers, booleans, floats of 32 and of 64 bits become one kind",
     "run-id": "the destination gives ids of its own; ours is kept as a mark",
     "source-order": "the order in which values were logged",
 }

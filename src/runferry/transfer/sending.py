@@ -118,8 +118,9 @@ class Sending:
 
     def _has_arrived(self, remote: RemoteId, number: int) -> bool | None:
         stored = self._writer.stored(remote)
-        arrived = stored is not None and stored.chunks is not None and stored.chunks > number
-        return True if arrived else None
+        if stored is None or stored.chunks is None or stored.is_sealed:  # what it replaces
+            return None
+        return True if stored.chunks > number else None
 
     def _call(
         self, request: Callable[[], None], already: Callable[[], bool | None] | None = None

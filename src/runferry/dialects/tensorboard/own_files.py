@@ -1,11 +1,13 @@
 """Event files of ours: how they are named, how they begin and end, where a run's bytes lie.
 
     events.out.tfevents.<seconds>.runferry.<uid>
-        file_version, source_metadata
+        file_version, source_metadata; two session_log where this file replaces another
         runferry/mark            {"uid", "run"}: whose file it is
         … chunks, each ended by runferry/end {"chunk": number}
         runferry/seal            complete; more may follow
     runferry_files/<sha256>      bytes that TensorBoard shows in no event
+
+Of several files with one uid in a folder the last one is the run: it has replaced the others.
 
 The values of plugin "runferry" hold JSON as `tables.dumps` spells it.
 """
@@ -34,19 +36,32 @@ SEAL_TAG: Final = f"{TAG_PREFIX}seal"
 CONFIG_TAG: Final = f"{TAG_PREFIX}config"
 """A digest of the configuration that TensorBoard was shown, which only the first can be."""
 
-_NAMED = re.compile(r"events\.out\.tfevents\.\d{10,}\.runferry\.([0-9a-f]{32})")
+_NAMED = re.compile(r"events\.out\.tfevents\.\d{10,12}\.runferry\.([0-9a-f]{32})")
+_MARK_WITHIN: Final = 5
+"""Records at the beginning, of which one is the mark."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def file_name(run: Run, uid: Uid) -> str:
-    """The name of a run's event file; TensorBoard orders files by the time in it."""
+def file_name(run: Run, uid: Uid, *, after: int = -1) -> str:
+    """The name of a run's event file; TensorBoard orders files by the time in it.
+
+    That is when the run began, but later than `after` (seconds), when a file of that time was
+    replaced.
+    """
     start = run.started_ns if run.started_ns is not None else run.created_ns
-    return f"events.out.tfevents.{max(start or 0, 0) // 10**9:010d}.runferry.{uid}"
+    seconds = max((start or 0) // 10**9, after + 1)
+    return f"events.out.tfevents.{seconds:010d}.runferry.{uid}"
 
 
 def is_own_name(name: str) -> bool:
     """Whether a file is called like one of ours; its mark decides."""
-    return _NAMED.fullmatch(name) is not None
+    return uid_in_name(name) is not None
+
+
+def uid_in_name(name: str) -> str | None:
+    """Whose file it is by its name; its mark decides."""
+    named = _NAMED.fullmatch(name)
+    return None if named is None else named[1]
 
 
 MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError)
@@ -75,7 +90,7 @@ def mark_of(path: Path) -> Mark | None:
     """The mark of an event file; None where it has none, as one of somebody else's, or is gone."""
     offset = 0
     try:
-        for _ in range(3):
+        for _ in range(_MARK_WITHIN):
             found = _native.event_record(path, offset)
             if found is None:
                 return None

@@ -90,6 +90,11 @@ def first_events(seconds: float, writer: str) -> tuple[bytes, bytes]:
     return version, double(1, seconds) + field(10, field(1, writer))
 
 
+def session_start() -> bytes:
+    """A session (re)starts at the lowest step: what TensorBoard read before it is obsolete."""
+    return other_event(7, integer(1, 1), step=-(2**63), seconds=0.0)
+
+
 def record_event(tag: str, content: bytes, *, seconds: float = 0.0) -> bytes:
     """A record that only we read."""
     tensor = field(8, integer(1, _DT_STRING) + field(2, b"") + field(8, content))

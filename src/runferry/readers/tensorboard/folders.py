@@ -14,6 +14,7 @@ from runferry.dialects.tensorboard.names import (
     EventFileName,
     is_event_file,
 )
+from runferry.dialects.tensorboard.own_files import uid_in_name
 from runferry.paths import Folder, folders_below, looked_into, regular, spelled
 from runferry.readers.finding import label_of
 
@@ -75,7 +76,16 @@ def _event_files(folder: Folder) -> tuple[str, ...]:
     kept = [name for name, status in sizes.items() if status is not None]
     if not any(status.st_size for status in sizes.values() if status is not None):
         return ()
-    return tuple(sorted(kept, key=EventFileName.of))
+    return tuple(_not_replaced(sorted(kept, key=EventFileName.of)))
+
+
+def _not_replaced(names: list[str]) -> Iterator[str]:
+    """Without files of ours that a later one of the same run has replaced, and that are to go."""
+    last = {uid: name for name in names if (uid := uid_in_name(name)) is not None}
+    for name in names:
+        uid = uid_in_name(name)
+        if uid is None or last[uid] == name:
+            yield name
 
 
 def _has_projector(folder: Folder) -> bool:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+from runferry import _native
 from runferry.dialects.tensorboard.names import BLOBS
 from runferry.durable import sync
 from runferry.model import Blob
+
+_NAMED: Final = re.compile(rb'"file": ?"([0-9a-f]{64})"')
+"""Where a record of ours names a file; in a text that looks so, the file is kept for nothing."""
 
 
 class BlobFiles:
@@ -47,3 +54,26 @@ class BlobFiles:
     def clear(self) -> None:
         """Away with what a push that was killed had begun."""
         self._draft.unlink(missing_ok=True)
+
+
+def keep_only(run_folder: Path, event_file: Path) -> None:
+    """Remove the bytes that this event file does not name."""
+    folder = run_folder / BLOBS
+    try:
+        there = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    for name in sorted(there - _named_in(event_file)):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # it is not empty
+        folder.rmdir()
+
+
+def _named_in(event_file: Path) -> set[str]:
+    found: set[str] = set()
+    scanner = _native.EventScanner(event_file)
+    while (batch := scanner.next()) is not None:
+        for kind, _, _, _, message in batch.records:
+            if kind == "runferry":
+                found |= {name.decode() for name in _NAMED.findall(message["json"])}
+    return found

@@ -12,21 +12,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from runferry import _native
-from runferry._version import VERSION
-from runferry.dialects.tensorboard.names import BLOBS, DRAFT_FOLDER, PROFILE, WRITER
+from runferry.dialects.tensorboard.names import BLOBS, DRAFT_FOLDER, PROFILE
 from runferry.dialects.tensorboard.own_files import (
-    MARK_TAG,
     Mark,
     file_name,
     is_own_name,
     is_sealed,
     mark_of,
 )
-from runferry.dialects.tensorboard.wire import first_events, record_event
 from runferry.errors import Conflict, RunMissing
 from runferry.model import Run, Uid
 from runferry.ports import RemoteId
+from runferry.writers.tensorboard import replacement
+from runferry.writers.tensorboard.beginnings import begin_file
 
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]|[^\w\s!#$%&\'()+,\-./;=@\[\]^`{}~]')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\..*)?")
@@ -69,9 +67,9 @@ class RunFolders:
             if any(is_sealed(path) for path in self._own_files(remote) if _uid(path) == uid)
         }
 
-    def event_file(self, remote: RemoteId) -> Path | None:
-        """The marked event file of a run; None if it is gone."""
-        return next((path for path in self._own_files(remote) if mark_of(path)), None)
+    def published(self, remote: RemoteId) -> Path | None:
+        """The marked event file that TensorBoard sees: the last one, which has replaced others."""
+        return next((path for path in reversed(self._own_files(remote)) if mark_of(path)), None)
 
     def make(self, run: Run, uid: Uid) -> RemoteId:
         """A folder with the beginnings of its event file, which appears whole or not at all.
@@ -83,7 +81,7 @@ class RunFolders:
         draft = self.root / f"{DRAFT_FOLDER}{uid}-{secrets.token_hex(6)}"  # of this attempt alone
         draft.mkdir()
         try:
-            _begin(draft / file_name(run, uid), run, uid)
+            begin_file(draft / file_name(run, uid), Mark(uid, run))
             place = next((it for it in _places(run, uid) if self._publish(draft, it, uid)), None)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -126,6 +124,7 @@ class RunFolders:
         folder = self.folder(remote)
         for path in self._own_files(remote):
             path.unlink()
+        replacement.clear(folder)
         shutil.rmtree(folder / BLOBS, ignore_errors=True)
         while folder != self.root:
             try:
@@ -158,11 +157,7 @@ class RunFolders:
         )
 
     def _own_files(self, remote: RemoteId) -> list[Path]:
-        folder = self.folder(remote)
-        try:
-            return sorted(path for path in folder.iterdir() if is_own_name(path.name))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        return replacement.own_files(self.folder(remote))
 
     def _walk(self, below: str) -> Iterator[tuple[Uid, RemoteId]]:
         """Every run at and below a folder; remembers them, and where it has been."""
@@ -213,17 +208,6 @@ def _may_hold_runs(name: str) -> bool:
 def _uid(path: Path) -> Uid | None:
     mark = mark_of(path)
     return None if mark is None else mark.uid
-
-
-def _begin(path: Path, run: Run, uid: Uid) -> None:
-    """What an event file of ours begins with."""
-    start = run.started_ns if run.started_ns is not None else run.created_ns
-    seconds = (start or 0) / 1e9
-    writer = _native.EventWriter(path, offset=0, tags={}, doubles=False)
-    for event in first_events(seconds, f"{WRITER} {VERSION}"):
-        writer.event(event)
-    writer.event(record_event(MARK_TAG, Mark(uid, run).content(), seconds=seconds))
-    writer.flush()
 
 
 def _places(run: Run, uid: Uid) -> Iterator[str]:

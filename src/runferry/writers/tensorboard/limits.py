@@ -22,6 +22,7 @@ _TAG: Final = KeyRule(
 LIMITS: Final = Limits(
     holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_KEPT_BESIDE, Fate.REENCODED),
     resend="continue",
+    replaces_complete=True,
     series_key=_TAG,
     run_id=Fate.REENCODED,
     # what TensorBoard shows of these is close; our own field in each event says the rest

@@ -42,6 +42,7 @@ from runferry.writers.tensorboard.hparams import (
     start_event,
 )
 from runferry.writers.tensorboard.messages import message
+from runferry.writers.tensorboard.replacement import DRAFT
 from runferry.writers.tensorboard.shown import ShownMedia
 from runferry.writers.tensorboard.standing import Standing
 from runferry.writers.tensorboard.tag_facts import tag_facts
@@ -82,6 +83,21 @@ class Target:
             self._events = None
         return self._standing
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether this is not the run yet, but what will replace it."""
+        return self.path.name == DRAFT
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether chunk 0 would be another one than stands there: the run is complete."""
+        return not self.is_draft and self.standing.is_sealed and self.standing.chunks > 0
+
+    def close(self) -> None:
+        """Let go of the file: it gets another name, or goes."""
+        self._events = self._media = None
+        self._size = -1
+
     def append(self, number: int, chunk: Chunk) -> None:
         """One chunk and its end. Raises Conflict where another number would follow."""
         standing = self.standing
@@ -115,11 +131,10 @@ class Target:
             ended = end_event(run)
             if ended is not None and events.tag(SESSION_END, "hparams")[1]:
                 events.event(ended)
-            events.flush()
-            sync([self.path, *self._names])  # first: a seal never outlasts what it seals
             events.event(seal_event(seal))
             events.flush()
-            self._sync(events)
+            # at once: a seal that outlasts what it seals is not believed, as checksums tell
+            self._sync(events, *self._names)
             self._standing = replace(
                 self._standing,
                 offset=events.offset,
@@ -166,8 +181,8 @@ class Target:
             raise
         self._size = self._events.offset
 
-    def _sync(self, events: _native.EventWriter) -> None:
-        sync([self.path])
+    def _sync(self, events: _native.EventWriter, *names: Path) -> None:
+        sync([self.path, *names])
         self._synced = events.offset
 
     def _record(self, tag: str, content: bytes) -> bytes:
