@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import pytest
 
+from runferry import chunks
 from runferry.archive.store import Archive
-from runferry.model import Run
+from runferry.losses import Fate, Loss
+from runferry.model import ArtifactEntry, Blob, Run
 from runferry.ports import Location, RemoteId
 from runferry.testing.faults import Breaking
 from runferry.testing.recording import Recording, Sample
@@ -56,6 +58,16 @@ class WriterChanges(WriterRoads):
         self.pushed(archive, destination)
         self._at(tmp_path, whole, len(whole.chunks))
         self._moved_or_told(archive, destination)
+
+    def test_belongings_that_are_stated_again_while_a_run_grows_arrive_once(
+        self, destination: Location, tmp_path: Path
+    ) -> None:
+        """Files, artifacts and documents in their last state, and nothing that was raw twice."""
+        whole = with_belongings()
+        for cut in (8, 16, len(whole.chunks)):
+            archive = self._at(tmp_path, whole, cut)
+            self.pushed(archive, destination)
+            self.assert_one_verified(archive, destination, whole.run)
 
     def test_what_is_no_longer_the_beginning_is_replaced(
         self, destination: Location, tmp_path: Path
@@ -140,3 +152,18 @@ def restated() -> Sample:
     recording.log({"loss": 1.0}, step=0, time_ns=START_NS).checkpoint()
     recording.attributes("config", {"lr": 0.2}).attributes("summary", {"loss": 2.0})
     return recording.log({"loss": 2.0}, step=1, time_ns=START_NS).sample()
+
+
+def with_belongings() -> Sample:
+    """A run of three parts, whose belongings are others in the third only."""
+    recording = Recording(header("belongings"))
+    for part, word in enumerate(("first", "first", "last")):
+        blob = Blob.from_bytes(word.encode())
+        recording.put(chunks.File("notes.txt", "other", blob))
+        entries = (ArtifactEntry("model.bin", blob),)
+        recording.put(chunks.Artifact("model", "model", "produced", entries=entries))
+        recording.put(chunks.Document("layout", "shown", {"word": word}))
+        recording.put(chunks.Raw(f"odd-{part}", "no place for it", word.encode(), part))
+        recording.put(chunks.Lost(Loss("gone", Fate.DROPPED, "somewhere", 1)))
+        recording.log({"loss": 1.0 / (part + 1)}, step=part, time_ns=START_NS).checkpoint()
+    return recording.sample()

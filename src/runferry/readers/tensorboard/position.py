@@ -50,6 +50,7 @@ class Position:
     facts: dict[str, Tree] = field(default_factory=dict)
     attributes: dict[str, Tree] = field(default_factory=dict)
     own: dict[str, Tree] = field(default_factory=dict)
+    things: dict[str, Tree] = field(default_factory=dict)  # of ours: name → digest or count
     side_files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
     documents: dict[str, Tree] = field(default_factory=dict)  # name → digest of its body
     reported: list[Tree] = field(default_factory=list)  # losses that every read meets again

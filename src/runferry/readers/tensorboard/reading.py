@@ -131,6 +131,7 @@ class RunReading:
         yield from self._news(*beside.losses)
         yield from records.assembly.news(beside, is_whole=not records.own.uid)
         yield from records.assembly.told_losses()
+        yield from records.latest.news()
         records.store(position)
         yield chunks.Header(records.own.header(records.facts.run(self._group)))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

@@ -13,6 +13,7 @@ from runferry.readers.declared import Declared
 from runferry.readers.tensorboard.attributes import Assembly
 from runferry.readers.tensorboard.facts import Facts
 from runferry.readers.tensorboard.identity import EventFile
+from runferry.readers.tensorboard.latest import Latest
 from runferry.readers.tensorboard.own import Own
 from runferry.readers.tensorboard.position import Position
 from runferry.tables import dumps
@@ -33,6 +34,7 @@ class Records:
         self.facts = Facts(dict(position.facts))
         self.assembly = Assembly.restored(position.attributes)
         self.own = Own(**copy.deepcopy(position.own))  # type: ignore[arg-type]
+        self.latest = Latest(dict(position.things))
         self._documents = dict(position.documents)
 
     def store(self, position: Position) -> None:
@@ -40,6 +42,7 @@ class Records:
         position.facts = self.facts.state
         position.attributes = self.assembly.position()
         position.own = dict(vars(self.own))
+        position.things = self.latest.known
         position.documents = self._documents
 
     def take(
@@ -51,7 +54,8 @@ class Records:
             match kind:
                 case "runferry":
                     place = f"{label}@{offset}"
-                    yield from self.own.take(file.path, place, message, declared)
+                    of_ours = self.own.take(file.path, place, message, declared)
+                    yield from self.latest.hold(of_ours)
                 case "file_version" | "source_metadata" if is_own:
                     pass  # what the run says of itself is among its own attributes
                 case "file_version":
