@@ -17,7 +17,7 @@ from runferry import _native, chunks
 from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate
-from runferry.model import Address, Attribute, Blob, MediaItem, Run, Series
+from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series
 from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.readers.tensorboard import TensorboardReader
 from runferry.testing.content import Content
@@ -395,7 +395,8 @@ def test_large_images_of_one_row_stand_in_events_of_their_own(
 
 def test_half_a_letter_is_shown_as_a_sign_and_kept(tmp_path: Path) -> None:
     items = (Attribute(("a \ud800",), "config", "\udfff"),)
-    sample = Sample(replace(header("half"), group="\udc80"), (chunks.Attributes(items),))
+    run = replace(header("half"), key=RunKey("tensorboard", "", "half"), group="\udc80")
+    sample = Sample(run, (chunks.Attributes(items),))
     (remote,) = written(tmp_path, sample)
     assert content(tmp_path, remote).attributes == Content.of(sample.chunks).attributes
 

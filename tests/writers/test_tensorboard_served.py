@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tensorboard_shown import Served, loaded, picture, sound, tensorboard, writt
 from runferry import settings
 from runferry.chunks import SeriesFacts
 from runferry.losses import Fate
-from runferry.model import Address, Blob, MediaItem, MediaType
+from runferry.model import Address, Blob, MediaItem, MediaType, RunKey
 from runferry.ports import Location
 from runferry.testing.recording import Float32, Histogram, Recording, Sample
 from runferry.testing.samples import SECOND_NS, START_NS, curve, header, names, values
@@ -86,6 +87,33 @@ def _shows_hparams(served: Served, remote: str) -> None:
     assert group["hparams"] == {"lr": 0.1, "optimizer": "adam", "nested": "[1,2]", "amp": True}
     assert {one["name"]["tag"]: one["value"] for one in group["metricValues"]}["loss"] == 0.25
     assert [session["name"] for session in group["sessions"]] == [remote]
+
+
+def grouped(name: str, lr: float, key: RunKey) -> Sample:
+    run = Recording(replace(header(name, group="g"), key=key)).attributes("config", {"lr": lr})
+    return run.log({"loss": lr}, step=0, time_ns=START_NS).sample()
+
+
+def test_hparams_shows_a_row_for_each_run_unless_tensorboard_took_runs_together(
+    tmp_path: Path,
+) -> None:
+    """What TensorBoard calls a group are sessions of one configuration, repeated."""
+    trackers = ("wandb", "mlflow", "tensorboard", "tensorboard")
+    samples = [
+        grouped(f"run-{number}", 0.5 if tracker == "tensorboard" else number, key)
+        for number, tracker in enumerate(trackers)
+        for key in [RunKey(tracker, "", f"run-{number}")]
+    ]
+    brought = grouped("run-4", 4.0, RunKey("tensorboard", "", "run-4"))
+    origin = RunKey("wandb", "", "first").uid
+    samples.append(replace(brought, run=replace(brought.run, origin_uid=origin)))
+    remotes = written(tmp_path, *samples)
+    with tensorboard(tmp_path, data_server=True, runs=5) as served:
+        asked = {"startIndex": 0, "sliceSize": 10, "colParams": [{"hparam": "lr"}]}
+        found = served.post("/plugin/hparams/session_groups", {**asked, "allowedStatuses": _ENDED})
+    rows = [sorted(one["name"] for one in row["sessions"]) for row in found["sessionGroups"]]
+    alone, together = [[remotes[0]], [remotes[1]], [remotes[4]]], sorted(remotes[2:4])
+    assert sorted(rows) == sorted([*alone, together])
 
 
 def test_every_name_and_every_number_is_shown_by_the_data_server(tmp_path: Path) -> None:

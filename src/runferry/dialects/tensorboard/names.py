@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from runferry.model import KeyPath
 
+TRACKER = "tensorboard"
+"""In the keys of the runs that are read from such folders."""
 PLUGIN = "runferry"
 """The plugin of summary values that only we read: what TensorBoard has no place for."""
 TAG_PREFIX = "runferry/"

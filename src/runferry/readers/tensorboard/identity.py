@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runferry.dialects.tensorboard.names import (
     HPARAMS_TAG,
+    TRACKER,
     EventFileName,
     is_time,
     member_of,
@@ -18,8 +19,6 @@ from runferry.paths import spelled
 from runferry.readers.finding import key_of, label_of
 from runferry.readers.tensorboard.folders import EventFolder
 from runferry.readers.tensorboard.heads import Head, head_of
-
-TRACKER = "tensorboard"
 
 
 @dataclass(frozen=True, slots=True)

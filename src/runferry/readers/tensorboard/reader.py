@@ -9,13 +9,14 @@ from typing import ClassVar
 
 from runferry import _native
 from runferry.chunks import Chunk
+from runferry.dialects.tensorboard.names import TRACKER
 from runferry.model import Cursor, Run, RunKey
 from runferry.readers.lfs import LFS_CODE, lfs_error
 from runferry.readers.local_runs import LocalReader, linked
 from runferry.readers.tensorboard.facts import header
 from runferry.readers.tensorboard.folders import event_folders, holds_events
 from runferry.readers.tensorboard.heads import unusable
-from runferry.readers.tensorboard.identity import TRACKER, Group, grouped
+from runferry.readers.tensorboard.identity import Group, grouped
 from runferry.readers.tensorboard.reading import RunReading
 
 

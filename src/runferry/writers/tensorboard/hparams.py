@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from runferry.dialects.tensorboard.names import HPARAMS_TAG
+from runferry.dialects.tensorboard.names import HPARAMS_TAG, TRACKER
 from runferry.dialects.tensorboard.wire import Metadata, double, field, integer, plugin_event
 from runferry.model import Attribute, Run, RunState, Tree
 from runferry.tables import dumps
@@ -29,10 +29,21 @@ def start_event(run: Run, config: Iterable[Attribute]) -> bytes:
     for attribute in config:
         name = attribute.name or ".".join(attribute.path)
         parts.append(field(1, field(1, name) + field(2, _shown(attribute.value))))
-    if run.group is not None:
-        parts.append(field(4, run.group))
+    group = _session_group(run)
+    if group is not None:
+        parts.append(field(4, group))
     parts.append(double(5, seconds(run.started_ns)))
     return _event(SESSION_START, field(3, b"".join(parts)), seconds(run.started_ns))
+
+
+def _session_group(run: Run) -> str | None:
+    """The group of sessions that TensorBoard shows as one row: one configuration, repeated.
+
+    Only its own groups are that. Those of other trackers, in runs that we brought too, hold runs
+    of many configurations; without a group each run is a row.
+    """
+    is_theirs = run.key.tracker == TRACKER and run.origin_uid is None
+    return run.group if is_theirs else None
 
 
 def end_event(run: Run) -> bytes | None:
