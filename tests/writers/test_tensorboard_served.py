@@ -185,6 +185,31 @@ def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> No
     assert kept == {b"II*\0 a TIFF", b"OggS"}
 
 
+def told_of_numbers(folder: Path) -> dict[tuple[str, Fate], dict[str, int]]:
+    """Losses by their code, of a run whose numbers are near the ends of 32 bits and beyond."""
+    run = Recording(header("beyond"))
+    edge = float(np.finfo(np.float32).max)
+    for step, number in enumerate([1.7e308, -1e39, edge, -edge, math.inf, math.nan, 5e-324]):
+        run.log({"wide": number, "n": 2**63 - 1}, step=step)
+    run.log({"narrow": -1e-46, "none": None}, step=7).log({"narrow": 1e-45}, step=8)
+    run.log({"narrow": 0.0}, step=9)
+    sample = run.sample()
+    writer = TensorboardWriter.open(Location("tensorboard", str(folder)))
+    remote = writer.create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    told: dict[tuple[str, Fate], dict[str, int]] = {}
+    for loss in writer.losses(remote):
+        told.setdefault((loss.code, loss.fate), {})[loss.where] = loss.count
+    return told
+
+
+def test_numbers_that_are_shown_as_infinite_or_zero_are_told_by_series(tmp_path: Path) -> None:
+    told = told_of_numbers(tmp_path)
+    assert told == {("beyond-float32", Fate.REENCODED): {"wide": 3, "narrow": 1}}
+
+
 @pytest.fixture
 def doubles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is written is exact for every program, and not for the data server."""
@@ -192,6 +217,11 @@ def doubles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.install(None)
     yield
     settings.install(None)
+
+
+@pytest.mark.usefixtures("doubles")
+def test_doubles_are_shown_as_they_are(tmp_path: Path) -> None:
+    assert not told_of_numbers(tmp_path)
 
 
 @pytest.mark.usefixtures("doubles")

@@ -6,6 +6,7 @@ shows them, the record says where: nothing is stored twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -51,7 +52,7 @@ class ShownMedia:
 
     events: EventWriter
     blobs: BlobFiles
-    hidden: dict[str, int]
+    hidden: Counter[str]
     """How many images and sounds of each series TensorBoard cannot show."""
 
     def write(self, items: Iterable[MediaItem]) -> list[Tree]:
@@ -168,7 +169,7 @@ class ShownMedia:
 
     def _hidden(self, item: MediaItem) -> Tree:
         if not item.blob.is_missing:
-            self.hidden[item.key] = self.hidden.get(item.key, 0) + 1
+            self.hidden[item.key] += 1
         return self._beside(item)
 
     def _beside(self, item: MediaItem) -> Tree:

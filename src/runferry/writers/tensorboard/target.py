@@ -27,7 +27,7 @@ from runferry.dialects.tensorboard.own_files import (
 from runferry.dialects.tensorboard.wire import LONGEST_EVENT, record_event, string_event
 from runferry.durable import sync
 from runferry.errors import Conflict, Refused, RunMissing
-from runferry.losses import Fate, Loss
+from runferry.losses import Loss
 from runferry.model import Attribute, Blob, Run, Tree
 from runferry.tables import HISTOGRAMS, POINTS, TEXTS, conform
 from runferry.writers.disk import disk_errors
@@ -46,6 +46,7 @@ from runferry.writers.tensorboard.replacement import DRAFT
 from runferry.writers.tensorboard.shown import ShownMedia
 from runferry.writers.tensorboard.standing import Standing
 from runferry.writers.tensorboard.tag_facts import tag_facts
+from runferry.writers.tensorboard.unshown import Unshown
 
 LAYOUT: Final = "custom_scalars__config__"
 """The tag by which TensorBoard finds the layout of custom scalars."""
@@ -67,8 +68,7 @@ class Target:
         self._blobs = BlobFiles(path.parent)
         self._events: _native.EventWriter | None = None
         self._media: ShownMedia | None = None
-        self._hidden: dict[str, int] = {}
-        self._has_other_config = False
+        self._unshown = Unshown()
 
     @property
     def standing(self) -> Standing:
@@ -152,12 +152,7 @@ class Target:
 
     def losses(self) -> Iterator[Loss]:
         """What is there, and TensorBoard does not show."""
-        for key, count in self._hidden.items():
-            detail = "TensorBoard shows PNG, JPEG, GIF and BMP images, and WAV sounds; kept beside"
-            yield Loss("not-shown", Fate.REENCODED, key, count, detail)
-        if self._has_other_config:
-            detail = "HPARAMS shows the values that were sent first; the last are kept beside"
-            yield Loss("first-shown", Fate.REENCODED, "config", 1, detail)
+        return self._unshown.losses()
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -203,7 +198,10 @@ class Target:
         try:
             match chunk:
                 case Points(batch):
-                    events.points(conform(batch, POINTS))
+                    rows = conform(batch, POINTS)
+                    if not settings.current().tensorboard_doubles:
+                        self._unshown.look_at(rows)
+                    events.points(rows)
                 case Texts(batch):
                     longest = pc.max(pc.binary_length(batch.column("text"))).as_py()
                     self._check_length(longest or 0, "a text")
@@ -212,7 +210,7 @@ class Target:
                     events.histograms(conform(batch, HISTOGRAMS))
                 case Media(items):
                     if self._media is None or self._media.events is not events:
-                        self._media = ShownMedia(events, self._blobs, self._hidden)
+                        self._media = ShownMedia(events, self._blobs, self._unshown.media)
                     trees = self._media.write(items)
                     events.event(self._record(f"{TAG_PREFIX}media", spelled(trees)))
                 case _:
@@ -259,4 +257,4 @@ class Target:
             events.event(self._record(CONFIG_TAG, digest))
             self._standing = replace(self._standing, config=digest)
         elif digest != self._standing.config:
-            self._has_other_config = True
+            self._unshown.has_other_config = True
