@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tensorboard_shown import Served, loaded, picture, sound, tensorboard, written
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard_shown import Served, event_file, loaded, picture, sound, tensorboard, written
 
 from runferry import settings
 from runferry.chunks import SeriesFacts
@@ -168,6 +169,27 @@ def test_the_vendors_loader_reads_equal_values(tmp_path: Path) -> None:
         assert bins.tolist() == [[0.0, 1.0, step], [1.0, 3.0, 2.0]]
     ((_, _, images),) = found["pictures"]
     assert images.tolist() == [b"3", b"2", picture(), picture(shade=9)]
+
+
+def test_what_was_logged_together_is_shown_at_one_time(tmp_path: Path) -> None:
+    """Numbers, images, sounds, curves and the session: the double nearest to whole and rest."""
+    ns = next(ns for ns in range(START_NS, START_NS + 10**6) if ns / 1e9 != shown_time(ns))
+    lists = b'{"true_positives":[1.0],"false_positives":[0.0]}'
+    curves = MediaItem(
+        "", Address(0), "plot", Blob.from_bytes(lists), metadata={"plugin": "pr_curves"}
+    )
+    run = Recording(header("times", started_ns=ns, ended_ns=ns)).attributes("config", {"lr": 1})
+    together = {
+        "n": 1.0, "image": item("image", picture()), "sound": item("audio", sound()), "pr": curves
+    }  # fmt: skip
+    (remote,) = written(tmp_path, run.log(together, step=0, time_ns=ns).sample())
+    events = EventFileLoader(str(event_file(tmp_path, remote))).Load()
+    times = {event.wall_time for event in events} - {0.0}  # records of ours have no time
+    assert times == {shown_time(ns)}
+
+
+def shown_time(ns: int) -> float:
+    return ns // 10**9 + ns % 10**9 / 1e9
 
 
 def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> None:
