@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from tensorboard_runs import START, event_file, gather_one, opened, record, scalar, version
+from tensorboard_runs import START, event_file, framed, gather_one, opened, record, scalar, version
 from tests.readers.gathered import Gathered
 
 from runferry import chunks
@@ -76,6 +76,31 @@ def test_rows_belong_to_the_series_that_was_stated(tmp_path: Path) -> None:
     found = read(tmp_path, SERIES)
     assert found.series == {"loss": Series("loss", ("train", "loss"), goal="minimize")}
     assert [(row["key"], row["step"]) for row in found.rows("points")] == [("loss", 3)]
+
+
+@pytest.mark.parametrize("seconds", [START - 1, START + 1], ids=["earlier", "later"])
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["named-as-ours", "renamed"])
+def test_rows_of_another_file_beside_ours_have_numbers_of_their_own(
+    tmp_path: Path, seconds: int, is_renamed: bool
+) -> None:
+    """The mark says whose file it is, whatever it is called."""
+    folder = tmp_path / "first"
+    ours = written(folder, own_records(SERIES))
+    theirs = [version(), scalar("loss", 4, 0.25), scalar("loss", 5, 0.125)]
+    suffix = "host.7.0"
+    if is_renamed:
+        ours.rename(folder / f"events.out.tfevents.{START}.host.8.0")
+        suffix = f"runferry.{'0' * 32}"
+    event_file(folder, theirs, seconds, suffix)
+    found = gather_one(tmp_path)
+    by_step = {row["step"]: row["seq"] for row in found.rows("points")}
+    assert by_step.keys() == {3, 4, 5}
+    assert len(set(by_step.values())) == 3
+    assert by_step[3] == 0
+    with (folder / f"events.out.tfevents.{seconds}.{suffix}").open("ab") as file:
+        file.write(framed([scalar("loss", 6, 0.0)]))
+    (grown,) = gather_one(tmp_path, found.cursor()).rows("points")
+    assert grown["seq"] == by_step[5] + 1
 
 
 def test_attributes_are_those_of_the_run_alone(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from runferry.paths import fingerprint
 
 ROWS_A_FILE = 1 << 40
 """Each file numbers its rows from a multiple of this, so that several can grow."""
+BESIDE_OURS = 1 << 20
+"""Files that others added to a run of ours count from here: its rows may be from many files too."""
 
 
 @dataclass

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 from runferry import _native, chunks
 from runferry.dialects.run_folder import Beside, config_beside
-from runferry.dialects.tensorboard.own_files import is_own_name
+from runferry.dialects.tensorboard.own_files import mark_of
 from runferry.errors import Damaged, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor
@@ -17,7 +18,12 @@ from runferry.readers.declared import Declared
 from runferry.readers.tensorboard.facts import header
 from runferry.readers.tensorboard.heads import unusable
 from runferry.readers.tensorboard.identity import EventFile, Group
-from runferry.readers.tensorboard.position import ROWS_A_FILE, FilePosition, Position
+from runferry.readers.tensorboard.position import (
+    BESIDE_OURS,
+    ROWS_A_FILE,
+    FilePosition,
+    Position,
+)
 from runferry.readers.tensorboard.records import FRAMING, Records
 from runferry.readers.tensorboard.rows import FileRows
 from runferry.readers.tensorboard.side_files import side_files
@@ -110,7 +116,14 @@ class RunReading:
 
     def _first_row(self, at: FilePosition, file: EventFile) -> int:
         """Each file has numbers of its own, but for ours, which state them."""
-        return 0 if is_own_name(file.path.name) else at.slot * ROWS_A_FILE
+        if len(self._group.files) == 1 or file.label in self._own_files:
+            return 0
+        return (at.slot + (BESIDE_OURS if self._own_files else 0)) * ROWS_A_FILE
+
+    @cached_property
+    def _own_files(self) -> frozenset[str]:
+        """By their marks: who copies a file may call it otherwise."""
+        return frozenset(file.label for file in self._group.files if mark_of(file.path))
 
     def _is_over(self, file: EventFile) -> bool:
         """Whether nobody writes to it any more: a later one was begun in its folder."""
