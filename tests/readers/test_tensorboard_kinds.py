@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard import dataclass_compat
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.histogram import summary_v2 as histogram_v2
@@ -14,6 +15,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import summary_v2 as hparams_v2
 from tensorboard.plugins.scalar import summary_v2 as scalar_v2
 from tensorboard.plugins.text import summary_v2 as text_v2
+from tensorboard.util import tensor_util
 from tensorboard_runs import START, event_file, gather_one, logged, scalar, version
 from tensorboardX import SummaryWriter
 from tests.readers.gathered import Gathered
@@ -268,3 +270,47 @@ def test_what_wrote_a_file_is_told(tmp_path: Path) -> None:
         ("tensorboard", "file_version"): "brain.Event:2",
         ("tensorboard", "writer"): "somebody's writer",
     }
+
+
+def implied() -> dict[str, summary_pb2.Summary]:
+    """A value of each plugin, by its tag."""
+    made = {
+        "scalars": scalar_v2.scalar_pb("scalars", 1.0),
+        "text": text_v2.text_pb("text", "a"),
+        "histograms": histogram_v2.histogram_pb("histograms", np.arange(3.0)),
+    }
+    for plugin in ("pr_curves", "mesh", "images", "audio", "graph_keras_model"):
+        strings = plugin in ("images", "audio", "graph_keras_model")
+        tensor = (
+            tensor_util.make_tensor_proto([b"1", b"1", b"x"])
+            if strings
+            else tensor_util.make_tensor_proto(np.zeros((6, 2), np.float32))
+        )
+        tag = "mesh_VERTEX" if plugin == "mesh" else plugin
+        value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
+        value.metadata.plugin_data.plugin_name = plugin
+        made[tag] = summary_pb2.Summary(value=[value])
+    return made
+
+
+def test_a_data_class_is_an_attribute_only_where_the_plugin_does_not_imply_it(
+    tmp_path: Path,
+) -> None:
+    """What TensorBoard itself takes tags to be that say nothing of it."""
+    stated = []
+    for summary in implied().values():
+        event = event_pb2.Event(summary=summary)
+        stated += [one.summary for one in dataclass_compat.migrate_event(event, {})]
+    classes = {one.value[0].tag: one.value[0].metadata.data_class for one in stated}
+    assert classes.keys() == implied().keys()
+    assert all(classes.values())
+    quiet = of(tmp_path / "quiet", *implied().values()).attributes
+    assert of(tmp_path / "stated", *stated).attributes == quiet
+    for one in stated:
+        is_scalar = classes[one.value[0].tag] == summary_pb2.DATA_CLASS_SCALAR
+        one.value[0].metadata.data_class = (
+            summary_pb2.DATA_CLASS_TENSOR if is_scalar else summary_pb2.DATA_CLASS_SCALAR
+        )
+    odd = of(tmp_path / "odd", *stated).attributes
+    told = {path[2] for _, path in odd.keys() - quiet.keys()}
+    assert told == classes.keys()

@@ -96,20 +96,23 @@ def file_fact_path(fact: str) -> KeyPath:
     return ("tensorboard", fact)
 
 
+_SCALAR, _TENSOR, _BLOB_SEQUENCE = 1, 2, 3  # `DataClass` of `summary.proto`
 _DATA_CLASSES = {
-    "scalars": "scalar",
-    "histograms": "tensor",
-    "text": "tensor",
-    "pr_curves": "tensor",
-    "images": "blob_sequence",
-    "audio": "blob_sequence",
-    "mesh": "blob_sequence",
-    "graphs": "blob_sequence",
+    "": _SCALAR,
+    "scalars": _SCALAR,
+    "histograms": _TENSOR,
+    "distributions": _TENSOR,
+    "text": _TENSOR,
+    "pr_curves": _TENSOR,
+    "mesh": _TENSOR,
+    "images": _BLOB_SEQUENCE,
+    "audio": _BLOB_SEQUENCE,
+    "graphs": _BLOB_SEQUENCE,
+    "graph_run_metadata": _BLOB_SEQUENCE,
+    "graph_run_metadata_graph": _BLOB_SEQUENCE,
+    "graph_keras_model": _BLOB_SEQUENCE,
 }
-_PLUGINS = {
-    "", *_DATA_CLASSES, "distributions", "graph_run_metadata", "graph_run_metadata_graph",
-    "graph_keras_model",
-}  # fmt: skip
+"""By plugin, as `dataclass_compat.py` of TensorBoard 2.21 has them for tags that state none."""
 _CONTENT_ELSEWHERE = {"pr_curves", "mesh"}  # in the metadata of their media
 
 
@@ -117,12 +120,11 @@ def is_default(tag: str, plugin: str, fact: str, value: object) -> bool:
     """Whether TensorBoard would take a tag to have this fact if nobody had stated it."""
     match fact:
         case "plugin":
-            return value in _PLUGINS
+            return value in _DATA_CLASSES
         case "display_name":
             return value in ("", tag)
         case "data_class":
-            usual = _DATA_CLASSES.get(plugin or "scalars")
-            return value in ("unknown", usual, f"DATA_CLASS_{(usual or 'unknown').upper()}", 0)
+            return value in (0, _DATA_CLASSES.get(plugin))  # 0: unknown
         case "content":
             return not value or plugin in _CONTENT_ELSEWHERE
         case _:
