@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.mesh import metadata as mesh_metadata
 from tensorboard.plugins.pr_curve import metadata as pr_metadata
 from tensorboard.util import tensor_util
-from tensorboard_shown import event_file
+from tensorboard_shown import event_file, picture
 from tensorboardX import SummaryWriter
 from tensorboardX.record_writer import RecordWriter
 
@@ -180,3 +180,37 @@ def test_descriptions_of_tags_are_written_back(tmp_path: Path) -> None:
     assert ("loss", "scalars") in [
         (tag, name) for tag, name, _ in _native.EventMarks(path, []).tags
     ]
+
+
+def test_data_classes_that_plugins_imply_are_written_back(tmp_path: Path) -> None:
+    """Whether the source stated them or not."""
+    scalar, tensor, blobs = (
+        summary_pb2.DATA_CLASS_SCALAR,
+        summary_pb2.DATA_CLASS_TENSOR,
+        summary_pb2.DATA_CLASS_BLOB_SEQUENCE,
+    )
+    given = {"scalars": scalar, "text": tensor, "histograms": tensor, "mesh": tensor}
+    contents = {
+        "scalars": tensor_util.make_tensor_proto(0.5),
+        "text": tensor_util.make_tensor_proto(b"word"),
+        "histograms": tensor_util.make_tensor_proto(np.array([[0.0, 1.0, 2.0]])),
+        "mesh": tensor_util.make_tensor_proto(np.ones((1, 3, 3), dtype=np.float32)),
+        "images": tensor_util.make_tensor_proto([b"3", b"2", picture()]),
+    }
+    values = [described(plugin, tensor, plugin) for plugin, tensor in contents.items()]
+    for value in values:
+        value.metadata.data_class = given.get(value.tag, blobs)
+    folder = tmp_path / "source" / "run"
+    folder.mkdir(parents=True)
+    writer = RecordWriter(str(folder / "events.out.tfevents.1700000000.host"))
+    for value in values:
+        summary = summary_pb2.Summary(value=[value])
+        writer.write(event_pb2.Event(wall_time=START, summary=summary).SerializeToString())
+    writer.close()
+    path = ferried(tmp_path / "source", tmp_path)
+    found = {
+        value.tag: value.metadata.data_class
+        for event in LegacyEventFileLoader(str(path)).Load()
+        for value in event.summary.value
+    }
+    assert {tag: found[tag] for tag in contents} == {**given, "images": blobs}

@@ -135,7 +135,7 @@ class ShownMedia:
             self._curves(item, content, is_double=told.get("dtype") == "float64")
             return self._beside(item)  # the curves of the event are not the item's own bytes
         if plugin == "mesh":
-            described = Metadata("mesh", content=message("MeshPluginData", told))
+            described = Metadata("mesh", "tensor", content=message("MeshPluginData", told))
             at = self._tensor(item, described, content)
         elif form in _EVENT_FIELDS:
             number, is_tagged = _EVENT_FIELDS[form]
