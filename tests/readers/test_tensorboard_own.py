@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from runferry import chunks
 from runferry.dialects.chunk_trees import chunk_tree
 from runferry.dialects.tensorboard.own_files import MARK_TAG, SEAL_TAG, Mark, at_file, spelled
 from runferry.dialects.tensorboard.wire import record_event
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Run, RunKey, Series, Uid
 
 RUN = Run(
@@ -106,6 +107,38 @@ def test_rows_of_another_file_beside_ours_have_numbers_of_their_own(
 def test_attributes_are_those_of_the_run_alone(tmp_path: Path) -> None:
     stated = chunks.Attributes((Attribute(("lr",), "config", 1),), is_whole=True)
     assert read(tmp_path, SERIES, stated).attributes == {("config", ("lr",)): 1}
+
+
+def test_what_is_stated_again_is_given_once_as_stated_last(tmp_path: Path) -> None:
+    """Pushes state sums of losses, and all files and documents, each time; readers read on."""
+
+    def state(word: str, count: int) -> list[chunks.Chunk]:
+        blob = Blob.from_bytes(word.encode())
+        blob = replace(blob, sha256=hashlib.sha256(word.encode()).hexdigest())
+        return [
+            chunks.File("notes.txt", "other", blob),
+            chunks.Document("layout", "shown", {"word": word}),
+            chunks.Lost(Loss("gone", Fate.DROPPED, "here", count)),
+        ]
+
+    first = read(tmp_path, SERIES, *state("a", 1), *state("b", 2))
+    assert [one.body for one in first.documents] == [{"word": "b"}]
+    assert [one.count for one in first.losses] == [2]
+    written(tmp_path / "first", own_records(SERIES, *state("a", 1), *state("b", 2)))
+    path = next((tmp_path / "first").glob("events.out.*"))
+    for again, documents, counts in (
+        (state("b", 2), [], []),
+        (state("c", 5), [{"word": "c"}], [3]),
+    ):
+        with path.open("ab") as file:
+            for chunk in again:
+                kind, tree = chunk_tree(chunk, kept)  # type: ignore[arg-type]
+                file.write(record(record_event(f"runferry/{kind}", spelled(tree))))
+        cursor = first.cursor()
+        first = gather_one(tmp_path, cursor)
+        assert [one.body for one in first.documents] == documents
+        assert list(first.files) == ["notes.txt"] * len(documents)
+        assert [one.count for one in first.losses] == counts
 
 
 def test_a_file_has_its_bytes_or_is_missing(tmp_path: Path) -> None:
