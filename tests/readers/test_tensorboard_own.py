@@ -124,7 +124,6 @@ def test_what_is_stated_again_is_given_once_as_stated_last(tmp_path: Path) -> No
     first = read(tmp_path, SERIES, *state("a", 1), *state("b", 2))
     assert [one.body for one in first.documents] == [{"word": "b"}]
     assert [one.count for one in first.losses] == [2]
-    written(tmp_path / "first", own_records(SERIES, *state("a", 1), *state("b", 2)))
     path = next((tmp_path / "first").glob("events.out.*"))
     for again, documents, counts in (
         (state("b", 2), [], []),

@@ -15,9 +15,9 @@ from tensorboard_shown import Served, event_file, loaded, picture, sound, tensor
 
 from runferry import settings
 from runferry.chunks import SeriesFacts
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Address, Blob, MediaItem, MediaType, RunKey
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.testing.recording import Float32, Histogram, Recording, Sample
 from runferry.testing.samples import SECOND_NS, START_NS, curve, header, names, values
 from runferry.testing.writer_laws import numbered
@@ -192,16 +192,21 @@ def shown_time(ns: int) -> float:
     return ns // 10**9 + ns % 10**9 / 1e9
 
 
-def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> None:
-    run = Recording(header("hidden"))
-    run.log({"a": item("image", b"II*\0 a TIFF"), "b": item("audio", b"OggS")}, step=0)
-    sample = run.sample()
-    writer = TensorboardWriter.open(Location("tensorboard", str(tmp_path)))
+def told_of(folder: Path, sample: Sample) -> tuple[RemoteId, tuple[Loss, ...]]:
+    """Writes a run; where it is, and the losses that are reported."""
+    writer = TensorboardWriter.open(Location("tensorboard", str(folder)))
     remote = writer.create(sample.run, sample.run.uid)
     for number, chunk in numbered(sample):
         writer.append(remote, number, chunk)
     writer.seal(remote, sample.run)
-    told = {(loss.code, loss.where, loss.count, loss.fate) for loss in writer.losses(remote)}
+    return remote, writer.losses(remote)
+
+
+def test_what_tensorboard_cannot_show_is_reported_and_kept(tmp_path: Path) -> None:
+    run = Recording(header("hidden"))
+    run.log({"a": item("image", b"II*\0 a TIFF"), "b": item("audio", b"OggS")}, step=0)
+    remote, losses = told_of(tmp_path, run.sample())
+    told = {(loss.code, loss.where, loss.count, loss.fate) for loss in losses}
     assert told == {("not-shown", key, 1, Fate.REENCODED) for key in "ab"}
     kept = {path.read_bytes() for path in (tmp_path / remote / "runferry_files").iterdir()}
     assert kept == {b"II*\0 a TIFF", b"OggS"}
@@ -215,14 +220,8 @@ def told_of_numbers(folder: Path) -> dict[tuple[str, Fate], dict[str, int]]:
         run.log({"wide": number, "n": 2**63 - 1}, step=step)
     run.log({"narrow": -1e-46, "none": None}, step=7).log({"narrow": 1e-45}, step=8)
     run.log({"narrow": 0.0}, step=9)
-    sample = run.sample()
-    writer = TensorboardWriter.open(Location("tensorboard", str(folder)))
-    remote = writer.create(sample.run, sample.run.uid)
-    for number, chunk in numbered(sample):
-        writer.append(remote, number, chunk)
-    writer.seal(remote, sample.run)
     told: dict[tuple[str, Fate], dict[str, int]] = {}
-    for loss in writer.losses(remote):
+    for loss in told_of(folder, run.sample())[1]:
         told.setdefault((loss.code, loss.fate), {})[loss.where] = loss.count
     return told
 
