@@ -146,7 +146,7 @@ def test_what_a_header_holds_is_the_text_of_its_cell(tmp_path: Path) -> None:
         '"001","12345e67","finished","1.10","1e3","1.10, 2","7","8","1.10"'
     )
     (run,) = all_held(WandbCsvReader, tmp_path)
-    assert run.run.key.run_id.startswith("runs.csv:12345e67-")
+    assert run.run.key.run_id.startswith("runs.csv:12345e67@")
     assert (run.run.name, run.run.notes, run.run.group) == ("001", "1.10", "1e3")
     assert run.run.tags == ("1.10", "2")
     assert run.run.host == "8"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _CELLS_AT_ONCE = 1 << 19
+_FINER_CELLS = 1 << 13
 _TELLING = 100  # columns whose first values tell a table from others
 
 
@@ -34,6 +35,7 @@ class ParquetTable:
 
     path: Path
     paths: tuple[KeyPath, ...]
+    cells: int = _CELLS_AT_ONCE  # of a block, about
 
     def columns(self) -> list[KeyPath]:
         """As the schema names them, structs taken apart."""
@@ -43,20 +45,33 @@ class ParquetTable:
         """Before the first row."""
         return Place(0, self.path.stat().st_size, 0)
 
-    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
-        """Batches of rows, each decoded by itself."""
+    def finer(self) -> ParquetTable:
+        """See `TableFile`."""
+        return replace(self, cells=_FINER_CELLS)
+
+    def only(self, column: int, name: str) -> ParquetTable:
+        """All of it: rows are told apart when they are decoded."""
+        del column, name
+        return self
+
+    def blocks(
+        self, after: Place, columns: list[KeyPath], until: Place | None = None
+    ) -> Iterator[Block]:
+        """Batches of rows, each decoded by itself; row groups without any of them are passed by."""
         del columns
+        rows = max(1, self.cells // max(1, len(self.paths)))
         with opened(self.path) as file:
-            rows = max(1, _CELLS_AT_ONCE // max(1, len(self.paths)))
-            row = 0
-            for batch in file.iter_batches(batch_size=rows):
+            end = file.metadata.num_rows if until is None else until.row
+            groups, row = _groups(file, after.row, end)
+            for batch in file.iter_batches(batch_size=rows, row_groups=groups):
                 begin, row = row, row + batch.num_rows
-                if row <= after.row:
+                first, last = max(after.row, begin), min(row, end)
+                if first >= last:
                     continue
-                part = batch.slice(max(0, after.row - begin))
-                numbers = np.arange(row - part.num_rows, row)
-                place = replace(after, offset=row, row=row)
-                yield Block(numbers, values_of([array for _, array in flattened(part)]), place)
+                part = batch.slice(first - begin, last - first)
+                place = replace(after, offset=last, row=last)
+                values = values_of([array for _, array in flattened(part)])
+                yield Block(np.arange(first, last), values, place)
 
     def sign(self, place: Place) -> Place:
         """By the beginning and the end of the file, where its footer is."""
@@ -73,6 +88,19 @@ class ParquetTable:
                 where=str(self.path),
                 hint="pull it into a new archive, or restore the file",
             )
+
+
+def _groups(file: pq.ParquetFile, begin: int, end: int) -> tuple[list[int], int]:
+    """The row groups that have any of these rows, and the number of the first's first row."""
+    found: list[int] = []
+    first = row = 0
+    for number in range(file.metadata.num_row_groups):
+        behind = row + file.metadata.row_group(number).num_rows
+        if behind > begin and row < end:
+            first = first if found else row
+            found.append(number)
+        row = behind
+    return found, first
 
 
 def opened(path: Path) -> pq.ParquetFile:

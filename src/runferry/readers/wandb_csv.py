@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -117,7 +118,9 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
             detail = f"columns of no run: {', '.join(strange[:5])}"
             said.append(Loss("strange-column", Fate.DROPPED, label, len(strange), detail))
         meaning = _meaning(form, found)
-        yield TableRun(Run(key, name=run), (RunTable(label, table, meaning),), losses=tuple(said))
+        wanted = [column for column, named in enumerate(meaning.paths) if named is not None]
+        own = RunTable(label, replace(table, wanted=tuple(wanted)), meaning)
+        yield TableRun(Run(key, name=run), (own,), losses=tuple(said))
 
 
 def _meaning(form: CsvForm, found: list[tuple[int, str]]) -> Meaning:
