@@ -46,8 +46,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson"),
     "parquet": (".parquet",),
 }
-"""Readers of any table, with the suffixes of their files: theirs is what nobody else recognises, and
-only if it is named."""
+"""Readers of any table, with the suffixes of files: theirs is what nobody else recognises, and only
+if it is named."""
 
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",

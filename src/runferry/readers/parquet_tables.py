@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from runferry.errors import Damaged, NotFound, SourceChanged
+from runferry.errors import Damaged, NotFound, SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
@@ -19,6 +19,7 @@ from runferry.readers.tabular.arrow_cells import flattened, values_of
 from runferry.readers.tabular.block import Block, Place, TableFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _CELLS_AT_ONCE = 1 << 19
@@ -63,7 +64,7 @@ class ParquetTable:
         with opened(self.path) as file:
             end = file.metadata.num_rows if until is None else until.row
             groups, row = _groups(file, after.row, end)
-            for batch in file.iter_batches(batch_size=rows, row_groups=groups):
+            for batch in _batches(self.path, file, rows, groups):
                 begin, row = row, row + batch.num_rows
                 first, last = max(after.row, begin), min(row, end)
                 if first >= last:
@@ -88,6 +89,22 @@ class ParquetTable:
                 where=str(self.path),
                 hint="pull it into a new archive, or restore the file",
             )
+
+
+def _batches(
+    path: Path, file: pq.ParquetFile, rows: int, groups: list[int] | None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of some groups. Raises SourceError for what Arrow cannot decode."""
+    import pyarrow as pa
+
+    try:
+        yield from file.iter_batches(batch_size=rows, row_groups=groups)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"Arrow cannot decode it: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="a fixed-size list with nulls? write that column as a list of any size",
+        ) from error
 
 
 def _groups(file: pq.ParquetFile, begin: int, end: int) -> tuple[list[int], int]:
@@ -135,7 +152,7 @@ class ParquetReader(AnyTableReader):
         with opened(path) as file:
             if not file.metadata.num_rows:
                 raise NotFound("no row in it", where=str(path), hint=f"ls -l '{path}'")
-            first = next(file.iter_batches(batch_size=1))
+            first = next(_batches(path, file, 1, None))
         columns = flattened(first)
         values = values_of([array for _, array in columns[:_TELLING]])
         record: dict[str, Tree] = {
