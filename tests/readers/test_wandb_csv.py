@@ -151,3 +151,11 @@ def test_what_a_header_holds_is_the_text_of_its_cell(tmp_path: Path) -> None:
     assert run.run.tags == ("1.10", "2")
     assert run.run.host == "8"
     assert run.attributes == {("config", ("lr",)): 1.1, ("config", ("Host",)): "7"}
+
+
+def test_a_column_without_an_envelope_is_divided_at_the_last_mark_too(tmp_path: Path) -> None:
+    header = ["Step", *columns("one", "loss"), "b - c - loss"]
+    path = export(tmp_path / "a.csv", [header, [0, 0.5, 0.5, 0.5, 0.25]])
+    _, second = all_held(WandbCsvReader, path)
+    assert (second.run.name, second.values("loss")) == ("b - c", [0.25])
+    assert second.codes() == {"ambiguous-name": 1}

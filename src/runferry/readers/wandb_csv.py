@@ -86,13 +86,14 @@ def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]
     Names of runs are no ids: what comes a second time under one name is another run's.
     """
     known = set(names)
+    is_chart = any(all(name + ending in known for ending in _ENVELOPE) for name in names[1:])
     copies: Counter[str] = Counter()
     found: dict[_RunColumns, list[tuple[int, str]]] = {}
     for number, name in enumerate(names):
         base = name
         for ending in _ENVELOPE:
             base = base.removesuffix(ending)
-        if number and _BETWEEN in base and all(base + ending in known for ending in _ENVELOPE):
+        if is_chart and number and _BETWEEN in base:
             run = base.rpartition(_BETWEEN)[0]
             copies[name] += 1
             place = found.setdefault((run, copies[name]), [])
