@@ -11,9 +11,12 @@ import pytest
 from tests.readers.wandb_runs import config_record, framed, history_record, run_record
 from tests.transfer.roads import archive_of
 
+from runferry import registry
 from runferry.anywhere import AnyReader, homes
+from runferry.errors import NotFound
 from runferry.locations import locate
 from runferry.ports import Location, Reader, ReadOptions
+from runferry.readers.plain_files import PlainFilesReader
 from runferry.testing.reader_contract import ReaderContract
 from runferry.testing.samples import curve, plain
 from runferry.transfer.pull import pull
@@ -136,3 +139,49 @@ def test_a_folder_means_the_one_kind_that_lies_in_it(tree: Path) -> None:
     database = f"{where}/deep/er/mlflow.db"
     assert locate(f"{where}/deep", role="source") == Location("mlflow", database)
     assert locate(f"any:{where}/deep", role="source") == Location("any", f"{where}/deep")
+
+
+def test_tables_that_no_reader_takes_are_told_with_the_command(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may be anything, so they are no runs unless they are named."""
+    shutil.rmtree(tree / "mine" / "source")
+    (tree / "deep" / "more.jsonl").write_text('{"a": 1}\n')
+    (tree / "trained.csv").write_text("epoch,loss\n0,0.5\n")
+    opened(tree)
+    (said,) = (record.message for record in caplog.records if "not taken" in record.message)
+    assert said == (
+        f"2 tables are not taken for runs: runferry ls csv:{tree}, runferry ls jsonl:{tree}"
+    )
+
+
+def test_a_folder_of_nothing_but_tables_says_how_to_read_them(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.TSV"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    for look in (lambda: locate(str(tmp_path), role="source"), lambda: opened(tmp_path)):
+        with pytest.raises(NotFound) as caught:
+            look()
+        assert caught.value.hint == (f"2 tables are not taken for runs: runferry ls csv:{tmp_path}")
+
+
+def test_tables_of_runs_are_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "trained.csv").write_text("epoch,loss\n0,0.5\n")
+    job = tmp_path / "job"
+    (job / ".hydra").mkdir(parents=True)
+    (job / ".hydra" / "config.yaml").write_text("lr: 0.1\n")
+    (job / "results.csv").write_text("a,b\n1,2\n")
+    wandb_run(tmp_path / "wandb", "one")
+    kept = tmp_path / "wandb" / "offline-run-20231114_221320-one" / "files"
+    kept.mkdir()
+    (kept / "table.csv").write_text("a,b\n1,2\n")
+    assert len(list(opened(tmp_path).runs())) == 3
+    assert "not taken" not in caplog.text
+    assert locate(str(job), role="source").tracker == "hydra"
+    assert "not taken" not in caplog.text
+
+
+def test_the_suffixes_of_tables_are_those_of_their_readers() -> None:
+    for name, suffixes in registry.TABLES.items():
+        reader = registry.reader(name)
+        assert issubclass(reader, PlainFilesReader)
+        assert reader.tables.suffixes == suffixes

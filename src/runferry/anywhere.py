@@ -24,6 +24,7 @@ from runferry.ports import (
     SharingReader,
 )
 from runferry.readers.local_runs import LocalReader, free_key, renamed
+from runferry.untaken import told, untaken
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class Homes:
 
     places: tuple[Location, ...]
     closed: frozenset[Path]
+    untaken: str = ""
+    """What is to be said of tables that no reader takes for runs, where there are any."""
 
 
 def homes(root: Path) -> Homes:
@@ -45,7 +48,8 @@ def homes(root: Path) -> Homes:
         stores, closed = _stores(root)
         with none_comes_into(closed):
             loose = [name for name in registry.loose_names() if recognises(name, root)]
-    return Homes((*stores, *(Location(name, str(root)) for name in loose)), closed)
+        left = told(untaken(root, loose, closed), str(root))
+    return Homes((*stores, *(Location(name, str(root)) for name in loose)), closed, left)
 
 
 def recognises(name: str, path: Path) -> bool:
@@ -177,10 +181,12 @@ class AnyReader:
             raise NotFound("no such folder", where=where.where, hint=hint)
         found = homes(where.path)
         if not found.places:
-            hint = "runferry formats  # what can be read"
+            hint = found.untaken or "runferry formats  # what can be read"
             raise NotFound(
                 "no run of any kind lies below this folder", where=where.where, hint=hint
             )
+        if found.untaken:
+            _log.warning("%s", found.untaken)
         readers = [registry.reader(p.tracker).open(p, options) for p in found.places]
         return cls(Index(found), options, readers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from runferry.ports import Location
 from runferry.redact import without_credentials
 from runferry.registry import ANY, ARCHIVE, EndRole
 
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_.+-]+):")  # two characters at least: `C:` is a drive
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -79,21 +81,24 @@ def _recognised(text: str, role: EndRole) -> Location:
 
 def _below(text: str, path: Path) -> Location:
     """The one source below a folder, or all that there are."""
-    match homes(path).places:
+    found = homes(path)
+    match found.places:
         case ():
-            raise _nothing(text)
+            raise _nothing(text, found.untaken)
         case (place,):
+            if found.untaken:
+                _log.warning("%s", found.untaken)
             return Location(place.tracker, text) if place.path == path else place
         case _:
             return Location(ANY, text)
 
 
-def _nothing(text: str) -> NotFound:
+def _nothing(text: str, hint: str = "") -> NotFound:
     known = ", ".join(name for name in registry.reader_names() if name != ANY)
     return NotFound(
         f"nothing here that a reader recognises; they are {known}",
         where=text,
-        hint=_examples("source"),
+        hint=hint or _examples("source"),
     )
 
 

@@ -41,8 +41,13 @@ MARKS = {
 }
 """The file without which a folder is no such store, where there is one."""
 
-TABLES = ("csv", "jsonl", "parquet")
-"""Readers of any table: theirs is what nobody else recognises, and only if it is named."""
+TABLES: dict[str, tuple[str, ...]] = {
+    "csv": (".csv", ".tsv"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet",),
+}
+"""Readers of any table, with the suffixes of files: theirs is what nobody else recognises, and only
+if it is named."""
 
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",

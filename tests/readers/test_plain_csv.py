@@ -336,11 +336,10 @@ def test_both_ways_to_split_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     assert read(path) == fast
 
 
-def test_blocks_go_on_from_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_table, "_PIECE", 64)
+def test_blocks_go_on_from_every_place(tmp_path: Path) -> None:
     rows = [[n, f'quoted "{n}"\nline' if n % 5 == 0 else n / 7] for n in range(40)]
     path = csv_file(tmp_path / "t.csv", [["step", "a"], *rows])
-    table = table_of(path)
+    table = table_of(path, piece=64)
     blocks = list(table.blocks(table.begin(), []))
     assert len(blocks) > 5
     for at, block in enumerate(blocks):

@@ -146,8 +146,16 @@ def test_what_a_header_holds_is_the_text_of_its_cell(tmp_path: Path) -> None:
         '"001","12345e67","finished","1.10","1e3","1.10, 2","7","8","1.10"'
     )
     (run,) = all_held(WandbCsvReader, tmp_path)
-    assert run.run.key.run_id.startswith("runs.csv:12345e67-")
+    assert run.run.key.run_id.startswith("runs.csv:12345e67@")
     assert (run.run.name, run.run.notes, run.run.group) == ("001", "1.10", "1e3")
     assert run.run.tags == ("1.10", "2")
     assert run.run.host == "8"
     assert run.attributes == {("config", ("lr",)): 1.1, ("config", ("Host",)): "7"}
+
+
+def test_a_column_without_an_envelope_is_divided_at_the_last_mark_too(tmp_path: Path) -> None:
+    header = ["Step", *columns("one", "loss"), "b - c - loss"]
+    path = export(tmp_path / "a.csv", [header, [0, 0.5, 0.5, 0.5, 0.25]])
+    _, second = all_held(WandbCsvReader, path)
+    assert (second.run.name, second.values("loss")) == ("b - c", [0.25])
+    assert second.codes() == {"ambiguous-name": 1}

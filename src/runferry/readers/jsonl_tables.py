@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -18,7 +18,14 @@ from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.readers.damage import cut
 from runferry.readers.tabular.any_table import AnyTableReader
-from runferry.readers.tabular.block import Block, GrowingFile, OddRows, Place, TableFile
+from runferry.readers.tabular.block import (
+    FINER_PIECE,
+    Block,
+    GrowingFile,
+    OddRows,
+    Place,
+    TableFile,
+)
 from runferry.readers.tabular.csv_form import opened
 from runferry.readers.tabular.json_cells import JsonCells, fraction
 
@@ -35,6 +42,7 @@ class JsonTable(GrowingFile):
     path: Path
     label: str
     paths: tuple[KeyPath, ...]  # that the first lines have; others come later
+    piece: int = _PIECE  # bytes of a block, about
 
     def columns(self) -> list[KeyPath]:
         """Those of the first lines."""
@@ -44,15 +52,28 @@ class JsonTable(GrowingFile):
         """The file's."""
         return Place()
 
-    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
+    def finer(self) -> JsonTable:
+        """See `TableFile`."""
+        return replace(self, piece=FINER_PIECE)
+
+    def only(self, column: int, name: str) -> JsonTable:
+        """All of it: a line has to be decoded to know what it says."""
+        del column, name
+        return self
+
+    def blocks(
+        self, after: Place, columns: list[KeyPath], until: Place | None = None
+    ) -> Iterator[Block]:
         """About a megabyte of lines at a time."""
         odd = OddRows(self.label)
         numbers = {path: number for number, path in enumerate(columns)}
         with opened(self.path) as (stream, _):
             place = after
-            while True:
+            while until is None or place.offset < until.offset:
                 stream.seek(place.offset)
-                block = _Lines(self, stream, place, numbers, columns, odd).block()
+                end = place.offset + self.piece
+                end = end if until is None else min(end, until.offset)
+                block = _Lines(self, stream, place, numbers, columns, odd).block(end)
                 if block.place == place and not block.odd:
                     return
                 yield block
@@ -84,9 +105,8 @@ class _Lines:
         self._rows: list[int] = []
         self._decoder = _Objects()
 
-    def block(self) -> Block:
-        begin = self._place.offset
-        while self._place.offset - begin < _PIECE and len(self._cells.row) < _CELLS_AT_MOST:
+    def block(self, end: int) -> Block:
+        while self._place.offset < end and len(self._cells.row) < _CELLS_AT_MOST:
             line = self._stream.readline(_LINE_AT_MOST)
             if not line or not self._take(line):
                 break

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from runferry.errors import Damaged, NotFound, SourceChanged
+from runferry.errors import Damaged, NotFound, SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
@@ -19,9 +19,11 @@ from runferry.readers.tabular.arrow_cells import flattened, values_of
 from runferry.readers.tabular.block import Block, Place, TableFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _CELLS_AT_ONCE = 1 << 19
+_FINER_CELLS = 1 << 13
 _TELLING = 100  # columns whose first values tell a table from others
 
 
@@ -34,6 +36,7 @@ class ParquetTable:
 
     path: Path
     paths: tuple[KeyPath, ...]
+    cells: int = _CELLS_AT_ONCE  # of a block, about
 
     def columns(self) -> list[KeyPath]:
         """As the schema names them, structs taken apart."""
@@ -43,20 +46,33 @@ class ParquetTable:
         """Before the first row."""
         return Place(0, self.path.stat().st_size, 0)
 
-    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
-        """Batches of rows, each decoded by itself."""
+    def finer(self) -> ParquetTable:
+        """See `TableFile`."""
+        return replace(self, cells=_FINER_CELLS)
+
+    def only(self, column: int, name: str) -> ParquetTable:
+        """All of it: rows are told apart when they are decoded."""
+        del column, name
+        return self
+
+    def blocks(
+        self, after: Place, columns: list[KeyPath], until: Place | None = None
+    ) -> Iterator[Block]:
+        """Batches of rows, each decoded by itself; row groups without any of them are passed by."""
         del columns
+        rows = max(1, self.cells // max(1, len(self.paths)))
         with opened(self.path) as file:
-            rows = max(1, _CELLS_AT_ONCE // max(1, len(self.paths)))
-            row = 0
-            for batch in file.iter_batches(batch_size=rows):
+            end = file.metadata.num_rows if until is None else until.row
+            groups, row = _groups(file, after.row, end)
+            for batch in _batches(self.path, file, rows, groups):
                 begin, row = row, row + batch.num_rows
-                if row <= after.row:
+                first, last = max(after.row, begin), min(row, end)
+                if first >= last:
                     continue
-                part = batch.slice(max(0, after.row - begin))
-                numbers = np.arange(row - part.num_rows, row)
-                place = replace(after, offset=row, row=row)
-                yield Block(numbers, values_of([array for _, array in flattened(part)]), place)
+                part = batch.slice(first - begin, last - first)
+                place = replace(after, offset=last, row=last)
+                values = values_of([array for _, array in flattened(part)])
+                yield Block(np.arange(first, last), values, place)
 
     def sign(self, place: Place) -> Place:
         """By the beginning and the end of the file, where its footer is."""
@@ -73,6 +89,35 @@ class ParquetTable:
                 where=str(self.path),
                 hint="pull it into a new archive, or restore the file",
             )
+
+
+def _batches(
+    path: Path, file: pq.ParquetFile, rows: int, groups: list[int] | None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of some groups. Raises SourceError for what Arrow cannot decode."""
+    import pyarrow as pa
+
+    try:
+        yield from file.iter_batches(batch_size=rows, row_groups=groups)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"Arrow cannot decode it: {str(error).splitlines()[0]}",
+            where=str(path),
+            hint="a fixed-size list with nulls? write that column as a list of any size",
+        ) from error
+
+
+def _groups(file: pq.ParquetFile, begin: int, end: int) -> tuple[list[int], int]:
+    """The row groups that have any of these rows, and the number of the first's first row."""
+    found: list[int] = []
+    first = row = 0
+    for number in range(file.metadata.num_row_groups):
+        behind = row + file.metadata.row_group(number).num_rows
+        if behind > begin and row < end:
+            first = first if found else row
+            found.append(number)
+        row = behind
+    return found, first
 
 
 def opened(path: Path) -> pq.ParquetFile:
@@ -107,7 +152,7 @@ class ParquetReader(AnyTableReader):
         with opened(path) as file:
             if not file.metadata.num_rows:
                 raise NotFound("no row in it", where=str(path), hint=f"ls -l '{path}'")
-            first = next(file.iter_batches(batch_size=1))
+            first = next(_batches(path, file, 1, None))
         columns = flattened(first)
         values = values_of([array for _, array in columns[:_TELLING]])
         record: dict[str, Tree] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,13 +86,14 @@ def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]
     Names of runs are no ids: what comes a second time under one name is another run's.
     """
     known = set(names)
+    is_chart = any(all(name + ending in known for ending in _ENVELOPE) for name in names[1:])
     copies: Counter[str] = Counter()
     found: dict[_RunColumns, list[tuple[int, str]]] = {}
     for number, name in enumerate(names):
         base = name
         for ending in _ENVELOPE:
             base = base.removesuffix(ending)
-        if number and _BETWEEN in base and all(base + ending in known for ending in _ENVELOPE):
+        if is_chart and number and _BETWEEN in base:
             run = base.rpartition(_BETWEEN)[0]
             copies[name] += 1
             place = found.setdefault((run, copies[name]), [])
@@ -117,7 +119,9 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
             detail = f"columns of no run: {', '.join(strange[:5])}"
             said.append(Loss("strange-column", Fate.DROPPED, label, len(strange), detail))
         meaning = _meaning(form, found)
-        yield TableRun(Run(key, name=run), (RunTable(label, table, meaning),), losses=tuple(said))
+        wanted = [column for column, named in enumerate(meaning.paths) if named is not None]
+        own = RunTable(label, replace(table, wanted=tuple(wanted)), meaning)
+        yield TableRun(Run(key, name=run), (own,), losses=tuple(said))
 
 
 def _meaning(form: CsvForm, found: list[tuple[int, str]]) -> Meaning:

@@ -45,10 +45,11 @@ class FolderReader(LocalReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether a run's folder lies here, judged by names and a few bytes."""
-        return path.is_dir() and next(cls._folders(path), None) is not None
+        return path.is_dir() and next(cls.folders(path), None) is not None
 
     @classmethod
-    def _folders(cls, root: Path) -> Iterator[Folder]:
+    def folders(cls, root: Path) -> Iterator[Folder]:
+        """The folders below a root, or itself, in which runs of ours lie."""
         is_run = False
 
         def skipped(folder: Folder) -> Collection[str]:
@@ -77,7 +78,7 @@ class FolderReader(LocalReader):
 
     def look(self) -> Iterator[LocalRun]:
         """The runs of each folder, in the order of folders."""
-        for folder in self._folders(self.root):
+        for folder in self.folders(self.root):
             label = label_of(self.root, folder.path)
             try:
                 yield from self.runs_in(folder.path, label)

@@ -15,8 +15,8 @@ from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
 from runferry.readers.tabular.block import TableFile
 from runferry.readers.tabular.chosen import meaning_of
 from runferry.readers.tabular.reading import RunTable, TableRun
+from runferry.readers.tabular.run_rows import RunRows
 from runferry.readers.tabular.table_reader import TableReader
-from runferry.readers.tabular.wide import run_names
 
 _HEAD = 4096  # bytes that tell apart what is no table
 
@@ -72,13 +72,14 @@ class AnyTableReader(TableReader):
             return
         column = meaning.run[0]
         table = self.with_names(table, column)
-        names, nameless = _names_in(table, column)
+        runs = RunRows.of(table, column)
         detail = "rows that name no run belong to none"
         said = whole.losses
-        if nameless:
-            said += (Loss("row-without-run", Fate.DROPPED, label, nameless, detail),)
-        for name in names:
-            part = RunTable(label, table, replace(meaning, run=(column, name)))
+        if runs.nameless:
+            said += (Loss("row-without-run", Fate.DROPPED, label, runs.nameless, detail),)
+        for name in runs.spans:
+            own = runs.table(table, column, name)
+            part = RunTable(label, own, replace(meaning, run=(column, name)))
             key = key_of(self.name, f"{label}:{name}", signature)
             yield replace(whole, run=Run(key, name=name), tables=(part,), losses=said)
 
@@ -94,17 +95,3 @@ class AnyTableReader(TableReader):
             yield TableRun(run, losses=(lfs_loss(label),))
         else:
             yield TableRun(run, failure=error)
-
-
-def _names_in(table: TableFile, column: int) -> tuple[list[str], int]:
-    """The runs of a table in the order of their first rows, and how many rows name none.
-
-    Reads the whole of it.
-    """
-    names: dict[str, None] = {}
-    nameless = 0
-    for block in table.blocks(table.begin(), table.columns()):
-        met = sorted(run_names(block, column))
-        names.update(dict.fromkeys(name for _, name in met))
-        nameless += len(block.number) - len(met)
-    return list(names), nameless

@@ -14,6 +14,7 @@ from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
 from runferry.readers.tabular.cells import Ints, Typed
 
+FINER_PIECE = 1 << 16  # bytes of a block in which the rows of few runs lie
 _TOLD_APART = 200  # odd rows that are told one by one; those behind them are only counted
 
 
@@ -80,9 +81,21 @@ class TableFile(Protocol):
         """Where its rows begin."""
         ...
 
-    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
-        """Its rows from there on, in order. Columns that were not known are appended to the list
-        before the block that has them."""
+    def blocks(
+        self, after: Place, columns: list[KeyPath], until: Place | None = None
+    ) -> Iterator[Block]:
+        """Its rows from there on, in order; as far as `until`, where it is given, which is a place
+        between two rows. Columns that were not known are appended to the list before the block
+        that has them."""
+        ...
+
+    def finer(self) -> TableFile:
+        """The same table, read in small blocks."""
+        ...
+
+    def only(self, column: int, name: str) -> TableFile:
+        """The same table, from which rows that have another text in this column may be left out:
+        whatever saves work. Rows keep their numbers."""
         ...
 
     def sign(self, place: Place) -> Place:

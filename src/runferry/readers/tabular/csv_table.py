@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -22,8 +22,8 @@ from runferry.errors import Damaged, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.tabular.block import Block, GrowingFile, OddRows, Place
-from runferry.readers.tabular.cells import as_array, typed
+from runferry.readers.tabular.block import FINER_PIECE, Block, GrowingFile, OddRows, Place
+from runferry.readers.tabular.cells import Ints, Typed, as_array, flags, typed
 from runferry.readers.tabular.csv_form import CsvForm, head_digest, opened
 from runferry.readers.tabular.csv_records import Record, Records
 
@@ -42,6 +42,9 @@ class CsvTable(GrowingFile):
     paths: tuple[KeyPath, ...]  # of its columns
     blanks: frozenset[str] = frozenset()
     names: frozenset[int] = frozenset()  # columns of texts, whatever these look like
+    chosen: tuple[int, str] | None = None  # a column of texts, and the only one that counts there
+    wanted: tuple[int, ...] | None = None  # columns whose cells count; None for all
+    piece: int = _PIECE  # bytes of a block, about
     ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
 
     def columns(self) -> list[KeyPath]:
@@ -52,14 +55,25 @@ class CsvTable(GrowingFile):
         """Behind the header."""
         return Place(self.form.offset, self.form.line, 0)
 
-    def blocks(self, after: Place, columns: list[KeyPath]) -> Iterator[Block]:
+    def finer(self) -> CsvTable:
+        """See `TableFile`."""
+        return replace(self, piece=FINER_PIECE)
+
+    def only(self, column: int, name: str) -> CsvTable:
+        """See `TableFile`: rows are left out before their cells are looked at."""
+        return replace(self, chosen=(column, name))
+
+    def blocks(
+        self, after: Place, columns: list[KeyPath], until: Place | None = None
+    ) -> Iterator[Block]:
         """Its rows from there on, about a megabyte at a time."""
         del columns
         odd = OddRows(self.label)
         with opened(self.path) as (stream, _):
             self._check_head(stream)
             place = after
-            while (piece := self._piece(stream, place)) is not None:
+            end = None if until is None else until.offset
+            while (piece := self._piece(stream, place, end)) is not None:
                 block = None if _needs_csv(piece) else self._split(piece, place)
                 if block is None:
                     block = self._parsed(stream, place, place.offset + len(piece), odd)
@@ -68,6 +82,8 @@ class CsvTable(GrowingFile):
                     return
                 place = block.place
                 yield block
+            if until is not None:
+                return
             self._check_head(stream)
             stream.seek(place.offset)
             last = stream.read()
@@ -83,13 +99,15 @@ class CsvTable(GrowingFile):
                 hint="a logger that adds a column writes its file anew: pull again",
             )
 
-    def _piece(self, stream: BinaryIO, place: Place) -> bytes | None:
-        """Whole lines; None where there are none."""
+    def _piece(self, stream: BinaryIO, place: Place, end: int | None) -> bytes | None:
+        """Whole lines before `end`; None where there are none."""
         stream.seek(place.offset)
-        piece = stream.read(_PIECE)
-        end = piece.rfind(b"\n") + 1
-        if end:
-            return piece[:end]
+        piece = stream.read(self.piece if end is None else min(self.piece, end - place.offset))
+        whole = piece.rfind(b"\n") + 1
+        if whole:
+            return piece[:whole]
+        if end is not None and place.offset >= end:
+            return None
         rest = stream.readline(_LINE_AT_MOST)
         if len(rest) >= _LINE_AT_MOST:
             raise Damaged(
@@ -120,7 +138,31 @@ class CsvTable(GrowingFile):
         numbers = np.arange(place.row, place.row + len(lines))
         behind = Place(place.offset + len(piece), place.line + count, place.row + len(lines))
         flat = cells.flatten() if len(lines) else pa.array([], pa.string())
-        return Block(numbers, typed(flat, width, self.blanks, self.names), behind)
+        if self.chosen is not None:
+            own = self._rows_of(flat, self.chosen)
+            flat, numbers = flat.take(_cells_of(own, np.arange(width), width)), numbers[own]
+        return Block(numbers, self._typed(flat), behind)
+
+    def _rows_of(self, flat: pa.Array, chosen: tuple[int, str]) -> Ints:
+        """Rows whose cell in a column is this text."""
+        width = len(self.form.names)
+        cells = flat.take(pa.array(np.arange(chosen[0], len(flat), width)))
+        same = pc.equal(pc.utf8_trim_whitespace(cells), chosen[1])
+        return np.flatnonzero(flags(same)).astype(np.int64)
+
+    def _typed(self, flat: pa.Array) -> Typed:
+        """The values of whole rows, as far as their columns are wanted."""
+        width = len(self.form.names)
+        if self.wanted is None:
+            return typed(flat, width, self.blanks, self.names)
+        wanted = np.array(self.wanted, np.int64)
+        rows = np.arange(len(flat) // width)
+        names = frozenset(np.flatnonzero(np.isin(wanted, sorted(self.names))).tolist())
+        found = typed(flat.take(_cells_of(rows, wanted, width)), len(wanted), self.blanks, names)
+        numbers = replace(found.numbers, column=wanted[found.numbers.column])
+        return replace(
+            found, numbers=numbers, words=replace(found.words, column=wanted[found.words.column])
+        )
 
     # --- any others -------------------------------------------------------------------------------
 
@@ -135,7 +177,9 @@ class CsvTable(GrowingFile):
             if not record.cells:
                 continue
             reason = self._why_odd(record)
-            if reason is None:
+            if reason is None and self._is_left_out(record.cells):
+                odd += self._mended(record, told)
+            elif reason is None:
                 rows.append(record.cells)
                 numbers.append(record.row)
                 odd += self._mended(record, told)
@@ -147,8 +191,10 @@ class CsvTable(GrowingFile):
         if records.place == place and records.unfinished:
             odd.append(Lost(self._unfinished(records.unfinished, place)))
         flat = pa.array(list(chain.from_iterable(rows)), pa.string())
-        values = typed(flat, len(self.form.names), self.blanks, self.names)
-        return Block(np.array(numbers, np.int64), values, records.place, tuple(odd))
+        return Block(np.array(numbers, np.int64), self._typed(flat), records.place, tuple(odd))
+
+    def _is_left_out(self, cells: list[str]) -> bool:
+        return self.chosen is not None and cells[self.chosen[0]].strip() != self.chosen[1]
 
     def _why_odd(self, record: Record) -> str | None:
         width = len(self.form.names)
@@ -182,8 +228,7 @@ class CsvTable(GrowingFile):
             row = pa.array(cells, pa.string())
             seen = typed(row, len(cells), self.blanks)
             if len(cells) - 1 not in seen.words.column:  # of a text, an inner quote may be cut
-                values = typed(row, len(cells), self.blanks, self.names)
-                return Block(np.array([place.row]), values, behind)
+                return Block(np.array([place.row]), self._typed(row), behind)
         where = f"{self.label}:{place.line + 1}"
         if "\0" in text:
             loss = Loss("damaged-bytes", Fate.DROPPED, where, len(last), "zeroed")
@@ -201,6 +246,11 @@ class CsvTable(GrowingFile):
             return cut(where, len(text), is_over=False)
         detail = "a quote opens here and never closes: what follows was not read"
         return Loss("open-quote", Fate.DROPPED, where, len(text), detail)
+
+
+def _cells_of(rows: Ints, columns: Ints, width: int) -> pa.Array:
+    """Places of the cells of some rows and columns among all, row by row."""
+    return pa.array((rows[:, None] * width + columns).ravel())
 
 
 def _needs_csv(piece: bytes) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from runferry import chunks, tables
 from runferry.losses import Fate, Loss, LossLedger
@@ -16,7 +19,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.tabular.addresses import Addresses, take_dates, take_steps, take_times
 from runferry.readers.tabular.block import Block
-from runferry.readers.tabular.cells import Flags, Ints, Numbers, Words
+from runferry.readers.tabular.cells import Flags, Ints, Numbers, Words, flags
 
 _KINDS = pa.array(tables.POINT_KINDS)
 _FORMS = pa.array(["text", "json"])
@@ -227,22 +230,31 @@ class WideRows:
 def rows_of_run(block: Block, run: tuple[int, str]) -> Flags:
     """Which rows of a block have this value in the column that tells runs apart."""
     kept = np.zeros(len(block.number), np.bool_)
-    for row, name in run_names(block, run[0]):
-        kept[row] = name == run[1]
+    rows, names = run_names(block, run[0])
+    kept[rows[flags(pc.equal(names, run[1]))]] = True
     return kept
 
 
-def run_names(block: Block, column: int) -> Iterator[tuple[int, str]]:
-    """(row, name of its run) of the rows that name one."""
+def run_names(block: Block, column: int) -> tuple[Ints, pa.Array]:
+    """The rows that name their run, in order, and the names."""
     numbers, words = block.values.numbers, block.values.words
-    at = np.flatnonzero(numbers.column == column)
-    for place in at.tolist():
-        value = float(numbers.value[place])
-        is_whole = bool(numbers.is_exact[place]) or value.is_integer()
-        whole = numbers.exact[place] if numbers.is_exact[place] else value
-        yield int(numbers.row[place]), str(int(whole)) if is_whole else repr(value)
-    chosen = words.where(words.column == column)
-    yield from zip(chosen.row.tolist(), chosen.text.to_pylist(), strict=True)
+    numbers = numbers.where(numbers.column == column)
+    words = words.where(words.column == column)
+    whole, value = numbers.where(numbers.is_exact), numbers.where(~numbers.is_exact)
+    names = [_spelled(whole.exact), _spelled(value.value), words.text.cast(pa.string())]
+    rows = np.concatenate([whole.row, value.row, words.row])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], pa.concat_arrays(names).take(pa.array(order))
+
+
+def _spelled(values: NDArray[Any]) -> pa.Array:
+    """Numbers as names: 7.0 is the run 7."""
+    different, places = np.unique(values, return_inverse=True)
+    texts = [
+        repr(value) if isinstance(value, float) and not value.is_integer() else str(int(value))
+        for value in different.tolist()
+    ]
+    return pa.array(texts, pa.string()).take(pa.array(places))
 
 
 def _parts(row: Ints) -> Iterator[slice]:
