@@ -74,7 +74,40 @@ def test_every_run_of_every_kind_is_found_and_none_twice_under_one_key(tree: Pat
     found = [run.key for run in opened(tree).runs()]
     assert len(found) == len(set(found)) == 5
     assert sorted(key.tracker for key in found) == ["mlflow"] * 4 + ["wandb"]
-    assert sum(key.run_id.endswith("~2") for key in found) == 2
+    assert sum("~" in key.run_id for key in found) == 2
+
+
+def places_by_key(root: Path) -> dict[str, str]:
+    """Where each run of MLflow lies below the root."""
+    reader = opened(root)
+    assert isinstance(reader, AnyReader)
+    index = reader._index
+    index.runs(reader._readers)
+    return {
+        str(key): str(index.homes.places[place.number].path.relative_to(root))
+        for key, place in index._found.items()
+        if key.tracker == "mlflow"
+    }
+
+
+def test_one_source_more_renames_no_copy_wherever_it_lies(tree: Path) -> None:
+    """The first one keeps its keys; only one that lies before all others takes them."""
+    before = places_by_key(tree)
+    assert set(before.values()) == {"copy/kept.sqlite", "deep/er/mlflow.db"}
+    for folder in ("d", "zz", "deep/er/still"):
+        (tree / folder).mkdir()
+        shutil.copy(tree / "copy" / "kept.sqlite", tree / folder / "one.db")
+        after = places_by_key(tree)
+        assert {key: place for key, place in after.items() if key in before} == before
+        assert len(after) == len(before) + 2
+        before = after
+    (tree / "a").mkdir()
+    shutil.copy(tree / "copy" / "kept.sqlite", tree / "a" / "one.db")
+    after = places_by_key(tree)
+    assert {key for key in before if after[key] != before[key]} == {
+        key for key, place in before.items() if place == "copy/kept.sqlite"
+    }
+    assert not [key for key in after if key.count("~") > 1]
 
 
 def test_archives_are_left_out_and_said(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +150,7 @@ def test_a_mixed_folder_moves_as_one_and_a_second_pull_moves_nothing(
         assert not report.failures
         assert {outcome.status for outcome in report.outcomes} == {status}
     assert len(list(archive.records())) == 5
-    renamed = [record for record in archive.records() if record.run.key.run_id.endswith("~2")]
+    renamed = [record for record in archive.records() if "~" in record.run.key.run_id]
     assert [loss.code for record in renamed for loss in record.losses] == ["same-run-id"] * 2
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -117,15 +119,16 @@ class Place:
 class Index:
     """Which run is in which source; found out once, by whoever asks first."""
 
-    def __init__(self, homes: Homes) -> None:
+    def __init__(self, homes: Homes, root: Path) -> None:
         self.homes = homes
+        self._root = root
         self._lock = threading.Lock()
         self._runs: list[Run] | None = None
         self._found: dict[RunKey, Place] = {}
         self._taken: dict[Path, tuple[int, RunKey]] = {}
 
     def runs(self, readers: list[Reader]) -> list[Run]:
-        """Headers, source by source; a key that another source has too is given a number."""
+        """Headers, source by source; a key that an earlier one has too is told apart by place."""
         with self._lock:
             if self._runs is None:
                 self._found.clear()
@@ -139,7 +142,9 @@ class Index:
             return self._runs
 
     def _entered(self, number: int, run: Run, reader: Reader) -> Run:
-        key = free_key(run.key, self._found)
+        key = run.key
+        if key in self._found:
+            key = free_key(self._copy_of(key, number), self._found)
         sources = reader.listed()[run.key].sources if isinstance(reader, LocalReader) else ()
         shares = []
         for path in sources:
@@ -148,6 +153,17 @@ class Index:
                 shares.append((path, other))
         self._found[key] = Place(number, run.key, tuple(shares))
         return run if key == run.key else replace(run, key=key)
+
+    def _copy_of(self, key: RunKey, number: int) -> RunKey:
+        """What a run of this source is called whose key another source has too.
+
+        Its place tells it from others, and not how many there are: one more renames no other copy.
+        """
+        below = spelled(os.path.relpath(self.homes.places[number].path, self._root)).replace(
+            os.sep, "/"
+        )
+        place = hashlib.blake2b(below.encode(), digest_size=4).hexdigest()
+        return replace(key, run_id=f"{key.run_id}~{place}")
 
     def home(self, run: Run) -> Place:
         """The run's source, and the run's key there."""
@@ -188,7 +204,7 @@ class AnyReader:
         if found.untaken:
             _log.warning("%s", found.untaken)
         readers = [registry.reader(p.tracker).open(p, options) for p in found.places]
-        return cls(Index(found), options, readers)
+        return cls(Index(found, where.path), options, readers)
 
     def runs(self) -> Iterator[Run]:
         """Headers, source by source."""

@@ -28,6 +28,7 @@ from runferry.transfer import workplaces
 from runferry.transfer.progress import Silent, StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.pull_process import PullProcess
+from runferry.transfer.puller import Pulled
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
 
@@ -39,6 +40,11 @@ class Processes:
 
     def __init__(self) -> None:
         self.all: list[PullProcess] = []
+        self.at_work: set[int] = set()
+
+    def are_at_work(self) -> bool:
+        """Whether both were given a run."""
+        return len(self.at_work) == 2
 
     @property
     def pids(self) -> list[int]:
@@ -59,6 +65,13 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
         assert self.is_ready
         found.all.append(self)
 
+    update = PullProcess.update
+
+    def updated(self: PullProcess, reader: RunReader, run: Run) -> Pulled:
+        found.at_work.add(self._process.pid)
+        return update(self, reader, run)
+
+    monkeypatch.setattr(PullProcess, "update", updated)
     monkeypatch.setattr(workplaces, "RUNS_BEFORE", 1)
     monkeypatch.setattr(workplaces.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(PullProcess, "__init__", begun)
@@ -207,11 +220,13 @@ def read_by(kind: type[RunReader], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WandbFilesReader, "alone", lambda self, run: kind())
 
 
-def once_all_are_at_work(processes: Processes, act: Callable[[], object]) -> threading.Thread:
+def once_all_are_at_work(is_it: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
+    """Acts as soon as it is so; after a minute in any case."""
+
     def wait_and_act() -> None:
-        while len(processes.all) < 2:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not is_it():
             time.sleep(0.05)
-        time.sleep(1)
         act()
 
     thread = threading.Thread(target=wait_and_act)
@@ -231,24 +246,27 @@ def test_a_stop_is_heard_in_the_middle_of_a_run(
         def waiting(self, reason: str, seconds: float) -> None:
             reasons.append(reason)
 
+    def is_it() -> bool:
+        return processes.are_at_work() and bool(reasons) == (kind is Waiting)
+
     stop, began = StopToken(), time.monotonic()
     options = {"observer": Listening(), "stop": stop}
     with monkeypatch.context() as patched:
         read_by(kind, patched)
         if is_keyboard:
             before = signal.signal(signal.SIGINT, signal.default_int_handler)
-            ender = once_all_are_at_work(processes, lambda: os.kill(os.getpid(), signal.SIGINT))
+            ender = once_all_are_at_work(is_it, lambda: os.kill(os.getpid(), signal.SIGINT))
             try:
                 with pytest.raises(KeyboardInterrupt):
                     pulled(source, tmp_path / "archive", **options)
             finally:
                 signal.signal(signal.SIGINT, before)
         else:
-            ender = once_all_are_at_work(processes, stop.set)
+            ender = once_all_are_at_work(is_it, stop.set)
             assert pulled(source, tmp_path / "archive", **options).is_interrupted
         ender.join()
         while not processes.are_gone():
-            assert time.monotonic() - began < 30
+            assert time.monotonic() - began < 90
             time.sleep(0.05)
     assert bool(reasons) == (kind is Waiting)
     pulled(source, tmp_path / "archive", 1)
@@ -276,7 +294,7 @@ def test_a_process_that_somebody_else_ends_costs_a_failure_and_no_silence(
             os.kill(pid, signal.SIGTERM)
 
     read_by(Endless, patched)
-    ender = once_all_are_at_work(processes, end)
+    ender = once_all_are_at_work(processes.are_at_work, end)
     report = pulled(source, tmp_path / "archive")
     ender.join()
     broken = [o for o in report.failures if o.error and "ended before it was done" in o.error]

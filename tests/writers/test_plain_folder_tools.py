@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,37 @@ def test_history_says_what_points_say_however_the_points_come(
     assert [row["step"] for row in history] == there
     for name in names:
         assert [row.get(name) for row in history] == [expected[name][seq] for seq in there]
+
+
+@pytest.mark.parametrize(("keys", "reads"), [(8, 2), (64, 3)])
+def test_each_point_is_read_so_often_as_the_number_of_windows_has_digits(
+    keys: int, reads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key by key, so that each batch reaches over all windows: 8, then 64; 16 files are open."""
+    from runferry.writers.plain_folder import spill
+
+    monkeypatch.setattr(spill, "_WINDOW_ROWS", 1024)
+    monkeypatch.setattr(spill, "_OPEN_FILES", 16)
+    read, whole = list[int](), spill.PutAside.parts
+
+    def counted(put: spill.PutAside) -> Iterator[spill.Cells]:
+        for cells in whole(put):
+            read.append(len(cells.seq))
+            yield cells
+
+    monkeypatch.setattr(spill.PutAside, "parts", counted)
+    aside, rows = spill.Spill(tmp_path / "points"), np.arange(1024)
+    for key in range(keys):
+        codes = np.full(1024, key, np.int32)
+        aside.put(spill.Cells(rows, codes, codes.astype(np.int8), rows, rows * 1.0, rows, rows))
+    windows = [(cells.seq, cells.code) for cells in aside.windows()]
+    assert len(windows) >= keys
+    assert (reads - 1) * keys * 1024 < sum(read) <= reads * keys * 1024
+    assert max(len(seq) for seq, _ in windows) <= 2048
+    seqs = [np.unique(seq) for seq, _ in windows]
+    assert np.concatenate(seqs).tolist() == rows.tolist()
+    assert [len(seq) // keys for seq, _ in windows] == [len(seq) for seq in seqs]
+    assert not list(tmp_path.iterdir())
 
 
 def _points(name: str, seqs: Any, cells: Any) -> pa.RecordBatch:

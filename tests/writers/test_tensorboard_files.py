@@ -12,12 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from tensorboard_shown import event_file, picture, sound, written
+from tests.rights import is_done_without_override
 
 from runferry import _native, chunks
 from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate
-from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series
+from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series, Uid
 from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.readers.tensorboard import TensorboardReader
 from runferry.testing.content import Content
@@ -410,3 +411,30 @@ def test_a_plot_that_only_says_it_is_a_curve_is_kept(tmp_path: Path, body: bytes
     sample = Sample(header("plot"), (declared, chunks.Media((item,))))
     (remote,) = written(tmp_path, sample)
     assert content(tmp_path, remote).things == Content.of(sample.chunks).things
+
+
+def test_a_closed_folder_or_file_in_the_logdir_ends_no_other_push(
+    tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    if is_done_without_override(request):
+        return
+    shut, other = as_run(plain(), "shut"), as_run(plain(), "other")
+    (remote,) = written(tmp_path, shut)
+    closed = tmp_path / "theirs"
+    closed.mkdir()
+    event_file(tmp_path, remote).chmod(0)
+    closed.chmod(0)
+    try:
+        writer = opened(tmp_path)
+        assert writer.present() == {}
+        assert writer.find(Uid("0" * 32)) is None
+        assert "theirs was not looked into: Permission denied" in caplog.text
+        with pytest.raises(Refused, match="Permission denied") as refused:
+            writer.find(shut.run.uid)
+        assert refused.value.where == str(tmp_path / remote)
+        assert refused.value.hint
+        written(tmp_path, other)
+        assert set(writer.present() or ()) == {other.run.uid}
+    finally:
+        closed.chmod(0o755)
+        event_file(tmp_path, remote).chmod(0o644)

@@ -163,11 +163,14 @@ class DvcliveRun:
             if isinstance(path, Path):
                 read.add(metric.file)
                 done = position.grown.setdefault(spelled(metric.file), Grown())
-                yield from _table(rows, metric, TableLines(path, spelled(metric.file), "\t", done))
+                table = TableLines(path, spelled(metric.file), "\t", done)
+                yield from position.news(_table(rows, metric, table))
         yield from rows.drain()
-        yield from self._stated()
+        yield from position.news(self._stated())
         yield from self._images(rows, position)
-        yield from run_files(self.home, position.files, lambda name: _is_file(name, read))
+        yield from position.news(
+            run_files(self.home, position.files, lambda name: _is_file(name, read))
+        )
         yield chunks.Header(self.header())
         yield chunks.Checkpoint(position.position())
 

@@ -184,8 +184,8 @@ class TrainerRun:
                 yield from _row(rows, row, done.rows - 1)
         yield from rows.drain()
         yield chunks.Attributes(tuple(_facts(walk.facts)), is_whole=True)
-        yield from lost([*walk.losses, *self._copies(earlier, same)])
-        yield from run_files(self.home, position.files, self._takes)
+        yield from position.news(lost([*walk.losses, *self._copies(earlier, same)]))
+        yield from position.news(run_files(self.home, position.files, self._takes))
         yield chunks.Header(self.header())
         yield chunks.Checkpoint(position.position())
 

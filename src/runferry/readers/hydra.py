@@ -95,11 +95,11 @@ class HydraJob:
         position = Position.of(reader, after.position) if after else Position(reader)
         beside = config_beside(self.home)
         yield chunks.Attributes(tuple(beside.attributes), is_whole=True)
-        yield from lost(beside.losses)
+        yield from position.news(lost(beside.losses))
         log = self._log(beside)
         if log is not None:
-            yield from self._console(log, position.grown.setdefault(log, Grown()))
-        yield from run_files(self.home, position.files, self._takes)
+            yield from self._console(log, position)
+        yield from position.news(run_files(self.home, position.files, self._takes))
         yield chunks.Header(self.header())
         yield chunks.Checkpoint(position.position())
 
@@ -121,11 +121,12 @@ class HydraJob:
                     return named
         return logs[0] if len(logs) == 1 else None
 
-    def _console(self, name: str, done: Grown) -> Iterator[chunks.Chunk]:
+    def _console(self, name: str, position: Position) -> Iterator[chunks.Chunk]:
         """Lines of the log; a last one without an end is left for later."""
+        done = position.grown.setdefault(name, Grown())
         path = file_beside(self.home, name)
         if not isinstance(path, Path):
-            yield from lost(() if path is None else (path,))
+            yield from position.news(lost(() if path is None else (path,)))
             return
         done.check(path)
         lines = log_chunks(path, done.offset, done.rows, is_over=False, time_of=self._time_of)
@@ -135,14 +136,15 @@ class HydraJob:
                 is_timed |= chunk.batch.column("time").null_count < chunk.batch.num_rows
             yield chunk
         done.sign(path)
+        yield from position.news(lost(self._of_the_log(name, path, done, is_timed)))
+
+    def _of_the_log(self, name: str, path: Path, done: Grown, is_timed: bool) -> Iterator[Loss]:
         if is_timed:
             why = f"times without a zone were read as {self.timezone} (--timezone)"
-            yield chunks.Lost(Loss("naive-time", Fate.KEPT, spelled(name), 1, why))
+            yield Loss("naive-time", Fate.KEPT, spelled(name), 1, why)
         if rest := path.stat().st_size - done.offset:
             why = "the last line has no end yet; the file itself is kept as it is"
-            yield chunks.Lost(
-                Loss("cut-tail", Fate.KEPT, f"{spelled(name)}@{done.offset}", rest, why)
-            )
+            yield Loss("cut-tail", Fate.KEPT, f"{spelled(name)}@{done.offset}", rest, why)
 
     def _time_of(self, line: str) -> int | None:
         """The time of a line in Hydra's own form, to the millisecond."""

@@ -163,17 +163,18 @@ class Trial:
             if PROGRESS in position.grown:
                 raise changed(self.home / PROGRESS)  # the same results, in another form
             done = position.grown.setdefault(RESULT, Grown())
-            yield from Results(path, done, rows, stated, header.complete).read()
+            results = Results(path, done, rows, stated, header.complete)
+            yield from position.news(results.read())
         elif isinstance(path := file_beside(self.home, PROGRESS), Path):
             done = position.grown.setdefault(PROGRESS, Grown())
-            yield from _progress(TableLines(path, PROGRESS, ",", done), rows)
+            yield from position.news(_progress(TableLines(path, PROGRESS, ",", done), rows))
         if isinstance(path, Loss):
             losses.append(path)
         yield from rows.drain()
         yield chunks.Attributes(tuple(self._attributes(stated, losses)), is_whole=True)
-        yield from lost(losses)
+        yield from position.news(lost(losses))
         read = RESULT if RESULT in position.grown else PROGRESS
-        yield from run_files(self.home, position.files, lambda name: name != read)
+        yield from position.news(run_files(self.home, position.files, lambda name: name != read))
         yield chunks.Header(header)
         yield chunks.Checkpoint(position.position())
 

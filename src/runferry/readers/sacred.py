@@ -124,21 +124,24 @@ class SacredRun:
         """See `runferry.ports.Reader`."""
         reader = SacredReader.name
         position = Position.of(reader, after.position) if after else Position(reader)
-        losses, met = list[Loss](), Decoded()
+        losses, met, logged = list[Loss](), Decoded(), Decoded()
         record = json_mapping(self.home, RUN, losses)
         header = self._header(record)
         yield chunks.Attributes(tuple(self._attributes(record, losses, met)), is_whole=True)
         metrics = file_beside(self.home, METRICS)
         if isinstance(metrics, Path):
             rows = LoggedRows(after.series if after else ())
-            values = Metrics(metrics, position.rewritten, rows, met, losses)
+            values = Metrics(metrics, position.rewritten, rows, logged, losses)
             yield from values.read()
             yield from rows.drain()
         elif isinstance(metrics, Loss):
             losses.append(metrics)
-        yield from self._console(position.grown.setdefault(OUTPUT, Grown()), header.complete)
-        yield from lost([*losses, *_noted(met)])
-        yield from run_files(self.home, position.files, lambda name: name not in _READ)
+        yield from self._console(position, header.complete)
+        yield from position.news(lost([*losses, *_noted(met, "")]))
+        yield from lost(_noted(logged, METRICS))
+        yield from position.news(
+            run_files(self.home, position.files, lambda name: name not in _READ)
+        )
         missing = MissingBytes()
         yield from missing.watched(self._shared(record, position))
         yield from lost(missing.losses())
@@ -157,10 +160,11 @@ class SacredRun:
         if info:
             yield from attributes({"info": info}, "other")
 
-    def _console(self, done: Grown, is_over: bool) -> Iterator[chunks.Chunk]:
+    def _console(self, position: Position, is_over: bool) -> Iterator[chunks.Chunk]:
+        done = position.grown.setdefault(OUTPUT, Grown())
         path = file_beside(self.home, OUTPUT)
         if not isinstance(path, Path):
-            yield from lost(() if path is None else (path,))
+            yield from position.news(lost(() if path is None else (path,)))
             return
         done.check(path)
         lines = log_chunks(path, done.offset, done.rows, is_over=is_over)
@@ -200,10 +204,10 @@ class SacredRun:
         return None
 
 
-def _noted(met: Decoded) -> Iterator[Loss]:
+def _noted(met: Decoded, where: str) -> Iterator[Loss]:
     if met.numpy:
         why = "numpy's scalars and arrays became plain numbers and lists"
-        yield Loss("numpy-value", Fate.KEPT, "", met.numpy, why)
+        yield Loss("numpy-value", Fate.KEPT, where, met.numpy, why)
     if met.objects:
         why = "objects of Python are kept as the trees that jsonpickle made of them"
-        yield Loss("python-object", Fate.KEPT, "", met.objects, why)
+        yield Loss("python-object", Fate.KEPT, where, met.objects, why)

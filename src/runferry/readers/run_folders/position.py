@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from runferry.chunks import Chunk, Lost
 from runferry.errors import SourceChanged
+from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.paths import fingerprint
 
 _AGAIN = "pull the run into a new archive"
+_TOLD_AT_MOST: Final = 10_000  # of what comes beyond, each read tells again
+_OF_THE_END: Final = {"cut-tail", "cut-json", "unended-line"}
+_PLACE: Final = re.compile(r"[@:]\d+$")
 
 
 @dataclass
@@ -49,6 +57,22 @@ class Position:
     grown: dict[str, Grown] = field(default_factory=dict)
     rewritten: dict[str, Rewritten] = field(default_factory=dict)
     files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time], as given
+    told: set[str] = field(default_factory=set)  # digests of losses that every read meets again
+
+    def news(self, read: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The same chunks, without losses that were told before; their counts do not matter."""
+        return (chunk for chunk in read if not isinstance(chunk, Lost) or self._is_news(chunk.loss))
+
+    def _is_news(self, loss: Loss) -> bool:
+        """A file that grows has one end: where it was met before does not matter."""
+        where = _PLACE.sub("", loss.where) if loss.code in _OF_THE_END else loss.where
+        known = repr((loss.code, loss.fate.label, where)).encode("utf-8", "backslashreplace")
+        digest = hashlib.blake2b(known, digest_size=8).hexdigest()
+        if digest in self.told:
+            return False
+        if len(self.told) < _TOLD_AT_MOST:
+            self.told.add(digest)
+        return True
 
     def position(self) -> Tree:
         """As a tree."""
@@ -62,6 +86,7 @@ class Position:
                 name: [one.rows, one.last_seq, one.digest] for name, one in self.rewritten.items()
             },
             "files": dict(self.files),
+            "told": list[Tree](sorted(self.told)),
         }
 
     @classmethod
@@ -75,6 +100,7 @@ class Position:
                 {name: _grown(one) for name, one in _named(position.get("grown"))},
                 {name: _rewritten(one) for name, one in _named(position.get("rewritten"))},
                 dict(_named(position.get("files"))),
+                set(_texts(position.get("told", []))),
             )
         except TypeError as error:
             what = f"the cursor is not one of the {reader} reader"
@@ -85,6 +111,12 @@ def _named(value: Tree) -> list[tuple[str, Tree]]:
     if not isinstance(value, dict):
         raise TypeError("no mapping")
     return list(value.items())
+
+
+def _texts(value: Tree) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return [str(item) for item in value]
 
 
 def _grown(value: Tree) -> Grown:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from runferry.tables import POINT_KINDS
 
 _WINDOW_ROWS: Final = 262_144
-_SAMPLED: Final = 64  # one row in so many tells where the windows are to be cut
+_OPEN_FILES: Final = 32
+_SAMPLED: Final = 61  # one row in so many tells where to cut; a prime, so that all are met
 
 _SCHEMA: Final = pa.schema(
     [
@@ -77,6 +78,10 @@ class Cells:
         """Some of the rows."""
         return self if mask.all() else type(self)(*(column[mask] for column in self.columns()))
 
+    def at(self, rows: NDArray[np.int64]) -> Self:
+        """The rows with these numbers, in this order."""
+        return type(self)(*(column[rows] for column in self.columns()))
+
     def columns(self) -> list[NDArray[Any]]:
         """All columns, in order."""
         return [getattr(self, field.name) for field in fields(self)]
@@ -94,56 +99,111 @@ def _filled(column: pa.Array, nothing: float) -> NDArray[Any]:
     return found
 
 
-class Spill:
-    """Puts points into a file, and takes them out in windows of source rows."""
+class PutAside:
+    """A file of points, added batch by batch and read back in that order."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._sink = pa.OSFile(str(path), "wb")
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._file = pa.ipc.new_file(self._sink, _SCHEMA, options=options)
-        self._ends: list[tuple[int, int]] = []
+        self._file = pa.ipc.new_stream(self._sink, _SCHEMA, options=options)
+
+    def put(self, cells: Cells) -> None:
+        """Add rows."""
+        arrays = [pa.array(c, f.type) for c, f in zip(cells.columns(), _SCHEMA, strict=True)]
+        self._file.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
+
+    def close(self) -> None:
+        """Nothing more is added; harmless when repeated."""
+        if not self._sink.closed:
+            self._file.close()
+            self._sink.close()
+
+    def parts(self) -> Iterator[Cells]:
+        """What was added, a window's worth of rows or a little more at a time."""
+        held, count = list[Cells](), 0
+        with pa.OSFile(str(self.path)) as source, pa.ipc.open_stream(source) as file:
+            for batch in file:
+                columns = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+                held.append(Cells(*columns))
+                count += batch.num_rows
+                if count >= _WINDOW_ROWS:
+                    yield Cells.joined(held)
+                    held, count = [], 0
+        if held:
+            yield Cells.joined(held)
+
+    def remove(self) -> None:
+        """The file is of no use any more; harmless when repeated."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Spill:
+    """Puts points into a file, and takes them out in windows of source rows.
+
+    Points come key by key, so that each part of the file may reach over all windows: the rows are
+    scattered into a file a window before windows are read. Where there are more windows than files
+    may be open, a file takes several of them, and is scattered in its turn: a row is read once
+    more for each power of that number.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._first = PutAside(path)
+        self._open = [self._first]
+        self._rows = 0
         self._samples: list[NDArray[np.int64]] = []
 
     def put(self, cells: Cells) -> None:
         """Add rows."""
-        if not len(cells.seq):
-            return
-        arrays = [pa.array(c, f.type) for c, f in zip(cells.columns(), _SCHEMA, strict=True)]
-        self._file.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
-        self._ends.append((int(cells.seq.min()), int(cells.seq.max())))
-        self._samples.append(cells.seq[::_SAMPLED].copy())
+        if len(cells.seq):
+            self._first.put(cells)
+            self._samples.append(cells.seq[-self._rows % _SAMPLED :: _SAMPLED].copy())
+            self._rows += len(cells.seq)
 
     def windows(self) -> Iterator[Cells]:
         """All rows, those of one source row in one window, windows in rising order."""
-        self._file.close()
-        self._sink.close()
-        if not self._ends:
+        self._first.close()
+        if not self._samples:
             return
         sampled = np.sort(np.concatenate(self._samples))
-        cuts = np.unique(sampled[:: _WINDOW_ROWS // _SAMPLED][1:]).tolist()
-        firsts = [min(first for first, _ in self._ends), *cuts]
-        with pa.OSFile(str(self._path)) as source, pa.ipc.open_file(source) as file:
-            for first, following in zip(firsts, [*cuts, None], strict=True):
-                parts = list(self._between(file, first, following))
-                if parts:
-                    yield Cells.joined(parts)
+        self._samples = []
+        yield from self._of(self._first, np.unique(sampled[:: _WINDOW_ROWS // _SAMPLED][1:]))
 
-    def _between(self, file: Any, first: int, following: int | None) -> Iterator[Cells]:
-        for number, (low, high) in enumerate(self._ends):
-            if high < first or (following is not None and low >= following):
-                continue
-            batch = file.get_batch(number)
-            cells = Cells(*(column.to_numpy(zero_copy_only=False) for column in batch.columns))
-            mask = cells.seq >= first
-            if following is not None:
-                mask &= cells.seq < following
-            if mask.any():
-                yield cells.where(mask)
+    def _of(self, rows: PutAside, cuts: NDArray[np.int64]) -> Iterator[Cells]:
+        """The windows of a file, whose rows are parted at `cuts`; the file is gone afterwards."""
+        if not len(cuts):
+            parts = list(rows.parts())
+            rows.remove()
+            if parts:
+                yield Cells.joined(parts)
+            return
+        every = -(-(len(cuts) + 1) // _OPEN_FILES)  # windows to a file
+        files = self._scattered(rows, cuts[every - 1 :: every])
+        rows.remove()
+        for number, file in enumerate(files):
+            first = number * every
+            yield from self._of(file, cuts[first : first + every - 1])
+
+    def _scattered(self, rows: PutAside, cuts: NDArray[np.int64]) -> list[PutAside]:
+        """The rows in one file more than there are cuts."""
+        path, files = rows.path, list[PutAside]()
+        for number in range(len(cuts) + 1):
+            files.append(PutAside(path.with_name(f"{path.name}-{number}")))
+            self._open.append(files[-1])
+        for cells in rows.parts():
+            target = np.searchsorted(cuts, cells.seq, side="right")
+            order = np.argsort(target, kind="stable")
+            bounds = np.searchsorted(target[order], np.arange(len(files) + 1))
+            for number, file in enumerate(files):
+                mine = order[bounds[number] : bounds[number + 1]]
+                if len(mine):
+                    file.put(cells.at(mine))
+        for file in files:
+            file.close()
+        return files
 
     def remove(self) -> None:
-        """The file is of no use any more; harmless when repeated."""
-        if not self._sink.closed:
-            self._file.close()
-            self._sink.close()
-        self._path.unlink(missing_ok=True)
+        """The files are of no use any more; harmless when repeated."""
+        for rows in self._open:
+            rows.remove()

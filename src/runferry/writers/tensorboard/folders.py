@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -19,12 +20,16 @@ from runferry.dialects.tensorboard.own_files import (
     is_own_name,
     is_sealed,
     mark_of,
+    uid_in_name,
 )
 from runferry.errors import Conflict, RunMissing
 from runferry.model import Run, Uid
 from runferry.ports import RemoteId
+from runferry.writers.disk import disk_errors
 from runferry.writers.tensorboard import replacement
 from runferry.writers.tensorboard.beginnings import begin_file
+
+_log = logging.getLogger(__name__)
 
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]|[^\w\s!#$%&\'()+,\-./;=@\[\]^`{}~]')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\..*)?")
@@ -61,11 +66,7 @@ class RunFolders:
         """All complete runs, from one walk."""
         self._places.clear()
         self._branches.clear()
-        return {
-            uid: remote
-            for uid, remote in self._walk("")
-            if any(is_sealed(path) for path in self._own_files(remote) if _uid(path) == uid)
-        }
+        return {uid: remote for uid, remote in self._walk("") if self._is_sealed_at(uid, remote)}
 
     def published(self, remote: RemoteId) -> Path | None:
         """The marked event file that TensorBoard sees: the last one, which has replaced others."""
@@ -152,9 +153,16 @@ class RunFolders:
     # --- looking ----------------------------------------------------------------------------------
 
     def _is_at(self, uid: Uid, remote: RemoteId) -> bool:
-        return any(
-            mark is not None and mark.uid == uid for mark in map(mark_of, self._own_files(remote))
-        )
+        """Raises Refused where that cannot be looked up: it may be there all the same."""
+        with disk_errors(self.folder(remote)):
+            return any(_is_of(uid, path) for path in self._own_files(remote))
+
+    def _is_sealed_at(self, uid: Uid, remote: RemoteId) -> bool:
+        """A file that does not open is complete to nobody; what is sent to it says why."""
+        try:
+            return any(is_sealed(path) for path in self._own_files(remote) if _uid(path) == uid)
+        except OSError:
+            return False
 
     def _own_files(self, remote: RemoteId) -> list[Path]:
         return replacement.own_files(self.folder(remote))
@@ -168,10 +176,10 @@ class RunFolders:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
                 elif below and is_own_name(entry.name):
-                    mark = mark_of(Path(entry.path))
-                    if mark is not None:
-                        self._places[mark.uid] = RemoteId(below)
-                        yield mark.uid, RemoteId(below)
+                    uid = _uid_or_named(Path(entry.path))
+                    if uid is not None:
+                        self._places[uid] = RemoteId(below)
+                        yield uid, RemoteId(below)
         above, _, name = below.rpartition("/")
         if below and not is_empty:  # an empty one may be about to be filled
             self._branches.setdefault(above, set()).add(name)
@@ -191,10 +199,14 @@ class RunFolders:
 
 @contextmanager
 def _entries(root: Path, below: str) -> Iterator[Iterable[os.DirEntry[str]]]:
-    """What a folder holds; nothing if it is gone."""
+    """What a folder holds; nothing if it is gone, or closed to us, which is said."""
     try:
         found = os.scandir(root / below if below else root)
     except (FileNotFoundError, NotADirectoryError):
+        yield ()
+        return
+    except OSError as error:
+        _log.warning("%s was not looked into: %s", root / below, error.strerror)
         yield ()
         return
     with found:
@@ -208,6 +220,26 @@ def _may_hold_runs(name: str) -> bool:
 def _uid(path: Path) -> Uid | None:
     mark = mark_of(path)
     return None if mark is None else mark.uid
+
+
+def _is_of(uid: Uid, path: Path) -> bool:
+    """Raises OSError for a file that does not open and is this run's by its name."""
+    try:
+        return _uid(path) == uid
+    except OSError:
+        if uid_in_name(path.name) == uid:
+            raise
+        return False
+
+
+def _uid_or_named(path: Path) -> Uid | None:
+    """Whose file it is; of one that does not open, by its name."""
+    try:
+        return _uid(path)
+    except OSError as error:
+        _log.warning("%s was not opened: %s", path, error.strerror or error)
+        named = uid_in_name(path.name)
+        return None if named is None else Uid(named)
 
 
 def _places(run: Run, uid: Uid) -> Iterator[str]:
