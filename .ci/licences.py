@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 PERMISSIVE = re.compile(
     r"apache|\bmit\b|\bbsd|isc\b|mpl[- ]2|mozilla public license 2|psf|python software foundation"
-    r"|unlicense|zlib|unicode|cc0|0bsd|hpnd",
+    r"|unlicense|bsl[- ]1|zlib|unicode|cc0|0bsd|hpnd",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

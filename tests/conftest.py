@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -14,3 +15,12 @@ def _no_tracking_server_of_the_test_before() -> Iterator[None]:
     yield
     if mlflow := sys.modules.get("mlflow"):
         mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_the_test_before() -> Iterator[None]:
+    """The command line takes our logger to itself; what it says would not be heard again."""
+    yield
+    ours = logging.getLogger("runferry")
+    ours.propagate = True
+    ours.setLevel(logging.NOTSET)

@@ -41,8 +41,9 @@ FOREIGN: tuple[Tree, ...] = (
 """Positions that no reader gave."""
 
 _MEASURE = """
-import importlib, resource, sys
+import importlib, sys
 from runferry.ports import Location, ReadOptions
+from runferry.testing.peak import peak_bytes
 module, name, tracker, where = sys.argv[1:]
 reader = getattr(importlib.import_module(module), name)
 rows = 0
@@ -50,8 +51,7 @@ source = reader.open(Location(tracker, where), ReadOptions())
 for run in source.runs():
     for chunk in source.read(run):
         rows += getattr(getattr(chunk, "batch", None), "num_rows", 0)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(rows, peak * (1 if sys.platform == "darwin" else 1024))
+print(rows, peak_bytes())
 """
 
 
