@@ -10,7 +10,6 @@ from pathlib import Path
 from runferry import registry
 from runferry.paths import folders_below, none_comes_into, regular
 from runferry.ports import Reader
-from runferry.readers.run_folders.folder_reader import FolderReader
 
 _ARTIFACTS = ("mlartifacts", "mlruns")  # where MLflow keeps files of runs that lie in a database
 
@@ -21,6 +20,8 @@ def untaken(root: Path, loose: Collection[str], closed: Collection[Path]) -> Map
     `loose` are the readers that have runs here: what one of them takes, and the files of its run
     folders, are told by it. Nothing is looked for in `closed`.
     """
+    from runferry.readers.run_folders.folder_reader import FolderReader  # needs pyarrow
+
     found: Counter[str] = Counter()
     readers = [registry.reader(name) for name in loose]
     with none_comes_into(closed):

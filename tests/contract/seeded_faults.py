@@ -43,6 +43,7 @@ class _Writers(WriterContract):
     samples: ClassVar[tuple[Sample, ...]] = (values(), steps(), crossed(), curve(30, batch=10))
     caught_by: ClassVar[frozenset[str]] = frozenset()
     cannot_replace = True  # the strict one only grows
+    keeps_every_statement = True
 
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Location:

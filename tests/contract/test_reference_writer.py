@@ -36,3 +36,4 @@ class TestFaithful(WriterContract):
 class TestStrict(TestFaithful):
     writer = StrictWriter
     cannot_replace = True
+    keeps_every_statement = True

@@ -40,10 +40,12 @@ class _PlainFolderContract(ReaderContract):
 
 class TestCsvFolder(_PlainFolderContract):
     reader = CsvFolderReader
+    flat_bytes = 80 << 20  # 10,000 rows are less than the blocks that are read at a time
 
 
 class TestJsonLinesFolder(_PlainFolderContract):
     reader = JsonLinesFolderReader
+    flat_bytes = 80 << 20  # as of CSV
 
 
 class TestParquetFolder(_PlainFolderContract):
