@@ -14,6 +14,7 @@ from bench import environments, report
 from bench.child import ChildFailed
 from bench.report import Row
 from bench.rows import archive, decode, help_time, memory, mlflow_push, small_runs, tensorboard
+from bench.scratch import clear_spent
 from bench.size import FULL, QUICK, Size
 
 ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
     for name in asked.names or ROWS:
         progress.print(f"measuring {name} …", style="dim")
         rows += _measured(name, size)
+        clear_spent()
     console = Console(width=None if sys.stdout.isatty() else 200)
     report.show(rows, console)
     if asked.quick:
