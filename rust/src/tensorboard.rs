@@ -28,6 +28,7 @@ use std::mem::take;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
+use crate::columns::slices;
 use crate::damage::Damage;
 use crate::tfrecord::{HEADER, RecordReader, may_begin};
 use decoder::Decoder;
@@ -213,14 +214,4 @@ impl Batch {
             && self.records.is_empty()
             && self.damage.is_empty()
     }
-}
-
-fn slices(table: Option<RecordBatch>, rows: usize) -> impl Iterator<Item = RecordBatch> {
-    table.into_iter().flat_map(move |table| {
-        let starts = (0..table.num_rows()).step_by(rows);
-        let slices: Vec<_> = starts
-            .map(|start| table.slice(start, rows.min(table.num_rows() - start)))
-            .collect();
-        slices
-    })
 }
