@@ -476,6 +476,41 @@ def test_json_numbers_beyond_a_double_keep_their_text(tmp_path: Path) -> None:
     assert found.codes()["number-beyond-double"] == 2
 
 
+def pulled(path: Path, archive: Archive) -> list[list[float]]:
+    """The values of every run that an archive has after a pull, by its key."""
+    assert not pull(Location("csv", str(path)), archive, reserve_bytes=0).failures
+    found = sorted(archive.records(), key=lambda record: record.run.key.run_id)
+    return [
+        [
+            value
+            for chunk in archive.chunks(record)
+            if isinstance(chunk, chunks.Points)
+            for value in chunk.batch.column("value").to_pylist()
+        ]
+        for record in found
+    ]
+
+
+def test_an_export_whose_last_line_gets_its_break_stays_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss\n0,0.5\n1,0.25")
+    for _ in range(2):
+        assert pulled(path, archive) == [[0.5, 0.25]]
+    path.write_text("step,loss\n0,0.5\n1,0.25\n2,0.125\n")
+    assert pulled(path, archive) == [[0.5, 0.25, 0.125]]
+
+
+def test_a_last_row_that_was_cut_after_all_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss\n0,0.5\n1,0.2")
+    assert pulled(path, archive) == [[0.5, 0.2]]
+    path.write_text("step,loss\n0,0.5\n1,0.25\n2,0.125\n")
+    for _ in range(2):
+        assert pulled(path, archive) == [[0.5, 0.2], [0.5, 0.25, 0.125]]
+
+
 def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     moment = datetime(2024, 1, 1, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plain_tables import csv_file, same
 
 from runferry import chunks
-from runferry.errors import Damaged, NotFound, RunferryError
+from runferry.errors import Damaged, NotFound, RunferryError, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.readers.tabular import csv_table
 from runferry.readers.tabular.cells import BOOL, FLOAT64, INT, typed
@@ -140,8 +140,7 @@ SMALL = 'step,loss,note\r\n0,0.125,"a ""b"", c"\r\n1,,"two\r\nlines"\r\n2,-3.5e2
 ROW_ENDS = {16, 38, 55}  # of the header and of rows; behind them nothing is cut
 
 
-@pytest.mark.parametrize("ends_in_quotes", [False, True])
-def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes: bool) -> None:
+def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
     whole = SMALL.encode()
     (tmp_path / "whole.csv").write_bytes(whole)
     complete, losses = read(tmp_path / "whole.csv")
@@ -151,7 +150,7 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         path = tmp_path / "cut.csv"
         path.write_bytes(whole[:end])
         try:
-            found, losses = read(path, ends_in_quotes=ends_in_quotes)
+            found, losses = read(path)
         except NotFound:
             assert end == 0
             continue
@@ -161,24 +160,64 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         assert bool(losses) == (end > 16 and end not in ROW_ENDS), end
 
 
-def test_what_grows_behind_any_byte_is_read_on_without_a_gap(tmp_path: Path) -> None:
-    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,7\r\n').encode()
+def test_an_export_truncated_anywhere_has_exact_rows_and_a_last_one_that_is_told(
+    tmp_path: Path,
+) -> None:
+    """It is whole where only a line break is missing, or what stood behind a last digit."""
+    whole = SMALL.encode()
     path = tmp_path / "t.csv"
     path.write_bytes(whole)
     complete, _ = read(path)
+    for end in range(16, len(whole)):
+        path.write_bytes(whole[:end])
+        found, losses = read(path, takes_unended=True)
+        last = max((row for row, _ in found), default=0)
+        is_told = [loss.code for loss in losses] == ["unended-line"]
+        exact = {at: value for at, value in found.items() if at[0] < last or not is_told}
+        assert exact == {at: value for at, value in complete.items() if at[0] in dict(exact)}, end
+        if is_told:
+            assert losses[0].fate is Fate.KEPT
+            assert {column for row, column in found if row == last} <= {0, 1, 2}
+        if whole[:end] + b"\r\n" == whole[: end + 2]:
+            assert found == {at: complete[at] for at in found}, end
+            assert [row for row, _ in found].count(last) == len(
+                [row for row, _ in complete if row == last]
+            )
+
+
+@pytest.mark.parametrize("takes_unended", [False, True])
+def test_what_grows_behind_any_byte_is_read_on_without_a_gap(
+    tmp_path: Path, takes_unended: bool
+) -> None:
+    """Unless a row that was taken without its line break goes on: then all is read anew."""
+    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,"7\r\n"\r\n8,9,10').encode()
+    path = tmp_path / "t.csv"
+    path.write_bytes(whole)
+    complete, _ = read(path, takes_unended=takes_unended)
+    anew = 0
     for end in range(17, len(whole)):
         path.write_bytes(whole[:end])
-        table = table_of(path)
+        table = table_of(path, takes_unended=takes_unended)
         before = list(table.blocks(table.begin(), []))
         place = table.sign(before[-1].place if before else table.begin())
         path.write_bytes(whole)
-        table.check(place)
+        try:
+            table.check(place)
+        except SourceChanged:
+            assert takes_unended
+            anew += 1
+            continue
+        after = list(table.blocks(place, []))
         joined = {
             (int(block.number[row]), column): value
-            for block in (*before, *table.blocks(place, []))
+            for block in (*before, *after)
             for (row, column), value in cells_of(block.values).items()
         }
         assert joined == complete, end
+        assert sum(len(block.number) for block in (*before, *after)) == len(
+            {row for row, _ in complete}
+        )
+    assert bool(anew) == takes_unended
 
 
 def test_ragged_rows_are_kept_as_they_are_and_told_by_line(tmp_path: Path) -> None:
@@ -264,6 +303,39 @@ def test_a_last_line_without_a_break_may_be_cut(tmp_path: Path) -> None:
     assert (loss.code, loss.fate, loss.where) == ("unended-line", Fate.DROPPED, "t.csv:3")
     path.write_text("a,b\n1,2\n3")
     _, (loss,) = read(path)
+    assert (loss.code, loss.fate) == ("cut-tail", Fate.KEPT)
+
+
+UNENDED = {
+    "3,0.12": ["unended-line"],
+    "3,0.12\r": ["unended-line"],
+    '3,"0.12"': [],
+    '3,""': [],
+    '3,"word"': ["unended-line"],
+    '3,"two\nlines"': ["unended-line"],
+}
+
+
+@pytest.mark.parametrize("last", UNENDED, ids=repr)
+def test_an_exports_last_row_is_read_without_a_line_break(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "t.csv"
+    for rows in (["1,2", "3,4"], []):
+        path.write_bytes("\n".join(["a,b", *rows, last, ""]).encode())
+        expected, _ = read(path)
+        path.write_bytes("\n".join(["a,b", *rows, last]).encode())
+        found, losses = read(path, takes_unended=True)
+        assert found == expected
+        assert [loss.code for loss in losses] == UNENDED[last]
+        assert {loss.fate for loss in losses} <= {Fate.KEPT}
+        assert {loss.where for loss in losses} <= {f"t.csv:{len(rows) + 2}"}
+
+
+@pytest.mark.parametrize("last", ["3", '3,"0.1', '3,"a ""', "3,4\r5", "3,gr\ufffd", "a,b"])
+def test_a_last_row_that_is_surely_cut_is_told_and_not_taken(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,2\n{last}")
+    found, (loss,) = read(path, takes_unended=True)
+    assert set(found) == {(0, 0), (0, 1)}
     assert (loss.code, loss.fate) == ("cut-tail", Fate.KEPT)
 
 

@@ -63,7 +63,7 @@ class WandbCsvReader(TableReader):
             if may_be_runs_table(form):
                 paths, losses = column_paths(form.names, label)
                 names = names_of(form)
-                table = CsvTable(path, label, form, paths, names=names, ends_in_quotes=True)
+                table = CsvTable(path, label, form, paths, names=names, takes_unended=True)
                 yield from runs_in(table, self.name, self.options.timezone, losses)
             else:
                 yield from _charted(self.name, path, label, form)
@@ -73,7 +73,7 @@ def _form(path: Path, *, is_named: bool = False) -> CsvForm | None:
     """The form of an export; None for any other file."""
     if not begins_with(path, b'"') and not begins_with(path, b","):
         return None
-    form = form_if_table(path)
+    form = form_if_table(path, takes_unended=True)
     if form is None:
         return None
     is_table = may_be_runs_table if is_named else is_runs_table
@@ -107,7 +107,7 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
     series = _series_of(form.names)
     ours = {number for found in series.values() for number, _ in found}
     strange = [name for number, name in enumerate(form.names) if number and number not in ours]
-    table = CsvTable(path, label, form, columns, ends_in_quotes=True)
+    table = CsvTable(path, label, form, columns, takes_unended=True)
     for (run, copy), found in series.items():
         named = f"{label}:{run}" if copy == 1 else f"{label}:{run}~{copy}"
         key = key_of(tracker, named, signature_of(dict(form.record())))

@@ -32,7 +32,6 @@ class Records:
         self._is_mended = False
         self._is_over = False
         self.place = place
-        self.unfinished = b""
         self._records = csv.reader(self._lines(), delimiter=separator)
 
     def next(self) -> Record | None:
@@ -50,7 +49,6 @@ class Records:
             return None
         text = b"".join(self._taken)
         if self._is_over or not text.endswith(b"\n"):
-            self.unfinished = text
             return None
         self.place = Place(
             start.offset + len(text), start.line + len(self._taken), start.row + bool(cells)

@@ -6,8 +6,7 @@ splits it. Any other block goes through Python's csv module row by row. Both giv
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -24,12 +23,17 @@ from runferry.model import KeyPath
 from runferry.readers.damage import cut
 from runferry.readers.tabular.block import FINER_PIECE, Block, GrowingFile, OddRows, Place
 from runferry.readers.tabular.cells import Ints, Typed, as_array, flags, typed
-from runferry.readers.tabular.csv_form import CsvForm, head_digest, opened
+from runferry.readers.tabular.csv_form import (
+    CsvForm,
+    head_digest,
+    is_number,
+    opened,
+    unended_cells,
+)
 from runferry.readers.tabular.csv_records import Record, Records
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 64 << 20
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class CsvTable(GrowingFile):
     chosen: tuple[int, str] | None = None  # a column of texts, and the only one that counts there
     wanted: tuple[int, ...] | None = None  # columns whose cells count; None for all
     piece: int = _PIECE  # bytes of a block, about
-    ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
+    takes_unended: bool = False  # nobody writes to it: its last row may lack a line break
 
     def columns(self) -> list[KeyPath]:
         """As the header names them."""
@@ -77,9 +81,8 @@ class CsvTable(GrowingFile):
                 block = None if _needs_csv(piece) else self._split(piece, place)
                 if block is None:
                     block = self._parsed(stream, place, place.offset + len(piece), odd)
-                if block.place.offset == place.offset:  # an open quote: nothing whole follows
-                    yield block
-                    return
+                if block.place.offset == place.offset:  # nothing whole follows
+                    break
                 place = block.place
                 yield block
             if until is not None:
@@ -89,6 +92,22 @@ class CsvTable(GrowingFile):
             last = stream.read()
             if last.strip(b"\r\n "):
                 yield self._unended(last, place)
+
+    def check(self, place: Place) -> None:
+        """See `TableFile`. Raises SourceChanged also when a row that lacked a line break grew."""
+        super().check(place)
+        if not place.signature:
+            return
+        with opened(self.path) as (stream, _):
+            stream.seek(max(0, place.offset - 1))
+            before, behind = stream.read(1), stream.read(2)
+        is_ended = behind in (b"", b"\r", b"\r\n") or behind.startswith(b"\n")
+        if before != b"\n" and not is_ended:
+            raise SourceChanged(
+                "the last line had no line break when it was read, and goes on now",
+                where=str(self.path),
+                hint="pull it again: the run is read anew",
+            )
 
     def _check_head(self, stream: BinaryIO) -> None:
         """Raises SourceChanged when a logger has written its file anew, under another header."""
@@ -188,12 +207,9 @@ class CsvTable(GrowingFile):
             else:
                 odd.append(Raw("csv-row", reason, record.text, record.row))
                 odd.append(Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason)))
-        if records.place == place and records.unfinished:
-            odd.append(Lost(self._unfinished(records.unfinished, place)))
-        flat = pa.array(list(chain.from_iterable(rows)), pa.string())
-        return Block(np.array(numbers, np.int64), self._typed(flat), records.place, tuple(odd))
+        return self._block(list(chain.from_iterable(rows)), numbers, records.place, tuple(odd))
 
-    def _is_left_out(self, cells: list[str]) -> bool:
+    def _is_left_out(self, cells: Sequence[str]) -> bool:
         return self.chosen is not None and cells[self.chosen[0]].strip() != self.chosen[1]
 
     def _why_odd(self, record: Record) -> str | None:
@@ -217,35 +233,44 @@ class CsvTable(GrowingFile):
     # --- the end ----------------------------------------------------------------------------------
 
     def _unended(self, last: bytes, place: Place) -> Block:
-        """A last line without a line break: the rest of it may be missing."""
-        text = last.decode("utf-8", "replace")
-        cells = next(csv.reader([text], delimiter=self.form.separator))
-        is_wide = len(cells) == len(self.form.names)
-        is_closed = text.endswith('"') and text.count('"') % 2 == 0
-        is_text = _UNKNOWN not in text and "\0" not in text
-        if is_wide and self.ends_in_quotes and is_closed and is_text:
-            behind = Place(place.offset + len(last), place.line + 1, place.row + 1)
-            row = pa.array(cells, pa.string())
-            seen = typed(row, len(cells), self.blanks)
-            if len(cells) - 1 not in seen.words.column:  # of a text, an inner quote may be cut
-                return Block(np.array([place.row]), self._typed(row), behind)
+        """What follows the last whole row: one without a line break, whose end may be missing."""
+        row = last.rstrip(b"\r")
+        text = row.decode("utf-8", "replace")
+        cells = unended_cells(text, self.form.separator, len(self.form.names))
         where = f"{self.label}:{place.line + 1}"
-        if "\0" in text:
+        if last.endswith(b"\n"):
+            detail = "a quote opens here and never closes: what follows was not read"
+            loss = Loss("open-quote", Fate.DROPPED, where, len(last), detail)
+        elif "\0" in text:
             loss = Loss("damaged-bytes", Fate.DROPPED, where, len(last), "zeroed")
-        elif is_wide:
+        elif not cells or cells == self.form.names:
+            loss = cut(where, len(last), is_over=False)
+        elif self.takes_unended:
+            behind = Place(
+                place.offset + len(row), place.line + row.count(b"\n"), place.row + 1
+            )
+            return self._last(cells, text, place, behind)
+        else:
             detail = "the last line has no line break, so it may be cut: if whole, echo >> FILE"
             loss = Loss("unended-line", Fate.DROPPED, where, 1, detail)
-        else:
-            loss = cut(where, len(last), is_over=False)
-        nothing = typed(pa.array([], pa.string()), 1)
-        return Block(np.zeros(0, np.int64), nothing, place, (Lost(loss),))
+        return self._block([], [], place, (Lost(loss),))
 
-    def _unfinished(self, text: bytes, place: Place) -> Loss:
-        where = f"{self.label}:{place.line + 1}"
-        if not text.endswith(b"\n"):
-            return cut(where, len(text), is_over=False)
-        detail = "a quote opens here and never closes: what follows was not read"
-        return Loss("open-quote", Fate.DROPPED, where, len(text), detail)
+    def _last(self, cells: tuple[str, ...], text: str, place: Place, behind: Place) -> Block:
+        """A row without a line break. A quoted number is whole: no more than a comma follows it."""
+        if self._is_left_out(cells):
+            return self._block([], [], behind)
+        if text.endswith('"') and (not cells[-1].strip() or is_number(cells[-1])):
+            return self._block(cells, [place.row], behind)
+        detail = "the last line has no line break: taken as it stands, though it may be cut"
+        loss = Loss("unended-line", Fate.KEPT, f"{self.label}:{place.line + 1}", 1, detail)
+        return self._block(cells, [place.row], behind, (Lost(loss),))
+
+    def _block(
+        self, cells: Sequence[str], rows: Sequence[int], behind: Place, odd: tuple[Chunk, ...] = ()
+    ) -> Block:
+        """The cells of rows with these numbers."""
+        flat = pa.array(cells, pa.string())
+        return Block(np.array(rows, np.int64), self._typed(flat), behind, odd)
 
 
 def _cells_of(rows: Ints, columns: Ints, width: int) -> pa.Array:
