@@ -518,7 +518,7 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "step": pa.array([1, 2], pa.int32()),
         "f32": pa.array([0.1, None], pa.float32()),
         "half": pa.array([0.5, 1.5], pa.float16()),
-        "u64": pa.array([2**64 - 1, 1], pa.uint64()),
+        "u64": pa.array([2**64 - 1, 2**63 - 1], pa.uint64()),
         "i64": pa.array([2**53 + 1, None], pa.int64()),
         "flag": pa.array([True, False]),
         "word": pa.array(["a", ""]).dictionary_encode(),
@@ -527,6 +527,7 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "when": pa.array([moment, None], pa.timestamp("us", "UTC")),
         "exact": pa.array([Decimal("1.10"), None]),
         "bytes": pa.array([b"\xff", None]),
+        "took": pa.array([1_500_000_001, None], pa.duration("ns")),
         "nothing": pa.nulls(2),
     }
     pq.write_table(pa.table(columns), path)
@@ -537,12 +538,21 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "half": ["float32", "float32"],
         "i64": ["int"],
         "flag": ["bool", "bool"],
+        "u64": ["int"],
+        "took": ["int"],
         "deep.x": ["int"],
     }
+    assert found.points["u64"][0]["value_i64"] == 2**63 - 1
+    assert found.values("took") == [1_500_000_001]
+    (unit,) = (loss for loss in found.losses if loss.code == "duration")
+    assert (unit.where, unit.fate) == ("took", Fate.REENCODED)
+    assert "of ns" in unit.detail
+    (large,) = (loss for loss in found.losses if loss.code == "large-integer")
+    assert (large.where, large.fate, large.count) == ("u64", Fate.REENCODED, 1)
     assert found.points["i64"][0]["value_i64"] == 2**53 + 1
     texts = {key: [row["text"] for row in rows] for key, rows in found.texts.items()}
     assert texts == {
-        "u64": [str(2**64 - 1), "1"],
+        "u64": [str(2**64 - 1)],
         "word": ["a", ""],
         "list": ["[1,2]"],
         "deep.y": ["z"],
@@ -551,6 +561,40 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "bytes": ['{"$bytes":"/w=="}'],
     }
     assert found.codes()["empty-column"] == 1
+
+
+def test_lists_of_a_fixed_size_are_read_though_some_are_null(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pair = pa.list_(pa.int32(), 2)
+    deep = pa.struct([pa.field("pair", pair), pa.field("x", pa.float32())])
+    columns = {
+        "pair": pa.array([[1, 2], None, [3, None]], pair),
+        "none": pa.nulls(3, pair),
+        "pairs": pa.array([[[1, 2], None], [], None], pa.list_(pair)),
+        "deep": pa.array([{"pair": [5, 6], "x": 0.5}, {"pair": None, "x": 1.5}, None], deep),
+        "took": pa.array([1, 2, 3], pa.duration("ms")),
+    }
+    pq.write_table(pa.table(columns), path)
+    found = one_held(ParquetReader, path)
+    assert {key: [row["text"] for row in rows] for key, rows in found.texts.items()} == {
+        "pair": ["[1,2]", "[3,null]"],
+        "pairs": ["[[1,2],null]", "[]"],
+        "deep.pair": ["[5,6]"],
+    }
+    assert [row["kind"] for row in found.points["deep.x"]] == ["float32", "float32"]
+    assert found.values("took") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("reader", [CsvReader, JsonLinesReader])
+def test_an_integer_beyond_64_bits_is_a_text_and_the_rest_stays(
+    tmp_path: Path, reader: type[Reader]
+) -> None:
+    rows = [{"step": 0, "a": 2**63 - 1}, {"step": 1, "a": 2**63}]
+    write, name = (write_csv, "t.csv") if reader is CsvReader else (write_jsonl, "t.jsonl")
+    found = one_held(reader, write(tmp_path / name, rows))
+    assert [row["value_i64"] for row in found.points["a"]] == [2**63 - 1]
+    assert [(row["text"], row["form"]) for row in found.texts["a"]] == [(str(2**63), "json")]
+    assert found.codes()["large-integer"] == 1
 
 
 def test_times_of_parquet_are_times(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class Typed:
     words: Words
     beyond: Ints  # places in `words` of numbers that a double cannot hold
     commas: Ints  # places in `words` of what may be a number with a decimal comma
+    large: Ints  # places in `words` of integers beyond 64 bits
 
 
 def typed(
@@ -218,7 +219,8 @@ class _Typing:
         texts = self._cells.filter(pa.array(word))
         words = Words(row[word], column[word], texts, self._is_json[word])
         commas = flags(pc.match_substring_regex(texts, _DECIMAL_COMMA)) & ~self._is_name[word]
-        return Typed(numbers, words, np.flatnonzero(self._is_beyond[word]), np.flatnonzero(commas))
+        beyond, large = (np.flatnonzero(which[word]) for which in (self._is_beyond, self._is_json))
+        return Typed(numbers, words, beyond, np.flatnonzero(commas), large)
 
 
 def inexact_integers(integers: Ints) -> Flags:

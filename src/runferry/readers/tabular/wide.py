@@ -171,6 +171,7 @@ class WideRows:
         told = (
             (block.values.beyond, "number-beyond-double", Fate.REENCODED, "kept as its text"),
             (block.values.commas, "decimal-comma", Fate.KEPT, "1,5 is a text here, not a number"),
+            (block.values.large, "large-integer", Fate.REENCODED, "kept as JSON, all its digits"),
         )
         words = block.values.words
         for places, code, fate, detail in told:
