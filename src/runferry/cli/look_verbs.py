@@ -20,12 +20,14 @@ Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can 
 @verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
+    from runferry.anywhere import looked_once
     from runferry.cli.listing import entries, entry_json, show_entries
     from runferry.cli.places import located
 
-    location = located(where)
     failures: list[RunOutcome] = []
-    listed = entries(session, location, failures)
+    with looked_once():
+        location = located(where)
+        listed = list(entries(session, location, failures))
     if session.is_json:
         runs = [entry_json(entry) for entry in listed]
         document = {"schema": 1, "where": str(location), "runs": runs}
