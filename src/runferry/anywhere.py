@@ -187,6 +187,8 @@ class Index:
         """What a run of this source is called whose key another source has too.
 
         Its place tells it from others, and not how many there are: one more renames no other copy.
+        Only one that comes before all others takes their plain keys: each store has these when it
+        is read by itself, so whose they are among several cannot be told by what lies there now.
         """
         below = spelled(os.path.relpath(self.homes.places[number].path, self._root)).replace(
             os.sep, "/"
