@@ -17,15 +17,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_tables import Held, all_held, csv_file, held, one_held, opened, same
+from tests.rights import is_done_without_override
 
 from runferry import chunks
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, Damaged, ExitCode, NotFound, RunferryError
+from runferry.errors import (
+    BadLocation,
+    Damaged,
+    ExitCode,
+    NotFound,
+    RunferryError,
+    SourceError,
+)
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions, TableColumns
+from runferry.readers import jsonl_tables
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
+from runferry.readers.tabular import csv_table
 from runferry.testing.reader_contract import ReaderContract
 from runferry.transfer.pull import pull
 
@@ -252,6 +262,39 @@ def test_a_file_that_is_no_table_fails_alone(
     assert held(source, good).steps("loss") == [0, 1]
     with pytest.raises(Damaged):
         held(source, bad)
+
+
+@each
+def test_a_file_that_is_closed_fails_alone(
+    tmp_path: Path, request: pytest.FixtureRequest, reader: type[Reader], write: Write, name: str
+) -> None:
+    if is_done_without_override(request):
+        return
+    write(tmp_path / "a" / name, curve(2))
+    shut = write(tmp_path / "b" / name, curve(2))
+    shut.chmod(0)
+    source = opened(reader, tmp_path)
+    good, bad = source.runs()
+    assert held(source, good).steps("loss") == [0, 1]
+    with pytest.raises(SourceError, match="cannot be read"):
+        held(source, bad)
+    with pytest.raises(SourceError, match="cannot be read"):
+        opened(reader, shut)
+
+
+@pytest.mark.parametrize("reader", [CsvReader, JsonLinesReader])
+def test_a_line_that_never_ends_is_an_error(
+    tmp_path: Path, reader: type[Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (csv_table, jsonl_tables):
+        monkeypatch.setattr(module, "_LINE_AT_MOST", 5000)
+    path = tmp_path / "t"
+    path.write_bytes(b'a,b\n1,2\n' if reader is CsvReader else b'{"a": 1}\n')
+    with path.open("ab") as stream:
+        stream.write(b"[" * (2 << 20))
+    with pytest.raises(Damaged, match="a line of more than 5,000 bytes") as caught:
+        all_held(reader, path)
+    assert str(path) in caught.value.hint
 
 
 @each

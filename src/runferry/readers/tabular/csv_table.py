@@ -17,11 +17,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.chunks import Chunk, Lost, Raw
-from runferry.errors import Damaged, SourceChanged
+from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.tabular.block import FINER_PIECE, Block, GrowingFile, OddRows, Place
+from runferry.readers.tabular.block import (
+    FINER_PIECE,
+    Block,
+    GrowingFile,
+    OddRows,
+    Place,
+    line_of,
+)
 from runferry.readers.tabular.cells import Ints, Typed, as_array, flags, typed
 from runferry.readers.tabular.csv_form import (
     CsvForm,
@@ -127,14 +134,7 @@ class CsvTable(GrowingFile):
             return piece[:whole]
         if end is not None and place.offset >= end:
             return None
-        rest = stream.readline(_LINE_AT_MOST)
-        if len(rest) >= _LINE_AT_MOST:
-            raise Damaged(
-                f"a line of more than {_LINE_AT_MOST:,} bytes",
-                where=str(self.path),
-                offset=place.offset,
-                hint="this is no table; see what it is: file PATH",
-            )
+        rest = line_of(stream, self.path, _LINE_AT_MOST)
         return piece + rest if rest.endswith(b"\n") else None
 
     # --- blocks without quotes --------------------------------------------------------------------

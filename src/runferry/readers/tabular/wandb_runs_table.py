@@ -67,14 +67,11 @@ def runs_in(
     the run's own is config, so that trackers which show only that show it.
     """
     told = LossLedger()
-    for loss in losses:
-        told.add(loss)
+    told.extend(losses)
     rows: list[dict[str, Tree]] = []
     for block in table.blocks(table.begin(), []):
         rows += _rows_of(block, [".".join(path) for path in table.paths])
-        for chunk in block.odd:
-            if isinstance(chunk, chunks.Lost):
-                told.add(chunk.loss)
+        told.extend(chunk.loss for chunk in block.odd if isinstance(chunk, chunks.Lost))
     detail = "the table does not tell config from summary: all is config here"
     told.add(Loss("config-or-summary", Fate.KEPT, table.label, 1, detail))
     for row in rows:
