@@ -289,7 +289,7 @@ def test_a_line_that_never_ends_is_an_error(
     for module in (csv_table, jsonl_tables):
         monkeypatch.setattr(module, "_LINE_AT_MOST", 5000)
     path = tmp_path / "t"
-    path.write_bytes(b'a,b\n1,2\n' if reader is CsvReader else b'{"a": 1}\n')
+    path.write_bytes(b"a,b\n1,2\n" if reader is CsvReader else b'{"a": 1}\n')
     with path.open("ab") as stream:
         stream.write(b"[" * (2 << 20))
     with pytest.raises(Damaged, match="a line of more than 5,000 bytes") as caught:

@@ -246,9 +246,7 @@ class CsvTable(GrowingFile):
         elif not cells or cells == self.form.names:
             loss = cut(where, len(last), is_over=False)
         elif self.takes_unended:
-            behind = Place(
-                place.offset + len(row), place.line + row.count(b"\n"), place.row + 1
-            )
+            behind = Place(place.offset + len(row), place.line + row.count(b"\n"), place.row + 1)
             return self._last(cells, text, place, behind)
         else:
             detail = "the last line has no line break, so it may be cut: if whole, echo >> FILE"
