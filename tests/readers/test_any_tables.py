@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,6 +37,8 @@ from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
 from runferry.readers.tabular import csv_table
+from runferry.readers.tabular.addresses import Addresses, instant_of, take_dates
+from runferry.readers.tabular.cells import Words
 from runferry.testing.reader_contract import ReaderContract
 from runferry.transfer.pull import pull
 
@@ -638,6 +641,34 @@ def test_an_integer_beyond_64_bits_is_a_text_and_the_rest_stays(
     assert [row["value_i64"] for row in found.points["a"]] == [2**63 - 1]
     assert [(row["text"], row["form"]) for row in found.texts["a"]] == [(str(2**63), "json")]
     assert found.codes()["large-integer"] == 1
+
+
+def test_times_are_the_same_one_by_one_and_together() -> None:
+    written = [
+        f"{day}{mark}{clock}{fraction}{zone}"
+        for day in (
+            "1999-02-28",
+            "2024-02-29",
+            "2024-12-31",
+            "2023-02-30",
+            "2024-01-01",
+            "1812-01-01",
+        )
+        for mark in "T "
+        for clock in ("00:00:00", "23:59:59", "24:00:00", "12:00")
+        for fraction in ("", ".5", ".123456789", ",25", ".1234567891")
+        for zone in ("", "Z", "+00:00", "+02:00", " Z", "+0000")
+    ]
+    count = len(written)
+    row, column = np.arange(count), np.zeros(count, np.int64)
+    words = Words(row, column, pa.array(written), np.zeros(count, np.bool_))
+    for zone in (UTC, ZoneInfo("Europe/Berlin")):
+        at = Addresses.none(count)
+        taken = take_dates(words, 0, at, zone)
+        expected = [instant_of(text, zone) for text in written]
+        assert taken.tolist() == at.has_time.tolist() == [one is not None for one in expected]
+        assert at.time_ns[taken].tolist() == [one[0] for one in expected if one is not None]
+        assert at.naive == sum(one[1] for one in expected if one is not None)
 
 
 def test_times_of_parquet_are_times(tmp_path: Path) -> None:
