@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process
-from tests.test_anywhere_odd import LOGS, written
+from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
@@ -47,14 +46,7 @@ def test_ls_lists_a_tree_once(
     """To find out what lies in it, to open that, and to list its runs."""
     tree = written(runferry.folder / "tree", {name: LOGS[name][1] for name in kinds})
     (tree / "rows.jsonl").write_text('{"a": 1}\n')
-    listed: list[str] = []
-    scandir = os.scandir
-
-    def counted(path: os.PathLike[str]) -> object:
-        listed.append(os.fspath(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", counted)
+    listed = listings(monkeypatch)
     answer = runferry("ls", "tree")
     assert len(answer.out.splitlines()) == len(kinds) + 1
     assert answer.err.count("1 table is not taken for runs") == 1

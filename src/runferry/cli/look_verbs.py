@@ -44,15 +44,15 @@ def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
     from runferry.cli.inspecting import show_inventory
-    from runferry.cli.places import located, surveyed
+    from runferry.cli.places import surveyed
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
         first = next(found, None)
-        session.selection.check_found(bool(first or survey.failures), str(located(where)))
+        session.selection.check_found(bool(first or survey.failures), str(survey.where))
         found = chain(() if first is None else (first,), found)
         if session.is_json:
-            document = {"schema": 1, "where": str(located(where))}
+            document = {"schema": 1, "where": str(survey.where)}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}
             document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
             session.print_json(document)
