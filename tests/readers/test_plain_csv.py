@@ -331,7 +331,29 @@ def test_an_exports_last_row_is_read_without_a_line_break(tmp_path: Path, last: 
         assert {loss.where for loss in losses} <= {f"t.csv:{len(rows) + 2}"}
 
 
-@pytest.mark.parametrize("last", ["3", '3,"0.1', '3,"a ""', "3,4\r5", "3,gr\ufffd", "a,b"])
+ODD_LAST = {
+    "odd-row": (b"3,4,5", {}),
+    "repeated-header": (b"a,b", {}),
+    "bad-utf8": ("3,gr\xf6\xdfe".encode("latin-1"), {(1, 0): 3, (1, 1): "gr\ufffd\ufffde"}),
+}
+
+
+@pytest.mark.parametrize("code", ODD_LAST)
+def test_an_exports_last_row_is_odd_as_any_other_is(tmp_path: Path, code: str) -> None:
+    last, expected = ODD_LAST[code]
+    path = tmp_path / "t.csv"
+    said = []
+    for ending in (b"\n", b""):
+        path.write_bytes(b"a,b\n1,2\n" + last + ending)
+        found, losses = read(path, takes_unended=True)
+        assert found == {(0, 0): 1, (0, 1): 2, **expected}
+        said.append([loss for loss in losses if loss.code != "unended-line"])
+        assert len(losses) == 1 + (code == "bad-utf8" and not ending)
+    assert said[0] == said[1]
+    assert said[0][0].code == code
+
+
+@pytest.mark.parametrize("last", ["3", '3,"0.1', '3,"a ""', "3,4\r5", "3,gr\ufffd"])
 def test_a_last_row_that_is_surely_cut_is_told_and_not_taken(tmp_path: Path, last: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"a,b\n1,2\n{last}")

@@ -117,18 +117,18 @@ def form_if_table(
         return None
 
 
-def unended_cells(text: str, separator: str, width: int) -> tuple[str, ...]:
+def unended_cells(text: str, separator: str, width: int) -> list[str]:
     """The cells of a last row that no line break ends; none where it is surely cut.
 
-    That is: a quote stands open, half a character ends it, or it has another number of cells.
+    That is: a quote stands open, half a character ends it, or it has fewer cells than the header.
     """
-    if text.count('"') % 2 or "\N{REPLACEMENT CHARACTER}" in text or "\0" in text:
-        return ()
+    if text.count('"') % 2 or text.endswith("\N{REPLACEMENT CHARACTER}") or "\0" in text:
+        return []
     try:
         cells = next(csv.reader([text], delimiter=separator), [])
     except csv.Error:
-        return ()
-    return tuple(cells) if len(cells) == width else ()
+        return []
+    return cells if len(cells) >= width else []
 
 
 def head_digest(stream: BinaryIO, offset: int) -> str:
@@ -206,7 +206,7 @@ class _Head:
         cells, text = self._record(text, mark, "replace")
         if text.endswith("\n"):
             return cells
-        return unended_cells(text, mark, width) if self._takes_unended else ()
+        return tuple(unended_cells(text, mark, width)) if self._takes_unended else ()
 
     def _is_over(self) -> bool:
         at = self._stream.tell()

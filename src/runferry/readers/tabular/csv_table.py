@@ -98,7 +98,7 @@ class CsvTable(GrowingFile):
             stream.seek(place.offset)
             last = stream.read()
             if last.strip(b"\r\n "):
-                yield self._unended(last, place)
+                yield self._unended(last, place, odd)
 
     def check(self, place: Place) -> None:
         """See `TableFile`. Raises SourceChanged also when a row that lacked a line break grew."""
@@ -195,21 +195,31 @@ class CsvTable(GrowingFile):
         while records.place.offset < until and (record := records.next()) is not None:
             if not record.cells:
                 continue
-            reason = self._why_odd(record)
-            if reason is None and self._is_left_out(record.cells):
-                odd += self._mended(record, told)
-            elif reason is None:
+            is_row, said = self._judged(record, told)
+            odd += said
+            if is_row:
                 rows.append(record.cells)
                 numbers.append(record.row)
-                odd += self._mended(record, told)
-            elif tuple(record.cells) == self.form.names:
-                odd.append(Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason)))
-            else:
-                odd.append(Raw("csv-row", reason, record.text, record.row))
-                odd.append(Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason)))
-        return self._block(list(chain.from_iterable(rows)), numbers, records.place, tuple(odd))
+        return self._block(list(chain.from_iterable(rows)), numbers, records.place, odd)
 
-    def _is_left_out(self, cells: Sequence[str]) -> bool:
+    def _block(
+        self, cells: list[str], rows: list[int], behind: Place, odd: Sequence[Chunk]
+    ) -> Block:
+        """The cells of rows with these numbers."""
+        flat = pa.array(cells, pa.string())
+        return Block(np.array(rows, np.int64), self._typed(flat), behind, tuple(odd))
+
+    def _judged(self, record: Record, told: OddRows) -> tuple[bool, list[Chunk]]:
+        """Whether a record is a row that counts, and what is to be said of it."""
+        reason = self._why_odd(record)
+        if reason is None:
+            return not self._is_left_out(record.cells), self._mended(record, told)
+        if tuple(record.cells) == self.form.names:
+            return False, [Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason))]
+        raw = Raw("csv-row", reason, record.text, record.row)
+        return False, [raw, Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason))]
+
+    def _is_left_out(self, cells: list[str]) -> bool:
         return self.chosen is not None and cells[self.chosen[0]].strip() != self.chosen[1]
 
     def _why_odd(self, record: Record) -> str | None:
@@ -232,43 +242,37 @@ class CsvTable(GrowingFile):
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _unended(self, last: bytes, place: Place) -> Block:
+    def _unended(self, last: bytes, place: Place, told: OddRows) -> Block:
         """What follows the last whole row: one without a line break, whose end may be missing."""
-        row = last.rstrip(b"\r")
-        text = row.decode("utf-8", "replace")
-        cells = unended_cells(text, self.form.separator, len(self.form.names))
+        text = last.decode("utf-8", "replace")
+        cells = unended_cells(text.rstrip("\r"), self.form.separator, len(self.form.names))
         where = f"{self.label}:{place.line + 1}"
         if last.endswith(b"\n"):
             detail = "a quote opens here and never closes: what follows was not read"
             loss = Loss("open-quote", Fate.DROPPED, where, len(last), detail)
         elif "\0" in text:
             loss = Loss("damaged-bytes", Fate.DROPPED, where, len(last), "zeroed")
-        elif not cells or cells == self.form.names:
+        elif not cells:
             loss = cut(where, len(last), is_over=False)
         elif self.takes_unended:
-            behind = Place(place.offset + len(row), place.line + row.count(b"\n"), place.row + 1)
-            return self._last(cells, text, place, behind)
+            return self._last(cells, last.rstrip(b"\r"), place, told)
         else:
             detail = "the last line has no line break, so it may be cut: if whole, echo >> FILE"
             loss = Loss("unended-line", Fate.DROPPED, where, 1, detail)
-        return self._block([], [], place, (Lost(loss),))
+        return self._block([], [], place, [Lost(loss)])
 
-    def _last(self, cells: tuple[str, ...], text: str, place: Place, behind: Place) -> Block:
+    def _last(self, cells: list[str], text: bytes, place: Place, told: OddRows) -> Block:
         """A row without a line break. A quoted number is whole: no more than a comma follows it."""
-        if self._is_left_out(cells):
-            return self._block([], [], behind)
-        if text.endswith('"') and (not cells[-1].strip() or is_number(cells[-1])):
-            return self._block(cells, [place.row], behind)
-        detail = "the last line has no line break: taken as it stands, though it may be cut"
-        loss = Loss("unended-line", Fate.KEPT, f"{self.label}:{place.line + 1}", 1, detail)
-        return self._block(cells, [place.row], behind, (Lost(loss),))
-
-    def _block(
-        self, cells: Sequence[str], rows: Sequence[int], behind: Place, odd: tuple[Chunk, ...] = ()
-    ) -> Block:
-        """The cells of rows with these numbers."""
-        flat = pa.array(cells, pa.string())
-        return Block(np.array(rows, np.int64), self._typed(flat), behind, odd)
+        is_mended = text.decode("utf-8", "ignore").encode() != text
+        record = Record(cells, text, place.line, place.row, is_mended)
+        behind = Place(place.offset + len(text), place.line + text.count(b"\n"), place.row + 1)
+        is_row, odd = self._judged(record, told)
+        if not is_row:
+            return self._block([], [], behind, odd)
+        if not text.endswith(b'"') or not (is_number(cells[-1]) or not cells[-1].strip()):
+            detail = "the last line has no line break: taken as it stands, though it may be cut"
+            odd.append(Lost(told.loss("unended-line", place.line, Fate.KEPT, detail)))
+        return self._block(cells, [place.row], behind, odd)
 
 
 def _cells_of(rows: Ints, columns: Ints, width: int) -> pa.Array:
