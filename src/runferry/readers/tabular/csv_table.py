@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runferry.chunks import Chunk, Lost, Raw
+from runferry.chunks import Chunk, Lost
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
@@ -37,7 +37,7 @@ from runferry.readers.tabular.csv_form import (
     opened,
     unended_cells,
 )
-from runferry.readers.tabular.csv_records import Record, Records
+from runferry.readers.tabular.csv_records import Record, Records, judged
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 64 << 20
@@ -211,34 +211,10 @@ class CsvTable(GrowingFile):
 
     def _judged(self, record: Record, told: OddRows) -> tuple[bool, list[Chunk]]:
         """Whether a record is a row that counts, and what is to be said of it."""
-        reason = self._why_odd(record)
-        if reason is None:
-            return not self._is_left_out(record.cells), self._mended(record, told)
-        if tuple(record.cells) == self.form.names:
-            return False, [Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason))]
-        raw = Raw("csv-row", reason, record.text, record.row)
-        return False, [raw, Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason))]
-
-    def _is_left_out(self, cells: list[str]) -> bool:
-        return self.chosen is not None and cells[self.chosen[0]].strip() != self.chosen[1]
-
-    def _why_odd(self, record: Record) -> str | None:
-        width = len(self.form.names)
-        if record.reason:
-            return record.reason
-        if "\0" in "".join(record.cells):
-            return "NUL bytes: kept as a raw record"
-        if len(record.cells) != width:
-            return f"{len(record.cells):,} cells under {width:,} names: kept as a raw record"
-        if tuple(record.cells) == self.form.names:
-            return "the header again, as appending loggers write it"
-        return None
-
-    def _mended(self, record: Record, told: OddRows) -> list[Chunk]:
-        if not record.is_mended:
-            return []
-        detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
-        return [Lost(told.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+        is_row, said = judged(record, self.form.names, told)
+        if is_row and self.chosen is not None:
+            is_row = record.cells[self.chosen[0]].strip() == self.chosen[1]
+        return is_row, said
 
     # --- the end ----------------------------------------------------------------------------------
 
