@@ -547,6 +547,21 @@ def test_an_export_whose_last_line_gets_its_break_stays_one_run(tmp_path: Path) 
     assert pulled(path, archive) == [[0.5, 0.25, 0.125]]
 
 
+def test_a_column_without_a_value_is_told_once_however_often_the_file_grows(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss,none\n0,0.5,\n")
+    for step in range(1, 4):
+        pulled(path, archive)
+        with path.open("a") as stream:
+            stream.write(f"{step},0.5,\n")
+    (record,) = archive.records()
+    told = [(loss.count, loss.detail) for loss in record.losses if loss.code == "empty-column"]
+    assert told == [(1, "columns without a value: none")]
+
+
 def test_a_last_row_that_was_cut_after_all_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     archive = Archive.open(tmp_path / "archive", create=True)

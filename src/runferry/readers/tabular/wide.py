@@ -100,9 +100,8 @@ class WideRows:
             else:
                 yield chunk
 
-    def endings(self) -> Iterator[chunks.Chunk]:
-        """What can be said only when all was read."""
-        yield from map(chunks.Lost, self.tally)
+    def unmet(self) -> Iterator[chunks.Chunk]:
+        """Tells of columns that had no value; known only when all was read."""
         addresses = (self.meaning.step, self.meaning.time)
         unmet = [
             ".".join(path)
