@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process
+from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
@@ -36,6 +37,21 @@ def test_ls_json_says_the_same_and_more(runferry: Caller, nasty: Path) -> None:
     assert runs["values"]["points"] == 25
     assert runs["values"]["started"] == "2023-11-14T22:13:20.000000000Z"
     assert runs["times"]["started"].startswith("1969-12-31T23:59:59")
+
+
+@pytest.mark.parametrize("kinds", [LOGS.keys(), ["rl/progress.csv"]], ids=["many", "one"])
+def test_ls_lists_a_tree_once(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch, kinds: list[str]
+) -> None:
+    """To find out what lies in it, to open that, and to list its runs."""
+    tree = written(runferry.folder / "tree", {name: LOGS[name][1] for name in kinds})
+    (tree / "rows.jsonl").write_text('{"a": 1}\n')
+    listed = listings(monkeypatch)
+    answer = runferry("ls", "tree")
+    assert len(answer.out.splitlines()) == len(kinds) + 1
+    assert answer.err.count("1 table is not taken for runs") == 1
+    within = [path for path in listed if path.startswith("tree")]
+    assert len(within) == len(set(within)) == 1 + len(kinds)
 
 
 def test_filters_leave_what_matches_all_of_them(runferry: Caller, nasty: Path) -> None:

@@ -25,6 +25,7 @@ from runferry.readers.tabular.block import (
     OddRows,
     Place,
     TableFile,
+    line_of,
 )
 from runferry.readers.tabular.csv_form import opened
 from runferry.readers.tabular.json_cells import JsonCells, fraction
@@ -107,7 +108,7 @@ class _Lines:
 
     def block(self, end: int) -> Block:
         while self._place.offset < end and len(self._cells.row) < _CELLS_AT_MOST:
-            line = self._stream.readline(_LINE_AT_MOST)
+            line = line_of(self._stream, self._table.path, _LINE_AT_MOST)
             if not line or not self._take(line):
                 break
         return Block(
@@ -214,14 +215,15 @@ class JsonLinesReader(AnyTableReader):
         reason = ""
         rows = _Objects()
         with opened(path) as (stream, encoding):
-            for number, line in enumerate(stream):
+            for _ in range(_LOOKED_AT):
+                line = line_of(stream, path, _LINE_AT_MOST)
+                if not line:
+                    break
                 row, why = rows.row(line.removeprefix(b"\xef\xbb\xbf"))
                 reason = reason or (why if line.strip() else "")
                 if row is not None:
                     first = first if first is not None else row
                     columns.update(dict.fromkeys(below for below, _ in leaves(row)))
-                if number >= _LOOKED_AT:
-                    break
         if first is None:
             raise self._none(path, reason)
         losses: tuple[Loss, ...] = ()
