@@ -84,14 +84,64 @@ def test_cut_anywhere_and_pulled_again_equals_one_pull(tmp_path: Path) -> None:
         assert held(pulled(tmp_path / "runs", archive, "tensorboard")) == once, length
 
 
-def held(archive: Archive) -> dict[str, list[dict[str, Any]]]:
-    """What the archive's tables hold of its one run."""
+def held(archive: Archive) -> dict[str, list[Any]]:
+    """What the archive's tables hold of its one run, and what was lost of it."""
     (record,) = archive.records()
     found = {table: archive.table(record, table) for table in TABLES}
-    return {
+    rows: dict[str, list[Any]] = {
         name: sorted(table.to_pylist(), key=lambda row: (row["seq"], row["key"]))
         for name, table in found.items()
     }
+    return {**rows, "losses": list(record.losses)}
+
+
+def test_of_all_ends_that_pulls_have_met_the_last_one_is_told(tmp_path: Path) -> None:
+    events = small_run(3)
+    path = event_file(tmp_path / "runs" / "run", events)
+    content, boundaries = path.read_bytes(), ends(events)
+    for length in range(boundaries[1] + 3, len(content) + 1, 23):
+        path.write_bytes(content[:length])
+        grown = held(pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard"))
+        once = held(pulled(tmp_path / "runs", tmp_path / f"once-{length}", "tensorboard"))
+        assert grown == once, length
+        assert len(once["losses"]) == (length not in boundaries)
+
+
+def test_bytes_that_were_reserved_and_then_written_are_no_damage(tmp_path: Path) -> None:
+    content = framed(losses("loss", range(5)))
+    path = event_file(tmp_path / "runs" / "run", [])
+    for length in (100, 130, len(content)):
+        path.write_bytes(content[:length] + bytes(len(content) - length))
+        grown = held(pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard"))
+        once = held(pulled(tmp_path / "runs", tmp_path / f"once-{length}", "tensorboard"))
+        assert grown == once
+    assert not once["losses"]
+
+
+def test_damage_that_others_follow_stays_told_once(tmp_path: Path) -> None:
+    events = losses("loss", range(4))
+    whole = framed(events)
+    path = event_file(tmp_path / "runs" / "run", events)
+    damaged = bytearray(whole)
+    damaged[-1] ^= 0xFF  # the last record may still be being written
+    for content in (damaged, damaged + framed([scalar("loss", 4, 1.0)])):
+        path.write_bytes(content)
+        found = held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))
+        (loss,) = found["losses"]
+        assert (loss.code, loss.where.partition("@")[2]) == ("damaged-bytes", str(ends(events)[3]))
+        assert loss.count == len(whole) - ends(events)[3]
+
+
+def test_what_is_wrong_with_a_file_is_forgotten_once_it_is_mended(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "run"
+    event_file(run, losses("loss", range(2)))
+    later = event_file(run, [version()], START + 9)
+    (run / "hparams.yaml").write_text("a: [")
+    first = held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))
+    assert {loss.code for loss in first["losses"]} == {"header-only", "unreadable-file"}
+    later.write_bytes(framed(losses("loss", range(2, 4))))
+    (run / "hparams.yaml").write_text("a: []")
+    assert not held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))["losses"]
 
 
 @pytest.mark.parametrize("pieces", [2, 7])

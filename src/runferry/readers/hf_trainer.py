@@ -186,8 +186,7 @@ class TrainerRun:
         yield chunks.Attributes(tuple(_facts(walk.facts)), is_whole=True)
         yield from position.news(lost([*walk.losses, *self._copies(earlier, same)]))
         yield from position.news(run_files(self.home, position.files, self._takes))
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _takes(self, name: str) -> bool:
         """Files beside the states, and those of their checkpoints; the rows are no file."""

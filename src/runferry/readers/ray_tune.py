@@ -175,8 +175,7 @@ class Trial:
         yield from position.news(lost(losses))
         read = RESULT if RESULT in position.grown else PROGRESS
         yield from position.news(run_files(self.home, position.files, lambda name: name != read))
-        yield chunks.Header(header)
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(header)
 
     def _attributes(self, stated: dict[str, Tree], losses: list[Loss]) -> Iterator[Attribute]:
         """The parameters are the config; where they are gone, what the results say of it."""

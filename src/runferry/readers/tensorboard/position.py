@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.paths import fingerprint
 
@@ -28,7 +27,6 @@ class FilePosition:
     is_own: bool = False  # runferry wrote it
     is_read: bool = False  # it had records besides those that say what it is
     signature: str = ""
-    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
 
     def check(self, path: Path) -> None:
         """Raises SourceChanged unless the file still begins with what was read."""
@@ -55,15 +53,7 @@ class Position:
     things: dict[str, Tree] = field(default_factory=dict)  # of ours: name → digest or count
     side_files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
     documents: dict[str, Tree] = field(default_factory=dict)  # name → digest of its body
-    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
-
-    def is_news(self, loss: Loss) -> bool:
-        """Whether this is the first time that it is met; later it is known."""
-        met: list[Tree] = [loss.code, loss.fate.label, loss.where, loss.detail]
-        if met in self.reported:
-            return False
-        self.reported.append(met)
-        return True
+    standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def file(self, label: str) -> FilePosition:
         """Where reading of this file stands; a new one comes behind all that are known."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.paths import fingerprint
 
@@ -24,7 +23,6 @@ class SegmentPosition:
     log_offset: int = 0
     has_console: bool = False  # records gave lines, so the log need not
     fingerprint: str = ""
-    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
 
     def check(self, content: Path) -> None:
         """Raises SourceChanged unless the file still begins with what was read."""
@@ -55,15 +53,7 @@ class Position:
     attributes: dict[str, Tree] = field(default_factory=dict)
     sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
     log_lines: int = 0
-    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
-
-    def is_news(self, loss: Loss) -> bool:
-        """Whether this is the first time that it is met; later it is known."""
-        met: list[Tree] = [loss.code, loss.where, loss.detail]
-        if met in self.reported:
-            return False
-        self.reported.append(met)
-        return True
+    standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""
