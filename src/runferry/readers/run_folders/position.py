@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from runferry.chunks import Checkpoint, Chunk, Header, Lost
 from runferry.errors import SourceChanged
 from runferry.losses import Loss
 from runferry.model import Run, Tree
-from runferry.paths import fingerprint
+from runferry.readers.read_part import ReadPart
 from runferry.readers.standing_losses import StandingLosses
 
 _AGAIN = "pull the run into a new archive"
@@ -21,22 +20,11 @@ _OF_THE_END: Final = {"cut-tail", "cut-json", "unended-line"}
 
 
 @dataclass
-class Grown:
+class Grown(ReadPart):
     """What was read of a file that only grows at its end."""
 
-    offset: int = 0
     rows: int = 0
     last_seq: int = -1
-    fingerprint: str = ""
-
-    def check(self, path: Path) -> None:
-        """Raises SourceChanged unless the file still begins with what was read."""
-        if self.fingerprint and fingerprint(path, self.offset) != self.fingerprint:
-            raise changed(path)
-
-    def sign(self, path: Path) -> None:
-        """Note what the file looks like up to `offset`."""
-        self.fingerprint = fingerprint(path, self.offset) if self.offset else ""
 
 
 @dataclass
@@ -134,7 +122,7 @@ def _list(value: Tree) -> list[Tree]:
 def _grown(value: Tree) -> Grown:
     match value:
         case [int(offset), int(rows), int(last_seq), str(signed)]:
-            return Grown(offset, rows, last_seq, signed)
+            return Grown(offset, signed, rows, last_seq)
     raise TypeError("not what was noted of a file that grows")
 
 
@@ -143,15 +131,6 @@ def _rewritten(value: Tree) -> Rewritten:
         case [int(rows), int(last_seq), str(digest)]:
             return Rewritten(rows, last_seq, digest)
     raise TypeError("not what was noted of a document")
-
-
-def changed(path: Path) -> SourceChanged:
-    """What was read of this file is no longer there."""
-    return SourceChanged(
-        "what was read before is no longer the beginning of this file",
-        where=str(path),
-        hint=_AGAIN,
-    )
 
 
 class RowsDigest:

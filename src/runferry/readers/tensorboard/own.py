@@ -19,10 +19,12 @@ from runferry.dialects.tensorboard.own_files import (
     Mark,
     kept_blob,
     key_in_file,
+    raw_of,
 )
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Series, Tree, Uid
 from runferry.readers.declared import Declared
+from runferry.readers.tensorboard.latest import Latest
 from runferry.tables import loads
 
 
@@ -48,16 +50,24 @@ class Own:
         return replace(run, key=plain.key, origin_uid=Uid(self.uid), complete=is_complete)
 
     def take(
-        self, file: Path, place: str, message: dict[str, Any], declared: Declared
+        self,
+        file: Path,
+        place: str,
+        message: dict[str, Any],
+        declared: Declared,
+        latest: Latest,
     ) -> Iterator[chunks.Chunk]:
         """One record of ours; what cannot be understood is kept raw, and a loss."""
         tag, content = str(message.get("tag", "")), cast("bytes", message.get("json", b""))
+        was_sealed = self.is_sealed
         try:
-            yield from self._taken(file, tag, content, declared)
+            yield from latest.hold(self._taken(file, tag, content, declared))
         except MALFORMED as error:
             detail = f"{tag} is not what runferry writes: {error}"
             yield chunks.Lost(Loss("bad-record", Fate.DROPPED, place, 1, detail))
             yield chunks.Raw(tag, detail, content)
+        if was_sealed and not self.is_sealed:
+            latest.begin()
 
     def _taken(
         self, file: Path, tag: str, content: bytes, declared: Declared
@@ -69,8 +79,11 @@ class Own:
             self.is_sealed = True
         elif tag not in (END_TAG, CONFIG_TAG):
             self.is_sealed = False
-            kind = tag.removeprefix(TAG_PREFIX)
-            chunk = chunk_of(kind, loads(content), lambda tree: kept_blob(file, tree))
+            kind, tree = tag.removeprefix(TAG_PREFIX), loads(content)
+            if kind == "raw":
+                yield raw_of(file, tree)
+                return
+            chunk = chunk_of(kind, tree, lambda stated: kept_blob(file, stated))
             yield from self._restored(chunk, declared)
 
     def _restored(self, chunk: chunks.Chunk, declared: Declared) -> Iterator[chunks.Chunk]:

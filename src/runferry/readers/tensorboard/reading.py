@@ -16,7 +16,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.damage import Reports
 from runferry.readers.declared import Declared
 from runferry.readers.standing_losses import StandingLosses
-from runferry.readers.tensorboard.facts import header
+from runferry.readers.tensorboard.facts import header, run_of
 from runferry.readers.tensorboard.heads import unusable
 from runferry.readers.tensorboard.identity import EventFile, Group
 from runferry.readers.tensorboard.position import (
@@ -107,8 +107,9 @@ class RunReading:
             at.is_own |= any(record[0] == "runferry" for record in batch.records)
             yield from records.take(file, batch.records, is_own=at.is_own, declared=self._declared)
             for tag, plugin, facts in () if at.is_own else batch.series:
-                records.assembly.tag(rows.key(tag), tag, plugin, facts)
-            yield from records.assembly.told_losses()
+                if tag in at.plugins:  # this is not its first value
+                    facts.pop("shape", None)
+                records.of(file).tag(rows.key(tag), tag, plugin, facts)
             yield from rows.rows_of(batch)
             yield from told.losses(batch.damage, scanner.offset)
             del batch  # before the next one is made
@@ -135,12 +136,11 @@ class RunReading:
     def _ending(self) -> Iterator[chunks.Chunk]:
         records, position, home = self._records, self._position, self._group.home
         beside = Beside() if home.is_lone else config_beside(home.path)
-        yield from self._standing.met(beside.losses)
+        yield from records.attributes(self._group.files, beside, self._standing)
         yield from self._standing.ending()
-        yield from records.assembly.news(beside, is_whole=not records.own.uid)
-        yield from records.assembly.told_losses()
-        yield from records.latest.news()
+        yield from records.latest.news(is_whole=records.own.is_sealed)
         records.store(position)
         position.standing = self._standing.tree()
-        yield chunks.Header(records.own.header(records.facts.run(self._group)))
+        run = run_of(self._group, records.said(self._group.files).values())
+        yield chunks.Header(records.own.header(run))
         yield chunks.Checkpoint(loads(dumps(position.tree())))
