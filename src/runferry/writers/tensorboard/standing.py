@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,7 @@ class Standing:
     is_sealed: bool = False  # nothing came after it
     config: bytes | None = None  # of which configuration HPARAMS knows
     tags: dict[str, str] = field(default_factory=dict)  # plugins by tag
+    stated: dict[str, str] = field(default_factory=dict)  # digests by what a chunk is `called`
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -35,6 +37,7 @@ class Standing:
             raise RunMissing("the event file is gone", where=str(path)) from None
         mark, offset, chunks, seal, seal_end, is_sealed = None, 0, 0, None, 0, False
         config = next_config = None
+        stated: dict[str, str] = {}
         for tag, end, content in found.marks:
             if tag == CONFIG_TAG:
                 next_config = content
@@ -44,10 +47,17 @@ class Standing:
             if tag == MARK_TAG:
                 mark = Mark.of(content)
             elif tag == END_TAG:
-                chunks = int(json.loads(content)["chunk"]) + 1
+                ended = json.loads(content)
+                chunks = int(ended["chunk"]) + 1
+                stated.update(ended.get("states", {}))
             else:
                 seal, seal_end = Seal.of(content), end
+                chunks = seal.chunks
         if mark is None:
             raise RunMissing("no run of ours in this event file", where=str(path))
         tags = {tag: plugin for tag, plugin, end in reversed(found.tags) if end <= offset}
-        return cls(mark, offset, chunks, seal, seal_end, is_sealed, config, tags)
+        return cls(mark, offset, chunks, seal, seal_end, is_sealed, config, tags, stated)
+
+    def holds(self, states: Mapping[str, str]) -> bool:
+        """Whether the last word of the sending that is under way, or of those before, is this."""
+        return bool(states) and not self.is_sealed and states.items() <= self.stated.items()
