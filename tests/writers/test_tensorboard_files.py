@@ -17,7 +17,7 @@ from tests.rights import is_done_without_override
 from runferry import _native, chunks
 from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series, Uid
 from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.readers.tensorboard import TensorboardReader
@@ -353,6 +353,15 @@ def test_a_header_that_changed_alone_is_sealed_anew(tmp_path: Path) -> None:
     assert found is not None
     assert found.name == "another"
     assert opened(tmp_path).stored(remote).is_sealed
+
+
+def test_losses_stay_told_when_the_header_alone_is_sealed_anew(tmp_path: Path) -> None:
+    lost = Loss("gone", Fate.DROPPED, "here", 2)
+    sample = Recording(header("lossy")).put(chunks.Lost(lost)).sample()
+    (remote,) = written(tmp_path, sample)
+    assert content(tmp_path, remote).losses == [lost]
+    opened(tmp_path).seal(remote, replace(sample.run, name="another"))
+    assert content(tmp_path, remote).losses == [lost]
 
 
 # --- what TensorBoard cannot hold -----------------------------------------------------------------

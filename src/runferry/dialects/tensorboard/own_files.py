@@ -34,6 +34,7 @@ from runferry.tables import dumps, loads
 
 MARK_TAG: Final = f"{TAG_PREFIX}mark"
 SEAL_TAG: Final = f"{TAG_PREFIX}seal"
+LOST_TAG: Final = f"{TAG_PREFIX}lost"
 CONFIG_TAG: Final = f"{TAG_PREFIX}config"
 """A digest of the configuration that TensorBoard was shown, which only the first can be."""
 

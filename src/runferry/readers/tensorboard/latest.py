@@ -62,6 +62,8 @@ class Latest:
         for name, (given, stated) in list(self.losses.items()):
             now = stated if is_whole else max(given, stated)
             self.losses[name] = [now, stated]
+            if not (now or stated):
+                del self.losses[name]
             if now != given:
                 _, code, fate, where = json.loads(name)
                 plain = Loss(code, Fate.parse(fate), where)

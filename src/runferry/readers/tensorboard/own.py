@@ -13,6 +13,7 @@ from runferry.dialects.codec import run_of, run_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
 from runferry.dialects.tensorboard.own_files import (
     CONFIG_TAG,
+    LOST_TAG,
     MALFORMED,
     MARK_TAG,
     SEAL_TAG,
@@ -35,6 +36,7 @@ class Own:
     uid: str = ""  # of the run that was written; empty if nothing here is ours
     run: Tree = None  # its header, the last one stated
     is_sealed: bool = False
+    is_sending: bool = False  # a push has begun since the last seal
     keys: dict[str, Tree] = field(default_factory=dict)  # key in the file → key that the run has
 
     def key(self, tag: str) -> str | None:
@@ -59,15 +61,15 @@ class Own:
     ) -> Iterator[chunks.Chunk]:
         """One record of ours; what cannot be understood is kept raw, and a loss."""
         tag, content = str(message.get("tag", "")), cast("bytes", message.get("json", b""))
-        was_sealed = self.is_sealed
+        if tag in (END_TAG, LOST_TAG) and not self.is_sending:  # a seal may restate a header alone
+            self.is_sending = True
+            latest.begin()
         try:
             yield from latest.hold(self._taken(file, tag, content, declared))
         except MALFORMED as error:
             detail = f"{tag} is not what runferry writes: {error}"
             yield chunks.Lost(Loss("bad-record", Fate.DROPPED, place, 1, detail))
             yield chunks.Raw(tag, detail, content)
-        if was_sealed and not self.is_sealed:
-            latest.begin()
 
     def _taken(
         self, file: Path, tag: str, content: bytes, declared: Declared
@@ -76,7 +78,7 @@ class Own:
             mark = Mark.of(content)
             self.uid, self.run = mark.uid, run_tree(mark.run)
         elif tag == SEAL_TAG:
-            self.is_sealed = True
+            self.is_sealed, self.is_sending = True, False
         elif tag not in (END_TAG, CONFIG_TAG):
             self.is_sealed = False
             kind, tree = tag.removeprefix(TAG_PREFIX), loads(content)

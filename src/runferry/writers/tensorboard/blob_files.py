@@ -61,6 +61,10 @@ class BlobFiles:
             sync(self._unsynced)
             self._unsynced.clear()
 
+    def forget(self) -> None:
+        """What was asked for since is named by what lasts already."""
+        self._unsynced.clear()
+
     def clear(self) -> None:
         """Away with what a push that was killed had begun."""
         self._draft.unlink(missing_ok=True)

@@ -118,7 +118,8 @@ class Target:
         with self._changing() as events:
             states = self._put(events, chunk)
             if standing.holds(states):  # nothing was written: the next end tells of this one too
-                self._standing = replace(standing, chunks=number + 1)
+                self._blobs.forget()
+                self._standing = replace(self._standing, chunks=number + 1)
                 return
             ended: dict[str, Tree] = {"chunk": number, **({"states": {**states}} if states else {})}
             events.event(self._record(END_TAG, spelled(ended)))
