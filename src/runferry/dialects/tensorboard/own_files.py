@@ -3,7 +3,8 @@
     events.out.tfevents.<seconds>.runferry.<uid>
         file_version, source_metadata; two session_log where this file replaces another
         runferry/mark            {"uid", "run"}: whose file it is
-        … chunks, each ended by runferry/end {"chunk": number}
+        … chunks, each ended by runferry/end {"chunk": number, "states": {what: digest}}; one that
+          states what stands there already is not written, and the end behind it tells of it too
         runferry/seal            complete; more may follow
     runferry_files/<sha256>      bytes that TensorBoard shows in no event
 
