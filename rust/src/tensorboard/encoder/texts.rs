@@ -5,7 +5,7 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use super::spelling::string_tensor;
 use super::tables::{TableRows, Words, strings};
 use super::{Error, EventEncoder};
-use crate::tensorboard::media::lists_of;
+use crate::tensorboard::nested::lists_of;
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Shown;
 use crate::tensorboard::rows::TEXT_FORMS;
