@@ -15,6 +15,7 @@ from tensorboard_shown import event_file, picture, sound, written
 from tests.rights import is_done_without_override
 
 from runferry import _native, chunks
+from runferry.dialects.tensorboard.names import tag_path
 from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate, Loss
@@ -78,6 +79,25 @@ def chunk_ends(path: Path) -> list[int]:
     """Behind the mark, and behind each chunk."""
     marks = _native.EventMarks(path, []).marks
     return [end for tag, end, _ in marks if tag in ("runferry/mark", "runferry/end")]
+
+
+def test_what_is_said_of_tags_holds_for_who_goes_on(tmp_path: Path) -> None:
+    said = (
+        Attribute(tag_path("note", "shape"), "other", [1]),
+        Attribute(tag_path("later", "description"), "other", "of it all"),
+    )
+    run = Recording(header("one")).put(chunks.Attributes(said, is_whole=True))
+    run.log({"note": "a"}, step=0).flush().log({"note": "b", "later": "c"}, step=1)
+    sample = run.sample()
+    (whole,) = written(tmp_path / "whole", sample)
+    remote = opened(tmp_path / "parts").create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        opened(tmp_path / "parts").append(remote, number, chunk)
+    opened(tmp_path / "parts").seal(remote, sample.run)
+    left, right = (event_file(tmp_path / name, remote) for name in ("whole", "parts"))
+    assert remote == whole
+    assert left.read_bytes() == right.read_bytes()
+    assert left.read_bytes().count(b"of it all") == 2  # said, and shown
 
 
 def test_a_flipped_byte_ends_what_is_whole(tmp_path: Path) -> None:

@@ -30,11 +30,12 @@ from runferry.dialects import codec
 from runferry.dialects.chunk_trees import blob_facts
 from runferry.dialects.tensorboard.names import BLOBS, TAG_PREFIX
 from runferry.dialects.tensorboard.wire import record_event
-from runferry.model import Blob, Run, Tree, Uid
+from runferry.model import Attribute, Blob, Run, Tree, Uid
 from runferry.tables import dumps, loads
 
 MARK_TAG: Final = f"{TAG_PREFIX}mark"
 SEAL_TAG: Final = f"{TAG_PREFIX}seal"
+ATTRIBUTES_TAG: Final = f"{TAG_PREFIX}all-attributes"
 LOST_TAG: Final = f"{TAG_PREFIX}lost"
 CONFIG_TAG: Final = f"{TAG_PREFIX}config"
 """A digest of the configuration that TensorBoard was shown, which only the first can be."""
@@ -174,6 +175,11 @@ def at_file(blob: Blob, sha256: str | None) -> dict[str, Tree]:
 def at_event(blob: Blob, offset: int, size: int) -> dict[str, Tree]:
     """A blob whose bytes stand in the event file itself, where TensorBoard shows them."""
     return {**blob_facts(blob), "at": offset, "length": size}
+
+
+def attributes_in(content: bytes) -> list[Attribute]:
+    """What a record of attributes holds."""
+    return list(map(codec.attribute_of, cast("list[Tree]", loads(content))))
 
 
 def raw_at_event(raw: Raw, offset: int) -> Tree:

@@ -30,6 +30,7 @@ from runferry.dialects.tensorboard.own_files import (
     CONFIG_TAG,
     Seal,
     at_file,
+    attributes_in,
     digest_of,
     header_digest,
     raw_at_event,
@@ -181,6 +182,8 @@ class Target:
                     tags=standing.tags,
                     doubles=settings.current().tensorboard_doubles,
                 )
+                if standing.attributes is not None:  # a sending goes on
+                    show_tags(self._events, attributes_in(standing.attributes))
         try:
             with disk_errors(self.path):
                 yield self._events
