@@ -13,6 +13,7 @@ mod histogram;
 pub mod marks;
 mod media;
 mod metadata;
+mod nested;
 mod own_field;
 mod plugin;
 mod record;

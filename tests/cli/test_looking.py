@@ -11,6 +11,7 @@ from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
+from runferry.testing.recording import Recording
 from runferry.testing.samples import header
 
 
@@ -102,6 +103,23 @@ def test_inspect_tells_a_user_from_a_host(
         draft.put(Header(replace(run, **who)))  # type: ignore[arg-type]
         draft.commit()
     assert line in runferry("inspect", tmp_path / "kept").out.splitlines()
+
+
+def test_inspect_shows_every_kind_that_a_series_has(runferry: Caller, tmp_path: Path) -> None:
+    run = Recording(header("one"))
+    run.log({"loss": 0.5}, step=0)
+    run.log({"loss": "diverged"}, step=1)
+    run.log({"loss": 0.25}, step=2)
+    with Archive.open(tmp_path / "kept", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+    lines = runferry("inspect", tmp_path / "kept").out.splitlines()
+    found = [line.split() for line in lines if line.startswith("loss ")]
+    assert found == [["loss", "user", "scalar", "2", "0..2"], ["loss", "user", "text", "1", "1..1"]]
+    (shown,) = runferry("inspect", tmp_path / "kept", "--json").json["runs"]
+    counts = [(one["key"], one["kind"], one["counts"]["points"]) for one in shown["series"]]
+    assert counts == [("loss", "scalar", 2), ("loss", "text", 1)]
 
 
 def test_inspect_json_keeps_apart_what_json_cannot(runferry: Caller, nasty: Path) -> None:

@@ -171,8 +171,7 @@ class DvcliveRun:
         yield from position.news(
             run_files(self.home, position.files, lambda name: _is_file(name, read))
         )
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _stated(self) -> Iterator[chunks.Chunk]:
         """Parameters and the summary."""

@@ -23,10 +23,11 @@ from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
 from runferry.paths import spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import attributes, broken, lost, noted
 from runferry.readers.run_folders.folder_reader import FolderReader, names_in
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest
 from runferry.readers.run_folders.run_files import run_files
 
 STATE = "trainer_state.json"
@@ -186,8 +187,7 @@ class TrainerRun:
         yield chunks.Attributes(tuple(_facts(walk.facts)), is_whole=True)
         yield from position.news(lost([*walk.losses, *self._copies(earlier, same)]))
         yield from position.news(run_files(self.home, position.files, self._takes))
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _takes(self, name: str) -> bool:
         """Files beside the states, and those of their checkpoints; the rows are no file."""

@@ -100,8 +100,7 @@ class HydraJob:
         if log is not None:
             yield from self._console(log, position)
         yield from position.news(run_files(self.home, position.files, self._takes))
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _takes(self, name: str) -> bool:
         """All but what belongs to a job in a folder below."""

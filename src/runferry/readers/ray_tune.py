@@ -23,10 +23,11 @@ from runferry.readers.damage import cut
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost, noted
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Grown, Position, changed
+from runferry.readers.run_folders.position import Grown, Position
 from runferry.readers.run_folders.run_files import run_files
 from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
@@ -175,8 +176,7 @@ class Trial:
         yield from position.news(lost(losses))
         read = RESULT if RESULT in position.grown else PROGRESS
         yield from position.news(run_files(self.home, position.files, lambda name: name != read))
-        yield chunks.Header(header)
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(header)
 
     def _attributes(self, stated: dict[str, Tree], losses: list[Loss]) -> Iterator[Attribute]:
         """The parameters are the config; where they are gone, what the results say of it."""

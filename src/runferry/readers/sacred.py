@@ -145,8 +145,7 @@ class SacredRun:
         missing = MissingBytes()
         yield from missing.watched(self._shared(record, position))
         yield from lost(missing.losses())
-        yield chunks.Header(header)
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(header)
 
     def _attributes(
         self, record: dict[str, Tree], losses: list[Loss], met: Decoded

@@ -18,9 +18,10 @@ from runferry.dialects.json_trees import JsonNotes, leaves
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import broken, noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.position import Rewritten, RowsDigest
 from runferry.readers.run_folders.sacred_values import Decoded, decoded
 
 METRICS = "metrics.json"

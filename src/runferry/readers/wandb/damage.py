@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runferry.losses import Fate, Loss
 from runferry.readers.damage import Reports, cut
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
 
@@ -17,9 +18,9 @@ _MENDED = {
 }
 
 
-def reports(name: str, reported: list[str]) -> Reports:
+def reports(name: str, standing: StandingLosses) -> Reports:
     """Tells of the damage in one database."""
-    return Reports(name, reported, _MENDED)
+    return Reports(name, standing, _MENDED)
 
 
 def cut_line(lines: JsonLines, *, is_over: bool) -> Iterator[Loss]:
