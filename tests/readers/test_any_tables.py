@@ -23,6 +23,7 @@ from runferry.archive.store import Archive
 from runferry.errors import BadLocation, Damaged, ExitCode, NotFound, RunferryError
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions, TableColumns
+from runferry.readers import lines
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
@@ -451,6 +452,24 @@ def test_json_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
         assert found.cells() == {at: v for at, v in complete.items() if at[0] in rows_met}, end
         is_between = whole[:end].endswith((b"\n", b"}")) and whole[:end].rstrip()[-2:] == b'"}'
         assert ("cut-tail" in found.codes()) == (not is_between), end
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=["ended", "last and unended"])
+def test_a_line_of_json_that_is_too_long_is_told_as_such_and_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(lines, "LINE_AT_MOST", 100)
+    rows = [{"a": 1}, {"a": "x" * 1000}, {"a": 3}]
+    path = write_jsonl(tmp_path / "t.jsonl", rows if end else rows[:2])
+    if not end:
+        path.write_bytes(path.read_bytes().rstrip())
+    found = one_held(JsonLinesReader, path)
+    assert found.cells() == ({(0, "a"): 1, (2, "a"): 3} if end else {(0, "a"): 1})
+    (loss,) = found.losses
+    assert (loss.code, loss.fate, loss.where) == ("long-line", Fate.DROPPED, "t.jsonl:2")
+    path.write_bytes(b'{"a": "' + b"x" * 1000)
+    with pytest.raises(Damaged, match="longer than 100 bytes"):
+        one_held(JsonLinesReader, path)
 
 
 def test_json_that_says_a_key_twice_is_told(tmp_path: Path) -> None:

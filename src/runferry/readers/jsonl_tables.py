@@ -16,6 +16,7 @@ from runferry.dialects.json_trees import JsonNotes, check_depth, leaves, mended,
 from runferry.errors import Damaged, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
+from runferry.readers import lines
 from runferry.readers.damage import cut
 from runferry.readers.tabular.any_table import AnyTableReader
 from runferry.readers.tabular.block import (
@@ -30,7 +31,6 @@ from runferry.readers.tabular.csv_form import opened
 from runferry.readers.tabular.json_cells import JsonCells, fraction
 
 _PIECE = 1 << 20
-_LINE_AT_MOST = 256 << 20
 _CELLS_AT_MOST = 1 << 18
 _LOOKED_AT = 1000  # lines whose names a column may be called by
 
@@ -107,12 +107,22 @@ class _Lines:
 
     def block(self, end: int) -> Block:
         while self._place.offset < end and len(self._cells.row) < _CELLS_AT_MOST:
-            line = self._stream.readline(_LINE_AT_MOST)
-            if not line or not self._take(line):
+            line = self._stream.readline(lines.LINE_AT_MOST)
+            takes = self._pass if lines.is_too_long(line) else self._take
+            if not line or not takes(line):
                 break
         return Block(
             np.array(self._rows, np.int64), self._cells.typed(), self._place, tuple(self._odd)
         )
+
+    def _pass(self, line: bytes) -> bool:
+        """Over a line too long to be read; whether reading goes on behind it."""
+        at = self._place
+        rest, is_ended = lines.rest_of_line(self._stream, line)
+        self._odd.append(Lost(lines.too_long(f"{self._table.label}:{at.line + 1}")))
+        if is_ended:
+            self._place = Place(at.offset + len(line) + rest, at.line + 1, at.row + 1)
+        return is_ended
 
     def _take(self, line: bytes) -> bool:
         """Whether reading goes on behind this line."""
@@ -185,6 +195,8 @@ class _Objects:
 
     def row(self, line: bytes) -> tuple[dict[str, Tree] | None, str]:
         """The object of a line, or why there is none."""
+        if lines.is_too_long(line):
+            return None, f"longer than {lines.LINE_AT_MOST:,} bytes"
         try:
             text = line.decode("utf-8")
             check_depth(text)
@@ -214,7 +226,7 @@ class JsonLinesReader(AnyTableReader):
         reason = ""
         rows = _Objects()
         with opened(path) as (stream, encoding):
-            for number, line in enumerate(stream):
+            for number, line in enumerate(lines.beginnings(stream)):
                 row, why = rows.row(line.removeprefix(b"\xef\xbb\xbf"))
                 reason = reason or (why if line.strip() else "")
                 if row is not None:
