@@ -200,7 +200,9 @@ class SacredRun:
         parts = Path(kept).parts
         for begin in range(len(parts)):
             if parts[begin] in ("_sources", "_resources"):
-                return inside(around, "/".join(parts[begin:]))
+                path = inside(around, "/".join(parts[begin:]))
+                is_ours = path is not None and path.resolve().is_relative_to(around)
+                return path if is_ours else None  # a link may lead anywhere
         return None
 
 
