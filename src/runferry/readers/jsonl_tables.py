@@ -96,7 +96,7 @@ class _Lines:
     ) -> None:
         self._table = table
         self._stream = stream
-        self._place = place
+        self._place = self._start = place
         self._numbers = numbers
         self._columns = columns
         self._told = odd
@@ -119,10 +119,18 @@ class _Lines:
         """Over a line too long to be read; whether reading goes on behind it."""
         at = self._place
         rest, is_ended = lines.rest_of_line(self._stream, line)
-        self._odd.append(Lost(lines.too_long(f"{self._table.label}:{at.line + 1}")))
-        if is_ended:
-            self._place = Place(at.offset + len(line) + rest, at.line + 1, at.row + 1)
-        return is_ended
+        loss = lines.too_long(f"{self._table.label}:{at.line + 1}")
+        if not is_ended:
+            return self._stop(loss)
+        self._odd.append(Lost(loss))
+        self._place = Place(at.offset + len(line) + rest, at.line + 1, at.row + 1)
+        return True
+
+    def _stop(self, loss: Loss) -> bool:
+        """Before a last line that has no end; told once, by the block that begins with it."""
+        if self._place == self._start:
+            self._odd.append(Lost(loss))
+        return False
 
     def _take(self, line: bytes) -> bool:
         """Whether reading goes on behind this line."""
@@ -132,8 +140,7 @@ class _Lines:
         row, reason = self._decoder.row(text) if is_row else (None, "")
         if reason and not line.endswith(b"\n"):
             where = f"{self._table.label}:{at.line + 1}"
-            self._odd.append(Lost(cut(where, len(line), is_over=False)))
-            return False
+            return self._stop(cut(where, len(line), is_over=False))
         self._place = Place(at.offset + len(line), at.line + 1, at.row + is_row)
         if reason:
             self._odd.append(Raw("json-line", reason, line, at.row))
