@@ -44,6 +44,11 @@ class HydraReader(FolderReader):
         return HYDRA in names and (folder / HYDRA / "config.yaml").is_file()
 
     @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """No one else calls a folder so."""
+        return HYDRA in names
+
+    @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """`.hydra` holds no runs."""
         return (HYDRA,)
@@ -51,6 +56,7 @@ class HydraReader(FolderReader):
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one job of a folder."""
         first = b""
+        (folder / HYDRA / "config.yaml").stat()  # not even that where the folder is closed
         if isinstance(path := file_beside(folder, f"{HYDRA}/config.yaml"), Path):
             with path.open("rb") as stream:
                 first = stream.read(_FIRST_AT_MOST)

@@ -58,6 +58,11 @@ class RayTuneReader(FolderReader):
         return _PICKLE in names and PARAMS in names and regular(folder / PARAMS) is not None
 
     @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """By what Tune writes of every trial."""
+        return PARAMS in names and (RESULT in names or _PICKLE in names)
+
+    @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """Checkpoints of a trial hold no others."""
         return [name for name in names if name.startswith("checkpoint_")] if is_run else ()

@@ -58,8 +58,16 @@ class SacredReader(FolderReader):
             return False
         if RUN not in names:
             return METRICS in names and OUTPUT in names
-        record = json_mapping(folder, RUN, [])
+        damage: list[Loss] = []
+        record = _record(folder, damage)
+        if damage and METRICS in names:
+            return True  # reading it says what is wrong
         return not _TELLING.isdisjoint(record) or OUTPUT in names
+
+    @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """By what the observer always writes."""
+        return RUN in names and CONFIG in names
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
@@ -68,12 +76,19 @@ class SacredReader(FolderReader):
 
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one run of a folder; its path ends with the id that sacred gave it."""
-        record = json_mapping(folder, RUN, [])
+        record = _record(folder, [])
         experiment = _mapping(record.get("experiment"))
         first: list[Tree] = [experiment.get("name"), record.get("start_time")]
         if not record:
             first = [*sorted(json_mapping(folder, CONFIG, []))]
         yield SacredRun(key_of(self.name, name, signature_of(first)), folder, name)
+
+
+def _record(folder: Path, losses: list[Loss]) -> dict[str, Tree]:
+    """What `run.json` says; of a damaged one nothing. Raises OSError for one that does not open."""
+    if isinstance(path := file_beside(folder, RUN), Path):
+        path.open("rb").close()
+    return json_mapping(folder, RUN, losses)
 
 
 def _mapping(value: Tree) -> dict[str, Tree]:
