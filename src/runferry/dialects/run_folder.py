@@ -6,6 +6,7 @@ into the folder that a job runs in.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,6 +142,8 @@ def text_beside(folder: Path, name: str, at_most: int = _BYTES_AT_MOST) -> Text 
         content = path.read_bytes()
     except OSError as error:
         return unreadable(name, str(error.strerror))
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return unreadable(name, f"it is UTF-16: iconv -f UTF-16 -t UTF-8 {name}")
     try:
         return Text(content.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -17,14 +17,14 @@ from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
 from runferry.paths import blob_at, inside, regular, spelled
-from runferry.readers.console_log import log_chunks
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.missing import MissingBytes
+from runferry.readers.run_folders.console import console
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows
-from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.position import Position
 from runferry.readers.run_folders.run_files import run_files
 from runferry.readers.run_folders.sacred_metrics import METRICS, Metrics
 from runferry.readers.run_folders.sacred_values import Decoded, decoded
@@ -151,7 +151,7 @@ class SacredRun:
             yield from rows.drain()
         elif isinstance(metrics, Loss):
             losses.append(metrics)
-        yield from self._console(position, header.complete)
+        yield from console(self.home, OUTPUT, position, is_over=header.complete)
         yield from position.news(lost([*losses, *_noted(met, "")]))
         yield from lost(_noted(logged, METRICS))
         yield from position.news(
@@ -174,18 +174,6 @@ class SacredRun:
         info = decoded(json_mapping(self.home, INFO, losses), met)
         if info:
             yield from attributes({"info": info}, "other")
-
-    def _console(self, position: Position, is_over: bool) -> Iterator[chunks.Chunk]:
-        done = position.grown.setdefault(OUTPUT, Grown())
-        path = file_beside(self.home, OUTPUT)
-        if not isinstance(path, Path):
-            yield from position.news(lost(() if path is None else (path,)))
-            return
-        done.check(path)
-        lines = log_chunks(path, done.offset, done.rows, is_over=is_over)
-        for done.offset, done.rows, chunk in lines:
-            yield chunk
-        done.sign(path)
 
     def _shared(self, record: dict[str, Tree], position: Position) -> Iterator[chunks.Chunk]:
         """Sources and resources, which runs of an experiment share: [name, where it was kept]."""
