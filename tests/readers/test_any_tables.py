@@ -32,7 +32,7 @@ from runferry.errors import (
 )
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions, TableColumns
-from runferry.readers import jsonl_tables
+from runferry.readers import lines
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
@@ -285,18 +285,14 @@ def test_a_file_that_is_closed_fails_alone(
         opened(reader, shut)
 
 
-@pytest.mark.parametrize("reader", [CsvReader, JsonLinesReader])
 def test_a_line_that_never_ends_is_an_error(
-    tmp_path: Path, reader: type[Reader], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (csv_table, jsonl_tables):
-        monkeypatch.setattr(module, "_LINE_AT_MOST", 5000)
+    monkeypatch.setattr(csv_table, "_LINE_AT_MOST", 5000)
     path = tmp_path / "t"
-    path.write_bytes(b"a,b\n1,2\n" if reader is CsvReader else b'{"a": 1}\n')
-    with path.open("ab") as stream:
-        stream.write(b"[" * (2 << 20))
+    path.write_bytes(b"a,b\n1,2\n" + b"[" * (2 << 20))
     with pytest.raises(Damaged, match="a line of more than 5,000 bytes") as caught:
-        all_held(reader, path)
+        all_held(CsvReader, path)
     assert str(path) in caught.value.hint
 
 
@@ -496,7 +492,26 @@ def test_json_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
         rows_met = {row for row, _ in found.cells()}
         assert found.cells() == {at: v for at, v in complete.items() if at[0] in rows_met}, end
         is_between = whole[:end].endswith((b"\n", b"}")) and whole[:end].rstrip()[-2:] == b'"}'
-        assert ("cut-tail" in found.codes()) == (not is_between), end
+        left = len(whole[:end].rpartition(b"\n")[2])
+        assert found.codes().get("cut-tail", 0) == (0 if is_between else left), end
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=["ended", "last and unended"])
+def test_a_line_of_json_that_is_too_long_is_told_as_such_and_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(lines, "LINE_AT_MOST", 100)
+    rows = [{"a": 1}, {"a": "x" * 1000}, {"a": 3}]
+    path = write_jsonl(tmp_path / "t.jsonl", rows if end else rows[:2])
+    if not end:
+        path.write_bytes(path.read_bytes().rstrip())
+    found = one_held(JsonLinesReader, path)
+    assert found.cells() == ({(0, "a"): 1, (2, "a"): 3} if end else {(0, "a"): 1})
+    (loss,) = [loss for loss in found.losses if loss.fate > Fate.KEPT]
+    assert (loss.code, loss.fate, loss.where) == ("long-line", Fate.DROPPED, "t.jsonl:2")
+    path.write_bytes(b'{"a": "' + b"x" * 1000)
+    with pytest.raises(Damaged, match="longer than 100 bytes"):
+        one_held(JsonLinesReader, path)
 
 
 def test_json_that_says_a_key_twice_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runferry.losses import Fate, Loss
-from runferry.readers.damage import Reports, cut
+from runferry.readers.damage import Reports
+from runferry.readers.lines import unended
 from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
@@ -26,8 +27,8 @@ def reports(name: str, standing: StandingLosses) -> Reports:
 def cut_line(lines: JsonLines, *, is_over: bool) -> Iterator[Loss]:
     """The line without an end that `lines` stopped before."""
     if lines.unfinished:
-        where = f"{lines.path.name}@{lines.offset}"
-        yield cut(where, lines.unfinished, is_over=is_over)
+        name, length = lines.path.name, lines.unfinished
+        yield unended(name, lines.line, lines.offset, length, is_over=is_over)
 
 
 def rebased(head: Head, shift: int) -> Loss:
