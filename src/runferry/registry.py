@@ -33,6 +33,9 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
+SERVICES = frozenset({"neptune", "neptune-models"})
+"""Trackers that mean the user's own account when nothing stands behind their name."""
+
 MARKS = {
     ARCHIVE: "archive.json",
     "csv": "runferry.json",
@@ -60,7 +63,8 @@ _READERS = {
     "keras": "runferry.readers.keras:KerasReader",
     "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
-    "neptune": "runferry.readers.neptune.own_export:OwnNeptuneReader",
+    "neptune": "runferry.readers.neptune.reader:NeptuneReader",
+    "neptune-models": "runferry.readers.neptune.reader:NeptuneModelsReader",
     "parquet": "runferry.readers.plain_files:ParquetFiles",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",

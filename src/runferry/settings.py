@@ -28,6 +28,7 @@ Color = Literal["auto", "always", "never"]
 NeptuneMode = Literal["async", "sync", "offline", "debug"]
 NeptuneModels = Literal["runs", "models"]
 NeptuneVisibility = Literal["workspace", "private", "public"]
+NeptuneUploads = Literal["beside", "anywhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class Settings:
     """What models of Neptune become in an archive for it: `runs`, or `models` as they were."""
     neptune_stage_as_tag: bool = False
     """The stage of a model becomes a tag, which can be changed, instead of `old_sys/stage`."""
+    neptune_uploads: NeptuneUploads = "beside"
+    """Which files are read that a `.neptune` folder names by absolute paths: those `beside` it, or
+    those `anywhere` on this machine."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -184,6 +188,15 @@ def _one_of(*words: str) -> Callable[[Value], str]:
     return parsed
 
 
+def _neptune_uploads(value: Value) -> NeptuneUploads:
+    match str(value).lower():
+        case "beside":
+            return "beside"
+        case "anywhere":
+            return "anywhere"
+    raise ValueError("one of beside, anywhere is wanted")
+
+
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
     "workers": _workers,
@@ -199,6 +212,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_visibility": _one_of("workspace", "private", "public"),
     "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
+    "neptune_uploads": _neptune_uploads,
     "log_file": _path,
     "color": _color,
 }
