@@ -13,7 +13,7 @@ from runferry.dialects.neptune.own_store import STORE, exported_in
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId
-from runferry.readers.neptune.own_export import OwnExportReader
+from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.neptune import NeptuneWriter
@@ -21,7 +21,7 @@ from runferry.writers.neptune import NeptuneWriter
 
 class TestNeptuneExport(WriterContract):
     writer = NeptuneWriter
-    reader = OwnExportReader
+    reader = NeptuneReader
 
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Location:

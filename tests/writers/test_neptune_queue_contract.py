@@ -16,7 +16,7 @@ from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId
-from runferry.readers.neptune.own_export import OwnQueueReader
+from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.neptune import NeptuneWriter
@@ -26,7 +26,7 @@ pytest.importorskip("neptune", reason="neptune is not installed")
 
 class TestNeptuneQueue(WriterContract):
     writer = NeptuneWriter
-    reader = OwnQueueReader
+    reader = NeptuneReader
 
     @pytest.fixture
     def destination(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:

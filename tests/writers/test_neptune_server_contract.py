@@ -13,7 +13,7 @@ from neptune_server import Server
 
 from runferry import settings
 from runferry.ports import Location, RemoteId
-from runferry.readers.neptune.own_server import OwnServerReader
+from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.neptune import NeptuneWriter
@@ -21,7 +21,7 @@ from runferry.writers.neptune import NeptuneWriter
 
 class TestNeptuneServer(WriterContract):
     writer = NeptuneWriter
-    reader = OwnServerReader
+    reader = NeptuneReader
 
     @pytest.fixture(autouse=True)
     def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
