@@ -117,7 +117,8 @@ class NeptuneReader(LocalReader):
         """Of a server, or of the queue that waits for it where nobody asks one."""
         if settings.current().neptune_mode == "offline":
             found = own_queued(ServerPlace.of(str(self.root)))
-            yield from (own for own in found if _kind_of(own.run) in self.containers)
+            is_for_all = "run" in self.containers
+            yield from (own for own in found if is_for_all or _kind_of(own.run) in self.containers)
             return
         from runferry.readers.neptune.server.projects import served
 
@@ -127,7 +128,8 @@ class NeptuneReader(LocalReader):
         ours: set[Path] = set()
         for own in own_exported(self.root):
             ours.update(own.sources)
-            yield _kind_of(own.run), own
+            # what was written to `neptune:` is read back from there, models too
+            yield "run" if "run" in self.containers else _kind_of(own.run), own
         for run in exported(self.root, self.options.timezone):
             if ours.isdisjoint(run.parts.paths):
                 yield run.parts.container, run
