@@ -78,6 +78,7 @@ _WRITERS = {
     "csv": "runferry.writers.csv_folder:CsvFolderWriter",
     "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
+    "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
 }

@@ -25,6 +25,9 @@ NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
 """Variables with our prefix that something else reads: the test suite."""
 
 Color = Literal["auto", "always", "never"]
+NeptuneMode = Literal["async", "sync", "offline", "debug"]
+NeptuneModels = Literal["runs", "models"]
+NeptuneVisibility = Literal["workspace", "private", "public"]
 NeptuneUploads = Literal["beside", "anywhere"]
 
 
@@ -53,6 +56,14 @@ class Settings:
     tensorboard_doubles: bool = False
     """Write scalars that 32 bits would round as doubles: exact for every program, and not shown by
     TensorBoard unless it is started with `--load_fast=false`."""
+    neptune_mode: NeptuneMode = "async"
+    """How Neptune's client sends: `async`, `sync`, `offline` (a `.neptune` folder) or `debug`."""
+    neptune_visibility: NeptuneVisibility = "workspace"
+    """Who sees a project that is made in Neptune: `workspace`, `private` or `public`."""
+    neptune_models: NeptuneModels = "runs"
+    """What models of Neptune become in an archive for it: `runs`, or `models` as they were."""
+    neptune_stage_as_tag: bool = False
+    """The stage of a model becomes a tag, which can be changed, instead of `old_sys/stage`."""
     neptune_uploads: NeptuneUploads = "beside"
     """Which files are read that a `.neptune` folder names by absolute paths: those `beside` it, or
     those `anywhere` on this machine."""
@@ -168,6 +179,15 @@ def _color(value: Value) -> Color:
     raise ValueError("one of auto, always, never is wanted")
 
 
+def _one_of(*words: str) -> Callable[[Value], str]:
+    def parsed(value: Value) -> str:
+        if str(value).lower() not in words:
+            raise ValueError(f"one of {', '.join(words)} is wanted")
+        return str(value).lower()
+
+    return parsed
+
+
 def _neptune_uploads(value: Value) -> NeptuneUploads:
     match str(value).lower():
         case "beside":
@@ -188,6 +208,10 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "ca_bundle": _path,
     "proxy": _proxy,
     "tensorboard_doubles": _truth,
+    "neptune_mode": _one_of("async", "sync", "offline", "debug"),
+    "neptune_visibility": _one_of("workspace", "private", "public"),
+    "neptune_models": _one_of("runs", "models"),
+    "neptune_stage_as_tag": _truth,
     "neptune_uploads": _neptune_uploads,
     "log_file": _path,
     "color": _color,

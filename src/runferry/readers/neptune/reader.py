@@ -13,13 +13,19 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
+from runferry import settings
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
+from runferry.model import Run
 from runferry.paths import Folder, folders_below
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
 from runferry.readers.neptune.export.parts import container_of, is_part, parts_below
 from runferry.readers.neptune.export.reading import exported
+from runferry.readers.neptune.own_export import own_exported, own_queued
 from runferry.readers.neptune.queue.containers import METADATA, UPLOADS, is_queue, queues_below
 from runferry.readers.neptune.queue.reading import QueuedRun
 from runferry.readers.neptune.scale.database import NAME, facts_of
@@ -28,6 +34,10 @@ from runferry.readers.neptune.scale.reading import scale_runs
 _BESIDE = {"files": "data", "model_files": "model_data"}
 """Folders of an export that hold files, with those that hold Parquet."""
 _log = logging.getLogger(__name__)
+
+
+def _kind_of(run: Run) -> Container:
+    return run.kind if run.kind in ("model", "model_version") else "run"
 
 
 class NeptuneReader(LocalReader):
@@ -59,8 +69,12 @@ class NeptuneReader(LocalReader):
         """Files that were exported beside Parquet, and bytes that a queue saved."""
         kept = {UPLOADS} & {*folder.names} if METADATA in folder.names else set[str]()
         for files, parts in _BESIDE.items():
-            if {files, parts}.issubset(folder.names) and next(parts_below(folder.path / parts), None):
+            if {files, parts}.issubset(folder.names) and next(
+                parts_below(folder.path / parts), None
+            ):
                 kept.add(files)
+        if STORE in folder.names and form_of(folder.path / STORE) == STORE_MARK:
+            kept.add(STORE)
         return kept
 
     @classmethod
@@ -87,9 +101,7 @@ class NeptuneReader(LocalReader):
     def look(self) -> Iterator[LocalRun]:
         """The runs, models or versions of a place, or of a server's project."""
         if not is_place(str(self.root)):
-            from runferry.readers.neptune.server.projects import served
-
-            yield from served(str(self.root), self.containers, self.options)
+            yield from self._served()
             return
         left = 0
         for kind, run in self._every():
@@ -101,9 +113,26 @@ class NeptuneReader(LocalReader):
             command = f"runferry ls {shlex.quote(f'{self.others}:{self.root}')}"
             _log.warning("%s: left out, and listed by `%s`: %d", self.root, command, left)
 
+    def _served(self) -> Iterator[LocalRun]:
+        """Of a server, or of the queue that waits for it where nobody asks one."""
+        if settings.current().neptune_mode == "offline":
+            found = own_queued(ServerPlace.of(str(self.root)))
+            is_for_all = "run" in self.containers
+            yield from (own for own in found if is_for_all or _kind_of(own.run) in self.containers)
+            return
+        from runferry.readers.neptune.server.projects import served
+
+        yield from served(str(self.root), self.containers, self.options)
+
     def _every(self) -> Iterator[tuple[Container, LocalRun]]:
+        ours: set[Path] = set()
+        for own in own_exported(self.root):
+            ours.update(own.sources)
+            # what was written to `neptune:` is read back from there, models too
+            yield "run" if "run" in self.containers else _kind_of(own.run), own
         for run in exported(self.root, self.options.timezone):
-            yield run.parts.container, run
+            if ours.isdisjoint(run.parts.paths):
+                yield run.parts.container, run
         if self.root.is_dir():
             for queue in queues_below(self.root):
                 yield queue.kind, QueuedRun(queue, self.options.timezone)

@@ -19,6 +19,7 @@ from runferry.dialects.neptune.names import Container, key_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import ReadOptions
+from runferry.readers.neptune.own_server import OwnServedRun, own_served
 from runferry.readers.neptune.server.client import open_container, open_project, vendor
 from runferry.readers.neptune.server.values import tree_of
 
@@ -86,16 +87,19 @@ class ServedRun:
         return replace(self.header(), key=run.key)
 
 
-def served(text: str, kinds: Collection[Container], options: ReadOptions) -> Iterator[ServedRun]:
+def served(
+    text: str, kinds: Collection[Container], options: ReadOptions
+) -> Iterator[ServedRun | OwnServedRun]:
     """What a location means. Raises NotFound, BadLocation, and what `vendor` raises."""
     with vendor(text) as neptune:
         projects, only = _meant(neptune, text)
         count = 0
         for project in projects:
+            ours = {run.sys_id: run for run in own_served(project)} if "run" in kinds else {}
             for run in _of_project(neptune, project, kinds, options):
                 if only is None or run.sys_id == only:
                     count += 1
-                    yield run
+                    yield ours.get(run.sys_id, run)
         if only is not None and not count:
             hint = f"runferry ls {'neptune' if 'run' in kinds else 'neptune-models'}:{projects[0]}"
             raise NotFound(f"no {' or '.join(kinds)} of this id", where=text, hint=hint)

@@ -1,0 +1,237 @@
+"""The writer that hands runs to the vendor's client: to a server, or into its offline queue.
+
+A run is staged on this disk, and sent when it is sealed. What an earlier sending of it left on the
+server, which was broken off, is taken away first, so nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+from runferry import settings
+from runferry.dialects.neptune import client as vendor
+from runferry.dialects.neptune.attribute_paths import CLAIM, UID
+from runferry.dialects.neptune.client import RemoteRun
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK, offline_store
+from runferry.dialects.neptune.places import ServerPlace, queue_folder
+from runferry.dialects.plain_folder.forms import Form
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.errors import Conflict
+from runferry.losses import Fate, Loss
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.settings import NeptuneMode
+from runferry.writers.neptune.client_run import ClientRun
+from runferry.writers.neptune.client_standing import check_ours
+from runferry.writers.neptune.limits import LIMITS
+from runferry.writers.neptune.projects import Projects, project_of
+from runferry.writers.plain_folder import PlainFolderWriter
+from runferry.writers.plain_folder.draft import Draft
+
+QUEUED: Final = "queued.json"
+"""In a staged run's folder: which folder of the offline queue was made of it."""
+_OFFLINE: Final = "offline"
+_UPLOADS: Final = "uploads"
+_LONGEST_ID: Final = 36
+"""Characters of a custom_run_id; the client ignores longer ones."""
+
+
+class ClientWriter(PlainFolderWriter):
+    """Sends runs to a project of a server."""
+
+    name: ClassVar[str] = "neptune"
+    form: ClassVar[Form] = ParquetForm()
+    limits: ClassVar[Limits] = LIMITS
+    has_tables_for_people: ClassVar[bool] = False
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._mode: NeptuneMode = settings.current().neptune_mode
+        self._neptune = vendor.client()
+        self._place = ServerPlace("")
+        self._projects: Projects | None = None  # on a server that can be asked
+        self._remotes: dict[Uid, RemoteRun] = {}
+        self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises BadLocation, MissingExtra."""
+        place = ServerPlace.of(where.where)
+        vendor.client()
+        if settings.current().neptune_mode == "offline":
+            root = offline_store(place)
+        else:
+            root = Path(tempfile.mkdtemp(prefix="runferry-neptune-"), STORE)
+        writer = super().open(Location(where.tracker, str(root)))
+        writer._place = place
+        if writer._mode in ("async", "sync"):
+            writer._projects = Projects(writer._neptune, place, root.parent)
+        return writer
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """No source by itself."""
+        return STORE_MARK
+
+    # --- what is there
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The run that carries this mark, on the server where there is one."""
+        found = super().find(uid)
+        if found is None and self._projects is not None and uid in self._projects.runs():
+            return RemoteId(uid)
+        return found
+
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The sealed runs of ours."""
+        if self._projects is None:
+            return super().present()
+        found = self._projects.runs().items()
+        return {uid: RemoteId(uid) for uid, run in found if run.is_sealed}
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """Whether it is complete, and who is sending it; raises RunMissing."""
+        if self._projects is None:
+            return super().stored(remote)
+        draft = self._drafts.get(remote)
+        project = None if draft is None else project_of(self._place, draft.run)
+        found = self._projects.look(Uid(remote), project)
+        if found is not None:
+            return Progress(is_sealed=found.is_sealed, claim=found.claim)
+        if draft is None:
+            raise self._missing(remote)
+        return Progress()
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """On a server an attribute of the run, which is made for it."""
+        draft = self._drafts.get(remote)
+        if self._projects is None or draft is None:
+            super().claim(remote, words)
+            return
+        opened = self._remote(draft, draft.run)
+        with vendor.in_our_words(f"neptune ({draft.run.key})"):
+            opened[UID].assign(draft.uid)
+            opened[CLAIM].assign(words)
+            opened.wait()
+
+    # --- sending
+
+    def show(self, draft: Draft, run: Run) -> None:
+        """Send it."""
+        uploads = self._root / _UPLOADS / f"{draft.uid}-{draft.home.name}"
+        run_id = _custom_id(run, draft.uid)
+        sending = ClientRun(draft, run, run_id, uploads)
+        remote = self._remote(draft, run)
+        try:
+            with vendor.in_our_words(f"neptune ({run.key})"):
+                sending.send(remote, self._mode)
+            self._stop(draft.uid)
+            if self._mode == "offline":
+                self._enqueue(draft, project_of(self._place, run), run_id)
+            else:
+                shutil.rmtree(uploads, ignore_errors=True)
+        finally:
+            self._stop(draft.uid)
+            shutil.rmtree(_queue_of(draft), ignore_errors=True)
+        told = list(sending.losses())
+        if run_id != run.key.run_id or self._mode == "offline":
+            told.append(_renamed(run_id, self._mode))
+        self._losses[RemoteId(draft.uid)] = tuple(told)
+
+    def _remote(self, draft: Draft, run: Run) -> RemoteRun:
+        """The run, open; on a server it is there from now on. Raises Conflict."""
+        opened = self._remotes.get(draft.uid)
+        if opened is None:
+            project = project_of(self._place, run)
+            if self._projects is not None:
+                self._projects.make(project, run)
+            opened = vendor.open_run(
+                self._neptune, self._mode, project, _custom_id(run, draft.uid), _queue_of(draft)
+            )
+            self._remotes[draft.uid] = opened
+            try:
+                if self._projects is not None:
+                    check_ours(opened, run)
+            except Conflict:
+                self._stop(draft.uid)
+                raise
+        return opened
+
+    def _stop(self, uid: Uid) -> None:
+        opened = self._remotes.pop(uid, None)
+        if opened is not None:
+            with vendor.in_our_words(f"neptune:{self._place}"):
+                opened.stop()
+
+    def discard(self, remote: RemoteId) -> None:
+        """Remove what was staged; what is on a server is cleared by the next sending."""
+        self._stop(Uid(remote))
+        super().discard(remote)
+
+    def _enqueue(self, draft: Draft, project: str, run_id: str) -> None:
+        """Put the queue where `neptune sync` finds it, in place of the one of an older sending."""
+        home = queue_folder() / _OFFLINE
+        home.mkdir(parents=True, exist_ok=True)
+        (made,) = (_queue_of(draft) / _OFFLINE).iterdir()
+        self._take_back(draft.uid, home, project)
+        (draft.home / QUEUED).write_text(
+            json.dumps({"container": made.name, "project": project, "custom_run_id": run_id})
+        )
+        made.rename(home / made.name)
+        for older in (self._root / _UPLOADS).glob(f"{draft.uid}-*"):
+            if not older.name.endswith(draft.home.name):
+                shutil.rmtree(older, ignore_errors=True)
+
+    def _take_back(self, uid: Uid, home: Path, project: str) -> None:
+        """Remove the queue of an older sending. Raises Conflict when it was sent."""
+        older = self._folders.find(uid)
+        if older is None or not (older / QUEUED).is_file():
+            return
+        name = str(json.loads((older / QUEUED).read_bytes())["container"])
+        queued = home / Path(name).name
+        if not queued.is_dir():
+            raise Conflict(
+                "this run was queued before, and its queue is gone: `neptune sync` sent it, and"
+                " would make a second run",
+                where=str(queued),
+                hint=f"RUNFERRY_NEPTUNE_MODE=async runferry push ARCHIVE neptune:{project}",
+            )
+        shutil.rmtree(queued)
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What is shown otherwise there than it was."""
+        return self._losses.get(remote, ())
+
+    def close(self) -> None:
+        """Give up what was begun; what was staged for a server goes."""
+        for uid in list(self._remotes):
+            self._stop(uid)
+        if self._projects is not None:
+            self._projects.close()
+        super().close()
+        if self._mode != "offline":
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._root.parent)
+
+
+def _custom_id(run: Run, uid: Uid) -> str:
+    return run.key.run_id if len(run.key.run_id) <= _LONGEST_ID else uid
+
+
+def _queue_of(draft: Draft) -> Path:
+    """Where the client keeps what it has not sent yet: of an attempt that was killed, nobody sends
+    the rest."""
+    return draft.home.parent / f".queue-{draft.home.name}"
+
+
+def _renamed(run_id: str, mode: NeptuneMode) -> Loss:
+    if mode == "offline":
+        detail = "`neptune sync` gives it an id of its own; runferry/run_id has this one"
+        return Loss("run-id", Fate.RENAMED, "", 1, detail)
+    return Loss("run-id", Fate.RENAMED, "", 1, f"as {run_id}: Neptune takes {_LONGEST_ID} letters")

@@ -1,0 +1,132 @@
+"""Projects on a server: which run goes where, making those that are missing, runs of ours there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from runferry import settings
+from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, UID, project_name
+from runferry.dialects.neptune.client import cell, in_our_words, open_project
+from runferry.dialects.neptune.names import TRACKER
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.model import Run, Uid
+
+_VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
+_OF_OURS: Final = f'(`{UID}`:string != "")'
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run of ours on the server."""
+
+    project: str
+    is_sealed: bool
+    claim: str | None = None
+
+
+def project_of(place: ServerPlace, run: Run) -> str:
+    """`WORKSPACE/PROJECT` for a run."""
+    if place.project is not None:
+        return str(place)
+    if run.key.tracker == TRACKER:
+        name = run.key.scope.rpartition("/")[2]
+    else:
+        name = project_name(run.project or run.key.scope or run.key.tracker)
+    return f"{place.workspace}/{name}"
+
+
+def url_of(run: Run) -> str | None:
+    """The address of the project that a run came from, as far as its own tells."""
+    if run.source_url is None:
+        return None
+    return run.source_url.partition("/runs/")[0]
+
+
+class Projects:
+    """What is on the server; asked once, and kept up to date by what is done here."""
+
+    def __init__(self, neptune: ModuleType, place: ServerPlace, scratch: Path) -> None:
+        self._scratch = scratch
+        self._neptune = neptune
+        self._place = place
+        self._ready: set[str] = set()
+        self._runs: dict[Uid, Found] | None = None
+        self._opened: dict[str, Any] = {}  # to read from
+
+    def runs(self) -> Mapping[Uid, Found]:
+        """Runs of ours in the project, or in all of the workspace."""
+        if self._runs is None:
+            self._runs = {}
+            for project in self._names():
+                self._runs.update(self._of(project, _OF_OURS))
+        return self._runs
+
+    def look(self, uid: Uid, project: str | None) -> Found | None:
+        """One run as it is now; `project` is where it goes, if anybody knows."""
+        if project is None:
+            known = self.runs().get(uid)
+            if known is None:
+                return None
+            project = known.project
+        elif project not in self._ready and project not in self._names():
+            return None
+        found = self._of(project, f'(`{UID}`:string = "{uid}")').get(uid)
+        if found is not None and self._runs is not None:
+            self._runs[uid] = found
+        return found
+
+    def close(self) -> None:
+        """Let go of the projects."""
+        while self._opened:
+            self._opened.popitem()[1].stop()
+
+    def make(self, project: str, run: Run) -> None:
+        """Make the project if there is none; one that is there is used as it is."""
+        if project in self._ready:
+            return
+        with in_our_words(f"neptune:{project}"):
+            if project not in self._neptune.management.get_project_list():
+                self._create(project, run)
+        self._ready.add(project)
+
+    def _create(self, project: str, run: Run) -> None:
+        workspace, _, name = project.partition("/")
+        came_from = url_of(run)
+        origin = came_from or f"{run.key.tracker} {run.project or run.key.scope}".strip()
+        self._neptune.management.create_project(
+            name=name,
+            workspace=workspace,
+            visibility=_VISIBILITY[settings.current().neptune_visibility],
+            description=f"Exported from {origin}",
+        )
+        if came_from is not None:
+            opened = open_project(self._neptune, project, self._scratch / "queue")
+            opened[f"{run.key.tracker}_url"].assign(came_from)
+            opened.stop()
+
+    def _names(self) -> list[str]:
+        with in_our_words(f"neptune:{self._place}"):
+            known = list(self._neptune.management.get_project_list())
+        return [name for name in known if self._place.has(name)]
+
+    def _of(self, project: str, query: str) -> dict[Uid, Found]:
+        found: dict[Uid, Found] = {}
+        columns = [UID, SEALED, CLAIM]
+        with in_our_words(f"neptune:{project}"):
+            if project not in self._opened:
+                self._opened[project] = self._neptune.init_project(
+                    project=project, mode="read-only"
+                )
+            table = self._opened[project].fetch_runs_table(
+                query=query, columns=columns, progress_bar=False
+            )
+            for entry in table:
+                uid, is_sealed, claim = (cell(entry, column) for column in columns)
+                if isinstance(uid, str):
+                    words = claim if isinstance(claim, str) else None
+                    found[Uid(uid)] = Found(project, is_sealed is True, words)
+        return found
