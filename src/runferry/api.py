@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -157,13 +157,15 @@ def convert(
     verifies: bool = True,
     discards: bool = False,
     restart: bool = False,
+    include: Collection[str] = (),
 ) -> ConvertReport:
     """Move every selected run of a source into a destination, and compare what arrived.
 
     The archive between them is the one named here, else an end that is one, else that of the
     settings; with it the next call moves only what changed. `dry_run` pulls and foretells,
     `discards` empties the archive of what was verified, `restart` sends anew what was half sent
-    under another plan. What is not given is as the settings say. One failed run does not end the
+    under another plan. `include` names what some roads leave out by default
+    (`runferry.transfer.exclusions.SWITCHES`, or `all`). What is not given is as the settings say. One failed run does not end the
     rest: see `ConvertReport.exit_code` and the outcomes.
     """
     from runferry.archive.store import Archive
@@ -178,7 +180,7 @@ def convert(
     hub = Archive.open(between, create=True, reserve=chosen.reserve_bytes)
     given = ConvertOptions(
         read=_read(options, chosen),
-        selection=selection,
+        selection=replace(selection, included=selection.included | frozenset(include)),
         workers=workers or chosen.workers,
         allow=_fate(allow, chosen),
         dry_run=dry_run,

@@ -11,11 +11,12 @@ class Fate(IntEnum):
     """What becomes of something, from best to worst; comparable."""
 
     KEPT = 0
-    RENAMED = 1  # another name; the original name is stored
-    REENCODED = 2  # another form from which the original is restored exactly
-    ROUNDED = 3  # close to the original, which is gone
-    MERGED = 4  # several became one
-    DROPPED = 5  # gone
+    EXCLUDED = 1  # left out on purpose, and a switch includes it
+    RENAMED = 2  # another name; the original name is stored
+    REENCODED = 3  # another form from which the original is restored exactly
+    ROUNDED = 4  # close to the original, which is gone
+    MERGED = 5  # several became one
+    DROPPED = 6  # gone
 
     @property
     def label(self) -> str:

@@ -313,6 +313,9 @@ class Inventory:
     losses: tuple[Loss, ...] = ()  # what the reader reported
     mixed: Mapping[str, Mapping[DataKind, SeriesCounts]] = field(default_factory=dict)
     """By key: what a series holds of other kinds than its own."""
+    files: tuple[str, ...] = ()  # their paths
+    artifact_types: tuple[str, ...] = ()  # one for each version
+    left_out: tuple[Loss, ...] = ()  # what is not sent, by the user's choice or a default
 
     def kinds_of(self, series: Series) -> Iterator[tuple[DataKind, SeriesCounts]]:
         """Every kind of which a series has rows, its own first, and what was counted of them."""

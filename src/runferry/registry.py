@@ -60,6 +60,7 @@ _READERS = {
     "keras": "runferry.readers.keras:KerasReader",
     "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "neptune": "runferry.readers.neptune.own_export:OwnExportReader",
     "parquet": "runferry.readers.plain_files:ParquetFiles",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
@@ -73,6 +74,7 @@ _WRITERS = {
     "csv": "runferry.writers.csv_folder:CsvFolderWriter",
     "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
+    "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
 }

@@ -25,6 +25,8 @@ NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
 """Variables with our prefix that something else reads: the test suite."""
 
 Color = Literal["auto", "always", "never"]
+NeptuneMode = Literal["async", "sync", "offline", "debug"]
+NeptuneVisibility = Literal["workspace", "private", "public"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class Settings:
     tensorboard_doubles: bool = False
     """Write scalars that 32 bits would round as doubles: exact for every program, and not shown by
     TensorBoard unless it is started with `--load_fast=false`."""
+    neptune_mode: NeptuneMode = "async"
+    """How Neptune's client sends: `async`, `sync`, `offline` (a `.neptune` folder) or `debug`."""
+    neptune_visibility: NeptuneVisibility = "workspace"
+    """Who sees a project that is made in Neptune: `workspace`, `private` or `public`."""
+    neptune_stage_as_tag: bool = False
+    """The stage of a model becomes a tag, which can be changed, instead of `old_sys/stage`."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -164,6 +172,15 @@ def _color(value: Value) -> Color:
     raise ValueError("one of auto, always, never is wanted")
 
 
+def _one_of(*words: str) -> Callable[[Value], str]:
+    def parsed(value: Value) -> str:
+        if str(value).lower() not in words:
+            raise ValueError(f"one of {', '.join(words)} is wanted")
+        return str(value).lower()
+
+    return parsed
+
+
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
     "workers": _workers,
@@ -175,6 +192,9 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "ca_bundle": _path,
     "proxy": _proxy,
     "tensorboard_doubles": _truth,
+    "neptune_mode": _one_of("async", "sync", "offline", "debug"),
+    "neptune_visibility": _one_of("workspace", "private", "public"),
+    "neptune_stage_as_tag": _truth,
     "log_file": _path,
     "color": _color,
 }

@@ -42,4 +42,6 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         missing=+missing,
         losses=record.losses,
         mixed=mixed_of(archive.snapshot(record, "series")),
+        files=tuple(row["path"] for row in files),
+        artifact_types=tuple(artifact["type"] for artifact in artifacts),
     )

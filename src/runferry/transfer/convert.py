@@ -172,11 +172,16 @@ class _Road:
         )
 
     def discard(self) -> int:
-        """Take out of the archive what is verified; the ledger still knows that it was sent."""
+        """Take out of the archive what is verified; the ledger still knows that it was sent.
+
+        A run of which something was left out stays: only the archive has that.
+        """
         discarded = 0
         for header in list(selected_headers(self.archive, self.options.selection)):
             delivery = self.archive.ledger.get(header.uid, ledger_key(self.destination))
-            if delivery is not None and delivery.stage == "verified":
+            if delivery is None or delivery.stage != "verified":
+                continue
+            if not any(loss.fate is Fate.EXCLUDED for loss in delivery.losses):
                 self.archive.remove(header.uid)
                 discarded += 1
         return discarded

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Run, Uid
+from runferry.model import Inventory, Run, Uid
 from runferry.ports import Reader
 from runferry.transfer.compare import RowComparison
 from runferry.transfer.incoming import weight
@@ -20,7 +20,7 @@ from runferry.transfer.progress import Interrupted, Observer, StopToken
 from runferry.transfer.relation import row_database
 from runferry.transfer.report import RunComparison
 from runferry.transfer.rules import Rules
-from runferry.transfer.selection import Selection
+from runferry.transfer.selection import Selection, chosen
 from runferry.transfer.sides import Sides
 
 if TYPE_CHECKING:
@@ -86,17 +86,18 @@ class Measuring:
     ) -> RunComparison:
         """Read a run back, and compare; `found` are the runs there that carry its mark."""
         run, copy = record.run, found[0]
+        sent = self._sent(record)
         lockstep = Lockstep()
         sides = Sides(lockstep, planned, run, copy, self.selection)
         measured = LossLedger()
-        self._side_by_side(lockstep, sides, record, reader.read(copy))
+        self._side_by_side(lockstep, sides, record, sent, reader.read(copy))
         if lockstep.is_equal:
             measured.extend(sides.differences(self.ids))
         else:
             with row_database(self.archive.path) as database:
                 rows = RowComparison(database, Rules.of(planned.limits))
                 sides = Sides(rows, planned, run, copy, self.selection)
-                for chunk in self._until_stopped(run, self.archive.chunks(record)):
+                for chunk in self._original(record, sent):
                     sides.add_original(chunk)
                 for chunk in self._until_stopped(run, reader.read(copy)):
                     sides.add_copy(chunk)
@@ -113,12 +114,30 @@ class Measuring:
             run.uid, str(run.key), str(copy.key), sides.rows, explained, unexpected
         )
 
+    def _sent(self, record: RunRecord) -> Inventory | None:
+        """What was sent of a run of which something is left out."""
+        if not self.selection.exclusions(record.run):
+            return None
+        return chosen(self.archive.inventory(record), self.selection)
+
+    def _original(self, record: RunRecord, sent: Inventory | None) -> Iterator[Chunk]:
+        """The run's chunks, without what is left out."""
+        source = self._until_stopped(record.run, self.archive.chunks(record))
+        if sent is None:
+            return source
+        return self.selection.exclusions(record.run).of(source, sent)
+
     def _side_by_side(
-        self, lockstep: Lockstep, sides: Sides, record: RunRecord, copy: Iterator[Chunk]
+        self,
+        lockstep: Lockstep,
+        sides: Sides,
+        record: RunRecord,
+        sent: Inventory | None,
+        copy: Iterator[Chunk],
     ) -> None:
         """Whoever is behind goes on; the original begins, since it numbers the series."""
         streams = {
-            "a": (self._until_stopped(record.run, self.archive.chunks(record)), sides.add_original),
+            "a": (self._original(record, sent), sides.add_original),
             "b": (iter(copy), sides.add_copy),
         }
         while streams and not lockstep.is_broken:

@@ -68,7 +68,7 @@ def plan(inventory: Inventory, limits: Limits) -> RunPlan:
         series=series,
         attributes=attributes,
         limits=limits,
-        losses=(*renamed, *certain),
+        losses=(*inventory.left_out, *renamed, *certain),
         possible=possible,
         rules=rules,
         hash=f"{rules}-{_hash(spelled)}",

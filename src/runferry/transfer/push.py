@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
-from runferry.model import Run, Series
+from runferry.model import Inventory, Run
 from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
@@ -62,6 +62,7 @@ def push(
     for that are not here; the failure of one run is an outcome.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    selection = selection.toward(destination.tracker)
     check_apart(Location(ARCHIVE, str(archive.path)), destination)
     if open_writer is None:
         kind = writer_class(destination.tracker)
@@ -112,6 +113,7 @@ def plan_all(
 ) -> Report:
     """What `push` would do: names and losses of every selected run. Nothing is sent."""
     observer, stop = observer or Silent(), stop or StopToken()
+    selection = selection.toward(destination.tracker)
     limits = writer_class(destination.tracker).limits
     where = str(Location("archive", str(archive.path)))
     headers = selection.some(selected_headers(archive, selection), where)
@@ -130,7 +132,7 @@ def plan_all(
         outcome = RunOutcome.of(
             header,
             "planned",
-            rows=_rows(record, archive.series(record), selection),
+            rows=_rows(record, inventory),
             losses=(*record.losses, *planned.losses),
             possible=planned.possible,
         )
@@ -146,11 +148,11 @@ def plan_all(
     )
 
 
-def _rows(record: RunRecord, series: tuple[Series, ...], selection: Selection) -> int:
+def _rows(record: RunRecord, sent: Inventory) -> int:
     """How many rows `push` would send, counted as it counts them."""
-    left_out = (one for one in series if not selection.takes_series(one.key))
-    unsent = sum(one.counts.points for one in left_out if one.counts is not None)
-    return sum(total.rows for total in record.sums.values()) - unsent
+    of_no_series = sum(record.sums[t].rows for t in ("console", "raw") if t in record.sums)
+    kinds = (counts for one in sent.series for _, counts in sent.kinds_of(one))
+    return of_no_series + sum(counts.points for counts in kinds)
 
 
 def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:

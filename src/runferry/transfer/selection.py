@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Uid
+from runferry.transfer.exclusions import Exclusions
 
 Choice: TypeAlias = "tuple[tuple[str, ...], ...]"
 """Lists of globs; a series that any of them takes is chosen. Without a list all are."""
@@ -36,6 +37,8 @@ class Selection:
     metrics: tuple[str, ...] = ()
     uids: frozenset[Uid] | None = None  # exact, and not of the user: what a conversion pulled
     kept: Choice = ()  # nor is this: what is taken besides, since a run is archived with it
+    included: frozenset[str] = frozenset()  # of what is left out on a road: `exclusions.SWITCHES`
+    destination: str = ""  # nor this: the tracker that runs are on their way to
 
     def takes_run(self, run: Run) -> bool:
         """Whether a run's header matches."""
@@ -73,6 +76,15 @@ class Selection:
             return replace(self, metrics=(), kept=())
         return replace(self, kept=tuple(globs for choice in choices for globs in choice))
 
+    def toward(self, destination: str) -> Selection:
+        """The same, on the way to a tracker. Raises UsageError for an unknown switch."""
+        Exclusions.between("", destination, self.included)
+        return replace(self, destination=destination)
+
+    def exclusions(self, run: Run) -> Exclusions:
+        """What is left out of a run on its way."""
+        return Exclusions.between(run.key.tracker, self.destination, self.included)
+
     @property
     def names_runs(self) -> bool:
         """Whether some runs were asked for by name; dates may well leave none, night by night."""
@@ -102,11 +114,11 @@ EVERYTHING = Selection()
 
 
 def chosen(inventory: Inventory, selection: Selection) -> Inventory:
-    """The inventory with only those series that the user chose."""
-    if not selection.metrics:
-        return inventory
-    kept = tuple(series for series in inventory.series if selection.takes_series(series.key))
-    return replace(inventory, series=kept)
+    """The inventory of what is sent: the series that the user chose, and what is not left out."""
+    if selection.metrics:
+        kept = tuple(series for series in inventory.series if selection.takes_series(series.key))
+        inventory = replace(inventory, series=kept)
+    return selection.exclusions(inventory.run).without(inventory)
 
 
 def _takes(globs: tuple[str, ...], key: str) -> bool:

@@ -43,8 +43,8 @@ class Sending:
         self._writer = writer
         self._record = record
         self._delivery = delivery
-        inventory = chosen(trip.archive.inventory(record), trip.selection)
-        self._plan: RunPlan = plan(inventory, writer.limits)
+        self._sent = chosen(trip.archive.inventory(record), trip.selection)
+        self._plan: RunPlan = plan(self._sent, writer.limits)
         self._books = Books(trip, record, self._plan, (*record.losses, *self._plan.losses))
         self._resend = writer.limits.resend
         self._claim = Claim(writer, trip.retrying, trip.sender, takes_over=trip.restart)
@@ -105,7 +105,8 @@ class Sending:
 
     def _outgoing(self, start: Start) -> Iterator[Chunk]:
         source = self._archive.chunks(self._record, skip=start.skip, order=self._plan.order)
-        return outgoing(source, self._plan)
+        exclusions = self._trip.selection.exclusions(self._record.run)
+        return outgoing(exclusions.of(source, self._sent), self._plan)
 
     def _append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         if self._resend == "atomic":  # authored on this machine: nothing to wait for

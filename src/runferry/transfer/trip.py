@@ -45,8 +45,9 @@ class Trip:
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
-        metrics = self.selection.metrics_hash
-        return f"{record.digest}/{metrics}" if metrics else record.digest
+        left_out = sorted(self.selection.exclusions(record.run).switches)
+        parts = (record.digest, self.selection.metrics_hash, ",".join(left_out))
+        return "/".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ def verify_archive(
     With `stages`, only runs that the ledger knows to have got that far are compared.
     """
     observer, stop = observer or Silent(), stop or StopToken()
+    selection = selection.toward(copy.tracker)
     if open_reader is None:
         kind, read_options = reader_class(copy.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731

@@ -40,7 +40,7 @@ def is_uid(word: str) -> bool:
     return _UID.fullmatch(word) is not None
 
 
-def mark_text(form: FormName) -> str:
+def mark_text(form: str) -> str:
     """The content of the mark."""
     return json.dumps({"format": FORMAT, "version": VERSION, "form": form}, indent=2) + "\n"
 

@@ -39,7 +39,12 @@ class PlainFolderReader:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """A folder with our mark that names this form."""
-        return layout.form_of(path) == cls.form.name
+        return layout.form_of(path) == cls.marked_as()
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """What the mark of such a folder says that it is."""
+        return cls.form.name
 
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
@@ -59,7 +64,7 @@ class PlainFolderReader:
         reading tells why.
         """
         places: dict[RunKey, Path] = {}
-        for folder in Folders(self._root).complete():
+        for folder in self.folders():
             try:
                 run = read_run_file(folder).run
             except Damaged:
@@ -68,6 +73,10 @@ class PlainFolderReader:
             places[run.key] = folder
             yield run
         self._places = places
+
+    def folders(self) -> Iterator[Path]:
+        """The runs' folders."""
+        return Folders(self._root).complete()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of a run: what is edited by hand may have changed anywhere."""

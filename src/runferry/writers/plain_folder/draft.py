@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -54,21 +54,38 @@ _BEGUN: Final = f".{layout.RUN_FILE}"
 class Draft:
     """One attempt to write a run, in a new folder of its own."""
 
-    def __init__(self, home: Path, form: Form, run: Run, uid: Uid) -> None:
+    def __init__(
+        self, home: Path, form: Form, run: Run, uid: Uid, *, has_wide_tables: bool = True
+    ) -> None:
         self.home = home
         self.run = run
         self.uid = uid
-        self._form = form
+        self.form = form
         _make(home)
         (home / _BEGUN).touch(exist_ok=False)
         self._tables: dict[str, TableSink] = {}
         self._rows: dict[str, int] = {}
         self._listings: dict[str, BinaryIO] = {}
         self._blobs = BlobFiles(home)
-        self._wide = WideTables(home, form)
+        self._wide = WideTables(home, form) if has_wide_tables else None
         self._attributes: dict[tuple[Role, KeyPath], Attribute] = {}
         self._series: dict[str, Series] = {}
         self._losses = LossLedger()
+        self._is_settled = False
+
+    @property
+    def attributes(self) -> Iterable[Attribute]:
+        """What was put of them, the last value of each."""
+        return self._attributes.values()
+
+    @property
+    def series(self) -> Mapping[str, Series]:
+        """Those that were declared, by key."""
+        return self._series
+
+    @property
+    def _left_out(self) -> tuple[str, ...]:
+        return () if self._wide is None else self._wide.left_out
 
     def put(self, chunk: Chunk) -> None:
         """Add one chunk."""
@@ -100,11 +117,11 @@ class Draft:
         batch = conform(batch, SCHEMAS[table])
         sink = self._tables.get(table)
         if sink is None:
-            path = self.home / f"{table}.{self._form.name}"
-            sink = self._tables[table] = self._form.sink(path, table, SCHEMAS[table])
+            path = self.home / f"{table}.{self.form.name}"
+            sink = self._tables[table] = self.form.sink(path, table, SCHEMAS[table])
         sink.write(batch)
         self._rows[table] = self._rows.get(table, 0) + batch.num_rows
-        if table == "points":
+        if table == "points" and self._wide is not None:
             self._wide.put(batch, self._series)
 
     def _put_thing(self, thing: File | Artifact | Document) -> None:
@@ -130,24 +147,32 @@ class Draft:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def complete(self, run: Run) -> None:
-        """Write what is left, and `run.json` once all else would survive a loss of power.
-
-        Raises FileNotFoundError when somebody took this attempt away.
-        """
+    def settle(self) -> None:
+        """Write what is left: nothing more is put, and all but `run.json` can be read."""
+        if self._is_settled:
+            return
+        self._is_settled = True
         for item in self._attributes.values():
             shown: Tree = {"role": item.role, "path": list(item.path), "value": item.value}
             self._list(layout.ATTRIBUTES, shown)
         for series in self._series.values():
             self._list(layout.SERIES, codec.series_tree(series))
         self._close_files()
-        self._wide.finish()
+        if self._wide is not None:
+            self._wide.finish()
+
+    def complete(self, run: Run) -> None:
+        """Write what is left, and `run.json` once all else would survive a loss of power.
+
+        Raises FileNotFoundError when somebody took this attempt away.
+        """
+        self.settle()
         said = RunFile(
             self.uid,
             replace(run, origin_uid=run.origin_uid or self.run.origin_uid),
             dict(sorted(self._rows.items())),
             tuple(self._losses),
-            self._wide.left_out,
+            self._left_out,
         )
         sync_tree(self.home)
         self._finish(run_file_text(said).encode())
@@ -172,12 +197,13 @@ class Draft:
     @property
     def told(self) -> Iterable[Loss]:
         """Tables for people that were not made; what they would show is in the others."""
-        for reason in self._wide.left_out:
+        for reason in self._left_out:
             yield Loss("wide-table-left-out", Fate.KEPT, detail=reason)
 
     def close(self) -> None:
         """Let go of all files; what was written stays."""
-        self._wide.close()
+        if self._wide is not None:
+            self._wide.close()
         self._close_files()
 
     def _close_files(self) -> None:

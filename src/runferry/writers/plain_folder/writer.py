@@ -48,6 +48,8 @@ class PlainFolderWriter:
     name: ClassVar[str]
     form: ClassVar[Form]
     limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(_KINDS, Fate.KEPT), resend="atomic")
+    has_tables_for_people: ClassVar[bool] = True
+    """`history`, `system` and `runs`, which follow from the others."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -67,16 +69,21 @@ class PlainFolderWriter:
                 _refuse_strangers(root, cls.name)
                 (root / HIDDEN).mkdir(exist_ok=True)
                 (root / RUNS).mkdir(exist_ok=True)
-                mark = mark_text(cls.form.name).encode()
+                mark = mark_text(cls.marked_as()).encode()
                 write_atomically(root / MARK, mark, scratch=secrets.token_hex(6))
                 sync([root.absolute().parent])
-            elif form != cls.form.name:
+            elif form != cls.marked_as():
                 raise Refused(
-                    f"this folder holds runs as {form}, not as {cls.form.name}",
+                    f"this folder holds runs as {form}, not as {cls.marked_as()}",
                     where=str(root),
                     hint=f"name another folder, or write {form}:{root}",
                 )
         return cls(root)
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """What the folder's mark says that it is."""
+        return cls.form.name
 
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark, complete or begun."""
@@ -100,7 +107,9 @@ class PlainFolderWriter:
         self._forget(uid)
         home = self._folders.attempts(uid) / secrets.token_hex(6)
         with disk_errors(self._root):
-            self._drafts[uid] = Draft(home, self.form, run, uid)
+            self._drafts[uid] = Draft(
+                home, self.form, run, uid, has_wide_tables=self.has_tables_for_people
+            )
         return RemoteId(uid)
 
     def claim(self, remote: RemoteId, words: str) -> None:
@@ -130,11 +139,16 @@ class PlainFolderWriter:
             self.stored(remote)
             return
         with self._at_work(remote) as draft:
+            draft.settle()
+            self.show(draft, run)
             draft.complete(run)
             self._publish(draft, run)
         self._told[remote] = tuple(draft.told)
         del self._drafts[remote]
         self._clear(Uid(remote))
+
+    def show(self, draft: Draft, run: Run) -> None:
+        """Make what others are to see of a run, before it counts as complete."""
 
     def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
         """Which tables for people were not made; nothing of the run is missing."""
@@ -160,7 +174,8 @@ class PlainFolderWriter:
         if self._root.is_dir():
             with disk_errors(self._root):
                 clear_leftovers(self._root)
-                index.refresh(self._root, self.form, secrets.token_hex(6))
+                if self.has_tables_for_people:
+                    index.refresh(self._root, self.form, secrets.token_hex(6))
 
     # --- attempts ---------------------------------------------------------------------------------
 

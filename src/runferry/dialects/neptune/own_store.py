@@ -1,0 +1,78 @@
+"""What runferry keeps beside an archive of the exporter's format, where no loader looks.
+
+    <root>/data/<project>/<run>_part_<n>.parquet   for everybody; the uid is in the file's metadata
+    <root>/files/<project>/<run>/…                 for everybody
+    <root>/runferry/                               ours: runs as plain files, exact
+    <root>/runferry/runs/<name>/exported.json      which parts were made of this run
+
+Ours counts as long as those parts are there as they were written: what somebody took out of `data`
+or wrote anew there is not what is kept here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runferry.errors import Damaged
+from runferry.paths import regular
+
+STORE: Final = "runferry"
+STORE_MARK: Final = "neptune"
+"""What `runferry.json` of the store says that it is: no source by itself."""
+EXPORTED: Final = "exported.json"
+UID_METADATA: Final = b"runferry.uid"
+"""Of a part's Parquet schema: whose run it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was made of a run for everybody."""
+
+    project_id: str
+    run_id: str
+    project_folder: str  # below `data`, and below `files`
+    parts: tuple[tuple[str, int], ...]  # names, and sizes in bytes
+
+    def text(self) -> str:
+        """As `exported.json`."""
+        return json.dumps(
+            {
+                "project_id": self.project_id,
+                "run_id": self.run_id,
+                "project_folder": self.project_folder,
+                "parts": [list(part) for part in self.parts],
+            },
+            indent=2,
+        )
+
+    def stands(self, data: Path) -> bool:
+        """Whether every part is there as it was written."""
+        for name, size in self.parts:
+            found = regular(data / self.project_folder / name)
+            if found is None or found.st_size != size:
+                return False
+        return bool(self.parts)
+
+
+def exported_in(folder: Path) -> Exported:
+    """What `exported.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
+    path = folder / EXPORTED
+    said = path.read_bytes()
+    try:
+        tree = json.loads(said)
+        return Exported(
+            str(tree["project_id"]),
+            str(tree["run_id"]),
+            str(tree["project_folder"]),
+            tuple((str(name), int(size)) for name, size in tree["parts"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(
+            f"this cannot be read ({error})",
+            where=str(path),
+            hint=f"rm -r '{folder}': the exporter's own files are still read",
+            offset=None,
+        ) from error

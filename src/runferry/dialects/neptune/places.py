@@ -1,0 +1,18 @@
+"""What stands behind `neptune:`: a folder, or a project of a server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PureWindowsPath
+
+
+def is_folder(where: str) -> bool:
+    """Whether this is a path of this machine: one that exists, or that is written like one."""
+    if not where:
+        return False
+    if where.startswith((".", "/", "~", "\\")) or PureWindowsPath(where).drive:
+        return True
+    try:
+        return os.path.lexists(Path(where).expanduser())
+    except (ValueError, RuntimeError):  # NUL, `~nobody`
+        return False

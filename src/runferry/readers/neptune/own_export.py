@@ -1,0 +1,55 @@
+"""Reads back, exactly, the archives of the exporter's format that runferry wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry.dialects.neptune.export_files import DATA
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in
+from runferry.dialects.plain_folder.forms import Form
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.errors import Damaged, NotFound
+from runferry.ports import Location, ReadOptions
+from runferry.readers.plain_folder import PlainFolderReader
+
+
+class OwnExportReader(PlainFolderReader):
+    """The runs of our own store whose parts are there as they were written.
+
+    What else lies in `data` is read as anybody's export.
+    """
+
+    name: ClassVar[str] = "neptune"
+    form: ClassVar[Form] = ParquetForm()
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """An archive with our own store in it."""
+        return super().recognises(path / STORE)
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """See `runferry.dialects.neptune.own_store`."""
+        return STORE_MARK
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, UnknownVersion."""
+        if not cls.recognises(where.path):
+            raise NotFound(
+                "no export of Neptune that runferry wrote",
+                where=str(where),
+                hint=f"runferry convert SOURCE neptune:{where.where}",
+            )
+        return cls(where.path / STORE)
+
+    def folders(self) -> Iterator[Path]:
+        """Of runs whose parts nobody took away or wrote anew."""
+        data = self._root.parent / DATA
+        for folder in super().folders():
+            with suppress(FileNotFoundError, Damaged):  # then the exporter's own files count
+                if exported_in(folder).stands(data):
+                    yield folder

@@ -1,0 +1,196 @@
+"""What a migration leaves out unless it is asked for. The archive keeps it all the same.
+
+Between two trackers, runferry leaves out what the destination has no use for: the settings of the
+source's client, its own keeping of books. Each such thing has a switch that includes it. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from runferry import chunks
+from runferry.chunks import Chunk
+from runferry.errors import UsageError
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, DataKind, Inventory, KeyPath, Series, SeriesCounts
+
+MODELS: Final = "models"
+OBJECTS: Final = "objects"
+OWN_SUMMARY: Final = "_summary"
+OWN_METRICS: Final = "_metrics"
+OWN_ATTRIBUTES: Final = "_attributes"
+EVERY: Final = "all"
+
+SWITCHES: Final[Mapping[str, str]] = {
+    MODELS: "models, which W&B keeps as artifacts",
+    OBJECTS: "W&B's own types: media, tables, plots, histograms, artifacts",
+    OWN_SUMMARY: "keys of the summary that begin with `_`",
+    OWN_METRICS: "metrics that begin with `_`",
+    OWN_ATTRIBUTES: "attributes of the run that begin with `_`",
+    "artifact/": "files below `artifact/`",
+    "config.yaml": "files that begin with `config.yaml`",
+    "media/": "files below `media/`",
+    "wandb-": "files that begin with `wandb-`",
+}
+"""Each names what it includes; those of files are how the files' paths begin."""
+
+_ROADS: Final = {("wandb", "neptune"): frozenset(SWITCHES)}
+_FILE_SWITCHES: Final = ("artifact/", "config.yaml", "media/", "wandb-")
+_OBJECT_KINDS: Final[frozenset[DataKind]] = frozenset({"media", "histogram"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """What is left out of the runs of one tracker on their way to another."""
+
+    switches: frozenset[str] = frozenset()
+
+    @classmethod
+    def between(cls, source: str, destination: str, included: Iterable[str] = ()) -> Exclusions:
+        """What is left out on this road. Raises UsageError for a switch that there is not."""
+        wanted = frozenset(included)
+        for unknown in sorted(wanted - SWITCHES.keys() - {EVERY}):
+            raise UsageError(
+                f"nothing that is left out is called {unknown}",
+                hint=f"what can be included: {', '.join((*SWITCHES, EVERY))}",
+            )
+        if EVERY in wanted:
+            return cls()
+        return cls(_ROADS.get((source, destination), frozenset()) - wanted)
+
+    def __bool__(self) -> bool:
+        return bool(self.switches)
+
+    # --- foresight
+
+    def without(self, inventory: Inventory) -> Inventory:
+        """The inventory of what is sent, with what is left out as losses."""
+        if not self:
+            return inventory
+        attributes = inventory.attributes
+        left = dict(self._attributes(attributes))
+        losses = [*_by_first_name(left), *self._files(inventory.files)]
+        losses += self._artifacts(inventory.artifact_types)
+        series, mixed = [], dict(inventory.mixed)
+        for item in inventory.series:
+            kinds = dict(inventory.kinds_of(item))
+            kept = {kind: counts for kind, counts in kinds.items() if self._takes(item, kind)}
+            for kind in kinds.keys() - kept.keys():
+                switch = OWN_METRICS if self._is_own(item) else OBJECTS
+                losses.append(_loss(switch, item.key, max(kinds[kind].points, 1)))
+            mixed.pop(item.key, None)
+            if kept:
+                series.append(_of_kinds(item, kept))
+                if len(kept) > 1:
+                    mixed[item.key] = {k: c for k, c in kept.items() if k != series[-1].kind}
+        return replace(
+            inventory,
+            attributes=tuple(a for a in attributes if (a.role, a.path) not in left),
+            series=tuple(series),
+            mixed=mixed,
+            left_out=tuple(losses),
+        )
+
+    def _takes(self, series: Series, kind: DataKind) -> bool:
+        return not self._is_own(series) and not (kind in _OBJECT_KINDS and OBJECTS in self.switches)
+
+    def _is_own(self, series: Series) -> bool:
+        return OWN_METRICS in self.switches and series.path[0].startswith("_")
+
+    def _attributes(
+        self, items: Iterable[Attribute]
+    ) -> Iterator[tuple[tuple[str, KeyPath], tuple[str, str]]]:
+        """Which are left out, by role and path: (switch, first name)."""
+        listed = list(items)
+        objects = {a.path[:-1] for a in listed if a.role == "summary" and a.path[-1] == "_type"}
+        for item in listed:
+            begins_so = item.path[0].startswith("_")
+            if item.role == "config":
+                continue
+            if begins_so:
+                switch = OWN_SUMMARY if item.role == "summary" else OWN_ATTRIBUTES
+            elif item.role == "summary" and _is_below(item.path, objects):
+                switch = OBJECTS
+            else:
+                continue
+            if switch in self.switches:
+                yield (item.role, item.path), (switch, f"{item.role}.{item.path[0]}")
+
+    def _files(self, paths: Iterable[str]) -> Iterator[Loss]:
+        counts = Counter(switch for path in paths if (switch := self._file(path)))
+        return (_loss(switch, switch, count) for switch, count in counts.items())
+
+    def _file(self, path: str) -> str | None:
+        """The switch by which a file is left out."""
+        for switch in _FILE_SWITCHES:
+            if path.startswith(switch) and switch in self.switches:
+                return switch
+        return None
+
+    def _artifacts(self, types: Iterable[str]) -> Iterator[Loss]:
+        left = ((switch, word) for word in types if (switch := self._artifact(word)))
+        return (_loss(switch, place, count) for (switch, place), count in Counter(left).items())
+
+    def _artifact(self, artifact_type: str) -> str | None:
+        switch = MODELS if artifact_type == "model" else OBJECTS
+        return switch if switch in self.switches else None
+
+    # --- sending, and comparing
+
+    def of(self, source: Iterable[Chunk], sent: Inventory) -> Iterator[Chunk]:
+        """A run's chunks without what is left out; `sent` is what `without` gave."""
+        if not self:
+            yield from source
+            return
+        keys = {series.key for series in sent.series}
+        for chunk in source:
+            kept = self._chunk(chunk, keys)
+            if kept is not None:
+                yield kept
+
+    def _chunk(self, chunk: Chunk, keys: set[str]) -> Chunk | None:
+        from runferry.transfer.rows import rekeyed
+
+        match chunk:
+            case chunks.Attributes(items):
+                left = dict(self._attributes(items))
+                return replace(chunk, items=tuple(a for a in items if (a.role, a.path) not in left))
+            case chunks.SeriesFacts(items):
+                return chunks.SeriesFacts(tuple(s for s in items if s.key in keys))
+            case chunks.Media() | chunks.Histograms() if OBJECTS in self.switches:
+                return None
+            case chunks.Points(batch) | chunks.Texts(batch) | chunks.Histograms(batch):
+                return replace(chunk, batch=rekeyed(batch, lambda k: k if k in keys else None))
+            case chunks.Media(items):
+                return chunks.Media(tuple(item for item in items if item.key in keys))
+            case chunks.File(path):
+                return None if self._file(path) else chunk
+            case chunks.Artifact(type=artifact_type):
+                return None if self._artifact(artifact_type) else chunk
+            case _:
+                return chunk
+
+
+def _is_below(path: KeyPath, objects: set[KeyPath]) -> bool:
+    return any(path[:length] in objects for length in range(1, len(path)))
+
+
+def _by_first_name(left: Mapping[tuple[str, KeyPath], tuple[str, str]]) -> Iterator[Loss]:
+    for (switch, place), count in Counter(left.values()).items():
+        yield _loss(switch, place, count)
+
+
+def _loss(switch: str, where: str, count: int) -> Loss:
+    return Loss(
+        "left-out", Fate.EXCLUDED, where, count, f"{SWITCHES[switch]}; `{switch}` includes them"
+    )
+
+
+def _of_kinds(series: Series, kept: Mapping[DataKind, SeriesCounts]) -> Series:
+    if series.kind in kept:
+        return series
+    kind = next(iter(kept))
+    return replace(series, kind=kind, counts=kept[kind])

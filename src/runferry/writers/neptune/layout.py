@@ -1,0 +1,104 @@
+"""Where everything of one run stands in Neptune; what could not stand where it should is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from runferry import settings
+from runferry.dialects.neptune.attribute_paths import (
+    ARTIFACTS,
+    CHECKPOINTS,
+    FILES,
+    MONITORING,
+    REQUIREMENTS,
+    RUNFERRY,
+    SOURCE_FILES,
+    SYS,
+    AttributePaths,
+)
+from runferry.dialects.neptune.names import TRACKER
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, DataKind, FileRole, Run, Series, Uid
+from runferry.writers.neptune.held import Held, of_attributes, of_header
+
+_FIXED: Final = (
+    f"{MONITORING}/stdout", f"{MONITORING}/stderr", SOURCE_FILES, REQUIREMENTS, CHECKPOINTS, FILES,
+)  # fmt: skip
+_NAMESPACES: Final = (SYS, RUNFERRY, ARTIFACTS)
+_CHECKPOINT: Final = re.compile(r"ckpt|checkpoint", re.IGNORECASE)
+
+
+class Layout:
+    """The attribute paths of one run. Equal runs give equal paths."""
+
+    def __init__(
+        self,
+        run: Run,
+        uid: Uid,
+        run_id: str,
+        attributes: Iterable[Attribute],
+        series: Mapping[str, Series],
+    ) -> None:
+        self._paths = AttributePaths()
+        self._series = series
+        self._tracker = run.key.tracker
+        self._placed: dict[tuple[str, DataKind], str] = {}
+        self.renamed: list[Loss] = []
+        for path in _FIXED:
+            self._paths.place(path)
+        for path in _NAMESPACES:
+            self._paths.namespace(path)
+        self.attributes = tuple(self._held(run, uid, run_id, tuple(attributes)))
+
+    def _held(
+        self, run: Run, uid: Uid, run_id: str, attributes: tuple[Attribute, ...]
+    ) -> Iterator[Held]:
+        as_tag = settings.current().neptune_stage_as_tag
+        for item in of_header(run, uid, run_id, attributes, stage_as_tag=as_tag):
+            yield replace(item, path=self._paths.place(item.path))
+        for item in of_attributes(attributes, run.key.tracker, stage_as_tag=as_tag):
+            yield replace(item, path=self._place(item.path, item.place))
+
+    def series_path(self, key: str, kind: DataKind) -> str:
+        """The attribute that holds a series' rows of one kind: Neptune mixes none."""
+        placed = self._placed.get((key, kind))
+        if placed is None:
+            placed = self._placed[key, kind] = self._place(self._wished(key), key)
+        return placed
+
+    def _wished(self, key: str) -> str:
+        series = self._series.get(key) or Series(key, (key,))
+        if self._tracker == TRACKER:
+            return "/".join(series.path)
+        if series.stream == "user":
+            return key
+        return f"{MONITORING}/{key.removeprefix('system.').removeprefix('system/')}"
+
+    def artifact_path(self, name: str, version: str | None) -> str:
+        """The file set that holds an artifact version's bytes."""
+        return self._place(f"{ARTIFACTS}/{name}{f':{version}' if version else ''}", name)
+
+    def _place(self, wished: str, place: str) -> str:
+        path = self._paths.place(wished)
+        if path != wished:
+            self.renamed.append(Loss("renamed-key", Fate.RENAMED, place, 1, f"as {path}"))
+        return path
+
+
+def file_attribute(path: str, role: FileRole) -> str:
+    """Which of Neptune's attributes takes a file of the run."""
+    if path == "requirements.txt":
+        return REQUIREMENTS
+    if path.startswith("code/") or role == "source":
+        return SOURCE_FILES
+    if role == "checkpoint" or _CHECKPOINT.search(path):
+        return CHECKPOINTS
+    return FILES
+
+
+def name_in_set(path: str, attribute: str) -> str:
+    """What a file is called in its file set."""
+    return path.removeprefix("code/") if attribute == SOURCE_FILES else path

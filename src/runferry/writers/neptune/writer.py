@@ -1,0 +1,73 @@
+"""The destination `neptune`: a path is an archive of the exporter's format, else the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from runferry.chunks import Chunk
+from runferry.dialects.neptune.places import is_folder
+from runferry.losses import Loss
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
+from runferry.writers.neptune.export_writer import ExportWriter
+from runferry.writers.neptune.limits import LIMITS
+
+
+class NeptuneWriter:
+    """The writer for what the location means."""
+
+    name: ClassVar[str] = "neptune"
+    limits: ClassVar[Limits] = LIMITS
+
+    def __init__(self, writer: ReportingWriter) -> None:
+        self._writer = writer
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises Refused, AuthFailed, Unreachable, MissingExtra, BadLocation."""
+        if is_folder(where.where):
+            return cls(ExportWriter.open(where))
+        from runferry.writers.neptune.client_writer import ClientWriter
+
+        return cls(ClientWriter.open(where))
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """See `runferry.ports.Writer`, as for the rest."""
+        return self._writer.find(uid)
+
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """Sealed runs of ours."""
+        return self._writer.present()
+
+    def create(self, run: Run, uid: Uid) -> RemoteId:
+        """Begin a run."""
+        return self._writer.create(run, uid)
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """Say who is sending it."""
+        self._writer.claim(remote, words)
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """Whether it is complete."""
+        return self._writer.stored(remote)
+
+    def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
+        """Stage one chunk."""
+        self._writer.append(remote, number, chunk)
+
+    def seal(self, remote: RemoteId, run: Run) -> None:
+        """Bring all of it there."""
+        self._writer.seal(remote, run)
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What could not be done as asked."""
+        return self._writer.losses(remote)
+
+    def discard(self, remote: RemoteId) -> None:
+        """Remove what was begun."""
+        self._writer.discard(remote)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._writer.close()
