@@ -165,8 +165,8 @@ def convert(
     settings; with it the next call moves only what changed. `dry_run` pulls and foretells,
     `discards` empties the archive of what was verified, `restart` sends anew what was half sent
     under another plan. `include` names what some roads leave out by default
-    (`runferry.transfer.exclusions.SWITCHES`, or `all`). What is not given is as the settings say. One failed run does not end the
-    rest: see `ConvertReport.exit_code` and the outcomes.
+    (`runferry.transfer.exclusions.SWITCHES`, or `all`). What is not given is as the settings say.
+    One failed run does not end the rest: see `ConvertReport.exit_code` and the outcomes.
     """
     from runferry.archive.store import Archive
     from runferry.transfer.convert import ConvertOptions

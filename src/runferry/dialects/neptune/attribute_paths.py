@@ -24,6 +24,8 @@ RUNFERRY: Final = "runferry"
 
 UID: Final = f"{RUNFERRY}/uid"
 """The attribute by which a push finds its run."""
+RUN_ID: Final = f"{RUNFERRY}/run_id"
+"""The id that the source has for it."""
 SEALED: Final = f"{RUNFERRY}/sealed"
 """True once all of a run is there."""
 

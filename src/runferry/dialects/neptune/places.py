@@ -1,9 +1,20 @@
-"""What stands behind `neptune:`: a folder, or a project of a server."""
+"""What stands behind `neptune:`: a folder, or a workspace's projects on a server."""
 
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import Final
+
+from runferry.errors import BadLocation
+
+PROJECT_VARIABLE: Final = "NEPTUNE_PROJECT"
+FOLDER_VARIABLE: Final = "NEPTUNE_DATA_DIRECTORY"
+"""Where the client keeps its queues, which is `.neptune` otherwise."""
+
+_NAMED: Final = re.compile(r"(?P<workspace>[^/\s]+)(?:/(?P<project>[^/\s]+))?")
 
 
 def is_folder(where: str) -> bool:
@@ -16,3 +27,35 @@ def is_folder(where: str) -> bool:
         return os.path.lexists(Path(where).expanduser())
     except (ValueError, RuntimeError):  # NUL, `~nobody`
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """Projects of a workspace; without a name each run goes into the one of its own project."""
+
+    workspace: str
+    project: str | None = None
+
+    @classmethod
+    def of(cls, where: str) -> ServerPlace:
+        """`WORKSPACE/PROJECT`, `WORKSPACE`, or nothing: then `NEPTUNE_PROJECT` says it.
+
+        Raises BadLocation.
+        """
+        text = where or os.environ.get(PROJECT_VARIABLE, "")
+        named = _NAMED.fullmatch(text.strip())
+        if named is None:
+            raise BadLocation(
+                f"{text} is no project" if text else "no project is named",
+                where="neptune:",
+                hint=f"neptune:WORKSPACE/PROJECT, or set {PROJECT_VARIABLE}",
+            )
+        return cls(named["workspace"], named["project"])
+
+    def __str__(self) -> str:
+        return f"{self.workspace}/{self.project}" if self.project else self.workspace
+
+
+def queue_folder() -> Path:
+    """Where the client keeps what is not sent yet."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or ".neptune")

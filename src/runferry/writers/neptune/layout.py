@@ -69,6 +69,10 @@ class Layout:
             placed = self._placed[key, kind] = self._place(self._wished(key), key)
         return placed
 
+    def file_path(self, key: str, step: int) -> str:
+        """The attribute that holds one file of a series that has no series of files."""
+        return self._paths.place(f"{self._wished(key)}/step_{step}")
+
     def _wished(self, key: str) -> str:
         series = self._series.get(key) or Series(key, (key,))
         if self._tracker == TRACKER:

@@ -19,12 +19,15 @@ class RunFiles:
     system has no links.
     """
 
-    def __init__(self, staged: Path, project: Path, run: str) -> None:
-        """`staged` holds the bytes; `run` is a sanitised name, which no path of the data is."""
+    def __init__(self, staged: Path, project: Path, run: str, *, is_private: bool = False) -> None:
+        """`staged` holds the bytes; `run` is a sanitised name, which no path of the data is.
+
+        Files that nobody else looks for (`is_private`) are in their place at once.
+        """
         self._staged = staged
         self._project = project
         self._run = run
-        self._draft = project / f".{run}.{secrets.token_hex(6)}"
+        self._draft = project / (run if is_private else f".{run}.{secrets.token_hex(6)}")
         self._folders = Places()
         self._named: dict[str, tuple[str, Places]] = {}
 
@@ -49,6 +52,13 @@ class RunFiles:
         place = self._folders.place(f"{attribute}{suffix}")
         self._link(staged, place)
         return f"{self._run}/{place}"
+
+    def put_text(self, attribute: str, name: str, text: str) -> None:
+        """Add a file that is not staged."""
+        folder, places = self._place(attribute)
+        path = self._draft.joinpath(*f"{folder}/{places.place(name)}".split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
     def _place(self, attribute: str) -> tuple[str, Places]:
         known = self._named.get(attribute)

@@ -167,6 +167,12 @@ class Draft:
         Raises FileNotFoundError when somebody took this attempt away.
         """
         self.settle()
+        said = self.text(run)
+        sync_tree(self.home)
+        self._finish(said.encode())
+
+    def text(self, run: Run) -> str:
+        """What `run.json` is to say."""
         said = RunFile(
             self.uid,
             replace(run, origin_uid=run.origin_uid or self.run.origin_uid),
@@ -174,8 +180,7 @@ class Draft:
             tuple(self._losses),
             self._left_out,
         )
-        sync_tree(self.home)
-        self._finish(run_file_text(said).encode())
+        return run_file_text(said)
 
     def _finish(self, said: bytes) -> None:
         """The file that becomes `run.json` was there from the beginning.

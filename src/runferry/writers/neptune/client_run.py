@@ -1,0 +1,251 @@
+"""One run through the vendor's client, from what is staged of it."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry.dialects.neptune.attribute_paths import (
+    MONITORING,
+    REQUIREMENTS,
+    RUN_ID,
+    RUNFERRY,
+    SEALED,
+    SYS,
+    UID,
+)
+from runferry.dialects.plain_folder.layout import RUN_FILE
+from runferry.errors import Conflict, Refused
+from runferry.losses import Fate, Loss
+from runferry.model import DataKind, Run
+from runferry.settings import NeptuneMode
+from runferry.tables import dumps
+from runferry.writers.neptune.client_media import ClientMedia
+from runferry.writers.neptune.client_rows import RisingSteps
+from runferry.writers.neptune.held import HeldValue
+from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
+from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
+from runferry.writers.neptune.rows import RowsOfRun
+from runferry.writers.neptune.run_files import RunFiles
+from runferry.writers.neptune.staged import Staged
+from runferry.writers.neptune.vendor import RemoteRun
+from runferry.writers.plain_folder.disk import sync_tree
+from runferry.writers.plain_folder.draft import Draft
+
+BUNDLE: Final = f"{RUNFERRY}/bundle"
+"""The file set from which the exact run can be restored."""
+PLACES: Final = "places.json"
+"""In the bundle: which attribute and member has the bytes of each file that lies in none of it."""
+
+_INT32: Final = 2**31
+_EXACT: Final = 2**53
+_NOT_SET: Final = (f"{SYS}/creation_time", f"{SYS}/custom_run_id", f"{SYS}/forking")
+"""What only a server says."""
+
+
+class ClientRun:
+    """Sends a staged run; nothing of it is marked as complete before the server has it all."""
+
+    def __init__(self, draft: Draft, run: Run, run_id: str, uploads: Path) -> None:
+        """`uploads` is a new folder for what is uploaded, which stays there until it is."""
+        self._draft = draft
+        self._run = run
+        self._staged = Staged(draft)
+        self._layout = Layout(run, draft.uid, run_id, draft.attributes, draft.series)
+        self._files = RunFiles(draft.home, uploads.parent, uploads.name, is_private=True)
+        self._uploads = uploads.parent.absolute()
+        started_ns = run.started_ns if run.started_ns is not None else run.created_ns
+        self._rising = RisingSteps(started_ns or 0)
+        self._media = ClientMedia(self._staged, self._layout, self._rising, self._upload)
+        self._places: dict[str, list[str]] = {}
+        self._expected: set[str] = set()
+
+    def send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
+        """Everything, and then the mark. Raises Conflict, Refused, Unreachable."""
+        if mode in ("async", "sync"):
+            self._begin_anew(remote)
+        remote[UID].assign(self._draft.uid)
+        remote.wait()  # first: whatever is there from now on is found as ours
+        self._send_values(remote)
+        for batch, column in self._rows():
+            for extension in self._rising.extensions(batch, column):
+                self._expected.add(extension.attribute)
+                remote[extension.attribute].extend(
+                    extension.values, steps=extension.steps, timestamps=extension.timestamps
+                )
+        self._expected |= self._media.send(remote)
+        self._send_files(remote)
+        remote.wait()
+        self._check_arrived(remote, mode)
+        remote[SEALED].assign(True)
+        remote.wait()
+
+    def losses(self) -> Iterator[Loss]:
+        """What Neptune shows under another name, or not at all; all of it is in the bundle."""
+        yield from self._layout.renamed
+        hidden = self._rising.left_out + self._media.hidden
+        detail = "a server takes rising steps and finite numbers only; kept in the bundle"
+        for attribute, count in hidden.items():
+            yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
+
+    # --- the beginning and the end
+
+    def _begin_anew(self, remote: RemoteRun) -> None:
+        """Take away what an earlier sending left: series can only grow, and would be doubled.
+
+        Raises Conflict for a run that somebody else made under this id.
+        """
+        names = [name for name in remote.get_structure() if name != SYS]
+        if not names:
+            return
+        if not remote.exists(UID):
+            raise Conflict(
+                "a run of this id is there, and runferry did not make it",
+                where=f"neptune ({self._run.key})",
+                hint="delete or rename it in Neptune, or name another project",
+            )
+        for name in names:
+            if name != RUNFERRY:
+                remote[name].pop()
+        for path in (SEALED, BUNDLE):
+            if remote.exists(path):
+                remote[path].pop()
+        for path in (f"{SYS}/tags", f"{SYS}/group_tags"):
+            if remote.exists(path):
+                remote[path].clear()
+        remote.wait()
+
+    def _check_arrived(self, remote: RemoteRun, mode: NeptuneMode) -> None:
+        """An error of the client's thread is in its log only: what is not there is told here."""
+        if mode == "offline":
+            return
+        remote.sync()
+        gone = sorted(path for path in self._expected if not remote.exists(path))
+        if gone:
+            raise Refused(
+                f"Neptune did not take {len(gone)} of {len(self._expected)} attributes, "
+                f"{gone[0]} for one",
+                where=f"neptune ({self._run.key})",
+                hint="the log says why: runferry --log-file run.log …",
+            )
+
+    # --- values and rows
+
+    def _send_values(self, remote: RemoteRun) -> None:
+        remote[RUN_ID].assign(self._run.key.run_id)
+        for item in self._layout.attributes:
+            if item.path == UID or item.path.startswith(_NOT_SET):
+                continue
+            if isinstance(item.value, tuple):
+                remote[item.path].add(list(item.value))
+            else:
+                remote[item.path].assign(_taken(item.value))
+            self._expected.add(item.path)
+
+    def _rows(self) -> Iterator[tuple[pa.RecordBatch, str]]:
+        """Rows of an export, and the column of their values."""
+        rows = self._rows_of("scalar")
+        for batch in self._staged.batches("points"):
+            yield rows.of_points(batch), "float_value"
+        rows = self._rows_of("text")
+        for batch in self._staged.batches("texts"):
+            yield _cut(rows.of_texts(batch)), "string_value"
+        for batch in self._lines(rows):
+            yield _cut(batch), "string_value"
+
+    def _rows_of(self, kind: DataKind) -> RowsOfRun:
+        return RowsOfRun("", "", lambda key: self._layout.series_path(key, kind))
+
+    def _lines(self, rows: RowsOfRun) -> Iterator[pa.RecordBatch]:
+        written = Counter[str]()
+        for batch in self._console():
+            for stream in ("stdout", "stderr"):
+                lines = batch.filter(pc.equal(batch.column("stream").cast(pa.string()), stream))
+                yield rows.of_lines(lines, f"{MONITORING}/{stream}", written[stream])
+                written[stream] += lines.num_rows
+
+    def _console(self) -> Iterable[pa.RecordBatch]:
+        """The console's lines, or those of its log where the source knew no lines."""
+        has_lines = False
+        for batch in self._staged.batches("console"):
+            has_lines = True
+            yield batch
+        for file in self._staged.files():
+            if file.role == "console" and not has_lines:
+                yield from self._staged.lines(file)
+
+    # --- bytes
+
+    def _send_files(self, remote: RemoteRun) -> None:
+        """The files as sets, and the bundle; all lie in one folder, where they stay."""
+        sets: dict[str, None] = {}
+        requirements: Path | None = None
+        for file in self._staged.files():
+            if file.role == "console":
+                continue
+            attribute = file_attribute(file.path, file.role)
+            if attribute == REQUIREMENTS:
+                requirements = self._upload(attribute, file.staged)
+            else:
+                self._put(attribute, name_in_set(file.path, attribute), file.staged)
+                sets[attribute] = None
+        for artifact in self._staged.artifacts():
+            attribute = self._layout.artifact_path(artifact.name, artifact.version)
+            for path, staged in artifact.members:
+                self._put(attribute, path, staged)
+            sets[attribute] = None
+        self._bundle()
+        sync_tree(self._uploads)
+        if requirements is not None:
+            remote[REQUIREMENTS].upload(str(requirements))
+            self._expected.add(REQUIREMENTS)
+        for attribute in (*sets, BUNDLE):
+            folder = self._uploads / self._files.folder(attribute)
+            remote[attribute].upload_files(glob.escape(str(folder)))
+            self._expected.add(attribute)
+
+    def _upload(self, attribute: str, staged: str) -> Path:
+        """Where a single file lies until it is uploaded."""
+        self._places[staged] = [attribute, ""]
+        return self._uploads / self._files.put_single(attribute, staged)
+
+    def _put(self, attribute: str, name: str, staged: str) -> None:
+        place = self._files.put(attribute, name, staged)
+        member = place.removeprefix(f"{self._files.folder(attribute)}/")
+        self._places[staged] = [attribute, member]
+
+    def _bundle(self) -> None:
+        """All that is staged except for bytes that are uploaded anyway."""
+        for path in sorted(self._draft.home.rglob("*")):
+            staged = path.relative_to(self._draft.home).as_posix()
+            if path.is_file() and not path.name.startswith(".") and staged not in self._places:
+                self._files.put(BUNDLE, staged, staged)
+        self._files.put_text(BUNDLE, RUN_FILE, self._draft.text(self._run))
+        self._files.put_text(BUNDLE, PLACES, dumps({k: list(v) for k, v in self._places.items()}))
+
+
+def _taken(value: HeldValue) -> bool | int | float | str | datetime:
+    """A value as the client takes it; it makes floats of integers that 32 bits do not hold."""
+    assert not isinstance(value, tuple)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _INT32:
+        return float(value) if abs(value) <= _EXACT else str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")[:MAX_STRING]
+    return value
+
+
+def _cut(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Texts as long as the client would make them, which warns of each."""
+    at = rows.schema.get_field_index("string_value")
+    cut = pc.utf8_slice_codeunits(rows.column(at), 0, MAX_LINE)
+    return rows.set_column(at, rows.schema.field(at), cut)

@@ -1,0 +1,192 @@
+"""The writer that hands runs to the vendor's client: to a server, or into its offline queue.
+
+A run is staged on this disk, and sent when it is sealed. What an earlier sending of it left on the
+server, which was broken off, is taken away first, so nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+from runferry import settings
+from runferry.dialects.neptune.names import san
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK
+from runferry.dialects.neptune.places import ServerPlace, queue_folder
+from runferry.dialects.plain_folder.forms import Form
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.errors import Conflict
+from runferry.losses import Fate, Loss
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.settings import NeptuneMode
+from runferry.writers.neptune import vendor
+from runferry.writers.neptune.client_run import ClientRun
+from runferry.writers.neptune.limits import LIMITS
+from runferry.writers.neptune.projects import Projects, project_of
+from runferry.writers.plain_folder import PlainFolderWriter
+from runferry.writers.plain_folder.draft import Draft
+
+QUEUED: Final = "queued.json"
+"""In a staged run's folder: which folder of the offline queue was made of it."""
+_OFFLINE: Final = "offline"
+_UPLOADS: Final = "uploads"
+_LONGEST_ID: Final = 36
+"""Characters of a custom_run_id; the client ignores longer ones."""
+
+
+class ClientWriter(PlainFolderWriter):
+    """Sends runs to a project of a server."""
+
+    name: ClassVar[str] = "neptune"
+    form: ClassVar[Form] = ParquetForm()
+    limits: ClassVar[Limits] = LIMITS
+    has_tables_for_people: ClassVar[bool] = False
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._mode: NeptuneMode = settings.current().neptune_mode
+        self._neptune = vendor.client()
+        self._place = ServerPlace("")
+        self._projects: Projects | None = None  # on a server that can be asked
+        self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises BadLocation, MissingExtra."""
+        place = ServerPlace.of(where.where)
+        vendor.client()
+        if settings.current().neptune_mode == "offline":
+            root = offline_store(place)
+        else:
+            root = Path(tempfile.mkdtemp(prefix="runferry-neptune-"), STORE)
+        writer = super().open(Location(where.tracker, str(root)))
+        writer._place = place
+        if writer._mode in ("async", "sync"):
+            writer._projects = Projects(writer._neptune, place)
+        return writer
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """No source by itself."""
+        return STORE_MARK
+
+    # --- what is there
+
+    def find(self, uid: Uid) -> RemoteId | None:
+        """The run that carries this mark, on the server where there is one."""
+        found = super().find(uid)
+        if found is None and self._projects is not None and uid in self._projects.runs():
+            return RemoteId(uid)
+        return found
+
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The sealed runs of ours."""
+        if self._projects is None:
+            return super().present()
+        found = self._projects.runs().items()
+        return {uid: RemoteId(uid) for uid, run in found if run.is_sealed}
+
+    def stored(self, remote: RemoteId) -> Progress | None:
+        """Whether it is complete; raises RunMissing."""
+        if self._projects is not None and not self._attempts(remote):
+            found = self._projects.runs().get(Uid(remote))
+            if found is not None:
+                return Progress(is_sealed=found.is_sealed)
+        return super().stored(remote)
+
+    # --- sending
+
+    def show(self, draft: Draft, run: Run) -> None:
+        """Send it."""
+        project = project_of(self._place, run)
+        if self._projects is not None:
+            self._projects.make(project, run)
+        run_id = run.key.run_id if len(run.key.run_id) <= _LONGEST_ID else draft.uid
+        queue = draft.home.parent / f".queue-{draft.home.name}"
+        uploads = self._root / _UPLOADS / f"{draft.uid}-{draft.home.name}"
+        sending = ClientRun(draft, run, run_id, uploads)
+        try:
+            self._send(sending, draft, project, run_id, queue)
+            if self._mode == "offline":
+                self._enqueue(draft, queue, project, run_id)
+            else:
+                shutil.rmtree(uploads, ignore_errors=True)
+        finally:
+            shutil.rmtree(queue, ignore_errors=True)
+        told = list(sending.losses())
+        if run_id != run.key.run_id or self._mode == "offline":
+            told.append(_renamed(run_id, self._mode))
+        self._losses[RemoteId(draft.uid)] = tuple(told)
+        if self._projects is not None:
+            self._projects.note(draft.uid, project, is_sealed=True)
+
+    def _send(
+        self, sending: ClientRun, draft: Draft, project: str, run_id: str, queue: Path
+    ) -> None:
+        remote = vendor.open_run(self._neptune, self._mode, project, run_id, queue)
+        if self._projects is not None:
+            self._projects.note(draft.uid, project, is_sealed=False)
+        with vendor.in_our_words(f"neptune:{project}"):
+            try:
+                sending.send(remote, self._mode)
+            finally:
+                remote.stop()
+
+    def _enqueue(self, draft: Draft, queue: Path, project: str, run_id: str) -> None:
+        """Put the queue where `neptune sync` finds it, in place of the one of an older sending."""
+        home = queue_folder() / _OFFLINE
+        home.mkdir(parents=True, exist_ok=True)
+        (made,) = (queue / _OFFLINE).iterdir()
+        self._take_back(draft.uid, home, project)
+        (draft.home / QUEUED).write_text(
+            json.dumps({"container": made.name, "project": project, "custom_run_id": run_id})
+        )
+        made.rename(home / made.name)
+        for older in (self._root / _UPLOADS).glob(f"{draft.uid}-*"):
+            if not older.name.endswith(draft.home.name):
+                shutil.rmtree(older, ignore_errors=True)
+
+    def _take_back(self, uid: Uid, home: Path, project: str) -> None:
+        """Remove the queue of an older sending. Raises Conflict when it was sent."""
+        older = self._folders.find(uid)
+        if older is None or not (older / QUEUED).is_file():
+            return
+        name = str(json.loads((older / QUEUED).read_bytes())["container"])
+        queued = home / Path(name).name
+        if not queued.is_dir():
+            raise Conflict(
+                "this run was queued before, and its queue is gone: `neptune sync` sent it, and"
+                " would make a second run",
+                where=str(queued),
+                hint=f"RUNFERRY_NEPTUNE_MODE=async runferry push ARCHIVE neptune:{project}",
+            )
+        shutil.rmtree(queued)
+
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What is shown otherwise there than it was."""
+        return self._losses.get(remote, ())
+
+    def close(self) -> None:
+        """Give up what was begun; what was staged for a server goes."""
+        super().close()
+        if self._mode != "offline":
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._root.parent)
+
+
+def offline_store(place: ServerPlace) -> Path:
+    """Where exact runs lie whose queue waits for a project; their files are uploaded from it."""
+    return queue_folder() / STORE / san(str(place))
+
+
+def _renamed(run_id: str, mode: NeptuneMode) -> Loss:
+    if mode == "offline":
+        detail = "`neptune sync` gives it an id of its own; runferry/run_id has this one"
+        return Loss("run-id", Fate.RENAMED, "", 1, detail)
+    return Loss("run-id", Fate.RENAMED, "", 1, f"as {run_id}: Neptune takes {_LONGEST_ID} letters")

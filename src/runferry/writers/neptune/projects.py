@@ -1,0 +1,123 @@
+"""Projects on a server: which run goes where, making those that are missing, runs of ours there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+from runferry import settings
+from runferry.dialects.neptune.attribute_paths import SEALED, UID, project_name
+from runferry.dialects.neptune.names import TRACKER
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.model import Run, Uid
+from runferry.writers.neptune.vendor import in_our_words
+
+_VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
+_OF_OURS: Final = f'(`{UID}`:string != "")'
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run of ours on the server."""
+
+    project: str
+    is_sealed: bool
+
+
+def project_of(place: ServerPlace, run: Run) -> str:
+    """`WORKSPACE/PROJECT` for a run."""
+    if place.project is not None:
+        return str(place)
+    if run.key.tracker == TRACKER:
+        name = run.key.scope.rpartition("/")[2]
+    else:
+        name = project_name(run.project or run.key.scope or run.key.tracker)
+    return f"{place.workspace}/{name}"
+
+
+def url_of(run: Run) -> str | None:
+    """The address of the project that a run came from, as far as its own tells."""
+    if run.source_url is None:
+        return None
+    return run.source_url.partition("/runs/")[0]
+
+
+class Projects:
+    """What is on the server; asked once, and kept up to date by what is done here."""
+
+    def __init__(self, neptune: ModuleType, place: ServerPlace) -> None:
+        self._neptune = neptune
+        self._place = place
+        self._ready: set[str] = set()
+        self._runs: dict[Uid, Found] | None = None
+
+    def runs(self) -> Mapping[Uid, Found]:
+        """Runs of ours in the project, or in all of the workspace."""
+        if self._runs is None:
+            self._runs = {}
+            for project in self._names():
+                self._runs.update(self._of(project))
+        return self._runs
+
+    def note(self, uid: Uid, project: str, *, is_sealed: bool) -> None:
+        """A run has come so far."""
+        if self._runs is not None:
+            self._runs[uid] = Found(project, is_sealed)
+
+    def make(self, project: str, run: Run) -> None:
+        """Make the project if there is none; one that is there is used as it is."""
+        if project in self._ready:
+            return
+        with in_our_words(f"neptune:{project}"):
+            if project not in self._neptune.management.get_project_list():
+                self._create(project, run)
+        self._ready.add(project)
+
+    def _create(self, project: str, run: Run) -> None:
+        workspace, _, name = project.partition("/")
+        came_from = url_of(run)
+        origin = came_from or f"{run.key.tracker} {run.project or run.key.scope}".strip()
+        self._neptune.management.create_project(
+            name=name,
+            workspace=workspace,
+            visibility=_VISIBILITY[settings.current().neptune_visibility],
+            description=f"Exported from {origin}",
+        )
+        if came_from is not None:
+            opened: Any = self._neptune.init_project(project=project, mode="sync")
+            opened[f"{run.key.tracker}_url"] = came_from
+            opened.stop()
+
+    def _names(self) -> list[str]:
+        with in_our_words(f"neptune:{self._place}"):
+            known = list(self._neptune.management.get_project_list())
+        if self._place.project is not None:
+            return [str(self._place)] if str(self._place) in known else []
+        return [name for name in known if name.startswith(f"{self._place.workspace}/")]
+
+    def _of(self, project: str) -> dict[Uid, Found]:
+        found: dict[Uid, Found] = {}
+        with in_our_words(f"neptune:{project}"):
+            opened: Any = self._neptune.init_project(project=project, mode="read-only")
+            try:
+                table = opened.fetch_runs_table(
+                    query=_OF_OURS, columns=[UID, SEALED], progress_bar=False
+                )
+                for entry in table:
+                    uid, is_sealed = _value(entry, UID), _value(entry, SEALED)
+                    if isinstance(uid, str):
+                        found[Uid(uid)] = Found(project, is_sealed is True)
+            finally:
+                opened.stop()
+        return found
+
+
+def _value(entry: Any, path: str) -> object:
+    """A field of a row of the runs' table; None where the run has no such attribute."""
+    try:
+        value: object = entry.get_attribute_value(path)
+    except ValueError:
+        return None
+    return value
