@@ -52,6 +52,10 @@ def _named(name: str, where: str, role: EndRole) -> Location:
     known = registry.names(role)
     if name not in known:
         raise registry.unknown(name, role)
+    if not where and name == "neptune" and role == "destination":
+        from runferry.dialects.neptune.places import ServerPlace
+
+        return Location(name, str(ServerPlace.of("")))
     if not where:
         raise BadLocation(f"nothing stands behind `{name}:`", hint=_examples(role, name))
     return Location(name, where)

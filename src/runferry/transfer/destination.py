@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runferry.dialects.neptune.places import is_folder
 from runferry.errors import UsageError
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId, Writer
@@ -52,7 +53,9 @@ def ledger_key(where: Location) -> str:
     """The location without credentials; a path in it is absolute, also behind `sqlite:///`."""
     scheme, separator, rest = where.where.partition("://")
     if not separator:
-        return str(Location(where.tracker, _absolute(where.where)))
+        is_path = where.tracker != "neptune" or is_folder(where.where)
+        place = _absolute(where.where) if is_path else where.where
+        return str(Location(where.tracker, place))
     if scheme.startswith("sqlite"):
         path, mark, options = rest.removeprefix("/").partition("?")
         return str(Location(where.tracker, f"{scheme}:///{_absolute(path)}{mark}{options}"))
