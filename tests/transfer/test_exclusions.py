@@ -22,8 +22,8 @@ from runferry.transfer.push import plan_all, push
 from runferry.transfer.selection import Selection
 
 EXPECTED = {
-    "models": {"models": 1},
-    "objects": {"image": 1, "weights": 1, "summary.image": 2, "objects": 1},
+    "models": {"model": 1},
+    "objects": {"image": 1, "weights": 1, "summary.image": 2, "dataset": 1},
     "_summary": {"summary._runtime": 1},
     "_metrics": {"_runtime": 3},
     "_attributes": {"environment._wandb": 1, "environment._internal": 1},

@@ -13,6 +13,7 @@ from neptune_shown import bytes_of, exported, names_in, points_of, value_of
 from tests.transfer.roads import archive_of
 
 from runferry.dialects.neptune.own_store import UID_METADATA
+from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.testing.recording import Sample
 from runferry.transfer.push import push
@@ -193,8 +194,8 @@ def test_projects_that_become_one_keep_their_runs_apart(tmp_path: Path) -> None:
     report = push(archive, Location("neptune", str(tmp_path / "out")))
     found = exported(tmp_path / "out")
     assert len(found) == 2
-    renamed = [loss for o in report.outcomes for loss in o.losses if loss.code == "run-id"]
-    assert len(renamed) == 1
+    losses = [loss for outcome in report.outcomes for loss in outcome.losses]
+    assert len([x for x in losses if (x.code, x.fate) == ("run-id", Fate.RENAMED)]) == 1
     assert "abc123" in found
 
 

@@ -86,7 +86,8 @@ def client() -> ModuleType:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.ERROR)
-    return neptune
+    found: ModuleType = neptune
+    return found
 
 
 @contextmanager
