@@ -60,7 +60,7 @@ _READERS = {
     "keras": "runferry.readers.keras:KerasReader",
     "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
-    "neptune": "runferry.readers.neptune.own_export:OwnExportReader",
+    "neptune": "runferry.readers.neptune.own_export:OwnNeptuneReader",
     "parquet": "runferry.readers.plain_files:ParquetFiles",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",

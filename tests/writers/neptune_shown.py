@@ -93,8 +93,8 @@ def replayed(queue: Path) -> dict[str, Any]:
                 state[path] = operation["file_globs"]
             case "UploadFile":
                 state[path] = operation["file_path"]
-            case "ConfigFloatSeries":
-                pass
+            case "DeleteAttribute":
+                state.pop(path, None)
             case other:
                 raise AssertionError(other)
     return state

@@ -165,7 +165,9 @@ def test_all_of_it_is_there_when_it_is_included(tmp_path: Path) -> None:
     }  # fmt: skip
     assert run["image"][0]["attribute_type"] == "file_series"
     assert bytes_of(tmp_path / "out", run["image"][0]["file_value"]["path"])[:4] == b"\x89PNG"
-    assert bytes_of(tmp_path / "out", value_of(run["artifacts/net:v0"])["path"] + "/a.bin") == b"net"
+    assert (
+        bytes_of(tmp_path / "out", value_of(run["artifacts/net:v0"])["path"] + "/a.bin") == b"net"
+    )
     assert names_in(tmp_path / "out", value_of(run["files"])["path"]) == [
         "artifact/1/x", "config.yaml", "media/images/i.png", "notes/readme.md",
         "wandb-summary.json",

@@ -5,6 +5,8 @@
     <root>/runferry/                               ours: runs as plain files, exact
     <root>/runferry/runs/<name>/exported.json      which parts were made of this run
 
+    <.neptune>/runferry/<project>/                 the same of runs in the client's offline queue
+
 Ours counts as long as those parts are there as they were written: what somebody took out of `data`
 or wrote anew there is not what is kept here.
 """
@@ -16,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runferry.dialects.neptune.names import san
+from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.errors import Damaged
 from runferry.paths import regular
 
@@ -55,6 +59,11 @@ class Exported:
             if found is None or found.st_size != size:
                 return False
         return bool(self.parts)
+
+
+def offline_store(place: ServerPlace) -> Path:
+    """Where exact runs lie whose queue waits for a project; their files are uploaded from it."""
+    return queue_folder() / STORE / san(str(place))
 
 
 def exported_in(folder: Path) -> Exported:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.dialects.neptune.export_files import DATA
-from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in, offline_store
+from runferry.dialects.neptune.places import ServerPlace, is_folder
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.errors import Damaged, NotFound
@@ -53,3 +54,47 @@ class OwnExportReader(PlainFolderReader):
             with suppress(FileNotFoundError, Damaged):  # then the exporter's own files count
                 if exported_in(folder).stands(data):
                     yield folder
+
+
+class OwnQueueReader(PlainFolderReader):
+    """The runs that wait in the client's offline queue for a project.
+
+    The queue itself names files by where they lay, and cuts what Neptune does not take.
+    """
+
+    name: ClassVar[str] = "neptune"
+    form: ClassVar[Form] = ParquetForm()
+
+    @classmethod
+    def marked_as(cls) -> str:
+        """See `runferry.dialects.neptune.own_store`."""
+        return STORE_MARK
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, BadLocation."""
+        root = offline_store(ServerPlace.of(where.where))
+        if not cls.recognises(root):
+            raise NotFound(
+                "nothing that runferry queued for this project",
+                where=f"{where}, {root}",
+                hint=f"RUNFERRY_NEPTUNE_MODE=offline runferry convert SOURCE {where}",
+            )
+        return cls(root)
+
+
+class OwnNeptuneReader(PlainFolderReader):
+    """What runferry wrote for Neptune, on this machine."""
+
+    name: ClassVar[str] = "neptune"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """An archive with our own store in it."""
+        return OwnExportReader.recognises(path)
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, BadLocation."""
+        kind = OwnExportReader if is_folder(where.where) else OwnQueueReader
+        return kind.open(where, options)  # type: ignore[return-value]

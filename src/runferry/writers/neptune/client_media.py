@@ -38,10 +38,10 @@ class ClientMedia:
     def send(self, remote: RemoteRun) -> set[str]:
         """The attributes that now are there."""
         sent: set[str] = set()
+        columns = ["key", "step", "seq", "time", "media_type", "file"]
         for batch in self._staged.batches("media"):
-            batch = batch.filter(batch.column("file").is_valid())
-            columns = ["key", "step", "seq", "time", "media_type", "file"]
-            for row in batch.select(columns).to_pylist():
+            there = batch.filter(batch.column("file").is_valid())
+            for row in there.select(columns).to_pylist():
                 sent.add(self._send(remote, row))
         for batch in self._staged.batches("histograms"):
             for found in batch.column("key").value_counts().to_pylist():

@@ -45,6 +45,7 @@ BUNDLE: Final = f"{RUNFERRY}/bundle"
 PLACES: Final = "places.json"
 """In the bundle: which attribute and member has the bytes of each file that lies in none of it."""
 
+_ENTRYPOINT: Final = "source_code/entrypoint"
 _INT32: Final = 2**31
 _EXACT: Final = 2**53
 _NOT_SET: Final = (f"{SYS}/creation_time", f"{SYS}/custom_run_id", f"{SYS}/forking")
@@ -72,6 +73,8 @@ class ClientRun:
         """Everything, and then the mark. Raises Conflict, Refused, Unreachable."""
         if mode in ("async", "sync"):
             self._begin_anew(remote)
+        if remote.exists(_ENTRYPOINT):  # of the program that runs here: no argument turns it off
+            remote[_ENTRYPOINT].pop()
         remote[UID].assign(self._draft.uid)
         remote.wait()  # first: whatever is there from now on is found as ours
         self._send_values(remote)
@@ -91,10 +94,12 @@ class ClientRun:
     def losses(self) -> Iterator[Loss]:
         """What Neptune shows under another name, or not at all; all of it is in the bundle."""
         yield from self._layout.renamed
-        hidden = self._rising.left_out + self._media.hidden
-        detail = "a server takes rising steps and finite numbers only; kept in the bundle"
-        for attribute, count in hidden.items():
-            yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
+        for hidden, detail in (
+            (self._rising.left_out, "Neptune takes rising steps only; kept in the bundle"),
+            (self._media.hidden, "the client has no histograms; kept in the bundle"),
+        ):
+            for attribute, count in hidden.items():
+                yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
 
     # --- the beginning and the end
 
@@ -103,10 +108,11 @@ class ClientRun:
 
         Raises Conflict for a run that somebody else made under this id.
         """
-        names = [name for name in remote.get_structure() if name != SYS]
-        if not names:
-            return
+        structure = remote.get_structure()
+        names = [name for name in structure if name != SYS]
         if not remote.exists(UID):
+            if all(_is_of_client(name, structure[name]) for name in names):
+                return
             raise Conflict(
                 "a run of this id is there, and runferry did not make it",
                 where=f"neptune ({self._run.key})",
@@ -230,6 +236,14 @@ class ClientRun:
                 self._files.put(BUNDLE, staged, staged)
         self._files.put_text(BUNDLE, RUN_FILE, self._draft.text(self._run))
         self._files.put_text(BUNDLE, PLACES, dumps({k: list(v) for k, v in self._places.items()}))
+
+
+def _is_of_client(name: str, inner: object) -> bool:
+    """Whether a namespace holds only what the client puts into every run that it makes."""
+    return name == "source_code" and set(inner if isinstance(inner, dict) else ()) <= {
+        "entrypoint",
+        "files",
+    }
 
 
 def _taken(value: HeldValue) -> bool | int | float | str | datetime:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from runferry import settings
-from runferry.dialects.neptune.names import san
-from runferry.dialects.neptune.own_store import STORE, STORE_MARK
+from runferry.dialects.neptune.own_store import STORE, STORE_MARK, offline_store
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
@@ -178,11 +177,6 @@ class ClientWriter(PlainFolderWriter):
         if self._mode != "offline":
             with suppress(FileNotFoundError):
                 shutil.rmtree(self._root.parent)
-
-
-def offline_store(place: ServerPlace) -> Path:
-    """Where exact runs lie whose queue waits for a project; their files are uploaded from it."""
-    return queue_folder() / STORE / san(str(place))
 
 
 def _renamed(run_id: str, mode: NeptuneMode) -> Loss:

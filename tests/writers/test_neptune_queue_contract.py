@@ -1,0 +1,54 @@
+"""The client's offline queue keeps the laws of every writer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from neptune_shown import replayed
+
+from runferry import settings
+from runferry.dialects.neptune.attribute_paths import SEALED, UID
+from runferry.dialects.neptune.own_store import offline_store
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.dialects.plain_folder.folders import Folders
+from runferry.model import Uid
+from runferry.ports import Location, RemoteId
+from runferry.readers.neptune.own_export import OwnQueueReader
+from runferry.testing.samples import curve
+from runferry.testing.writer_contract import WriterContract
+from runferry.writers.neptune import NeptuneWriter
+
+pytest.importorskip("neptune", reason="neptune is not installed")
+
+
+class TestNeptuneQueue(WriterContract):
+    writer = NeptuneWriter
+    reader = OwnQueueReader
+
+    @pytest.fixture
+    def destination(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
+        monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
+        settings.install(settings.Settings(neptune_mode="offline"))
+        yield Location("neptune", "team/project")
+        for queue in (tmp_path / ".neptune" / "offline").glob("*"):
+            shown = replayed(queue)  # whatever a test did: what waits to be sent is whole
+            assert shown[SEALED] is True
+            assert len(shown[UID]) == 32
+        settings.install(None)
+
+    def owned(self, destination: Location) -> tuple[Path, ...]:
+        return (offline_store(ServerPlace("team")).parent.parent,)
+
+    def unavailable(self, tmp_path: Path) -> Iterator[Location]:
+        yield Location("neptune", "a/b/c")
+
+    def add_foreign(self, destination: Location) -> None:
+        self.send(destination, curve(10, seed=5))  # by a push of somebody else
+
+    def remove(self, destination: Location, remote: RemoteId) -> None:
+        folder = Folders(offline_store(ServerPlace("team", "project"))).find(Uid(remote))
+        assert folder is not None
+        shutil.rmtree(folder)
