@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Final
@@ -56,6 +59,29 @@ class ServerPlace:
         return f"{self.workspace}/{self.project}" if self.project else self.workspace
 
 
+_environment: Final = threading.RLock()
+
+
 def queue_folder() -> Path:
     """Where the client keeps what is not sent yet."""
-    return Path(os.environ.get(FOLDER_VARIABLE) or ".neptune")
+    with _environment:
+        return Path(os.environ.get(FOLDER_VARIABLE) or ".neptune")
+
+
+@contextmanager
+def queues_in(folder: Path) -> Iterator[None]:
+    """Within this a run that the client makes has its queue there.
+
+    The client takes the folder from the environment, when a run is made and never again; all that
+    asks for it waits meanwhile.
+    """
+    with _environment:
+        before = os.environ.get(FOLDER_VARIABLE)
+        os.environ[FOLDER_VARIABLE] = str(folder.absolute())
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = before

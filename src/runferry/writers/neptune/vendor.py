@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 
-from runferry.dialects.neptune.places import FOLDER_VARIABLE
+from runferry.dialects.neptune.places import queues_in
 from runferry.errors import (
     AuthFailed,
     Declined,
@@ -35,7 +33,6 @@ _SILENT: Final = {
     "NeptuneConnectionLostException", "InternalServerError", "CannotResolveHostname",
     "NeptuneSynchronizationAlreadyStoppedException",
 }  # fmt: skip
-_ENVIRONMENT: Final = threading.RLock()
 
 
 class RemoteAttribute(Protocol):
@@ -124,11 +121,8 @@ def _said(error: Exception, where: str) -> RunferryError:
 def open_run(
     neptune: ModuleType, mode: NeptuneMode, project: str, run_id: str | None, queue: Path
 ) -> RemoteRun:
-    """A run with nothing captured; `queue` is where it keeps what is not sent yet.
-
-    The client takes that folder from the environment, when the run is made and never again.
-    """
-    with _ENVIRONMENT, _queue_in(queue), in_our_words(f"neptune:{project}"):
+    """A run with nothing captured; `queue` is where it keeps what is not sent yet."""
+    with queues_in(queue), in_our_words(f"neptune:{project}"):
         opened: RemoteRun = neptune.init_run(
             project=project,
             custom_run_id=run_id,
@@ -143,16 +137,3 @@ def open_run(
             monitoring_namespace="monitoring",
         )
         return opened
-
-
-@contextmanager
-def _queue_in(folder: Path) -> Iterator[None]:
-    before = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = str(folder.absolute())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FOLDER_VARIABLE]
-        else:
-            os.environ[FOLDER_VARIABLE] = before

@@ -1,0 +1,334 @@
+"""Runs through Neptune's client: to the stand-in of a server, and to the vendor's own backend."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("neptune", reason="neptune is not installed")
+
+from neptune_runs import STARTED, wandb_run
+from neptune_server import Server
+from tests.transfer.roads import IMPATIENT, archive_of
+
+from runferry import settings
+from runferry.errors import BadLocation
+from runferry.locations import locate
+from runferry.losses import Fate
+from runferry.model import Run, RunKey
+from runferry.ports import Location
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.samples import (
+    SECOND_NS,
+    START_NS,
+    attributes,
+    curve,
+    steps,
+    texts,
+    values,
+)
+from runferry.transfer.destination import ledger_key
+from runferry.transfer.push import push
+from runferry.transfer.report import Report
+from runferry.transfer.selection import Selection
+
+PROJECT = "team/example-project"
+ALL = Selection(included=frozenset({"all"}))
+
+
+@pytest.fixture
+def mode() -> Iterator[settings.NeptuneMode]:
+    yield from _in_mode("sync")
+
+
+def _in_mode(mode: settings.NeptuneMode) -> Iterator[settings.NeptuneMode]:
+    settings.install(settings.Settings(neptune_mode=mode))
+    yield mode
+    settings.install(None)
+
+
+@pytest.fixture
+def server(mode: str, monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+    server.install(monkeypatch)
+    return server
+
+
+def sent(folder: Path, *samples: Sample, to: str = "team", selection: Selection = ALL) -> Report:
+    return push(
+        archive_of(samples, folder), Location("neptune", to), selection=selection,
+        patience=IMPATIENT,
+    )  # fmt: skip
+
+
+def sent_well(folder: Path, *samples: Sample, to: str = "team") -> Report:
+    report = sent(folder, *samples, to=to)
+    assert report.aborted is None, report.aborted
+    assert not report.failures, [outcome.error for outcome in report.failures]
+    return report
+
+
+def shown(server: Server, run_id: str = "abc123", project: str = PROJECT) -> dict[str, Any]:
+    """Without what no two sendings have in common: folders from which files were uploaded."""
+    found = server.values(project, run_id)
+    times = ("sys/creation_time", "sys/modification_time")
+    return {
+        path: value
+        for path, value in found.items()
+        if path not in times and "FileSet" not in type(value).__name__
+    }
+
+
+# --- projects
+
+
+def test_a_missing_project_is_made_as_the_seed_says(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path, wandb_run())
+    url = "https://wandb.ai/team/example_project"
+    assert server.made == [
+        {
+            "name": "example-project", "workspace": "team", "visibility": "workspace",
+            "description": f"Exported from {url}",
+        }
+    ]  # fmt: skip
+    assert server.project_values(PROJECT)["wandb_url"] == url
+
+
+def test_visibility_is_a_setting(server: Server, tmp_path: Path) -> None:
+    settings.install(settings.Settings(neptune_mode="sync", neptune_visibility="private"))
+    sent_well(tmp_path, wandb_run())
+    assert server.made[0]["visibility"] == "priv"
+
+
+def test_a_project_that_is_there_is_used(server: Server, tmp_path: Path) -> None:
+    server.add(PROJECT)
+    sent_well(tmp_path, wandb_run())
+    assert server.made == []
+    assert (PROJECT, "abc123") in server.runs
+
+
+def test_a_project_that_is_named_takes_every_run(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path, wandb_run("a", "p_1"), wandb_run("b", "p_2"), to="team/all")
+    assert set(server.runs) == {("team/all", "a"), ("team/all", "b")}
+
+
+def test_nothing_behind_the_name_is_the_project_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NEPTUNE_PROJECT", "team/mine")
+    place = locate("neptune:", role="destination")
+    assert place == Location("neptune", "team/mine")
+    monkeypatch.chdir(tmp_path)
+    assert ledger_key(place) == "neptune:team/mine", "the same from every folder"
+    monkeypatch.delenv("NEPTUNE_PROJECT")
+    with pytest.raises(BadLocation) as caught:
+        locate("neptune:", role="destination")
+    assert "NEPTUNE_PROJECT" in caught.value.hint
+
+
+# --- a run
+
+
+def test_the_mapping_holds_through_the_client_too(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path, wandb_run())
+    found = shown(server)
+    assert found["sys/name"] == "fluffy-cloud-1"
+    assert found["sys/description"] == "# notes"
+    assert found["sys/tags"] == {"baseline", "v2"}
+    assert found["sys/group_tags"] == {"sweep-7"}
+    assert found["config/lr"] == 0.1
+    assert found["config/epochs"] == 3
+    assert found["config/amp"] is True
+    assert found["config/layers"] == "[1,2]"
+    assert found["summary/acc"] == 0.9
+    assert found["wandb/job_type"] == "train"
+    start = STARTED.timestamp()
+    assert found["train/loss"] == [(step * 10.0, start + step, 1 / (step + 1)) for step in range(3)]
+    assert [value for _, _, value in found["monitoring/cpu"]] == [50.0, 51.0, 52.0]
+    assert [(s, v) for s, _, v in found["monitoring/stdout"]] == [(0, "epoch 1"), (1, "epoch 2")]
+    assert len(found["image"]) == 1
+    assert {"source_code/requirements", "runferry/uid"} <= found.keys()
+    sets = server.values(PROJECT, "abc123").keys()
+    assert {"source_code/files", "checkpoints", "files", "runferry/bundle"} <= sets
+    assert found["runferry/sealed"] is True
+
+
+def test_nothing_of_this_process_is_captured(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path, curve(10))
+    (project,) = server.projects
+    found = shown(server, curve(10).run.key.run_id, project)
+    strange = [path for path in found if path.startswith(("monitoring/", "source_code/entry"))]
+    assert strange == []
+
+
+@pytest.mark.parametrize("sample", [values, steps, texts, attributes])
+def test_a_server_refuses_nothing_that_is_sent(sample: Any, server: Server, tmp_path: Path) -> None:
+    report = sent_well(tmp_path, sample())
+    assert server.refused == []
+    assert max(loss.fate for o in report.outcomes for loss in o.losses) <= Fate.REENCODED
+
+
+def test_steps_that_do_not_rise_are_told(server: Server, tmp_path: Path) -> None:
+    report = sent_well(tmp_path, steps())
+    told = {
+        loss.where: loss.count
+        for o in report.outcomes for loss in o.losses if loss.code == "not-shown"
+    }  # fmt: skip
+    assert told["falling"] == 5
+    assert told["twin"] == 3
+
+
+def test_strings_are_cut_to_what_the_client_holds(server: Server, tmp_path: Path) -> None:
+    sample = Recording(replace(wandb_run().run)).attributes("config", {"long": "x" * 20_000})
+    sent_well(tmp_path, sample.sample())
+    assert len(shown(server)["config/long"]) == 16_384
+
+
+# --- again
+
+
+def test_a_rerun_from_another_machine_appends_nothing_twice(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path / "first", wandb_run())
+    before = shown(server)
+    sent_well(tmp_path / "second", wandb_run())
+    assert shown(server) == before
+    assert list(server.runs) == [(PROJECT, "abc123")]
+
+
+def test_a_second_push_sends_nothing(server: Server, tmp_path: Path) -> None:
+    archive = archive_of([wandb_run()], tmp_path)
+    push(archive, Location("neptune", "team"))
+    before = server.operations
+    again = push(archive, Location("neptune", "team"))
+    assert {outcome.status for outcome in again.outcomes} == {"unchanged"}
+    assert server.operations == before
+
+
+@pytest.mark.parametrize("at", [1, 5, 30, 45, 60, 70])
+def test_broken_off_anywhere_then_sent_again_equals_one_clean_sending(
+    at: int, server: Server, tmp_path: Path
+) -> None:
+    sent_well(tmp_path / "clean", wandb_run())
+    clean, clean_operations = shown(server), server.operations
+    assert clean_operations > 70
+    server.runs.clear()
+    server.containers.clear()
+    server.series.clear()
+    server.operations, server.breaks_at = 0, at
+    sent(tmp_path / "broken", wandb_run())
+    server.breaks_at = None
+    sent_well(tmp_path / "again", wandb_run())
+    found = shown(server)
+    assert {p: v for p, v in found.items() if p != "sys/id"} == {
+        p: v for p, v in clean.items() if p != "sys/id"
+    }
+
+
+def test_growth_is_added_and_nothing_is_doubled(server: Server, tmp_path: Path) -> None:
+    whole = curve(80, batch=20)
+    for cut in (4, 7, len(whole.chunks)):
+        sent_well(tmp_path / str(cut), Sample(whole.run, whole.chunks[:cut]))
+    (project,) = server.projects
+    found = shown(server, whole.run.key.run_id, project)
+    assert [step for step, _, _ in found["metric/0"]] == [float(n) for n in range(80)]
+
+
+def test_a_run_of_somebody_else_stays_as_it_is(server: Server, tmp_path: Path) -> None:
+    import neptune
+
+    server.add(PROJECT)
+    theirs = neptune.init_run(project=PROJECT, custom_run_id="abc123", mode="sync",
+                              source_files=[], git_ref=False)  # fmt: skip
+    theirs["loss"].append(0.5, step=1)
+    theirs.stop()
+    before = shown(server)
+    report = sent(tmp_path, wandb_run())
+    (failure,) = report.failures
+    assert "runferry did not make it" in (failure.error or "")
+    after = shown(server)
+    assert {p: v for p, v in after.items() if p == "loss"} == {"loss": before["loss"]}
+    assert "runferry/uid" not in after
+
+
+def test_async_has_it_all_before_it_is_sealed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for _ in _in_mode("async"):
+        server = Server()
+        server.install(monkeypatch)
+        monkeypatch.chdir(tmp_path)
+        sent_well(tmp_path, wandb_run())
+        assert shown(server)["runferry/sealed"] is True
+        assert not (tmp_path / ".neptune").exists(), "what waits lies where nobody sends it again"
+
+
+def test_debug_talks_to_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for _ in _in_mode("debug"):
+        sent_well(tmp_path, wandb_run())
+    assert capsys.readouterr().out == "", "stdout is for what a command prints"
+
+
+def test_the_client_logs_where_we_do(server: Server, tmp_path: Path) -> None:
+    sent_well(tmp_path, curve(5))
+    assert logging.getLogger("neptune").handlers == []
+
+
+# --- models as runs
+
+
+def model(kind: str, run_id: str) -> Sample:
+    is_version = kind == "model_version"
+    run = Recording(
+        Run(
+            RunKey("neptune", "team/zoo", run_id), name="net", project="zoo", entity="team",
+            kind=kind, group="ZOO-NET", tags=("good",), notes="a model",  # type: ignore[arg-type]
+            created_ns=START_NS, complete=True,
+        )
+    )  # fmt: skip
+    sys: dict[tuple[str, ...], Any] = {
+        ("sys", "id"): run_id, ("sys", "state"): "Inactive", ("sys", "owner"): "ana",
+        ("sys", "name"): "net", ("sys", "description"): "a model", ("sys", "tags"): ["good"],
+        ("sys", "size"): 3.5, ("sys", "creation_time"): datetime(2023, 1, 1, tzinfo=UTC),
+        ("sys", "trashed"): False,
+    }  # fmt: skip
+    if is_version:
+        sys |= {("sys", "stage"): "production", ("sys", "model_id"): "ZOO-NET"}
+    run.attributes("other", sys)
+    run.attributes("config", {("params", "lr"): 0.1, ("labels",): ["cat", "dog"]})
+    run.log({("val", "acc"): 0.5}, step=1, step_frac=500_000, time_ns=START_NS + SECOND_NS // 2)
+    return run.sample()
+
+
+def test_models_and_versions_become_runs(server: Server, tmp_path: Path) -> None:
+    samples = [model("model", "ZOO-NET"), model("model_version", "ZOO-NET-1")]
+    sent_well(tmp_path, *samples, to="team/zoo")
+    for run_id, tag in (("ZOO-NET", "model"), ("ZOO-NET-1", "model_version")):
+        found = shown(server, run_id, "team/zoo")
+        assert found["sys/tags"] == {"good", tag}
+        assert found["sys/group_tags"] == {"ZOO-NET"}
+        assert found["sys/name"] == "net"
+        assert found["sys/description"] == "a model"
+        assert found["old_sys/id"] == run_id
+        assert found["old_sys/owner"] == "ana"
+        assert found["old_sys/size"] == 3.5
+        assert found["old_sys/trashed"] is False
+        assert not {"old_sys/state", "old_sys/name", "old_sys/tags"} & found.keys()
+        assert found["params/lr"] == 0.1
+        assert found["labels"] == {"cat", "dog"}
+        assert found["val/acc"] == [(1.5, START_NS / SECOND_NS + 0.5, 0.5)]
+    assert shown(server, "ZOO-NET-1", "team/zoo")["old_sys/stage"] == "production"
+    assert shown(server, "ZOO-NET-1", "team/zoo")["old_sys/model_id"] == "ZOO-NET"
+
+
+def test_the_stage_is_a_tag_on_request(server: Server, tmp_path: Path) -> None:
+    settings.install(settings.Settings(neptune_mode="sync", neptune_stage_as_tag=True))
+    sent_well(tmp_path, model("model_version", "ZOO-NET-1"), to="team/zoo")
+    found = shown(server, "ZOO-NET-1", "team/zoo")
+    assert found["sys/tags"] == {"good", "model_version", "production"}
+    assert "old_sys/stage" not in found
