@@ -8,13 +8,15 @@ As a server does, it takes steps that rise and tells the client of others by an 
 from __future__ import annotations
 
 import uuid
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from neptune.exceptions import MetadataInconsistency, ProjectNotFound
+from neptune.exceptions import MetadataInconsistency, ProjectNotFound, RunNotFound
 from neptune.internal.backends.api_model import (
     ApiExperiment,
     AttributeType,
@@ -22,12 +24,25 @@ from neptune.internal.backends.api_model import (
     LeaderboardEntry,
     Project,
 )
+from neptune.internal.backends.hosted_file_operations import get_unique_upload_entries
 from neptune.internal.backends.neptune_backend_mock import NeptuneBackendMock
 from neptune.internal.container_type import ContainerType
 from neptune.internal.id_formats import SysId, UniqueId
-from neptune.internal.operation import DeleteAttribute, LogFloats, LogImages, LogStrings
+from neptune.internal.operation import (
+    DeleteAttribute,
+    LogFloats,
+    LogImages,
+    LogStrings,
+    UploadFile,
+    UploadFileSet,
+)
 
-MARKS = {"runferry/uid": AttributeType.STRING, "runferry/sealed": AttributeType.BOOL}
+CELLS = {
+    "sys/id": AttributeType.STRING,
+    "runferry/uid": AttributeType.STRING,
+    "runferry/header": AttributeType.STRING,
+    "runferry/sealed": AttributeType.BOOL,
+}
 
 
 @dataclass
@@ -41,6 +56,9 @@ class Server:
     series: dict[str, dict[str, list[tuple[float, float, Any]]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    files: dict[str, dict[str, dict[str, bytes]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )  # by container and attribute: the members of a set, or the one file under an empty name
     refused: list[str] = field(default_factory=list)
     operations: int = 0
     breaks_at: int | None = None  # the operation at which the connection is lost
@@ -126,9 +144,36 @@ class _Remembering(NeptuneBackendMock):  # type: ignore[misc]
                 self._server.refused.append(path)
                 raise MetadataInconsistency(f"steps of {path} do not rise")
             rows[path] += [(value.step, value.ts, value.value) for value in op.values]
+        elif isinstance(op, UploadFileSet):
+            members = self._server.files[container].setdefault(path, {})
+            for entry in get_unique_upload_entries(op.file_globs):
+                members[entry.target_path] = Path(entry.source).read_bytes()
+        elif isinstance(op, UploadFile):
+            content = Path(op.get_absolute_path(storage)).read_bytes()
+            self._server.files[container][path] = {"": content}
         elif isinstance(op, DeleteAttribute):
             rows.pop(path, None)
+            self._server.files[container].pop(path, None)
         super()._execute_operation(container, kind, op, storage)
+
+    def get_metadata_container(self, container_id: str, *_: object, **__: object) -> ApiExperiment:
+        project, _, sys_id = container_id.rpartition("/")
+        for (name, _), run in self._server.runs.items():
+            if (name, run.sys_id) == (project, sys_id):
+                return run
+        raise RunNotFound(container_id)
+
+    def download_file(
+        self, container: str, kind: Any, path: list[str], destination: str, *_: object, **__: object
+    ) -> None:
+        Path(destination).write_bytes(self._server.files[container]["/".join(path)][""])
+
+    def download_file_set(
+        self, container: str, kind: Any, path: list[str], destination: str, *_: object, **__: object
+    ) -> None:
+        with zipfile.ZipFile(destination, "w") as packed:
+            for name, content in self._server.files[container]["/".join(path)].items():
+                packed.writestr(name, content)
 
     def search_leaderboard_entries(
         self, project_id: str, *_: object, **__: object
@@ -140,7 +185,7 @@ class _Remembering(NeptuneBackendMock):  # type: ignore[misc]
             if "runferry/uid" in values:
                 attributes = [
                     AttributeWithProperties(path, kind, {"value": values[path]})
-                    for path, kind in MARKS.items()
+                    for path, kind in CELLS.items()
                     if path in values
                 ]
                 yield LeaderboardEntry(run.id, attributes)

@@ -210,13 +210,13 @@ def test_a_second_push_sends_nothing(server: Server, tmp_path: Path) -> None:
     assert server.operations == before
 
 
-@pytest.mark.parametrize("at", [1, 5, 30, 45, 60, 70])
+@pytest.mark.parametrize("at", [1, 5, 20, 35, 45, 55])
 def test_broken_off_anywhere_then_sent_again_equals_one_clean_sending(
     at: int, server: Server, tmp_path: Path
 ) -> None:
     sent_well(tmp_path / "clean", wandb_run())
     clean, clean_operations = shown(server), server.operations
-    assert clean_operations > 70
+    assert clean_operations >= 55
     server.runs.clear()
     server.containers.clear()
     server.series.clear()
@@ -243,8 +243,14 @@ def test_a_run_of_somebody_else_stays_as_it_is(server: Server, tmp_path: Path) -
     import neptune
 
     server.add(PROJECT)
-    theirs = neptune.init_run(project=PROJECT, custom_run_id="abc123", mode="sync",
-                              source_files=[], git_ref=False)  # fmt: skip
+    theirs = neptune.init_run(
+        project=PROJECT,
+        custom_run_id="abc123",
+        mode="sync",
+        capture_hardware_metrics=False,
+        source_files=[],
+        git_ref=False,
+    )
     theirs["loss"].append(0.5, step=1)
     theirs.stop()
     before = shown(server)

@@ -26,6 +26,8 @@ UID: Final = f"{RUNFERRY}/uid"
 """The attribute by which a push finds its run."""
 RUN_ID: Final = f"{RUNFERRY}/run_id"
 """The id that the source has for it."""
+HEADER: Final = f"{RUNFERRY}/header"
+"""The run's header as `codec` has it, for a list of runs."""
 SEALED: Final = f"{RUNFERRY}/sealed"
 """True once all of a run is there."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runferry.dialects.neptune.attribute_paths import RUNFERRY
 from runferry.dialects.neptune.names import san
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.errors import Damaged
@@ -26,6 +27,10 @@ from runferry.paths import regular
 STORE: Final = "runferry"
 STORE_MARK: Final = "neptune"
 """What `runferry.json` of the store says that it is: no source by itself."""
+BUNDLE: Final = f"{RUNFERRY}/bundle"
+"""On a server: the file set from which the exact run is restored."""
+PLACES: Final = "places.json"
+"""In it: which attribute and member has the bytes of each file that lies in none of the bundle."""
 EXPORTED: Final = "exported.json"
 UID_METADATA: Final = b"runferry.uid"
 """Of a part's Parquet schema: whose run it is."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
+from runferry import settings
 from runferry.dialects.neptune.export_files import DATA
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in, offline_store
 from runferry.dialects.neptune.places import ServerPlace, is_folder
@@ -96,5 +97,10 @@ class OwnNeptuneReader(PlainFolderReader):
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
         """Raises NotFound, BadLocation."""
-        kind = OwnExportReader if is_folder(where.where) else OwnQueueReader
-        return kind.open(where, options)  # type: ignore[return-value]
+        if is_folder(where.where):
+            return OwnExportReader.open(where, options)  # type: ignore[return-value]
+        if settings.current().neptune_mode == "offline":
+            return OwnQueueReader.open(where, options)  # type: ignore[return-value]
+        from runferry.readers.neptune.own_server import OwnServerReader
+
+        return OwnServerReader.open(where, options)  # type: ignore[return-value]

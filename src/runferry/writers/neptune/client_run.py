@@ -13,7 +13,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runferry.dialects import codec
 from runferry.dialects.neptune.attribute_paths import (
+    HEADER,
     MONITORING,
     REQUIREMENTS,
     RUN_ID,
@@ -22,6 +24,8 @@ from runferry.dialects.neptune.attribute_paths import (
     SYS,
     UID,
 )
+from runferry.dialects.neptune.client import RemoteRun
+from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.plain_folder.layout import RUN_FILE
 from runferry.errors import Conflict, Refused
 from runferry.losses import Fate, Loss
@@ -36,14 +40,8 @@ from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
 from runferry.writers.neptune.staged import Staged
-from runferry.writers.neptune.vendor import RemoteRun
 from runferry.writers.plain_folder.disk import sync_tree
 from runferry.writers.plain_folder.draft import Draft
-
-BUNDLE: Final = f"{RUNFERRY}/bundle"
-"""The file set from which the exact run can be restored."""
-PLACES: Final = "places.json"
-"""In the bundle: which attribute and member has the bytes of each file that lies in none of it."""
 
 _ENTRYPOINT: Final = "source_code/entrypoint"
 _INT32: Final = 2**31
@@ -147,6 +145,7 @@ class ClientRun:
 
     def _send_values(self, remote: RemoteRun) -> None:
         remote[RUN_ID].assign(self._run.key.run_id)
+        remote[HEADER].assign(dumps(codec.run_tree(self._draft.header(self._run))))
         for item in self._layout.attributes:
             if item.path == UID or item.path.startswith(_NOT_SET):
                 continue

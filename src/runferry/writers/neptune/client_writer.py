@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from runferry import settings
+from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, offline_store
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.dialects.plain_folder.forms import Form
@@ -24,7 +25,6 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.settings import NeptuneMode
-from runferry.writers.neptune import vendor
 from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import Projects, project_of
@@ -67,7 +67,7 @@ class ClientWriter(PlainFolderWriter):
         writer = super().open(Location(where.tracker, str(root)))
         writer._place = place
         if writer._mode in ("async", "sync"):
-            writer._projects = Projects(writer._neptune, place)
+            writer._projects = Projects(writer._neptune, place, root.parent)
         return writer
 
     @classmethod

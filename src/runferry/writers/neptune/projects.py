@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from runferry import settings
 from runferry.dialects.neptune.attribute_paths import SEALED, UID, project_name
+from runferry.dialects.neptune.client import cell, in_our_words, open_project
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.model import Run, Uid
-from runferry.writers.neptune.vendor import in_our_words
 
 _VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
 _OF_OURS: Final = f'(`{UID}`:string != "")'
@@ -47,7 +48,8 @@ def url_of(run: Run) -> str | None:
 class Projects:
     """What is on the server; asked once, and kept up to date by what is done here."""
 
-    def __init__(self, neptune: ModuleType, place: ServerPlace) -> None:
+    def __init__(self, neptune: ModuleType, place: ServerPlace, scratch: Path) -> None:
+        self._scratch = scratch
         self._neptune = neptune
         self._place = place
         self._ready: set[str] = set()
@@ -86,8 +88,8 @@ class Projects:
             description=f"Exported from {origin}",
         )
         if came_from is not None:
-            opened: Any = self._neptune.init_project(project=project, mode="sync")
-            opened[f"{run.key.tracker}_url"] = came_from
+            opened = open_project(self._neptune, project, self._scratch / "queue")
+            opened[f"{run.key.tracker}_url"].assign(came_from)
             opened.stop()
 
     def _names(self) -> list[str]:
@@ -106,18 +108,9 @@ class Projects:
                     query=_OF_OURS, columns=[UID, SEALED], progress_bar=False
                 )
                 for entry in table:
-                    uid, is_sealed = _value(entry, UID), _value(entry, SEALED)
+                    uid, is_sealed = cell(entry, UID), cell(entry, SEALED)
                     if isinstance(uid, str):
                         found[Uid(uid)] = Found(project, is_sealed is True)
             finally:
                 opened.stop()
         return found
-
-
-def _value(entry: Any, path: str) -> object:
-    """A field of a row of the runs' table; None where the run has no such attribute."""
-    try:
-        value: object = entry.get_attribute_value(path)
-    except ValueError:
-        return None
-    return value

@@ -171,11 +171,15 @@ class Draft:
         sync_tree(self.home)
         self._finish(said.encode())
 
+    def header(self, run: Run) -> Run:
+        """The header as it is kept."""
+        return replace(run, origin_uid=run.origin_uid or self.run.origin_uid)
+
     def text(self, run: Run) -> str:
         """What `run.json` is to say."""
         said = RunFile(
             self.uid,
-            replace(run, origin_uid=run.origin_uid or self.run.origin_uid),
+            self.header(run),
             dict(sorted(self._rows.items())),
             tuple(self._losses),
             self._left_out,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runferry.dialects.neptune.places import queues_in
 from runferry.errors import (
@@ -116,6 +116,22 @@ def _said(error: Exception, where: str) -> RunferryError:
     if name in ("ClientHttpError", "ProjectsLimitReached", "ActiveProjectsLimitReachedException"):
         return Declined(said, where=where)
     return Refused(said, where=where)
+
+
+def open_project(neptune: ModuleType, project: str, queue: Path) -> RemoteRun:
+    """A project to write to; `queue` is where it keeps what is not sent yet."""
+    with queues_in(queue), in_our_words(f"neptune:{project}"):
+        opened: RemoteRun = neptune.init_project(project=project, mode="sync")
+        return opened
+
+
+def cell(entry: Any, path: str) -> object:
+    """A cell of the table of runs; None where the run has no such attribute."""
+    try:
+        value: object = entry.get_attribute_value(path)
+    except ValueError:
+        return None
+    return value
 
 
 def open_run(

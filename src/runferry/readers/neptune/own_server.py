@@ -1,0 +1,148 @@
+"""Reads back, exactly, the runs that runferry sent to a server: by the bundle beside each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Final, Self
+
+from runferry.chunks import Chunk, Header
+from runferry.dialects import codec
+from runferry.dialects.neptune import client as vendor
+from runferry.dialects.neptune.attribute_paths import HEADER, SEALED, UID
+from runferry.dialects.neptune.own_store import BUNDLE, PLACES
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import read_run_file
+from runferry.errors import Damaged, NotFound
+from runferry.model import Cursor, Run, RunKey, Uid
+from runferry.paths import inside
+from runferry.ports import Location, ReadOptions
+from runferry.readers.plain_folder.run_folder import RunFolder
+from runferry.tables import loads
+
+_OF_OURS: Final = f"(`{SEALED}`:bool = true)"
+
+
+class OwnServerReader:
+    """The sealed runs of ours in a project, or in all of a workspace."""
+
+    name: ClassVar[str] = "neptune"
+
+    def __init__(self, place: ServerPlace) -> None:
+        self._place = place
+        self._neptune: Any = vendor.client()
+        self._found: dict[RunKey, tuple[str, str]] = {}  # project, and id there
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """No path is a server."""
+        del path
+        return False
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises BadLocation, MissingExtra."""
+        del options
+        return cls(ServerPlace.of(where.where))
+
+    def runs(self) -> Iterator[Run]:
+        """Headers, as they were sealed."""
+        with vendor.in_our_words(f"neptune:{self._place}"):
+            projects = [p for p in self._neptune.management.get_project_list() if self._is_in(p)]
+        for project in projects:
+            for sys_id, uid, header in self._rows(project):
+                run = codec.run_of(loads(header))
+                key = RunKey(self.name, project, sys_id)
+                self._found[key] = (project, sys_id)
+                yield replace(run, key=key, origin_uid=run.origin_uid or Uid(uid))
+
+    def _is_in(self, project: str) -> bool:
+        if self._place.project is not None:
+            return project == str(self._place)
+        return project.startswith(f"{self._place.workspace}/")
+
+    def _rows(self, project: str) -> list[tuple[str, str, str]]:
+        columns = ["sys/id", UID, HEADER]
+        with vendor.in_our_words(f"neptune:{project}"):
+            opened = self._neptune.init_project(project=project, mode="read-only")
+            try:
+                table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
+                rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
+            finally:
+                opened.stop()
+        return [(str(a), str(b), str(c)) for a, b, c in rows if b is not None and c is not None]
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """All of a run: what is sent again is sent in full."""
+        if run.key not in self._found:
+            for _ in self.runs():
+                pass
+        if run.key not in self._found:
+            raise NotFound("no such run", where=f"neptune:{self._place} ({run.key})")
+        with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
+            home = Path(folder, "run")
+            self._download(*self._found[run.key], home, Path(folder))
+            said = read_run_file(home)
+            yield from RunFolder(home, ParquetForm(), said).chunks()
+            yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))
+
+    def _download(self, project: str, sys_id: str, home: Path, scratch: Path) -> None:
+        """The bundle, and into it the bytes that other attributes have."""
+        where = f"neptune:{project}/{sys_id}"
+        with vendor.in_our_words(where):
+            remote = self._neptune.init_run(project=project, with_id=sys_id, mode="read-only")
+            try:
+                _extracted(remote[BUNDLE], home, scratch)
+                places = _places(home, where)
+                sets: dict[str, Path] = {}
+                for number, attribute in enumerate(sorted({a for a, m in places.values() if m})):
+                    sets[attribute] = scratch / f"set-{number}"
+                    _extracted(remote[attribute], sets[attribute], scratch)
+                for staged, (attribute, member) in places.items():
+                    target = home.joinpath(*_safe(staged, where).parts)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    if not member:
+                        remote[attribute].download(str(target))
+                    elif (found := inside(sets[attribute], member)) is not None:
+                        shutil.copyfile(found, target)
+            finally:
+                remote.stop()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:
+    """The files of a set, which comes as a ZIP."""
+    archive = scratch / "set.zip"
+    attribute.download(str(archive))
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    archive.unlink()
+
+
+def _places(home: Path, where: str) -> dict[str, tuple[str, str]]:
+    try:
+        tree = json.loads((home / PLACES).read_bytes())
+        return {str(k): (str(attribute), str(member)) for k, (attribute, member) in tree.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise Damaged(
+            f"the bundle is not whole ({error})",
+            where=where,
+            hint="push the run again from its archive with --restart",
+            offset=None,
+        ) from error
+
+
+def _safe(staged: str, where: str) -> PurePosixPath:
+    """A place below the run's folder. Raises Damaged for any other."""
+    path = PurePosixPath(staged)
+    if path.is_absolute() or ".." in path.parts or "\\" in staged or not path.parts:
+        raise Damaged("the bundle names a place outside", where=f"{where} ({staged})", offset=None)
+    return path
