@@ -116,7 +116,7 @@ def test_including_more_later_brings_it(archive: Archive, tmp_path: Path) -> Non
     again = push(archive, there)
     assert {outcome.status for outcome in again.outcomes} == {"unchanged"}
     more = push(archive, there, selection=Selection(included=frozenset({"media/"})))
-    assert {outcome.status for outcome in more.outcomes} != {"unchanged"}
+    assert {outcome.status for outcome in more.outcomes} == {"replaced"}
 
 
 def test_convert_takes_them_and_discard_keeps_what_was_left_out(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ CELLS = {
     "sys/id": AttributeType.STRING,
     "runferry/uid": AttributeType.STRING,
     "runferry/header": AttributeType.STRING,
+    "runferry/claim": AttributeType.STRING,
     "runferry/sealed": AttributeType.BOOL,
 }
 
@@ -61,6 +62,7 @@ class Server:
     )  # by container and attribute: the members of a set, or the one file under an empty name
     refused: list[str] = field(default_factory=list)
     operations: int = 0
+    last_id: int = 0
     breaks_at: int | None = None  # the operation at which the connection is lost
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,8 @@ class _Remembering(NeptuneBackendMock):  # type: ignore[misc]
         key = (project, custom_run_id or str(uuid.uuid4()))
         if key not in self._server.runs:
             workspace, name = project.split("/")
-            sys_id = SysId(f"PRO-{len(self._server.runs) + 1}")
+            self._server.last_id += 1
+            sys_id = SysId(f"PRO-{self._server.last_id}")
             made = UniqueId(str(uuid.uuid4()))
             self._create_container(made, ContainerType.RUN, sys_id)
             self._server.runs[key] = ApiExperiment(made, ContainerType.RUN, sys_id, workspace, name)

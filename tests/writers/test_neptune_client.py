@@ -77,11 +77,14 @@ def sent_well(folder: Path, *samples: Sample, to: str = "team") -> Report:
 def shown(server: Server, run_id: str = "abc123", project: str = PROJECT) -> dict[str, Any]:
     """Without what no two sendings have in common: folders from which files were uploaded."""
     found = server.values(project, run_id)
+    from neptune.types import File
+    from neptune.types.file_set import FileSet
+
     times = ("sys/creation_time", "sys/modification_time")
     return {
         path: value
         for path, value in found.items()
-        if path not in times and "FileSet" not in type(value).__name__
+        if path not in times and not isinstance(value, FileSet | File)
     }
 
 
@@ -153,9 +156,12 @@ def test_the_mapping_holds_through_the_client_too(server: Server, tmp_path: Path
     assert [value for _, _, value in found["monitoring/cpu"]] == [50.0, 51.0, 52.0]
     assert [(s, v) for s, _, v in found["monitoring/stdout"]] == [(0, "epoch 1"), (1, "epoch 2")]
     assert len(found["image"]) == 1
-    assert {"source_code/requirements", "runferry/uid"} <= found.keys()
-    sets = server.values(PROJECT, "abc123").keys()
-    assert {"source_code/files", "checkpoints", "files", "runferry/bundle"} <= sets
+    files = server.files[server.runs[PROJECT, "abc123"].id]
+    assert files["source_code/requirements"] == {"": b"requirements.txt"}
+    assert files["source_code/files"] == {"train.py": b"code/train.py"}
+    assert files["checkpoints"].keys() == {"model.ckpt", "my-checkpoint/weights.bin"}
+    assert "notes/readme.md" in files["files"]
+    assert "points.parquet" in files["runferry/bundle"]
     assert found["runferry/sealed"] is True
 
 

@@ -9,14 +9,14 @@ import pytest
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
-from neptune_server import Server  # noqa: E402
+from neptune_server import Server
 
-from runferry import settings  # noqa: E402
-from runferry.ports import Location, RemoteId  # noqa: E402
-from runferry.readers.neptune.own_server import OwnServerReader  # noqa: E402
-from runferry.testing.samples import curve  # noqa: E402
-from runferry.testing.writer_contract import WriterContract  # noqa: E402
-from runferry.writers.neptune import NeptuneWriter  # noqa: E402
+from runferry import settings
+from runferry.ports import Location, RemoteId
+from runferry.readers.neptune.own_server import OwnServerReader
+from runferry.testing.samples import curve
+from runferry.testing.writer_contract import WriterContract
+from runferry.writers.neptune import NeptuneWriter
 
 
 class TestNeptuneServer(WriterContract):
@@ -48,7 +48,6 @@ class TestNeptuneServer(WriterContract):
         self.send(destination, curve(10, seed=5))  # by a push of somebody else
 
     def remove(self, destination: Location, remote: RemoteId) -> None:
-        for key, run in list(self._server.runs.items()):
-            values = self._server.values(*key)
-            if values["runferry/uid"] == remote:
+        for key in list(self._server.runs):
+            if self._server.values(*key)["runferry/uid"] == remote:
                 del self._server.runs[key]

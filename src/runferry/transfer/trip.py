@@ -45,9 +45,10 @@ class Trip:
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
-        left_out = sorted(self.selection.exclusions(record.run).switches)
-        parts = (record.digest, self.selection.metrics_hash, ",".join(left_out))
-        return "/".join(part for part in parts if part)
+        left_out = "~".join(sorted(self.selection.exclusions(record.run).switches))
+        digest = f"{record.digest}~{left_out}".rstrip("~").replace("/", "")
+        metrics = self.selection.metrics_hash
+        return f"{digest}/{metrics}" if metrics else digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from runferry.dialects import codec
 from runferry.dialects.neptune.attribute_paths import (
+    CLAIM,
     HEADER,
     MONITORING,
     REQUIREMENTS,
@@ -68,9 +69,9 @@ class ClientRun:
         self._expected: set[str] = set()
 
     def send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
-        """Everything, and then the mark. Raises Conflict, Refused, Unreachable."""
+        """Everything, and then the mark. Raises Refused, Unreachable."""
         if mode in ("async", "sync"):
-            self._begin_anew(remote)
+            _clear(remote)
         if remote.exists(_ENTRYPOINT):  # of the program that runs here: no argument turns it off
             remote[_ENTRYPOINT].pop()
         remote[UID].assign(self._draft.uid)
@@ -87,6 +88,8 @@ class ClientRun:
         remote.wait()
         self._check_arrived(remote, mode)
         remote[SEALED].assign(True)
+        if remote.exists(CLAIM):
+            remote[CLAIM].pop()
         remote.wait()
 
     def losses(self) -> Iterator[Loss]:
@@ -100,32 +103,6 @@ class ClientRun:
                 yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
 
     # --- the beginning and the end
-
-    def _begin_anew(self, remote: RemoteRun) -> None:
-        """Take away what an earlier sending left: series can only grow, and would be doubled.
-
-        Raises Conflict for a run that somebody else made under this id.
-        """
-        structure = remote.get_structure()
-        names = [name for name in structure if name != SYS]
-        if not remote.exists(UID):
-            if all(_is_of_client(name, structure[name]) for name in names):
-                return
-            raise Conflict(
-                "a run of this id is there, and runferry did not make it",
-                where=f"neptune ({self._run.key})",
-                hint="delete or rename it in Neptune, or name another project",
-            )
-        for name in names:
-            if name != RUNFERRY:
-                remote[name].pop()
-        for path in (SEALED, BUNDLE):
-            if remote.exists(path):
-                remote[path].pop()
-        for path in (f"{SYS}/tags", f"{SYS}/group_tags"):
-            if remote.exists(path):
-                remote[path].clear()
-        remote.wait()
 
     def _check_arrived(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         """An error of the client's thread is in its log only: what is not there is told here."""
@@ -213,8 +190,7 @@ class ClientRun:
             remote[REQUIREMENTS].upload(str(requirements))
             self._expected.add(REQUIREMENTS)
         for attribute in (*sets, BUNDLE):
-            folder = self._uploads / self._files.folder(attribute)
-            remote[attribute].upload_files(glob.escape(str(folder)))
+            remote[attribute].upload_files(_pattern(self._uploads / self._files.folder(attribute)))
             self._expected.add(attribute)
 
     def _upload(self, attribute: str, staged: str) -> Path:
@@ -237,12 +213,50 @@ class ClientRun:
         self._files.put_text(BUNDLE, PLACES, dumps({k: list(v) for k, v in self._places.items()}))
 
 
+def check_ours(remote: RemoteRun, run: Run) -> None:
+    """Raises Conflict for a run that somebody else made under this id."""
+    if remote.exists(UID):
+        return
+    structure = remote.get_structure()
+    if not all(_is_of_client(name, structure[name]) for name in structure if name != SYS):
+        raise Conflict(
+            "a run of this id is there, and runferry did not make it",
+            where=f"neptune ({run.key})",
+            hint="delete or rename it in Neptune, or name another project",
+        )
+
+
+def _clear(remote: RemoteRun) -> None:
+    """Take away what an earlier sending left: series can only grow, and would be doubled."""
+    for name in remote.get_structure():
+        if name not in (SYS, RUNFERRY):
+            remote[name].pop()
+    for path in (SEALED, BUNDLE):
+        if remote.exists(path):
+            remote[path].pop()
+    for path in (f"{SYS}/tags", f"{SYS}/group_tags"):
+        if remote.exists(path):
+            remote[path].clear()
+    remote.wait()
+
+
 def _is_of_client(name: str, inner: object) -> bool:
     """Whether a namespace holds only what the client puts into every run that it makes."""
     return name == "source_code" and set(inner if isinstance(inner, dict) else ()) <= {
         "entrypoint",
         "files",
     }
+
+
+def _pattern(folder: Path) -> str:
+    """What the client uploads the files of a folder by, under their names in it.
+
+    It names them from the folder that is common to all that a pattern finds; of a folder that is
+    found itself it calls them `./name`.
+    """
+    entries = list(folder.iterdir())
+    is_common = len(entries) > 1 or entries[0].is_file()
+    return f"{glob.escape(str(folder))}/*" if is_common else glob.escape(str(folder))
 
 
 def _taken(value: HeldValue) -> bool | int | float | str | datetime:

@@ -16,6 +16,8 @@ from typing import ClassVar, Final, Self
 
 from runferry import settings
 from runferry.dialects.neptune import client as vendor
+from runferry.dialects.neptune.attribute_paths import CLAIM, UID
+from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, offline_store
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.dialects.plain_folder.forms import Form
@@ -25,7 +27,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.settings import NeptuneMode
-from runferry.writers.neptune.client_run import ClientRun
+from runferry.writers.neptune.client_run import ClientRun, check_ours
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import Projects, project_of
 from runferry.writers.plain_folder import PlainFolderWriter
@@ -53,6 +55,7 @@ class ClientWriter(PlainFolderWriter):
         self._neptune = vendor.client()
         self._place = ServerPlace("")
         self._projects: Projects | None = None  # on a server that can be asked
+        self._remotes: dict[Uid, RemoteRun] = {}
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
     @classmethod
@@ -92,56 +95,89 @@ class ClientWriter(PlainFolderWriter):
         return {uid: RemoteId(uid) for uid, run in found if run.is_sealed}
 
     def stored(self, remote: RemoteId) -> Progress | None:
-        """Whether it is complete; raises RunMissing."""
-        if self._projects is not None and not self._attempts(remote):
-            found = self._projects.runs().get(Uid(remote))
-            if found is not None:
-                return Progress(is_sealed=found.is_sealed)
-        return super().stored(remote)
+        """Whether it is complete, and who is sending it; raises RunMissing."""
+        if self._projects is None:
+            return super().stored(remote)
+        draft = self._drafts.get(remote)
+        project = None if draft is None else project_of(self._place, draft.run)
+        found = self._projects.look(Uid(remote), project)
+        if found is not None:
+            return Progress(is_sealed=found.is_sealed, claim=found.claim)
+        if draft is None:
+            raise self._missing(remote)
+        return Progress()
+
+    def claim(self, remote: RemoteId, words: str) -> None:
+        """On a server an attribute of the run, which is made for it."""
+        draft = self._drafts.get(remote)
+        if self._projects is None or draft is None:
+            super().claim(remote, words)
+            return
+        opened = self._remote(draft, draft.run)
+        with vendor.in_our_words(f"neptune ({draft.run.key})"):
+            opened[UID].assign(draft.uid)
+            opened[CLAIM].assign(words)
+            opened.wait()
 
     # --- sending
 
     def show(self, draft: Draft, run: Run) -> None:
         """Send it."""
-        project = project_of(self._place, run)
-        if self._projects is not None:
-            self._projects.make(project, run)
-        run_id = run.key.run_id if len(run.key.run_id) <= _LONGEST_ID else draft.uid
-        queue = draft.home.parent / f".queue-{draft.home.name}"
         uploads = self._root / _UPLOADS / f"{draft.uid}-{draft.home.name}"
+        run_id = _custom_id(run, draft.uid)
         sending = ClientRun(draft, run, run_id, uploads)
+        remote = self._remote(draft, run)
         try:
-            self._send(sending, draft, project, run_id, queue)
+            with vendor.in_our_words(f"neptune ({run.key})"):
+                sending.send(remote, self._mode)
+            self._stop(draft.uid)
             if self._mode == "offline":
-                self._enqueue(draft, queue, project, run_id)
+                self._enqueue(draft, project_of(self._place, run), run_id)
             else:
                 shutil.rmtree(uploads, ignore_errors=True)
         finally:
-            shutil.rmtree(queue, ignore_errors=True)
+            self._stop(draft.uid)
+            shutil.rmtree(_queue_of(draft), ignore_errors=True)
         told = list(sending.losses())
         if run_id != run.key.run_id or self._mode == "offline":
             told.append(_renamed(run_id, self._mode))
         self._losses[RemoteId(draft.uid)] = tuple(told)
-        if self._projects is not None:
-            self._projects.note(draft.uid, project, is_sealed=True)
 
-    def _send(
-        self, sending: ClientRun, draft: Draft, project: str, run_id: str, queue: Path
-    ) -> None:
-        remote = vendor.open_run(self._neptune, self._mode, project, run_id, queue)
-        if self._projects is not None:
-            self._projects.note(draft.uid, project, is_sealed=False)
-        with vendor.in_our_words(f"neptune:{project}"):
+    def _remote(self, draft: Draft, run: Run) -> RemoteRun:
+        """The run, open; on a server it is there from now on. Raises Conflict."""
+        opened = self._remotes.get(draft.uid)
+        if opened is None:
+            project = project_of(self._place, run)
+            if self._projects is not None:
+                self._projects.make(project, run)
+            opened = vendor.open_run(
+                self._neptune, self._mode, project, _custom_id(run, draft.uid), _queue_of(draft)
+            )
+            self._remotes[draft.uid] = opened
             try:
-                sending.send(remote, self._mode)
-            finally:
-                remote.stop()
+                if self._projects is not None:
+                    check_ours(opened, run)
+            except Conflict:
+                self._stop(draft.uid)
+                raise
+        return opened
 
-    def _enqueue(self, draft: Draft, queue: Path, project: str, run_id: str) -> None:
+    def _stop(self, uid: Uid) -> None:
+        opened = self._remotes.pop(uid, None)
+        if opened is not None:
+            with vendor.in_our_words(f"neptune:{self._place}"):
+                opened.stop()
+
+    def discard(self, remote: RemoteId) -> None:
+        """Remove what was staged; what is on a server is cleared by the next sending."""
+        self._stop(Uid(remote))
+        super().discard(remote)
+
+    def _enqueue(self, draft: Draft, project: str, run_id: str) -> None:
         """Put the queue where `neptune sync` finds it, in place of the one of an older sending."""
         home = queue_folder() / _OFFLINE
         home.mkdir(parents=True, exist_ok=True)
-        (made,) = (queue / _OFFLINE).iterdir()
+        (made,) = (_queue_of(draft) / _OFFLINE).iterdir()
         self._take_back(draft.uid, home, project)
         (draft.home / QUEUED).write_text(
             json.dumps({"container": made.name, "project": project, "custom_run_id": run_id})
@@ -173,10 +209,24 @@ class ClientWriter(PlainFolderWriter):
 
     def close(self) -> None:
         """Give up what was begun; what was staged for a server goes."""
+        for uid in list(self._remotes):
+            self._stop(uid)
+        if self._projects is not None:
+            self._projects.close()
         super().close()
         if self._mode != "offline":
             with suppress(FileNotFoundError):
                 shutil.rmtree(self._root.parent)
+
+
+def _custom_id(run: Run, uid: Uid) -> str:
+    return run.key.run_id if len(run.key.run_id) <= _LONGEST_ID else uid
+
+
+def _queue_of(draft: Draft) -> Path:
+    """Where the client keeps what it has not sent yet: of an attempt that was killed, nobody sends
+    the rest."""
+    return draft.home.parent / f".queue-{draft.home.name}"
 
 
 def _renamed(run_id: str, mode: NeptuneMode) -> Loss:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from runferry import settings
-from runferry.dialects.neptune.attribute_paths import SEALED, UID, project_name
+from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, UID, project_name
 from runferry.dialects.neptune.client import cell, in_our_words, open_project
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
@@ -25,6 +25,7 @@ class Found:
 
     project: str
     is_sealed: bool
+    claim: str | None = None
 
 
 def project_of(place: ServerPlace, run: Run) -> str:
@@ -54,19 +55,34 @@ class Projects:
         self._place = place
         self._ready: set[str] = set()
         self._runs: dict[Uid, Found] | None = None
+        self._opened: dict[str, Any] = {}  # to read from
 
     def runs(self) -> Mapping[Uid, Found]:
         """Runs of ours in the project, or in all of the workspace."""
         if self._runs is None:
             self._runs = {}
             for project in self._names():
-                self._runs.update(self._of(project))
+                self._runs.update(self._of(project, _OF_OURS))
         return self._runs
 
-    def note(self, uid: Uid, project: str, *, is_sealed: bool) -> None:
-        """A run has come so far."""
-        if self._runs is not None:
-            self._runs[uid] = Found(project, is_sealed)
+    def look(self, uid: Uid, project: str | None) -> Found | None:
+        """One run as it is now; `project` is where it goes, if anybody knows."""
+        if project is None:
+            known = self.runs().get(uid)
+            if known is None:
+                return None
+            project = known.project
+        elif project not in self._ready and project not in self._names():
+            return None
+        found = self._of(project, f'(`{UID}`:string = "{uid}")').get(uid)
+        if found is not None and self._runs is not None:
+            self._runs[uid] = found
+        return found
+
+    def close(self) -> None:
+        """Let go of the projects."""
+        while self._opened:
+            self._opened.popitem()[1].stop()
 
     def make(self, project: str, run: Run) -> None:
         """Make the project if there is none; one that is there is used as it is."""
@@ -99,18 +115,20 @@ class Projects:
             return [str(self._place)] if str(self._place) in known else []
         return [name for name in known if name.startswith(f"{self._place.workspace}/")]
 
-    def _of(self, project: str) -> dict[Uid, Found]:
+    def _of(self, project: str, query: str) -> dict[Uid, Found]:
         found: dict[Uid, Found] = {}
+        columns = [UID, SEALED, CLAIM]
         with in_our_words(f"neptune:{project}"):
-            opened: Any = self._neptune.init_project(project=project, mode="read-only")
-            try:
-                table = opened.fetch_runs_table(
-                    query=_OF_OURS, columns=[UID, SEALED], progress_bar=False
+            if project not in self._opened:
+                self._opened[project] = self._neptune.init_project(
+                    project=project, mode="read-only"
                 )
-                for entry in table:
-                    uid, is_sealed = cell(entry, UID), cell(entry, SEALED)
-                    if isinstance(uid, str):
-                        found[Uid(uid)] = Found(project, is_sealed is True)
-            finally:
-                opened.stop()
+            table = self._opened[project].fetch_runs_table(
+                query=query, columns=columns, progress_bar=False
+            )
+            for entry in table:
+                uid, is_sealed, claim = (cell(entry, column) for column in columns)
+                if isinstance(uid, str):
+                    words = claim if isinstance(claim, str) else None
+                    found[Uid(uid)] = Found(project, is_sealed is True, words)
         return found
