@@ -62,6 +62,14 @@ ALLOWED = (
         )
     ),
     *(
+        (f"*.TestNeptune{form}.*", reason, why)
+        for form in ("Export", "Queue", "Server")
+        for reason, why in (
+            ("this writer publishes whole runs only", "there is nothing to find"),
+            ("resend is atomic", "nothing is sent again"),
+        )
+    ),
+    *(
         (f"*.{form}Folder.*", "this source cannot be continued from", "it is read whole")
         for form in ("TestCsv", "TestJsonLines", "TestParquet")
     ),

@@ -75,6 +75,9 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "ca_bundle": "ca.pem",
         "proxy": "http://user:pw@proxy:3128",
         "tensorboard_doubles": "true",
+        "neptune_mode": "offline",
+        "neptune_visibility": "private",
+        "neptune_stage_as_tag": "true",
         "log_file": "run.log",
         "color": "never",
     }

@@ -16,7 +16,7 @@ import typer
 from runferry.cli.session import Session, session
 from runferry.errors import ExitCode
 
-FATES = "kept, renamed, re-encoded, rounded, merged, dropped"
+FATES = "kept, excluded, renamed, re-encoded, rounded, merged, dropped"
 
 OptionalText = Optional[str]  # noqa: UP045  typer reads it at run time
 

@@ -15,6 +15,7 @@ TRACKER: Final = "neptune"
 MODELS: Final = "neptune-models"
 """The source of models and model versions; their keys are of the tracker `neptune` too."""
 
+ConsoleStream = Literal["stdout", "stderr"]
 Container = Literal["run", "model", "model_version", "project"]
 CONTAINERS: Final[tuple[Container, ...]] = ("run", "model", "model_version", "project")
 SCOPES: Final[dict[Container, str]] = {"model": "models", "model_version": "model_versions"}
@@ -76,9 +77,17 @@ def stream_of(path: KeyPath) -> Stream:
     return "system" if path[0] in ("monitoring", "runtime") and len(path) > 1 else "user"
 
 
-def console_of(path: KeyPath) -> Literal["stdout", "stderr"] | None:
+def console_of(path: KeyPath) -> ConsoleStream | None:
     """The console stream that clients log as this string series, if it is one."""
     found = _CONSOLE.fullmatch(text_of(path))
-    if found is None:
-        return None
-    return "stdout" if found[1] == "stdout" else "stderr"
+    return None if found is None else stream_named(found[1])
+
+
+def lacks_ends(path: KeyPath) -> bool:
+    """Whether lines of the console have lost their ends: only neptune-scale takes them away."""
+    return path[0] == "runtime"
+
+
+def stream_named(name: str) -> ConsoleStream:
+    """The stream of this name; whatever is not the one is the other."""
+    return "stderr" if name == "stderr" else "stdout"
