@@ -94,6 +94,9 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         ca_bundle=Path("ca.pem"),
         proxy="http://user:pw@proxy:3128",
         tensorboard_doubles=True,
+        neptune_mode="offline",
+        neptune_visibility="private",
+        neptune_stage_as_tag=True,
         log_file=Path("run.log"),
         color="never",
     )
@@ -115,6 +118,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         ("patience", "inf"),
         ("proxy", "proxy"),
         ("color", "red"),
+        ("neptune_mode", "read-only"),
         ("archive", ""),
     ],
 )
