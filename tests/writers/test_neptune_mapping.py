@@ -16,6 +16,7 @@ from runferry.dialects.neptune.own_store import UID_METADATA
 from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.testing.recording import Sample
+from runferry.testing.samples import as_run, bulk
 from runferry.transfer.push import push
 from runferry.transfer.selection import Selection
 from runferry.transfer.verify import verify_archive
@@ -207,3 +208,22 @@ def test_the_mark_is_where_no_loader_looks(root: Path) -> None:
     (part,) = root.glob("data/*/*.parquet")
     assert pq.read_schema(part).metadata[UID_METADATA].decode() == wandb_run().run.uid
     assert {path.name for path in root.iterdir()} == {"data", "files", "runferry"}
+
+
+def test_a_part_that_is_large_enough_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runferry.writers.neptune.parts.PART_BYTES", 50_000)
+    sample = bulk(200_000)
+    archive = archive_of([sample], tmp_path)
+    there = Location("neptune", str(tmp_path / "out"))
+    push(archive, there)
+    names = sorted(path.name for path in (tmp_path / "out").glob("data/*/*"))
+    assert len(names) > 2
+    assert names[0].endswith("_part_0.parquet")
+    assert sum(map(len, exported(tmp_path / "out")[sample.run.key.run_id].values())) > 200_000
+    assert verify_archive(archive, there).is_clean
+    shorter = archive_of([as_run(bulk(100), sample.run.key.run_id)], tmp_path / "shorter")
+    push(shorter, there, restart=True)
+    (name,) = (path.name for path in (tmp_path / "out").glob("data/*/*"))
+    assert name == names[0], "no part of the run that was replaced is left"
