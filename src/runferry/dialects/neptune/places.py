@@ -55,6 +55,12 @@ class ServerPlace:
             )
         return cls(named["workspace"], named["project"])
 
+    def has(self, project: str) -> bool:
+        """Whether this means a project, `WORKSPACE/NAME`."""
+        if self.project is None:
+            return project.startswith(f"{self.workspace}/")
+        return project == str(self)
+
     def __str__(self) -> str:
         return f"{self.workspace}/{self.project}" if self.project else self.workspace
 

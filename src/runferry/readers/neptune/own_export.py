@@ -4,18 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry import settings
+from runferry.chunks import Chunk
 from runferry.dialects.neptune.export_files import DATA
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in, offline_store
 from runferry.dialects.neptune.places import ServerPlace, is_folder
+from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
+from runferry.dialects.plain_folder.layout import form_of
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged, NotFound
+from runferry.model import Cursor, Run, RunKey
+from runferry.paths import folders_below
 from runferry.ports import Location, ReadOptions
 from runferry.readers.plain_folder import PlainFolderReader
+from runferry.readers.plain_folder.reader import WrittenRun
+
+
+@dataclass(frozen=True, slots=True)
+class OwnExportedRun:
+    """A run of our own store whose parts are there as they were written."""
+
+    folder: Path
+    sources: tuple[Path, ...]
+    """Its parts, which are not read as anybody's then."""
+    run: Run
+
+    @property
+    def key(self) -> RunKey:
+        """Its own, whatever tracker it comes from."""
+        return self.run.key
+
+    def header(self) -> Run:
+        """As it was sealed."""
+        return self.run
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """All of the run."""
+        return WrittenRun(self.folder, ParquetForm()).read(run, after)
+
+
+def own_exported(root: Path) -> Iterator[OwnExportedRun]:
+    """Those of the archives at or below a folder, or around it where it is their `data`.
+
+    One whose account of itself cannot be read is left to who reads anybody's.
+    """
+    homes = [root.parent] if root.name == DATA else []
+    homes += [folder.path for folder in folders_below(root) if STORE in folder.names]
+    for home in homes:
+        if form_of(home / STORE) != STORE_MARK:
+            continue
+        for folder in Folders(home / STORE).complete():
+            with suppress(FileNotFoundError, Damaged):  # then the exporter's own files count
+                exported = exported_in(folder)
+                if exported.stands(home / DATA):
+                    parts = home / DATA / exported.project_folder
+                    sources = tuple(parts / name for name, _ in exported.parts)
+                    yield OwnExportedRun(folder, sources, read_run_file(folder).run)
 
 
 class OwnExportReader(PlainFolderReader):
@@ -50,11 +100,7 @@ class OwnExportReader(PlainFolderReader):
 
     def folders(self) -> Iterator[Path]:
         """Of runs whose parts nobody took away or wrote anew."""
-        data = self._root.parent / DATA
-        for folder in super().folders():
-            with suppress(FileNotFoundError, Damaged):  # then the exporter's own files count
-                if exported_in(folder).stands(data):
-                    yield folder
+        return (run.folder for run in own_exported(self._root.parent))
 
 
 class OwnQueueReader(PlainFolderReader):

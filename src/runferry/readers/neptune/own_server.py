@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Self
 
@@ -15,6 +15,7 @@ from runferry.chunks import Chunk, Header
 from runferry.dialects import codec
 from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.attribute_paths import HEADER, SEALED, UID
+from runferry.dialects.neptune.names import TRACKER, key_of
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
@@ -29,74 +30,45 @@ from runferry.tables import loads
 _OF_OURS: Final = f"(`{SEALED}`:bool = true)"
 
 
-class OwnServerReader:
-    """The sealed runs of ours in a project, or in all of a workspace."""
+@dataclass(frozen=True, slots=True)
+class OwnServedRun:
+    """A sealed run of ours on a server."""
 
-    name: ClassVar[str] = "neptune"
+    project: str
+    sys_id: str
+    uid: str
+    header_text: str
 
-    def __init__(self, place: ServerPlace) -> None:
-        self._place = place
-        self._neptune: Any = vendor.client()
-        self._found: dict[RunKey, tuple[str, str]] = {}  # project, and id there
+    @property
+    def key(self) -> RunKey:
+        """By the id that Neptune gave it."""
+        return key_of(self.project, self.sys_id)
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        """No path is a server."""
-        del path
-        return False
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """No file of this machine."""
+        return ()
 
-    @classmethod
-    def open(cls, where: Location, options: ReadOptions) -> Self:
-        """Raises BadLocation, MissingExtra."""
-        del options
-        return cls(ServerPlace.of(where.where))
-
-    def runs(self) -> Iterator[Run]:
-        """Headers, as they were sealed."""
-        with vendor.in_our_words(f"neptune:{self._place}"):
-            projects = [p for p in self._neptune.management.get_project_list() if self._is_in(p)]
-        for project in projects:
-            for sys_id, uid, header in self._rows(project):
-                run = codec.run_of(loads(header))
-                key = RunKey(self.name, project, sys_id)
-                self._found[key] = (project, sys_id)
-                yield replace(run, key=key, origin_uid=run.origin_uid or Uid(uid))
-
-    def _is_in(self, project: str) -> bool:
-        if self._place.project is not None:
-            return project == str(self._place)
-        return project.startswith(f"{self._place.workspace}/")
-
-    def _rows(self, project: str) -> list[tuple[str, str, str]]:
-        columns = ["sys/id", UID, HEADER]
-        with vendor.in_our_words(f"neptune:{project}"):
-            opened = self._neptune.init_project(project=project, mode="read-only")
-            try:
-                table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
-                rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
-            finally:
-                opened.stop()
-        return [(str(a), str(b), str(c)) for a, b, c in rows if b is not None and c is not None]
+    def header(self) -> Run:
+        """As it was sealed."""
+        run = codec.run_of(loads(self.header_text))
+        return replace(run, key=self.key, origin_uid=run.origin_uid or Uid(self.uid))
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of a run: what is sent again is sent in full."""
-        if run.key not in self._found:
-            for _ in self.runs():
-                pass
-        if run.key not in self._found:
-            raise NotFound("no such run", where=f"neptune:{self._place} ({run.key})")
+        """All of the run: what is sent again is sent in full."""
         with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
             home = Path(folder, "run")
-            self._download(*self._found[run.key], home, Path(folder))
+            self._download(home, Path(folder))
             said = read_run_file(home)
             yield from RunFolder(home, ParquetForm(), said).chunks()
             yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))
 
-    def _download(self, project: str, sys_id: str, home: Path, scratch: Path) -> None:
+    def _download(self, home: Path, scratch: Path) -> None:
         """The bundle, and into it the bytes that other attributes have."""
-        where = f"neptune:{project}/{sys_id}"
+        where = f"neptune:{self.project}/{self.sys_id}"
+        neptune: Any = vendor.client()
         with vendor.in_our_words(where):
-            remote = self._neptune.init_run(project=project, with_id=sys_id, mode="read-only")
+            remote = neptune.init_run(project=self.project, with_id=self.sys_id, mode="read-only")
             try:
                 _extracted(remote[BUNDLE], home, scratch)
                 places = _places(home, where)
@@ -113,6 +85,63 @@ class OwnServerReader:
                         shutil.copyfile(found, target)
             finally:
                 remote.stop()
+
+
+def own_served(place: ServerPlace) -> Iterator[OwnServedRun]:
+    """The sealed runs of ours in a project, or in all of a workspace."""
+    neptune: Any = vendor.client()
+    with vendor.in_our_words(f"neptune:{place}"):
+        projects = sorted(p for p in neptune.management.get_project_list() if place.has(p))
+    columns = ["sys/id", UID, HEADER]
+    for project in projects:
+        with vendor.in_our_words(f"neptune:{project}"):
+            opened = neptune.init_project(project=project, mode="read-only")
+            try:
+                table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
+                rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
+            finally:
+                opened.stop()
+        for sys_id, uid, header in rows:
+            if isinstance(uid, str) and isinstance(header, str):
+                yield OwnServedRun(project, str(sys_id), uid, header)
+
+
+class OwnServerReader:
+    """Reads what runferry sent to a server."""
+
+    name: ClassVar[str] = TRACKER
+
+    def __init__(self, place: ServerPlace) -> None:
+        self._place = place
+        self._found: dict[RunKey, OwnServedRun] = {}
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """No path is a server."""
+        del path
+        return False
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises BadLocation, MissingExtra."""
+        del options
+        vendor.client()
+        return cls(ServerPlace.of(where.where))
+
+    def runs(self) -> Iterator[Run]:
+        """Headers, as they were sealed."""
+        for found in own_served(self._place):
+            self._found[found.key] = found
+            yield found.header()
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """See `OwnServedRun`."""
+        if run.key not in self._found:
+            for _ in self.runs():
+                pass
+        if run.key not in self._found:
+            raise NotFound("no such run", where=f"neptune:{self._place} ({run.key})")
+        return self._found[run.key].read(run, after)
 
     def close(self) -> None:
         """Nothing is held open."""

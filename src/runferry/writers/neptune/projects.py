@@ -111,9 +111,7 @@ class Projects:
     def _names(self) -> list[str]:
         with in_our_words(f"neptune:{self._place}"):
             known = list(self._neptune.management.get_project_list())
-        if self._place.project is not None:
-            return [str(self._place)] if str(self._place) in known else []
-        return [name for name in known if name.startswith(f"{self._place.workspace}/")]
+        return [name for name in known if self._place.has(name)]
 
     def _of(self, project: str, query: str) -> dict[Uid, Found]:
         found: dict[Uid, Found] = {}
