@@ -27,12 +27,12 @@ from runferry.readers.plain_folder.reader import WrittenRun
 
 
 @dataclass(frozen=True, slots=True)
-class OwnExportedRun:
-    """A run of our own store whose parts are there as they were written."""
+class OwnRun:
+    """A run of our own store."""
 
     folder: Path
     sources: tuple[Path, ...]
-    """Its parts, which are not read as anybody's then."""
+    """The parts of an export that were made of it, which are not read as anybody's then."""
     run: Run
 
     @property
@@ -49,7 +49,7 @@ class OwnExportedRun:
         return WrittenRun(self.folder, ParquetForm()).read(run, after)
 
 
-def own_exported(root: Path) -> Iterator[OwnExportedRun]:
+def own_exported(root: Path) -> Iterator[OwnRun]:
     """Those of the archives at or below a folder, or around it where it is their `data`.
 
     One whose account of itself cannot be read is left to who reads anybody's.
@@ -65,7 +65,14 @@ def own_exported(root: Path) -> Iterator[OwnExportedRun]:
                 if exported.stands(home / DATA):
                     parts = home / DATA / exported.project_folder
                     sources = tuple(parts / name for name, _ in exported.parts)
-                    yield OwnExportedRun(folder, sources, read_run_file(folder).run)
+                    yield OwnRun(folder, sources, read_run_file(folder).run)
+
+
+def own_queued(place: ServerPlace) -> Iterator[OwnRun]:
+    """Those that wait in the client's offline queue to be sent to a place."""
+    for folder in Folders(offline_store(place)).complete():
+        with suppress(FileNotFoundError, Damaged):
+            yield OwnRun(folder, (), read_run_file(folder).run)
 
 
 class OwnExportReader(PlainFolderReader):

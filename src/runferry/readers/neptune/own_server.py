@@ -87,23 +87,20 @@ class OwnServedRun:
                 remote.stop()
 
 
-def own_served(place: ServerPlace) -> Iterator[OwnServedRun]:
-    """The sealed runs of ours in a project, or in all of a workspace."""
+def own_served(project: str) -> Iterator[OwnServedRun]:
+    """The sealed runs of ours in a project, `WORKSPACE/NAME`."""
     neptune: Any = vendor.client()
-    with vendor.in_our_words(f"neptune:{place}"):
-        projects = sorted(p for p in neptune.management.get_project_list() if place.has(p))
     columns = ["sys/id", UID, HEADER]
-    for project in projects:
-        with vendor.in_our_words(f"neptune:{project}"):
-            opened = neptune.init_project(project=project, mode="read-only")
-            try:
-                table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
-                rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
-            finally:
-                opened.stop()
-        for sys_id, uid, header in rows:
-            if isinstance(uid, str) and isinstance(header, str):
-                yield OwnServedRun(project, str(sys_id), uid, header)
+    with vendor.in_our_words(f"neptune:{project}"):
+        opened = neptune.init_project(project=project, mode="read-only")
+        try:
+            table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
+            rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
+        finally:
+            opened.stop()
+    for sys_id, uid, header in rows:
+        if isinstance(uid, str) and isinstance(header, str):
+            yield OwnServedRun(project, str(sys_id), uid, header)
 
 
 class OwnServerReader:
@@ -130,9 +127,13 @@ class OwnServerReader:
 
     def runs(self) -> Iterator[Run]:
         """Headers, as they were sealed."""
-        for found in own_served(self._place):
-            self._found[found.key] = found
-            yield found.header()
+        neptune: Any = vendor.client()
+        with vendor.in_our_words(f"neptune:{self._place}"):
+            projects = sorted(filter(self._place.has, neptune.management.get_project_list()))
+        for project in projects:
+            for found in own_served(project):
+                self._found[found.key] = found
+                yield found.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `OwnServedRun`."""
