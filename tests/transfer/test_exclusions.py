@@ -96,6 +96,7 @@ def test_what_is_sent_is_what_the_inventory_says(archive: Archive) -> None:
         again = archive_of_chunks(archive, exclusions, sent)
         assert {a.path for a in again.attributes} == {a.path for a in sent.attributes}, switch
         assert {s.key for s in again.series} == {s.key for s in sent.series}, switch
+        assert again.rows == sent.rows, switch
 
 
 def archive_of_chunks(archive: Archive, exclusions: Exclusions, sent: Inventory) -> Inventory:

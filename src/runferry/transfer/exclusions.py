@@ -7,7 +7,7 @@ source's client, its own keeping of books. Each such thing has a switch that inc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +15,15 @@ from runferry import chunks
 from runferry.chunks import Chunk
 from runferry.errors import UsageError
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, DataKind, Inventory, KeyPath, Series, SeriesCounts
+from runferry.model import (
+    Attribute,
+    DataKind,
+    Inventory,
+    KeyPath,
+    Series,
+    SeriesCounts,
+)
+from runferry.transfer.foretell import MEDIA_KINDS
 
 MODELS: Final = "models"
 OBJECTS: Final = "objects"
@@ -70,29 +78,48 @@ class Exclusions:
         """The inventory of what is sent, with what is left out as losses."""
         if not self:
             return inventory
-        attributes = inventory.attributes
-        left = dict(self._attributes(attributes))
-        losses = [*_by_first_name(left), *self._files(inventory.files)]
-        losses += self._artifacts(inventory.artifact_types)
-        series, mixed = [], dict(inventory.mixed)
+        left = dict(self._attributes(inventory.attributes))
+        sent = replace(
+            self._without_series(inventory),
+            attributes=tuple(a for a in inventory.attributes if (a.role, a.path) not in left),
+            files=tuple(path for path in inventory.files if not self._file(path)),
+            artifact_types=tuple(a for a in inventory.artifact_types if not self._artifact(a)),
+        )
+        losses = (
+            *_by_first_name(left),
+            *self._files(inventory.files),
+            *self._artifacts(inventory.artifact_types),
+            *self._series_left_out(inventory),
+        )
+        return replace(sent, rows=self._rows(inventory, sent), left_out=losses)
+
+    def _without_series(self, inventory: Inventory) -> Inventory:
+        series: list[Series] = []
+        mixed: dict[str, dict[DataKind, SeriesCounts]] = {}
         for item in inventory.series:
-            kinds = dict(inventory.kinds_of(item))
-            kept = {kind: counts for kind, counts in kinds.items() if self._takes(item, kind)}
-            for kind in kinds.keys() - kept.keys():
-                switch = OWN_METRICS if self._is_own(item) else OBJECTS
-                losses.append(_loss(switch, item.key, max(kinds[kind].points, 1)))
-            mixed.pop(item.key, None)
+            kept = {k: c for k, c in inventory.kinds_of(item) if self._takes(item, k)}
             if kept:
                 series.append(_of_kinds(item, kept))
-                if len(kept) > 1:
-                    mixed[item.key] = {k: c for k, c in kept.items() if k != series[-1].kind}
-        return replace(
-            inventory,
-            attributes=tuple(a for a in attributes if (a.role, a.path) not in left),
-            series=tuple(series),
-            mixed=mixed,
-            left_out=tuple(losses),
-        )
+                others = {k: c for k, c in kept.items() if k != series[-1].kind}
+                mixed |= {item.key: others} if others else {}
+        return replace(inventory, series=tuple(series), mixed=mixed)
+
+    def _series_left_out(self, inventory: Inventory) -> Iterator[Loss]:
+        for item in inventory.series:
+            for kind, counts in inventory.kinds_of(item):
+                if not self._takes(item, kind):
+                    switch = OWN_METRICS if self._is_own(item) else OBJECTS
+                    yield _loss(switch, item.key, max(counts.points, 1))
+
+    def _rows(self, inventory: Inventory, sent: Inventory) -> dict[str, int]:
+        """How many are sent, by kind; of media either all or none."""
+        rows = Counter(inventory.rows)
+        if OBJECTS in self.switches:
+            for kind in MEDIA_KINDS:
+                del rows[kind]
+            rows += _told(inventory, ("file", "other"))  # of files and attributes, not of media
+        rows -= _told(inventory) - _told(sent)
+        return dict(rows)
 
     def _takes(self, series: Series, kind: DataKind) -> bool:
         return not self._is_own(series) and not (kind in _OBJECT_KINDS and OBJECTS in self.switches)
@@ -172,6 +199,17 @@ class Exclusions:
                 return None if self._artifact(artifact_type) else chunk
             case _:
                 return chunk
+
+
+def _told(inventory: Inventory, kinds: Container[str] | None = None) -> Counter[str]:
+    """How many there are of what an inventory tells one by one, by kind as in its rows."""
+    counts = Counter[str](attribute.role for attribute in inventory.attributes)
+    counts["file"] = len(inventory.files)
+    counts["artifact"] = len(inventory.artifact_types)
+    for series in inventory.series:
+        for name, told in inventory.kinds_of(series):
+            counts[name] += told.points if name != "media" else 0
+    return counts if kinds is None else Counter({k: n for k, n in counts.items() if k in kinds})
 
 
 def _is_below(path: KeyPath, objects: set[KeyPath]) -> bool:
