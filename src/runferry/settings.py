@@ -26,6 +26,7 @@ NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
 
 Color = Literal["auto", "always", "never"]
 NeptuneMode = Literal["async", "sync", "offline", "debug"]
+NeptuneModels = Literal["runs", "models"]
 NeptuneVisibility = Literal["workspace", "private", "public"]
 
 
@@ -58,6 +59,8 @@ class Settings:
     """How Neptune's client sends: `async`, `sync`, `offline` (a `.neptune` folder) or `debug`."""
     neptune_visibility: NeptuneVisibility = "workspace"
     """Who sees a project that is made in Neptune: `workspace`, `private` or `public`."""
+    neptune_models: NeptuneModels = "runs"
+    """What models of Neptune become in an archive for it: `runs`, or `models` as they were."""
     neptune_stage_as_tag: bool = False
     """The stage of a model becomes a tag, which can be changed, instead of `old_sys/stage`."""
     log_file: Path | None = None
@@ -194,6 +197,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "tensorboard_doubles": _truth,
     "neptune_mode": _one_of("async", "sync", "offline", "debug"),
     "neptune_visibility": _one_of("workspace", "private", "public"),
+    "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
     "log_file": _path,
     "color": _color,

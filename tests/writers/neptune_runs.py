@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from runferry import chunks
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem, Run, RunKey
@@ -72,4 +73,28 @@ def wandb_run(run_id: str = "abc123", project: str = "example_project") -> Sampl
     for name, kind in (("net", "model"), ("set", "dataset")):
         entry = ArtifactEntry("a.bin", Blob.from_bytes(name.encode()))
         run.put(chunks.Artifact(name, kind, "produced", version="v0", entries=(entry,)))
+    return run.sample()
+
+
+def model(kind: str, run_id: str) -> Sample:
+    """A model of Neptune, or a version of one, as a reader gives it."""
+    is_version = kind == "model_version"
+    run = Recording(
+        Run(
+            RunKey("neptune", "team/zoo", run_id), name="net", project="zoo", entity="team",
+            kind=kind, group="ZOO-NET", tags=("good",), notes="a model",  # type: ignore[arg-type]
+            created_ns=START_NS, complete=True,
+        )
+    )  # fmt: skip
+    sys: dict[tuple[str, ...], Any] = {
+        ("sys", "id"): run_id, ("sys", "state"): "Inactive", ("sys", "owner"): "ana",
+        ("sys", "name"): "net", ("sys", "description"): "a model", ("sys", "tags"): ["good"],
+        ("sys", "size"): 3.5, ("sys", "creation_time"): datetime(2023, 1, 1, tzinfo=UTC),
+        ("sys", "trashed"): False,
+    }  # fmt: skip
+    if is_version:
+        sys |= {("sys", "stage"): "production", ("sys", "model_id"): "ZOO-NET"}
+    run.attributes("other", sys)
+    run.attributes("config", {("params", "lr"): 0.1, ("labels",): ["cat", "dog"]})
+    run.log({("val", "acc"): 0.5}, step=1, step_frac=500_000, time_ns=START_NS + SECOND_NS // 2)
     return run.sample()

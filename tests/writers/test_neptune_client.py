@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
-from neptune_runs import STARTED, wandb_run
+from neptune_runs import STARTED, model, wandb_run
 from neptune_server import Server
 from tests.transfer.roads import IMPATIENT, archive_of
 
@@ -21,7 +20,6 @@ from runferry import settings
 from runferry.errors import BadLocation
 from runferry.locations import locate
 from runferry.losses import Fate
-from runferry.model import Run, RunKey
 from runferry.ports import Location
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import (
@@ -292,29 +290,6 @@ def test_the_client_logs_where_we_do(server: Server, tmp_path: Path) -> None:
 
 
 # --- models as runs
-
-
-def model(kind: str, run_id: str) -> Sample:
-    is_version = kind == "model_version"
-    run = Recording(
-        Run(
-            RunKey("neptune", "team/zoo", run_id), name="net", project="zoo", entity="team",
-            kind=kind, group="ZOO-NET", tags=("good",), notes="a model",  # type: ignore[arg-type]
-            created_ns=START_NS, complete=True,
-        )
-    )  # fmt: skip
-    sys: dict[tuple[str, ...], Any] = {
-        ("sys", "id"): run_id, ("sys", "state"): "Inactive", ("sys", "owner"): "ana",
-        ("sys", "name"): "net", ("sys", "description"): "a model", ("sys", "tags"): ["good"],
-        ("sys", "size"): 3.5, ("sys", "creation_time"): datetime(2023, 1, 1, tzinfo=UTC),
-        ("sys", "trashed"): False,
-    }  # fmt: skip
-    if is_version:
-        sys |= {("sys", "stage"): "production", ("sys", "model_id"): "ZOO-NET"}
-    run.attributes("other", sys)
-    run.attributes("config", {("params", "lr"): 0.1, ("labels",): ["cat", "dog"]})
-    run.log({("val", "acc"): 0.5}, step=1, step_frac=500_000, time_ns=START_NS + SECOND_NS // 2)
-    return run.sample()
 
 
 def test_models_and_versions_become_runs(server: Server, tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from neptune_runs import STARTED, wandb_run
+from neptune_runs import STARTED, model, wandb_run
 from neptune_shown import bytes_of, exported, names_in, points_of, value_of
 from tests.transfer.roads import archive_of
 
+from runferry import settings
 from runferry.dialects.neptune.own_store import UID_METADATA
 from runferry.losses import Fate
 from runferry.ports import Location
@@ -203,8 +205,6 @@ def test_projects_that_become_one_keep_their_runs_apart(tmp_path: Path) -> None:
 
 
 def test_the_mark_is_where_no_loader_looks(root: Path) -> None:
-    import pyarrow.parquet as pq
-
     (part,) = root.glob("data/*/*.parquet")
     assert pq.read_schema(part).metadata[UID_METADATA].decode() == wandb_run().run.uid
     assert {path.name for path in root.iterdir()} == {"data", "files", "runferry"}
@@ -227,3 +227,21 @@ def test_a_part_that_is_large_enough_is_followed_by_another(
     push(shorter, there, restart=True)
     (name,) = (path.name for path in (tmp_path / "out").glob("data/*/*"))
     assert name == names[0], "no part of the run that was replaced is left"
+
+
+def test_models_stay_models_on_request(tmp_path: Path) -> None:
+    settings.install(settings.Settings(neptune_models="models"))
+    archive = archive_of([model("model", "ZOO-NET"), model("model_version", "ZOO-NET-1")], tmp_path)
+    there = Location("neptune", str(tmp_path / "out"))
+    report = push(archive, there)
+    settings.install(None)
+    assert not report.failures, [outcome.error for outcome in report.failures]
+    found = {}
+    for scope in ("models", "model_versions"):
+        (part,) = (tmp_path / "out").glob(f"data/*/{scope}/*_part_0.parquet")
+        found[scope] = {r["attribute_path"]: r for r in pq.read_table(part).to_pylist()}
+        assert value_of([found[scope]["sys/state"]]) == "Inactive"
+        assert value_of([found[scope]["sys/tags"]]) == ["good"]
+        assert not [path for path in found[scope] if path.startswith("old_sys")]
+    assert value_of([found["model_versions"]["sys/stage"]]) == "production"
+    assert verify_archive(archive, there).is_clean

@@ -22,7 +22,7 @@ from runferry.dialects.neptune.attribute_paths import RUNFERRY
 from runferry.dialects.neptune.names import san
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
 from runferry.errors import Damaged
-from runferry.paths import regular
+from runferry.paths import inside
 
 STORE: Final = "runferry"
 STORE_MARK: Final = "neptune"
@@ -60,8 +60,8 @@ class Exported:
     def stands(self, data: Path) -> bool:
         """Whether every part is there as it was written."""
         for name, size in self.parts:
-            found = regular(data / self.project_folder / name)
-            if found is None or found.st_size != size:
+            found = inside(data, f"{self.project_folder}/{name}")
+            if found is None or found.stat().st_size != size:
                 return False
         return bool(self.parts)
 

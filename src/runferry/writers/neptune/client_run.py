@@ -20,7 +20,6 @@ from runferry.dialects.neptune.attribute_paths import (
     MONITORING,
     REQUIREMENTS,
     RUN_ID,
-    RUNFERRY,
     SEALED,
     SYS,
     UID,
@@ -28,13 +27,14 @@ from runferry.dialects.neptune.attribute_paths import (
 from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.plain_folder.layout import RUN_FILE
-from runferry.errors import Conflict, Refused
+from runferry.errors import Refused
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run
 from runferry.settings import NeptuneMode
 from runferry.tables import dumps
 from runferry.writers.neptune.client_media import ClientMedia
 from runferry.writers.neptune.client_rows import RisingSteps
+from runferry.writers.neptune.client_standing import clear
 from runferry.writers.neptune.held import HeldValue
 from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
 from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
@@ -71,7 +71,7 @@ class ClientRun:
     def send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         """Everything, and then the mark. Raises Refused, Unreachable."""
         if mode in ("async", "sync"):
-            _clear(remote)
+            clear(remote)
         if remote.exists(_ENTRYPOINT):  # of the program that runs here: no argument turns it off
             remote[_ENTRYPOINT].pop()
         remote[UID].assign(self._draft.uid)
@@ -211,41 +211,6 @@ class ClientRun:
                 self._files.put(BUNDLE, staged, staged)
         self._files.put_text(BUNDLE, RUN_FILE, self._draft.text(self._run))
         self._files.put_text(BUNDLE, PLACES, dumps({k: list(v) for k, v in self._places.items()}))
-
-
-def check_ours(remote: RemoteRun, run: Run) -> None:
-    """Raises Conflict for a run that somebody else made under this id."""
-    if remote.exists(UID):
-        return
-    structure = remote.get_structure()
-    if not all(_is_of_client(name, structure[name]) for name in structure if name != SYS):
-        raise Conflict(
-            "a run of this id is there, and runferry did not make it",
-            where=f"neptune ({run.key})",
-            hint="delete or rename it in Neptune, or name another project",
-        )
-
-
-def _clear(remote: RemoteRun) -> None:
-    """Take away what an earlier sending left: series can only grow, and would be doubled."""
-    for name in remote.get_structure():
-        if name not in (SYS, RUNFERRY):
-            remote[name].pop()
-    for path in (SEALED, BUNDLE):
-        if remote.exists(path):
-            remote[path].pop()
-    for path in (f"{SYS}/tags", f"{SYS}/group_tags"):
-        if remote.exists(path):
-            remote[path].clear()
-    remote.wait()
-
-
-def _is_of_client(name: str, inner: object) -> bool:
-    """Whether a namespace holds only what the client puts into every run that it makes."""
-    return name == "source_code" and set(inner if isinstance(inner, dict) else ()) <= {
-        "entrypoint",
-        "files",
-    }
 
 
 def _pattern(folder: Path) -> str:

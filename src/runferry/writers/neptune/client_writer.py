@@ -27,7 +27,8 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.settings import NeptuneMode
-from runferry.writers.neptune.client_run import ClientRun, check_ours
+from runferry.writers.neptune.client_run import ClientRun
+from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import Projects, project_of
 from runferry.writers.plain_folder import PlainFolderWriter

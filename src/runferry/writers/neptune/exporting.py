@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runferry import settings
 from runferry.dialects.neptune.attribute_paths import (
     MONITORING,
     REQUIREMENTS,
@@ -16,7 +17,7 @@ from runferry.dialects.neptune.attribute_paths import (
     project_name,
 )
 from runferry.dialects.neptune.export_files import DATA, FILES
-from runferry.dialects.neptune.names import TRACKER, part_name, san
+from runferry.dialects.neptune.names import SCOPES, TRACKER, part_name, san
 from runferry.dialects.neptune.own_store import Exported
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run, Uid
@@ -39,11 +40,15 @@ class Exporting:
         self.losses: list[Loss] = []
         uid = draft.uid
         project_id = project_of(run)
-        self._project = san(project_id)
-        run_id = self._free_id(root / DATA / self._project, run, uid)
-        self._layout = Layout(run, uid, run_id, draft.attributes, draft.series)
-        self._parts = Parts(root / DATA / self._project, run_id, uid)
-        self._files = RunFiles(draft.home, root / FILES / self._project, san(run_id))
+        keeps_model = is_kept_as_model(run)
+        project = san(project_id)
+        self._folder = f"{project}/{SCOPES[run.kind]}" if keeps_model else project  # type: ignore[index]
+        run_id = self._free_id(root / DATA / self._folder, run, uid)
+        self._layout = Layout(
+            run, uid, run_id, draft.attributes, draft.series, keeps_model=keeps_model
+        )
+        self._parts = Parts(root / DATA / self._folder, run_id, uid)
+        self._files = RunFiles(draft.home, root / FILES / project, san(run_id))
         self._ids = (project_id, run_id)
 
     def _free_id(self, data: Path, run: Run, uid: Uid) -> str:
@@ -71,7 +76,7 @@ class Exporting:
             self._parts.remove_scratch()
             self._files.remove_scratch()
         self.losses += self._layout.renamed
-        return Exported(*self._ids, self._project, parts)
+        return Exported(*self._ids, self._folder, parts)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         values = self._layout.attributes
@@ -146,6 +151,12 @@ class Exporting:
         for lines in self._staged.lines(file):
             yield rows.of_lines(lines, f"{MONITORING}/stdout", written)
             written += lines.num_rows
+
+
+def is_kept_as_model(run: Run) -> bool:
+    """Whether this is a model of Neptune that becomes no run."""
+    is_model = run.key.tracker == TRACKER and run.kind in SCOPES
+    return is_model and settings.current().neptune_models == "models"
 
 
 def project_of(run: Run) -> str:

@@ -144,6 +144,14 @@ def _known(state: str) -> str | None:
     return None if state == "unknown" else state
 
 
+def of_model(uid: Uid, attributes: Iterable[Attribute]) -> Iterator[Held]:
+    """A model of Neptune as it was: its attributes say all that its header does."""
+    yield held(UID, uid)
+    for attribute in attributes:
+        place = ".".join((attribute.role, *attribute.path))
+        yield _own("/".join(attribute.path), attribute.value, place)
+
+
 def of_attributes(
     attributes: Iterable[Attribute], tracker: str, *, stage_as_tag: bool
 ) -> Iterator[Held]:
@@ -166,8 +174,8 @@ def _own(path: str, value: Tree, place: str) -> Held:
 
 
 def words_of(value: Tree) -> tuple[str, ...] | None:
-    """A list of words; None for anything else."""
-    if not isinstance(value, list):
+    """A list of words; None for anything else, and for none: an empty set is not kept there."""
+    if not isinstance(value, list) or not value:
         return None
     words = tuple(item for item in value if isinstance(item, str))
     return words if len(words) == len(value) else None

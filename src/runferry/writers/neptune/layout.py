@@ -22,7 +22,7 @@ from runferry.dialects.neptune.attribute_paths import (
 from runferry.dialects.neptune.names import TRACKER
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, DataKind, FileRole, Run, Series, Uid
-from runferry.writers.neptune.held import Held, of_attributes, of_header
+from runferry.writers.neptune.held import Held, of_attributes, of_header, of_model
 
 _FIXED: Final = (
     f"{MONITORING}/stdout", f"{MONITORING}/stderr", SOURCE_FILES, REQUIREMENTS, CHECKPOINTS, FILES,
@@ -41,7 +41,10 @@ class Layout:
         run_id: str,
         attributes: Iterable[Attribute],
         series: Mapping[str, Series],
+        *,
+        keeps_model: bool = False,
     ) -> None:
+        """`keeps_model`: a model of Neptune stays one, and becomes no run."""
         self._paths = AttributePaths()
         self._series = series
         self._tracker = run.key.tracker
@@ -51,7 +54,10 @@ class Layout:
             self._paths.place(path)
         for path in _NAMESPACES:
             self._paths.namespace(path)
-        self.attributes = tuple(self._held(run, uid, run_id, tuple(attributes)))
+        if keeps_model:
+            self.attributes = tuple(map(self._placed_at, of_model(uid, attributes)))
+        else:
+            self.attributes = tuple(self._held(run, uid, run_id, tuple(attributes)))
 
     def _held(
         self, run: Run, uid: Uid, run_id: str, attributes: tuple[Attribute, ...]
@@ -60,7 +66,10 @@ class Layout:
         for item in of_header(run, uid, run_id, attributes, stage_as_tag=as_tag):
             yield replace(item, path=self._paths.place(item.path))
         for item in of_attributes(attributes, run.key.tracker, stage_as_tag=as_tag):
-            yield replace(item, path=self._place(item.path, item.place))
+            yield self._placed_at(item)
+
+    def _placed_at(self, item: Held) -> Held:
+        return replace(item, path=self._place(item.path, item.place))
 
     def series_path(self, key: str, kind: DataKind) -> str:
         """The attribute that holds a series' rows of one kind: Neptune mixes none."""
