@@ -60,6 +60,8 @@ _READERS = {
     "keras": "runferry.readers.keras:KerasReader",
     "lightning": "runferry.readers.lightning:LightningReader",
     "mlflow": "runferry.readers.mlflow:MlflowReader",
+    "neptune": "runferry.readers.neptune.reader:NeptuneReader",
+    "neptune-models": "runferry.readers.neptune.reader:NeptuneModelsReader",
     "parquet": "runferry.readers.plain_files:ParquetFiles",
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",

@@ -25,6 +25,7 @@ NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
 """Variables with our prefix that something else reads: the test suite."""
 
 Color = Literal["auto", "always", "never"]
+NeptuneUploads = Literal["beside", "anywhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Settings:
     tensorboard_doubles: bool = False
     """Write scalars that 32 bits would round as doubles: exact for every program, and not shown by
     TensorBoard unless it is started with `--load_fast=false`."""
+    neptune_uploads: NeptuneUploads = "beside"
+    """Which files are read that a `.neptune` folder names by absolute paths: those `beside` it, or
+    those `anywhere` on this machine."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -164,6 +168,15 @@ def _color(value: Value) -> Color:
     raise ValueError("one of auto, always, never is wanted")
 
 
+def _neptune_uploads(value: Value) -> NeptuneUploads:
+    match str(value).lower():
+        case "beside":
+            return "beside"
+        case "anywhere":
+            return "anywhere"
+    raise ValueError("one of beside, anywhere is wanted")
+
+
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
     "workers": _workers,
@@ -175,6 +188,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "ca_bundle": _path,
     "proxy": _proxy,
     "tensorboard_doubles": _truth,
+    "neptune_uploads": _neptune_uploads,
     "log_file": _path,
     "color": _color,
 }

@@ -1,0 +1,1 @@
+"""Archives of neptune-exporter: Parquet parts, and files beside them."""

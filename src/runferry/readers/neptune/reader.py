@@ -1,0 +1,133 @@
+"""The readers `neptune` and `neptune-models`: files where there are any, else a server.
+
+What is a run (or a project's own metadata) is of the one, what is a model or a version of it of the
+other, whatever they lie in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry.dialects.neptune.names import MODELS, TRACKER, Container
+from runferry.errors import BadLocation, NotFound
+from runferry.paths import folders_below
+from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import LocalReader, LocalRun
+from runferry.readers.neptune.export.parts import is_part, parts_below
+from runferry.readers.neptune.export.reading import exported
+from runferry.readers.neptune.queue.containers import is_queue, queues_below
+from runferry.readers.neptune.queue.reading import QueuedRun
+from runferry.readers.neptune.scale.database import NAME, facts_of
+from runferry.readers.neptune.scale.reading import scale_runs
+
+_log = logging.getLogger(__name__)
+
+
+class NeptuneReader(LocalReader):
+    """Runs of exports, of folders of the clients 0.9 to 1.x, of neptune-scale, and of a server.
+
+    Only the server needs the vendor's package.
+    """
+
+    name: ClassVar[str] = TRACKER
+    takes: ClassVar[str] = (
+        "an export of neptune-exporter, a .neptune folder, a folder that has one below it, "
+        "or WORKSPACE/PROJECT"
+    )
+    containers: ClassVar[tuple[Container, ...]] = ("run", "project")
+    others: ClassVar[str] = MODELS
+    """The reader of what this one leaves out."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether names below this path are those of Neptune's files, and containers are ours."""
+        if not path.is_dir():
+            return is_part(path) or ("run" in cls.containers and facts_of(path) is not None)
+        return any(kind in cls.containers for kind in _kinds(path))
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, BadLocation; of a server AuthFailed, Unreachable, MissingExtra."""
+        if is_place(where.where):
+            return super().open(where, options)
+        text = where.where or os.environ.get("NEPTUNE_PROJECT", "")
+        if not text:
+            raise BadLocation(
+                f"nothing stands behind `{cls.name}:`, and NEPTUNE_PROJECT is not set",
+                hint=f"runferry ls {cls.name}:WORKSPACE/PROJECT",
+            )
+        reader = cls(Path(text), options)
+        reader.listed()  # a wrong token or name is told before anything is begun
+        return reader
+
+    def check(self) -> None:
+        """Raises NotFound for a file that is none of ours."""
+        if not self.recognises(self.root):
+            hint = f"runferry ls {shlex.quote(f'{self.others}:{self.root}')}"
+            raise NotFound(f"no file of {self.name} runs", where=str(self.root), hint=hint)
+
+    def look(self) -> Iterator[LocalRun]:
+        """The runs, models or versions of a place, or of a server's project."""
+        if not is_place(str(self.root)):
+            from runferry.readers.neptune.server.projects import served
+
+            yield from served(str(self.root), self.containers, self.options)
+            return
+        left = 0
+        for kind, run in self._every():
+            if kind in self.containers:
+                yield run
+            else:
+                left += 1
+        if left:
+            command = f"runferry ls {shlex.quote(f'{self.others}:{self.root}')}"
+            _log.warning("%s: left out, and listed by `%s`: %d", self.root, command, left)
+
+    def _every(self) -> Iterator[tuple[Container, LocalRun]]:
+        for run in exported(self.root, self.options.timezone):
+            yield run.parts.container, run
+        if self.root.is_dir():
+            for queue in queues_below(self.root):
+                yield queue.kind, QueuedRun(queue, self.options.timezone)
+        for scale in scale_runs(self.root):
+            yield "run", scale
+
+
+class NeptuneModelsReader(NeptuneReader):
+    """Models and model versions, as runs of the kinds `model` and `model_version`."""
+
+    name: ClassVar[str] = MODELS
+    takes: ClassVar[str] = (
+        "an export of neptune-exporter's export-models, a folder that has one below it, "
+        "WORKSPACE or WORKSPACE/PROJECT"
+    )
+    containers: ClassVar[tuple[Container, ...]] = ("model", "model_version")
+    others: ClassVar[str] = TRACKER
+
+
+def is_place(text: str) -> bool:
+    """Whether a location is a path of this machine, and no name of a project."""
+    if text.startswith((".", "/", "~")):
+        return True
+    if not text:
+        return False
+    try:
+        return Path(text).is_absolute() or Path(text).exists()
+    except (OSError, ValueError):  # no path at all: too long, NUL
+        return False
+
+
+def _kinds(root: Path) -> Iterator[Container]:
+    """What lies below a folder, one after the other; cheap, and not all where one is enough."""
+    for folder in folders_below(root):
+        if NAME in folder.names and facts_of(folder.path / NAME) is not None:
+            yield "run"
+        if is_queue(folder.path, folder.names):
+            yield from (queue.kind for queue in queues_below(folder.path))
+        if any(name.endswith((".parquet", ".parquet.tmp")) for name in folder.names):
+            yield from (parts.container for parts in parts_below(folder.path))

@@ -1,0 +1,1 @@
+"""Folders of neptune-scale: queues of operations in sqlite, as protobuf messages."""
