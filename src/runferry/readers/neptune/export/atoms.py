@@ -1,4 +1,4 @@
-"""Single values of an exported run, and what else is no series: files, and types nobody taught us."""
+"""Single values of an exported run, and all else that is no series."""
 
 from __future__ import annotations
 

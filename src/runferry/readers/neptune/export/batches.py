@@ -95,14 +95,7 @@ class GroupFacts:
     @classmethod
     def of(cls, file: pq.ParquetFile, group: int) -> GroupFacts:
         """From the statistics in the footer."""
-        facts = file.metadata.row_group(group)
-        found = {}
-        for number in range(facts.num_columns):
-            column = facts.column(number)
-            statistics = column.statistics
-            if statistics is not None and statistics.has_min_max:
-                found[column.path_in_schema] = (statistics.min, statistics.max)
-        return cls(found.get("attribute_type"), found.get("attribute_path"))
+        return cls(_bounds(file, group, "attribute_type"), _bounds(file, group, "attribute_path"))
 
     def may_hold(self, types: Sequence[str]) -> bool:
         """Whether rows of one of these types may be here."""
@@ -121,6 +114,20 @@ def _is_whole(path: Path) -> bool:
         return False
     file.close()
     return True
+
+
+def _bounds(file: pq.ParquetFile, group: int, name: str) -> tuple[str, str] | None:
+    """The least and the greatest text of a column; None where the footer does not tell."""
+    facts = file.metadata.row_group(group)
+    columns = (facts.column(number) for number in range(facts.num_columns))
+    found = next((one for one in columns if one.path_in_schema == name), None)
+    statistics = found.statistics if found is not None else None
+    if statistics is None or not statistics.has_min_max:
+        return None
+    try:
+        return str(statistics.min), str(statistics.max)
+    except (ValueError, OverflowError, pa.ArrowException):  # damaged
+        return None
 
 
 def _rows_at_once(facts: pq.RowGroupMetaData) -> int:

@@ -20,6 +20,7 @@ from runferry.dialects.neptune.names import path_of, text_of
 from runferry.losses import Fate, Loss
 from runferry.model import ArtifactEntry, Blob, KeyPath, Tree
 from runferry.paths import blob_at, files_below, inside, spelled
+from runferry.readers.neptune.artifacts import entry_of
 from runferry.readers.neptune.media import file_name, file_role_of, media_type_of
 
 _SIBLINGS: Final = ("files", "model_files")
@@ -157,21 +158,3 @@ def _entries(listed: Tree) -> Iterator[ArtifactEntry]:
         if not isinstance(one, dict) or not isinstance(one.get("filePath"), str):
             raise ValueError(f"no file of an artifact: {json.dumps(one)[:80]}")
         yield entry_of(one)
-
-
-def entry_of(one: dict[str, Tree]) -> ArtifactEntry:
-    """A tracked file: where it lies, and the hash that the client saw."""
-    size, digest = one.get("size"), one.get("fileHash")
-    path = str(one["filePath"])
-    told = one.get("metadata")
-    known = {
-        str(pair.get("key")): pair.get("value")
-        for pair in (told if isinstance(told, list) else [])
-        if isinstance(pair, dict)
-    }
-    location = known.get("file_path") or known.get("location")
-    blob = Blob(size if isinstance(size, int) and not isinstance(size, bool) else None)
-    kind = one.get("type")
-    place = f"{kind}:{path}" if isinstance(kind, str) else path
-    reference = location if isinstance(location, str) else place
-    return ArtifactEntry(path, blob, reference, digest if isinstance(digest, str) else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -18,7 +17,6 @@ from runferry.dialects.neptune.schema import SERIES
 from runferry.dialects.neptune.steps import MILLION, millionths_of, split_steps
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, DataKind, KeyPath, MediaItem, Series
-from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.neptune.addressed import (
     as_micros,
@@ -29,8 +27,9 @@ from runferry.readers.neptune.addressed import (
     points_batch,
     texts_batch,
 )
-from runferry.readers.neptune.export.batches import Rows, conformed
+from runferry.readers.neptune.export.batches import Rows
 from runferry.readers.neptune.export.files import ExportFiles
+from runferry.readers.neptune.export.sorting import sorted_batches
 from runferry.readers.neptune.export.survey import Name, Survey
 from runferry.readers.neptune.media import kind_of
 
@@ -40,11 +39,6 @@ _KINDS: Final[dict[str, DataKind]] = {
     "string_series": "text",
     "histogram_series": "histogram",
     "file_series": "media",
-}
-_SORTING: Final = {
-    "threads": "1",
-    "memory_limit": "256MB",
-    "preserve_insertion_order": "false",
 }
 
 
@@ -67,8 +61,7 @@ class ExportSeries:
         """Declarations and rows."""
         yield from self._declarations()
         consoles = self.survey.consoles()
-        source = self._as_they_stand() if self.survey.is_ordered else self._sorted()
-        for batch in source:
+        for batch in self._batches():
             types = batch.column("attribute_type")
             for kind, column in SERIES.items():
                 mask = pc.equal(types, kind).to_numpy(zero_copy_only=False)
@@ -115,27 +108,16 @@ class ExportSeries:
 
     # --- rows
 
-    def _as_they_stand(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows of series alone, in order of steps."""
+        if not self.survey.is_in_order:
+            yield from sorted_batches(self.rows, _COLUMNS)
+            return
         for batch in self.rows.batches(_COLUMNS, lambda facts: facts.may_hold(tuple(SERIES))):
             types = pc.is_in(batch.column("attribute_type"), pa.array(list(SERIES)))
             own = batch.filter(pc.and_(types, batch.column("attribute_path").is_valid()))
             if own.num_rows:
                 yield own
-
-    def _sorted(self) -> Iterator[pa.RecordBatch]:
-        """Rows in order of steps, sorted on disk where memory does not hold them."""
-        import duckdb
-
-        with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
-            config = {**_SORTING, "temp_directory": folder}
-            connection = duckdb.connect(":memory:", config=config)
-            try:
-                paths = [str(path) for path in self.rows.whole()]
-                selected = connection.execute(_SELECT, [paths, self.rows.run_id])
-                for batch in selected.fetch_record_batch(BATCH_ROWS):
-                    yield conformed(batch, _COLUMNS)
-            finally:
-                connection.close()
 
     def _rows(
         self,
@@ -201,11 +183,3 @@ class ExportSeries:
             kind = kind_of(blob.media_type)
             items.append(MediaItem(columns["key"][row], at, kind, blob, path=path))
         yield chunks.Media(tuple(items))
-
-
-_SELECT: Final = """
-    SELECT * FROM read_parquet(?, union_by_name = true, filename = true, file_row_number = true)
-    WHERE run_id = ? AND attribute_path IS NOT NULL
-      AND attribute_type IN ('float_series', 'string_series', 'histogram_series', 'file_series')
-    ORDER BY step NULLS LAST, timestamp NULLS LAST, attribute_path, filename, file_row_number
-"""

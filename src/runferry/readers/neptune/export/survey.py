@@ -6,7 +6,7 @@ they are looked through once, by a few narrow columns, before they are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +17,12 @@ from runferry.dialects.neptune.names import ConsoleStream, console_of, path_of
 from runferry.dialects.neptune.schema import SERIES
 from runferry.dialects.neptune.steps import MILLION, millionths_of
 from runferry.readers.neptune.export.batches import Rows
+from runferry.readers.neptune.export.sorting import sorted_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_COLUMNS: Final = ("attribute_path", "attribute_type", "step")
 _NONE: Final = np.iinfo(np.int64).min
 Name = tuple[str, str]
 """An attribute's path and type as the export spells them."""
@@ -70,23 +72,25 @@ class Survey:
     """The series of a run by path and type, in the order in which they were met."""
 
     series: dict[Name, Seen] = field(default_factory=dict)
+    is_in_order: bool = True
+    """Whether the rows of every series stand in order of steps in the files."""
 
     @classmethod
     def of(cls, rows: Rows) -> Survey:
-        """Look through all rows."""
-        survey = cls()
-        columns = ("attribute_path", "attribute_type", "step")
-        for batch in rows.batches(columns, lambda facts: facts.may_hold(tuple(SERIES))):
+        """Look through all rows; again in order, where they are in none."""
+        wanted = rows.batches(_COLUMNS, lambda facts: facts.may_hold(tuple(SERIES)))
+        survey = cls()._taken(wanted)
+        if all(seen.is_ordered for seen in survey.series.values()):
+            return survey
+        return cls(is_in_order=False)._taken(sorted_batches(rows, _COLUMNS))
+
+    def _taken(self, batches: Iterable[pa.RecordBatch]) -> Survey:
+        for batch in batches:
             for name, places in grouped(batch):
                 if name[1] in SERIES:
                     steps, present = millionths_of(batch.column("step").take(pa.array(places)))
-                    survey.series.setdefault(name, Seen()).take(steps, present)
-        return survey
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether the rows of every series stand in order of steps."""
-        return all(seen.is_ordered for seen in self.series.values())
+                    self.series.setdefault(name, Seen()).take(steps, present)
+        return self
 
     def consoles(self) -> dict[Name, ConsoleStream]:
         """The string series that are the run's console: one for each of its streams.

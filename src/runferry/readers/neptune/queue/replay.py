@@ -159,7 +159,12 @@ class Replay:
             Attribute(("neptune", "console", stream), "other", where_of(_as_path(path)))
             for stream, path in self.series.consoles.items()
         )
-        yield chunks.Attributes((*self.values.attributes(), *consoles), is_whole=True)
+        facts = (
+            Attribute(("neptune", "execution", str(number), name), "environment", value)
+            for number, one in enumerate(self.queue.executions)
+            for name, value in one.metadata
+        )
+        yield chunks.Attributes((*self.values.attributes(), *consoles, *facts), is_whole=True)
         home = None if settings.current().neptune_uploads == "anywhere" else _home(self.queue)
         uploads = Uploads(labels, home, self.series.losses)
         for path, held in self.values.held.items():

@@ -263,7 +263,9 @@ class _Reading:
                 yield from self._raw(f"{label}#{sequence}", str(error), bytes(message))
                 continue
             yield from self.series.add(found, number * _APART + sequence, uploads)
-        self.done[label] = last
+        newest = self._newest(connection)
+        yield from self._told_gap(label, last, newest + 1)
+        self.done[label] = newest
         yield from self.series.drain()
         yield from self._files(uploads)
         yield from self._errors(label, connection)
@@ -272,15 +274,19 @@ class _Reading:
         """The last operation that was read; it may have been sent and removed since."""
         known = self.done.get(label, 0)
         last = known if isinstance(known, int) else 0
-        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'run_operations'")
-        row = newest.fetchone()
-        if last > (row[0] if row else 0):
+        if last > self._newest(connection):
             raise SourceChanged(
                 "operations that were read before are not known to this database",
                 where=spelled(str(path)),
                 hint=_AGAIN,
             )
         return last
+
+    def _newest(self, connection: sqlite3.Connection) -> int:
+        """The last operation there ever was."""
+        found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'run_operations'")
+        row = found.fetchone()
+        return int(row[0]) if row else 0
 
     def _told_gap(self, label: str, last: int, sequence: int) -> Iterator[chunks.Chunk]:
         """Operations are numbered without a gap, and removed when they were sent."""

@@ -1,0 +1,63 @@
+"""Bytes on a server: fetched into a file without a name when they are opened, and not before."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from runferry.readers.neptune.server.client import vendor
+
+
+class Download(Protocol):
+    """Brings the bytes to a file that is there already."""
+
+    def __call__(self, destination: str) -> None:
+        """Write them to this path."""
+
+
+def opened(download: Download, where: str) -> BinaryIO:
+    """The bytes, in a file that is gone when it is closed."""
+    file = tempfile.NamedTemporaryFile(prefix="runferry-")  # noqa: SIM115  the caller closes it
+    try:
+        with vendor(where):
+            download(file.name)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return cast("BinaryIO", file)
+
+
+def opened_in_folder(download: Download, where: str) -> BinaryIO:
+    """The same for a download that names its file itself, in a folder that it is given."""
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder, vendor(where):
+        download(folder)
+        (found,) = Path(folder).iterdir()
+        return found.open("rb")  # it stays readable when its name is gone
+
+
+@dataclass
+class FetchedSet:
+    """A set of files, fetched as one archive; gone when nothing refers to it any more."""
+
+    download: Download
+    where: str
+    _file: BinaryIO | None = field(default=None, repr=False)
+
+    def members(self) -> list[zipfile.ZipInfo]:
+        """Its files. Raises zipfile.BadZipFile."""
+        with zipfile.ZipFile(self._whole()) as archive:
+            return [one for one in archive.infolist() if not one.is_dir()]
+
+    def opener(self, name: str) -> Callable[[], BinaryIO]:
+        """Opens one of them."""
+        return lambda: cast("BinaryIO", zipfile.ZipFile(self._whole()).open(name))
+
+    def _whole(self) -> BinaryIO:
+        if self._file is None:
+            self._file = opened(self.download, self.where)
+        return self._file

@@ -1,0 +1,172 @@
+"""Which runs, models and versions a location means on a server, with what its tables say of them.
+
+WORKSPACE/PROJECT          all of a project
+WORKSPACE/PROJECT/ID       one of them
+WORKSPACE/A,B              of several projects
+WORKSPACE                  of all projects of a workspace
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from runferry import chunks
+from runferry.dialects.neptune.header import header_of
+from runferry.dialects.neptune.names import Container, key_of
+from runferry.errors import BadLocation, NotFound
+from runferry.model import Cursor, Run, RunKey, Tree
+from runferry.ports import ReadOptions
+from runferry.readers.neptune.server.client import open_container, open_project, vendor
+from runferry.readers.neptune.server.values import tree_of
+
+_FIELDS: Final = (
+    "id",
+    "custom_run_id",
+    "name",
+    "description",
+    "tags",
+    "group_tags",
+    "owner",
+    "hostname",
+    "creation_time",
+    "modification_time",
+    "ping_time",
+    "state",
+    "failed",
+    "trashed",
+    "model_id",
+    "stage",
+)
+_GIT: Final = "source_code/git"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRun:
+    """A run, model or model version of a server: what a table says of it, and how to read it."""
+
+    project: str
+    kind: Container
+    sys_id: str
+    sys: tuple[tuple[str, Tree], ...]
+    """Values below `sys`, by paths there."""
+    beyond: tuple[tuple[str, Tree], ...] = ()
+    """What only the table tells: the state, the commit."""
+
+    @property
+    def key(self) -> RunKey:
+        """By the id that Neptune gave it."""
+        return key_of(self.project, self.sys_id)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """No file of this machine."""
+        return ()
+
+    def header(self) -> Run:
+        """As the table had it."""
+        return header_of(self.key, self.kind, dict(self.sys), "neptune")
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """See `runferry.ports.Reader`."""
+        from runferry.readers.neptune.server.reading import ServedReading
+
+        where = f"{self.project}/{self.sys_id}"
+        with vendor(where) as neptune:
+            container = open_container(neptune, self.project, self.kind, self.sys_id)
+            try:
+                reading = ServedReading(container, dict(self.beyond), where)
+                yield from reading.read(self._header_of(run), after)
+            finally:
+                container.stop()
+
+    def _header_of(self, run: Run) -> Run:
+        return replace(self.header(), key=run.key)
+
+
+def served(text: str, kinds: Collection[Container], options: ReadOptions) -> Iterator[ServedRun]:
+    """What a location means. Raises NotFound, BadLocation, and what `vendor` raises."""
+    with vendor(text) as neptune:
+        projects, only = _meant(neptune, text)
+        count = 0
+        for project in projects:
+            for run in _of_project(neptune, project, kinds, options):
+                if only is None or run.sys_id == only:
+                    count += 1
+                    yield run
+        if only is not None and not count:
+            hint = f"runferry ls {'neptune' if 'run' in kinds else 'neptune-models'}:{projects[0]}"
+            raise NotFound(f"no {' or '.join(kinds)} of this id", where=text, hint=hint)
+
+
+def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
+    """Qualified names of projects, and the id of the one container that is meant."""
+    workspace, _, rest = text.strip("/").partition("/")
+    names, _, only = rest.partition("/")
+    if not workspace or "/" in only or ("," in names and only):
+        hint = "neptune:WORKSPACE/PROJECT, neptune:WORKSPACE/PROJECT/RUN-1, neptune:WORKSPACE/A,B"
+        raise BadLocation("no workspace and project", where=text, hint=f"for instance {hint}")
+    if names:
+        return [f"{workspace}/{name.strip()}" for name in names.split(",")], only or None
+    from neptune import management
+
+    found = sorted(management.get_project_list())
+    own = [name for name in found if name.partition("/")[0].lower() == workspace.lower()]
+    if not own:
+        hint = "name a project: neptune:WORKSPACE/PROJECT"
+        raise NotFound("no project of this workspace can be seen", where=text, hint=hint)
+    return own, None
+
+
+def _of_project(
+    neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
+) -> Iterator[ServedRun]:
+    opened = open_project(neptune, project)
+    trashed = None if options.include_deleted else False
+    try:
+        if "run" in kinds:
+            columns = [*(f"sys/{name}" for name in _FIELDS), _GIT]
+            table = opened.fetch_runs_table(columns=columns, **_asked(trashed))
+            yield from (_entered(project, "run", entry) for entry in table)
+        if "model" in kinds:
+            columns = [f"sys/{name}" for name in _FIELDS]
+            for entry in opened.fetch_models_table(columns=columns, **_asked(trashed)):
+                model = _entered(project, "model", entry)
+                yield model
+                yield from _versions(neptune, project, model.sys_id, columns)
+    finally:
+        opened.stop()
+
+
+def _asked(trashed: bool | None) -> dict[str, Any]:
+    return {"trashed": trashed, "ascending": True, "progress_bar": False}
+
+
+def _versions(neptune: Any, project: str, model: str, columns: list[str]) -> Iterator[ServedRun]:
+    opened = open_container(neptune, project, "model", model)
+    try:
+        table = opened.fetch_model_versions_table(
+            columns=columns, ascending=True, progress_bar=False
+        )
+        for entry in table:
+            yield _entered(project, "model_version", entry)
+    finally:
+        opened.stop()
+
+
+def _entered(project: str, kind: Container, entry: Any) -> ServedRun:
+    """A row of a table."""
+    values = {name: _cell(entry, f"sys/{name}") for name in _FIELDS}
+    sys = {name: value for name, value in values.items() if value is not None}
+    beyond = {"sys/state": sys.get("state"), _GIT: _cell(entry, _GIT)}
+    told = tuple((name, value) for name, value in beyond.items() if value is not None)
+    return ServedRun(project, kind, str(values["id"]), tuple(sys.items()), told)
+
+
+def _cell(entry: Any, column: str) -> Tree:
+    try:
+        return tree_of(entry.get_attribute_value(column))
+    except ValueError:  # the row has no such column
+        return None
