@@ -114,7 +114,7 @@ def full_run(data: Path, run_id: str = "swift-owl") -> list[Path]:
         *points(
             run_id,
             "runtime/stdout",
-            [(f"0.{n + 1:06}", f"line {n}\n") for n in range(3)],
+            [(f"0.{n + 1:06}", f"line {n}") for n in range(3)],
             "string_series",
         ),
     ]

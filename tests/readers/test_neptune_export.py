@@ -165,12 +165,14 @@ def test_lines_of_the_console_are_the_console_and_can_be_put_back(tmp_path: Path
         "attribute": "runtime/stdout",
         "first step": 1e-06,
         "stride": 1e-06,
+        "line ends added": True,
     }
     assert [one["line"] for one in found["VIS-7"].rows("console")] == ["a", "b"]
     assert found["VIS-7"].role("other")["neptune", "console", "stdout"] == {
         "attribute": "monitoring/stdout",
         "first step": 0.0,
         "stride": 1.0,
+        "line ends added": False,
     }
 
 

@@ -83,6 +83,11 @@ def console_of(path: KeyPath) -> ConsoleStream | None:
     return None if found is None else stream_named(found[1])
 
 
+def lacks_ends(path: KeyPath) -> bool:
+    """Whether lines of the console have lost their ends: only neptune-scale takes them away."""
+    return path[0] == "runtime"
+
+
 def stream_named(name: str) -> ConsoleStream:
     """The stream of this name; whatever is not the one is the other."""
     return "stderr" if name == "stderr" else "stdout"

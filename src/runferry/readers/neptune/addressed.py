@@ -63,13 +63,21 @@ def texts_batch(address: dict[str, pa.Array], values: pa.Array) -> pa.RecordBatc
 
 
 def console_batch(
-    times: pa.Array, lines: pa.Array, stream: ConsoleStream, first_seq: int
+    times: pa.Array,
+    lines: pa.Array,
+    stream: ConsoleStream,
+    first_seq: int,
+    *,
+    add_ends: bool = False,
 ) -> pa.RecordBatch:
     """Lines as a batch of `tables.CONSOLE`; a null is an empty one."""
+    lines = lines.fill_null("")
+    if add_ends:
+        lines = pc.binary_join_element_wise(lines, "\n", "")
     columns = {
         "time": times,
         "stream": _all(stream, len(lines)),
-        "line": lines.fill_null(""),
+        "line": lines,
         "seq": pa.array(np.arange(first_seq, first_seq + len(lines), dtype=np.int64)),
     }
     return as_batch(columns, tables.CONSOLE)

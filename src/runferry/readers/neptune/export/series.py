@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import chunks
-from runferry.dialects.neptune.names import ConsoleStream, path_of, stream_of
+from runferry.dialects.neptune.names import ConsoleStream, lacks_ends, path_of, stream_of
 from runferry.dialects.neptune.schema import SERIES
 from runferry.dialects.neptune.steps import MILLION, millionths_of, split_steps
 from runferry.losses import Fate, Loss
@@ -101,7 +101,12 @@ class ExportSeries:
             yield Attribute(
                 ("neptune", "console", stream),
                 "other",
-                {"attribute": name[0], "first step": first / MILLION, "stride": stride / MILLION},
+                {
+                    "attribute": name[0],
+                    "first step": first / MILLION,
+                    "stride": stride / MILLION,
+                    "line ends added": lacks_ends(path_of(name[0])),
+                },
             )
             why = "lines of the console; their attribute and steps are told by `neptune.console`"
             self.losses.append(Loss("console", Fate.REENCODED, name[0], seen.rows, why))
@@ -130,7 +135,7 @@ class ExportSeries:
         paths = part.column("attribute_path")
         if kind == "string_series" and consoles:
             for (path, _), stream in consoles.items():
-                yield from self._console(part.filter(pc.equal(paths, path)), stream)
+                yield from self._console(part.filter(pc.equal(paths, path)), path, stream)
             others = pc.invert(pc.is_in(paths, pa.array([path for path, _ in consoles])))
             part, values, numbers = (each.filter(others) for each in (part, values, numbers))
             if not part.num_rows:
@@ -158,12 +163,16 @@ class ExportSeries:
             "seq": numbers,
         }
 
-    def _console(self, part: pa.RecordBatch, stream: ConsoleStream) -> Iterator[chunks.Chunk]:
+    def _console(
+        self, part: pa.RecordBatch, path: str, stream: ConsoleStream
+    ) -> Iterator[chunks.Chunk]:
         if not part.num_rows:
             return
         times = as_micros(part.column("timestamp"), self.zone)
         lines = part.column("string_value")
-        yield chunks.Console(console_batch(times, lines, stream, self._lines))
+        ends = lacks_ends(path_of(path))
+        batch = console_batch(times, lines, stream, self._lines, add_ends=ends)
+        yield chunks.Console(batch)
         self._lines += part.num_rows
 
     def _media(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from runferry import chunks
-from runferry.dialects.neptune.names import console_of, path_of, stream_named, stream_of
+from runferry.dialects.neptune.names import console_of, lacks_ends, path_of, stream_named, stream_of
 from runferry.dialects.neptune.schema import COUNTING, DENSITY
 from runferry.dialects.neptune.steps import MILLION, split_steps
 from runferry.losses import Fate, Loss, LossLedger
@@ -30,6 +30,7 @@ from runferry.readers.neptune.scale.wire import FileRef, Histogram, Snapshot, Va
 
 _BYTES_AT_ONCE: Final = 8 << 20  # of texts, and of bins
 _PREVIEW: Final = "(preview)"
+_COMPLETION: Final = "(preview completion)"
 _HISTOGRAMS: Final = pa.struct(
     [
         ("type", pa.string()),
@@ -79,8 +80,10 @@ class ScaleSeries:
         for name, value in snapshot.appended:
             path = path_of(name)
             if snapshot.preview is not None:
+                ratio = self._key((*path, _COMPLETION), "scalar")
+                self._floats.add(ratio, snapshot, seq, snapshot.preview)
                 path = (*path, _PREVIEW)
-                why = "values that were to be replaced later: a series of their own"
+                why = "values that were to be replaced later: series of their own"
                 self.losses.add(Loss("preview", Fate.RENAMED, name, 1, why))
             yield from self._value(path, snapshot, seq, value, uploads)
         if any(len(one.keys) >= BATCH_ROWS or one.length >= _BYTES_AT_ONCE for one in self._held):
@@ -130,7 +133,7 @@ class ScaleSeries:
         The client counts them in millionths of a step, so that steps say no more than their order.
         """
         stream = console_of(path)
-        if stream is None or at.micros is None:
+        if stream is None or at.micros is None or not lacks_ends(path):
             return False
         name = "/".join(path)
         match self.consoles.get(stream):
@@ -177,7 +180,8 @@ class ScaleSeries:
                 del below  # the client stamps lines in microseconds
                 lines = pa.array(part.values, pa.string())
                 name = stream_named(stream)
-                yield chunks.Console(console_batch(micros, lines, name, self.lines))
+                batch = console_batch(micros, lines, name, self.lines, add_ends=True)
+                yield chunks.Console(batch)
                 self.lines += len(lines)
         self._floats, self._texts, self._bins = _Rows(), _Rows(), _Rows()
         self._console, self._new = {}, []
@@ -191,6 +195,7 @@ class ScaleSeries:
                         "attribute": name,
                         "first step": first / MILLION,
                         "stride": 1 / MILLION,
+                        "line ends added": True,
                     }
                     yield ("neptune", "console", stream), places
 
