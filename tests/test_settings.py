@@ -75,6 +75,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "ca_bundle": "ca.pem",
         "proxy": "http://user:pw@proxy:3128",
         "tensorboard_doubles": "true",
+        "neptune_uploads": "anywhere",
         "log_file": "run.log",
         "color": "never",
     }

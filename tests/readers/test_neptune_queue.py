@@ -423,6 +423,27 @@ def test_a_saved_file_never_leads_out_of_the_queue(tmp_path: Path) -> None:
     assert replayed(tmp_path, upload).files["f.txt"].blob.is_missing
 
 
+def test_a_file_that_went_from_the_disk_after_it_was_read_changes_nothing(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (work / name).write_text(name)
+    folder = queue(
+        work / ".neptune",
+        [
+            operation("UploadFile", "f", ext="txt", file_path=str(work / "a.txt")),
+            operation("UploadFileSet", "s", file_globs=[str(work / "*.txt")], reset="True"),
+        ],
+    )
+    first = gather_one(work)
+    assert set(first.files) == {"f.txt", "s/a.txt", "s/b.txt", "s/c.txt"}
+    (work / "a.txt").unlink()
+    log_on(folder, [floats("m", [(0, 1.0)])], first=3, log="data-1.log")
+    rest = gather_one(work, first.cursor())
+    assert rest.values("m") == [1.0]
+    assert not rest.files
+
+
 # --- layouts, logs
 
 

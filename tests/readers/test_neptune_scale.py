@@ -22,6 +22,7 @@ from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.readers.neptune.scale import wire
+from runferry.readers.neptune.scale.fields import Malformed
 from runferry.testing.content import digest_of
 from runferry.testing.content import snapshot as files_of
 from runferry.testing.reader_contract import ReaderContract
@@ -208,7 +209,7 @@ def test_any_bytes_are_a_message_or_are_malformed(message: bytes) -> None:
     for decode in (wire.snapshot, wire.create_run):
         try:
             decode(message)
-        except wire.Malformed:
+        except Malformed:
             continue
 
 
@@ -218,10 +219,18 @@ def test_a_message_cut_anywhere_never_gives_another_value(tmp_path: Path) -> Non
     for length in range(len(message)):
         try:
             found = wire.snapshot(message[:length])
-        except wire.Malformed:
+        except Malformed:
             continue
         assert all(one in whole.appended for one in found.appended)
         assert all(one in whole.assigned for one in found.assigned)
+
+
+def test_steps_and_times_beyond_64_bits_are_kept_as_they_are(tmp_path: Path) -> None:
+    far = text(1, number(1, 2**60)) + text(8, text(1, "x") + text(2, value_of(1.0)))
+    late = text(2, number(1, 2**62)) + text(8, text(1, "x") + text(2, value_of(1.0)))
+    database(tmp_path, [far, late])
+    found = gather_one(tmp_path)
+    assert [raw.payload for raw in found.raws] == [far, late]
 
 
 def test_a_message_that_is_none_is_kept_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
 from runferry.errors import BadLocation, NotFound
-from runferry.paths import folders_below
+from runferry.paths import Folder, folders_below
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
-from runferry.readers.neptune.export.parts import is_part, parts_below
+from runferry.readers.neptune.export.parts import container_of, is_part, parts_below
 from runferry.readers.neptune.export.reading import exported
-from runferry.readers.neptune.queue.containers import is_queue, queues_below
+from runferry.readers.neptune.queue.containers import METADATA, UPLOADS, is_queue, queues_below
 from runferry.readers.neptune.queue.reading import QueuedRun
 from runferry.readers.neptune.scale.database import NAME, facts_of
 from runferry.readers.neptune.scale.reading import scale_runs
 
+_BESIDE = {"files": "data", "model_files": "model_data"}
+"""Folders of an export that hold files, with those that hold Parquet."""
 _log = logging.getLogger(__name__)
 
 
@@ -47,8 +49,19 @@ class NeptuneReader(LocalReader):
     def recognises(cls, path: Path) -> bool:
         """Whether names below this path are those of Neptune's files, and containers are ours."""
         if not path.is_dir():
-            return is_part(path) or ("run" in cls.containers and facts_of(path) is not None)
+            if is_part(path):
+                return container_of(path.parent) in cls.containers
+            return "run" in cls.containers and facts_of(path) is not None
         return any(kind in cls.containers for kind in _kinds(path))
+
+    @classmethod
+    def keeps(cls, folder: Folder) -> Collection[str]:
+        """Files that were exported beside Parquet, and bytes that a queue saved."""
+        kept = {UPLOADS} & {*folder.names} if METADATA in folder.names else set[str]()
+        for files, parts in _BESIDE.items():
+            if {files, parts}.issubset(folder.names) and next(parts_below(folder.path / parts), None):
+                kept.add(files)
+        return kept
 
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:

@@ -24,6 +24,7 @@ from runferry.readers.neptune.artifacts import entry_of
 from runferry.readers.neptune.media import file_name, file_role_of, media_type_of
 
 _SIBLINGS: Final = ("files", "model_files")
+_ENCRYPTED: Final = 1
 _LIST_AT_MOST: Final = 256 << 20
 _UNREADABLE = (zipfile.BadZipFile, NotImplementedError, OSError)
 
@@ -99,6 +100,8 @@ class ExportFiles:
         try:
             with zipfile.ZipFile(archive) as opened:
                 members = [one for one in opened.infolist() if not one.is_dir()]
+                if any(one.flag_bits & _ENCRYPTED for one in members):
+                    raise zipfile.BadZipFile("its members are encrypted")
         except _UNREADABLE as error:
             why = f"no whole archive: {error}; kept as it is"
             where = f"{text_of(path)}/{spelled(archive.name)}"

@@ -119,3 +119,26 @@ def _container(folder: Path, texts: dict[str, str]) -> tuple[Container, str] | N
 def _began(name: str) -> str:
     match = _EXECUTION.fullmatch(name)
     return f"{match[2]}T{match[3]}:{match[4]}:{match[5]}" if match else ""
+
+
+def labels_of(queue: Queue) -> dict[str, Execution]:
+    """The executions by names that are the same wherever `.neptune` lies."""
+    found: dict[str, Execution] = {}
+    for one in queue.executions:
+        is_inner = one.folder.name.startswith("exec-")
+        plain = label = spelled("/".join(one.folder.parts[-2:]) if is_inner else one.folder.name)
+        copy = 1
+        while label in found:
+            copy += 1
+            label = f"{plain}~{copy}"
+        found[label] = one
+    return found
+
+
+def home_of(queue: Queue) -> Path:
+    """The folder in which `.neptune` lies, where the client ran; else that of the container."""
+    folder = queue.executions[0].folder.absolute()
+    for parent in folder.parents:
+        if parent.name == ".neptune":
+            return parent.parent
+    return folder

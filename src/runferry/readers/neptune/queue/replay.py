@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from runferry import chunks, settings
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
-from runferry.model import ArtifactEntry, Attribute, Cursor, KeyPath, Tree
-from runferry.paths import spelled
+from runferry.model import Attribute, Cursor, KeyPath, Tree
 from runferry.readers.declared import Declared
-from runferry.readers.neptune.queue.containers import Execution, Queue
+from runferry.readers.neptune.artifacts import tracked_artifact
+from runferry.readers.neptune.queue.containers import Execution, Queue, home_of, labels_of
 from runferry.readers.neptune.queue.logs import Line, Logs, Odd, Operation, cleared, where_of
 from runferry.readers.neptune.queue.series import QueueSeries
 from runferry.readers.neptune.queue.uploads import Uploads
@@ -89,7 +88,7 @@ class Replay:
 
     def read(self) -> Iterator[chunks.Chunk]:
         """All chunks but headers and the checkpoint."""
-        labels = _labels(self.queue)
+        labels = labels_of(self.queue)
         losses: list[Loss] = []
         cleared_at = self._cleared(logs := self._logs(labels))
         for one in logs:
@@ -165,7 +164,7 @@ class Replay:
             for name, value in one.metadata
         )
         yield chunks.Attributes((*self.values.attributes(), *consoles, *facts), is_whole=True)
-        home = None if settings.current().neptune_uploads == "anywhere" else _home(self.queue)
+        home = None if settings.current().neptune_uploads == "anywhere" else home_of(self.queue)
         uploads = Uploads(labels, home, self.series.losses)
         for path, held in self.values.held.items():
             if held.kind in ("file", "file set"):
@@ -182,9 +181,12 @@ class Replay:
 
     def _files(self, uploads: Uploads, path: KeyPath, held: Held) -> Iterator[chunks.Chunk]:
         for file in uploads.files(path, held):
-            stamp: Tree = [dumps(held.value), file.blob.size, file.blob.is_missing]
+            told = [where_of(path), dumps(held.value)]
+            stamp: Tree = [*told, file.blob.size]
             self._there.add(file.path)
-            if self.given.get(file.path) != stamp:
+            known = self.given.get(file.path)
+            is_gone = file.blob.is_missing and isinstance(known, list) and known[:2] == told
+            if known != stamp and not is_gone:  # what was read once may go from the disk
                 self.given[file.path] = stamp
                 yield file
 
@@ -199,11 +201,22 @@ class Replay:
             what = "an artifact that was read before has changed"
             raise SourceChanged(what, where=name, hint=_AGAIN)
         self.given[mark] = held.value
-        yield _as_artifact(name, held.value)
+        yield tracked_artifact(name, held.value)
 
     def _check_given(self) -> None:
         """Raises SourceChanged where something was given whose attribute is gone since."""
-        if gone := self.given.keys() - self._there:
+        there = {
+            where_of(path): dumps(held.value)
+            for path, held in self.values.held.items()
+            if held.kind == "file set"
+        }
+        gone = [
+            name
+            for name, told in self.given.items()
+            if name not in self._there
+            and not (isinstance(told, list) and there.get(str(told[0])) == told[1])
+        ]
+        if gone:
             what = "what was read before has been removed or replaced by the client since"
             raise SourceChanged(what, where=", ".join(sorted(gone)[:3]), hint=_AGAIN)
 
@@ -222,51 +235,9 @@ class _Counted:
             yield line
 
 
-def _labels(queue: Queue) -> dict[str, Execution]:
-    """The executions by names that are the same wherever `.neptune` lies."""
-    found: dict[str, Execution] = {}
-    for one in queue.executions:
-        is_inner = one.folder.name.startswith("exec-")
-        plain = label = spelled("/".join(one.folder.parts[-2:]) if is_inner else one.folder.name)
-        copy = 1
-        while label in found:
-            copy += 1
-            label = f"{plain}~{copy}"
-        found[label] = one
-    return found
-
-
 def _as_path(value: Tree) -> KeyPath:
     """A path as a cursor has it."""
     return tuple(str(name) for name in value) if isinstance(value, list) else ()
-
-
-def _home(queue: Queue) -> Path:
-    """The folder in which `.neptune` lies, where the client ran; else that of the container."""
-    folder = queue.executions[0].folder.absolute()
-    for parent in folder.parents:
-        if parent.name == ".neptune":
-            return parent.parent
-    return folder
-
-
-def _as_artifact(name: str, told: Tree) -> chunks.Artifact:
-    """Tracked places are references: the client hashes what lies there when it sends them."""
-    found = told if isinstance(told, dict) else {}
-    digest, tracked = found.get("hash"), found.get("entries")
-    entries = []
-    for one in tracked if isinstance(tracked, list) else []:
-        if isinstance(one, list) and one and isinstance(one[0], str):
-            target = one[1] if len(one) > 1 and isinstance(one[1], str) else None
-            entries.append(ArtifactEntry(target or one[0].rpartition("/")[2], reference=one[0]))
-    return chunks.Artifact(
-        name,
-        "artifact",
-        "used",
-        metadata={"tracked": tracked} if tracked is not None else None,
-        digest=digest if isinstance(digest, str) else None,
-        entries=tuple(entries),
-    )
 
 
 def _raw(reason: str, text: bytes, where: str) -> Iterator[chunks.Chunk]:

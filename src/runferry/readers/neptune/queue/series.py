@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,14 +12,19 @@ import pyarrow as pa
 from runferry import chunks
 from runferry.dialects.neptune.names import console_of, stream_named, stream_of
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Address, Blob, DataKind, KeyPath, MediaItem, Series, Tree
+from runferry.model import Address, DataKind, KeyPath, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.neptune.addressed import console_batch, points_batch, texts_batch
 from runferry.readers.neptune.logged import float_steps, second_times
-from runferry.readers.neptune.media import kind_of, type_of_image
+from runferry.readers.neptune.queue.logged_values import (
+    Picture,
+    columns_of,
+    number_of,
+    picture_of,
+    text_of_line,
+)
 from runferry.readers.neptune.queue.logs import Operation
-from runferry.readers.neptune.queue.values import Unreplayable
 
 _KINDS: Final[dict[str, DataKind]] = {
     "LogFloats": "scalar",
@@ -64,14 +67,14 @@ class QueueSeries:
 
     def add(self, operation: Operation) -> Iterator[chunks.Chunk]:
         """The values of one operation; gives what became full by it. Raises Unreplayable."""
-        found, steps, times = _columns(operation.fields.get("values"))
+        found, steps, times = columns_of(operation.fields.get("values"))
         if operation.kind == "LogImages":
-            pictures = [_picture(value) for value in found]
+            pictures = [picture_of(value) for value in found]
             yield from self._images(self._key(operation), pictures, steps, times)
             self.seq += len(found)
             return
         is_floats = operation.kind == "LogFloats"
-        values = [_number(one) if is_floats else _text(one) for one in found]
+        values = [number_of(one) if is_floats else text_of_line(one) for one in found]
         stream = self._stream(operation, steps)
         if stream is not None:
             _extend(self._console.setdefault(stream, _Rows()), "", values, steps, times, 0)
@@ -104,7 +107,7 @@ class QueueSeries:
     def _images(
         self,
         key: str,
-        pictures: list[_Picture],
+        pictures: list[Picture],
         steps: list[float | None],
         times: list[float | None],
     ) -> Iterator[chunks.Chunk]:
@@ -173,61 +176,6 @@ class QueueSeries:
         return micros, below
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """An image as `ImageValue` spells it."""
-
-    blob: Blob
-    facts: dict[str, Tree]
-
-    def item(self, key: str, at: Address) -> MediaItem:
-        described = (self.facts.get("description"), self.facts.get("name"))
-        caption = next((one for one in described if isinstance(one, str) and one), None)
-        kind = kind_of(self.blob.media_type) if self.blob.media_type else "image"
-        facts = {**self.facts} or None
-        return MediaItem(key, at, kind, self.blob, caption=caption, metadata=facts)
-
-
-def _number(value: Tree) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Unreplayable("a value of a float series that is no number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise Unreplayable("a number beyond a double") from None
-
-
-def _text(value: Tree) -> str:
-    if not isinstance(value, str):
-        raise Unreplayable("a value of a string series that is no text")
-    return value
-
-
-def _columns(values: Tree) -> tuple[list[Tree], list[float | None], list[float | None]]:
-    """Values, steps and times of an operation. Raises Unreplayable."""
-    if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-        raise Unreplayable("no list of values")
-    try:
-        found = [one["value"] for one in values]  # type: ignore[index,call-overload]
-        steps = [one.get("step") for one in values]  # type: ignore[union-attr]
-        times = [one["ts"] for one in values]  # type: ignore[index,call-overload]
-    except KeyError as error:
-        raise Unreplayable(f"a value without {error}") from None
-    return found, [_place(one) for one in steps], [_place(one) for one in times]
-
-
-def _place(value: Tree) -> float | None:
-    """A step or a time; infinity, which is then told to be none, for a number beyond a double."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Unreplayable("a step or a time that is no number")
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
-
-
 def _extend(
     rows: _Rows,
     key: str,
@@ -255,23 +203,3 @@ def _cut(rows: _Rows) -> Iterator[_Rows]:
             rows.numbers[begin:end],
             rows.values[begin:end],
         )
-
-
-def _picture(value: Tree) -> _Picture:
-    """Raises Unreplayable. The oldest clients log an image's base64 alone."""
-    told: dict[str, Tree] = value if isinstance(value, dict) else {"data": value}
-    facts = {name: told[name] for name in ("name", "description") if told.get(name)}
-    return _Picture(_bytes_of(told.get("data")), facts)
-
-
-def _bytes_of(data: Tree) -> Blob:
-    """An image without bytes was larger than the client logs. Raises Unreplayable."""
-    if data is None or data == "":
-        return Blob()
-    try:
-        content = base64.b64decode(data, validate=True) if isinstance(data, str) else None
-    except (binascii.Error, ValueError):
-        content = None
-    if content is None:
-        raise Unreplayable("an image that is no base64")
-    return Blob.from_bytes(content, type_of_image(content))

@@ -20,7 +20,7 @@ from runferry import chunks
 from runferry.dialects.neptune.names import text_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Blob, KeyPath, Tree
-from runferry.paths import blob_at, files_below, inside, spelled
+from runferry.paths import blob_at, files_below, inside, regular, spelled
 from runferry.readers.neptune.media import file_name, file_role_of, media_type_of
 from runferry.readers.neptune.queue.containers import UPLOADS, Execution
 from runferry.readers.neptune.queue.logs import operation_at
@@ -58,7 +58,10 @@ class Uploads:
             offset, size = told.get("offset"), told.get("size")
             assert isinstance(offset, int)
             label, _, file = log.rpartition("/")
-            opener = partial(_decoded_at, self.executions[label].folder / file, offset)
+            execution = self.executions.get(label)
+            if execution is None or regular(execution.folder / file) is None:
+                return Blob(media_type=media_type)
+            opener = partial(_decoded_at, execution.folder / file, offset)
             return Blob(size if isinstance(size, int) else None, media_type, None, opener)
         if isinstance(saved := told.get("tmp_file_name"), str):
             for execution in self.executions.values():

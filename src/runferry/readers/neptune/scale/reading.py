@@ -5,17 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 from runferry import chunks, settings
 from runferry.dialects.neptune.header import header_of
 from runferry.dialects.neptune.names import key_of, path_of, role_of
-from runferry.dialects.neptune.steps import MILLION
 from runferry.errors import SourceChanged, UnknownVersion
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Cursor, Run, RunKey, Tree, instant
+from runferry.model import Attribute, Cursor, Run, RunKey, Tree
 from runferry.paths import folders_below, regular, spelled
 from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
@@ -29,24 +27,14 @@ from runferry.readers.neptune.scale.database import (
 )
 from runferry.readers.neptune.scale.series import ScaleSeries
 from runferry.readers.neptune.scale.uploads import Uploads
-from runferry.readers.neptune.scale.wire import (
-    CreateRun,
-    FileRef,
-    Malformed,
-    Moment,
-    Snapshot,
-    StringSet,
-    Value,
-    create_run,
-    snapshot,
-)
+from runferry.readers.neptune.scale.fields import Malformed
+from runferry.readers.neptune.scale.state import State
 from runferry.readers.run_folders.position import Position
 from runferry.tables import dumps
 
 READER: Final = "neptune scale"
 _CLIENT: Final = "neptune-scale"
 _AGAIN: Final = "pull the run into a new archive"
-_SNAPSHOT, _CREATE = 0, 1
 _FIRST_OPERATIONS: Final = 100
 _ROWS: Final = "SELECT sequence_id, operation_type, operation FROM run_operations"
 _APART: Final = 1 << 40  # numbers of rows between databases, so that all of them may grow
@@ -71,7 +59,7 @@ class ScaleRun:
 
     def header(self) -> Run:
         """What the first operations say."""
-        state = _State(self.facts.run_id)
+        state = State(self.facts.run_id)
         with failing_as_ours(self.databases[0]), opened(self.databases[0]) as connection:
             rows = f"{_ROWS} ORDER BY sequence_id LIMIT {_FIRST_OPERATIONS}"
             for _, kind, message in connection.execute(rows):
@@ -81,7 +69,7 @@ class ScaleRun:
                     continue  # reading the run tells it
         return self._header(state)
 
-    def _header(self, state: _State) -> Run:
+    def _header(self, state: State) -> Run:
         return header_of(self.key, "run", state.sys(), _CLIENT)
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
@@ -131,82 +119,11 @@ def _begun(path: Path) -> tuple[int, str]:
 
 
 @dataclass
-class _State:
-    """What the attributes of a run hold after the operations so far."""
-
-    run_id: str
-    created: CreateRun = field(default_factory=CreateRun)
-    atoms: dict[str, Tree] = field(default_factory=dict)
-    files: dict[str, FileRef] = field(default_factory=dict)
-
-    def take(self, kind: int, message: bytes) -> Snapshot:
-        """One operation; gives what it appends. Raises Malformed."""
-        if kind == _CREATE:
-            self.created = create_run(message)
-            self.atoms.update(_created(self.run_id, self.created))
-            return Snapshot()
-        if kind != _SNAPSHOT:
-            raise Malformed(f"an operation of the unknown type {kind}")
-        found = snapshot(message)
-        for name, value in found.assigned:
-            if isinstance(value, FileRef):
-                self.files[name] = value
-            else:
-                self.atoms[name] = _tree(value)
-        for name, word in found.added:
-            known = self._words(name)
-            self.atoms[name] = known if word in known else [*known, word]
-        for name, word in found.removed:
-            self.atoms[name] = [one for one in self._words(name) if one != word]
-        return found
-
-    def _words(self, name: str) -> list[Tree]:
-        known = self.atoms.get(name)
-        return known if isinstance(known, list) else []
-
-    def sys(self) -> dict[str, Tree]:
-        """What lies below `sys`, by paths there."""
-        return {
-            name.removeprefix("sys/"): value
-            for name, value in self.atoms.items()
-            if name.startswith("sys/")
-        }
-
-
-def _created(run_id: str, told: CreateRun) -> Iterator[tuple[str, Tree]]:
-    """The attributes that Neptune makes of the message that creates a run."""
-    yield "sys/custom_run_id", run_id
-    if told.experiment:
-        yield "sys/name", told.experiment
-    if told.family:
-        yield "sys/family", told.family
-    if told.created_ns is not None:
-        yield "sys/creation_time", instant(told.created_ns).astimezone(UTC)
-    if told.parent is not None:
-        yield "sys/forking/parent", told.parent
-        if told.parent_project:
-            yield "sys/forking/parent_project", told.parent_project
-        if told.fork_micros is not None:
-            yield "sys/forking/step", told.fork_micros / MILLION
-
-
-def _tree(value: Value) -> Tree:
-    match value:
-        case Moment(time_ns):
-            return instant(time_ns)
-        case StringSet(values):
-            return list(values)
-        case bool() | int() | float() | str():
-            return value
-    return dumps(repr(value))  # a histogram is never assigned
-
-
-@dataclass
 class _Reading:
     """One pass over the operations that have not been read."""
 
     run: ScaleRun
-    state: _State
+    state: State
     series: ScaleSeries
     position: Position
     done: dict[str, Tree] = field(default_factory=dict)
@@ -217,7 +134,7 @@ class _Reading:
     @classmethod
     def begun(cls, run: ScaleRun, after: Cursor | None) -> _Reading:
         """From the beginning, or where an earlier read ended. Raises SourceChanged."""
-        state = _State(run.facts.run_id)
+        state = State(run.facts.run_id)
         if after is None:
             return cls(run, state, ScaleSeries(Declared.after(())), Position(READER))
         match after.position:

@@ -6,21 +6,26 @@ Source: `neptune_pb/ingest/v1/common.proto` of neptune-api 0.26; numbers of fiel
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from runferry.dialects.neptune.steps import MILLION
 from runferry.dialects.times import NS
+from runferry.readers.neptune.scale.fields import (
+    Malformed,
+    Wire,
+    bytes_in,
+    double_in,
+    fields,
+    number_in,
+    signed_in,
+    text_in,
+    varint,
+)
 
-Wire: TypeAlias = "int | bytes"
-_DOUBLE: Final = struct.Struct("<d")
 _FLOAT: Final = struct.Struct("<f")
 _ADD, _REMOVE = 1, 2
-
-
-class Malformed(ValueError):  # noqa: N818  the field's word, not the suffix
-    """The bytes are no such message."""
+_MOST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,46 +89,6 @@ class Snapshot:
     removed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def fields(message: bytes) -> Iterator[tuple[int, Wire]]:
-    """The fields of a message: numbers as they are on the wire, all else as bytes.
-
-    Raises Malformed.
-    """
-    at, end = 0, len(message)
-    while at < end:
-        tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == 2:
-            length, at = _varint(message, at)
-            if at + length > end:
-                raise Malformed("a field that ends behind its message")
-            yield tag >> 3, message[at : at + length]
-            at += length
-        elif kind == 0:
-            value, at = _varint(message, at)
-            yield tag >> 3, value
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-            if at + length > end:
-                raise Malformed("a number that ends behind its message")
-            yield tag >> 3, message[at : at + length]
-            at += length
-        else:
-            raise Malformed(f"a field of the unknown kind {kind}")
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(message) and shift < 70:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, at
-        shift += 7
-    raise Malformed("a number without an end")
-
-
 def create_run(message: bytes) -> CreateRun:
     """The message `Run`. Raises Malformed."""
     told: dict[str, str] = {}
@@ -132,9 +97,9 @@ def create_run(message: bytes) -> CreateRun:
     for number, value in fields(message):
         match number:
             case 1 | 4 | 5:  # run_id, family, experiment_id
-                told[("run_id", "", "", "family", "experiment")[number - 1]] = _text(value)
+                told[("run_id", "", "", "family", "experiment")[number - 1]] = text_in(value)
             case 2:
-                fork = _bytes(value)
+                fork = bytes_in(value)
             case 3:
                 created = _time(value)
     parent, project, micros = _fork(fork) if fork is not None else (None, "", None)
@@ -155,9 +120,9 @@ def _fork(message: bytes) -> tuple[str | None, str, int | None]:
     for number, value in fields(message):
         match number:
             case 1:
-                project = _text(value)
+                project = text_in(value)
             case 2:
-                parent = _text(value)
+                parent = text_in(value)
             case 4:
                 micros = _step(value)
     return parent, project, micros
@@ -169,17 +134,17 @@ def snapshot(message: bytes) -> Snapshot:
     for number, value in fields(message):
         match number:
             case 8:
-                found.appended.append(_entry(_bytes(value)))
+                found.appended.append(_entry(bytes_in(value)))
             case 4:
-                found.assigned.append(_entry(_bytes(value)))
+                found.assigned.append(_entry(bytes_in(value)))
             case 1:
                 found.micros = _step(value)
             case 2:
                 found.time_ns = _time(value)
             case 5:
-                _modified(_bytes(value), found)
+                _modified(bytes_in(value), found)
             case 10:
-                found.preview = _preview(_bytes(value))
+                found.preview = _preview(bytes_in(value))
     return found
 
 
@@ -188,9 +153,9 @@ def _entry(message: bytes) -> tuple[str, Value]:
     key, value = "", None
     for number, found in fields(message):
         if number == 1:
-            key = _text(found)
+            key = text_in(found)
         elif number == 2:
-            value = _value(_bytes(found))
+            value = _value(bytes_in(found))
     if value is None:
         raise Malformed(f"no value of a kind that is known: {key}")
     return key, value
@@ -202,21 +167,21 @@ def _value(message: bytes) -> Value | None:
     for number, value in fields(message):
         match number:
             case 1:
-                found = _double(value)
+                found = double_in(value)
             case 3:
-                found = _signed(value)
+                found = signed_in(value)
             case 5:
-                found = _number(value) != 0
+                found = number_in(value) != 0
             case 6:
-                found = _text(value)
+                found = text_in(value)
             case 8:
                 found = Moment(_time(value))
             case 12:
-                found = StringSet(tuple(_text(one) for _, one in fields(_bytes(value))))
+                found = StringSet(tuple(text_in(one) for _, one in fields(bytes_in(value))))
             case 13:
-                found = _file(_bytes(value))
+                found = _file(bytes_in(value))
             case 14:
-                found = _histogram(_bytes(value))
+                found = _histogram(bytes_in(value))
     return found
 
 
@@ -225,11 +190,11 @@ def _file(message: bytes) -> FileRef:
     for number, value in fields(message):
         match number:
             case 1:
-                path = _text(value)
+                path = text_in(value)
             case 2:
-                size = _signed(value)
+                size = signed_in(value)
             case 3:
-                mime_type = _text(value)
+                mime_type = text_in(value)
     return FileRef(path, size, mime_type)
 
 
@@ -242,7 +207,7 @@ def _histogram(message: bytes) -> Histogram:
             edges += _doubles(value)
         elif number in (4, 5):  # counts, densities
             is_counting = number == 4
-            for _, packed in fields(_bytes(value)):
+            for _, packed in fields(bytes_in(value)):
                 values += _counts(packed) if is_counting else _doubles(packed)
     return Histogram(tuple(edges), tuple(values), is_counting)
 
@@ -253,13 +218,13 @@ def _counts(packed: Wire) -> list[float]:
         return [float(packed)]
     found, at = [], 0
     while at < len(packed):
-        value, at = _varint(packed, at)
+        value, at = varint(packed, at)
         found.append(float(value))
     return found
 
 
 def _doubles(packed: Wire) -> list[float]:
-    content = _bytes(packed)
+    content = bytes_in(packed)
     if len(content) % 8:
         raise Malformed("no list of doubles")
     return list(struct.unpack(f"<{len(content) // 8}d", content))
@@ -270,13 +235,13 @@ def _modified(message: bytes, found: Snapshot) -> None:
     key, changes = "", b""
     for number, value in fields(message):
         if number == 1:
-            key = _text(value)
+            key = text_in(value)
         elif number == 2:
-            changes = _bytes(value)
+            changes = bytes_in(value)
     for _, modify in fields(changes):  # ModifySet.string
-        for _, entry in fields(_bytes(modify)):  # ModifyStringSet.values
-            parts = dict(fields(_bytes(entry)))
-            word, what = _text(parts.get(1, b"")), _number(parts.get(2, 0))
+        for _, entry in fields(bytes_in(modify)):  # ModifyStringSet.values
+            parts = dict(fields(bytes_in(entry)))
+            word, what = text_in(parts.get(1, b"")), number_in(parts.get(2, 0))
             if what == _ADD:
                 found.added.append((key, word))
             elif what == _REMOVE:
@@ -285,53 +250,29 @@ def _modified(message: bytes, found: Snapshot) -> None:
 
 def _preview(message: bytes) -> float | None:
     parts = dict(fields(message))
-    if not _number(parts.get(1, 0)):
+    if not number_in(parts.get(1, 0)):
         return None
     ratio = parts.get(2)
     if ratio is None:
         return 0.0
-    content = _bytes(ratio)
+    content = bytes_in(ratio)
     if len(content) != 4:
         raise Malformed("no ratio")
     return float(_FLOAT.unpack(content)[0])
 
 
 def _step(value: Wire) -> int:
-    parts = dict(fields(_bytes(value)))
-    return _number(parts.get(1, 0)) * MILLION + _number(parts.get(2, 0))
+    parts = dict(fields(bytes_in(value)))
+    return _held(number_in(parts.get(1, 0)) * MILLION + number_in(parts.get(2, 0)))
 
 
 def _time(value: Wire) -> int:
-    parts = dict(fields(_bytes(value)))
-    return _signed(parts.get(1, 0)) * NS + _signed(parts.get(2, 0))
+    parts = dict(fields(bytes_in(value)))
+    return _held(signed_in(parts.get(1, 0)) * NS + signed_in(parts.get(2, 0)))
 
 
-def _text(value: Wire) -> str:
-    try:
-        return _bytes(value).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Malformed("a text that is no UTF-8") from None
-
-
-def _double(value: Wire) -> float:
-    content = _bytes(value)
-    if len(content) != 8:
-        raise Malformed("no double")
-    return float(_DOUBLE.unpack(content)[0])
-
-
-def _signed(value: Wire) -> int:
-    found = _number(value)
-    return found - (1 << 64) if found >= 1 << 63 else found
-
-
-def _number(value: Wire) -> int:
-    if not isinstance(value, int):
-        raise Malformed("bytes where a number belongs")
-    return value
-
-
-def _bytes(value: Wire) -> bytes:
-    if not isinstance(value, bytes):
-        raise Malformed("a number where bytes belong")
-    return value
+def _held(number: int) -> int:
+    """A step or a time that 64 bits hold."""
+    if not -_MOST < number < _MOST:
+        raise Malformed("a step or a time beyond 64 bits")
+    return number
