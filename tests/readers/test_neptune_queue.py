@@ -588,6 +588,22 @@ def test_what_is_read_again_and_again_as_it_grows_is_the_whole(tmp_path: Path) -
     assert Content.of(joined).comparable() == Content.of(reader.read(run)).comparable()
 
 
+def test_a_cursor_can_be_read_on_from_twice(tmp_path: Path) -> None:
+    upload = base64.b64encode(b"x").decode()
+    folder = queue(tmp_path / ".neptune", [floats("m", [(0, 1.0)])])
+    cursor = gather_one(tmp_path).cursor()
+    news = [
+        operation("UploadFileContent", "f", ext="txt", file_content=upload),
+        operation("LogStrings", "monitoring/stdout", values=[{"value": "x", "ts": 1.0}]),
+        operation("TrackFilesToArtifact", "a", entries=[["s3://b/x", None]]),
+    ]
+    log_on(folder, news, first=2, log="data-1.log")
+    first, second = gather_one(tmp_path, cursor), gather_one(tmp_path, cursor)
+    assert set(first.files) == set(second.files) == {"f.txt"}
+    assert first.artifacts == second.artifacts
+    assert first.position == second.position
+
+
 def test_a_folder_without_operations_is_a_run_without_values(tmp_path: Path) -> None:
     queue(tmp_path / ".neptune", [], name=f"sync/run__{ID}__1__abcdefgh")
     found = gather_one(tmp_path)

@@ -65,12 +65,12 @@ class Replay:
                 "values": values,
             }:
                 position = Position.of(READER, logs)
-                series = QueueSeries(Declared.after(after.series), seq, lines, consoles)
+                series = QueueSeries(Declared.after(after.series), seq, lines, dict(consoles))
                 try:
                     held = Values.restored(container, values)
                 except TypeError as error:
                     raise _strange() from error
-                return cls(queue, position, series, held, number, versions, given)
+                return cls(queue, position, series, held, number, dict(versions), dict(given))
         raise _strange()
 
     def tree(self) -> Tree:

@@ -147,8 +147,9 @@ class _Reading:
                 "given": dict(given),
             }:
                 state.atoms.update(atoms)
-                series = ScaleSeries(Declared.after(after.series), consoles, lines)
-                return cls(run, state, series, Position.of(READER, losses), done, given)
+                series = ScaleSeries(Declared.after(after.series), dict(consoles), lines)
+                position = Position.of(READER, losses)
+                return cls(run, state, series, position, dict(done), dict(given))
         raise SourceChanged("the cursor is not one of the neptune reader", hint=_AGAIN)
 
     def tree(self) -> Tree:

@@ -64,7 +64,7 @@ class ServedReading:
                 found = dict(leaves(self.container.get_structure()))
                 if files != self._files(found):
                     raise SourceChanged("files have come or gone", where=self.where, hint=_AGAIN)
-                return ServedSeries(Declared.after(after.series), self.where, done)
+                return ServedSeries(Declared.after(after.series), self.where, dict(done))
         raise SourceChanged("the cursor is not one of the neptune reader", hint=_AGAIN)
 
     def _position(self, series: ServedSeries, found: Mapping[KeyPath, Any]) -> Tree:
