@@ -101,14 +101,15 @@ class TestNeptuneQueue(ReaderContract):
 
 def test_what_the_client_logged_is_read(real: Path) -> None:
     found = gather_one(real)
-    assert found.role("config") == {
+    config = found.role("config")
+    assert sorted(map(str, config.pop(("words",)))) == ["x", "z"]  # type: ignore[arg-type]
+    assert config == {
         ("params", "lr"): 0.1,
         ("params", "n"): 2**31 - 1,
         ("params", "flag"): True,
         ("params", "text"): "ü",
         ("params", "empty"): "",
         ("when",): datetime(2024, 1, 2, 3, 4, 5, 678000, UTC),
-        ("words",): ["x", "z"],
         ("cleared",): [],
         ("copied",): "value",
     }
@@ -133,7 +134,8 @@ def test_the_header_is_what_was_assigned(real: Path) -> None:
     found = gather_one(real)
     header = found.header
     assert header == found.run
-    assert (header.name, header.notes, header.tags) == ("hello", "a run", ("a", "b"))
+    assert (header.name, header.notes) == ("hello", "a run")
+    assert set(header.tags) == {"a", "b"}  # a set, in no order of the client's
     assert (header.group, header.key.scope) == ("g", "")
     assert header.client is not None
     assert header.client.startswith("neptune 1.14")

@@ -59,7 +59,9 @@ class NeptuneReader(LocalReader):
         """Files that were exported beside Parquet, and bytes that a queue saved."""
         kept = {UPLOADS} & {*folder.names} if METADATA in folder.names else set[str]()
         for files, parts in _BESIDE.items():
-            if {files, parts}.issubset(folder.names) and next(parts_below(folder.path / parts), None):
+            if {files, parts}.issubset(folder.names) and next(
+                parts_below(folder.path / parts), None
+            ):
                 kept.add(files)
         return kept
 

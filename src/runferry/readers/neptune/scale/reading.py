@@ -25,10 +25,10 @@ from runferry.readers.neptune.scale.database import (
     failing_as_ours,
     opened,
 )
-from runferry.readers.neptune.scale.series import ScaleSeries
-from runferry.readers.neptune.scale.uploads import Uploads
 from runferry.readers.neptune.scale.fields import Malformed
+from runferry.readers.neptune.scale.series import ScaleSeries
 from runferry.readers.neptune.scale.state import State
+from runferry.readers.neptune.scale.uploads import Uploads
 from runferry.readers.run_folders.position import Position
 from runferry.tables import dumps
 
