@@ -92,6 +92,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         ca_bundle=Path("ca.pem"),
         proxy="http://user:pw@proxy:3128",
         tensorboard_doubles=True,
+        neptune_uploads="anywhere",
         log_file=Path("run.log"),
         color="never",
     )
