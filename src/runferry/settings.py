@@ -188,15 +188,6 @@ def _one_of(*words: str) -> Callable[[Value], str]:
     return parsed
 
 
-def _neptune_uploads(value: Value) -> NeptuneUploads:
-    match str(value).lower():
-        case "beside":
-            return "beside"
-        case "anywhere":
-            return "anywhere"
-    raise ValueError("one of beside, anywhere is wanted")
-
-
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
     "workers": _workers,
@@ -212,7 +203,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_visibility": _one_of("workspace", "private", "public"),
     "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
-    "neptune_uploads": _neptune_uploads,
+    "neptune_uploads": _one_of("beside", "anywhere"),
     "log_file": _path,
     "color": _color,
 }
