@@ -6,6 +6,7 @@ import logging
 import tempfile
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +17,7 @@ from runferry.testing.wandb_service.faults import Faults, Requests
 from runferry.testing.wandb_service.graphql import schema
 from runferry.testing.wandb_service.http_server import Server
 from runferry.testing.wandb_service.refusals import Missing
+from runferry.testing.wandb_service.run_content import three_parts
 from runferry.testing.wandb_service.signed import Signer
 from runferry.testing.wandb_service.store import Record, Store
 
@@ -93,8 +95,8 @@ class WandbService(ArtifactsContent):
 
     def start(self) -> Self:
         """Listen. The port is chosen the first time, and kept."""
-        self._server = Server(self._port, lambda request: routes.respond(self, request))
-        self._server.bytes_per_second = self.faults.bytes_per_second
+        respond = partial(routes.respond, self)
+        self._server = Server(self._port, self.faults, respond)
         self._port = self._server.server_address[1]
         serving = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="wandb-service", daemon=True
@@ -182,7 +184,7 @@ class WandbService(ArtifactsContent):
 
     def run(self, path: str) -> Record:
         """The row of a run. Raises Missing."""
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         found = self.store.row(
             "SELECT runs.* FROM runs JOIN projects ON projects.id = runs.project"
             " WHERE entity_name = ? AND projects.name = ? AND runs.name = ?",

@@ -138,6 +138,8 @@ def _file(service: WandbService, spec: Record) -> Record:
 @resolves("Mutation.completeMultipartUploadArtifact")
 def complete_multipart(_: None, service: WandbService, input: Record) -> Record:
     blob = str(input["storage_path"]).rpartition("/")[2]
+    if service.store.row("SELECT 1 FROM artifact_files WHERE blob = ?", blob) is None:
+        raise Missing(f"no upload to {input['storage_path']!r}")
     numbers = sorted(int(part["part_number"]) for part in input["completed_parts"])
     return {"digest": service.join_parts(blob, numbers)}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
 from runferry.testing.wandb_service import artifacts, pages
 from runferry.testing.wandb_service.graphql import resolves
 from runferry.testing.wandb_service.ids import global_id, row_id_of
+from runferry.testing.wandb_service.refusals import Missing
 from runferry.testing.wandb_service.resolvers.accounts import user
 from runferry.testing.wandb_service.store import Record
 
@@ -249,4 +251,7 @@ def _file(service: WandbService, number: int, name: str, entry: dict[str, Any]) 
     if ref := entry.get("ref"):
         return {**record, "url": ref, "direct_url": ref}
     known = artifacts.known_bytes(service.store, digest)
-    return {**record, "blob": known["blob"] if known else service.store.new_blob()}
+    if known is None:
+        raise Missing(f"the bytes of {name!r} never came")
+    lasting = f"{service.url}/artifacts/-/{base64.b64decode(digest).hex()}"
+    return {**record, "blob": known["blob"], "url": lasting}
