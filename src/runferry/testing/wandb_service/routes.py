@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from runferry.testing.wandb_service import artifacts, file_stream, graphql
+from runferry.testing.wandb_service import file_stream, graphql, manifests
 from runferry.testing.wandb_service.faults import Trouble
 from runferry.testing.wandb_service.http_server import Answer, BrokenError, Request, as_json
 from runferry.testing.wandb_service.refusals import (
@@ -152,7 +152,7 @@ def _artifact_file(service: WandbService, path: str) -> Answer:
         md5 = base64.b64encode(bytes.fromhex(digest)).decode()
     except ValueError as error:
         raise Missing(f"nothing at {path}") from error
-    known = artifacts.known_bytes(service.store, md5)
+    known = manifests.known_bytes(service.store, md5)
     if known is None:
         raise Missing(f"nothing at {path}")
     url = service.signed(known["blob"], f"artifacts/{known['artifact']}/{known['name']}")
