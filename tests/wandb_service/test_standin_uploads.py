@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Iterator
@@ -114,6 +115,7 @@ def test_a_file_stream_says_what_is_wrong_and_keeps_nothing_of_it(
     for _ in range(2):  # the same lines again, as when an answer was lost
         assert client.post(path, json={"files": whole}).json()["stopped"] is False
     assert json.loads(service.run("lab/p/r")["history_keys"])["x"]["counts"] == {"number": 1}
-    failed = client.post(path, json={"complete": True, "exitcode": 3})
+    zipped = gzip.compress(json.dumps({"complete": True, "exitcode": 3}).encode())
+    failed = client.post(path, content=zipped, headers={"Content-Encoding": "gzip"})
     assert failed.status_code == 200
     assert service.run("lab/p/r")["state"] == "failed"
