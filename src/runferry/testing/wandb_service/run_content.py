@@ -181,9 +181,14 @@ class RunsContent:
 
     def path_of(self, run: Record) -> str:
         """`ENTITY/PROJECT/RUN` of a run's row."""
-        project = self.store.row("SELECT * FROM projects WHERE id = ?", run["project"])
-        assert project is not None
-        return f"{project['entity_name']}/{project['name']}/{run['name']}"
+        number = run["project"]
+        project = self.store.remember(
+            ("path of project", number),
+            lambda: self.store.value(
+                "SELECT entity_name || '/' || name FROM projects WHERE id = ?", number
+            ),
+        )
+        return f"{project}/{run['name']}"
 
     def _put_file(self, run: int, name: str, content: bytes) -> None:
         digest = hashlib.md5(content, usedforsecurity=False).digest()
