@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from runferry.errors import Unreachable
 from runferry.testing.wandb_service import history, multipart, routes, times
 from runferry.testing.wandb_service.account import Account
 from runferry.testing.wandb_service.artifact_content import ArtifactsContent
@@ -94,9 +95,15 @@ class WandbService(ArtifactsContent):
     # --- its life
 
     def start(self) -> Self:
-        """Listen. The port is chosen the first time, and kept."""
+        """Listen. The port is chosen the first time, and kept. Raises Unreachable."""
         respond = partial(routes.respond, self)
-        self._server = Server(self._port, self.faults, respond)
+        try:
+            self._server = Server(self._port, self.faults, respond)
+        except OSError as error:
+            raise Unreachable(
+                f"cannot listen on port {self._port}: {error.strerror}",
+                hint="leave --port out, and a free one is chosen",
+            ) from error
         self._port = self._server.server_address[1]
         serving = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="wandb-service", daemon=True
