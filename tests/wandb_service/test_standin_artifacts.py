@@ -54,6 +54,14 @@ run.config["late"] = 1
 run.update()
 run.upload_file(str(folder / "weights.bin"), root=str(folder))
 reader.delete()
+other = api.create_run(project="nlp", entity="lab", run_id="other")
+other.log_artifact(model, aliases=["again"])
+other.use_artifact(api.artifact("lab/nlp/data:v0"))
+facts["other"] = [
+    sorted(api.artifact("lab/nlp/model:v1").aliases),
+    [artifact.name for artifact in other.used_artifacts()],
+    api.team("lab").entity_type, other.update_state("failed"), api.run("lab/nlp/other").state,
+]
 facts["edited"] = [
     sorted(api.artifact("lab/nlp/model:v1").aliases),
     api.artifact("lab/nlp/model:v1").description,
@@ -140,9 +148,10 @@ def test_sweeps_and_reports_are_listed(answers: dict[str, Any]) -> None:
 
 def test_edits_of_the_client_are_kept(answers: dict[str, Any], service: WandbService) -> None:
     aliases, description, linked, files = answers["edited"]
-    assert aliases == ["best", "edited", "latest"]
+    assert aliases == ["again", "best", "edited", "latest"]
     assert description == "new words"
     assert linked == "model:v1"
+    assert answers["other"] == [aliases, ["data:v0"], "team", True, "failed"]
     assert files == ["weights.bin"]
     run = service.run("lab/nlp/maker")
     assert (run["notes"], run["tags"]) == ("edited", '["new"]')

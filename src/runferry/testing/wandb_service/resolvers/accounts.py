@@ -35,6 +35,16 @@ FEATURES = (
 
 VERSION = "0.80.0"
 
+NEVER = (
+    "available",
+    "read_only",
+    "read_only_admin",
+    "private_only",
+    "is_paid",
+    "code_saving_enabled",
+)
+"""What is true of no entity here."""
+
 
 @resolves("Query.serverInfo")
 def server_info(_: None, service: WandbService) -> Record:
@@ -118,8 +128,9 @@ def _entity_of(service: WandbService, name: str) -> Record:
         **row,
         "id": global_id("Entity", row["id"]),
         "is_team": bool(row["is_team"]),
-        "available": False,
-        "read_only": False,
+        **dict.fromkeys(NEVER, False),
+        "storage_bytes": 0,
+        "default_access": "USER_READ",
         "members": [],
         "limits": "{}",
     }

@@ -74,12 +74,14 @@ def _page(
     first: int | None,
 ) -> Record:
     entries = manifests.contents(service.store, number)
-    found = [
-        _file(service, number, name, entry)
-        for name, entry in sorted(entries.items())
-        if not names or name in names
-    ]
-    return pages.page_of(found, after, first, key=lambda file: file["name"])
+    wanted = sorted(entries if not names else entries.keys() & set(names))
+    page = pages.page_of(
+        [{"name": name} for name in wanted], after, first, key=lambda file: file["name"]
+    )
+    for edge in page["edges"]:
+        name = edge["node"]["name"]
+        edge["node"] = _file(service, number, name, entries[name])
+    return page
 
 
 def _file(service: WandbService, number: int, name: str, entry: dict[str, Any]) -> Record:

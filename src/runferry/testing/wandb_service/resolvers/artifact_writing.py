@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def create(_: None, service: WandbService, input: Record) -> Record:
     with service.store.together():
         project = service.put_project(_project_path(service, input))
-        name = input.get("artifact_collection_name")
-        if not name:
+        names = input.get("artifact_collection_names") or ()
+        name = input.get("artifact_collection_name") or next(iter(names), None)
+        if name is None:
             raise Missing("createArtifact needs an artifactCollectionName")
         sequence = artifacts.ensure_collection(
             service.store, project, name, input["artifact_type_name"], "ArtifactSequence"
