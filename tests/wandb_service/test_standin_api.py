@@ -186,6 +186,24 @@ def test_system_metrics_files_and_console_are_read(answers: dict[str, Any]) -> N
     assert answers["tail"] == ["three"]
 
 
+def test_the_client_takes_a_stale_export_for_the_whole(
+    service: WandbService, answers: dict[str, Any], tmp_path: Path
+) -> None:
+    service.faults.stale_exports = True
+    try:
+        found = run_client(
+            service,
+            tmp_path,
+            """
+run = wandb.Api().run("lab/vision/full")
+answer(last=run.lastHistoryStep, scanned=len(list(run.scan_history(use_cache=False))))
+""",
+        )
+    finally:
+        service.faults.clear()
+    assert found == {"last": ROWS - 1, "scanned": ROWS - LIVE}  # without an error
+
+
 def test_a_wrong_key_is_refused_as_the_client_knows_it(
     service: WandbService, tmp_path: Path
 ) -> None:

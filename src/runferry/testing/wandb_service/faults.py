@@ -6,6 +6,7 @@ URL), `storage:GET`, `storage:HEAD`, `storage:PUT`. Troubles name places by shel
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -124,7 +125,7 @@ class Faults:
             "RateLimit-Reset": f"{reset:.3f}",
         }
         if left < 0:
-            headers["Retry-After"] = f"{max(reset, 0.001):.3f}"
+            headers["Retry-After"] = str(math.ceil(max(reset, 0.001)))  # whole seconds: RFC 9110
         return left >= 0, headers
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import mimetypes
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,7 @@ class RunsContent:
         self.store.insert(
             "views",
             project=number,
-            name=f"{title}--Vmlldzo",
+            name=uuid.uuid4().hex[:11],
             display_name=title,
             type="runs",
             description=text,

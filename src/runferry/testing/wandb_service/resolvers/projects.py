@@ -134,6 +134,11 @@ def views(
     return pages.page_of(found, after, first)
 
 
+@resolves("Query.view")
+def view(_: None, service: WandbService, id: str) -> Record | None:
+    return service.store.row("SELECT * FROM views WHERE id = ?", row_id_of(id, "View"))
+
+
 @resolves("View.id")
 def id_of_view(view: Record, service: WandbService) -> str:
     return global_id("View", view["id"])
