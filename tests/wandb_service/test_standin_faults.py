@@ -206,6 +206,25 @@ def test_a_dead_server_refuses_and_comes_back_at_its_place(
     assert ask(client, VIEWER).status_code == 200
 
 
+def test_a_server_that_dies_at_a_request_comes_back_by_itself(
+    service: WandbService, client: httpx.Client
+) -> None:
+    service.faults.add(Trouble("call", "graphql:Viewer", do=lambda: service.die_for(0.3)))
+    with pytest.raises(httpx.TransportError):
+        ask(client, VIEWER)
+    with pytest.raises(httpx.ConnectError):
+        ask(client, VIEWER)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            assert ask(client, VIEWER).status_code == 200
+            break
+        except httpx.TransportError:
+            time.sleep(0.05)
+    else:
+        pytest.fail("it did not come back")
+
+
 def test_a_wrong_key_no_key_and_a_wrong_question_are_refused(
     service: WandbService, client: httpx.Client
 ) -> None:

@@ -51,6 +51,7 @@ class WandbService(ArtifactsContent):
         self.exports_when_finished = exports_when_finished
         self._port = port
         self._server: Server | None = None
+        self._revival: threading.Timer | None = None
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="wandb-service-")
         self.store = Store(folder or Path(self._temporary.name if self._temporary else ""))
         self.signer = Signer(lambda: self.url)
@@ -119,6 +120,13 @@ class WandbService(ArtifactsContent):
             self._server.end_connections()
             self._server = None
 
+    def die_for(self, seconds: float) -> None:
+        """Stop, and come back after so long; may be a trouble's `do`."""
+        self.stop()
+        self._revival = threading.Timer(seconds, self.start)
+        self._revival.daemon = True
+        self._revival.start()
+
     @contextmanager
     def dead(self) -> Iterator[None]:
         """Refuse connections for as long as this lasts."""
@@ -141,6 +149,9 @@ class WandbService(ArtifactsContent):
 
     def close(self) -> None:
         """Stop, and let go of the folder."""
+        if self._revival is not None:
+            self._revival.cancel()
+            self._revival.join()
         self.stop()
         self.store.close()
         if self._temporary is not None:
