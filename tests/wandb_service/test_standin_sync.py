@@ -139,6 +139,16 @@ def test_an_upload_through_faults_arrives_whole(synced: Synced) -> None:
         assert service.store.value("SELECT COUNT(*) FROM files WHERE is_uploaded") >= 9
 
 
+def test_a_server_that_dies_for_a_while_gets_all_of_an_upload(synced: Synced) -> None:
+    with WandbService() as service:
+        service.faults.add(Trouble("call", "filestream", do=lambda: service.die_for(1)))
+        _forget_upload(synced)
+        sync(service, synced.home, synced.folder)
+        assert len(_rows(service)) == 14
+        states = service.store.rows("SELECT state FROM artifacts")
+        assert [row["state"] for row in states] == ["COMMITTED", "COMMITTED"]
+
+
 def test_the_id_of_a_deleted_run_is_not_had_again(synced: Synced) -> None:
     with WandbService() as service:
         service.put_run(PATH)

@@ -92,6 +92,13 @@ def create(store: Store, sequence: Record, draft: Draft, *, is_deduplicated: boo
             for alias in draft.aliases:
                 put_alias(store, sequence["id"], alias, newest["id"])
             return newest
+        pending = store.row(  # asked again, since the answer was lost
+            "SELECT * FROM artifacts WHERE client_id = ? AND sequence = ? AND state = 'PENDING'",
+            draft.client_id,
+            sequence["id"],
+        )
+        if pending is not None:
+            return pending
         time = draft.created_at or times.now()
         number = store.insert(
             "artifacts",

@@ -43,6 +43,7 @@ class WandbService(ArtifactsContent):
         port: int = 0,
         exports_when_finished: bool = False,
     ) -> None:
+        schema()  # what is missing is told here, not to a client
         self.account = account or Account()
         self.faults = faults or Faults()
         self.requests = Requests()
@@ -57,7 +58,6 @@ class WandbService(ArtifactsContent):
         self.signer = Signer(lambda: self.url)
         for name in (self.account.username, *self.account.teams, self.account.registry_entity):
             self._put_entity(name)
-        schema()  # what is missing is told here, not to a client
 
     def _put_entity(self, name: str) -> None:
         if not self.has_entity(name):
