@@ -14,6 +14,7 @@ from tests.readers.wandb_service_runs import columns, gather, opened, read_one, 
 from runferry.errors import SourceChanged
 from runferry.http.waits import waiting_by
 from runferry.losses import Fate
+from runferry.readers.wandb.service import pages
 from runferry.testing.wandb_service import RunContent, Trouble, WandbService
 
 RUN = "lab/p/r"
@@ -199,3 +200,34 @@ def test_growth_is_read_without_what_is_known(service: WandbService) -> None:
         service.requests.clear()
         assert [row["step"] for row in gather(reader, run, cursor).points("loss")] == [9_000]
     assert service.requests.total == 1
+
+
+def test_no_page_is_sampled_where_rows_come_close_after_a_gap(service: WandbService) -> None:
+    steps = np.concatenate([np.arange(12) * 100_000, 2_000_000 + np.arange(12_000)])
+    service.put_run(RUN, history_of={"_step": steps, "a": steps / 2}, live_rows=len(steps))
+    found = read_one(RUN)
+    assert [row["step"] for row in found.points("a")] == steps.tolist()
+    assert not found.losses
+
+
+def test_rows_of_many_names_come_in_small_pages(
+    service: WandbService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_VALUES", 1_000)
+    wide = {f"m{number}": np.arange(1_400) / 7 for number in range(10)}
+    service.put_run(RUN, history_of=wide, live_rows=1_400)
+    found = read_one(RUN)
+    assert all(len(found.points(name)) == 1_400 for name in wide)
+    assert service.requests.at("graphql:HistoryPage") == 4  # a hundred rows each
+
+
+def test_two_exports_that_overlap_give_each_step_once(service: WandbService) -> None:
+    service.put_run(RUN, history_of=columns(2_000), parts=2)
+    service.store.execute("UPDATE runs SET exported_lines = 2000")
+    (first, second) = service.store.rows("SELECT * FROM exports ORDER BY part")
+    whole = service.ready_history(columns(1_500)).parts[0]
+    service.store.execute("UPDATE exports SET blob = ? WHERE part = ?", whole[0], first["part"])
+    assert second["first_step"] == 1_000
+    found = read_one(RUN)
+    assert logged(found.points("count")) == [(n, float(3 * n)) for n in range(2_000)]
+    assert not found.losses

@@ -12,7 +12,7 @@ import httpx
 
 from runferry import settings as ambient
 from runferry.errors import Unreachable
-from runferry.http.answers import described, retry_after
+from runferry.http.answers import described
 from runferry.http.connection import Auth, connect, secrets_in
 from runferry.http.pace import Pace
 from runferry.http.persistence import Persistence, bare
@@ -59,9 +59,8 @@ class RetryingClient:
         chosen = settings or ambient.current()
         self.base_url = without_credentials(base_url)
         self._client = connect(base_url, auth, chosen, headers or {})
-        self._pace = pace
         self._until_answered = Persistence(
-            self.base_url, chosen, secrets_in(base_url, auth), pause, clock
+            self.base_url, chosen, secrets_in(base_url, auth), pause, clock, pace
         )
 
     def request(
@@ -93,7 +92,7 @@ class RetryingClient:
                 follow_redirects=method in _MAY_FOLLOW,
             )
 
-        return self._answered(attempt, method, path, idempotent=idempotent, expect=expect)
+        return self._until_answered(attempt, method, path, idempotent=idempotent, expect=expect)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """`request`, and the answer decoded. Raises Unreachable when it is no JSON."""
@@ -136,7 +135,7 @@ class RetryingClient:
                     answer.read()
                 return answer
 
-        self._answered(attempt, method, path, idempotent=True)
+        self._until_answered(attempt, method, path, idempotent=True)
         return into.tell() - start
 
     def opened(self, path: str, *, params: Query | None = None) -> BinaryIO:
@@ -173,29 +172,7 @@ class RetryingClient:
                     method, path, params=params, content=_blocks(stream), headers=sent
                 )
 
-        return self._answered(attempt, method, path, idempotent=idempotent)
-
-    def _answered(
-        self,
-        attempt: Callable[[], httpx.Response],
-        method: str,
-        path: str,
-        *,
-        idempotent: bool | None,
-        expect: Collection[int] = (),
-    ) -> httpx.Response:
-        """Attempts at the server's pace until one is answered."""
-        pace = self._pace
-
-        def paced() -> httpx.Response:
-            if pace is None:
-                return attempt()
-            pace.ready()
-            answer = attempt()
-            pace.heard(answer.status_code, answer.headers, retry_after(answer))
-            return answer
-
-        return self._until_answered(paced, method, path, idempotent=idempotent, expect=expect)
+        return self._until_answered(attempt, method, path, idempotent=idempotent)
 
     def close(self) -> None:
         """Let go of the connections; harmless when repeated."""

@@ -54,10 +54,12 @@ class Service:
         with self._explained(), self._client(self._origin) as client:
             found = client.json("POST", _GRAPHQL, json=body, idempotent=True)
         answer = found if isinstance(found, dict) else {}
+        found = answer.get("data")
+        given: Answer = found if isinstance(found, dict) else {}
         if answer.get("errors"):
-            raise self._refusal(answer["errors"])
-        given = answer.get("data")
-        return given if isinstance(given, dict) else {}
+            is_partial = any(value is not None for value in given.values())
+            raise self._refusal(answer["errors"], is_partial=is_partial)
+        return given
 
     def ask_into(self, document: str, variables: Variables, into: BinaryIO) -> None:
         """The whole answer, errors and all, as text: for one that memory need not hold."""
@@ -150,11 +152,16 @@ class Service:
                 raise NotFound(error.what, where=error.where, hint=error.hint) from error
             raise
 
-    def _refusal(self, errors: object) -> AuthFailed | NotFound | Declined:
-        """What the service says where it does not give what was asked for."""
+    def _refusal(self, errors: object, *, is_partial: bool) -> AuthFailed | NotFound | Declined:
+        """What the service says where it does not give what was asked for.
+
+        Where it gives a part, only the rest is closed to us, and other runs need not be.
+        """
         words = "; ".join(_messages(errors))[:_WORDS_AT_MOST]
         what = f"W&B answered: {without_credentials(words).replace(self.account.key, '…')}"
         lowered = words.lower()
+        if is_partial:
+            return Declined(what, where=self.where)
         if any(sign in lowered for sign in _NO_ACCESS):
             return AuthFailed(what, where=self.where, hint=wrong_key(self.account.base_url))
         if "not found" in lowered or "could not find" in lowered:

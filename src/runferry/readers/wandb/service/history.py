@@ -30,6 +30,7 @@ from runferry.readers.wandb.service.stated import Stated, with_numbers
 from runferry.readers.wandb.trees import leaves
 
 _log = logging.getLogger(__name__)
+_HELD_BACK: Final = "rows that the service counts and has not given"
 _PAUSES: Final = (0.5, 2.0)  # before the service is asked again for what it held back
 
 
@@ -84,13 +85,20 @@ class History:
     def _live(self, fresh: list[dict[str, Tree]], first: HistoryPage) -> Iterator[chunks.Chunk]:
         """Rows of pages only."""
         yield from self._taken(fresh)
-        pages = self._pages(first.end)
-        while self.position.rows < self.stated.rows and (page := pages.next()) is not None:
-            yield from self._taken(self._behind(page.rows, self.position.last_step))
+        start = first.end
+        for pause in (*_PAUSES, None):
+            pages = self._pages(start)
+            while self.position.rows < self.stated.rows and (page := pages.next()) is not None:
+                yield from self._taken(self._behind(page.rows, self.position.last_step))
+            if pause is None or self.position.rows >= self.stated.rows:
+                break
+            wait(pause, _HELD_BACK)
+            start = 0 if self.position.last_step is None else self.position.last_step + 1
         yield from self.rows.drain()
 
     def _pages(self, start: int) -> HistoryPages:
-        return HistoryPages(self.service, self.place, start, self.stated.last_step)
+        width = len(self.stated.types)
+        return HistoryPages(self.service, self.place, start, self.stated.last_step, width)
 
     def _behind(self, rows: list[dict[str, Tree]], last: int | None) -> list[dict[str, Tree]]:
         """The rows whose step is later."""
@@ -130,7 +138,7 @@ class History:
                     yield from self._both(exports, live)
                     return
             _log.info("%s: the service held rows back; asking again", self.place)
-            wait(pause, "rows that the service counts and has not given")
+            wait(pause, _HELD_BACK)
             urls = self._fresh_urls() or urls
         yield from self._live(self._behind(first.rows, self.position.last_step), first)
 

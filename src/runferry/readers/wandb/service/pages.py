@@ -18,6 +18,9 @@ from runferry.readers.wandb.trees import parse_json
 
 STEPS: Final = 1_000
 """Steps of the first page, as the vendor's client takes them."""
+_ROWS_AT_LEAST: Final = 16
+_ROWS_AT_MOST: Final = 10_000
+_VALUES: Final = 1_000_000  # of a page in memory
 _STEPS_AT_MOST: Final = 1 << 62
 _FEW: Final = 4  # a page with less than a quarter of its rows is followed by one twice as wide
 _ROWS_AT_ONCE: Final = 1_000
@@ -34,43 +37,40 @@ class HistoryPage:
 
 
 class HistoryPages:
-    """Asks for page after page. No page is sampled: it may have as many rows as it has steps."""
+    """Asks for page after page, each with at most so many rows that none of them is sampled.
+
+    `width` is how many names a row may have: the wider rows are, the fewer a page has.
+    """
 
     def __init__(
-        self, service: Service, place: RunPlace, start: int, last_step: int | None
+        self, service: Service, place: RunPlace, start: int, last_step: int | None, width: int
     ) -> None:
         self._service = service
         self._place = place
         self._start = start
         self._last = last_step if last_step is not None else _LAST - 1
-        self._steps = STEPS
+        self._rows = max(_ROWS_AT_LEAST, min(_ROWS_AT_MOST, _VALUES // max(1, width)))
+        self._steps = min(STEPS, self._rows)
 
     def next(self) -> HistoryPage | None:
         """The next page; None behind the last step."""
-        if self._start > self._last:
-            return None
-        end = min(self._start + self._steps, self._last + 1)
-        answer = self._service.ask(
-            HISTORY_PAGE,
-            {
-                **self._place.variables,
-                "minStep": self._start,
-                "maxStep": end,
-                "pageSize": _samples(end - self._start),
-            },
-        )
-        rows = rows_of(self._place.run_in(answer), self._place)
-        self._start = end
-        if len(rows) * _FEW < self._steps:
-            self._steps = min(self._steps * 2, _STEPS_AT_MOST)
-        elif self._steps > STEPS:
-            self._steps //= 2
-        return HistoryPage(rows, end)
+        while self._start <= self._last:
+            end = min(self._start + self._steps, self._last + 1)
+            steps = end - self._start
+            rows = self._asked(end, min(steps, self._rows))
+            if len(rows) >= self._rows < steps:
+                self._steps //= 2  # there may be more rows than it gave: ask for fewer steps
+                continue
+            self._start = end
+            if len(rows) * _FEW < steps:
+                self._steps = min(self._steps * 2, _STEPS_AT_MOST)
+            return HistoryPage(rows, end)
+        return None
 
-
-def _samples(steps: int) -> int:
-    """How many rows may come: one for each step, as far as GraphQL's integers go."""
-    return min(steps, 2**31 - 1)
+    def _asked(self, end: int, rows: int) -> list[dict[str, Tree]]:
+        variables = {"minStep": self._start, "maxStep": end, "pageSize": rows}
+        answer = self._service.ask(HISTORY_PAGE, {**self._place.variables, **variables})
+        return rows_of(self._place.run_in(answer), self._place)
 
 
 def rows_of(node: dict[str, Any], place: RunPlace) -> list[dict[str, Tree]]:
