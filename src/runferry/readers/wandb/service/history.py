@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from runferry import chunks
@@ -18,6 +18,7 @@ from runferry.http.waits import wait
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.readers.row_batches import whole_step
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.service.export_rows import ExportRows
 from runferry.readers.wandb.service.exports import Exports
@@ -44,7 +45,7 @@ class History:
     position: Position
     rows: JsonRows
     names: Names
-    _losses: list[Loss] = field(default_factory=list)
+    standing: StandingLosses
 
     def read(self, first: HistoryPage, urls: list[str]) -> Iterator[chunks.Chunk]:
         """All rows since the position. Raises SourceChanged when it does not fit any more.
@@ -61,6 +62,8 @@ class History:
             yield from self._exported(first, urls, wanted)
         self.position.counts = self.names.counts()
         yield from map(chunks.Lost, self._shortages())
+        if not self.position.is_short:
+            yield from self.standing.met(self._nulls())
 
     # --- does the position still fit
 
@@ -204,16 +207,12 @@ class History:
                 self.position.is_short = True
                 detail = "values that the service counts and did not give"
                 yield Loss("missing-points", Fate.DROPPED, name, count, detail)
+
+    def _nulls(self) -> Iterator[Loss]:
+        """Nulls that an export has as nothing."""
         for name, count in self.stated.nulls_missing(self.names.nulls).items():
-            loss = Loss(
-                "null-value",
-                Fate.DROPPED,
-                name,
-                count,
-                "logged as null; exports of W&B do not tell that from nothing",
-            )
-            if missing <= 0 and self.position.is_news(loss):
-                yield loss
+            detail = "logged as null; exports of W&B do not tell that from nothing"
+            yield Loss("null-value", Fate.DROPPED, name, count, detail)
 
 
 def export_urls(node: dict[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Tree
 
 _FORM: Final = 1
@@ -33,15 +32,7 @@ class Position:
     artifacts: dict[str, Tree] = field(default_factory=dict)  # relation and id → a digest
     sweep: str = ""  # the one whose definition was given
     attributes: str = ""  # the digest of those that were given last
-    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
-
-    def is_news(self, loss: Loss) -> bool:
-        """Whether this is the first time that it is met; later it is known."""
-        met: list[Tree] = [loss.code, loss.where, loss.count]
-        if met in self.reported:
-            return False
-        self.reported.append(met)
-        return True
+    standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""

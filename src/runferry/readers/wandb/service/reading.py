@@ -13,6 +13,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, Tree
 from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.attributes import Assembly
 from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.loose import Loose
@@ -57,6 +58,7 @@ class RunReading:
         self._known = after.series if after else ()
         self._is_first = after is None
         self._position = Position() if after is None else Position.restored(after.position)
+        self._standing = StandingLosses(self._position.standing)
         if self._position.is_short:
             raise SourceChanged(
                 "the service had held rows back when this run was read before",
@@ -91,6 +93,8 @@ class RunReading:
         yield from Artifacts(self._service, self._place, self._position).read(node)
         yield from self._sweep_of(project)
         yield from map(chunks.Lost, missing.losses())
+        yield from self._standing.ending()
+        self._position.standing = self._standing.tree()
         yield from assembly.news(Loose(), ())
         self._position.attributes = assembly.given
         yield chunks.Header(told)
@@ -142,10 +146,13 @@ class RunReading:
             return
         try:
             found = parse_json(files.content(file).decode("utf-8", "replace"))
-        except (FileNotFoundError, ValueError) as error:
-            loss = Loss("unreadable-file", Fate.DROPPED, _METADATA, 1, str(error))
-            if self._position.is_news(loss):
-                yield chunks.Lost(loss)
+        except FileNotFoundError as error:
+            self._position.is_short = True  # it was listed a moment ago
+            yield chunks.Lost(Loss("missing-file", Fate.DROPPED, _METADATA, 1, str(error)))
+            return
+        except ValueError as error:
+            loss = Loss("unreadable-file", Fate.DROPPED, _METADATA, 1, f"no JSON: {error}")
+            yield from self._standing.settled([loss])
             return
         self._position.metadata = found if isinstance(found, dict) else None
 
@@ -193,7 +200,7 @@ class RunReading:
     ) -> Iterator[chunks.Chunk]:
         position = self._position
         user = JsonRows("user", declared, None, files.claim, names.path, _compact)
-        history = History(self._service, self._place, stated, position, user, names)
+        history = History(self._service, self._place, stated, position, user, names, self._standing)
         first = HistoryPage(rows_of(node, self._place), (position.last_step or 0) + STEPS)
         yield from files.with_bytes(history.read(first, export_urls(node)))
         system = JsonRows("system", declared, None, files.claim, text_of=_compact)
