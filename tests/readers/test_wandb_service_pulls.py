@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -262,9 +263,13 @@ def test_the_command_line_lists_inspects_and_pulls(
 
 
 def test_keys_and_signed_urls_come_out_nowhere(
-    service: WandbService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: WandbService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)  # of everybody, httpx too
     fill(service, projects=1, runs=2)
     service.put_run("lab/p0/large", history_of=columns(3_000), parts=2)
     service.faults.add(Trouble("status", "storage:GET", status=500, times=2))
@@ -275,7 +280,8 @@ def test_keys_and_signed_urls_come_out_nowhere(
     service.faults.add(Trouble("status", "*", status=401, times=100))
     answers.append(runferry("pull", "wandb:lab/p0", "b", "-vv", "--log-file", "log.txt"))
     secrets = [KEY.encode(), b"Goog-Signature", b"X-Goog"]
-    told = "".join(answer.out + answer.err for answer in answers).encode()
+    assert "storage" in caplog.text
+    told = "".join([caplog.text, *(answer.out + answer.err for answer in answers)]).encode()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "log.txt" for path in written)
     for text in (told, *(p.read_bytes() for p in written if "home" not in p.parts)):
