@@ -17,7 +17,6 @@ from runferry.redact import without_credentials
 from runferry.settings import Settings
 
 
-
 class _WithoutCredentials(logging.Filter):
     """httpx logs each URL whole, also a signed one; whoever hears it hears no credentials."""
 

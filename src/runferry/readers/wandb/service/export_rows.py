@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TIME: Final = "_timestamp"
-_SURE: Final = 1 << 62  # a double below this has its nearest integer in 64 bits
+_SURE_FROM: Final = 2.0**24  # seconds, in 1970
+_SURE_UNTIL: Final = 2.0**33  # in 2242
 
 
 @dataclass
@@ -143,7 +144,7 @@ class ExportRows:
     ) -> None:
         """Texts, lists, and W&B's own values of one column."""
         is_json = pa.types.is_string(column.type) and not self._stated.is_text(name)
-        when = None if times is None else times.ns
+        when = None if times is None else times.ns.tolist()
         for row in np.flatnonzero(np.asarray(column.is_valid())).tolist():
             value = _whole(column[row].as_py())
             if is_json and isinstance(value, str):
@@ -161,7 +162,7 @@ class _Times:
     """When each row was logged."""
 
     seconds: pa.Array
-    ns: list[int | None]
+    ns: NDArray[np.int64]
     micro: pa.Array
     below: pa.Array
 
@@ -172,20 +173,25 @@ def _times(batch: pa.RecordBatch) -> _Times | None:
     if at < 0 or not _is_number(batch.column(at).type) or batch.column(at).null_count:
         return None
     column = batch.column(at)
-    seconds = column.to_numpy(zero_copy_only=False).astype(np.float64)
-    if not np.isfinite(seconds).all() or np.abs(seconds).max(initial=0) * NS >= _SURE:
+    ns = _nanoseconds(column)
+    if ns is None:
         return None
-    found = [seconds_ns(value) for value in column.to_pylist()]
-    if None in found:
-        return None
-    ns = np.array(found, np.int64)
     micro = np.floor_divide(ns, 1000)
-    return _Times(
-        column,
-        found,
-        pa.array(micro).cast(tables.TIME),
-        pa.array((ns - micro * 1000).astype(np.int16)),
-    )
+    below = (ns - micro * 1000).astype(np.int16)
+    return _Times(column, ns, pa.array(micro).cast(tables.TIME), pa.array(below))
+
+
+def _nanoseconds(column: pa.Array) -> NDArray[np.int64] | None:
+    """By the rule of `seconds_ns`, for all rows or for none."""
+    seconds = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    lowest, highest = seconds.min(), seconds.max()
+    if _SURE_FROM <= lowest and highest < _SURE_UNTIL:
+        # doubles lie further apart here than nanoseconds: each has one that gives it back
+        whole = np.floor(seconds)
+        below = np.rint((seconds - whole) * NS)
+        return whole.astype(np.int64) * NS + below.astype(np.int64)
+    found = [seconds_ns(value) for value in column.to_pylist()]
+    return None if None in found else np.array(found, np.int64)
 
 
 def _is_number(kind: pa.DataType) -> bool:

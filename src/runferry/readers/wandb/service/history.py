@@ -187,7 +187,8 @@ class History:
         yield from exported.read(exports)
         if exported.number > position.rows:
             position.last_step = exported.last_step
-            position.last_row = "" if exported.last_time is None else repr(exported.last_time)
+            time = exported.last_time
+            position.last_row = "" if time is None else repr(float(time))
         position.rows = exported.number
         for rows in live.batches():
             yield from self._taken(rows)

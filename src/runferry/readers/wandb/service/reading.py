@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from runferry import chunks
@@ -17,6 +18,7 @@ from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.attributes import Assembly
 from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.loose import Loose
+from runferry.readers.wandb.metrics import Definitions
 from runferry.readers.wandb.service.artifacts import Artifacts
 from runferry.readers.wandb.service.console import FIRST as FIRST_LINES
 from runferry.readers.wandb.service.console import Console
@@ -46,6 +48,17 @@ _METADATA: Final = "wandb-metadata.json"
 _METADATA_AT_MOST: Final = 16 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the service says of a run apart from its rows."""
+
+    stated: Stated
+    header: Run
+    summary: dict[str, Tree]
+    assembly: Assembly
+    definitions: Definitions
+
+
 class RunReading:
     """One pass over one run, from its beginning or from a cursor."""
 
@@ -71,21 +84,12 @@ class RunReading:
         node, project = self._asked()
         self._check(node)
         files = RunFiles(self._service, self._place, self._position)
-        stated = Stated.of(node)
-        summary = with_numbers(mapping_of(node.get("summaryMetrics")), stated)
-        config = config_of(node.get("config"))
         yield from self._metadata(node, files)
-        told = self._header(node, config, summary)
+        said = self._said(node)
         if self._is_first:
-            yield chunks.Header(told)
-        assembly = self._assembly(node, config, summary)
-        definitions = definitions_of(config, assembly)
-        declared = Declared.after(self._known, definitions.applied)
+            yield chunks.Header(said.header)
         missing = MissingBytes()
-        names = Names(self._known, summary, self._position.counts)
-        yield from missing.watched(self._rows(node, stated, declared, names, files))
-        if changed := declared.restated():
-            yield chunks.SeriesFacts(changed)
+        yield from missing.watched(self._rows(node, said, files))
         over = is_over(node)
         console = Console(self._service, self._place, self._position, files)
         yield from console.read(node, is_over=over)
@@ -93,12 +97,16 @@ class RunReading:
         yield from Artifacts(self._service, self._place, self._position).read(node)
         yield from self._sweep_of(project)
         yield from map(chunks.Lost, missing.losses())
+        yield from self._ending(said)
+
+    def _ending(self, said: _Said) -> Iterator[chunks.Chunk]:
+        position = self._position
         yield from self._standing.ending()
-        self._position.standing = self._standing.tree()
-        yield from assembly.news(Loose(), ())
-        self._position.attributes = assembly.given
-        yield chunks.Header(told)
-        yield chunks.Checkpoint(loads(dumps(self._position.tree())))
+        position.standing = self._standing.tree()
+        yield from said.assembly.news(Loose(), ())
+        position.attributes = said.assembly.given
+        yield chunks.Header(said.header)
+        yield chunks.Checkpoint(loads(dumps(position.tree())))
 
     # --- the question
 
@@ -156,10 +164,11 @@ class RunReading:
             return
         self._position.metadata = found if isinstance(found, dict) else None
 
-    def _header(
-        self, node: dict[str, Any], config: dict[str, Tree], summary: dict[str, Tree]
-    ) -> Run:
-        return header(
+    def _said(self, node: dict[str, Any]) -> _Said:
+        stated = Stated.of(node)
+        summary = with_numbers(mapping_of(node.get("summaryMetrics")), stated)
+        config = config_of(node.get("config"))
+        told = header(
             node,
             self._service.account.base_url,
             self._place.entity,
@@ -168,6 +177,8 @@ class RunReading:
             summary=summary,
             config=config,
         )
+        assembly = self._assembly(node, config, summary)
+        return _Said(stated, told, summary, assembly, definitions_of(config, assembly))
 
     def _assembly(
         self, node: dict[str, Any], config: dict[str, Tree], summary: dict[str, Tree]
@@ -190,21 +201,20 @@ class RunReading:
 
     # --- rows
 
-    def _rows(
-        self,
-        node: dict[str, Any],
-        stated: Stated,
-        declared: Declared,
-        names: Names,
-        files: RunFiles,
-    ) -> Iterator[chunks.Chunk]:
+    def _rows(self, node: dict[str, Any], said: _Said, files: RunFiles) -> Iterator[chunks.Chunk]:
         position = self._position
+        declared = Declared.after(self._known, said.definitions.applied)
+        names = Names(self._known, said.summary, position.counts)
         user = JsonRows("user", declared, None, files.claim, names.path, _compact)
-        history = History(self._service, self._place, stated, position, user, names, self._standing)
+        history = History(
+            self._service, self._place, said.stated, position, user, names, self._standing
+        )
         first = HistoryPage(rows_of(node, self._place), (position.last_step or 0) + STEPS)
         yield from files.with_bytes(history.read(first, export_urls(node)))
         system = JsonRows("system", declared, None, files.claim, text_of=_compact)
         yield from Events(self._service, self._place, position, system).read(node)
+        if changed := declared.restated():
+            yield chunks.SeriesFacts(changed)
 
     # --- what it belongs to
 
