@@ -13,7 +13,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, DataKind, KeyPath, Series, Stream, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
-from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
+from runferry.readers.lines import WholeLines, is_too_long, too_long
 from runferry.readers.row_batches import PointRows, scalar_of, whole_step
 from runferry.readers.wandb.trees import leaves, parse_json
 from runferry.readers.wandb.values import ValueRows
@@ -56,11 +56,7 @@ class JsonLines:
 
     def _too_long(self) -> chunks.Lost:
         self.line += 1
-        where, detail = (
-            f"{self.path.name}:{self.line}",
-            f"a line of {LINE_AT_MOST:,} bytes or more",
-        )
-        return chunks.Lost(Loss("long-line", Fate.DROPPED, where, 1, detail))
+        return chunks.Lost(too_long(f"{self.path.name}:{self.line}"))
 
     def _line(self, text: bytes) -> Iterator[chunks.Chunk]:
         number = self.line
