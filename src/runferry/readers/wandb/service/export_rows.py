@@ -185,11 +185,11 @@ def _nanoseconds(column: pa.Array) -> NDArray[np.int64] | None:
     """By the rule of `seconds_ns`, for all rows or for none."""
     seconds = column.to_numpy(zero_copy_only=False).astype(np.float64)
     lowest, highest = seconds.min(), seconds.max()
-    if _SURE_FROM <= lowest and highest < _SURE_UNTIL:
+    if lowest >= _SURE_FROM and highest < _SURE_UNTIL:
         # doubles lie further apart here than nanoseconds: each has one that gives it back
         whole = np.floor(seconds)
-        below = np.rint((seconds - whole) * NS)
-        return whole.astype(np.int64) * NS + below.astype(np.int64)
+        below = np.rint((seconds - whole) * NS).astype(np.int64)
+        return np.asarray(whole.astype(np.int64) * NS + below, np.int64)
     found = [seconds_ns(value) for value in column.to_pylist()]
     return None if None in found else np.array(found, np.int64)
 
