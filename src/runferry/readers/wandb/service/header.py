@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from runferry.dialects.times import time_ns_of
+from runferry.dialects.times import rfc3339, time_ns_of
 from runferry.dialects.wandb.addresses import run_url
 from runferry.model import Run, RunKey, RunState, Tree
 from runferry.readers.wandb.attributes import Assembly
@@ -180,4 +180,6 @@ def _of_record(name: str, value: Tree) -> Tree:
         return [_of_record(name, item) for item in value]
     if name in _NUMBERS and isinstance(value, str) and value.isdigit():
         return int(value)
+    if name == "started_at" and (moment := time_ns_of(value)) is not None:
+        return rfc3339(moment)
     return value
