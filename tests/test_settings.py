@@ -100,6 +100,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         neptune_visibility="private",
         neptune_models="models",
         neptune_stage_as_tag=True,
+        neptune_uploads="anywhere",
         log_file=Path("run.log"),
         color="never",
     )

@@ -129,7 +129,7 @@ def _written_to(text: str, path: Path) -> Location:
 
 def _examples(role: EndRole, name: str = "") -> str:
     examples = {
-        "wandb": "wandb:./wandb",
+        "wandb": "wandb:./wandb or wandb:ENTITY/PROJECT",
         "mlflow": "mlflow:sqlite:///mlflow.db",
         "tensorboard": "tensorboard:./runs",
         ARCHIVE: "archive:./my-archive",

@@ -33,7 +33,7 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
-SERVICES = frozenset({"neptune", "neptune-models"})
+SERVICES = frozenset({"neptune", "neptune-models", "wandb"})
 """Trackers that mean the user's own account when nothing stands behind their name."""
 
 MARKS = {
@@ -70,7 +70,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
-    "wandb": "runferry.readers.wandb.reader:WandbFilesReader",
+    "wandb": "runferry.readers.wandb.reader:WandbReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {

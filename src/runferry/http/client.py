@@ -14,6 +14,7 @@ from runferry import settings as ambient
 from runferry.errors import Unreachable
 from runferry.http.answers import described
 from runferry.http.connection import Auth, connect, secrets_in
+from runferry.http.pace import Pace
 from runferry.http.persistence import Persistence, bare
 from runferry.redact import without_credentials
 from runferry.settings import Settings
@@ -30,12 +31,15 @@ def client(
     auth: Auth = None,
     settings: Settings | None = None,
     headers: Mapping[str, str] | None = None,
+    pace: Pace | None = None,
 ) -> RetryingClient:
     """A client for one server, with the process's settings unless others are given.
 
+    Clients of one server may share a `pace`.
+
     Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or CA bundle.
     """
-    return RetryingClient(base_url, auth=auth, settings=settings, headers=headers)
+    return RetryingClient(base_url, auth=auth, settings=settings, headers=headers, pace=pace)
 
 
 class RetryingClient:
@@ -48,6 +52,7 @@ class RetryingClient:
         auth: Auth = None,
         settings: Settings | None = None,
         headers: Mapping[str, str] | None = None,
+        pace: Pace | None = None,
         pause: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -55,7 +60,7 @@ class RetryingClient:
         self.base_url = without_credentials(base_url)
         self._client = connect(base_url, auth, chosen, headers or {})
         self._until_answered = Persistence(
-            self.base_url, chosen, secrets_in(base_url, auth), pause, clock
+            self.base_url, chosen, secrets_in(base_url, auth), pause, clock, pace
         )
 
     def request(
@@ -102,11 +107,18 @@ class RetryingClient:
             ) from error
 
     def download(
-        self, path: str, into: BinaryIO, *, params: Query | None = None, method: str = "GET"
+        self,
+        path: str,
+        into: BinaryIO,
+        *,
+        params: Query | None = None,
+        method: str = "GET",
+        json: object = None,
     ) -> int:
         """The body written to a seekable file, in blocks, from its present position on.
 
-        A body that is cut short is fetched again from its start. Returns the size in bytes.
+        A body that is cut short is fetched again from its start, so a question that `json` holds
+        must be harmless to repeat. Returns the size in bytes.
         """
         start = into.tell()
 
@@ -114,7 +126,7 @@ class RetryingClient:
             into.seek(start)
             into.truncate()
             with self._client.stream(
-                method, path, params=params, follow_redirects=method in _MAY_FOLLOW
+                method, path, params=params, json=json, follow_redirects=method in _MAY_FOLLOW
             ) as answer:
                 if answer.is_success:
                     for block in answer.iter_bytes(BLOCK_BYTES):

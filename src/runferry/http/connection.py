@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -14,6 +15,18 @@ from runferry._version import VERSION
 from runferry.errors import AuthFailed, BadLocation, BadSetting
 from runferry.redact import without_credentials
 from runferry.settings import Settings
+
+
+class _WithoutCredentials(logging.Filter):
+    """httpx logs each URL whole, also a signed one; whoever hears it hears no credentials."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record goes on."""
+        record.msg, record.args = without_credentials(record.getMessage()), ()
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutCredentials())
 
 Auth = httpx.Auth | tuple[str, str] | str | None
 """httpx's own, a user with a password, a bearer token, or nobody."""

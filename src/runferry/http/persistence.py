@@ -24,6 +24,7 @@ from runferry.errors import (
 from runferry.http import waits
 from runferry.http.answers import one_line, reason, retry_after
 from runferry.http.connection import is_distrust
+from runferry.http.pace import Pace
 from runferry.redact import without_credentials
 from runferry.settings import Settings
 
@@ -52,11 +53,13 @@ class Persistence:
         secrets: tuple[str, ...],
         pause: Callable[[float], None] | None,
         clock: Callable[[], float],
+        pace: Pace | None = None,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
         self._pause = pause
         self._clock = clock
+        self._pace = pace
         self.base_url = base_url
 
     def __call__(
@@ -91,6 +94,8 @@ class Persistence:
         self, attempt: Callable[[], httpx.Response], request: str, expect: Collection[int]
     ) -> httpx.Response | _Fault:
         """One attempt: an answer the caller wants, or a fault to retry; raises everything else."""
+        if self._pace is not None:
+            self._pace.ready()
         try:
             answer = attempt()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -100,6 +105,8 @@ class Persistence:
             raise Declined(what, where=self.base_url) from error
         except httpx.RequestError as error:
             return self._silence(error)
+        if self._pace is not None:
+            self._pace.heard(answer.status_code, answer.headers, retry_after(answer))
         if answer.is_success or answer.status_code in expect:
             return answer
         return self._refusal(answer, request)
