@@ -75,6 +75,7 @@ _WRITERS = {
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
+    "wandb": "runferry.writers.wandb:WandbWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
 

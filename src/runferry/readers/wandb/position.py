@@ -55,6 +55,7 @@ class Position:
     attributes: dict[str, Tree] = field(default_factory=dict)
     sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
     log_lines: int = 0
+    own: dict[str, Tree] = field(default_factory=dict)
     reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
 
     def is_news(self, loss: Loss) -> bool:

@@ -48,7 +48,8 @@ class RunReading:
             yield from missing.watched(self._segment(index, head))
         records = self._records
         around = Surroundings(self._group, self._position, records.facts, records.files)
-        yield from missing.watched(around.read())
+        if not records.own.uid:  # else our own records say what belongs to the run
+            yield from missing.watched(around.read())
         yield from map(chunks.Lost, missing.losses())
         yield from self._ending(around.loose)
 
@@ -84,6 +85,7 @@ class RunReading:
             records.files.claim,
             lambda first: self._rebased(head, first),
             segment.shift,
+            records.own.key,
         )
         scanner = _native.WandbScanner(
             str(database),
@@ -94,13 +96,13 @@ class RunReading:
         )
         told = reports(database.name, segment.reported)
         while (batch := scanner.next()) is not None:
-            yield from records.take(head.place.label, batch.records)
+            yield from records.take(head.place, batch.records)
             yield from rows.rows_of(batch)
             losses = told.losses(batch.damage, scanner.offset, is_over=self._is_over(head))
             yield from map(chunks.Lost, losses)
             segment.has_console |= batch.console is not None
         segment.reported = told.behind(scanner.offset)
-        for path, text in scanner.summary():
+        for path, text in () if records.own.uid else scanner.summary():
             records.assembly.summarise(path, text)
         if rows.shift and segment.shift is None:
             yield chunks.Lost(rebased(head, rows.shift))
@@ -156,9 +158,10 @@ class RunReading:
     def _ending(self, loose: Loose) -> Iterator[chunks.Chunk]:
         records, position = self._records, self._position
         facts = records.facts.beside(loose, records.assembly.whole_summary(loose))
-        yield from records.assembly.news(loose, facts.attributes())
+        if not records.own.uid:
+            yield from records.assembly.news(loose, facts.attributes())
         yield from map(chunks.Lost, records.facts.losses)
         yield from self._news(*loose.losses, *facts.losses)
         records.store(position)
-        yield chunks.Header(self._group.run(facts))
+        yield chunks.Header(records.own.header(self._group.run(facts)))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

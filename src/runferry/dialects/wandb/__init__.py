@@ -1,0 +1,1 @@
+"""What W&B's reader and writer must agree on."""

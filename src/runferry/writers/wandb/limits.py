@@ -1,0 +1,39 @@
+"""What W&B's run folders hold: all of it, though W&B shows some of it in another form."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runferry.losses import Fate
+from runferry.ports import KeyRule, Limits
+
+_SHOWN: Final = (
+    "scalar", "text", "histogram", "image", "audio", "video", "table", "plot", "html", "object3d",
+    "molecule", "config", "summary", "console", "file", "artifact",
+)  # fmt: skip
+_KEPT_BESIDE: Final = ("environment", "other", "document", "raw")
+
+_HISTORY_KEY: Final = KeyRule(
+    reserved=("_step", "_timestamp", "_wandb"),  # a row's address, and what W&B keeps for itself
+    reserved_prefixes=("system.", "_wandb."),
+)
+_CONFIG_KEY: Final = KeyRule(reserved=("_wandb",), reserved_prefixes=("_wandb.",))
+
+LIMITS: Final = Limits(
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_KEPT_BESIDE, Fate.REENCODED),
+    order="step",  # a row that comes too late is dropped by W&B
+    resend="atomic",
+    series_key=_HISTORY_KEY,
+    attribute_key=_CONFIG_KEY,
+    run_id=Fate.REENCODED,  # those of other trackers that W&B would not take
+    # W&B has one row a step, with one time; our own field in each row says the rest
+    null_step=Fate.REENCODED,  # shown behind the last step
+    fractional_step=Fate.REENCODED,  # shown at its floor
+    source_order=Fate.REENCODED,  # values of a step are shown in one row
+    null_time=Fate.REENCODED,  # shown at the time of its row
+    number_kind=Fate.REENCODED,  # JSON has one kind of float
+    attribute_type=Fate.REENCODED,  # JSON has neither times nor bytes
+    key_path=Fate.REENCODED,  # of two names that W&B would join to one, one is joined for it
+    header_times=Fate.REENCODED,
+    lineage=Fate.REENCODED,
+)
