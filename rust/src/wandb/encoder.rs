@@ -81,21 +81,21 @@ impl RunLog {
     }
 
     fn flush(&mut self, bound: Option<lanes::Group>) {
-        while let Some((entry, spelled, exact)) = self.lanes.next(bound) {
-            let (open, other) = match entry.stream {
+        while let Some(value) = self.lanes.next(bound, &self.series) {
+            let (open, other) = match value.place.stream {
                 Stream::User => (&mut self.history, &mut self.statistics),
                 Stream::System => (&mut self.statistics, &mut self.history),
             };
             for row in [&mut *open, other] {
-                if row.is_before(entry) {
+                if row.is_before(&value) {
                     row.close(&mut self.numbers, &mut self.log, &mut self.message);
                 }
             }
-            if open.holds(entry) {
+            if open.holds(&value) {
                 open.close(&mut self.numbers, &mut self.log, &mut self.message);
                 self.numbers.repeated += 1;
             }
-            open.add(entry, spelled, exact);
+            open.add(&value);
         }
         self.lanes.settle();
         for row in [&mut self.history, &mut self.statistics] {

@@ -96,7 +96,7 @@ impl Code {
         Self::Shown,
     ];
 
-    fn has_double(self) -> bool {
+    pub fn has_double(self) -> bool {
         matches!(
             self,
             Self::ExactFloat64 | Self::ExactFloat32 | Self::ExactInt

@@ -53,6 +53,15 @@ pub struct Spelled<'a> {
 }
 
 impl Spelled<'_> {
+    /// Appends what the row's own field has to say.
+    pub fn put_exact(&self, out: &mut Vec<u8>) {
+        if self.code.has_double() {
+            out.extend_from_slice(&self.double.to_le_bytes());
+        } else {
+            out.extend_from_slice(self.exact.as_bytes());
+        }
+    }
+
     fn plain(code: Code) -> Self {
         Self {
             code,

@@ -19,28 +19,48 @@ pub enum Table {
     Media,
 }
 
+/// Bytes of room that are kept for the next batch.
+const MOST_ROOM: usize = 16 << 20;
+
 /// What values must share to be shown in one row: first that they have no step, then step and
 /// millionths, or the time.
 pub type Group = (bool, i64, i64);
 
 /// One value on its way.
-pub struct Entry {
+pub struct Waiting<'a> {
+    pub row: &'a SourceRow,
+    pub series: u32,
+    pub place: &'a SeriesPlace,
+    pub code: Code,
+    /// As a field of the row.
+    pub item: &'a [u8],
+    /// What JSON does not say.
+    pub exact: &'a [u8],
+}
+
+/// What the values of a source row share.
+pub struct SourceRow {
     pub group: Group,
     pub at: RowAddress,
     pub time_ns: Option<i64>,
-    pub series: u32,
-    pub stream: Stream,
-    pub is_runtime: bool,
-    pub code: Code,
-    pub double: f64,
-    item: (usize, usize),
-    exact: (usize, usize),
+}
+
+/// A value, as small as can be: there are many.
+struct Entry {
+    start: usize,
+    item: u32,
+    exact: u32,
+    row: u32,
+    series: u32,
+    code: Code,
 }
 
 #[derive(Default)]
 struct Lane {
     entries: Vec<Entry>,
     next: usize,
+    /// Source rows, which neighbours share.
+    rows: Vec<SourceRow>,
     /// What is spelled of the entries.
     bytes: Vec<u8>,
 }
@@ -98,25 +118,37 @@ impl Lanes {
 
     /// The last group of all that wait.
     fn latest(&self) -> Option<Group> {
-        let ends = self.lanes.iter().filter_map(|lane| lane.entries.last());
-        ends.map(|entry| entry.group).max()
+        let ends = self
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.entries.last().map(|_| lane.rows.last()));
+        ends.flatten().map(|row| row.group).max()
     }
 
-    /// The next value before `bound`, its item, and what it is exactly.
-    pub fn next(&mut self, bound: Option<Group>) -> Option<(&Entry, &[u8], &[u8])> {
+    /// The next value before `bound`.
+    #[inline]
+    pub fn next<'a>(
+        &'a mut self,
+        bound: Option<Group>,
+        series: &'a [SeriesPlace],
+    ) -> Option<Waiting<'a>> {
         let heads = self.lanes.iter().enumerate();
         let (place, _) = heads
-            .filter_map(|(place, lane)| Some((place, lane.entries.get(lane.next)?)))
-            .min_by_key(|(_, entry)| (entry.group, entry.at.seq))
-            .filter(|(_, entry)| bound.is_none_or(|bound| entry.group < bound))?;
+            .filter_map(|(place, lane)| Some((place, lane.head()?)))
+            .min_by_key(|(_, row)| (row.group, row.at.seq))
+            .filter(|(_, row)| bound.is_none_or(|bound| row.group < bound))?;
         let lane = &mut self.lanes[place];
         let entry = &lane.entries[lane.next];
         lane.next += 1;
-        Some((
-            entry,
-            &lane.bytes[entry.item.0..entry.item.1],
-            &lane.bytes[entry.exact.0..entry.exact.1],
-        ))
+        let middle = entry.start + entry.item as usize;
+        Some(Waiting {
+            row: &lane.rows[entry.row as usize],
+            series: entry.series,
+            place: &series[entry.series as usize],
+            code: entry.code,
+            item: &lane.bytes[entry.start..middle],
+            exact: &lane.bytes[middle..middle + entry.exact as usize],
+        })
     }
 
     /// Forgets what has been written.
@@ -129,6 +161,12 @@ impl Lanes {
 
 impl Lane {
     #[inline]
+    fn head(&self) -> Option<&SourceRow> {
+        let entry = self.entries.get(self.next)?;
+        Some(&self.rows[entry.row as usize])
+    }
+
+    #[inline]
     fn push(
         &mut self,
         addresses: &AddressColumns,
@@ -139,45 +177,61 @@ impl Lane {
         json: &mut Vec<u8>,
     ) -> Result<Group, Error> {
         let at = addresses.at(row);
-        let time_ns = at.time_ns()?;
+        let group = match self.rows.last() {
+            Some(last) if last.at == at => last.group,
+            _ => {
+                let group = group_of(&at);
+                let time_ns = at.time_ns()?;
+                self.rows.push(SourceRow { group, at, time_ns });
+                group
+            }
+        };
         json.clear();
         let spelled = cells.spell(row, json);
         let start = self.bytes.len();
         let field = if place.stream == Stream::User { 1 } else { 3 };
         put_item(&mut self.bytes, field, &place.key, json);
-        let end = self.bytes.len();
-        self.bytes.extend_from_slice(spelled.exact.as_bytes());
-        let group = group_of(&at);
+        let item = self.bytes.len() - start;
+        spelled.put_exact(&mut self.bytes);
         self.entries.push(Entry {
-            group,
-            at,
-            time_ns,
+            start,
+            item: item as u32, // of one cell, which is shorter
+            exact: (self.bytes.len() - start - item) as u32,
+            row: (self.rows.len() - 1) as u32,
             series: number,
-            stream: place.stream,
-            is_runtime: place.is_runtime,
             code: spelled.code,
-            double: spelled.double,
-            item: (start, end),
-            exact: (end, self.bytes.len()),
         });
         Ok(group)
     }
 
     fn settle(&mut self) {
-        let kept_from = self.entries.get(self.next).map(|entry| entry.item.0);
-        self.entries.drain(..self.next);
-        self.next = 0;
-        let Some(start) = kept_from else {
-            self.bytes.clear();
+        let kept = self.entries.get(self.next);
+        let Some((start, row)) = kept.map(|entry| (entry.start, entry.row)) else {
+            *self = Self {
+                entries: cleared(&mut self.entries),
+                next: 0,
+                rows: cleared(&mut self.rows),
+                bytes: cleared(&mut self.bytes),
+            };
             return;
         };
+        self.entries.drain(..self.next);
+        self.next = 0;
+        self.rows.drain(..row as usize);
         self.bytes.drain(..start);
         for entry in &mut self.entries {
-            for place in [&mut entry.item, &mut entry.exact] {
-                *place = (place.0 - start, place.1 - start);
-            }
+            entry.start -= start;
+            entry.row -= row;
         }
     }
+}
+
+/// The same vector without what is in it; its room is kept, unless it is very large.
+fn cleared<T>(vector: &mut Vec<T>) -> Vec<T> {
+    let mut taken = std::mem::take(vector);
+    taken.clear();
+    taken.shrink_to(MOST_ROOM / size_of::<T>());
+    taken
 }
 
 fn group_of(at: &RowAddress) -> Group {

@@ -1,7 +1,7 @@
 //! Owns rows of W&B while they get their values, and what they become: records.
 
 use super::items::{put_float, put_integer};
-use super::lanes::{Entry, Group};
+use super::lanes::{Group, Waiting};
 use super::put_item;
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes_header, varint_field};
@@ -90,43 +90,43 @@ impl OpenRow {
     }
 
     /// Whether it is over where this value comes: another step, or no steps and another source row.
-    pub fn is_before(&self, entry: &Entry) -> bool {
+    pub fn is_before(&self, value: &Waiting<'_>) -> bool {
         let Some(group) = self.group else {
             return false;
         };
         let is_alone = group.0 || self.stream == Stream::System;
         let last = self.sources.last().map(|source| source.seq);
-        group != entry.group
-            || self.step_frac != entry.at.step_frac
-            || (is_alone && last != Some(entry.at.seq))
+        group != value.row.group
+            || self.step_frac != value.row.at.step_frac
+            || (is_alone && last != Some(value.row.at.seq))
     }
 
     /// Whether it has a value of this series already.
-    pub fn holds(&self, entry: &Entry) -> bool {
-        self.group.is_some() && self.last_row.get(entry.series as usize) == Some(&self.row)
+    pub fn holds(&self, value: &Waiting<'_>) -> bool {
+        self.group.is_some() && self.last_row.get(value.series as usize) == Some(&self.row)
     }
 
-    pub fn add(&mut self, entry: &Entry, item: &[u8], exact: &[u8]) {
+    pub fn add(&mut self, value: &Waiting<'_>) {
         if self.group.is_none() {
-            self.group = Some(entry.group);
-            self.step_frac = entry.at.step_frac;
+            self.group = Some(value.row.group);
+            self.step_frac = value.row.at.step_frac;
             self.row += 1;
         }
-        let series = entry.series as usize;
+        let series = value.series as usize;
         if self.last_row.len() <= series {
             self.last_row.resize(series + 1, 0);
         }
         self.last_row[series] = self.row;
-        self.has_runtime |= entry.is_runtime;
-        self.items.extend_from_slice(item);
-        self.own.item(entry.code, entry.double, exact);
+        self.has_runtime |= value.place.is_runtime;
+        self.items.extend_from_slice(value.item);
+        self.own.item(value.code, value.exact);
         match self.sources.last_mut() {
-            Some(source) if is_same(source, entry) => source.items += 1,
+            Some(source) if is_same(source, value) => source.items += 1,
             _ => self.sources.push(Source {
-                seq: entry.at.seq,
-                step: entry.at.step,
-                step_frac: entry.at.step_frac,
-                time_ns: entry.time_ns,
+                seq: value.row.at.seq,
+                step: value.row.at.step,
+                step_frac: value.row.at.step_frac,
+                time_ns: value.row.time_ns,
                 items: 1,
             }),
         }
@@ -206,8 +206,10 @@ impl OpenRow {
     }
 }
 
-fn is_same(source: &Source, entry: &Entry) -> bool {
-    source.seq == entry.at.seq && source.time_ns == entry.time_ns && source.step == entry.at.step
+fn is_same(source: &Source, value: &Waiting<'_>) -> bool {
+    source.seq == value.row.at.seq
+        && source.time_ns == value.row.time_ns
+        && source.step == value.row.at.step
 }
 
 /// The double nearest to so many nanoseconds, nearly always.

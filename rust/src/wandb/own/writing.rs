@@ -23,14 +23,13 @@ impl OwnBuilder {
         self.texts.clear();
     }
 
-    pub fn item(&mut self, code: Code, exact: f64, text: &[u8]) {
+    pub fn item(&mut self, code: Code, exact: &[u8]) {
         self.codes.push(code as u8);
         self.has_codes |= code != Code::AsSpelled;
         if code.has_double() {
-            self.doubles.extend_from_slice(&exact.to_le_bytes());
-        }
-        if code == Code::ExactHistogram {
-            bytes(&mut self.texts, TEXTS, text);
+            self.doubles.extend_from_slice(exact);
+        } else if code == Code::ExactHistogram {
+            bytes(&mut self.texts, TEXTS, exact);
         }
     }
 

@@ -74,6 +74,7 @@ class Draft:
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()
         self._series: dict[str, Series] = {}
+        self._listed: set[str] = set()
         self._is_begun = False
         self._log.record(messages.HEADER, messages.header())
         self._own(MARK, Mark(uid, run).tree())
@@ -207,7 +208,8 @@ class Draft:
 
     def _list(self, stored: StoredFile | None, *, is_media: bool = False) -> None:
         path = None if stored is None else stored.below_files
-        if path is not None:
+        if path is not None and path not in self._listed:
+            self._listed.add(path)
             self._record(messages.FILES, messages.ListedFile(path, is_media).message())
 
     def _put_artifact(self, artifact: Artifact) -> None:
