@@ -56,7 +56,7 @@ class History:
         wanted = self.stated.rows - self.position.rows
         fresh = self._behind(first.rows, self.position.last_step)
         if len(fresh) >= wanted or not urls:
-            yield from self._live(fresh, first, wanted)
+            yield from self._live(fresh, first)
         else:
             yield from self._exported(first, urls, wanted)
         self.position.counts = self.names.counts()
@@ -83,7 +83,7 @@ class History:
     # --- live rows
 
     def _live(
-        self, fresh: list[dict[str, Tree]], first: HistoryPage, wanted: int
+        self, fresh: list[dict[str, Tree]], first: HistoryPage
     ) -> Iterator[chunks.Chunk]:
         """Rows of pages only."""
         yield from self._taken(fresh)
@@ -129,20 +129,19 @@ class History:
     ) -> Iterator[chunks.Chunk]:
         """Exports and what is live behind them, once both together are all that there is."""
         for pause in (*_PAUSES, None):
-            exports = self._fetched(urls)
-            with exports:
+            with self._fetched(urls) as exports, Rest() as live:
                 is_overlapping = any(exports.covers(_step(row) or 0) for row in first.rows)
                 if is_overlapping and self.stated.has_nulls:
                     break  # pages hold all rows, and tell a null from nothing
-                live = self._rest(exports, first)
-                known = self._known(exports)
-                if pause is None or known + live.count >= wanted:
+                missing = wanted - self._known(exports)
+                self._fill(live, exports, first, missing)
+                if pause is None or live.count >= missing:
                     yield from self._both(exports, live)
                     return
             _log.info("%s: the service held rows back; asking again", self.place)
             wait(pause, "rows that the service counts and has not given")
-            urls = self._fresh_urls()
-        yield from self._live(self._behind(first.rows, self.position.last_step), first, wanted)
+            urls = self._fresh_urls() or urls
+        yield from self._live(self._behind(first.rows, self.position.last_step), first)
 
     def _fetched(self, urls: list[str]) -> Exports:
         """The exports; URLs that have expired meanwhile are asked for anew, once."""
@@ -169,17 +168,14 @@ class History:
             )
         return exports.rows_until() - before
 
-    def _rest(self, exports: Exports, first: HistoryPage) -> Rest:
-        """The rows behind the exports, on the disk: their number must be known before any is given."""
-        last = max(exports.last_step, self.position.last_step or -1)
-        rest = Rest()
+    def _fill(self, rest: Rest, exports: Exports, first: HistoryPage, missing: int) -> None:
+        """The rows behind the exports: their number must be known before any row is given."""
+        last = max(exports.last_step, -1 if self.position.last_step is None else self.position.last_step)
         if first.end > last:
             rest.put(self._behind(first.rows, last))
         pages = self._pages(max(first.end, last + 1))
-        missing = self.stated.rows - exports.rows_until()
         while rest.count < missing and (page := pages.next()) is not None:
             rest.put(page.rows)
-        return rest
 
     def _both(self, exports: Exports, live: Rest) -> Iterator[chunks.Chunk]:
         position = self.position

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, Self, cast
 
 from runferry.dialects.wandb.service import Service
 from runferry.errors import Damaged
@@ -18,7 +18,7 @@ from runferry.readers.wandb.trees import parse_json
 
 STEPS: Final = 1_000
 """Steps of the first page, as the vendor's client takes them."""
-_STEPS_AT_MOST: Final = 1 << 40
+_STEPS_AT_MOST: Final = 1 << 62
 _FEW: Final = 4  # a page with less than a quarter of its rows is followed by one twice as wide
 _ROWS_AT_ONCE: Final = 1_000
 _IN_MEMORY: Final = 1 << 20
@@ -101,8 +101,13 @@ class Rest:
         self.count += len(rows)
 
     def batches(self) -> Iterator[list[dict[str, Tree]]]:
-        """All of them, some at a time, once."""
+        """All of them, some at a time."""
         self._spool.seek(0)
-        with self._spool as lines:
-            while some := list(islice(lines, _ROWS_AT_ONCE)):
-                yield [cast("dict[str, Tree]", json.loads(line)) for line in some]
+        while some := list(islice(self._spool, _ROWS_AT_ONCE)):
+            yield [cast("dict[str, Tree]", json.loads(line)) for line in some]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.close()

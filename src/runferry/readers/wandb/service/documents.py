@@ -1,0 +1,86 @@
+"""What belongs to a project rather than to a run: definitions of sweeps, and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from runferry import chunks
+from runferry.dialects.times import time_ns_of
+from runferry.dialects.wandb.addresses import run_url
+from runferry.dialects.wandb.service import Service
+from runferry.dialects.yaml_trees import parse_yaml
+from runferry.model import Run, RunKey, Tree
+from runferry.readers.wandb.service.files import following, nodes
+from runferry.readers.wandb.service.queries import REPORTS
+from runferry.readers.wandb.trees import parse_json
+
+REPORTS_ID: Final = "~reports"
+"""The id under which a project's reports are a run; W&B gives no id with `~`."""
+
+_PAGE: Final = 50
+_DEFINITION: Final = ("name", "displayName", "method", "description", "createdAt")
+
+
+def sweep_document(node: dict[str, Any]) -> chunks.Document:
+    """A sweep's definition: what was asked for, not how far it came."""
+    body: dict[str, Tree] = {name: node[name] for name in _DEFINITION if node.get(name)}
+    body["config"] = _config(node.get("config"))
+    return chunks.Document("sweep", str(node.get("name", "")), body)
+
+
+def _config(text: object) -> Tree:
+    """YAML, as the service has it; its text where it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse_yaml(text).value
+    except ValueError:
+        return text
+
+
+def has_reports(service: Service, entity: str, project: str) -> bool:
+    """Whether a project has any."""
+    return next(_views(service, entity, project, 1), None) is not None
+
+
+def reports_run(service: Service, entity: str, project: str) -> Run:
+    """The run that stands for a project's reports."""
+    return Run(
+        RunKey("wandb", project, REPORTS_ID),
+        name=f"reports of {project}",
+        project=project,
+        entity=entity,
+        job_type="reports",
+        source_url=f"{run_url(service.account.base_url, entity, project)}/reportlist",
+        state="finished",
+        complete=True,
+    )
+
+
+def reports(service: Service, entity: str, project: str) -> Iterator[chunks.Document]:
+    """All reports of a project, each as the service has it."""
+    for node in _views(service, entity, project, _PAGE):
+        body: dict[str, Tree] = {name: value for name, value in node.items() if value is not None}
+        spec = body.get("spec")
+        if isinstance(spec, str):
+            try:
+                body["spec"] = parse_json(spec)
+            except ValueError:
+                pass  # it stays the text that it is
+        author = node.get("user") or {}
+        body["user"] = author.get("username")
+        if (created := time_ns_of(body.get("createdAt"))) is not None:
+            body["created_ns"] = created
+        yield chunks.Document("report", str(node.get("id")), body)
+
+
+def _views(service: Service, entity: str, project: str, size: int) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        variables = {"entity": entity, "project": project, "cursor": cursor, "perPage": size}
+        page = (service.ask(REPORTS, variables).get("project") or {}).get("allViews") or {}
+        yield from nodes(page)
+        cursor = following(page)
+        if cursor is None:
+            return
