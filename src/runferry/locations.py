@@ -52,7 +52,7 @@ def _named(name: str, where: str, role: EndRole) -> Location:
     known = registry.names(role)
     if name not in known:
         raise registry.unknown(name, role)
-    if not where:
+    if not where and not (role == "source" and name in registry.SERVICES):
         raise BadLocation(f"nothing stands behind `{name}:`", hint=_examples(role, name))
     return Location(name, where)
 
@@ -121,7 +121,7 @@ def _written_to(text: str, path: Path) -> Location:
 
 def _examples(role: EndRole, name: str = "") -> str:
     examples = {
-        "wandb": "wandb:./wandb",
+        "wandb": "wandb:./wandb or wandb:ENTITY/PROJECT",
         "mlflow": "mlflow:sqlite:///mlflow.db",
         "tensorboard": "tensorboard:./runs",
         ARCHIVE: "archive:./my-archive",

@@ -90,9 +90,7 @@ class Service:
         spool.seek(0)
         return spool
 
-    def _fetched(
-        self, url_of: Callable[[bool], str | None], what: str, into: BinaryIO
-    ) -> None:
+    def _fetched(self, url_of: Callable[[bool], str | None], what: str, into: BinaryIO) -> None:
         refusal = "the service has it no more"
         for is_again in (False, True):
             url = url_of(is_again)
@@ -146,7 +144,7 @@ class Service:
         return Declined(what, where=self.where)
 
 
-class Expired(Declined):  # noqa: N818  the field's words
+class Expired(Declined):
     """A URL that the service handed out is not good any more; it gives another one."""
 
 

@@ -53,9 +53,7 @@ class ArtifactUrls:
                 return
 
 
-def fallback_url(
-    node: dict[str, Any], path: str, entry: dict[str, Any], layout: str
-) -> str | None:
+def fallback_url(node: dict[str, Any], path: str, entry: dict[str, Any], layout: str) -> str | None:
     """Where the server itself serves a member, by the rules of the vendor's client.
 
     V1: `/artifacts/ENTITY/HASH`. V2: `/artifactsV2/REGION/ENTITY/PROJECT/NAME/BIRTH/HASH/FILE`.

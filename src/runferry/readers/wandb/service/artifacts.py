@@ -18,7 +18,7 @@ from runferry.readers.wandb.service.files import PAGE, following, nodes
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import INPUT_ARTIFACTS, MANIFEST, OUTPUT_ARTIFACTS
-from runferry.readers.wandb.trees import parse_json
+from runferry.readers.wandb.trees import json_or_text
 
 Relation = Literal["produced", "used"]
 
@@ -171,10 +171,7 @@ def _metadata(node: dict[str, Any]) -> Tree:
         rest["linked"] = list(links)
     found: Tree = node.get("metadata")
     if isinstance(found, str):
-        try:
-            found = parse_json(found) if found else None
-        except ValueError:
-            pass  # it stays the text that it is
+        found = json_or_text(found) if found else None
     if isinstance(found, dict):
         return {**found, "_wandb": rest}
     return {"_wandb": rest} if found is None else {"metadata": found, "_wandb": rest}
@@ -207,7 +204,11 @@ def _linked(node: dict[str, Any], artifact: chunks.Artifact) -> Iterator[chunks.
         assert isinstance(link, dict)
         parts = [str(link[part]) for part in ("entity", "project", "collection") if link[part]]
         name = ":".join(["/".join(parts), *([str(link["version"])] if link["version"] else [])])
-        body: dict[str, Tree] = {**link, "artifact": artifact.name, "artifact_version": artifact.version}
+        body: dict[str, Tree] = {
+            **link,
+            "artifact": artifact.name,
+            "artifact_version": artifact.version,
+        }
         yield chunks.Document("registered_model", name, body)
 
 

@@ -107,7 +107,9 @@ def _batch(lines: list[dict[str, Any]]) -> pa.RecordBatch:
             [None if time is None else time // 1000 for time in times], pa.int64()
         ).cast(tables.TIME),
         "time_ns": pa.array([None if time is None else time % 1000 for time in times], pa.int16()),
-        "stream": pa.DictionaryArray.from_arrays(pa.array(streams, pa.int8()), ["stdout", "stderr"]),
+        "stream": pa.DictionaryArray.from_arrays(
+            pa.array(streams, pa.int8()), ["stdout", "stderr"]
+        ),
         "line": pa.array([f"{line.get('line') or ''}\n" for line in lines], pa.string()),
         "seq": pa.array([_number(line) for line in lines], pa.int64()),
     }

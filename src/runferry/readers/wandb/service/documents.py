@@ -13,7 +13,7 @@ from runferry.dialects.yaml_trees import parse_yaml
 from runferry.model import Run, RunKey, Tree
 from runferry.readers.wandb.service.files import following, nodes
 from runferry.readers.wandb.service.queries import REPORTS
-from runferry.readers.wandb.trees import parse_json
+from runferry.readers.wandb.trees import json_or_text
 
 REPORTS_ID: Final = "~reports"
 """The id under which a project's reports are a run; W&B gives no id with `~`."""
@@ -39,11 +39,6 @@ def _config(text: object) -> Tree:
         return text
 
 
-def has_reports(service: Service, entity: str, project: str) -> bool:
-    """Whether a project has any."""
-    return next(_views(service, entity, project, 1), None) is not None
-
-
 def reports_run(service: Service, entity: str, project: str) -> Run:
     """The run that stands for a project's reports."""
     return Run(
@@ -60,14 +55,10 @@ def reports_run(service: Service, entity: str, project: str) -> Run:
 
 def reports(service: Service, entity: str, project: str) -> Iterator[chunks.Document]:
     """All reports of a project, each as the service has it."""
-    for node in _views(service, entity, project, _PAGE):
+    for node in _views(service, entity, project):
         body: dict[str, Tree] = {name: value for name, value in node.items() if value is not None}
-        spec = body.get("spec")
-        if isinstance(spec, str):
-            try:
-                body["spec"] = parse_json(spec)
-            except ValueError:
-                pass  # it stays the text that it is
+        if isinstance(spec := body.get("spec"), str):
+            body["spec"] = json_or_text(spec)
         author = node.get("user") or {}
         body["user"] = author.get("username")
         if (created := time_ns_of(body.get("createdAt"))) is not None:
@@ -75,10 +66,10 @@ def reports(service: Service, entity: str, project: str) -> Iterator[chunks.Docu
         yield chunks.Document("report", str(node.get("id")), body)
 
 
-def _views(service: Service, entity: str, project: str, size: int) -> Iterator[dict[str, Any]]:
+def _views(service: Service, entity: str, project: str) -> Iterator[dict[str, Any]]:
     cursor: str | None = None
     while True:
-        variables = {"entity": entity, "project": project, "cursor": cursor, "perPage": size}
+        variables = {"entity": entity, "project": project, "cursor": cursor, "perPage": _PAGE}
         page = (service.ask(REPORTS, variables).get("project") or {}).get("allViews") or {}
         yield from nodes(page)
         cursor = following(page)

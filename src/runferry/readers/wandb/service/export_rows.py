@@ -18,7 +18,7 @@ from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.service.exports import STEP, Exports
 from runferry.readers.wandb.service.names import Names
 from runferry.readers.wandb.service.stated import Stated
-from runferry.readers.wandb.trees import leaves, parse_json
+from runferry.readers.wandb.trees import json_or_text, leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +147,7 @@ class ExportRows:
         for row in np.flatnonzero(np.asarray(column.is_valid())).tolist():
             value = _whole(column[row].as_py())
             if is_json and isinstance(value, str):
-                value = _parsed(value)
+                value = json_or_text(value)
             time_ns = None if when is None else when[row]
             at = Address(int(seq[row]), steps[row].as_py(), None, time_ns)
             for path, leaf in leaves({name: value}):
@@ -224,12 +224,3 @@ def _whole(value: Tree) -> Tree:
     if isinstance(value, dict):
         return {name: _whole(item) for name, item in value.items() if item is not None}
     return [_whole(item) for item in value] if isinstance(value, list) else value
-
-
-def _parsed(text: str) -> Tree:
-    """A column of several types is JSON."""
-    try:
-        return parse_json(text)
-    except ValueError:
-        return text
-

@@ -115,7 +115,9 @@ class RunFiles:
             yield self._with_bytes(chunk) if isinstance(chunk, chunks.Media) else chunk
 
     def _with_bytes(self, media: chunks.Media) -> chunks.Media:
-        wanted = {item.path: places_of(item.path, item.media_type) for item in media.items if item.path}
+        wanted = {
+            item.path: places_of(item.path, item.media_type) for item in media.items if item.path
+        }
         names = list(dict.fromkeys(name for places in wanted.values() for name in places))
         found = {file.name: file for file in self.named(names)}
         self.claim(found)

@@ -32,7 +32,13 @@ _RECORD_NAMES: Final = {"gpu": "gpu_type", "remote": "remote_url"}
 """Names of wandb-metadata.json that are others in the record that it is made from."""
 _NUMBERS: Final = frozenset({"total", "used", "memory_total"})
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_METRIC: Final = {"1": "name", "2": "glob_name", "4": "step_metric", "5": "step_metric_index", "8": "goal"}
+_METRIC: Final = {
+    "1": "name",
+    "2": "glob_name",
+    "4": "step_metric",
+    "5": "step_metric_index",
+    "8": "goal",
+}
 _OPTIONS: Final = {1: "step_sync", 2: "hidden", 3: "defined"}
 _RULES: Final = {
     1: "min", 2: "max", 3: "mean", 4: "best", 5: "last", 6: "none", 7: "copy", 8: "first",
@@ -154,11 +160,15 @@ def environment_of(metadata: Tree) -> dict[str, Tree]:
     for name, value in metadata.items():
         plain = _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name)
         plain = _RECORD_NAMES.get(plain, plain)
-        if isinstance(value, dict):
-            value = environment_of(value)
-        elif isinstance(value, list):
-            value = [environment_of(item) if isinstance(item, dict) else item for item in value]
-        elif plain in _NUMBERS and isinstance(value, str) and value.isdigit():
-            value = int(value)
-        found[plain] = value
+        found[plain] = _of_record(plain, value)
     return found
+
+
+def _of_record(name: str, value: Tree) -> Tree:
+    if isinstance(value, dict):
+        return environment_of(value)
+    if isinstance(value, list):
+        return [_of_record(name, item) for item in value]
+    if name in _NUMBERS and isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value

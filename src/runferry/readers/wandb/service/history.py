@@ -82,9 +82,7 @@ class History:
 
     # --- live rows
 
-    def _live(
-        self, fresh: list[dict[str, Tree]], first: HistoryPage
-    ) -> Iterator[chunks.Chunk]:
+    def _live(self, fresh: list[dict[str, Tree]], first: HistoryPage) -> Iterator[chunks.Chunk]:
         """Rows of pages only."""
         yield from self._taken(fresh)
         pages = self._pages(first.end)
@@ -95,9 +93,7 @@ class History:
     def _pages(self, start: int) -> HistoryPages:
         return HistoryPages(self.service, self.place, start, self.stated.last_step)
 
-    def _behind(
-        self, rows: list[dict[str, Tree]], last: int | None
-    ) -> list[dict[str, Tree]]:
+    def _behind(self, rows: list[dict[str, Tree]], last: int | None) -> list[dict[str, Tree]]:
         """The rows whose step is later."""
         if last is None:
             return rows
@@ -118,15 +114,15 @@ class History:
                 row[name] = _NOT_NUMBERS[value]
             elif isinstance(value, dict) and "_type" not in value:
                 row[name] = _with_numbers(value)
-        for path, value in leaves({n: v for n, v in row.items() if n not in ("_step", "_timestamp")}):
+        for path, value in leaves(
+            {n: v for n, v in row.items() if n not in ("_step", "_timestamp")}
+        ):
             self.names.count(path, value)
         return row
 
     # --- exports
 
-    def _exported(
-        self, first: HistoryPage, urls: list[str], wanted: int
-    ) -> Iterator[chunks.Chunk]:
+    def _exported(self, first: HistoryPage, urls: list[str], wanted: int) -> Iterator[chunks.Chunk]:
         """Exports and what is live behind them, once both together are all that there is."""
         for pause in (*_PAUSES, None):
             with self._fetched(urls) as exports, Rest() as live:
@@ -155,7 +151,7 @@ class History:
         return export_urls(self.place.run_in(answer))
 
     def _known(self, exports: Exports) -> int:
-        """How many exported rows are new. Raises SourceChanged if they are not those read before."""
+        """How many exported rows are new. Raises SourceChanged if the others are not as before."""
         last = self.position.last_step
         if last is None:
             return exports.rows_until()
@@ -170,7 +166,9 @@ class History:
 
     def _fill(self, rest: Rest, exports: Exports, first: HistoryPage, missing: int) -> None:
         """The rows behind the exports: their number must be known before any row is given."""
-        last = max(exports.last_step, -1 if self.position.last_step is None else self.position.last_step)
+        last = max(
+            exports.last_step, -1 if self.position.last_step is None else self.position.last_step
+        )
         if first.end > last:
             rest.put(self._behind(first.rows, last))
         pages = self._pages(max(first.end, last + 1))
@@ -179,9 +177,7 @@ class History:
 
     def _both(self, exports: Exports, live: Rest) -> Iterator[chunks.Chunk]:
         position = self.position
-        exported = ExportRows(
-            self.rows, self.names, self.stated, position.rows, position.last_step
-        )
+        exported = ExportRows(self.rows, self.names, self.stated, position.rows, position.last_step)
         yield from exported.read(exports)
         if exported.number > position.rows:
             position.last_step = exported.last_step

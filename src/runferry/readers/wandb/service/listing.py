@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -12,7 +13,7 @@ from runferry.dialects.wandb.service import Service
 from runferry.errors import NotFound
 from runferry.model import Run, instant
 from runferry.ports import Wanted
-from runferry.readers.wandb.service.documents import has_reports, reports_run
+from runferry.readers.wandb.service.documents import reports_run
 from runferry.readers.wandb.service.files import following, nodes
 from runferry.readers.wandb.service.header import header
 from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
@@ -20,6 +21,8 @@ from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
 _PROJECTS_AT_ONCE: Final = 200
 _RUNS_AT_ONCE: Final = 50
 _GLOB: Final = frozenset("*?[")
+_UID: Final = re.compile(r"[0-9a-f]{32}")  # ours, which the service does not know
+_SECOND_NS: Final = 1_000_000_000
 _ORDER: Final = "+created_at"
 
 
@@ -54,7 +57,7 @@ class Listing:
             yield from self._of_project(entity, self._address.project, wanted)
             return
         for project in self._projects(entity):
-            if wanted.takes_project(project):
+            if _is_any(wanted.projects, project):
                 yield from self._of_project(entity, project, wanted)
 
     def _projects(self, entity: str) -> Iterator[str]:
@@ -79,9 +82,11 @@ class Listing:
     def _of_project(self, entity: str, project: str, wanted: Wanted) -> Iterator[Run]:
         filters = json.dumps(_filters(self._address.run, wanted))
         cursor: str | None = None
-        is_any = False
+        is_any = has_reports = False
         while True:
-            page = self._page(entity, project, filters, cursor)
+            found = self._page(entity, project, filters, cursor)
+            has_reports |= any(nodes(found.get("allViews") or {}))
+            page = found.get("runs") or {}
             for node in nodes(page):
                 is_any = True
                 yield header(node, self._service.account.base_url, entity, project)
@@ -94,12 +99,10 @@ class Listing:
                 where=f"{entity}/{project}/{self._address.run}",
                 hint=f"runferry ls wandb:{entity}/{project}",
             )
-        if self._address.run is None and has_reports(self._service, entity, project):
+        if self._address.run is None and has_reports:
             yield reports_run(self._service, entity, project)
 
-    def _page(
-        self, entity: str, project: str, filters: str, cursor: str | None
-    ) -> dict[str, Any]:
+    def _page(self, entity: str, project: str, filters: str, cursor: str | None) -> dict[str, Any]:
         answer = self._service.ask(
             RUNS,
             {
@@ -109,6 +112,7 @@ class Listing:
                 "cursor": cursor,
                 "perPage": _RUNS_AT_ONCE,
                 "order": _ORDER,
+                "isFirst": cursor is None,
             },
         )
         found = answer.get("project")
@@ -118,7 +122,7 @@ class Listing:
                 where=f"{self._service.where}: {entity}/{project}",
                 hint=f"runferry ls wandb:{entity}",
             )
-        return found.get("runs") or {}
+        return found
 
 
 def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
@@ -127,6 +131,24 @@ def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
     if run is not None:
         clauses.append({"name": run})
     for name, globs in (("name", wanted.run_ids), ("tags", wanted.tags)):
-        if globs and not any(_GLOB & set(glob) for glob in globs):
+        if globs and all(map(_is_exact, globs)):
             clauses.append({name: {"$in": list(globs)}})
+    # the service's times are cut to seconds, so these ends are wider than what was asked for
+    if wanted.since_ns is not None:
+        clauses.append({"createdAt": {"$gte": _second(wanted.since_ns)}})
+    if wanted.until_ns is not None:
+        clauses.append({"createdAt": {"$lte": _second(wanted.until_ns + _SECOND_NS)}})
     return {"$and": clauses} if clauses else {}
+
+
+def _is_exact(glob: str) -> bool:
+    """Whether it fits one name only, which the service knows."""
+    return not _GLOB & set(glob) and _UID.fullmatch(glob) is None
+
+
+def _second(time_ns: int) -> str:
+    return f"{instant(time_ns):%Y-%m-%dT%H:%M:%S}"
+
+
+def _is_any(globs: tuple[str, ...], name: str) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)

@@ -92,7 +92,7 @@ class Rest:
 
     def __init__(self) -> None:
         self.count = 0
-        self._spool = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))
+        self._spool = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  closed by `with`
 
     def put(self, rows: list[dict[str, Tree]]) -> None:
         """Keep these behind the others."""

@@ -26,8 +26,9 @@ fragment Header on Run {
 RUNS: Final = (
     """
 query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int, $order: String,
-    $filters: JSONString) {
+    $filters: JSONString, $isFirst: Boolean!, $viewType: String = "runs") {
   project(name: $project, entityName: $entity) {
+    allViews(viewType: $viewType, first: 1) @include(if: $isFirst) { edges { node { id } } }
     runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
       edges { node { ...Header } cursor }
       pageInfo { endCursor hasNextPage }

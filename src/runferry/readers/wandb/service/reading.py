@@ -168,7 +168,10 @@ class RunReading:
         environment = environment_of(self._position.metadata)
         git = environment.get("git")
         if node.get("commit") and not (isinstance(git, dict) and git.get("commit")):
-            environment["git"] = {**(git if isinstance(git, dict) else {}), "commit": node["commit"]}
+            environment["git"] = {
+                **(git if isinstance(git, dict) else {}),
+                "commit": node["commit"],
+            }
         assembly = Assembly(config, summary, environment, has_environment=True)
         assembly.given = self._position.attributes
         account = (node.get("user") or {}).get("username")

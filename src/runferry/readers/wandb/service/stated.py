@@ -1,8 +1,8 @@
-"""What the service says of a run's history: how many rows it has, and how many values of each name.
+"""What the service says of a run's history: how many rows, and how many values of each name.
 
-`historyKeys` is `{"keys": {NAME: {"typeCounts": [{"type": T, "count": N}]}}, "lastStep": N}`; a type
-is number, string, bool, nil, map, list, or the `_type` of W&B's own values. Names of nested values
-are joined by dots.
+`historyKeys` is `{"keys": {NAME: {"typeCounts": [{"type": T, "count": N}]}}, "lastStep": N}`; a
+type is number, string, bool, nil, map, list, or the `_type` of W&B's own values. Names of nested
+values are joined by dots.
 """
 
 from __future__ import annotations
