@@ -89,7 +89,9 @@ def header(
     run = whole.run(RunKey("wandb", project, run_id))
     ended = run.ended_ns
     if ended is None and is_over(node):
-        ended = time_ns_of(node.get("heartbeatAt"))
+        ended = time_ns_of(node.get("heartbeatAt"))  # cut to seconds
+        if ended is not None and run.started_ns is not None and ended < run.started_ns:
+            ended = None
     return replace(
         run,
         created_ns=created if created is not None else run.created_ns,
@@ -158,10 +160,14 @@ def environment_of(metadata: Tree) -> dict[str, Tree]:
         return {}
     found: dict[str, Tree] = {}
     for name, value in metadata.items():
-        plain = _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name)
+        plain = _CAPITAL.sub(_lowered, name) if name.isidentifier() else name
         plain = _RECORD_NAMES.get(plain, plain)
         found[plain] = _of_record(plain, value)
     return found
+
+
+def _lowered(capital: re.Match[str]) -> str:
+    return f"_{capital[1].lower()}"
 
 
 def _of_record(name: str, value: Tree) -> Tree:

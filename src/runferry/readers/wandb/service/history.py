@@ -26,12 +26,11 @@ from runferry.readers.wandb.service.pages import HistoryPage, HistoryPages, Rest
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import EXPORTS
-from runferry.readers.wandb.service.stated import Stated
+from runferry.readers.wandb.service.stated import Stated, with_numbers
 from runferry.readers.wandb.trees import leaves
 
 _log = logging.getLogger(__name__)
 _PAUSES: Final = (0.5, 2.0)  # before the service is asked again for what it held back
-_NOT_NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 @dataclass
@@ -108,12 +107,8 @@ class History:
                 self.position.last_step, self.position.last_row = step, _time(row)
 
     def _numbered(self, row: dict[str, Tree]) -> dict[str, Tree]:
-        """The row with the numbers that JSON has no word for, its values counted."""
-        for name, value in row.items():
-            if isinstance(value, str) and value in _NOT_NUMBERS and not self.stated.is_text(name):
-                row[name] = _NOT_NUMBERS[value]
-            elif isinstance(value, dict) and "_type" not in value:
-                row[name] = _with_numbers(value)
+        """The row with all of its numbers, its values counted."""
+        row = with_numbers(row, self.stated)
         for path, value in leaves(
             {n: v for n, v in row.items() if n not in ("_step", "_timestamp")}
         ):
@@ -227,12 +222,3 @@ def _time(row: dict[str, Tree]) -> str:
     """When a row was logged, in a form that does not depend on where it was read."""
     value = row.get("_timestamp")
     return repr(float(value)) if isinstance(value, (int, float)) else ""
-
-
-def _with_numbers(value: Tree) -> Tree:
-    """Nested values with the numbers that JSON has no word for."""
-    if isinstance(value, str):
-        return _NOT_NUMBERS.get(value, value)
-    if isinstance(value, dict):
-        return {name: _with_numbers(item) for name, item in value.items()}
-    return value

@@ -24,10 +24,8 @@ class Position:
     is_short: bool = False  # the service gave less than it states: to be read from the beginning
     counts: dict[str, Tree] = field(default_factory=dict)  # values of each name, as it counts them
     events: int = 0
-    last_event: str = ""
     log_lines: int = 0
     log_cursor: str | None = None  # of the page in which the next line stands
-    state: str = ""  # a digest of what stands beside the rows
     files: dict[str, Tree] = field(default_factory=dict)  # name → what tells it from a later one
     media: bytes = b""  # 8 bytes of a hash for each file of a row, sorted
     unclaimed: bytes = b""  # the same for those in `media/` that were given as files

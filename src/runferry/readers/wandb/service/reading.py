@@ -37,7 +37,7 @@ from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import RUN
-from runferry.readers.wandb.service.stated import Stated
+from runferry.readers.wandb.service.stated import Stated, with_numbers
 from runferry.readers.wandb.trees import parse_json
 from runferry.tables import dumps, loads
 
@@ -69,7 +69,9 @@ class RunReading:
         node, project = self._asked()
         self._check(node)
         files = RunFiles(self._service, self._place, self._position)
-        summary, config = mapping_of(node.get("summaryMetrics")), config_of(node.get("config"))
+        stated = Stated.of(node)
+        summary = with_numbers(mapping_of(node.get("summaryMetrics")), stated)
+        config = config_of(node.get("config"))
         yield from self._metadata(node, files)
         told = self._header(node, config, summary)
         if self._is_first:
@@ -78,7 +80,7 @@ class RunReading:
         definitions = definitions_of(config, assembly)
         declared = Declared.after(self._known, definitions.applied)
         missing = MissingBytes()
-        yield from missing.watched(self._rows(node, declared, summary, files))
+        yield from missing.watched(self._rows(node, stated, declared, Names(self._known, summary, self._position.counts), files))
         if changed := declared.restated():
             yield chunks.SeriesFacts(changed)
         over = is_over(node)
@@ -185,14 +187,13 @@ class RunReading:
     def _rows(
         self,
         node: dict[str, Any],
+        stated: Stated,
         declared: Declared,
-        summary: dict[str, Tree],
+        names: Names,
         files: RunFiles,
     ) -> Iterator[chunks.Chunk]:
         position = self._position
-        names = Names(self._known, summary, position.counts)
         user = JsonRows("user", declared, None, files.claim, names.path, _compact)
-        stated = Stated.of(node)
         history = History(self._service, self._place, stated, position, user, names)
         first = HistoryPage(rows_of(node, self._place), (position.last_step or 0) + STEPS)
         yield from files.with_bytes(history.read(first, export_urls(node)))

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from runferry.model import Tree
+
 _ADDRESS: Final = frozenset({"_step", "_timestamp"})
 _OF_EVENTS: Final = "system/"  # how machine metrics are listed among the keys
 _NULLS: Final = frozenset({"nil", "null"})
+_NOT_NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _PARTS: Final = frozenset({"map", "unknown"})
 """Types whose values need not be one value each of this name."""
 
@@ -89,3 +92,19 @@ def _mapping(value: object) -> dict[str, Any]:
         except ValueError:
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def with_numbers(found: Mapping[str, Tree], stated: Stated) -> dict[str, Tree]:
+    """The values with those numbers that the service spells as text, JSON having none for them."""
+    return {
+        name: value if stated.is_text(name) else _with_numbers(value)
+        for name, value in found.items()
+    }
+
+
+def _with_numbers(value: Tree) -> Tree:
+    if isinstance(value, str):
+        return _NOT_NUMBERS.get(value, value)
+    if isinstance(value, dict):
+        return {name: _with_numbers(item) for name, item in value.items()}
+    return [_with_numbers(item) for item in value] if isinstance(value, list) else value
