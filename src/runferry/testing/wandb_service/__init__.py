@@ -9,9 +9,9 @@ the tests. It needs graphql-core. `python -m runferry.testing.wandb_service` sta
 """
 
 from runferry.testing.wandb_service.account import Account
-from runferry.testing.wandb_service.content import RunContent
 from runferry.testing.wandb_service.faults import Faults, RateLimit, Requests, Trouble
 from runferry.testing.wandb_service.history import ReadyHistory
+from runferry.testing.wandb_service.run_content import RunContent
 from runferry.testing.wandb_service.service import WandbService
 
 __all__ = [

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 Resolver = Callable[..., Any]
 
 _resolvers: dict[str, Resolver] = {}
-RESOLVING = ("accounts", "projects", "runs", "history", "files")
+RESOLVING = (
+    "accounts",
+    "projects",
+    "runs",
+    "history",
+    "files",
+    "writing",
+    "sweeps",
+    "collections",
+    "artifacts",
+    "artifact_writing",
+)
 
 
 def resolves(*fields: str) -> Callable[[Resolver], Resolver]:
@@ -135,14 +146,19 @@ def answer(service: WandbService, request: Mapping[str, Any]) -> tuple[HTTPStatu
     if result.errors:
         body["errors"] = [_spelled(each) for each in result.errors]
         status = _status(result.errors[0])
+        for error in result.errors:
+            if _status(error) == HTTPStatus.INTERNAL_SERVER_ERROR and error.original_error:
+                service.failed(error.original_error)
     return status, _body(body)
 
 
 def _status(error: GraphQLError) -> HTTPStatus:
+    from graphql import GraphQLError
+
     cause = error.original_error
     if isinstance(cause, Refusal):
         return cause.status
-    if cause is None:
+    if cause is None or isinstance(cause, GraphQLError):
         return HTTPStatus.BAD_REQUEST  # of a variable
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -157,4 +173,4 @@ def _spelled(error: GraphQLError) -> dict[str, Any]:
 
 
 def _body(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

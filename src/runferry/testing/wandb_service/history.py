@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from runferry.testing.wandb_service import history_keys
-from runferry.testing.wandb_service.rows import Row, as_json, rows_of, table_of
+from runferry.testing.wandb_service.rows import Row, as_json, rows_of, table_of, without_bare_nan
 from runferry.testing.wandb_service.store import Record, Store
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def line_count(store: Store, run: Record) -> int:
 
 def write_lines(store: Store, run: Record, offset: int, lines: list[str]) -> None:
     """Rows of a file stream, at their line numbers; a line that came before is replaced."""
-    rows: list[Row] = [json.loads(line) for line in lines]
+    rows: list[Row] = [without_bare_nan(json.loads(line)) for line in lines]
     with store.together():
         fresh = store.row("SELECT * FROM runs WHERE id = ?", run["id"])
         assert fresh is not None

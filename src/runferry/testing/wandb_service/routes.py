@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from runferry.testing.wandb_service import file_stream, graphql
+from runferry.testing.wandb_service import artifacts, file_stream, graphql
 from runferry.testing.wandb_service.faults import Trouble
 from runferry.testing.wandb_service.http_server import Answer, BrokenError, Request, as_json
 from runferry.testing.wandb_service.refusals import Forbidden, Missing, NotLoggedIn, Refusal
@@ -104,6 +104,8 @@ def _answer(
             return _stream(service, path, asked)
         if path.startswith("/files/"):
             return _file(service, path)
+        if path.startswith(("/artifacts/", "/artifactsV2/")):
+            return _artifact_file(service, path)
         raise Missing(f"nothing at {path}")
     except Forbidden as refusal:
         text = f"<?xml version='1.0'?><Error><Code>{refusal}</Code></Error>"
@@ -111,6 +113,9 @@ def _answer(
     except Refusal as refusal:
         error = {"message": str(refusal), "extensions": {"code": refusal.code}}
         return as_json({"errors": [error], "data": None}, refusal.status)
+    except Exception as error:  # noqa: BLE001 - a bug of ours is an answer too, and is told
+        service.failed(error)
+        return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, "the stand-in failed")
 
 
 def _stream(service: WandbService, path: str, asked: dict[str, Any]) -> Answer:
@@ -132,6 +137,21 @@ def _file(service: WandbService, path: str) -> Answer:
     if row is None:
         raise Missing(f"file {'/'.join(rest)!r} not found")
     url = service.signed(row["blob"], path.removeprefix("/files/"))
+    return Answer(HTTPStatus.FOUND, headers={"Location": url})
+
+
+def _artifact_file(service: WandbService, path: str) -> Answer:
+    """`/artifacts/ENTITY/MD5` and `/artifactsV2/REGION/…/MD5/NAME`: sent on to a signed URL."""
+    parts = path.split("/")
+    digest = parts[-1] if parts[1] == "artifacts" else parts[-2]
+    try:
+        md5 = base64.b64encode(bytes.fromhex(digest)).decode()
+    except ValueError as error:
+        raise Missing(f"nothing at {path}") from error
+    known = artifacts.known_bytes(service.store, md5)
+    if known is None:
+        raise Missing(f"nothing at {path}")
+    url = service.signed(known["blob"], f"artifacts/{known['artifact']}/{known['name']}")
     return Answer(HTTPStatus.FOUND, headers={"Location": url})
 
 

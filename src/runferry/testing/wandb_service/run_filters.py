@@ -51,22 +51,27 @@ def value_of(run: Record, name: str) -> Any:
     return _parsed(run["tags"]) if column == "tags" else run[column]
 
 
-def matches(run: Record, query: dict[str, Any]) -> bool:
+def fits(run: Record, query: dict[str, Any]) -> bool:
     """Whether a run fits a filter. Raises Refusal for what the service would not understand."""
-    return all(_clause(run, name, wanted) for name, wanted in query.items())
+    return matches(query, lambda name: value_of(run, name))
 
 
-def _clause(run: Record, name: str, wanted: Any) -> bool:
+def matches(query: dict[str, Any], value_at: Callable[[str], Any]) -> bool:
+    """Whether that of which `value_at` gives the values fits a filter. Raises Refusal."""
+    return all(_clause(name, wanted, value_at) for name, wanted in query.items())
+
+
+def _clause(name: str, wanted: Any, value_at: Callable[[str], Any]) -> bool:
     match name:
         case "$and":
-            return all(matches(run, each) for each in wanted)
+            return all(matches(each, value_at) for each in wanted)
         case "$or":
-            return any(matches(run, each) for each in wanted)
+            return any(matches(each, value_at) for each in wanted)
         case "$nor":
-            return not any(matches(run, each) for each in wanted)
+            return not any(matches(each, value_at) for each in wanted)
         case "$not":
-            return not matches(run, wanted)
-    value = value_of(run, name)
+            return not matches(wanted, value_at)
+    value = value_at(name)
     if not isinstance(wanted, dict) or not any(key.startswith("$") for key in wanted):
         return _equal(value, wanted)
     return all(_holds(value, operator, operand) for operator, operand in wanted.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 from runferry.testing.wandb_service import pages
 from runferry.testing.wandb_service.refusals import Refusal
-from runferry.testing.wandb_service.run_filters import column_of, matches, value_of
+from runferry.testing.wandb_service.run_filters import column_of, fits, value_of
 from runferry.testing.wandb_service.store import Record, Store
 
 DEFAULT_ORDER = "-created_at"
@@ -30,7 +30,7 @@ def count(store: Store, where: str, values: tuple[object, ...], filters: str | N
     if not query:
         sql = f"SELECT COUNT(*) FROM runs WHERE {where}"
         return int(store.value(sql, *values))
-    return sum(matches(run, query) for run in _all(store, where, values))
+    return sum(fits(run, query) for run in _all(store, where, values))
 
 
 def page(
@@ -52,7 +52,7 @@ def page(
     if not query and column is not None and column != "tags":
         found = _from_database(store, where, values, column, is_falling, place, size + 1)
     else:
-        runs = (run for run in _all(store, where, values) if matches(run, query))
+        runs = (run for run in _all(store, where, values) if fits(run, query))
         found = sorted(runs, key=lambda run: _key(run, name), reverse=is_falling)
         if place is not None:
             at = _comparable(place)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runferry.testing.wandb_service import content, history, routes, times
+from runferry.testing.wandb_service import history, multipart, routes, times
 from runferry.testing.wandb_service.account import Account
+from runferry.testing.wandb_service.artifact_content import ArtifactsContent
 from runferry.testing.wandb_service.faults import Faults, Requests
 from runferry.testing.wandb_service.graphql import schema
 from runferry.testing.wandb_service.http_server import Server
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class WandbService(content.Content):
+class WandbService(ArtifactsContent):
     """A loopback server of W&B's API, with one account and its key.
 
     As a context manager it runs in threads of this process. `folder` keeps what it holds; without
@@ -41,6 +43,8 @@ class WandbService(content.Content):
         self.account = account or Account()
         self.faults = faults or Faults()
         self.requests = Requests()
+        self.failures: list[Exception] = []
+        """What went wrong in the stand-in itself, where no fault was asked for."""
         self.exports_when_finished = exports_when_finished
         self._port = port
         self._server: Server | None = None
@@ -139,6 +143,11 @@ class WandbService(content.Content):
         """A signed URL for bytes of the store."""
         return self.signer.url(blob, shown_as, method=method, seconds=self.faults.url_seconds)
 
+    def failed(self, error: Exception) -> None:
+        """An error of the stand-in itself: told, and kept for the test to see."""
+        self.failures.append(error)
+        logging.getLogger(__name__).error("the stand-in failed", exc_info=error)
+
     def was_uploaded(self, blob: str, md5: str, size: int) -> None:
         """Bytes came for a blob: a file of a run is listed from now on."""
         self.store.execute(
@@ -149,6 +158,10 @@ class WandbService(content.Content):
             times.now(),
             blob,
         )
+
+    def join_parts(self, blob: str, numbers: list[int]) -> str:
+        """Put an upload in parts together; the base64 of its MD5."""
+        return multipart.join(self.store, blob, numbers)
 
     def export(self, path: str, *, keep_live: int = 0) -> None:
         """Export the live history of a run, but for its last rows."""

@@ -93,10 +93,10 @@ CREATE TABLE IF NOT EXISTS manifests (
 );
 
 CREATE TABLE IF NOT EXISTS artifact_files (  -- the bytes that came for one artifact
-  id INTEGER PRIMARY KEY, artifact INTEGER NOT NULL, name TEXT NOT NULL, md5 TEXT NOT NULL,
+  id INTEGER PRIMARY KEY, artifact INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL,
   blob TEXT NOT NULL, mimetype TEXT, UNIQUE (artifact, name)
 );
-CREATE INDEX IF NOT EXISTS artifact_files_by_digest ON artifact_files (md5);
+CREATE INDEX IF NOT EXISTS artifact_files_by_digest ON artifact_files (digest);
 
 CREATE TABLE IF NOT EXISTS memberships (  -- a version in a sequence or a portfolio
   id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, artifact INTEGER NOT NULL,

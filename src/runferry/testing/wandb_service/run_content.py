@@ -47,8 +47,8 @@ class RunContent:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-class Content:
-    """What a test puts into the service directly."""
+class RunsContent:
+    """What a test puts into the service directly: projects, runs, reports, sweeps."""
 
     store: Store
 
@@ -151,6 +151,25 @@ class Content:
             type="runs",
             description=text,
             spec=json.dumps(spec),
+            created_at=time,
+            updated_at=time,
+        )
+
+    def put_sweep(self, path: str, config: Mapping[str, Any], *, state: str = "FINISHED") -> int:
+        """A sweep `ENTITY/PROJECT/SWEEP`; runs join it by `RunContent.sweep`. Its number."""
+        import yaml
+
+        entity, project, name = path.split("/")
+        time = times.now()
+        return self.store.insert(
+            "sweeps",
+            project=self.put_project(f"{entity}/{project}"),
+            name=name,
+            display_name=config.get("name"),
+            description=config.get("description"),
+            method=config.get("method"),
+            state=state,
+            config=yaml.safe_dump(dict(config), sort_keys=False),
             created_at=time,
             updated_at=time,
         )
