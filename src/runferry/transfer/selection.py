@@ -87,9 +87,9 @@ class Selection:
 
     def runs_of(self, reader: Reader) -> Iterator[Run]:
         """The headers of the selected runs."""
-        is_choosing = isinstance(reader, ChoosingReader)
-        listed = reader.runs_of(self.wanted) if is_choosing else reader.runs()
-        return filter(self.takes_run, listed)
+        if isinstance(reader, ChoosingReader):
+            return filter(self.takes_run, reader.runs_of(self.wanted))
+        return filter(self.takes_run, reader.runs())
 
     @property
     def names_runs(self) -> bool:

@@ -36,15 +36,15 @@ class Service:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._pace = RateLimits()
-        self._own = http.client(account.base_url, auth=account.auth, pace=self._pace)
         self._origin = _origin(account.base_url)
-        self._others: dict[str, http.RetryingClient] = {}
+        self._clients: dict[str, http.RetryingClient] = {}  # by origin
         self._lock = threading.Lock()
+        self._own  # noqa: B018  an address that is none is told now
 
     @property
     def where(self) -> str:
         """The server's URL."""
-        return self._own.base_url
+        return without_credentials(self.account.base_url)
 
     def ask(self, document: str, variables: Variables | None = None) -> Answer:
         """What a query gives. Raises AuthFailed, NotFound, Declined, Throttled, Unreachable."""
@@ -65,9 +65,9 @@ class Service:
 
     def fetch(self, url: str, into: BinaryIO) -> None:
         """The bytes behind a URL. Raises Expired where it is not, or no longer, good."""
-        client, path = self._client_of(url)
+        whole = urljoin(f"{self.account.base_url}/", url)
         try:
-            client.download(path, into)
+            self._client(_origin(whole)).download(whole, into)
         except AuthFailed as error:
             raise Expired(error.what, where=error.where) from error
         except Declined as error:
@@ -104,21 +104,30 @@ class Service:
         raise FileNotFoundError(errno.ENOENT, refusal, what)
 
     def close(self) -> None:
-        """Let go of the connections; harmless when repeated."""
-        with self._lock:
-            for client in (self._own, *self._others.values()):
-                client.close()
+        """Let go of the connections; harmless when repeated.
 
-    def _client_of(self, url: str) -> tuple[http.RetryingClient, str]:
-        """Who asks for a URL, and what of it stands behind the host."""
-        whole = urljoin(f"{self.account.base_url}/", url)
-        origin = _origin(whole)
-        if origin == self._origin:
-            return self._own, whole
+        Bytes that somebody opens later are fetched over new ones.
+        """
         with self._lock:
-            if origin not in self._others:
-                self._others[origin] = http.client(origin)
-            return self._others[origin], whole
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    @property
+    def _own(self) -> http.RetryingClient:
+        return self._client(self._origin)
+
+    def _client(self, origin: str) -> http.RetryingClient:
+        """Who asks a server: with the key only the one that it is for."""
+        with self._lock:
+            if origin not in self._clients:
+                is_own = origin == self._origin
+                self._clients[origin] = http.client(
+                    self.account.base_url if is_own else origin,
+                    auth=self.account.auth if is_own else None,
+                    pace=self._pace if is_own else None,
+                )
+            return self._clients[origin]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -181,7 +181,7 @@ def _times(batch: pa.RecordBatch) -> _Times | None:
     micro = np.floor_divide(ns, 1000)
     return _Times(
         column,
-        cast("list[int | None]", found),
+        found,
         pa.array(micro).cast(tables.TIME),
         pa.array((ns - micro * 1000).astype(np.int16)),
     )

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
-from runferry.chunks import Checkpoint, Chunk, Header
+from runferry.chunks import Chunk
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import Address, parsed
 from runferry.dialects.wandb.service import Service
-from runferry.errors import SourceChanged
 from runferry.model import Cursor, Run
 from runferry.ports import Location, ReadOptions, Wanted
-from runferry.readers.wandb.service.documents import REPORTS_ID, reports, reports_run
+from runferry.readers.wandb.service.documents import REPORTS_ID, reports
 from runferry.readers.wandb.service.listing import Listing
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.reading import RunReading
@@ -81,18 +80,11 @@ class WandbServiceReader:
         """See `runferry.ports.Reader`. Raises NotFound for a run that was deleted meanwhile."""
         entity = run.entity or self._listing.entity
         if run.key.run_id == REPORTS_ID:
-            yield from self._reports(entity, run, after)
+            position = None if after is None else after.position
+            yield from reports(self._shared.service, entity, run.key.scope, position)
             return
         place = RunPlace(entity, run.key.scope, run.key.run_id)
         yield from RunReading(self._shared.service, place, run.sweep, after).read()
-
-    def _reports(self, entity: str, run: Run, after: Cursor | None) -> Iterator[Chunk]:
-        """A project's reports, always all of them: they are few, and change in place."""
-        if after is not None and after.position != REPORTS_ID:
-            raise SourceChanged("the cursor is not one of reports", where=str(run.key))
-        yield from reports(self._shared.service, entity, run.key.scope)
-        yield Header(reports_run(self._shared.service, entity, run.key.scope))
-        yield Checkpoint(REPORTS_ID)
 
     def close(self) -> None:
         """Let go of the connection when no other reader uses it."""

@@ -80,7 +80,8 @@ class RunReading:
         definitions = definitions_of(config, assembly)
         declared = Declared.after(self._known, definitions.applied)
         missing = MissingBytes()
-        yield from missing.watched(self._rows(node, stated, declared, Names(self._known, summary, self._position.counts), files))
+        names = Names(self._known, summary, self._position.counts)
+        yield from missing.watched(self._rows(node, stated, declared, names, files))
         if changed := declared.restated():
             yield chunks.SeriesFacts(changed)
         over = is_over(node)
