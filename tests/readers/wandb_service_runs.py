@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from gathered import Gathered, gather
+from tests.readers.gathered import Gathered, gather
 
 from runferry.model import Cursor, Run
 from runferry.ports import Location, ReadOptions

@@ -17,7 +17,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.service.exports import STEP, Exports
 from runferry.readers.wandb.service.names import Names
-from runferry.readers.wandb.service.stated import Stated
+from runferry.readers.wandb.service.stated import Stated, numbered
 from runferry.readers.wandb.trees import json_or_text, leaves
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class ExportRows:
             value = _whole(column[row].as_py())
             if is_json and isinstance(value, str):
                 value = json_or_text(value)
+            value = numbered(name, value, self._stated)
             time_ns = None if when is None else when[row]
             at = Address(int(seq[row]), steps[row].as_py(), None, time_ns)
             for path, leaf in leaves({name: value}):

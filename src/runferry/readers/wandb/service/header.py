@@ -36,7 +36,6 @@ _METRIC: Final = {
     "1": "name",
     "2": "glob_name",
     "4": "step_metric",
-    "5": "step_metric_index",
     "8": "goal",
 }
 _OPTIONS: Final = {1: "step_sync", 2: "hidden", 3: "defined"}
@@ -131,22 +130,26 @@ def definitions_of(config: Mapping[str, Tree], assembly: Assembly) -> Definition
     definitions = Definitions()
     internal = config.get(_INTERNAL)
     found = internal.get("m") if isinstance(internal, dict) else None
-    for item in found if isinstance(found, list) else ():
-        if isinstance(item, dict):
-            message = _definition(item)
-            definitions.absorb(message)
-            name = str(message.get("name") or message.get("glob_name") or "")
-            assembly.note((_INTERNAL, "define_metric", name), message)
+    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    for item in items:
+        message = _definition(item, items)
+        definitions.absorb(message)
+        name = str(message.get("name") or message.get("glob_name") or "")
+        assembly.note((_INTERNAL, "define_metric", name), message)
     return definitions
 
 
-def _definition(item: dict[str, Tree]) -> dict[str, Tree]:
+def _definition(item: dict[str, Tree], items: list[dict[str, Tree]]) -> dict[str, Tree]:
+    """A metric record; its step metric may be the number, from 1 on, of another of the list."""
     message: dict[str, Tree] = {
         _METRIC[number]: value for number, value in item.items() if number in _METRIC
     }
+    index = item.get("5")
+    if isinstance(index, int) and 0 < index <= len(items):
+        message.setdefault("step_metric", items[index - 1].get("1"))
     for number, name, names in (("6", "options", _OPTIONS), ("7", "summary", _RULES)):
         flags = item.get(number)
-        if isinstance(flags, list):
+        if isinstance(flags, list) and flags:
             message[name] = {names[f]: True for f in flags if isinstance(f, int) and f in names}
     return message
 

@@ -94,12 +94,14 @@ def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def numbered(name: str, value: Tree, stated: Stated) -> Tree:
+    """The value with those numbers that the service spells as text, JSON having none for them."""
+    return value if stated.is_text(name) else _with_numbers(value)
+
+
 def with_numbers(found: Mapping[str, Tree], stated: Stated) -> dict[str, Tree]:
-    """The values with those numbers that the service spells as text, JSON having none for them."""
-    return {
-        name: value if stated.is_text(name) else _with_numbers(value)
-        for name, value in found.items()
-    }
+    """The same for all values of a mapping."""
+    return {name: numbered(name, value, stated) for name, value in found.items()}
 
 
 def _with_numbers(value: Tree) -> Tree:
