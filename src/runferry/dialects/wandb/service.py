@@ -39,7 +39,9 @@ class Service:
         self._origin = _origin(account.base_url)
         self._clients: dict[str, http.RetryingClient] = {}  # by origin
         self._lock = threading.Lock()
-        self._own  # noqa: B018  an address that is none is told now
+        self._is_closed = False
+        with self._client(self._origin):
+            pass  # an address that is none is told now
 
     @property
     def where(self) -> str:
@@ -49,8 +51,8 @@ class Service:
     def ask(self, document: str, variables: Variables | None = None) -> Answer:
         """What a query gives. Raises AuthFailed, NotFound, Declined, Throttled, Unreachable."""
         body = {"query": document, "variables": dict(variables or {})}
-        with self._explained():
-            found = self._own.json("POST", _GRAPHQL, json=body, idempotent=True)
+        with self._explained(), self._client(self._origin) as client:
+            found = client.json("POST", _GRAPHQL, json=body, idempotent=True)
         answer = found if isinstance(found, dict) else {}
         if answer.get("errors"):
             raise self._refusal(answer["errors"])
@@ -60,14 +62,15 @@ class Service:
     def ask_into(self, document: str, variables: Variables, into: BinaryIO) -> None:
         """The whole answer, errors and all, as text: for one that memory need not hold."""
         body = {"query": document, "variables": dict(variables)}
-        with self._explained():
-            self._own.download(_GRAPHQL, into, method="POST", json=body)
+        with self._explained(), self._client(self._origin) as client:
+            client.download(_GRAPHQL, into, method="POST", json=body)
 
     def fetch(self, url: str, into: BinaryIO) -> None:
         """The bytes behind a URL. Raises Expired where it is not, or no longer, good."""
         whole = urljoin(f"{self.account.base_url}/", url)
         try:
-            self._client(_origin(whole)).download(whole, into)
+            with self._client(_origin(whole)) as client:
+                client.download(whole, into)
         except AuthFailed as error:
             raise Expired(error.what, where=error.where) from error
         except Declined as error:
@@ -106,28 +109,34 @@ class Service:
     def close(self) -> None:
         """Let go of the connections; harmless when repeated.
 
-        Bytes that somebody opens later are fetched over new ones.
+        Bytes that somebody opens later are fetched over a connection of their own.
         """
         with self._lock:
+            self._is_closed = True
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
 
-    @property
-    def _own(self) -> http.RetryingClient:
-        return self._client(self._origin)
-
-    def _client(self, origin: str) -> http.RetryingClient:
-        """Who asks a server: with the key only the one that it is for."""
+    @contextmanager
+    def _client(self, origin: str) -> Iterator[http.RetryingClient]:
+        """Who asks a server."""
         with self._lock:
-            if origin not in self._clients:
-                is_own = origin == self._origin
-                self._clients[origin] = http.client(
-                    self.account.base_url if is_own else origin,
-                    auth=self.account.auth if is_own else None,
-                    pace=self._pace if is_own else None,
-                )
-            return self._clients[origin]
+            client = self._clients.get(origin) or self._connected(origin)
+            is_kept = not self._is_closed
+            if is_kept:
+                self._clients[origin] = client
+        try:
+            yield client
+        finally:
+            if not is_kept:
+                client.close()
+
+    def _connected(self, origin: str) -> http.RetryingClient:
+        """With the key only to the server that it is for."""
+        if origin != self._origin:
+            return http.client(origin)
+        account = self.account
+        return http.client(account.base_url, auth=account.auth, pace=self._pace)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

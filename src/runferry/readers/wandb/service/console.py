@@ -41,7 +41,7 @@ class Console:
         count = stated if isinstance(stated, int) else 0
         if not count:
             if is_over and not self.position.log_lines:
-                yield from self._of_file()
+                yield from self._of_file(node.get("files") or {})
             return
         until = count if is_over else max(0, count - _UNSETTLED)
         labels = 0
@@ -80,8 +80,8 @@ class Console:
             answer = self.service.ask(LOG_PAGE, variables)
             page = self.place.run_in(answer).get("logLines") or {}
 
-    def _of_file(self) -> Iterator[chunks.Chunk]:
-        file = next(iter(self.files.named([_FILE])), None)
+    def _of_file(self, page: dict[str, Any]) -> Iterator[chunks.Chunk]:
+        file = self.files.first_of(page, _FILE)
         if file is None or file.url is None or not file.size:
             return
         with tempfile.TemporaryDirectory(prefix="runferry-") as folder:

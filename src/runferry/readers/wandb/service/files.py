@@ -76,6 +76,13 @@ class RunFiles:
 
         return self._service.opened(url_of, file.name)
 
+    def first_of(self, page: dict[str, Any], name: str) -> ServedFile | None:
+        """The file of this name, from the first page of all if it stands there."""
+        found = next((file for file in _listed(page) if file.name == name), None)
+        if found is None and following(page) is not None:
+            found = next(self.named([name]), None)
+        return found
+
     def named(self, names: Sequence[str]) -> Iterator[ServedFile]:
         """Those of these names that are there."""
         for start in range(0, len(names), PAGE):

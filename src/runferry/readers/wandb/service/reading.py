@@ -22,7 +22,7 @@ from runferry.readers.wandb.service.console import Console
 from runferry.readers.wandb.service.documents import sweep_document
 from runferry.readers.wandb.service.events import FIRST as FIRST_EVENTS
 from runferry.readers.wandb.service.events import Events
-from runferry.readers.wandb.service.files import PAGE, RunFiles, ServedFile, nodes
+from runferry.readers.wandb.service.files import PAGE, RunFiles
 from runferry.readers.wandb.service.header import (
     config_of,
     definitions_of,
@@ -135,8 +135,7 @@ class RunReading:
 
     def _metadata(self, node: dict[str, Any], files: RunFiles) -> Iterator[chunks.Chunk]:
         """Takes in wandb-metadata.json, if it is new."""
-        listed = map(ServedFile.of, nodes(node.get("files") or {}))
-        file = next((each for each in listed if each.name == _METADATA), None)
+        file = files.first_of(node.get("files") or {}, _METADATA)
         if file is None or self._position.files.get(_METADATA) == file.stamp:
             return
         if (file.size or 0) > _METADATA_AT_MOST or file.url is None:
