@@ -77,18 +77,21 @@ def ensure_collection(
 
 
 def create(store: Store, sequence: Record, draft: Draft, *, is_deduplicated: bool) -> Record:
-    """A PENDING version; or the committed one of the same digest, where that is asked for."""
+    """A PENDING version; or the newest one, if its digest is the same and that is asked for.
+
+    Older versions are not looked at, so that a repeated upload of several makes them all again, as
+    users of the real service found (wandb/wandb #3962).
+    """
     with store.together():
-        same = store.row(
-            "SELECT * FROM artifacts WHERE sequence = ? AND digest = ? AND state = 'COMMITTED'"
+        newest = store.row(
+            "SELECT * FROM artifacts WHERE sequence = ? AND state = 'COMMITTED'"
             " ORDER BY version_index DESC LIMIT 1",
             sequence["id"],
-            draft.digest,
         )
-        if same is not None and is_deduplicated:
+        if is_deduplicated and newest is not None and newest["digest"] == draft.digest:
             for alias in draft.aliases:
-                put_alias(store, sequence["id"], alias, same["id"])
-            return same
+                put_alias(store, sequence["id"], alias, newest["id"])
+            return newest
         time = draft.created_at or times.now()
         number = store.insert(
             "artifacts",

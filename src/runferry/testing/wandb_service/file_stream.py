@@ -45,13 +45,17 @@ def _take_chunk(store: Store, run: Record, name: str, offset: int, lines: list[s
         summary = json.dumps(without_bare_nan(json.loads(lines[-1])))
         store.update("runs", run["id"], summary_metrics=summary)
     elif table := LINES.get(name):
+        if offset == 0 and table == "events":  # as with the history
+            store.execute("DELETE FROM events WHERE run = ?", run["id"])
         write(store, table, int(run["id"]), offset, lines)
-        if table == "events" and lines:
-            store.update("runs", run["id"], system_metrics=_latest(run, lines))
+        if table == "events":
+            latest = system_metrics(run["system_metrics"], lines)
+            store.update("runs", run["id"], system_metrics=latest)
 
 
-def _latest(run: Record, lines: list[str]) -> str:
-    known = json.loads(run["system_metrics"])
+def system_metrics(known_json: str, lines: list[str]) -> str:
+    """The field `systemMetrics`: the last value of each metric."""
+    known = json.loads(known_json)
     for line in lines:
         known |= {
             name: value for name, value in json.loads(line).items() if name.startswith("system")

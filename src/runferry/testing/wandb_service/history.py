@@ -106,9 +106,15 @@ def line_count(store: Store, run: Record) -> int:
 
 
 def write_lines(store: Store, run: Record, offset: int, lines: list[str]) -> None:
-    """Rows of a file stream, at their line numbers; a line that came before is replaced."""
+    """Rows of a file stream, at their line numbers; a line that came before is replaced.
+
+    Line 0 begins the history anew: a run that is logged again under its id, or synced again,
+    overwrites what was (wandb/wandb #3841, #5865).
+    """
     rows: list[Row] = [without_bare_nan(json.loads(line)) for line in lines]
     with store.together():
+        if offset == 0:
+            _clear(store, int(run["id"]))
         fresh = store.row("SELECT * FROM runs WHERE id = ?", run["id"])
         assert fresh is not None
         exported = int(fresh["exported_lines"])
@@ -123,6 +129,12 @@ def write_lines(store: Store, run: Record, offset: int, lines: list[str]) -> Non
         history_keys.count_rows(stats, rows[max(known - offset, 0) :])
         last = max([fresh["last_step"], *(step for _, _, step, _ in numbered)])
         store.update("runs", run["id"], history_keys=json.dumps(stats), last_step=last)
+
+
+def _clear(store: Store, run: int) -> None:
+    for table in ("history", "exports"):
+        store.execute(f"DELETE FROM {table} WHERE run = ?", run)
+    store.update("runs", run, history_keys="{}", last_step=-1, exported_lines=0)
 
 
 def export(store: Store, run: Record, *, keep_live: int = 0) -> None:

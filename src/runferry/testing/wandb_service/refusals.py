@@ -12,7 +12,7 @@ class Refusal(Exception):  # noqa: N818 - what is answered, in HTTP's words
     code = "BAD_REQUEST"
 
 
-class Missing(Refusal):
+class Missing(Refusal, LookupError):  # noqa: N818
     """No such thing, or none that this key may see."""
 
     status = HTTPStatus.NOT_FOUND
@@ -31,6 +31,13 @@ class Forbidden(Refusal):
 
     status = HTTPStatus.FORBIDDEN
     code = "PERMISSION_ERROR"
+
+
+class Gone(Refusal):
+    """It was there, and will not be again: the one refusal of an upsert that is not repeated."""
+
+    status = HTTPStatus.GONE
+    code = "GONE"
 
 
 class Conflicting(Refusal):

@@ -123,6 +123,8 @@ class RunsContent:
                 history.give(self.store, run, ready)
             events = [json.dumps(without_bare_nan(dict(row))) for row in given.events]
             file_stream.write(self.store, "events", run, 0, events)
+            latest = file_stream.system_metrics("{}", events)
+            self.store.update("runs", run, system_metrics=latest)
             file_stream.write(self.store, "console", run, 0, list(given.console))
             for file_name, content_bytes in given.files.items():
                 self._put_file(run, file_name, content_bytes)

@@ -30,7 +30,10 @@ def count(store: Store, where: str, values: tuple[object, ...], filters: str | N
     if not query:
         sql = f"SELECT COUNT(*) FROM runs WHERE {where}"
         return int(store.value(sql, *values))
-    return sum(fits(run, query) for run in _all(store, where, values))
+    return store.remember(
+        (where, values, filters),
+        lambda: sum(fits(run, query) for run in _all(store, where, values)),
+    )
 
 
 def page(
@@ -52,19 +55,42 @@ def page(
     if not query and column is not None and column != "tags":
         found = _from_database(store, where, values, column, is_falling, place, size + 1)
     else:
-        runs = (run for run in _all(store, where, values) if fits(run, query))
-        found = sorted(runs, key=lambda run: _key(run, name), reverse=is_falling)
-        if place is not None:
-            at = _comparable(place)
-            found = [
-                run
-                for run in found
-                if (_key(run, name) < at if is_falling else _key(run, name) > at)
-            ]
+        places = store.remember(
+            (where, values, filters, name, is_falling),
+            lambda: _places(store, where, values, query, name, is_falling),
+        )
+        found = _from_places(store, places, is_falling, place, size + 1)
     nodes = found[:size]
     cursors = [pages.cursor_of([value_of(run, name), run["id"]]) for run in nodes]
     total = None if query else count(store, where, values, None)
     return pages.connection(nodes, cursors, has_more=len(found) > size, total=total)
+
+
+def _places(
+    store: Store,
+    where: str,
+    values: tuple[object, ...],
+    query: dict[str, Any],
+    name: str,
+    is_falling: bool,
+) -> list[tuple[Any, ...]]:
+    """Where each run that fits stands in the order; the run's number comes last."""
+    keys = (_key(run, name) for run in _all(store, where, values) if fits(run, query))
+    return sorted(keys, reverse=is_falling)
+
+
+def _from_places(
+    store: Store,
+    places: list[tuple[Any, ...]],
+    is_falling: bool,
+    place: list[Any] | None,
+    limit: int,
+) -> list[Record]:
+    if place is not None:
+        at = _comparable(place)
+        places = [each for each in places if (each < at if is_falling else each > at)]
+    found = (store.row("SELECT * FROM runs WHERE id = ?", each[-1]) for each in places[:limit])
+    return [run for run in found if run is not None]
 
 
 def _order(order: str | None) -> tuple[str, bool]:

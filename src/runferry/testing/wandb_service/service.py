@@ -176,6 +176,9 @@ class WandbService(ArtifactsContent):
             for table in ("history", "exports", "events", "console", "files", "used_artifacts"):
                 self.store.execute(f"DELETE FROM {table} WHERE run = ?", run["id"])
             self.store.execute("DELETE FROM runs WHERE id = ?", run["id"])
+            self.store.execute(
+                "INSERT OR IGNORE INTO deleted_runs VALUES (?, ?)", run["project"], run["name"]
+            )
 
     def run(self, path: str) -> Record:
         """The row of a run. Raises Missing."""

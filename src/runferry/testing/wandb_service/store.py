@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
+T = TypeVar("T")
 Record: TypeAlias = dict[str, Any]
 """One row of a table; SQLite says what its values are."""
 
@@ -33,6 +34,8 @@ class Store:
         self._database.row_factory = _as_record
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = OFF")  # a test's content, written anew
+        self._remembered: dict[object, object] = {}
+        self._remembered_at = -1
         tables = files(__package__).joinpath("schema/tables.sql").read_text("utf-8")
         self._database.executescript(tables)
 
@@ -81,6 +84,16 @@ class Store:
         """Change something once for each of `values`, as one transaction."""
         with self.together():
             self._database.executemany(sql, values)
+
+    def remember(self, question: object, answer: Callable[[], T]) -> T:
+        """The answer to a question, found once for as long as nothing changes."""
+        with self._lock:
+            if self._remembered_at != self._database.total_changes:
+                self._remembered.clear()
+                self._remembered_at = self._database.total_changes
+            if question not in self._remembered:
+                self._remembered[question] = answer()
+            return cast("T", self._remembered[question])
 
     def insert(self, table: str, **columns: object) -> int:
         """A new row; its id."""

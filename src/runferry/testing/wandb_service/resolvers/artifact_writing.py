@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @resolves("Mutation.createArtifact")
 def create(_: None, service: WandbService, input: Record) -> Record:
     with service.store.together():
-        project = service.put_project(f"{input['entity_name']}/{input['project_name']}")
+        project = service.put_project(_project_path(service, input))
         name = input.get("artifact_collection_name")
         if not name:
             raise Missing("createArtifact needs an artifactCollectionName")
@@ -46,8 +46,12 @@ def create(_: None, service: WandbService, input: Record) -> Record:
 def _run_number(service: WandbService, input: Record) -> int | None:
     if not input.get("run_name"):
         return None
-    run = service.run(f"{input['entity_name']}/{input['project_name']}/{input['run_name']}")
-    return int(run["id"])
+    return int(service.run(f"{_project_path(service, input)}/{input['run_name']}")["id"])
+
+
+def _project_path(service: WandbService, input: Record) -> str:
+    """A run that was logged offline without an entity names none: the default one is meant."""
+    return f"{input['entity_name'] or service.default_entity}/{input['project_name']}"
 
 
 @resolves("Mutation.createArtifactManifest")

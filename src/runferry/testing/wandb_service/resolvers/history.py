@@ -22,6 +22,13 @@ END = 2**63 - 1
 
 @resolves("Run.historyLineCount")
 def history_line_count(run: Record, service: WandbService) -> int:
+    """The rows there are; none in the answer to an upsert, where the client begins to count.
+
+    It appends behind what is said there, while a run that is begun again without `resume`
+    overwrites what was: so the real service says none, but for forks.
+    """
+    if run.get("is_begun_anew"):
+        return 0
     return histories.line_count(service.store, run)
 
 

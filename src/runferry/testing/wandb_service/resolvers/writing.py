@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runferry.testing.wandb_service import times
 from runferry.testing.wandb_service.graphql import resolves
 from runferry.testing.wandb_service.ids import parts_of, row_id_of
-from runferry.testing.wandb_service.refusals import Missing
+from runferry.testing.wandb_service.refusals import Gone, Missing
 from runferry.testing.wandb_service.resolvers.files import file_record
 from runferry.testing.wandb_service.store import Record
 
@@ -64,6 +64,10 @@ def upsert_bucket(_: None, service: WandbService, input: Record) -> Record:
         found = service.store.row("SELECT * FROM runs WHERE project = ? AND name = ?", number, name)
         if found is not None:
             return {"bucket": _changed(service, found, input), "inserted": False}
+        if service.store.row(
+            "SELECT 1 FROM deleted_runs WHERE project = ? AND name = ?", number, name
+        ):
+            raise Gone(f"run {name} was previously created and deleted; try a new run name")
         time = times.now()
         count = service.store.value("SELECT COUNT(*) FROM runs WHERE project = ?", number)
         run_id = service.store.insert(
@@ -90,7 +94,7 @@ def _changed(service: WandbService, run: Record, input: Record) -> Record:
     service.store.update("runs", run["id"], **changes, updated_at=times.now())
     found = service.store.row("SELECT * FROM runs WHERE id = ?", run["id"])
     assert found is not None
-    return found
+    return {**found, "is_begun_anew": True}
 
 
 def run_by_id(service: WandbService, identifier: str) -> Record:

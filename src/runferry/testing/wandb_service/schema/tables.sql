@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS runs (
   exported_lines INTEGER NOT NULL DEFAULT 0,  -- of exports; the live ones are counted in history
   UNIQUE (project, name)
 );
+CREATE TABLE IF NOT EXISTS deleted_runs (  -- their ids cannot be had again
+  project INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (project, name)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_creation ON runs (project, created_at, id);
 
 CREATE TABLE IF NOT EXISTS history (  -- live rows: numbered from 0, whatever was exported since
