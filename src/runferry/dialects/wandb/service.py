@@ -82,7 +82,8 @@ class Service:
         """The bytes of a thing as an open file, in memory while they are few.
 
         `url_of(is_again)` is its URL, asked for anew after one that had expired; None where it is
-        gone. Raises FileNotFoundError, as a file of this machine would.
+        gone. Raises FileNotFoundError, as a file of this machine would, and Expired where even a
+        fresh URL is refused.
         """
         spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  the caller's
         try:
@@ -94,17 +95,16 @@ class Service:
         return spool
 
     def _fetched(self, url_of: Callable[[bool], str | None], what: str, into: BinaryIO) -> None:
-        refusal = "the service has it no more"
         for is_again in (False, True):
             url = url_of(is_again)
             if url is None:
-                break
+                raise FileNotFoundError(errno.ENOENT, "the service has it no more", what)
             try:
                 self.fetch(url, into)
                 return
-            except Expired as error:
-                refusal = error.what
-        raise FileNotFoundError(errno.ENOENT, refusal, what)
+            except Expired:
+                if is_again:
+                    raise
 
     def close(self) -> None:
         """Let go of the connections; harmless when repeated.
