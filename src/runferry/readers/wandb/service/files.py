@@ -57,6 +57,7 @@ class RunFiles:
         self._place = place
         self._position = position
         self._claimed: list[int] = []
+        self._held: dict[str, bytes] = {}  # what was needed here, and need not be fetched again
         self._unclaimed = np.frombuffer(position.unclaimed, _HASH)
 
     # --- bytes
@@ -64,9 +65,17 @@ class RunFiles:
     def blob(self, file: ServedFile) -> Blob:
         """Its bytes, fetched when they are opened."""
         media_type = mimetypes.guess_type(file.name)[0]
+        if file.name in self._held:
+            return Blob.from_bytes(self._held[file.name], media_type)
         if file.url is None:
             return Blob(file.size, media_type)
         return Blob(file.size, media_type, None, lambda: self.opened(file))
+
+    def content(self, file: ServedFile) -> bytes:
+        """The bytes of a small file that the reader looks at itself."""
+        with self.opened(file) as stream:
+            self._held[file.name] = stream.read()
+        return self._held[file.name]
 
     def opened(self, file: ServedFile) -> BinaryIO:
         """Raises FileNotFoundError for a file that is there no more."""

@@ -141,8 +141,7 @@ class RunReading:
         if (file.size or 0) > _METADATA_AT_MOST or file.url is None:
             return
         try:
-            with files.opened(file) as stream:
-                found = parse_json(stream.read().decode("utf-8", "replace"))
+            found = parse_json(files.content(file).decode("utf-8", "replace"))
         except (FileNotFoundError, ValueError) as error:
             loss = Loss("unreadable-file", Fate.DROPPED, _METADATA, 1, str(error))
             if self._position.is_news(loss):
