@@ -56,7 +56,6 @@ def test_a_location_is_a_name_and_a_place_or_a_path(
         ("mlfow:./x", "destination", BadLocation, "did you mean mlflow"),
         ("zzz:./x", "source", BadLocation, "known are"),
         ("tensorboard:", "source", BadLocation, "nothing stands behind"),
-        ("wandb", "source", BadLocation, "nothing stands behind"),
         ("mlflow", "source", BadLocation, "nothing stands behind"),
         ("wandb:team/project", "destination", BadLocation, "cannot write to wandb"),
         ("http://127.0.0.1:5000", "source", BadLocation, "put its name in front"),
