@@ -21,6 +21,7 @@ ALLOWED = (
     ("*.TestFinished.*", "what was logged *", "tests/readers/test_wandb_sdk.py compares it"),
     ("*.TestGrowing.*", "what was logged *", "tests/readers/test_wandb_sdk.py compares it"),
     ("*.TestWandbFiles.*", "what was logged *", "tests/readers/test_wandb_sdk.py compares it"),
+    ("*.TestWandbService.*", "what was logged *", "test_wandb_service_equal.py compares it"),
     ("*.TestTensorboard.*", "what was logged *", "TestEventFile compares it"),
     ("*.TestJsonLines.*", "what was logged *", "an example"),
     ("*.TestHfTrainer.*", "what was logged *", "tests/readers/test_hf_trainer.py compares it"),

@@ -55,7 +55,7 @@ def test_a_location_is_a_name_and_a_place_or_a_path(
         ("wnadb:./x", "source", BadLocation, "did you mean wandb"),
         ("mlfow:./x", "destination", BadLocation, "did you mean mlflow"),
         ("zzz:./x", "source", BadLocation, "known are"),
-        ("wandb:", "source", BadLocation, "nothing stands behind"),
+        ("tensorboard:", "source", BadLocation, "nothing stands behind"),
         ("mlflow", "source", BadLocation, "nothing stands behind"),
         ("http://127.0.0.1:5000", "source", BadLocation, "put its name in front"),
         ("", "source", BadLocation, "empty"),

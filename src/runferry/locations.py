@@ -42,7 +42,7 @@ def locate(text: str, *, role: EndRole) -> Location:
             hint=f"put its name in front: mlflow:{without_credentials(text)}",
         )
     if text in (*registry.reader_names(), *registry.writer_names()):
-        return _named(text, "", role)
+        raise _nothing_behind(text, role)
     if role == "destination":
         return Location(ARCHIVE, text)
     raise NotFound("no such file or folder", where=text, hint=_examples(role))
@@ -52,9 +52,13 @@ def _named(name: str, where: str, role: EndRole) -> Location:
     known = registry.names(role)
     if name not in known:
         raise registry.unknown(name, role)
-    if not where:
-        raise BadLocation(f"nothing stands behind `{name}:`", hint=_examples(role, name))
+    if not where and not (role == "source" and name in registry.SERVICES):
+        raise _nothing_behind(name, role)
     return Location(name, where)
+
+
+def _nothing_behind(name: str, role: EndRole) -> BadLocation:
+    return BadLocation(f"nothing stands behind `{name}:`", hint=_examples(role, name))
 
 
 def _recognised(text: str, role: EndRole) -> Location:
@@ -121,7 +125,7 @@ def _written_to(text: str, path: Path) -> Location:
 
 def _examples(role: EndRole, name: str = "") -> str:
     examples = {
-        "wandb": "wandb:./wandb",
+        "wandb": "wandb:./wandb or wandb:ENTITY/PROJECT",
         "mlflow": "mlflow:sqlite:///mlflow.db",
         "tensorboard": "tensorboard:./runs",
         ARCHIVE: "archive:./my-archive",

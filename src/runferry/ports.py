@@ -108,6 +108,26 @@ class SharingReader(Reader, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs somebody asks for; empty fields ask for all. Names are globs, any of them fits."""
+
+    projects: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()  # or uids
+    tags: tuple[str, ...] = ()
+    since_ns: int | None = None  # when the run began: included
+    until_ns: int | None = None  # excluded
+
+
+@runtime_checkable
+class ChoosingReader(Reader, Protocol):
+    """A reader that can leave out runs that nobody asks for before it has looked at them."""
+
+    def runs_of(self, wanted: Wanted) -> Iterator[Run]:
+        """As `runs`, at least those that are wanted: others may come too."""
+        ...
+
+
 class RunReader(Protocol):
     """Reads one run, or any."""
 

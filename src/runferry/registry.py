@@ -33,6 +33,9 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
+SERVICES = frozenset({"wandb"})
+"""Trackers that mean the user's own account when nothing stands behind their name."""
+
 MARKS = {
     ARCHIVE: "archive.json",
     "csv": "runferry.json",
@@ -65,7 +68,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
-    "wandb": "runferry.readers.wandb.reader:WandbFilesReader",
+    "wandb": "runferry.readers.wandb.reader:WandbReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {

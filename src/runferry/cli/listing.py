@@ -45,7 +45,7 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
 
     reader = registry.reader(location.tracker).open(location, read_options(session))
     try:
-        yield from (Entry(run) for run in reader.runs() if selection.takes_run(run))
+        yield from map(Entry, selection.runs_of(reader))
     finally:
         reader.close()
 

@@ -12,8 +12,9 @@ import httpx
 
 from runferry import settings as ambient
 from runferry.errors import Unreachable
-from runferry.http.answers import described
+from runferry.http.answers import described, retry_after
 from runferry.http.connection import Auth, connect, secrets_in
+from runferry.http.pace import Pace
 from runferry.http.persistence import Persistence, bare
 from runferry.redact import without_credentials
 from runferry.settings import Settings
@@ -30,12 +31,15 @@ def client(
     auth: Auth = None,
     settings: Settings | None = None,
     headers: Mapping[str, str] | None = None,
+    pace: Pace | None = None,
 ) -> RetryingClient:
     """A client for one server, with the process's settings unless others are given.
 
+    Clients of one server may share a `pace`.
+
     Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or CA bundle.
     """
-    return RetryingClient(base_url, auth=auth, settings=settings, headers=headers)
+    return RetryingClient(base_url, auth=auth, settings=settings, headers=headers, pace=pace)
 
 
 class RetryingClient:
@@ -48,12 +52,14 @@ class RetryingClient:
         auth: Auth = None,
         settings: Settings | None = None,
         headers: Mapping[str, str] | None = None,
+        pace: Pace | None = None,
         pause: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         chosen = settings or ambient.current()
         self.base_url = without_credentials(base_url)
         self._client = connect(base_url, auth, chosen, headers or {})
+        self._pace = pace
         self._until_answered = Persistence(
             self.base_url, chosen, secrets_in(base_url, auth), pause, clock
         )
@@ -87,7 +93,7 @@ class RetryingClient:
                 follow_redirects=method in _MAY_FOLLOW,
             )
 
-        return self._until_answered(attempt, method, path, idempotent=idempotent, expect=expect)
+        return self._answered(attempt, method, path, idempotent=idempotent, expect=expect)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """`request`, and the answer decoded. Raises Unreachable when it is no JSON."""
@@ -102,11 +108,18 @@ class RetryingClient:
             ) from error
 
     def download(
-        self, path: str, into: BinaryIO, *, params: Query | None = None, method: str = "GET"
+        self,
+        path: str,
+        into: BinaryIO,
+        *,
+        params: Query | None = None,
+        method: str = "GET",
+        json: object = None,
     ) -> int:
         """The body written to a seekable file, in blocks, from its present position on.
 
-        A body that is cut short is fetched again from its start. Returns the size in bytes.
+        A body that is cut short is fetched again from its start, so a question that `json` holds
+        must be harmless to repeat. Returns the size in bytes.
         """
         start = into.tell()
 
@@ -114,7 +127,7 @@ class RetryingClient:
             into.seek(start)
             into.truncate()
             with self._client.stream(
-                method, path, params=params, follow_redirects=method in _MAY_FOLLOW
+                method, path, params=params, json=json, follow_redirects=method in _MAY_FOLLOW
             ) as answer:
                 if answer.is_success:
                     for block in answer.iter_bytes(BLOCK_BYTES):
@@ -123,7 +136,7 @@ class RetryingClient:
                     answer.read()
                 return answer
 
-        self._until_answered(attempt, method, path, idempotent=True)
+        self._answered(attempt, method, path, idempotent=True)
         return into.tell() - start
 
     def opened(self, path: str, *, params: Query | None = None) -> BinaryIO:
@@ -160,7 +173,29 @@ class RetryingClient:
                     method, path, params=params, content=_blocks(stream), headers=sent
                 )
 
-        return self._until_answered(attempt, method, path, idempotent=idempotent)
+        return self._answered(attempt, method, path, idempotent=idempotent)
+
+    def _answered(
+        self,
+        attempt: Callable[[], httpx.Response],
+        method: str,
+        path: str,
+        *,
+        idempotent: bool | None,
+        expect: Collection[int] = (),
+    ) -> httpx.Response:
+        """Attempts at the server's pace until one is answered."""
+        pace = self._pace
+
+        def paced() -> httpx.Response:
+            if pace is None:
+                return attempt()
+            pace.ready()
+            answer = attempt()
+            pace.heard(answer.status_code, answer.headers, retry_after(answer))
+            return answer
+
+        return self._until_answered(paced, method, path, idempotent=idempotent, expect=expect)
 
     def close(self) -> None:
         """Let go of the connections; harmless when repeated."""

@@ -97,7 +97,7 @@ def pull(
 
 def _selected(lister: Reader, selection: Selection) -> Iterator[Run]:
     """Asked for the first time by the crew, which can be stopped while the source is waited for."""
-    yield from filter(selection.takes_run, lister.runs())
+    yield from selection.runs_of(lister)
 
 
 @dataclass

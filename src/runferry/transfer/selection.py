@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Uid
+from runferry.ports import ChoosingReader, Reader, Wanted
 
 Choice: TypeAlias = "tuple[tuple[str, ...], ...]"
 """Lists of globs; a series that any of them takes is chosen. Without a list all are."""
@@ -72,6 +73,23 @@ class Selection:
         if not all(choices):  # one of them took everything
             return replace(self, metrics=(), kept=())
         return replace(self, kept=tuple(globs for choice in choices for globs in choice))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What a reader may be told of it."""
+        return Wanted(
+            self.projects,
+            self.run_ids,
+            self.tags,
+            None if self.since is None else _ns(self.since),
+            None if self.until is None else _ns(self.until),
+        )
+
+    def runs_of(self, reader: Reader) -> Iterator[Run]:
+        """The headers of the selected runs."""
+        if isinstance(reader, ChoosingReader):
+            return filter(self.takes_run, reader.runs_of(self.wanted))
+        return filter(self.takes_run, reader.runs())
 
     @property
     def names_runs(self) -> bool:

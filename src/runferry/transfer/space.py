@@ -16,7 +16,7 @@ RESERVE_BYTES = 256 * 1024**2
 
 def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYTES) -> None:
     """Raises NoSpace when the source, less what a folder already holds of it, cannot fit."""
-    needed = _size_below(source.path) - _size_below(folder)
+    needed = (_size_below(source.path) if source.where else 0) - _size_below(folder)
     free = shutil.disk_usage(_existing(folder)).free
     if free < max(needed, 0) + reserve_bytes:
         from runferry.archive.durable import elsewhere

@@ -1,1 +1,1 @@
-"""What W&B's reader and writer must agree on."""
+"""What readers and writers of W&B agree on: its accounts, its addresses and its service."""

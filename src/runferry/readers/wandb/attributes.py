@@ -89,10 +89,7 @@ class Assembly:
         if text is None:
             trees.clear(self.summary, path)
             return
-        try:
-            trees.put(self.summary, path, trees.parse_json(text))
-        except ValueError:
-            trees.put(self.summary, path, text)
+        trees.put(self.summary, path, trees.json_or_text(text))
 
     def settings(self, message: Mapping[str, Any], where: str) -> None:
         """Client settings, except what gives access to an account."""

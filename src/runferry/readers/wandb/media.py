@@ -104,10 +104,13 @@ def _members(key: str, at: Address, value: dict[str, Tree], kind: MediaType) -> 
     )
 
 
+def places_of(path: str, kind: MediaType) -> tuple[str, str]:
+    """Where a medium may lie among the run's files: old clients gave names without their folder."""
+    return path, f"media/{_FOLDERS.get(kind, kind)}/{path}"
+
+
 def _found(files: Path, path: str, kind: MediaType) -> Path | None:
-    """Old clients gave names without their folder."""
-    folder = _FOLDERS.get(kind, kind)
-    return inside(files, path) or inside(files, f"media/{folder}/{path}")
+    return next(filter(None, (inside(files, place) for place in places_of(path, kind))), None)
 
 
 def _numbered(key: str, at: Address, value: dict[str, Tree]) -> list[Tree] | None:

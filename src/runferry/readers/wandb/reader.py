@@ -1,16 +1,18 @@
-"""The reader of W&B's own files: `.wandb` databases, run folders and trees of them, old and new."""
+"""The reader of W&B: of its own files, old and new, or of its service."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self, cast
 
 from runferry.chunks import Chunk
+from runferry.dialects.wandb.addresses import is_path
 from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import Folder
+from runferry.ports import Location, ReadOptions
 from runferry.readers.lfs import LFS_CODE, lfs_error
 from runferry.readers.local_runs import LocalReader, linked
 from runferry.readers.wandb.folders import folders_of_run, holds_runs, places
@@ -49,6 +51,20 @@ class WandbFilesReader(LocalReader):
         for group in grouped(heads):
             losses = linked(self.root, (head.place.folder for head in group.heads))
             yield RunFiles(replace(group, losses=(*group.losses, *losses)))
+
+
+class WandbReader(WandbFilesReader):
+    """Opens what a location means: files, or the service, which is a reader of its own kind."""
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises what opening files or the service raises."""
+        if is_path(where.where):
+            return super().open(where, options)
+        from runferry.readers.wandb.service.reader import WandbServiceReader
+
+        # callers know it by the protocol of readers only, and this is one
+        return cast("Self", WandbServiceReader.open(where, options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from runferry.dialects import json_trees
 from runferry.dialects.json_trees import SPLIT_AT_MOST, parse_json
 from runferry.model import KeyPath, Tree
 
-__all__ = ["clear", "is_leaf", "item_path", "leaves", "merge", "parse_json", "put", "remove"]
+__all__ = [
+    "clear",
+    "is_leaf",
+    "item_path",
+    "json_or_text",
+    "leaves",
+    "merge",
+    "parse_json",
+    "put",
+    "remove",
+]
 
 
 def is_leaf(value: Tree) -> bool:
@@ -17,6 +27,14 @@ def is_leaf(value: Tree) -> bool:
     return json_trees.is_leaf(value) or (
         isinstance(value, dict) and isinstance(value.get("_type"), str)
     )
+
+
+def json_or_text(text: str) -> Tree:
+    """What the text says as JSON; where it is none, the text that it is."""
+    try:
+        return parse_json(text)
+    except ValueError:
+        return text
 
 
 def leaves(value: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:

@@ -1,0 +1,206 @@
+"""A run's files in the service: listed page by page, fetched when somebody wants their bytes.
+
+Names are data: they are given on as they are, and never become paths of this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+
+from runferry import chunks
+from runferry.dialects.wandb.service import Service
+from runferry.errors import SourceChanged
+from runferry.model import Blob, MediaItem, Tree
+from runferry.readers.wandb.files import role_of
+from runferry.readers.wandb.media import places_of
+from runferry.readers.wandb.service.place import RunPlace
+from runferry.readers.wandb.service.position import Position
+from runferry.readers.wandb.service.queries import FILES
+
+PAGE: Final = 200
+_MEDIA: Final = "media/"
+_HASH: Final = np.dtype(">u8")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFile:
+    """A file as the service lists it."""
+
+    name: str
+    url: str | None
+    size: int | None
+    stamp: list[Tree]
+
+    @classmethod
+    def of(cls, node: dict[str, Any]) -> ServedFile:
+        """From its node."""
+        size = node.get("sizeBytes")
+        return cls(
+            str(node.get("name", "")),
+            node.get("directUrl") or None,
+            int(size) if isinstance(size, (int, str)) and str(size).isdigit() else None,
+            [str(node.get("md5") or ""), str(node.get("updatedAt") or ""), str(size)],
+        )
+
+
+class RunFiles:
+    """The files of one run."""
+
+    def __init__(self, service: Service, place: RunPlace, position: Position) -> None:
+        self._service = service
+        self._place = place
+        self._position = position
+        self._claimed: list[int] = []
+        self._held: dict[str, bytes] = {}  # what was needed here, and need not be fetched again
+        self._unclaimed = np.frombuffer(position.unclaimed, _HASH)
+
+    # --- bytes
+
+    def blob(self, file: ServedFile) -> Blob:
+        """Its bytes, fetched when they are opened."""
+        media_type = mimetypes.guess_type(file.name)[0]
+        if file.name in self._held:
+            return Blob.from_bytes(self._held[file.name], media_type)
+        if file.url is None:
+            return Blob(file.size, media_type)
+        return Blob(file.size, media_type, None, lambda: self.opened(file))
+
+    def content(self, file: ServedFile) -> bytes:
+        """The bytes of a small file that the reader looks at itself."""
+        with self.opened(file) as stream:
+            self._held[file.name] = stream.read()
+        return self._held[file.name]
+
+    def opened(self, file: ServedFile) -> BinaryIO:
+        """Raises FileNotFoundError for a file that is there no more."""
+
+        def url_of(is_again: bool) -> str | None:
+            return next((f.url for f in self.named([file.name])), None) if is_again else file.url
+
+        return self._service.opened(url_of, file.name)
+
+    def first_of(self, page: dict[str, Any], name: str) -> ServedFile | None:
+        """The file of this name, from the first page of all if it stands there."""
+        found = next((file for file in _listed(page) if file.name == name), None)
+        if found is None and following(page) is not None:
+            found = next(self.named([name]), None)
+        return found
+
+    def named(self, names: Sequence[str]) -> Iterator[ServedFile]:
+        """Those of these names that are there."""
+        for start in range(0, len(names), PAGE):
+            some = list(names[start : start + PAGE])
+            yield from self._pages(None, some)
+
+    def _pages(self, cursor: str | None, names: list[str]) -> Iterator[ServedFile]:
+        while True:
+            variables = {
+                **self._place.variables,
+                "cursor": cursor,
+                "perPage": PAGE,
+                "names": names,
+            }
+            node = self._place.run_in(self._service.ask(FILES, variables))
+            page = node.get("files") or {}
+            yield from _listed(page)
+            cursor = following(page)
+            if cursor is None:
+                return
+
+    # --- media of rows
+
+    def claim(self, paths: Iterable[str]) -> None:
+        """These files belong to rows. Raises SourceChanged when one was given as a file before."""
+        for path in paths:
+            hashed = _short_hash(path)
+            if len(self._unclaimed) and hashed in self._unclaimed:
+                raise SourceChanged(
+                    "the row of a file came after the file", where=path, hint="pull it anew"
+                )
+            self._claimed.append(hashed)
+
+    def with_bytes(self, read: Iterable[chunks.Chunk]) -> Iterator[chunks.Chunk]:
+        """The same chunks, media with the bytes that the run has of them."""
+        for chunk in read:
+            yield self._with_bytes(chunk) if isinstance(chunk, chunks.Media) else chunk
+
+    def _with_bytes(self, media: chunks.Media) -> chunks.Media:
+        wanted = {
+            item.path: places_of(item.path, item.media_type) for item in media.items if item.path
+        }
+        names = list(dict.fromkeys(name for places in wanted.values() for name in places))
+        found = {file.name: file for file in self.named(names)}
+        self.claim(found)
+
+        def of(item: MediaItem) -> MediaItem:
+            places = wanted.get(item.path, ()) if item.path else ()
+            file = next((found[name] for name in places if name in found), None)
+            if file is None:
+                return item
+            blob = replace(self.blob(file), sha256=item.blob.sha256)
+            return replace(item, blob=blob)
+
+        return chunks.Media(tuple(map(of, media.items)))
+
+    # --- the listing
+
+    def changed(self, first: dict[str, Any], *, is_over: bool) -> Iterator[chunks.Chunk]:
+        """Files that are new or changed; `first` is the first page of them.
+
+        While a run goes on its media wait: their rows may be on the way.
+        """
+        before = np.frombuffer(self._position.media, _HASH)
+        claimed = np.union1d(before, np.array(self._claimed, _HASH)).astype(_HASH)
+        given: list[int] = []
+        for file in self._all(first):
+            if file.name.startswith(_MEDIA):
+                hashed = _short_hash(file.name)
+                if not is_over or _holds(claimed, hashed) or hashed in self._unclaimed:
+                    continue
+                given.append(hashed)
+            elif self._position.files.get(file.name) == file.stamp:
+                continue
+            else:
+                self._position.files[file.name] = file.stamp
+            yield chunks.File(file.name, role_of(file.name), self.blob(file))
+        self._position.media = claimed.tobytes()
+        self._position.unclaimed += np.array(given, _HASH).tobytes()
+
+    def _all(self, first: dict[str, Any]) -> Iterator[ServedFile]:
+        yield from _listed(first)
+        cursor = following(first)
+        if cursor is not None:
+            yield from self._pages(cursor, [])
+
+
+def _listed(page: dict[str, Any]) -> Iterator[ServedFile]:
+    for node in nodes(page):
+        yield ServedFile.of(node)
+
+
+def nodes(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of one page of a connection."""
+    for edge in page.get("edges") or ():
+        if isinstance(edge, dict) and isinstance(edge.get("node"), dict):
+            yield edge["node"]
+
+
+def following(page: dict[str, Any]) -> str | None:
+    """The cursor behind which the next page begins; None if this is the last."""
+    found = page.get("pageInfo") or {}
+    return str(found["endCursor"]) if found.get("hasNextPage") and found.get("endCursor") else None
+
+
+def _short_hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
+def _holds(ordered: np.ndarray[Any, np.dtype[Any]], value: int) -> bool:
+    at = int(np.searchsorted(ordered, np.uint64(value)))
+    return at < len(ordered) and int(ordered[at]) == value

@@ -1,0 +1,154 @@
+"""Which projects and runs there are: page by page, headers only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from runferry.dialects.wandb.addresses import Address
+from runferry.dialects.wandb.service import Service
+from runferry.errors import NotFound
+from runferry.model import Run, instant
+from runferry.ports import Wanted
+from runferry.readers.wandb.service.documents import reports_run
+from runferry.readers.wandb.service.files import following, nodes
+from runferry.readers.wandb.service.header import header
+from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
+
+_PROJECTS_AT_ONCE: Final = 200
+_RUNS_AT_ONCE: Final = 50
+_GLOB: Final = frozenset("*?[")
+_UID: Final = re.compile(r"[0-9a-f]{32}")  # ours, which the service does not know
+_SECOND_NS: Final = 1_000_000_000
+_ORDER: Final = "+created_at"
+
+
+class Listing:
+    """The runs at one address."""
+
+    def __init__(self, service: Service, address: Address) -> None:
+        self._service = service
+        self._address = address
+
+    @property
+    def entity(self) -> str:
+        """The address's, else the account's default one. Raises NotFound."""
+        found = self._address.entity or self._service.account.entity
+        if found is None:
+            viewer = self._service.ask(VIEWER).get("viewer") or {}
+            found = viewer.get("entity")
+        if not found:
+            raise NotFound(
+                "the account has no default entity", where=self._service.where,
+                hint="name one: wandb:ENTITY",
+            )  # fmt: skip
+        return str(found)
+
+    def runs(self, wanted: Wanted) -> Iterator[Run]:
+        """Project by project, in the order in which the runs were made.
+
+        The service leaves out what its own filters can tell; others may come that are not wanted.
+        """
+        entity = self.entity
+        if self._address.project is not None:
+            yield from self._of_project(entity, self._address.project, wanted)
+            return
+        for project in self._projects(entity):
+            if _is_any(wanted.projects, project):
+                yield from self._of_project(entity, project, wanted)
+
+    def _projects(self, entity: str) -> Iterator[str]:
+        cursor: str | None = None
+        is_any = False
+        while True:
+            variables = {"entity": entity, "cursor": cursor, "perPage": _PROJECTS_AT_ONCE}
+            page = self._service.ask(PROJECTS, variables).get("models") or {}
+            for node in nodes(page):
+                is_any = True
+                yield str(node["name"])
+            cursor = following(page)
+            if cursor is None:
+                break
+        if not is_any:
+            raise NotFound(
+                f"{entity} has no project that this key may see",
+                where=self._service.where,
+                hint="check the name of the entity, and the key; `runferry ls wandb:` lists yours",
+            )
+
+    def _of_project(self, entity: str, project: str, wanted: Wanted) -> Iterator[Run]:
+        filters = json.dumps(_filters(self._address.run, wanted))
+        cursor: str | None = None
+        is_any = has_reports = False
+        while True:
+            found = self._page(entity, project, filters, cursor)
+            has_reports |= any(nodes(found.get("allViews") or {}))
+            page = found.get("runs") or {}
+            for node in nodes(page):
+                is_any = True
+                yield header(node, self._service.account.base_url, entity, project)
+            cursor = following(page)
+            if cursor is None:
+                break
+        if self._address.run is not None and not is_any:
+            raise NotFound(
+                "the service has no such run",
+                where=f"{entity}/{project}/{self._address.run}",
+                hint=f"runferry ls wandb:{entity}/{project}",
+            )
+        if self._address.run is None and has_reports:
+            yield reports_run(self._service, entity, project)
+
+    def _page(self, entity: str, project: str, filters: str, cursor: str | None) -> dict[str, Any]:
+        answer = self._service.ask(
+            RUNS,
+            {
+                "entity": entity,
+                "project": project,
+                "filters": filters,
+                "cursor": cursor,
+                "perPage": _RUNS_AT_ONCE,
+                "order": _ORDER,
+                "isFirst": cursor is None,
+            },
+        )
+        found = answer.get("project")
+        if not isinstance(found, dict):
+            raise NotFound(
+                "the service has no such project, or the key may not see it",
+                where=f"{self._service.where}: {entity}/{project}",
+                hint=f"runferry ls wandb:{entity}",
+            )
+        return found
+
+
+def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
+    """What of the wish the service's filters say exactly, in MongoDB's form."""
+    clauses: list[dict[str, Any]] = []
+    if run is not None:
+        clauses.append({"name": run})
+    for name, globs in (("name", wanted.run_ids), ("tags", wanted.tags)):
+        if globs and all(map(_is_exact, globs)):
+            clauses.append({name: {"$in": list(globs)}})
+    # the service's times are cut to seconds, so these ends are wider than what was asked for
+    if wanted.since_ns is not None:
+        clauses.append({"createdAt": {"$gte": _second(wanted.since_ns)}})
+    if wanted.until_ns is not None:
+        clauses.append({"createdAt": {"$lte": _second(wanted.until_ns + _SECOND_NS)}})
+    return {"$and": clauses} if clauses else {}
+
+
+def _is_exact(glob: str) -> bool:
+    """Whether it fits one name only, which the service knows."""
+    return not _GLOB & set(glob) and _UID.fullmatch(glob) is None
+
+
+def _second(time_ns: int) -> str:
+    return f"{instant(time_ns):%Y-%m-%dT%H:%M:%S}"
+
+
+def _is_any(globs: tuple[str, ...], name: str) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)

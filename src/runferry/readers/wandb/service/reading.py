@@ -1,0 +1,213 @@
+"""Reads one run of the service: its history, what it printed, its files, and what it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from runferry import chunks
+from runferry.dialects.wandb.service import Service
+from runferry.errors import SourceChanged
+from runferry.losses import Fate, Loss
+from runferry.model import Cursor, Run, Tree
+from runferry.readers.declared import Declared
+from runferry.readers.missing import MissingBytes
+from runferry.readers.wandb.attributes import Assembly
+from runferry.readers.wandb.json_rows import JsonRows
+from runferry.readers.wandb.loose import Loose
+from runferry.readers.wandb.service.artifacts import Artifacts
+from runferry.readers.wandb.service.console import FIRST as FIRST_LINES
+from runferry.readers.wandb.service.console import Console
+from runferry.readers.wandb.service.documents import sweep_document
+from runferry.readers.wandb.service.events import FIRST as FIRST_EVENTS
+from runferry.readers.wandb.service.events import Events
+from runferry.readers.wandb.service.files import PAGE, RunFiles
+from runferry.readers.wandb.service.header import (
+    config_of,
+    definitions_of,
+    environment_of,
+    header,
+    is_over,
+    mapping_of,
+)
+from runferry.readers.wandb.service.history import History, export_urls
+from runferry.readers.wandb.service.names import Names
+from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
+from runferry.readers.wandb.service.place import RunPlace
+from runferry.readers.wandb.service.position import Position
+from runferry.readers.wandb.service.queries import RUN
+from runferry.readers.wandb.service.stated import Stated, with_numbers
+from runferry.readers.wandb.trees import parse_json
+from runferry.tables import dumps, loads
+
+_METADATA: Final = "wandb-metadata.json"
+_METADATA_AT_MOST: Final = 16 << 20
+
+
+class RunReading:
+    """One pass over one run, from its beginning or from a cursor."""
+
+    def __init__(
+        self, service: Service, place: RunPlace, sweep: str | None, after: Cursor | None
+    ) -> None:
+        self._service = service
+        self._place = place
+        self._sweep = sweep
+        self._known = after.series if after else ()
+        self._is_first = after is None
+        self._position = Position() if after is None else Position.restored(after.position)
+        if self._position.is_short:
+            raise SourceChanged(
+                "the service had held rows back when this run was read before",
+                where=str(place),
+                hint="it is read from its beginning now",
+            )
+
+    def read(self) -> Iterator[chunks.Chunk]:
+        """All chunks; the last two are the header as known now, and a checkpoint."""
+        node, project = self._asked()
+        self._check(node)
+        files = RunFiles(self._service, self._place, self._position)
+        stated = Stated.of(node)
+        summary = with_numbers(mapping_of(node.get("summaryMetrics")), stated)
+        config = config_of(node.get("config"))
+        yield from self._metadata(node, files)
+        told = self._header(node, config, summary)
+        if self._is_first:
+            yield chunks.Header(told)
+        assembly = self._assembly(node, config, summary)
+        definitions = definitions_of(config, assembly)
+        declared = Declared.after(self._known, definitions.applied)
+        missing = MissingBytes()
+        names = Names(self._known, summary, self._position.counts)
+        yield from missing.watched(self._rows(node, stated, declared, names, files))
+        if changed := declared.restated():
+            yield chunks.SeriesFacts(changed)
+        over = is_over(node)
+        console = Console(self._service, self._place, self._position, files)
+        yield from console.read(node, is_over=over)
+        yield from missing.watched(files.changed(node.get("files") or {}, is_over=over))
+        yield from Artifacts(self._service, self._place, self._position).read(node)
+        yield from self._sweep_of(project)
+        yield from map(chunks.Lost, missing.losses())
+        yield from assembly.news(Loose(), ())
+        self._position.attributes = assembly.given
+        yield chunks.Header(told)
+        yield chunks.Checkpoint(loads(dumps(self._position.tree())))
+
+    # --- the question
+
+    def _asked(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The run's node and its project's."""
+        position = self._position
+        start = position.last_step or 0
+        answer = self._service.ask(
+            RUN,
+            {
+                **self._place.variables,
+                "minStep": start,
+                "maxStep": start + STEPS,
+                "pageSize": STEPS,
+                "liveKeys": ["_step"],
+                "samples": FIRST_EVENTS,
+                "isFirst": not position.events,
+                "sweep": self._sweep or "",
+                "hasSweep": bool(self._sweep) and self._sweep != position.sweep,
+                "logFirst": FIRST_LINES,
+                "logAfter": position.log_cursor,
+                "perPage": PAGE,
+            },
+        )
+        return self._place.run_in(answer), answer["project"]
+
+    def _check(self, node: dict[str, Any]) -> None:
+        found = str(node.get("id") or "")
+        if self._position.storage_id not in ("", found):
+            raise SourceChanged(
+                "another run has this id now; the one that was read before is gone",
+                where=str(self._place),
+                hint="pull it into a new archive to keep both",
+            )
+        self._position.storage_id = found
+
+    # --- what is said of the run
+
+    def _metadata(self, node: dict[str, Any], files: RunFiles) -> Iterator[chunks.Chunk]:
+        """Takes in wandb-metadata.json, if it is new."""
+        file = files.first_of(node.get("files") or {}, _METADATA)
+        if file is None or self._position.files.get(_METADATA) == file.stamp:
+            return
+        if (file.size or 0) > _METADATA_AT_MOST or file.url is None:
+            return
+        try:
+            found = parse_json(files.content(file).decode("utf-8", "replace"))
+        except (FileNotFoundError, ValueError) as error:
+            loss = Loss("unreadable-file", Fate.DROPPED, _METADATA, 1, str(error))
+            if self._position.is_news(loss):
+                yield chunks.Lost(loss)
+            return
+        self._position.metadata = found if isinstance(found, dict) else None
+
+    def _header(
+        self, node: dict[str, Any], config: dict[str, Tree], summary: dict[str, Tree]
+    ) -> Run:
+        return header(
+            node,
+            self._service.account.base_url,
+            self._place.entity,
+            self._place.project,
+            metadata=self._position.metadata,
+            summary=summary,
+            config=config,
+        )
+
+    def _assembly(
+        self, node: dict[str, Any], config: dict[str, Tree], summary: dict[str, Tree]
+    ) -> Assembly:
+        """All attributes, as the records of a run's own file would give them."""
+        environment = environment_of(self._position.metadata)
+        git = environment.get("git")
+        if node.get("commit") and not (isinstance(git, dict) and git.get("commit")):
+            environment["git"] = {
+                **(git if isinstance(git, dict) else {}),
+                "commit": node["commit"],
+            }
+        assembly = Assembly(config, summary, environment, has_environment=True)
+        assembly.given = self._position.attributes
+        account = (node.get("user") or {}).get("username")
+        for name, value in (("account", account), ("description", node.get("description"))):
+            if value:
+                assembly.note(("_wandb", name), value)
+        return assembly
+
+    # --- rows
+
+    def _rows(
+        self,
+        node: dict[str, Any],
+        stated: Stated,
+        declared: Declared,
+        names: Names,
+        files: RunFiles,
+    ) -> Iterator[chunks.Chunk]:
+        position = self._position
+        user = JsonRows("user", declared, None, files.claim, names.path, _compact)
+        history = History(self._service, self._place, stated, position, user, names)
+        first = HistoryPage(rows_of(node, self._place), (position.last_step or 0) + STEPS)
+        yield from files.with_bytes(history.read(first, export_urls(node)))
+        system = JsonRows("system", declared, None, files.claim, text_of=_compact)
+        yield from Events(self._service, self._place, position, system).read(node)
+
+    # --- what it belongs to
+
+    def _sweep_of(self, project: dict[str, Any]) -> Iterator[chunks.Document]:
+        found = project.get("sweep")
+        if isinstance(found, dict):
+            self._position.sweep = self._sweep or ""
+            yield sweep_document(found)
+
+
+def _compact(value: Tree) -> str:
+    """JSON as W&B's client spells it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""What each field of the schema is answered with; see `graphql` for how they are called."""
