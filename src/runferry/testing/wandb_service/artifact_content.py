@@ -11,7 +11,7 @@ from typing import Any
 from runferry.testing.wandb_service import artifacts, times
 from runferry.testing.wandb_service.ids import global_id
 from runferry.testing.wandb_service.refusals import Missing
-from runferry.testing.wandb_service.run_content import RunsContent
+from runferry.testing.wandb_service.run_content import RunsContent, three_parts
 
 
 class ArtifactsContent(RunsContent):
@@ -36,7 +36,7 @@ class ArtifactsContent(RunsContent):
 
         `references` are entries whose bytes lie elsewhere, path → URL. Runs are named by paths.
         """
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         with self.store.together():
             number = self.put_project(f"{entity}/{project}")
             sequence = artifacts.ensure_collection(
@@ -96,7 +96,7 @@ class ArtifactsContent(RunsContent):
     def link_artifact(self, path: str, target: str, aliases: Iterable[str] = ()) -> None:
         """Link a version into the portfolio `ENTITY/PROJECT/NAME`, as a registry does."""
         number = self._version(path)
-        entity, project, name = target.split("/")
+        entity, project, name = three_parts(target)
         with self.store.together():
             portfolio = artifacts.ensure_collection(
                 self.store,
@@ -119,7 +119,7 @@ class ArtifactsContent(RunsContent):
         )
 
     def _version(self, path: str) -> int:
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         row = self.project(entity, project)
         found = artifacts.membership_by_name(self.store, row["id"], name) if row else None
         if found is None:

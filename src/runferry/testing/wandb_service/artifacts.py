@@ -10,9 +10,9 @@ import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from runferry.testing.wandb_service import times
+from runferry.testing.wandb_service import manifests, times
 from runferry.testing.wandb_service.refusals import Conflicting, Missing
 from runferry.testing.wandb_service.store import Record, Store
 
@@ -128,7 +128,7 @@ def commit(store: Store, number: int) -> Record:
         draft = artifact(store, number)
         if draft["state"] == "COMMITTED":
             return draft
-        entries = contents(store, number)
+        entries = manifests.contents(store, number)
         sequence = int(draft["sequence"])
         newest = store.value(
             "SELECT MAX(version_index) FROM artifacts WHERE sequence = ?", sequence
@@ -231,26 +231,3 @@ def membership_by_name(store: Store, project: int, name: str) -> Record | None:
     collection_name, _, alias = name.partition(":")
     found = collection(store, project, collection_name)
     return membership_of(store, found["id"], alias or "latest") if found else None
-
-
-def manifest_of(store: Store, number: int) -> Record | None:
-    """The manifest of a version that was written last."""
-    return store.row("SELECT * FROM manifests WHERE artifact = ? ORDER BY id DESC LIMIT 1", number)
-
-
-def contents(store: Store, number: int) -> dict[str, dict[str, Any]]:
-    """PATH → {digest, size, ref, birthArtifactID, …} of a version. Raises Missing."""
-    manifest = manifest_of(store, number)
-    path = store.blob_path(manifest["blob"]) if manifest else None
-    if path is None or not path.is_file():
-        raise Missing(f"artifact {number} has no manifest")
-    found: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["contents"]
-    return found
-
-
-def known_bytes(store: Store, digest: str) -> Record | None:
-    """The file that brought these bytes, if any did."""
-    for file in store.rows("SELECT * FROM artifact_files WHERE digest = ? ORDER BY id", digest):
-        if store.blob_path(file["blob"]).is_file():
-            return file
-    return None

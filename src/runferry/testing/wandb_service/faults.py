@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -50,7 +50,7 @@ class Faults:
 
     latency_seconds: float = 0.0
     bytes_per_second: float | None = None
-    """How fast bodies go out, each for itself; None: as fast as they can."""
+    """How fast all bodies together come and go; None: as fast as they can."""
     rate_limit: RateLimit | None = None
     stale_exports: bool = False
     """The live rest is missing, though keys and line counts speak of it."""
@@ -67,6 +67,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._line_free_at = 0.0
         self._window_start = 0.0
         self._window_count = 0
 
@@ -77,7 +78,9 @@ class Faults:
 
     def clear(self) -> None:
         """Nothing is wrong any more."""
-        self.__init__()  # type: ignore[misc]
+        fresh = Faults()
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
 
     def trouble_at(self, place: str) -> Trouble | None:
         """What befalls this request, if anything; counts it."""
@@ -91,6 +94,17 @@ class Faults:
                 trouble.times -= 1
                 return trouble
         return None
+
+    def pass_bytes(self, size: int) -> None:
+        """Wait for as long as so many bytes take on the one line there is."""
+        speed = self.bytes_per_second
+        if speed is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._line_free_at = max(self._line_free_at, now) + size / speed
+            wait = self._line_free_at - now
+        time.sleep(wait)
 
     def take_from_limit(self) -> tuple[bool, dict[str, str]]:
         """Whether one more request is within the limit, and the headers that tell of it."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runferry.testing.wandb_service import history, times
+from runferry.testing.wandb_service.refusals import Refusal
 from runferry.testing.wandb_service.rows import without_bare_nan
 from runferry.testing.wandb_service.store import Record, Store
 
@@ -38,11 +39,18 @@ def take(store: Store, run: Record, request: Mapping[str, Any]) -> None:
             )
 
 
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise Refusal(f"a line of the file stream is no JSON: {error}") from error
+
+
 def _take_chunk(store: Store, run: Record, name: str, offset: int, lines: list[str]) -> None:
     if name == "wandb-history.jsonl":
-        history.write_lines(store, run, offset, lines)
+        history.write_lines(store, run, offset, [_parsed(line) for line in lines])
     elif name == "wandb-summary.json":  # only the last one counts
-        summary = json.dumps(without_bare_nan(json.loads(lines[-1])))
+        summary = json.dumps(without_bare_nan(_parsed(lines[-1])))
         store.update("runs", run["id"], summary_metrics=summary)
     elif table := LINES.get(name):
         if offset == 0 and table == "events":  # as with the history

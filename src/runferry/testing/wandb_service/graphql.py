@@ -35,8 +35,11 @@ RESOLVING = (
     "writing",
     "sweeps",
     "collections",
+    "artifact_types",
     "artifacts",
+    "artifact_files",
     "artifact_writing",
+    "artifact_links",
 )
 
 

@@ -105,13 +105,13 @@ def line_count(store: Store, run: Record) -> int:
     return int(run["exported_lines"]) + int(live)
 
 
-def write_lines(store: Store, run: Record, offset: int, lines: list[str]) -> None:
+def write_lines(store: Store, run: Record, offset: int, lines: Sequence[Row]) -> None:
     """Rows of a file stream, at their line numbers; a line that came before is replaced.
 
     Line 0 begins the history anew: a run that is logged again under its id, or synced again,
     overwrites what was (wandb/wandb #3841, #5865).
     """
-    rows: list[Row] = [without_bare_nan(json.loads(line)) for line in lines]
+    rows: list[Row] = [without_bare_nan(row) for row in lines]
     with store.together():
         if offset == 0:
             _clear(store, int(run["id"]))

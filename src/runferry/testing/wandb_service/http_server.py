@@ -7,37 +7,57 @@ import json
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runferry.testing.wandb_service.faults import Trouble
+from runferry.testing.wandb_service.faults import Faults, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
     from io import BufferedIOBase
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
+
+
+class Body:
+    """The body of a request, read from its connection block by block."""
+
+    def __init__(self, source: BufferedIOBase, length: int, faults: Faults) -> None:
+        self.length = length
+        self.left = length
+        self._source = source
+        self._faults = faults
+
+    def blocks(self) -> Iterator[bytes]:
+        """What is left of it; it ends early where the client went away."""
+        while self.left and (block := self._source.read(min(self.left, BLOCK))):
+            self._faults.pass_bytes(len(block))
+            self.left -= len(block)
+            yield block
+
+    def skip(self) -> None:
+        """Read what a refusal left unread: it would be taken for the next request."""
+        deque(self.blocks(), maxlen=0)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. `body` is read from the connection: `length` bytes."""
+    """What was asked."""
 
     method: str
     target: str
     headers: Message
-    body: BufferedIOBase
-    length: int
+    body: Body
 
     def read(self) -> bytes:
         """The whole body, unzipped where it says that it is zipped."""
-        content = self.body.read(self.length)
+        content = b"".join(self.body.blocks())
         return (
             gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
         )
@@ -70,9 +90,14 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, port: int, respond: Callable[[Request], tuple[Answer, Trouble | None]]):
+    def __init__(
+        self,
+        port: int,
+        faults: Faults,
+        respond: Callable[[Request], tuple[Answer, Trouble | None]],
+    ) -> None:
+        self.faults = faults
         self.respond = respond
-        self.bytes_per_second: float | None = None
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
@@ -133,9 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        request = Request(self.command, self.path, self.headers, self.rfile, length)
+        body = Body(self.rfile, length, self.server.faults)
+        request = Request(self.command, self.path, self.headers, body)
         try:
             answer, trouble = self.server.respond(request)
+            body.skip()
         except BrokenError:
             self.close_connection = True
             reset(self.connection)
@@ -156,6 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(end - start))
+        if "Transfer-Encoding" in self.headers:  # a body of unknown length, which nobody read
+            headers["Connection"] = "close"
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -180,14 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
                 start += len(block)
 
     def _write(self, content: bytes) -> None:
-        speed = self.server.bytes_per_second
-        if speed is None:
-            self.wfile.write(content)
-            return
         for at in range(0, len(content), BLOCK):
             block = content[at : at + BLOCK]
+            self.server.faults.pass_bytes(len(block))
             self.wfile.write(block)
-            time.sleep(len(block) / speed)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

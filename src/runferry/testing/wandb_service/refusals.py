@@ -33,6 +33,12 @@ class Forbidden(Refusal):
     code = "PERMISSION_ERROR"
 
 
+class LengthRequired(Refusal):
+    """An upload that does not say how long it is."""
+
+    status = HTTPStatus.LENGTH_REQUIRED
+
+
 class Gone(Refusal):
     """It was there, and will not be again: the one refusal of an upsert that is not repeated."""
 

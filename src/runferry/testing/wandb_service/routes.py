@@ -12,10 +12,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from runferry.testing.wandb_service import artifacts, file_stream, graphql
+from runferry.testing.wandb_service import file_stream, graphql, manifests
 from runferry.testing.wandb_service.faults import Trouble
 from runferry.testing.wandb_service.http_server import Answer, BrokenError, Request, as_json
-from runferry.testing.wandb_service.refusals import Forbidden, Missing, NotLoggedIn, Refusal
+from runferry.testing.wandb_service.refusals import (
+    Forbidden,
+    LengthRequired,
+    Missing,
+    NotLoggedIn,
+    Refusal,
+)
 from runferry.testing.wandb_service.signed import PREFIX
 
 if TYPE_CHECKING:
@@ -30,7 +36,7 @@ def respond(service: WandbService, request: Request) -> tuple[Answer, Trouble | 
     body = request.read() if request.method == "POST" else b""
     asked = _asked(body) if request.method == "POST" else {}
     place = _place(request.method, path, asked)
-    service.requests.came(place, max(len(body), request.length))
+    service.requests.came(place, request.body.length)
     faults = service.faults
     if faults.latency_seconds:
         time.sleep(faults.latency_seconds)
@@ -43,8 +49,6 @@ def respond(service: WandbService, request: Request) -> tuple[Answer, Trouble | 
             answer = _refused(HTTPStatus.TOO_MANY_REQUESTS, "rate limit exceeded")
     if answer is None:
         answer = _answer(service, request, path, place, asked)
-    elif request.method == "PUT":
-        request.read()
     answer = Answer(
         answer.status, answer.body, answer.kind, {**answer.headers, **headers}, answer.file
     )
@@ -107,7 +111,7 @@ def _answer(
         if path.startswith(("/artifacts/", "/artifactsV2/")):
             return _artifact_file(service, path)
         raise Missing(f"nothing at {path}")
-    except Forbidden as refusal:
+    except (Forbidden, LengthRequired) as refusal:
         text = f"<?xml version='1.0'?><Error><Code>{refusal}</Code></Error>"
         return Answer(refusal.status, text.encode(), "application/xml")
     except Refusal as refusal:
@@ -119,23 +123,23 @@ def _answer(
 
 
 def _stream(service: WandbService, path: str, asked: dict[str, Any]) -> Answer:
-    entity, project, name = path.removeprefix("/files/").removesuffix("/file_stream").split("/")
-    run = service.run(f"{entity}/{project}/{name}")
+    run_path = path.removeprefix("/files/").removesuffix("/file_stream")
+    run = service.run(run_path)
     file_stream.take(service.store, run, asked)
     if asked.get("complete") and service.exports_when_finished:
-        service.export(f"{entity}/{project}/{name}")
+        service.export(run_path)
     return as_json({"exitcode": None, "limits": {}, "stopped": bool(run["stopped"])})
 
 
 def _file(service: WandbService, path: str) -> Answer:
     """A file by its lasting URL: sent on to a signed one."""
-    entity, project, name, *rest = path.removeprefix("/files/").split("/")
-    run = service.run(f"{entity}/{project}/{name}")
+    parts = path.removeprefix("/files/").split("/")
+    run, name = service.run("/".join(parts[:3])), "/".join(parts[3:])
     row = service.store.row(
-        "SELECT * FROM files WHERE run = ? AND name = ? AND is_uploaded", run["id"], "/".join(rest)
+        "SELECT * FROM files WHERE run = ? AND name = ? AND is_uploaded", run["id"], name
     )
     if row is None:
-        raise Missing(f"file {'/'.join(rest)!r} not found")
+        raise Missing(f"file {name!r} not found")
     url = service.signed(row["blob"], path.removeprefix("/files/"))
     return Answer(HTTPStatus.FOUND, headers={"Location": url})
 
@@ -148,7 +152,7 @@ def _artifact_file(service: WandbService, path: str) -> Answer:
         md5 = base64.b64encode(bytes.fromhex(digest)).decode()
     except ValueError as error:
         raise Missing(f"nothing at {path}") from error
-    known = artifacts.known_bytes(service.store, md5)
+    known = manifests.known_bytes(service.store, md5)
     if known is None:
         raise Missing(f"nothing at {path}")
     url = service.signed(known["blob"], f"artifacts/{known['artifact']}/{known['name']}")
@@ -170,17 +174,17 @@ def _upload(service: WandbService, request: Request, blob: str) -> Answer:
     digest = hashlib.md5(usedforsecurity=False)
     path = service.store.blob_path(blob)
     beside = path.with_name(f"{blob}.{service.store.new_blob()}")
-    left = request.length
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired("MissingContentLength")
     with beside.open("wb") as file:
-        while left and (block := request.body.read(min(left, 1 << 18))):
+        for block in request.body.blocks():
             digest.update(block)
             file.write(block)
-            left -= len(block)
     given = request.headers.get("Content-MD5")
     md5 = base64.b64encode(digest.digest()).decode()
-    if left or (given and given != md5):
+    if request.body.left or (given and given != md5):
         beside.unlink()
-        raise Refusal("BadDigest" if not left else "IncompleteBody")
+        raise Refusal("IncompleteBody" if request.body.left else "BadDigest")
     beside.replace(path)
-    service.was_uploaded(blob, md5, request.length)
+    service.was_uploaded(blob, md5, request.body.length)
     return Answer(HTTPStatus.OK, kind="text/plain", headers={"ETag": f'"{digest.hexdigest()}"'})

@@ -54,7 +54,10 @@ def _column(values: list[Any]) -> pa.Array:
     if kinds <= {int, float}:
         if float in kinds:
             values = [None if value is None else float(value) for value in values]
-        return pa.array(values, pa.float64() if float in kinds else None)
+        try:
+            return pa.array(values, pa.float64() if float in kinds else None)
+        except OverflowError:  # beyond 64 bits
+            return pa.array([None if value is None else float(value) for value in values])
     if kinds <= {int, float, str} and all(
         value in numbers for value in values if isinstance(value, str)
     ):

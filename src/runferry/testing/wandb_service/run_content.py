@@ -105,7 +105,7 @@ class RunsContent:
         parts: int = 1,
     ) -> None:
         """A new run `ENTITY/PROJECT/RUN`; its project is made where there is none."""
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         given = content or RunContent()
         with self.store.together():
             run = self.store.insert(
@@ -133,8 +133,7 @@ class RunsContent:
         """More live rows for a run, as its process would log them."""
         run = self.run(path)
         offset = history.line_count(self.store, run)
-        lines = [json.dumps(dict(row)) for row in rows]
-        history.write_lines(self.store, run, offset, lines)
+        history.write_lines(self.store, run, offset, [dict(row) for row in rows])
         self.store.update("runs", run["id"], heartbeat_at=times.now(), updated_at=times.now())
 
     def put_file(self, path: str, name: str, content: bytes) -> None:
@@ -161,7 +160,7 @@ class RunsContent:
         """A sweep `ENTITY/PROJECT/SWEEP`; runs join it by `RunContent.sweep`. Its number."""
         import yaml
 
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         time = times.now()
         return self.store.insert(
             "sweeps",
@@ -182,9 +181,14 @@ class RunsContent:
 
     def path_of(self, run: Record) -> str:
         """`ENTITY/PROJECT/RUN` of a run's row."""
-        project = self.store.row("SELECT * FROM projects WHERE id = ?", run["project"])
-        assert project is not None
-        return f"{project['entity_name']}/{project['name']}/{run['name']}"
+        number = run["project"]
+        project = self.store.remember(
+            ("path of project", number),
+            lambda: self.store.value(
+                "SELECT entity_name || '/' || name FROM projects WHERE id = ?", number
+            ),
+        )
+        return f"{project}/{run['name']}"
 
     def _put_file(self, run: int, name: str, content: bytes) -> None:
         digest = hashlib.md5(content, usedforsecurity=False).digest()
@@ -200,6 +204,14 @@ class RunsContent:
             mimetypes.guess_type(name)[0],
             times.now(),
         )
+
+
+def three_parts(path: str) -> tuple[str, str, str]:
+    """`ENTITY/PROJECT/NAME` in parts. Raises Missing for anything else."""
+    match path.split("/"):
+        case [entity, project, name]:
+            return entity, project, name
+    raise Missing(f"nothing at {path!r}: it takes ENTITY/PROJECT/NAME")
 
 
 def _columns(given: RunContent, name: str) -> dict[str, object]:

@@ -6,9 +6,11 @@ import logging
 import tempfile
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from runferry.errors import Unreachable
 from runferry.testing.wandb_service import history, multipart, routes, times
 from runferry.testing.wandb_service.account import Account
 from runferry.testing.wandb_service.artifact_content import ArtifactsContent
@@ -16,6 +18,7 @@ from runferry.testing.wandb_service.faults import Faults, Requests
 from runferry.testing.wandb_service.graphql import schema
 from runferry.testing.wandb_service.http_server import Server
 from runferry.testing.wandb_service.refusals import Missing
+from runferry.testing.wandb_service.run_content import three_parts
 from runferry.testing.wandb_service.signed import Signer
 from runferry.testing.wandb_service.store import Record, Store
 
@@ -92,9 +95,15 @@ class WandbService(ArtifactsContent):
     # --- its life
 
     def start(self) -> Self:
-        """Listen. The port is chosen the first time, and kept."""
-        self._server = Server(self._port, lambda request: routes.respond(self, request))
-        self._server.bytes_per_second = self.faults.bytes_per_second
+        """Listen. The port is chosen the first time, and kept. Raises Unreachable."""
+        respond = partial(routes.respond, self)
+        try:
+            self._server = Server(self._port, self.faults, respond)
+        except OSError as error:
+            raise Unreachable(
+                f"cannot listen on port {self._port}: {error.strerror}",
+                hint="leave --port out, and a free one is chosen",
+            ) from error
         self._port = self._server.server_address[1]
         serving = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="wandb-service", daemon=True
@@ -182,7 +191,7 @@ class WandbService(ArtifactsContent):
 
     def run(self, path: str) -> Record:
         """The row of a run. Raises Missing."""
-        entity, project, name = path.split("/")
+        entity, project, name = three_parts(path)
         found = self.store.row(
             "SELECT runs.* FROM runs JOIN projects ON projects.id = runs.project"
             " WHERE entity_name = ? AND projects.name = ? AND runs.name = ?",

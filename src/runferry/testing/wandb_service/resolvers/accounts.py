@@ -57,7 +57,6 @@ def viewer(_: None, service: WandbService) -> Record:
 def user(service: WandbService) -> Record:
     """The one user, as the schema's `User`."""
     account = service.account
-    names = [account.username, *account.teams]
     return {
         "id": global_id("User", 1),
         "name": account.name,
@@ -67,9 +66,18 @@ def user(service: WandbService) -> Record:
         "flags": json.dumps({"code_saving_enabled": False}),
         "entity": service.default_entity,
         "api_keys": {"edges": []},
-        "teams": {"edges": [{"node": _entity_of(service, name)} for name in names]},
-        "organizations": [_organization(service)],
     }
+
+
+@resolves("User.teams")
+def teams(_: Record, service: WandbService) -> Record:
+    names = [service.account.username, *service.account.teams]
+    return {"edges": [{"node": _entity_of(service, name)} for name in names]}
+
+
+@resolves("User.organizations")
+def organizations(_: Record, service: WandbService) -> list[Record]:
+    return [_organization(service)]
 
 
 @resolves("Query.users")

@@ -1,11 +1,11 @@
-"""Artifacts as uploads make them: draft, manifest, files, commit; links, uses and aliases."""
+"""Artifacts as uploads make them: draft, manifest, files, commit; and edits."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from runferry.testing.wandb_service import artifacts, times
+from runferry.testing.wandb_service import artifacts, manifests, times
 from runferry.testing.wandb_service.graphql import resolves
 from runferry.testing.wandb_service.ids import global_id, row_id_of
 from runferry.testing.wandb_service.multipart import urls_of_parts
@@ -36,14 +36,15 @@ def create(_: None, service: WandbService, input: Record) -> Record:
             history_step=input.get("history_step"),
             ttl_duration_seconds=input.get("ttl_duration_seconds"),
             client_id=input.get("client_id"),
-            run=_run_number(service, input),
+            run=run_number(service, input),
         )
         is_deduplicated = bool(input.get("enable_digest_deduplication"))
         made = artifacts.create(service.store, sequence, draft, is_deduplicated=is_deduplicated)
     return {"artifact": made}
 
 
-def _run_number(service: WandbService, input: Record) -> int | None:
+def run_number(service: WandbService, input: Record) -> int | None:
+    """The run that an input names, if it names one. Raises Missing."""
     if not input.get("run_name"):
         return None
     return int(service.run(f"{_project_path(service, input)}/{input['run_name']}")["id"])
@@ -105,7 +106,7 @@ def _file(service: WandbService, spec: Record) -> Record:
     store = service.store
     number = row_id_of(spec["artifact_id"], "Artifact")
     digest = spec.get("digest") or spec["md5"]
-    known = artifacts.known_bytes(store, digest)
+    known = manifests.known_bytes(store, digest)
     store.execute(
         "INSERT OR IGNORE INTO artifact_files (artifact, name, digest, blob, mimetype)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -138,6 +139,8 @@ def _file(service: WandbService, spec: Record) -> Record:
 @resolves("Mutation.completeMultipartUploadArtifact")
 def complete_multipart(_: None, service: WandbService, input: Record) -> Record:
     blob = str(input["storage_path"]).rpartition("/")[2]
+    if service.store.row("SELECT 1 FROM artifact_files WHERE blob = ?", blob) is None:
+        raise Missing(f"no upload to {input['storage_path']!r}")
     numbers = sorted(int(part["part_number"]) for part in input["completed_parts"])
     return {"digest": service.join_parts(blob, numbers)}
 
@@ -172,82 +175,3 @@ def delete(_: None, service: WandbService, input: Record) -> Record:
     number = row_id_of(input["artifact_id"], "Artifact")
     artifacts.delete(service.store, number)
     return {"artifact": artifacts.artifact(service.store, number)}
-
-
-@resolves("Mutation.useArtifact")
-def use(_: None, service: WandbService, input: Record) -> Record:
-    number = row_id_of(input["artifact_id"], "Artifact")
-    found = artifacts.artifact(service.store, number)
-    service.store.execute(
-        "INSERT OR REPLACE INTO used_artifacts VALUES (?, ?, ?)",
-        _run_number(service, input),
-        number,
-        input.get("used_as"),
-    )
-    return {"artifact": found}
-
-
-@resolves("Mutation.linkArtifact")
-def link(_: None, service: WandbService, input: Record) -> Record:
-    store = service.store
-    if input.get("artifact_id"):
-        number = row_id_of(input["artifact_id"], "Artifact")
-    else:
-        found = store.value("SELECT id FROM artifacts WHERE client_id = ?", input.get("client_id"))
-        if found is None:
-            raise Missing("artifact not found during linkArtifact")
-        number = int(found)
-    with store.together():
-        entity = input.get("entity_name") or service.default_entity
-        project = service.put_project(f"{entity}/{input.get('project_name') or 'model-registry'}")
-        portfolio = artifacts.ensure_collection(
-            store,
-            project,
-            input["artifact_portfolio_name"],
-            service.type_of(number),
-            "ArtifactPortfolio",
-        )
-        wanted = [alias["alias"] for alias in input.get("aliases") or ()]
-        membership = artifacts.link(store, number, portfolio, wanted)
-    return {"version_index": membership["version_index"], "artifact_membership": membership}
-
-
-@resolves("Mutation.unlinkArtifact")
-def unlink(_: None, service: WandbService, input: Record) -> Record:
-    number = row_id_of(input["artifact_id"], "Artifact")
-    portfolio = row_id_of(input["artifact_portfolio_id"], "ArtifactCollection")
-    artifacts.unlink(service.store, number, portfolio)
-    return {"success": True}
-
-
-@resolves("Mutation.addAliases")
-def add_aliases(_: None, service: WandbService, input: Record) -> Record:
-    number = row_id_of(input["artifact_id"], "Artifact")
-    with service.store.together():
-        for alias in input["aliases"]:
-            collection = _collection(service, alias)
-            artifacts.put_alias(service.store, collection["id"], alias["alias"], number)
-    return {"success": True}
-
-
-@resolves("Mutation.deleteAliases")
-def delete_aliases(_: None, service: WandbService, input: Record) -> Record:
-    number = row_id_of(input["artifact_id"], "Artifact")
-    with service.store.together():
-        for alias in input["aliases"]:
-            service.store.execute(
-                "DELETE FROM aliases WHERE collection = ? AND alias = ? AND artifact = ?",
-                _collection(service, alias)["id"],
-                alias["alias"],
-                number,
-            )
-    return {"success": True}
-
-
-def _collection(service: WandbService, alias: Record) -> Record:
-    project = service.project(alias["entity_name"], alias["project_name"])
-    name = alias["artifact_collection_name"]
-    found = artifacts.collection(service.store, project["id"], name) if project else None
-    if found is None:
-        raise Missing(f"artifact collection {name!r} not found")
-    return found

@@ -223,29 +223,3 @@ def versions(
 def latest(collection: Record, service: WandbService) -> Record | None:
     found = artifacts.membership_of(service.store, collection["id"], "latest")
     return artifacts.artifact(service.store, found["artifact"]) if found else None
-
-
-@resolves("Project.artifactType")
-def type_by_name(project: Record, service: WandbService, name: str) -> Record | None:
-    return service.store.row(
-        "SELECT * FROM artifact_types WHERE project = ? AND name = ?", project["id"], name
-    )
-
-
-@resolves("Project.artifactTypes")
-def types(
-    project: Record,
-    service: WandbService,
-    after: str | None = None,
-    first: int | None = None,
-    include_all: bool | None = None,
-) -> Record:
-    rows = service.store.rows(
-        "SELECT * FROM artifact_types WHERE project = ? ORDER BY id", project["id"]
-    )
-    return pages.page_of(rows, after, first)
-
-
-@resolves("ArtifactType.id")
-def id_of_type(kind: Record, service: WandbService) -> str:
-    return global_id("ArtifactType", kind["id"])

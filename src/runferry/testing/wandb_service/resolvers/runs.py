@@ -35,9 +35,8 @@ def bucket(
 
 @resolves("Run.id")
 def id_of(run: Record, service: WandbService) -> str:
-    project = service.store.row("SELECT * FROM projects WHERE id = ?", run["project"])
-    assert project is not None
-    return global_id("Run", "v1", run["name"], project["name"], project["entity_name"])
+    entity, project, name = service.path_of(run).split("/")
+    return global_id("Run", "v1", name, project, entity)
 
 
 @resolves("Run.projectId")

@@ -37,6 +37,11 @@ facts = dict(
     sweep=[sweep.name, sweep.state, sweep.config, sorted(each.id for each in sweep.runs)],
     sweep_of_run=run.sweep.id,
     sweeps=[each.id for each in api.project("nlp", "lab").sweeps()],
+    registries=[(r.name, [c.name for c in r.collections()]) for r in api.registries("institute")],
+    in_registry=api.artifact("wandb-registry-model/Gold:v0").source_name,
+    file=model.files(names=["weights.bin"])[0].download(root=str(home / "one")).read(),
+    collections=[c.name for c in api.artifact_collections("lab/nlp", "model")],
+    exists=[api.artifact_exists("lab/nlp/model:v1"), api.artifact_exists("lab/nlp/model:v7")],
     reports=[(report.display_name, report.spec["blocks"][0]["type"]) for report in reports],
 )
 model.aliases.append("edited")
@@ -82,6 +87,7 @@ def service() -> Iterator[WandbService]:
                 tags=["big"],
             )
         service.link_artifact("lab/nlp/model:v1", "lab/model-registry/Best Model", ["prod"])
+        service.link_artifact("lab/nlp/model:v1", "institute-org/wandb-registry-model/Gold")
         service.put_report("lab/nlp", "Findings", {"version": 5, "blocks": [{"type": "heading"}]})
         yield service
         assert not service.failures
@@ -114,6 +120,14 @@ def test_a_registered_model_links_to_its_source(answers: dict[str, Any]) -> None
     expected = ["Best Model:prod", "model:v1", ["latest", "prod"], True]
     assert answers["registered"] == expected
     assert answers["portfolio"] == ["Best Model:v0"]
+
+
+def test_registries_and_their_collections_are_listed(answers: dict[str, Any]) -> None:
+    assert answers["registries"] == [["model", ["Gold"]]]
+    assert answers["in_registry"] == "model:v1"
+    assert answers["file"] == "second"
+    assert answers["collections"] == ["model"]
+    assert answers["exists"] == [True, False]
 
 
 def test_sweeps_and_reports_are_listed(answers: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -84,7 +85,7 @@ def test_a_cut_answer_is_half_of_it_and_a_reset_none(
 ) -> None:
     service.faults.add(Trouble("cut", "graphql:Viewer"))
     service.faults.add(Trouble("reset", "graphql:Viewer"))
-    with pytest.raises(httpx.RemoteProtocolError, match="incomplete|without sending complete"):
+    with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without sending complete"):
         ask(client, VIEWER)
     with pytest.raises(httpx.TransportError):
         ask(client, VIEWER)
@@ -267,3 +268,24 @@ def test_thousands_of_runs_are_paged_without_one_twice() -> None:
                     if not runs["pageInfo"]["hasNextPage"]:
                         break
                 assert len(names) == len(set(names)) == expected
+
+
+def test_all_bodies_share_one_line(service: WandbService) -> None:
+    service.put_file("lab/p/r", "large.bin", bytes(200_000))
+    with httpx.Client(base_url=service.url, auth=("api", service.account.key)) as client:
+        found = client.get("/files/lab/p/r/large.bin")
+        assert found.status_code == 302
+        service.faults.bytes_per_second = 1_000_000
+        began = time.perf_counter()
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(httpx.get, [found.headers["Location"]] * 2))
+        assert time.perf_counter() - began >= 0.4
+    assert [len(answer.content) for answer in answers] == [200_000, 200_000]
+
+
+def test_faults_that_are_cleared_are_gone(service: WandbService, client: httpx.Client) -> None:
+    service.faults.add(Trouble("status"))
+    service.faults.latency_seconds = 5
+    service.faults.clear()
+    assert service.faults == Faults()
+    assert ask(client, VIEWER).status_code == 200

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
 import pytest
-from graphql import GraphQLSyntaxError, parse, validate
+from graphql import (
+    GraphQLSyntaxError,
+    build_client_schema,
+    get_introspection_query,
+    parse,
+    validate,
+)
 
+from runferry.testing.wandb_service import WandbService
 from runferry.testing.wandb_service.graphql import schema, snake
 
 # People, keys, agents, registries' members, launch: nothing that a migration reads or writes.
@@ -84,6 +92,14 @@ def test_each_document_of_the_client_is_valid_here(documents: object) -> None:
         if name not in NOT_MODELLED
     }
     assert {name: errors for name, errors in refused.items() if errors} == {}
+
+
+def test_the_schema_can_be_asked_for() -> None:
+    with WandbService() as service:
+        query = {"query": get_introspection_query()}
+        auth = ("api", service.account.key)
+        answer = httpx.post(f"{service.url}/graphql", json=query, auth=auth)
+    assert "Run" in build_client_schema(answer.json()["data"]).type_map
 
 
 def test_names_of_fields_become_columns() -> None:
