@@ -295,6 +295,16 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class PlaceWriter(Protocol):
+    """A writer whose places do not all hold the same."""
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What this place can hold."""
+        ...
+
+
+@runtime_checkable
 class ReportingWriter(Writer, Protocol):
     """A writer that meets losses which no plan foresees: what the run holds there decides."""
 

@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, cast
 
 from runferry.errors import BadLocation
-from runferry.ports import Reader, Writer
+from runferry.ports import Limits, Location, PlaceWriter, Reader, Writer
 
 EndRole = Literal["source", "destination"]
 
@@ -101,6 +101,12 @@ def reader(name: str) -> type[Reader]:
 def writer(name: str) -> type[Writer]:
     """The writer of this name. Raises BadLocation, MissingExtra."""
     return cast("type[Writer]", _load(name, "destination", _WRITERS))
+
+
+def limits_of(place: Location) -> Limits:
+    """What a destination can hold. Raises BadLocation, MissingExtra."""
+    kind = writer(place.tracker)
+    return kind.limits_at(place) if isinstance(kind, PlaceWriter) else kind.limits
 
 
 def loose_names() -> tuple[str, ...]:

@@ -61,8 +61,12 @@ class Place:
 class Draft:
     """One attempt to write a run, in a new folder of its own."""
 
-    def __init__(self, home: Path, place: Place, run: Run, uid: Uid) -> None:
+    def __init__(
+        self, home: Path, place: Place, run: Run, uid: Uid, tags: tuple[str, ...] = ()
+    ) -> None:
+        """`tags` are shown besides the run's own."""
         home.mkdir(parents=True)
+        self._tags = tags
         self.home = home
         self.place = place
         self.uid = uid
@@ -142,7 +146,7 @@ class Draft:
         """The run, once its first configuration is known: W&B's viewer looks for it there only."""
         self._is_begun = True
         config = self._items(self._config, "config", config_json)
-        self._record(messages.RUN, messages.run(self._run, self.place.run_id, config))
+        self._record(messages.RUN, messages.run(self._run, self.place.run_id, config, self._tags))
         environment = messages.environment(self._run, self._of_role("environment"))
         if environment:
             self._record(messages.ENVIRONMENT, environment)
@@ -234,7 +238,7 @@ class Draft:
             self._begin()
         origin = run.origin_uid or self._run.origin_uid
         if run != self._run:
-            self._record(messages.RUN, messages.run(run, self.place.run_id, ()))
+            self._record(messages.RUN, messages.run(run, self.place.run_id, (), self._tags))
         self._keep(Header(replace(run, origin_uid=origin)), lambda *_: None)
         self._log.flush()
         summary = messages.summary(self._summary_items())
@@ -260,6 +264,11 @@ class Draft:
         for key, value in self._latest:
             if self._series[key].stream == "user":
                 yield user.of(key, self._series[key].path), history_json(value)
+
+    @property
+    def history_rows(self) -> int:
+        """How many rows of history W&B is shown."""
+        return self._log.counts[0]
 
     @property
     def is_there(self) -> bool:

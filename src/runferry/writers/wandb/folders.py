@@ -52,11 +52,13 @@ class RunFolders:
         found = self.find(uid)
         if found is not None:
             return Place(found, _id_in(found))
-        wished = run.key.run_id if _ID.fullmatch(run.key.run_id) else uid
-        for run_id in (wished, uid):
-            if not self._has(run_id):
-                return Place(self.root / f"{_OFFLINE}{_time(run)}-{run_id}", run_id)
-        return Place(self.root / f"{_OFFLINE}{_time(run)}-{uid}", uid)
+        wished = fitting_id(run, uid)
+        run_id = uid if self._has(wished) else wished
+        return Place(self.place_of(run, run_id), run_id)
+
+    def place_of(self, run: Run, run_id: str) -> Path:
+        """The folder that W&B's client would make for a run."""
+        return self.root / f"{_OFFLINE}{_time(run)}-{run_id}"
 
     def _has(self, run_id: str) -> bool:
         """Whether some run's folder, ours or not, has this id."""
@@ -74,6 +76,11 @@ class RunFolders:
             uid = uid_of(path)
             if uid is not None:
                 yield uid, path
+
+
+def fitting_id(run: Run, uid: Uid) -> str:
+    """The run's own id, if W&B takes it; else its mark."""
+    return run.key.run_id if _ID.fullmatch(run.key.run_id) else uid
 
 
 def _id_in(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from runferry.losses import Fate
@@ -36,4 +37,27 @@ LIMITS: Final = Limits(
     key_path=Fate.REENCODED,  # of two names that W&B would join to one, one is joined for it
     header_times=Fate.REENCODED,
     lineage=Fate.REENCODED,
+)
+
+SERVICE_LIMITS: Final = replace(
+    LIMITS,
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | {"environment": Fate.ROUNDED},
+    run_id=Fate.RENAMED,
+    # what our own field says of a row stays behind
+    null_step=Fate.ROUNDED,
+    fractional_step=Fate.ROUNDED,
+    negative_step=Fate.DROPPED,  # W&B reads history from step 0 on
+    duplicate_point=Fate.MERGED,
+    source_order=Fate.MERGED,
+    null_time=Fate.ROUNDED,
+    time_unit_ns=1_000,
+    finer_time=Fate.ROUNDED,  # a double of seconds
+    inexact_int=Fate.ROUNDED,  # numbers of JSON
+    number_kind=Fate.ROUNDED,
+    attribute_type=Fate.ROUNDED,
+    key_path=Fate.ROUNDED,
+    header_times=Fate.ROUNDED,
+    header_fields=dict.fromkeys(("labels", "client", "user", "host", "status"), Fate.ROUNDED)
+    | dict.fromkeys(("parent", "exit_code"), Fate.DROPPED),
+    lineage=Fate.DROPPED,
 )

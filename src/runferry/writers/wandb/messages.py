@@ -41,8 +41,11 @@ def header() -> bytes:
     return field(1, field(1, f"runferry {VERSION}"))
 
 
-def run(run: Run, run_id: str, config: Iterable[Item]) -> bytes:
-    """The run: without its entity, so that `wandb sync` brings it to whom the user means."""
+def run(run: Run, run_id: str, config: Iterable[Item], tags: tuple[str, ...]) -> bytes:
+    """The run: without its entity, so that `wandb sync` brings it to whom the user means.
+
+    `tags` are shown besides the run's own.
+    """
     found = [field(1, run_id)]
     texts = {
         3: run.project, 6: run.group, 7: run.job_type, 8: run.name, 9: run.notes, 12: run.sweep,
@@ -52,7 +55,7 @@ def run(run: Run, run_id: str, config: Iterable[Item]) -> bytes:
     if settings:
         found.append(field(4, settings))
     found += [field(number, text) for number, text in sorted(texts.items()) if text]
-    found += [field(10, tag) for tag in shown_tags(run)]
+    found += [field(10, tag) for tag in (*shown_tags(run), *tags)]
     begun = started_ns(run)
     if begun is not None:
         found.append(field(17, timestamp(begun)))
