@@ -135,9 +135,11 @@ impl RunLog {
         self.numbers.record(&mut self.log, number, message);
     }
 
-    /// Rows of W&B's history so far, and how many of them repeat the step before them.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.numbers.history, self.numbers.repeated)
+    /// Rows of W&B's history so far, how many of them repeat the step before them, and how many
+    /// values are shown at the time of their row instead of theirs.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let numbers = &self.numbers;
+        (numbers.history, numbers.repeated, numbers.moved)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Numbers {
     last_step: Option<i64>,
     pub history: u64,
     pub repeated: u64,
+    /// Values that are shown at another time than theirs: that of their row.
+    pub moved: u64,
     /// Scratch.
     payload: Vec<u8>,
 }
@@ -37,6 +39,7 @@ impl Numbers {
             last_step: None,
             history: 0,
             repeated: 0,
+            moved: 0,
             payload: Vec::new(),
         }
     }
@@ -165,6 +168,11 @@ impl OpenRow {
             .iter()
             .filter_map(|source| source.time_ns)
             .max();
+        let moved = self
+            .sources
+            .iter()
+            .filter(|source| source.time_ns != time_ns);
+        numbers.moved += moved.map(|source| source.items as u64).sum::<u64>();
         let mut text = Vec::new();
         put_integer(&mut text, step);
         put_item(&mut self.items, 1, STEP_KEY, &text);
@@ -172,7 +180,7 @@ impl OpenRow {
         let mut shown_ns = None;
         if let Some(time_ns) = time_ns {
             text.clear();
-            put_float(&mut text, seconds(time_ns));
+            put_float(&mut text, shown_seconds(time_ns));
             shown_ns = time_of(ItemValue::Json(&text));
             put_item(&mut self.items, 1, TIMESTAMP_KEY, &text);
             shown += 1;
@@ -216,6 +224,19 @@ fn is_same(source: &Source, value: &Waiting<'_>) -> bool {
 fn seconds(ns: i64) -> f64 {
     let whole = ns.div_euclid(NS) as f64;
     whole + ns.rem_euclid(NS) as f64 / NS as f64
+}
+
+/// The same, but of the same microsecond where doubles are that fine: who cuts it gets no other.
+fn shown_seconds(ns: i64) -> f64 {
+    let nearest = seconds(ns);
+    let micros = |seconds: f64| {
+        let whole = seconds.floor();
+        whole as i64 * 1_000_000 + ((seconds - whole) * 1e6) as i64
+    };
+    let meant = ns.div_euclid(1000);
+    let candidates = [nearest, nearest.next_up(), nearest.next_down()];
+    let same = candidates.into_iter().find(|one| micros(*one) == meant);
+    same.unwrap_or(nearest)
 }
 
 /// `google.protobuf.Timestamp`

@@ -10,8 +10,8 @@ from typing import Final
 
 from runferry.dialects.wandb.own_files import HIDDEN, uid_of
 from runferry.model import Run, Uid, instant
-from runferry.writers.wandb.draft import Place
 from runferry.writers.wandb.messages import started_ns
+from runferry.writers.wandb.place import Place
 
 _OFFLINE: Final = "offline-run-"
 _ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,64}")

@@ -39,6 +39,11 @@ LIMITS: Final = Limits(
     lineage=Fate.REENCODED,
 )
 
+_SAID_ANEW: Final = (
+    "project", "entity", "user", "source_url", "client", "labels", "host", "status",
+)  # fmt: skip
+_UNSAID: Final = ("parent", "exit_code")
+
 SERVICE_LIMITS: Final = replace(
     LIMITS,
     holds=dict.fromkeys(_SHOWN, Fate.KEPT) | {"environment": Fate.ROUNDED},
@@ -47,6 +52,8 @@ SERVICE_LIMITS: Final = replace(
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
     negative_step=Fate.DROPPED,  # W&B reads history from step 0 on
+    max_step=2**53,  # numbers of JSON
+    step_beyond=Fate.DROPPED,
     duplicate_point=Fate.MERGED,
     source_order=Fate.MERGED,
     null_time=Fate.ROUNDED,
@@ -57,7 +64,6 @@ SERVICE_LIMITS: Final = replace(
     attribute_type=Fate.ROUNDED,
     key_path=Fate.ROUNDED,
     header_times=Fate.ROUNDED,
-    header_fields=dict.fromkeys(("labels", "client", "user", "host", "status"), Fate.ROUNDED)
-    | dict.fromkeys(("parent", "exit_code"), Fate.DROPPED),
+    header_fields=dict.fromkeys(_SAID_ANEW, Fate.ROUNDED) | dict.fromkeys(_UNSAID, Fate.DROPPED),
     lineage=Fate.DROPPED,
 )

@@ -12,16 +12,18 @@ from typing import Any, ClassVar, Final, Self
 
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import parsed
-from runferry.dialects.wandb.marks import marked, tag_of
+from runferry.dialects.wandb.marks import marked, tags_of
 from runferry.dialects.wandb.service import Service
 from runferry.errors import BadLocation, Declined, NotFound
+from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
-from runferry.writers.wandb.draft import Draft, Place
+from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders, fitting_id
 from runferry.writers.wandb.limits import SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
+from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.upload import check_for_vendor, upload
 
 _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
@@ -56,6 +58,7 @@ class ServiceWriter(OfflineWriter):
         self._service = service
         self._entity = entity
         self._project = project
+        self._lost: dict[RemoteId, tuple[Loss, ...]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -76,6 +79,10 @@ class ServiceWriter(OfflineWriter):
         """The runs of the project that carry a mark and have ended."""
         return {uid: RemoteId(uid) for uid, node in self._marked({}) if node["state"] in _OVER}
 
+    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
+        """What of the rows only our own records say, which the service does not get."""
+        return self._lost.get(remote, ())
+
     def close(self) -> None:
         """Let go of the connection, and of what was authored."""
         super().close()
@@ -88,7 +95,7 @@ class ServiceWriter(OfflineWriter):
         if known is None and self._is_taken(run_id):
             run_id = uid
         place = self._folders.place_of(run, run_id)
-        return Draft(home, Place(place, run_id), run, uid, tags=(tag_of(uid),))
+        return Draft(home, Place(place, run_id), run, uid, is_marked=True)
 
     def _is_complete(self, uid: Uid) -> bool:
         node = self._node(uid)
@@ -101,6 +108,7 @@ class ServiceWriter(OfflineWriter):
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
         self._check(draft)
+        self._lost[RemoteId(draft.uid)] = draft.unsent()
         with disk_errors(self._root):
             shutil.rmtree(folder)
 
@@ -123,7 +131,7 @@ class ServiceWriter(OfflineWriter):
             )
 
     def _node(self, uid: Uid) -> dict[str, Any] | None:
-        found = self._marked({"tags": {"$in": [tag_of(uid)]}})
+        found = self._marked({"tags": {"$in": tags_of(uid)}})
         return next((node for mark, node in found if mark == uid), None)
 
     def _is_taken(self, run_id: str) -> bool:
@@ -132,9 +140,9 @@ class ServiceWriter(OfflineWriter):
 
     def _marked(self, filters: dict[str, Any]) -> Iterator[tuple[Uid, dict[str, Any]]]:
         for node in self._nodes(filters):
-            _, uid = marked(node.get("tags") or ())
-            if uid is not None:
-                yield uid, node
+            _, mark = marked(node.get("tags") or ())
+            if mark is not None:
+                yield mark.uid, node
 
     def _nodes(self, filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Runs of the project; none where it does not exist yet."""

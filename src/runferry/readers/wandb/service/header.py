@@ -92,11 +92,11 @@ def header(
         ended = time_ns_of(node.get("heartbeatAt"))  # cut to seconds
         if ended is not None and run.started_ns is not None and ended < run.started_ns:
             ended = None
-    tags, origin = marked(run.tags)
+    tags, mark = marked(run.tags)
     return replace(
         run,
         tags=tags,
-        origin_uid=origin,
+        origin_uid=None if mark is None else mark.uid,
         created_ns=created if created is not None else run.created_ns,
         ended_ns=ended,
         status=status or None,
