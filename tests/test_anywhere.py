@@ -110,6 +110,23 @@ def test_one_source_more_renames_no_copy_wherever_it_lies(tree: Path) -> None:
     assert not [key for key in after if key.count("~") > 1]
 
 
+def test_a_store_that_takes_the_keys_of_another_costs_an_archive_nothing(
+    tree: Path, tmp_path: Path
+) -> None:
+    from runferry.archive.store import Archive
+
+    archive = Archive.open(tmp_path / "into", create=True)
+    assert not pull(Location("any", str(tree)), archive, reserve_bytes=0).failures
+    before = {record.run.key: record.digest for record in archive.records()}
+    (tree / "a").mkdir()
+    shutil.copy(tree / "copy" / "kept.sqlite", tree / "a" / "one.db")
+    for _ in range(2):
+        assert not pull(Location("any", str(tree)), archive, reserve_bytes=0).failures
+        after = {record.run.key: record.digest for record in archive.records()}
+        assert {key: after[key] for key in before} == before
+        assert len(after) == len(before) + 2
+
+
 def test_archives_are_left_out_and_said(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert not [place for place in homes(tree).places if place.tracker == "archive"]

@@ -220,10 +220,8 @@ def test_thousands_of_folders_hide_no_run(tmp_path: Path) -> None:
     assert len(runs(tmp_path)) == len(LOGS) + 1
 
 
-def test_a_tree_is_listed_once_for_all_readers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written(tmp_path, {name: text for name, (_, text) in LOGS.items()})
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that are listed from now on."""
     listed: list[str] = []
     scandir = os.scandir
 
@@ -232,6 +230,14 @@ def test_a_tree_is_listed_once_for_all_readers(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", counted)
+    return listed
+
+
+def test_a_tree_is_listed_once_for_all_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, {name: text for name, (_, text) in LOGS.items()})
+    listed = listings(monkeypatch)
     assert homes(tmp_path).places
     assert len(listed) == len(set(listed)) == 7
 

@@ -256,3 +256,13 @@ impl Console {
         batch(columns)
     }
 }
+/// A table in slices of at most `rows` rows.
+pub fn slices(table: Option<RecordBatch>, rows: usize) -> impl Iterator<Item = RecordBatch> {
+    table.into_iter().flat_map(move |table| {
+        let starts = (0..table.num_rows()).step_by(rows);
+        let slices: Vec<_> = starts
+            .map(|start| table.slice(start, rows.min(table.num_rows() - start)))
+            .collect();
+        slices
+    })
+}

@@ -13,6 +13,7 @@ mod histogram;
 pub mod marks;
 mod media;
 mod metadata;
+mod nested;
 mod own_field;
 mod plugin;
 mod record;
@@ -28,6 +29,7 @@ use std::mem::take;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
+use crate::columns::slices;
 use crate::damage::Damage;
 use crate::tfrecord::{HEADER, RecordReader, may_begin};
 use decoder::Decoder;
@@ -213,14 +215,4 @@ impl Batch {
             && self.records.is_empty()
             && self.damage.is_empty()
     }
-}
-
-fn slices(table: Option<RecordBatch>, rows: usize) -> impl Iterator<Item = RecordBatch> {
-    table.into_iter().flat_map(move |table| {
-        let starts = (0..table.num_rows()).step_by(rows);
-        let slices: Vec<_> = starts
-            .map(|start| table.slice(start, rows.min(table.num_rows() - start)))
-            .collect();
-        slices
-    })
 }

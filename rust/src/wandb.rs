@@ -15,10 +15,12 @@ pub(crate) mod sink;
 mod summary;
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::mem::take;
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
+use crate::columns::slices;
 use crate::damage::Damage;
 use crate::leveldb::{HEADER, LogReader};
 use decoder::{Decoder, Fit};
@@ -134,12 +136,19 @@ impl<S: Read + Seek> Scanner<S> {
 
     /// The next batch; None at the end of the file.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
-        if let Some(slice) = self.slices.pop() {
-            if self.slices.is_empty() {
-                self.advance();
-            }
-            return Ok(Some(slice));
+        if self.slices.is_empty() {
+            let batch = self.decode()?;
+            self.slices = batch.split(self.rows);
+            self.slices.reverse();
         }
+        let slice = self.slices.pop();
+        if self.slices.is_empty() {
+            self.advance();
+        }
+        Ok(slice)
+    }
+
+    fn decode(&mut self) -> Result<Batch, Error> {
         if let Some(held) = self.held.take() {
             self.decoder
                 .take(held.offset, held.end, &held.bytes, usize::MAX);
@@ -159,21 +168,7 @@ impl<S: Read + Seek> Scanner<S> {
         let mut batch = self.decoder.finish()?;
         batch.damage.extend(self.log.take_damage());
         batch.damage.sort_by_key(|damage| damage.offset);
-        if batch.is_empty() {
-            self.advance();
-            return Ok(None);
-        }
-        self.slices = batch.split(self.rows);
-        self.slices.reverse();
-        self.next_slice()
-    }
-
-    fn next_slice(&mut self) -> Result<Option<Batch>, Error> {
-        let slice = self.slices.pop();
-        if self.slices.is_empty() {
-            self.advance();
-        }
-        Ok(slice)
+        Ok(batch)
     }
 
     /// All that was read has been handed out: a later scan may start behind it.
@@ -215,37 +210,22 @@ impl Batch {
             && self.damage.is_empty()
     }
 
-    /// The same in batches of at most `rows` rows a table: more than one only for a giant row.
+    /// The same in batches of at most `rows` rows a table, more than one only for a giant row; none
+    /// if there is nothing in it.
     fn split(mut self, rows: usize) -> Vec<Self> {
-        let mut points = slices(self.points.take(), rows).into_iter();
-        let mut values = slices(self.values.take(), rows).into_iter();
-        let mut parts = vec![self];
+        let mut points = slices(self.points.take(), rows);
+        let mut values = slices(self.values.take(), rows);
+        let mut parts = Vec::new();
         loop {
-            let (more_points, more_values) = (points.next(), values.next());
-            if more_points.is_none() && more_values.is_none() {
+            let part = Self {
+                points: points.next(),
+                values: values.next(),
+                ..take(&mut self) // what is no table goes with the first slice
+            };
+            if part.is_empty() {
                 return parts;
             }
-            match parts.as_mut_slice() {
-                [first] if first.points.is_none() && first.values.is_none() => {
-                    first.points = more_points;
-                    first.values = more_values;
-                }
-                _ => parts.push(Self {
-                    points: more_points,
-                    values: more_values,
-                    ..Self::default()
-                }),
-            }
+            parts.push(part);
         }
     }
-}
-
-fn slices(table: Option<RecordBatch>, rows: usize) -> Vec<RecordBatch> {
-    let Some(table) = table else {
-        return Vec::new();
-    };
-    let starts = (0..table.num_rows()).step_by(rows);
-    starts
-        .map(|start| table.slice(start, rows.min(table.num_rows() - start)))
-        .collect()
 }

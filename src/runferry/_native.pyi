@@ -85,7 +85,8 @@ class EventBatch:
         """(tag, plugin, facts) of the series with a first row in this batch, by their numbers.
 
         A tag that comes with other metadata is another series. Facts, where given: display_name,
-        description, data_class, content (bytes), node_name (where it is not the tag).
+        description, data_class, content (bytes), node_name (where it is not the tag), shape (of a
+        first value that is a text of one element, and has dimensions).
         """
     @property
     def records(self) -> list[tuple[str, int, int, int | None, dict[str, Any]]]:
@@ -308,7 +309,10 @@ class EventWriter:
         other columns, OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold.
         """
     def texts(self, batch: object) -> None:
-        """Rows of `tables.TEXTS`, as strings of plugin `text`."""
+        """Rows of `tables.TEXTS`, as strings of plugin `text`.
+
+        JSON that stands for a tensor of several strings is that tensor again.
+        """
     def histograms(self, batch: object) -> None:
         """Rows of `tables.HISTOGRAMS`, as buckets of plugin `histograms`."""
     def event(self, payload: bytes) -> int:
@@ -318,8 +322,11 @@ class EventWriter:
 
         A series whose first value another plugin shows has the tag `runferry/<plugin>/<key>`.
         """
-    def describe(self, tag: str, content: bytes, facts: bytes) -> None:
-        """The plugin's content, and display name and description, for the tag's first value."""
+    def describe(self, tag: str, content: bytes, facts: bytes, shape: Sequence[int]) -> None:
+        """The plugin's content, and display name and description, for the tag's first value.
+
+        `shape` is that of all its texts which are one element: sizes of 1.
+        """
     def flush(self) -> None:
         """Write what waits."""
     @property

@@ -7,6 +7,8 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, TypeGuard
@@ -41,11 +43,38 @@ class Homes:
     """What is to be said of tables that no reader takes for runs, where there are any."""
 
 
+_known: ContextVar[dict[Path, Homes] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def looked_once() -> Iterator[None]:
+    """Within this a tree is looked through once, by whoever asks what lies in it, and listed once.
+
+    For what is over soon: what is written meanwhile may not be seen.
+    """
+    token = _known.set({})
+    try:
+        with listed_once():
+            yield
+    finally:
+        _known.reset(token)
+
+
 def homes(root: Path) -> Homes:
     """Stores at their places, and the kinds whose runs lie loose somewhere below `root`.
 
     Archives are left out: what they hold was read from somewhere.
     """
+    known = _known.get()
+    if known is not None and root in known:
+        return known[root]
+    found = _homes(root)
+    if known is not None:
+        known[root] = found
+    return found
+
+
+def _homes(root: Path) -> Homes:
     with listed_once():
         stores, closed = _stores(root)
         with none_comes_into(closed):
@@ -158,6 +187,8 @@ class Index:
         """What a run of this source is called whose key another source has too.
 
         Its place tells it from others, and not how many there are: one more renames no other copy.
+        Only one that comes before all others takes their plain keys: each store has these when it
+        is read by itself, so whose they are among several cannot be told by what lies there now.
         """
         below = spelled(os.path.relpath(self.homes.places[number].path, self._root)).replace(
             os.sep, "/"

@@ -139,7 +139,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The reader could not carry something."""
+    """The reader could not carry something; a count below zero takes back that it said so."""
 
     loss: Loss
 

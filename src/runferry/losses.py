@@ -38,6 +38,8 @@ class Loss:
     `code` is a short stable slug (`infinite-value`, `damaged-bytes`, `missing-blob`), `where` the
     narrowest place that all of them share: a series key, an attribute path, a file with an offset,
     or empty for the whole run. `detail` is one sentence for people.
+
+    A reader that goes on takes back what it told and is so no more with a `count` below zero.
     """
 
     code: str
@@ -54,12 +56,13 @@ class LossLedger:
     _sums: dict[tuple[str, Fate, str], tuple[int, str]] = field(default_factory=dict)
 
     def add(self, loss: Loss) -> None:
-        """Count one more loss; a count of zero is not a loss."""
-        if loss.count == 0:
-            return
+        """Count one more loss, or those less that are taken back; nothing left is no loss."""
         key = (loss.code, loss.fate, loss.where)
         count, detail = self._sums.get(key, (0, loss.detail))
-        self._sums[key] = (count + loss.count, detail)
+        if count + loss.count > 0:
+            self._sums[key] = (count + loss.count, detail)
+        else:
+            self._sums.pop(key, None)
 
     def extend(self, losses: Iterable[Loss]) -> None:
         """Count several."""

@@ -47,7 +47,13 @@ _closed: ContextVar[Collection[Path]] = ContextVar("closed", default=frozenset()
 
 @contextmanager
 def listed_once() -> Iterator[None]:
-    """Within this every folder is listed once, however many readers look for their runs in it."""
+    """Within this every folder is listed once, however many readers look for their runs in it.
+
+    Within another it is part of that one. What is written meanwhile may not be seen.
+    """
+    if _seen.get() is not None:
+        yield
+        return
     token = _seen.set({})
     try:
         yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,16 +98,22 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 # --- typed values as JSON -------------------------------------------------------------------------
-# A value that JSON cannot tell apart is a mapping with the one key "$float", "$int", "$bytes" or
-# "$time"; a mapping of the source's whose only key begins with "$" is wrapped in {"$map": …}.
+# A value that JSON cannot tell apart is a mapping with the one key "$float", "$int", "$bytes",
+# "$time" or "$text" (its pieces: two halves of a surrogate pair, as escapes side by side, would be
+# read as a whole one); {"$items": …} has such a text as a key; a mapping of the source's whose only
+# key begins with "$" is wrapped in {"$map": …}.
 
 _EXACT = 2**53
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BETWEEN_HALVES = re.compile("(?<=[\ud800-\udbff])(?=[\udc00-\udfff])")
 
 
 def to_json(value: Tree) -> Any:
     """A tree as what `json.dumps` writes faithfully; see `from_json` for the inverse."""
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return {"$text": _BETWEEN_HALVES.split(value)} if _would_join(value) else value
     if isinstance(value, int):
         return value if -_EXACT <= value <= _EXACT else {"$int": str(value)}
     if isinstance(value, float):
@@ -122,6 +129,8 @@ def to_json(value: Tree) -> Any:
     if isinstance(value, list):
         return [to_json(item) for item in value]
     tree = {name: to_json(item) for name, item in value.items()}
+    if any(map(_would_join, tree)):
+        return {"$items": [[to_json(name), item] for name, item in tree.items()]}
     if len(tree) == 1 and next(iter(tree)).startswith("$"):
         return {"$map": tree}
     return tree
@@ -144,6 +153,10 @@ def from_json(value: Any) -> Tree:
                 return base64.b64decode(inner)
             case "$time":
                 return datetime.fromisoformat(inner)
+            case "$text":
+                return "".join(inner)
+            case "$items":
+                return {str(from_json(name)): from_json(item) for name, item in inner}
             case "$map":
                 return {name: from_json(item) for name, item in inner.items()}
             case _ if tag.startswith("$"):
@@ -151,9 +164,25 @@ def from_json(value: Any) -> Tree:
     return {name: from_json(item) for name, item in value.items()}
 
 
-def dumps(value: Tree) -> str:
-    """A tree as one line of JSON from which `loads` gives back the very same tree."""
-    return json.dumps(to_json(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _would_join(text: str) -> bool:
+    return not text.isascii() and _BETWEEN_HALVES.search(text) is not None
+
+
+def dumps(value: Tree, *, indent: int | None = None) -> str:
+    """A tree as JSON from which `loads` gives back the very same tree; one line without `indent`.
+
+    It is readable, and UTF-8 can hold it: lone surrogates are escapes.
+    """
+    spelled = json.dumps(
+        to_json(value),
+        ensure_ascii=False,
+        allow_nan=False,
+        indent=indent,
+        separators=None if indent else (",", ":"),
+    )
+    if spelled.isascii():
+        return spelled
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", spelled)
 
 
 def loads(text: str | bytes) -> Tree:

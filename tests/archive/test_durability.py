@@ -358,6 +358,16 @@ def test_what_is_no_uid_never_becomes_a_path(archive: Archive) -> None:
             archive.record(Uid(uid))
 
 
+def test_an_earlier_archive_is_refused_with_both_versions_and_the_way_on(archive: Archive) -> None:
+    archived(archive, run_named("r"), [])
+    manifest = archive.path / "archive.json"
+    manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
+    for create in (False, True):
+        with pytest.raises(ArchiveError, match="version 1; this runferry knows 2") as refused:
+            Archive.open(archive.path, create=create)
+        assert "runferry pull SOURCE" in refused.value.hint
+
+
 def test_a_newer_or_strange_archive_is_refused_by_name(archive: Archive, tmp_path: Path) -> None:
     record = archived(archive, run_named("r"), [])
     commit = next((archive.path / "commits").rglob("*.json"))
@@ -365,8 +375,8 @@ def test_a_newer_or_strange_archive_is_refused_by_name(archive: Archive, tmp_pat
     with pytest.raises(NewerFormat, match="9"):
         archive.record(record.run.uid)
     manifest = archive.path / "archive.json"
-    manifest.write_text('{"format": "runferry-archive", "version": 2}')
-    with pytest.raises(NewerFormat, match="2"):
+    manifest.write_text('{"format": "runferry-archive", "version": 3}')
+    with pytest.raises(NewerFormat, match="3"):
         Archive.open(archive.path)
     manifest.write_text("{}")
     with pytest.raises(Corrupt):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process
+from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
+from runferry.testing.recording import Recording
 from runferry.testing.samples import header
 
 
@@ -36,6 +38,21 @@ def test_ls_json_says_the_same_and_more(runferry: Caller, nasty: Path) -> None:
     assert runs["values"]["points"] == 25
     assert runs["values"]["started"] == "2023-11-14T22:13:20.000000000Z"
     assert runs["times"]["started"].startswith("1969-12-31T23:59:59")
+
+
+@pytest.mark.parametrize("kinds", [LOGS.keys(), ["rl/progress.csv"]], ids=["many", "one"])
+def test_ls_lists_a_tree_once(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch, kinds: list[str]
+) -> None:
+    """To find out what lies in it, to open that, and to list its runs."""
+    tree = written(runferry.folder / "tree", {name: LOGS[name][1] for name in kinds})
+    (tree / "rows.jsonl").write_text('{"a": 1}\n')
+    listed = listings(monkeypatch)
+    answer = runferry("ls", "tree")
+    assert len(answer.out.splitlines()) == len(kinds) + 1
+    assert answer.err.count("1 table is not taken for runs") == 1
+    within = [path for path in listed if path.startswith("tree")]
+    assert len(within) == len(set(within)) == 1 + len(kinds)
 
 
 def test_filters_leave_what_matches_all_of_them(runferry: Caller, nasty: Path) -> None:
@@ -86,6 +103,23 @@ def test_inspect_tells_a_user_from_a_host(
         draft.put(Header(replace(run, **who)))  # type: ignore[arg-type]
         draft.commit()
     assert line in runferry("inspect", tmp_path / "kept").out.splitlines()
+
+
+def test_inspect_shows_every_kind_that_a_series_has(runferry: Caller, tmp_path: Path) -> None:
+    run = Recording(header("one"))
+    run.log({"loss": 0.5}, step=0)
+    run.log({"loss": "diverged"}, step=1)
+    run.log({"loss": 0.25}, step=2)
+    with Archive.open(tmp_path / "kept", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+    lines = runferry("inspect", tmp_path / "kept").out.splitlines()
+    found = [line.split() for line in lines if line.startswith("loss ")]
+    assert found == [["loss", "user", "scalar", "2", "0..2"], ["loss", "user", "text", "1", "1..1"]]
+    (shown,) = runferry("inspect", tmp_path / "kept", "--json").json["runs"]
+    counts = [(one["key"], one["kind"], one["counts"]["points"]) for one in shown["series"]]
+    assert counts == [("loss", "scalar", 2), ("loss", "text", 1)]
 
 
 def test_inspect_json_keeps_apart_what_json_cannot(runferry: Caller, nasty: Path) -> None:

@@ -80,3 +80,18 @@ def test_what_cannot_be_read_is_a_loss_with_its_file(tmp_path: Path) -> None:
         ("unreadable-file", ".hydra/config.yaml"),
         ("bad-utf8", ".hydra/overrides.yaml"),
     ]
+
+
+def test_a_key_tag_and_a_file_in_utf_16_are_told_for_what_they_are(tmp_path: Path) -> None:
+    hydra(tmp_path, "!mine a: !yours 1\nb: {<<: {c: 1}, c: 2}\n")
+    (tmp_path / "hparams.yaml").write_text("lr: 1\n", encoding="utf-16")
+    beside = config_beside(tmp_path)
+    told = {(loss.code, loss.fate, loss.count) for loss in beside.losses}
+    assert told == {
+        ("unreadable-file", Fate.DROPPED, 1),
+        ("yaml-tag", Fate.REENCODED, 2),
+        ("overridden-value", Fate.DROPPED, 1),
+    }
+    assert "UTF-16" in beside.losses[0].detail
+    kept = {item.path[0] for item in beside.attributes if item.value in ("!mine", "!yours")}
+    assert kept == {"yaml tags", "yaml key tags"}

@@ -94,6 +94,38 @@ def test_keys_are_as_they_are_written_and_one_that_comes_again_is_told() -> None
     assert tree.repeated == (("1",), ("x", "y"))
 
 
+def test_an_anchor_of_a_key_is_for_keys_and_values_behind_it() -> None:
+    tree = parse_yaml("&k lr: 1\nname: *k\n&n 7: x\nseven: *n\nagain: {*k : 2, *n : 3}")
+    assert tree.value == {
+        "lr": 1, "name": "lr", "7": "x", "seven": 7, "again": {"lr": 2, "7": 3},
+    }  # fmt: skip
+
+
+def test_a_tag_of_a_key_is_told_and_the_key_stays_as_it_is_written() -> None:
+    tree = parse_yaml("!mine a: 1\nb: {!!int '7': !yours x, !!str c: 2}")
+    assert tree.value == {"a": 1, "b": {"7": "x", "c": 2}}
+    assert tree.key_tags == ((("a",), "!mine"), (("b", "7"), "tag:yaml.org,2002:int"))
+    assert tree.tags == ((("b", "7"), "!yours"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a: &a {x: 1}\nb: {<<: *a, x: 2}", 0),  # it stands in `a`
+        ("b: {<<: {x: 1, y: 1}, x: 2}", 1),
+        ("b: {x: 2, <<: {x: 1, y: 1}}", 1),
+        ("a: &a {x: 1}\nb: {<<: [*a, {x: 2}, {x: 3, y: 3}]}", 2),
+        ("a: &a [{x: 1}, {x: 2}]\nb: {<<: *a, x: 3}", 0),
+        ("b: {<<: {x: 1}, <<: {x: 2}}", 1),
+        ("b: {<<: {x: 1, x: 2}, y: 3}", 0),  # told as a repeated key
+    ],
+)
+def test_merges_are_as_in_pyyaml_and_what_one_alone_held_is_counted(text: str, count: int) -> None:
+    tree = parse_yaml(text)
+    assert tree.value == yaml.safe_load(text)
+    assert tree.overridden == count
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

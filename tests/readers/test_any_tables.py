@@ -11,21 +11,34 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_tables import Held, all_held, csv_file, held, one_held, opened, same
+from tests.rights import is_done_without_override
 
 from runferry import chunks
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, Damaged, ExitCode, NotFound, RunferryError
+from runferry.errors import (
+    BadLocation,
+    Damaged,
+    ExitCode,
+    NotFound,
+    RunferryError,
+    SourceError,
+)
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions, TableColumns
+from runferry.readers import lines
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
 from runferry.readers.parquet_tables import ParquetReader
+from runferry.readers.tabular import csv_table
+from runferry.readers.tabular.addresses import Addresses, instant_of, take_dates
+from runferry.readers.tabular.cells import Words
 from runferry.testing.reader_contract import ReaderContract
 from runferry.transfer.pull import pull
 
@@ -255,6 +268,35 @@ def test_a_file_that_is_no_table_fails_alone(
 
 
 @each
+def test_a_file_that_is_closed_fails_alone(
+    tmp_path: Path, request: pytest.FixtureRequest, reader: type[Reader], write: Write, name: str
+) -> None:
+    if is_done_without_override(request):
+        return
+    write(tmp_path / "a" / name, curve(2))
+    shut = write(tmp_path / "b" / name, curve(2))
+    shut.chmod(0)
+    source = opened(reader, tmp_path)
+    good, bad = source.runs()
+    assert held(source, good).steps("loss") == [0, 1]
+    with pytest.raises(SourceError, match="cannot be read"):
+        held(source, bad)
+    with pytest.raises(SourceError, match="cannot be read"):
+        opened(reader, shut)
+
+
+def test_a_line_that_never_ends_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_table, "_LINE_AT_MOST", 5000)
+    path = tmp_path / "t"
+    path.write_bytes(b"a,b\n1,2\n" + b"[" * (2 << 20))
+    with pytest.raises(Damaged, match="a line of more than 5,000 bytes") as caught:
+        all_held(CsvReader, path)
+    assert str(path) in caught.value.hint
+
+
+@each
 def test_a_pull_of_an_unchanged_file_brings_nothing_new(
     tmp_path: Path, reader: type[Reader], write: Write, name: str
 ) -> None:
@@ -450,7 +492,26 @@ def test_json_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
         rows_met = {row for row, _ in found.cells()}
         assert found.cells() == {at: v for at, v in complete.items() if at[0] in rows_met}, end
         is_between = whole[:end].endswith((b"\n", b"}")) and whole[:end].rstrip()[-2:] == b'"}'
-        assert ("cut-tail" in found.codes()) == (not is_between), end
+        left = len(whole[:end].rpartition(b"\n")[2])
+        assert found.codes().get("cut-tail", 0) == (0 if is_between else left), end
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=["ended", "last and unended"])
+def test_a_line_of_json_that_is_too_long_is_told_as_such_and_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(lines, "LINE_AT_MOST", 100)
+    rows = [{"a": 1}, {"a": "x" * 1000}, {"a": 3}]
+    path = write_jsonl(tmp_path / "t.jsonl", rows if end else rows[:2])
+    if not end:
+        path.write_bytes(path.read_bytes().rstrip())
+    found = one_held(JsonLinesReader, path)
+    assert found.cells() == ({(0, "a"): 1, (2, "a"): 3} if end else {(0, "a"): 1})
+    (loss,) = [loss for loss in found.losses if loss.fate > Fate.KEPT]
+    assert (loss.code, loss.fate, loss.where) == ("long-line", Fate.DROPPED, "t.jsonl:2")
+    path.write_bytes(b'{"a": "' + b"x" * 1000)
+    with pytest.raises(Damaged, match="longer than 100 bytes"):
+        one_held(JsonLinesReader, path)
 
 
 def test_json_that_says_a_key_twice_is_told(tmp_path: Path) -> None:
@@ -476,6 +537,56 @@ def test_json_numbers_beyond_a_double_keep_their_text(tmp_path: Path) -> None:
     assert found.codes()["number-beyond-double"] == 2
 
 
+def pulled(path: Path, archive: Archive) -> list[list[float]]:
+    """The values of every run that an archive has after a pull, by its key."""
+    assert not pull(Location("csv", str(path)), archive, reserve_bytes=0).failures
+    found = sorted(archive.records(), key=lambda record: record.run.key.run_id)
+    return [
+        [
+            value
+            for chunk in archive.chunks(record)
+            if isinstance(chunk, chunks.Points)
+            for value in chunk.batch.column("value").to_pylist()
+        ]
+        for record in found
+    ]
+
+
+def test_an_export_whose_last_line_gets_its_break_stays_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss\n0,0.5\n1,0.25")
+    for _ in range(2):
+        assert pulled(path, archive) == [[0.5, 0.25]]
+    path.write_text("step,loss\n0,0.5\n1,0.25\n2,0.125\n")
+    assert pulled(path, archive) == [[0.5, 0.25, 0.125]]
+
+
+def test_a_column_without_a_value_is_told_once_however_often_the_file_grows(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss,none\n0,0.5,\n")
+    for step in range(1, 4):
+        pulled(path, archive)
+        with path.open("a") as stream:
+            stream.write(f"{step},0.5,\n")
+    (record,) = archive.records()
+    told = [(loss.count, loss.detail) for loss in record.losses if loss.code == "empty-column"]
+    assert told == [(1, "columns without a value: none")]
+
+
+def test_a_last_row_that_was_cut_after_all_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    archive = Archive.open(tmp_path / "archive", create=True)
+    path.write_text("step,loss\n0,0.5\n1,0.2")
+    assert pulled(path, archive) == [[0.5, 0.2]]
+    path.write_text("step,loss\n0,0.5\n1,0.25\n2,0.125\n")
+    for _ in range(2):
+        assert pulled(path, archive) == [[0.5, 0.2], [0.5, 0.25, 0.125]]
+
+
 def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     moment = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -483,7 +594,7 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "step": pa.array([1, 2], pa.int32()),
         "f32": pa.array([0.1, None], pa.float32()),
         "half": pa.array([0.5, 1.5], pa.float16()),
-        "u64": pa.array([2**64 - 1, 1], pa.uint64()),
+        "u64": pa.array([2**64 - 1, 2**63 - 1], pa.uint64()),
         "i64": pa.array([2**53 + 1, None], pa.int64()),
         "flag": pa.array([True, False]),
         "word": pa.array(["a", ""]).dictionary_encode(),
@@ -492,6 +603,7 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "when": pa.array([moment, None], pa.timestamp("us", "UTC")),
         "exact": pa.array([Decimal("1.10"), None]),
         "bytes": pa.array([b"\xff", None]),
+        "took": pa.array([1_500_000_001, None], pa.duration("ns")),
         "nothing": pa.nulls(2),
     }
     pq.write_table(pa.table(columns), path)
@@ -502,12 +614,21 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "half": ["float32", "float32"],
         "i64": ["int"],
         "flag": ["bool", "bool"],
+        "u64": ["int"],
+        "took": ["int"],
         "deep.x": ["int"],
     }
+    assert found.points["u64"][0]["value_i64"] == 2**63 - 1
+    assert found.values("took") == [1_500_000_001]
+    (unit,) = (loss for loss in found.losses if loss.code == "duration")
+    assert (unit.where, unit.fate) == ("took", Fate.REENCODED)
+    assert "of ns" in unit.detail
+    (large,) = (loss for loss in found.losses if loss.code == "large-integer")
+    assert (large.where, large.fate, large.count) == ("u64", Fate.REENCODED, 1)
     assert found.points["i64"][0]["value_i64"] == 2**53 + 1
     texts = {key: [row["text"] for row in rows] for key, rows in found.texts.items()}
     assert texts == {
-        "u64": [str(2**64 - 1), "1"],
+        "u64": [str(2**64 - 1)],
         "word": ["a", ""],
         "list": ["[1,2]"],
         "deep.y": ["z"],
@@ -516,6 +637,68 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "bytes": ['{"$bytes":"/w=="}'],
     }
     assert found.codes()["empty-column"] == 1
+
+
+def test_lists_of_a_fixed_size_are_read_though_some_are_null(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pair = pa.list_(pa.int32(), 2)
+    deep = pa.struct([pa.field("pair", pair), pa.field("x", pa.float32())])
+    columns = {
+        "pair": pa.array([[1, 2], None, [3, None]], pair),
+        "none": pa.nulls(3, pair),
+        "pairs": pa.array([[[1, 2], None], [], None], pa.list_(pair)),
+        "deep": pa.array([{"pair": [5, 6], "x": 0.5}, {"pair": None, "x": 1.5}, None], deep),
+        "took": pa.array([1, 2, 3], pa.duration("ms")),
+    }
+    pq.write_table(pa.table(columns), path)
+    found = one_held(ParquetReader, path)
+    assert {key: [row["text"] for row in rows] for key, rows in found.texts.items()} == {
+        "pair": ["[1,2]", "[3,null]"],
+        "pairs": ["[[1,2],null]", "[]"],
+        "deep.pair": ["[5,6]"],
+    }
+    assert [row["kind"] for row in found.points["deep.x"]] == ["float32", "float32"]
+    assert found.values("took") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("reader", [CsvReader, JsonLinesReader])
+def test_an_integer_beyond_64_bits_is_a_text_and_the_rest_stays(
+    tmp_path: Path, reader: type[Reader]
+) -> None:
+    rows = [{"step": 0, "a": 2**63 - 1}, {"step": 1, "a": 2**63}]
+    write, name = (write_csv, "t.csv") if reader is CsvReader else (write_jsonl, "t.jsonl")
+    found = one_held(reader, write(tmp_path / name, rows))
+    assert [row["value_i64"] for row in found.points["a"]] == [2**63 - 1]
+    assert [(row["text"], row["form"]) for row in found.texts["a"]] == [(str(2**63), "json")]
+    assert found.codes()["large-integer"] == 1
+
+
+def test_times_are_the_same_one_by_one_and_together() -> None:
+    written = [
+        f"{day}{mark}{clock}{fraction}{zone}"
+        for day in (
+            "1999-02-28",
+            "2024-02-29",
+            "2024-12-31",
+            "2023-02-30",
+            "2024-01-01",
+            "1812-01-01",
+        )
+        for mark in "T "
+        for clock in ("00:00:00", "23:59:59", "24:00:00", "12:00")
+        for fraction in ("", ".5", ".123456789", ",25", ".1234567891")
+        for zone in ("", "Z", "+00:00", "+02:00", " Z", "+0000")
+    ]
+    count = len(written)
+    row, column = np.arange(count), np.zeros(count, np.int64)
+    words = Words(row, column, pa.array(written), np.zeros(count, np.bool_))
+    for zone in (UTC, ZoneInfo("Europe/Berlin")):
+        at = Addresses.none(count)
+        taken = take_dates(words, 0, at, zone)
+        expected = [instant_of(text, zone) for text in written]
+        assert taken.tolist() == at.has_time.tolist() == [one is not None for one in expected]
+        assert at.time_ns[taken].tolist() == [one[0] for one in expected if one is not None]
+        assert at.naive == sum(one[1] for one in expected if one is not None)
 
 
 def test_times_of_parquet_are_times(tmp_path: Path) -> None:

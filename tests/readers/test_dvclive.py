@@ -115,6 +115,16 @@ def test_images_of_steps_are_media_and_all_else_is_files(tmp_path: Path) -> None
     }
 
 
+def test_an_image_that_leads_out_of_the_folder_is_told(tmp_path: Path) -> None:
+    home = live(tmp_path / "dvclive", 1)
+    (tmp_path / "secret.png").write_bytes(b"s")
+    (home / "plots" / "images" / "sample" / "7.png").symlink_to(tmp_path / "secret.png")
+    found = gather_one(DvcliveReader, home)
+    assert [(loss.code, loss.where) for loss in found.losses] == [
+        ("linked-file", "plots/images/sample/7.png")
+    ]
+
+
 def test_the_tables_of_older_clients_are_found(tmp_path: Path) -> None:
     scalars = tmp_path / "dvclive" / "scalars"
     scalars.mkdir(parents=True)

@@ -132,6 +132,23 @@ def test_a_checkpoint_with_another_beginning_is_a_run_of_its_own(tmp_path: Path)
     assert "checkpoint-4/model.safetensors" in found["checkpoint-4"].content.files
 
 
+def test_all_files_below_a_run_are_its_own_but_those_of_runs_in_there(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 5)
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3" / "model.safetensors").write_bytes(b"3")
+    (tmp_path / "processor" / "deep").mkdir(parents=True)
+    (tmp_path / "processor" / "deep" / "vocab.txt").write_text("a")
+    checkpoint(tmp_path / "other" / "run", 2, trainer_state(trainer_rows(2, first=1)))
+    (tmp_path / "other" / "run" / "notes.txt").write_text("its own")
+    found = {len(one.series("loss")): one for one in gather(HfTrainerReader, tmp_path).values()}
+    assert found[5].content.files.keys() == {
+        "checkpoint-3/model.safetensors",
+        "checkpoint-5/model.safetensors",
+        "processor/deep/vocab.txt",
+    }
+    assert "notes.txt" in found[2].content.files
+
+
 def test_a_history_that_parts_from_the_newest_is_told_and_kept_as_a_file(tmp_path: Path) -> None:
     rows = trainer_rows(4)
     rows[2]["loss"] = 99

@@ -15,7 +15,7 @@ import pytest
 from plain_tables import all_held, held, one_held, opened
 
 from runferry.archive.store import Archive
-from runferry.errors import SourceChanged
+from runferry.errors import NotFound, SourceChanged
 from runferry.losses import Fate
 from runferry.ports import Location, PortableReader
 from runferry.readers.lightning import LightningReader
@@ -145,6 +145,41 @@ def test_a_pull_takes_over_the_file_that_was_written_anew(tmp_path: Path) -> Non
     (record,) = archive.records()
     rows = {series.key: series.counts.points for series in archive.series(record) if series.counts}
     assert rows == {"epoch": 6, "loss": 5, "accuracy": 1}
+
+
+def test_a_run_stays_one_from_its_configuration_to_its_last_row(tmp_path: Path) -> None:
+    archive = Archive.open(tmp_path / "archive", create=True)
+    where = Location("lightning", str(tmp_path / "logs"))
+    experiment = Experiment(tmp_path / "logs" / "version_0", "lr: 0.1\n")
+    for step in range(3):
+        assert not pull(where, archive, reserve_bytes=0).failures
+        experiment.log(step, loss=0.5)
+        experiment.save()
+    assert not pull(where, archive, reserve_bytes=0).failures
+    (record,) = archive.records()
+    assert [series.counts.points for series in archive.series(record) if series.counts] == [3]
+    assert not [loss for loss in record.losses if loss.code == "same-key"]
+
+
+def test_versions_of_one_configuration_are_runs_of_their_own(tmp_path: Path) -> None:
+    for number in range(3):
+        trained(tmp_path / f"version_{number}", number)
+    trained(tmp_path / "other" / "version_0", 2)
+    keys = [run.key for run in opened(LightningReader, tmp_path).runs()]
+    assert len(keys) == len(set(keys)) == 4
+    assert not [key for key in keys if "~" in key.run_id]
+
+
+def test_without_a_configuration_the_first_row_tells_runs_apart(tmp_path: Path) -> None:
+    experiment = trained(tmp_path / "version_0", 3, hparams=None)
+    (before,) = opened(LightningReader, tmp_path).runs()
+    experiment.log(3, epoch=0, accuracy=0.5)
+    experiment.save()
+    (after,) = opened(LightningReader, tmp_path).runs()
+    assert after.key == before.key
+    (tmp_path / "version_0" / "metrics.csv").write_text("loss,step\n")
+    with pytest.raises(NotFound):
+        list(opened(LightningReader, tmp_path).runs())
 
 
 def test_hyperparameters_are_config_and_tags_are_never_acted_on(tmp_path: Path) -> None:

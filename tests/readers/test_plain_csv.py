@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plain_tables import csv_file, same
 
 from runferry import chunks
-from runferry.errors import Damaged, NotFound, RunferryError
+from runferry.errors import Damaged, NotFound, RunferryError, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.readers.tabular import csv_table
 from runferry.readers.tabular.cells import BOOL, FLOAT64, INT, typed
@@ -140,8 +140,7 @@ SMALL = 'step,loss,note\r\n0,0.125,"a ""b"", c"\r\n1,,"two\r\nlines"\r\n2,-3.5e2
 ROW_ENDS = {16, 38, 55}  # of the header and of rows; behind them nothing is cut
 
 
-@pytest.mark.parametrize("ends_in_quotes", [False, True])
-def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes: bool) -> None:
+def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
     whole = SMALL.encode()
     (tmp_path / "whole.csv").write_bytes(whole)
     complete, losses = read(tmp_path / "whole.csv")
@@ -151,7 +150,7 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         path = tmp_path / "cut.csv"
         path.write_bytes(whole[:end])
         try:
-            found, losses = read(path, ends_in_quotes=ends_in_quotes)
+            found, losses = read(path)
         except NotFound:
             assert end == 0
             continue
@@ -161,24 +160,65 @@ def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path, ends_in_quotes
         assert bool(losses) == (end > 16 and end not in ROW_ENDS), end
 
 
-def test_what_grows_behind_any_byte_is_read_on_without_a_gap(tmp_path: Path) -> None:
-    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,7\r\n').encode()
+def test_an_export_truncated_anywhere_has_exact_rows_and_a_last_one_that_is_told(
+    tmp_path: Path,
+) -> None:
+    whole = SMALL.encode()
     path = tmp_path / "t.csv"
     path.write_bytes(whole)
     complete, _ = read(path)
+    told = 0
+    for end in range(16, len(whole)):
+        path.write_bytes(whole[:end])
+        found, losses = read(path, takes_unended=True)
+        rows = {row for row, _ in found}
+        unended = [loss for loss in losses if loss.code == "unended-line"]
+        told += len(unended)
+        if unended:
+            assert (losses, unended[0].fate) == (unended, Fate.KEPT), end
+            last = max(rows)
+            rows.remove(last)
+            if whole[end:] in (b"\n", b"\r\n"):
+                rows.add(last)
+        assert rows == set(range(len(rows))), end
+        exact = {at: value for at, value in found.items() if at[0] in rows}
+        assert exact == {at: value for at, value in complete.items() if at[0] in rows}, end
+    assert told > 5
+
+
+@pytest.mark.parametrize("takes_unended", [False, True])
+def test_what_grows_behind_any_byte_is_read_on_without_a_gap(
+    tmp_path: Path, takes_unended: bool
+) -> None:
+    """Unless a row that was taken without its line break goes on: then all is read anew."""
+    whole = (SMALL + '3,"cut\r\n4",x\r\nragged\r\n5,6,"7\r\n"\r\n8,9,10').encode()
+    path = tmp_path / "t.csv"
+    path.write_bytes(whole)
+    complete, _ = read(path, takes_unended=takes_unended)
+    anew = 0
     for end in range(17, len(whole)):
         path.write_bytes(whole[:end])
-        table = table_of(path)
+        table = table_of(path, takes_unended=takes_unended)
         before = list(table.blocks(table.begin(), []))
         place = table.sign(before[-1].place if before else table.begin())
         path.write_bytes(whole)
-        table.check(place)
+        try:
+            table.check(place)
+        except SourceChanged:
+            assert takes_unended
+            anew += 1
+            continue
+        after = list(table.blocks(place, []))
         joined = {
             (int(block.number[row]), column): value
-            for block in (*before, *table.blocks(place, []))
+            for block in (*before, *after)
             for (row, column), value in cells_of(block.values).items()
         }
         assert joined == complete, end
+        assert sum(len(block.number) for block in (*before, *after)) == len(
+            {row for row, _ in complete}
+        )
+    assert bool(anew) == takes_unended
 
 
 def test_ragged_rows_are_kept_as_they_are_and_told_by_line(tmp_path: Path) -> None:
@@ -264,6 +304,61 @@ def test_a_last_line_without_a_break_may_be_cut(tmp_path: Path) -> None:
     assert (loss.code, loss.fate, loss.where) == ("unended-line", Fate.DROPPED, "t.csv:3")
     path.write_text("a,b\n1,2\n3")
     _, (loss,) = read(path)
+    assert (loss.code, loss.fate) == ("cut-tail", Fate.KEPT)
+
+
+UNENDED = {
+    "3,0.12": ["unended-line"],
+    "3,0.12\r": ["unended-line"],
+    '3,"0.12"': [],
+    '3,""': [],
+    '3,"word"': ["unended-line"],
+    '3,"two\nlines"': ["unended-line"],
+}
+
+
+@pytest.mark.parametrize("last", UNENDED, ids=repr)
+def test_an_exports_last_row_is_read_without_a_line_break(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "t.csv"
+    for rows in (["1,2", "3,4"], []):
+        path.write_bytes("\n".join(["a,b", *rows, last, ""]).encode())
+        expected, _ = read(path)
+        path.write_bytes("\n".join(["a,b", *rows, last]).encode())
+        found, losses = read(path, takes_unended=True)
+        assert found == expected
+        assert [loss.code for loss in losses] == UNENDED[last]
+        assert {loss.fate for loss in losses} <= {Fate.KEPT}
+        assert {loss.where for loss in losses} <= {f"t.csv:{len(rows) + 2}"}
+
+
+ODD_LAST = {
+    "odd-row": (b"3,4,5", {}),
+    "repeated-header": (b"a,b", {}),
+    "bad-utf8": ("3,gr\xf6\xdfe".encode("latin-1"), {(1, 0): 3, (1, 1): "gr\ufffd\ufffde"}),
+}
+
+
+@pytest.mark.parametrize("code", ODD_LAST)
+def test_an_exports_last_row_is_odd_as_any_other_is(tmp_path: Path, code: str) -> None:
+    last, expected = ODD_LAST[code]
+    path = tmp_path / "t.csv"
+    said = []
+    for ending in (b"\n", b""):
+        path.write_bytes(b"a,b\n1,2\n" + last + ending)
+        found, losses = read(path, takes_unended=True)
+        assert found == {(0, 0): 1, (0, 1): 2, **expected}
+        said.append([loss for loss in losses if loss.code != "unended-line"])
+        assert len(losses) == 1 + (code == "bad-utf8" and not ending)
+    assert said[0] == said[1]
+    assert said[0][0].code == code
+
+
+@pytest.mark.parametrize("last", ["3", '3,"0.1', '3,"a ""', "3,4\r5", "3,gr\ufffd"])
+def test_a_last_row_that_is_surely_cut_is_told_and_not_taken(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,2\n{last}")
+    found, (loss,) = read(path, takes_unended=True)
+    assert set(found) == {(0, 0), (0, 1)}
     assert (loss.code, loss.fate) == ("cut-tail", Fate.KEPT)
 
 

@@ -142,6 +142,20 @@ def test_a_cut_last_line_is_no_damage_until_the_trial_is_over(tmp_path: Path) ->
     assert loss.fate is Fate.DROPPED
 
 
+@pytest.mark.parametrize("end", ["", "\n"], ids=["last and unended", "ended"])
+def test_a_line_that_is_too_long_is_never_taken_for_a_cut_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    home = results(tmp_path / "t", [result(1)])
+    with (home / "result.json").open("a") as stream:
+        stream.write('{"a": "' + "x" * 9000 + '"}' + end)
+    monkeypatch.setattr("runferry.readers.lines.LINE_AT_MOST", 2000)
+    found = gather_one(RayTuneReader, tmp_path)
+    assert [(loss.code, loss.fate, loss.where) for loss in found.losses] == [
+        ("long-line", Fate.DROPPED, "result.json:2")
+    ]
+
+
 def test_a_line_that_is_no_mapping_is_told_by_its_number(tmp_path: Path) -> None:
     home = results(tmp_path / "t", [result(1), [1], result(3)])
     with (home / "result.json").open("ab") as lines:

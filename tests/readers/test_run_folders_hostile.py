@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from run_folders import gather_one, metric_file, result, results, trainer_rows, trainer_state
+from tests.rights import is_done_without_override
 
-from runferry.errors import NotFound
+from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.python_apart import environment_apart
@@ -237,3 +238,36 @@ def test_a_yaml_bomb_costs_no_memory(tmp_path: Path) -> None:
         env=environment,
     )
     assert int(ended.stdout) < 400 << 20
+
+
+CLOSED = {
+    "ray_tune": (
+        "result.json",
+        {"result.json": '{"training_iteration": 1}\n', "params.json": "{}"},
+    ),
+    "sacred": ("run.json", {"run.json": '{"command": "x"}', "config.json": "{}"}),
+    "hydra": (".hydra", {".hydra/config.yaml": "lr: 1\n"}),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_run_that_is_closed_to_us_fails_and_is_not_left_out(
+    tmp_path: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    if is_done_without_override(request):
+        return
+    shut, files = CLOSED[name]
+    for run in ("open", "shut"):
+        for file, text in files.items():
+            path = tmp_path / run / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    (tmp_path / "shut" / shut).chmod(0)
+    reader = READERS[name].open(Location(name, str(tmp_path)), ReadOptions())
+    try:
+        first, second = sorted(reader.runs(), key=lambda run: run.key.run_id)
+        assert list(reader.read(first))
+        with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+            list(reader.read(second))
+    finally:
+        (tmp_path / "shut" / shut).chmod(0o700)

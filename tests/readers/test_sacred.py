@@ -182,6 +182,15 @@ def test_a_source_that_is_not_kept_is_named_as_missing(tmp_path: Path) -> None:
     assert found.codes() == {"missing-bytes": 3}
 
 
+def test_a_source_that_is_a_link_to_elsewhere_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    folder(tmp_path / "runs" / "1", {}, resources=[["r", "_resources/r"]])
+    (tmp_path / "runs" / "_resources").mkdir()
+    (tmp_path / "runs" / "_resources" / "r").symlink_to(tmp_path / "secret")
+    found = gather_one(SacredReader, tmp_path / "runs")
+    assert found.content.files["resources/r"] == "other missing"
+
+
 def test_metrics_that_no_longer_begin_as_before_are_refused(tmp_path: Path) -> None:
     home = folder(tmp_path / "1", metrics(["a", "b"], 0, 5))
     cursor = gather_one(SacredReader, tmp_path).cursor()

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.compat.proto import event_pb2
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import summary_v2 as hparams_v2
 from tensorboard.plugins.text import summary_v2 as text_v2
 from tensorboard_runs import (
     START,
@@ -84,14 +86,64 @@ def test_cut_anywhere_and_pulled_again_equals_one_pull(tmp_path: Path) -> None:
         assert held(pulled(tmp_path / "runs", archive, "tensorboard")) == once, length
 
 
-def held(archive: Archive) -> dict[str, list[dict[str, Any]]]:
-    """What the archive's tables hold of its one run."""
+def held(archive: Archive) -> dict[str, list[Any]]:
+    """What the archive's tables hold of its one run, and what was lost of it."""
     (record,) = archive.records()
     found = {table: archive.table(record, table) for table in TABLES}
-    return {
+    rows: dict[str, list[Any]] = {
         name: sorted(table.to_pylist(), key=lambda row: (row["seq"], row["key"]))
         for name, table in found.items()
     }
+    return {**rows, "losses": list(record.losses)}
+
+
+def test_of_all_ends_that_pulls_have_met_the_last_one_is_told(tmp_path: Path) -> None:
+    events = small_run(3)
+    path = event_file(tmp_path / "runs" / "run", events)
+    content, boundaries = path.read_bytes(), ends(events)
+    for length in range(boundaries[1] + 3, len(content) + 1, 23):
+        path.write_bytes(content[:length])
+        grown = held(pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard"))
+        once = held(pulled(tmp_path / "runs", tmp_path / f"once-{length}", "tensorboard"))
+        assert grown == once, length
+        assert len(once["losses"]) == (length not in boundaries)
+
+
+def test_bytes_that_were_reserved_and_then_written_are_no_damage(tmp_path: Path) -> None:
+    content = framed(losses("loss", range(5)))
+    path = event_file(tmp_path / "runs" / "run", [])
+    for length in (100, 130, len(content)):
+        path.write_bytes(content[:length] + bytes(len(content) - length))
+        grown = held(pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard"))
+        once = held(pulled(tmp_path / "runs", tmp_path / f"once-{length}", "tensorboard"))
+        assert grown == once
+    assert not once["losses"]
+
+
+def test_damage_that_others_follow_stays_told_once(tmp_path: Path) -> None:
+    events = losses("loss", range(4))
+    whole = framed(events)
+    path = event_file(tmp_path / "runs" / "run", events)
+    damaged = bytearray(whole)
+    damaged[-1] ^= 0xFF  # the last record may still be being written
+    for content in (damaged, damaged + framed([scalar("loss", 4, 1.0)])):
+        path.write_bytes(content)
+        found = held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))
+        (loss,) = found["losses"]
+        assert (loss.code, loss.where.partition("@")[2]) == ("damaged-bytes", str(ends(events)[3]))
+        assert loss.count == len(whole) - ends(events)[3]
+
+
+def test_what_is_wrong_with_a_file_is_forgotten_once_it_is_mended(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "run"
+    event_file(run, losses("loss", range(2)))
+    later = event_file(run, [version()], START + 9)
+    (run / "hparams.yaml").write_text("a: [")
+    first = held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))
+    assert {loss.code for loss in first["losses"]} == {"header-only", "unreadable-file"}
+    later.write_bytes(framed(losses("loss", range(2, 4))))
+    (run / "hparams.yaml").write_text("a: []")
+    assert not held(pulled(tmp_path / "runs", tmp_path / "archive", "tensorboard"))["losses"]
 
 
 @pytest.mark.parametrize("pieces", [2, 7])
@@ -143,6 +195,51 @@ def test_hyperparameters_that_come_later_in_a_folder_of_their_own(tmp_path: Path
     assert config == {("lr",): 0.1, ("depth",): 3}
     (other,) = once.records()
     assert twice.inventory(record).attributes == once.inventory(other).attributes
+
+
+def session(step: int, **hparams: float) -> event_pb2.Event:
+    """What `add_hparams` begins with."""
+    summary = hparams_v2.hparams_pb(hparams, trial_id=f"group {step}", start_time_secs=START + step)
+    return event_pb2.Event(wall_time=START + step, summary=summary)
+
+
+def ended(step: int, status: int) -> event_pb2.Event:
+    content = plugin_data_pb2.HParamsPluginData()
+    content.session_end_info.status = status
+    content.session_end_info.end_time_secs = START + step
+    value = summary_pb2.Summary.Value(tag="_hparams_/session_end_info")
+    value.metadata.plugin_data.plugin_name = "hparams"
+    value.metadata.plugin_data.content = content.SerializeToString()
+    return event_pb2.Event(wall_time=START + step, summary=summary_pb2.Summary(value=[value]))
+
+
+def test_whichever_of_a_runs_files_grows_first_they_say_the_same_in_the_end(
+    tmp_path: Path,
+) -> None:
+    """The file of `add_hparams` is later by its name, and says other things."""
+    run, inner = tmp_path / "runs" / "run", str(START + 5.5)
+    described = scalar("loss", 0, 1.0)
+    described.summary.value[0].metadata.display_name = "the loss"
+    otherwise = scalar("loss", 0, 1.0)
+    otherwise.summary.value[0].metadata.display_name = "another loss"
+    mine = [version(), session(3, lr=0.1, depth=2), ended(4, 1), described]
+    theirs = [version(), session(5, lr=0.2, width=3), ended(6, 2), otherwise]
+    theirs.append(session(7, lr=0.3))
+    event_file(run, mine[:1])
+    event_file(run / inner, theirs, START + 5)
+    pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard")
+    event_file(run, mine)
+    grown = pulled(tmp_path / "runs", tmp_path / "grown", "tensorboard")
+    once = pulled(tmp_path / "runs", tmp_path / "once", "tensorboard")
+    (left,), (right,) = grown.records(), once.records()
+    assert grown.inventory(left).attributes == once.inventory(right).attributes
+    assert left.run == right.run
+    assert sorted(left.losses, key=str) == sorted(right.losses, key=str)
+    config = {a.path: a.value for a in right.attributes if a.role == "config"}
+    assert config == {("lr",): 0.1, ("depth",): 2.0, ("width",): 3.0}
+    values = {a.path[3:]: a.value for a in right.attributes if a.path[1:2] == ("hparams",)}
+    assert values == {("lr",): 0.2, ("lr~2",): 0.3}
+    assert right.run.group == "group 3"
 
 
 def test_damage_is_told_by_its_place_and_read_over(tmp_path: Path) -> None:

@@ -129,6 +129,41 @@ def test_other_tables_are_not_ours(tmp_path: Path) -> None:
         opened(WandbCsvReader, tmp_path / "a.csv")
 
 
+STRANGERS = {
+    "an envelope of no run": ["t", "x", "x__MIN", "x__MAX", "a - b"],
+    "a difference without an envelope": ["Step", "a - b", "c - d"],
+    "half an envelope": ["Step", "a - b", "a - b__MAX"],
+    "other columns beside a run's": ["date", *columns("a", "b"), "place"],
+    "a saved index before the x axis": ["", "Step", *columns("a", "b")],
+}
+
+
+@pytest.mark.parametrize("case", STRANGERS)
+def test_a_strangers_columns_are_no_chart(tmp_path: Path, case: str) -> None:
+    names = STRANGERS[case]
+    path = export(tmp_path / "a.csv", [names, *([row] * len(names) for row in range(3))])
+    assert not WandbCsvReader.recognises(tmp_path)
+    assert not WandbCsvReader.recognises(path)
+
+
+@pytest.mark.parametrize(
+    "x_axis", ["Step", "Relative Time (Process)", "epoch", "trainer/global_step", "a - b"]
+)
+def test_a_chart_over_any_x_axis_is_an_export(tmp_path: Path, x_axis: str) -> None:
+    path = chart(tmp_path / "a.csv", ["one", "Group: two"], 4, x_axis)
+    assert WandbCsvReader.recognises(path)
+    assert [found.run.name for found in all_held(WandbCsvReader, path)] == ["one", "Group: two"]
+
+
+def test_a_chart_that_somebody_added_columns_to_is_read_when_it_is_named(tmp_path: Path) -> None:
+    names = ["", "Step", *columns("one", "loss")]
+    path = export(tmp_path / "a.csv", [names, [0, 5, 0.5, 0.5, 0.5]])
+    found = one_held(WandbCsvReader, path)
+    assert found.values("loss") == [0.5]
+    (loss,) = found.losses
+    assert (loss.code, loss.count) == ("strange-column", 1)
+
+
 def test_the_last_line_is_whole_without_a_line_break(tmp_path: Path) -> None:
     path = chart(tmp_path / "a.csv", ["one"], 3)
     assert not path.read_text().endswith("\n")

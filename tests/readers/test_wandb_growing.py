@@ -18,13 +18,14 @@ from wandb_runs import (
     history_record,
     line_record,
     opened,
+    pulled,
     run_record,
     small_run,
     stats_record,
 )
 
 from runferry.errors import SourceChanged, UnknownVersion
-from runferry.losses import Fate
+from runferry.losses import Fate, LossLedger
 from runferry.model import Cursor
 
 TABLES = ("points", "texts", "histograms", "console")
@@ -170,8 +171,23 @@ def test_a_cut_end_that_could_grow_is_a_loss_once_the_run_went_on_elsewhere(
     resumed = [run_record("r1", 2000, resume=True), history_record(1, loss=0.5), exit_record()]
     folder_with(tmp_path, resumed, when="20240102_000000")
     second = gather_one(tmp_path, first.cursor())
-    assert [(loss.code, loss.fate) for loss in second.losses] == [("cut-tail", Fate.DROPPED)]
+    left = LossLedger()
+    left.extend([*first.losses, *second.losses])
+    assert [(loss.code, loss.fate) for loss in left] == [("cut-tail", Fate.DROPPED)]
     assert not gather_one(tmp_path, second.cursor(first.cursor())).losses
+
+
+def test_of_all_ends_that_pulls_have_met_the_last_one_is_told(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "runs", small_run(steps=6))
+    path = folder / "run-r1.wandb"
+    content = path.read_bytes()
+    for length in range(len(content) // 2, len(content) + 37, 37):
+        path.write_bytes(content[:length])
+        (grown,) = pulled(tmp_path / "runs", tmp_path / "grown").records()
+        (once,) = pulled(tmp_path / "runs", tmp_path / f"once-{length}").records()
+        assert grown.losses == once.losses, length
+        assert len(once.losses) <= 1
+    assert not once.losses
 
 
 def test_an_unknown_version_is_refused_by_name(tmp_path: Path) -> None:

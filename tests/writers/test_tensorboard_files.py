@@ -15,9 +15,10 @@ from tensorboard_shown import event_file, picture, sound, written
 from tests.rights import is_done_without_override
 
 from runferry import _native, chunks
+from runferry.dialects.tensorboard.names import tag_path
 from runferry.dialects.tensorboard.wire import record_event
 from runferry.errors import Refused, RunMissing
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series, Uid
 from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.readers.tensorboard import TensorboardReader
@@ -78,6 +79,25 @@ def chunk_ends(path: Path) -> list[int]:
     """Behind the mark, and behind each chunk."""
     marks = _native.EventMarks(path, []).marks
     return [end for tag, end, _ in marks if tag in ("runferry/mark", "runferry/end")]
+
+
+def test_what_is_said_of_tags_holds_for_who_goes_on(tmp_path: Path) -> None:
+    said = (
+        Attribute(tag_path("note", "shape"), "other", [1]),
+        Attribute(tag_path("later", "description"), "other", "of it all"),
+    )
+    run = Recording(header("one")).put(chunks.Attributes(said, is_whole=True))
+    run.log({"note": "a"}, step=0).flush().log({"note": "b", "later": "c"}, step=1)
+    sample = run.sample()
+    (whole,) = written(tmp_path / "whole", sample)
+    remote = opened(tmp_path / "parts").create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        opened(tmp_path / "parts").append(remote, number, chunk)
+    opened(tmp_path / "parts").seal(remote, sample.run)
+    left, right = (event_file(tmp_path / name, remote) for name in ("whole", "parts"))
+    assert remote == whole
+    assert left.read_bytes() == right.read_bytes()
+    assert left.read_bytes().count(b"of it all") == 2  # said, and shown
 
 
 def test_a_flipped_byte_ends_what_is_whole(tmp_path: Path) -> None:
@@ -353,6 +373,15 @@ def test_a_header_that_changed_alone_is_sealed_anew(tmp_path: Path) -> None:
     assert found is not None
     assert found.name == "another"
     assert opened(tmp_path).stored(remote).is_sealed
+
+
+def test_losses_stay_told_when_the_header_alone_is_sealed_anew(tmp_path: Path) -> None:
+    lost = Loss("gone", Fate.DROPPED, "here", 2)
+    sample = Recording(header("lossy")).put(chunks.Lost(lost)).sample()
+    (remote,) = written(tmp_path, sample)
+    assert content(tmp_path, remote).losses == [lost]
+    opened(tmp_path).seal(remote, replace(sample.run, name="another"))
+    assert content(tmp_path, remote).losses == [lost]
 
 
 # --- what TensorBoard cannot hold -----------------------------------------------------------------

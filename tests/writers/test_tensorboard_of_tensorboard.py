@@ -19,6 +19,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from runferry import _native
 from runferry.archive.store import Archive
+from runferry.chunks import Raw
 from runferry.ports import Location, ReadOptions
 from runferry.readers.tensorboard import TensorboardReader
 from runferry.transfer.pull import pull
@@ -214,3 +215,98 @@ def test_data_classes_that_plugins_imply_are_written_back(tmp_path: Path) -> Non
         for value in event.summary.value
     }
     assert {tag: found[tag] for tag in contents} == {**given, "images": blobs}
+
+
+def put(folder: Path, *events: event_pb2.Event) -> None:
+    folder.mkdir(parents=True)
+    writer = RecordWriter(str(folder / "events.out.tfevents.1700000000.host"))
+    for event in events:
+        writer.write(event.SerializeToString())
+    writer.close()
+
+
+def valued(step: int, value: summary_pb2.Summary.Value) -> event_pb2.Event:
+    summary = summary_pb2.Summary(value=[value])
+    return event_pb2.Event(wall_time=START + step, step=step, summary=summary)
+
+
+def test_texts_are_shown_in_the_shape_that_they_had(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "plain": "a",
+        "one": ["a"],
+        "one of one": [["a"]],
+        "row": ["a", '["b",1]'],
+        "table": [["a", "b"], ["c", ""], ["\n", "\\"]],
+        "deep": [[["a"]], [["b"]]],
+        "json": '["a","b"]',
+    }
+    values = {
+        tag: described(tag, tensor_util.make_tensor_proto(np.array(text, dtype=object)), "text")
+        for tag, text in given.items()
+    }
+    events = [valued(step, value) for step, value in enumerate([*values.values()] * 2)]
+    put(tmp_path / "source" / "run", *events)
+    shown = [
+        (value.tag, tensor_util.make_ndarray(value.tensor).tolist())
+        for event in LegacyEventFileLoader(str(ferried(tmp_path / "source", tmp_path))).Load()
+        for value in event.summary.value
+        if value.tag in given
+    ]
+    sent = [(tag, tensor_util.make_ndarray(values[tag].tensor).tolist()) for tag in values]
+    assert sorted(shown, key=repr) == sorted(sent * 2, key=repr)
+
+
+def test_values_of_other_plugins_are_written_back_and_read_once(tmp_path: Path) -> None:
+    odd = described("odd", tensor_util.make_tensor_proto([1.0, 2.0]), "somebody's")
+    odd.metadata.plugin_data.content = b"theirs"
+    bare = summary_pb2.Summary.Value(tag="odd", tensor=tensor_util.make_tensor_proto([3.0]))
+    start = event_pb2.Event(step=0, wall_time=START)
+    start.session_log.status = event_pb2.SessionLog.START
+    loss = summary_pb2.Summary.Value(tag="loss", simple_value=0.5)
+    events = [valued(1, loss), valued(2, odd), valued(3, bare), start]
+    put(tmp_path / "source" / "run", *events)
+    path = ferried(tmp_path / "source", tmp_path)
+    shown = [
+        event
+        for event in LegacyEventFileLoader(str(path)).Load()
+        if any(value.tag == "odd" for value in event.summary.value)
+    ]
+    for event in shown:
+        event.DiscardUnknownFields()
+    assert shown == events[1:3]
+    found = [raws(tmp_path / name) for name in ("source", "logdir")]
+    assert found[0] == found[1]
+    assert [kind for kind, _, _ in found[0]] == ["somebody's", "somebody's", "session_log"]
+    assert not any(
+        event.HasField("session_log") for event in LegacyEventFileLoader(str(path)).Load()
+    )
+    assert path.read_bytes().count(b"theirs") == 1
+
+
+def raws(folder: Path) -> list[tuple[str, bytes, int | None]]:
+    reader = TensorboardReader.open(Location("tensorboard", str(folder)), ReadOptions())
+    (run,) = reader.runs()
+    return [
+        (chunk.record_type, chunk.payload, chunk.seq)
+        for chunk in reader.read(run)
+        if isinstance(chunk, Raw)
+    ]
+
+
+def test_what_hparams_say_of_a_session_is_written_back(tmp_path: Path) -> None:
+    content = plugin_data_pb2.HParamsPluginData()
+    start = content.session_start_info
+    start.hparams["lr"].number_value = 0.5
+    start.model_uri, start.monitor_url = "gs://models/1", "https://monitor.example/1"
+    start.group_name, start.start_time_secs = "g", START
+    value = summary_pb2.Summary.Value(tag="_hparams_/session_start_info")
+    value.metadata.plugin_data.plugin_name = "hparams"
+    value.metadata.plugin_data.content = content.SerializeToString()
+    put(tmp_path / "source" / "run", valued(0, value))
+    (found,) = [
+        value.metadata.plugin_data.content
+        for event in LegacyEventFileLoader(str(ferried(tmp_path / "source", tmp_path))).Load()
+        for value in event.summary.value
+        if value.tag == "_hparams_/session_start_info"
+    ]
+    assert plugin_data_pb2.HParamsPluginData.FromString(found) == content

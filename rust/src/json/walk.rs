@@ -117,7 +117,7 @@ impl Walk<'_> {
 }
 
 /// Behind the string that begins at `start`.
-fn string_end(text: &[u8], start: usize) -> Option<usize> {
+pub fn string_end(text: &[u8], start: usize) -> Option<usize> {
     if text.get(start) != Some(&b'"') {
         return None;
     }

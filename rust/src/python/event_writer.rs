@@ -86,8 +86,13 @@ impl EventWriter {
         self.encoder.tags.tag_of(key, plugin)
     }
 
-    fn describe(&mut self, tag: String, content: Vec<u8>, facts: Vec<u8>) {
-        self.encoder.tags.describe(tag, Facts { content, facts });
+    fn describe(&mut self, tag: String, content: Vec<u8>, facts: Vec<u8>, shape: Vec<u64>) {
+        let facts = Facts {
+            content,
+            facts,
+            shape,
+        };
+        self.encoder.tags.describe(tag, facts);
     }
 
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {

@@ -79,6 +79,9 @@ fn series(py: Python<'_>, name: &SeriesName) -> PyResult<(String, String, Py<PyD
     if name.data_class != 0 {
         facts.set_item("data_class", name.data_class)?;
     }
+    if !name.text_shape.is_empty() {
+        facts.set_item("shape", &name.text_shape)?;
+    }
     if !name.content.is_empty() {
         facts.set_item("content", PyBytes::new(py, &name.content))?;
     }

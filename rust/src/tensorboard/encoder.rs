@@ -159,7 +159,7 @@ struct Target<'a> {
 impl Target<'_> {
     /// One `Summary.value`: its tag, what it shows, and its metadata if it is the first of the tag.
     fn show(&mut self, content: &[u8]) {
-        let Spelled { tag, metadata } = &mut *self.spelled;
+        let Spelled { tag, metadata, .. } = &mut *self.spelled;
         let length = tag.len() + metadata.len() + content.len();
         bytes_header(self.values, summary::VALUE, length);
         self.values.extend_from_slice(tag);

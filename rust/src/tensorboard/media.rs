@@ -1,6 +1,5 @@
 //! Owns media: images and clips one a row, PR curves as JSON, meshes as their tensors.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::columns::At;
@@ -247,22 +246,4 @@ fn mesh_metadata(content: &[u8]) -> Result<String, Malformed> {
     text("shape", &format!("[{}]", sizes.join(",")));
     json.push('}');
     Ok(json)
-}
-
-/// The strings of a tensor as nested lists of JSON, by its shape.
-pub fn nested(strings: &[Cow<'_, str>], dims: &[u64]) -> String {
-    let mut json = String::new();
-    push_nested(&mut json, strings, dims);
-    json
-}
-
-fn push_nested(json: &mut String, strings: &[Cow<'_, str>], dims: &[u64]) {
-    match dims {
-        [] => strings.iter().for_each(|text| json.push_str(&quote(text))),
-        [_, inner @ ..] => {
-            let size = inner.iter().product::<u64>().max(1) as usize;
-            let parts: Vec<_> = strings.chunks(size).collect();
-            push_list(json, &parts, |json, part| push_nested(json, part, inner));
-        }
-    }
 }

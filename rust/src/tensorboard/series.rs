@@ -19,6 +19,8 @@ pub struct SeriesName {
     pub data_class: i32,
     pub content: Vec<u8>,
     pub node_name: Vec<u8>,
+    /// The dimensions of its first value, if that is a text with any.
+    pub text_shape: Vec<u64>,
 }
 
 impl SeriesName {
@@ -125,6 +127,7 @@ impl SeriesTable {
                 data_class: metadata.data_class,
                 content: metadata.content.into(),
                 node_name: metadata.node_name.into(),
+                text_shape: Vec::new(),
             },
             role: Role::of(plugin),
             number: None,
@@ -180,6 +183,15 @@ impl SeriesTable {
             Some(number) => number,
             None => self.add_number(series),
         }
+    }
+
+    /// The number that rows of a text have, the first of which has this shape.
+    pub fn number_of_text(&mut self, series: usize, shape: &[u64]) -> i32 {
+        let text = &mut self.series[series];
+        if text.number.is_none() {
+            text.name.text_shape = shape.into();
+        }
+        self.number(series)
     }
 
     /// The number that it has, or would have if it had a row now.

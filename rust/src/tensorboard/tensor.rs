@@ -11,7 +11,7 @@ const FLOATS_KEY: u8 = bytes_key(tensor::FLOAT_VAL);
 const DOUBLES_KEY: u8 = bytes_key(tensor::DOUBLE_VAL);
 
 /// More dimensions than TensorFlow allows are refused.
-const MOST_DIMS: usize = 8;
+pub const MOST_DIMS: usize = 8;
 
 /// A tensor whose elements have not been looked at yet.
 #[derive(Clone, Copy, Debug)]

@@ -126,7 +126,7 @@ impl<S: Read + Seek> RecordReader<S> {
 
     fn find(&mut self) -> io::Result<Option<u64>> {
         while self.position < self.limit {
-            let reason = match self.place(self.position)? {
+            let (reason, until) = match self.place(self.position)? {
                 Place::Whole(length) => {
                     self.position += FRAME + length;
                     self.committed = self.position;
@@ -134,30 +134,32 @@ impl<S: Read + Seek> RecordReader<S> {
                 }
                 Place::BadPayload(length) => {
                     let end = self.position + FRAME + length;
-                    if end == self.limit || self.has_length(end)? {
+                    if self.has_length(end)? {
                         self.lose(end, Reason::BadChecksum);
                         continue;
                     }
-                    Reason::BadChecksum
+                    let is_last = self.limit - end < HEADER; // nothing behind it speaks for its length
+                    let until = if is_last { end } else { self.limit };
+                    (Reason::BadChecksum, until)
                 }
                 Place::Oversized(length) => {
                     self.lose(self.position + FRAME + length, Reason::Oversized);
                     continue;
                 }
-                Place::Cut => Reason::CutTail,
-                Place::BadLength => Reason::BadLength,
+                Place::Cut => (Reason::CutTail, self.limit),
+                Place::BadLength => (Reason::BadLength, self.limit),
             };
-            self.search(reason)?;
+            self.search(reason, until)?;
         }
         Ok(None)
     }
 
-    /// Goes on at the next place where a whole record stands, or to the end.
-    fn search(&mut self, reason: Reason) -> io::Result<()> {
+    /// Goes on at the next place before `until` where a whole record stands, or there.
+    fn search(&mut self, reason: Reason, until: u64) -> io::Result<()> {
         let start = self.position;
         let mut at = start + 1;
         let mut is_zero = self.window.bytes(start..at)? == [0];
-        while at < self.limit {
+        while at < until {
             if self.search_bytes > 0 && at + FRAME <= self.limit && self.is_whole(at)? {
                 let reason = match reason {
                     Reason::CutTail => Reason::Unfinished,
@@ -169,9 +171,9 @@ impl<S: Read + Seek> RecordReader<S> {
             is_zero &= self.window.bytes(at..at + 1)? == [0];
             at += 1;
         }
-        let is_long = self.limit - start >= HEADER;
+        let is_long = until - start >= HEADER;
         self.lose(
-            self.limit,
+            until,
             if is_zero && is_long {
                 Reason::Zeroed
             } else {
@@ -222,10 +224,10 @@ impl<S: Read + Seek> RecordReader<S> {
         }
     }
 
-    /// Whether a length with its crc stands there, or the file ends before one could.
+    /// Whether a length with its crc stands there.
     fn has_length(&mut self, at: u64) -> io::Result<bool> {
         if self.limit - at < HEADER {
-            return Ok(true);
+            return Ok(false);
         }
         let header = self.window.bytes(at..at + HEADER)?;
         let header = split_header(header);
@@ -315,6 +317,21 @@ mod tests {
                 assert_eq!(read(&flipped), (others.clone(), vec![lost]));
             }
             start += length;
+        }
+    }
+
+    #[test]
+    fn a_length_that_points_at_the_end_hides_no_record() {
+        let second = frame(b"second");
+        for behind in 0..HEADER as usize {
+            let cut = 112;
+            let stated = cut + 2 * second.len() - behind - FRAME as usize;
+            let first = &frame(&vec![b'x'; stated])[..cut];
+            let file = [first, &second, &second].concat();
+            let (payloads, damage) = read(&file);
+            assert_eq!(payloads, [b"second", b"second"], "{behind} bytes behind it");
+            assert_eq!(damage.len(), 1);
+            assert_eq!(damage[0].length, first.len() as u64);
         }
     }
 

@@ -14,6 +14,7 @@ from runferry.archive.record import RunRecord, Segment
 from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Checkpoint, Chunk, Document, File, Header, Lost
 from runferry.errors import NotFound, SourceChanged
+from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, Tree
 from runferry.ports import Location, ReadOptions
 
@@ -55,18 +56,20 @@ class ArchiveReader:
                 case Checkpoint():  # the first source's words, which are not ours
                     continue
                 case Lost(loss):
-                    more = loss.count - told.get((loss.code, loss.fate.label, loss.where), 0)
-                    if more > 0:
+                    more = loss.count - told.pop((loss.code, loss.fate.label, loss.where), 0)
+                    if more:
                         yield Lost(replace(loss, count=more))
                 case File() | Artifact() | Document() if _mark(chunk) in marks:
                     continue
                 case _:
                     yield chunk
+        for (code, fate, where), count in told.items():  # taken back since
+            yield Lost(Loss(code, Fate.parse(fate), where, -count))
         yield Header(record.run)
         yield Checkpoint(self._position(record))
 
     def _position(self, record: RunRecord) -> Tree:
-        """What was read: segments, marks of what has no rows, losses; all are only added to."""
+        """What was read: segments, marks of what has no rows, losses."""
         chunks = self._archive.chunks(record, skip=record.segments)
         return {
             "segments": [segment.sha256 for segment in _row_segments(record)],

@@ -13,7 +13,7 @@ from runferry.errors import Corrupt
 from runferry.model import DataKind, Uid
 
 FORMAT_NAME = "runferry-archive"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # in 1 other hashes made the digests of runs
 
 MANIFEST = "archive.json"
 LEDGER = "ledger.sqlite"

@@ -8,7 +8,7 @@ from pathlib import Path
 from runferry.archive.durable import disk_errors
 from runferry.archive.layout import FORMAT_NAME, FORMAT_VERSION, MANIFEST, new_attempt
 from runferry.durable import sync, write_atomically
-from runferry.errors import Corrupt, NewerFormat, NotFound
+from runferry.errors import ArchiveError, Corrupt, NewerFormat, NotFound
 
 
 def found(path: Path) -> None:
@@ -34,7 +34,7 @@ def found(path: Path) -> None:
 
 
 def check(manifest: Path) -> None:
-    """Raises NewerFormat, Corrupt."""
+    """Raises NewerFormat, Corrupt, and ArchiveError for an archive of an earlier version."""
     try:
         stated = json.loads(manifest.read_bytes())
         name, version = stated["format"], stated["version"]
@@ -47,4 +47,10 @@ def check(manifest: Path) -> None:
             f"archive version {version}; this runferry knows {FORMAT_VERSION}",
             where=str(manifest),
             hint="pip install -U runferry",
+        )
+    if version < FORMAT_VERSION:
+        raise ArchiveError(
+            f"archive version {version}; this runferry knows {FORMAT_VERSION} alone",
+            where=str(manifest),
+            hint="pull the runs anew from their source: runferry pull SOURCE NEW_FOLDER",
         )

@@ -76,29 +76,36 @@ class DamagedRun:
         return Run(RunKey("archive", "damaged", self.uid), name="(damaged)")
 
 
+_OF_ITS_OWN = ("key", "tags", "labels", "forked_from")
 _RUN_FIELDS = tuple(
-    (spec.name, spec.default) for spec in fields(Run) if spec.name not in ("key", "labels")
+    (spec.name, spec.default) for spec in fields(Run) if spec.name not in _OF_ITS_OWN
 )
 
 
 def run_to_json(run: Run) -> dict[str, Any]:
     """A header as JSON; fields at their defaults are left out."""
     plain = {
-        name: value for name, default in _RUN_FIELDS if (value := getattr(run, name)) != default
+        name: value if isinstance(value, int) else to_json(value)
+        for name, default in _RUN_FIELDS
+        if (value := getattr(run, name)) != default
     }
-    plain["key"] = [run.key.tracker, run.key.scope, run.key.run_id]
+    plain["key"] = to_json([run.key.tracker, run.key.scope, run.key.run_id])
+    if run.tags:
+        plain["tags"] = to_json(list(run.tags))
     if run.labels:
-        plain["labels"] = dict(run.labels)
+        plain["labels"] = to_json(dict(run.labels))
     if run.forked_from is not None:
-        plain["forked_from"] = asdict(run.forked_from)
+        plain["forked_from"] = to_json(asdict(run.forked_from))
     return plain
 
 
 def run_from_json(spelled: Mapping[str, Any]) -> Run:
     """The inverse of `run_to_json`; fields that a later version added are ignored."""
     known = {spec.name for spec in fields(Run)}
-    values = {name: value for name, value in spelled.items() if name in known}
-    values["key"] = RunKey(*spelled["key"])
+    values: dict[str, Any] = {
+        name: from_json(value) for name, value in spelled.items() if name in known
+    }
+    values["key"] = RunKey(*values["key"])
     if "forked_from" in values:
         values["forked_from"] = Fork(**values["forked_from"])
     if "tags" in values:
@@ -108,14 +115,15 @@ def run_from_json(spelled: Mapping[str, Any]) -> Run:
 
 def attribute_to_json(attribute: Attribute) -> list[Any]:
     """role, path, value."""
-    spelled = [attribute.role, list(attribute.path), to_json(attribute.value)]
-    return spelled if attribute.name is None else [*spelled, attribute.name]
+    spelled = [attribute.role, to_json(list(attribute.path)), to_json(attribute.value)]
+    return spelled if attribute.name is None else [*spelled, to_json(attribute.name)]
 
 
 def attribute_from_json(spelled: list[Any]) -> Attribute:
     """The inverse of `attribute_to_json`."""
-    role, path, value, *name = spelled
-    return Attribute(tuple(path), role, from_json(value), name[0] if name else None)
+    stated: Any = from_json(spelled)
+    role, path, value, *name = stated
+    return Attribute(tuple(path), role, value, name[0] if name else None)
 
 
 def loss_to_json(loss: Loss) -> list[Any]:

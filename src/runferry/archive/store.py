@@ -48,7 +48,7 @@ class Archive:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
-        """Raises NotFound, NewerFormat, Corrupt."""
+        """Raises NotFound, NewerFormat, Corrupt, and ArchiveError for an earlier version."""
         stated = path / MANIFEST
         if not stated.is_file():
             if not create:

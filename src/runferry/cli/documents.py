@@ -48,7 +48,11 @@ def inventory_json(inventory: Inventory) -> dict[str, Any]:
     return {
         **run_json(inventory.run),
         "attributes": [attribute_json(item) for item in inventory.attributes],
-        "series": [series_json(item) for item in inventory.series],
+        "series": [
+            series_json(dataclasses.replace(item, kind=kind, counts=counts))
+            for item in inventory.series
+            for kind, counts in inventory.kinds_of(item)
+        ],
         "rows": dict(inventory.rows),
         "missing": dict(inventory.missing),
         "losses": [loss_json(loss) for loss in inventory.losses],

@@ -11,7 +11,7 @@ from runferry.cli.listing import took
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
-from runferry.model import Attribute, Inventory, Role, Run, Series
+from runferry.model import Attribute, DataKind, Inventory, Role, Run, Series, SeriesCounts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +26,12 @@ def show_inventory(session: Session, inventory: Inventory) -> None:
         _show_attributes(out, role, inventory.attributes, session.ellipsis)
     if inventory.series:
         out.print()
-        show(out, _SERIES, [_series_row(item) for item in inventory.series], session.ellipsis)
+        rows = [
+            _series_row(item, kind, counts)
+            for item in inventory.series
+            for kind, counts in inventory.kinds_of(item)
+        ]
+        show(out, _SERIES, rows, session.ellipsis)
     rest = [f"{kind} {rows:,}" for kind, rows in inventory.rows.items() if kind not in _SHOWN]
     if rest:
         out.print(f"\nbesides: {', '.join(rest)}")
@@ -99,10 +104,7 @@ def _show_attributes(
     show(out, columns, rows, ellipsis)
 
 
-def _series_row(series: Series) -> Sequence[str]:
-    counts = series.counts
-    if counts is None:
-        return (series.key, series.stream, series.kind, "", "", "")
+def _series_row(series: Series, kind: DataKind, counts: SeriesCounts) -> Sequence[str]:
     steps = ""
     if counts.min_step is not None:
         steps = f"{counts.min_step:,}..{counts.max_step:,}"
@@ -116,4 +118,4 @@ def _series_row(series: Series) -> Sequence[str]:
         "repeated": counts.duplicate_steps,
     }
     said = ", ".join(f"{n:,} {what}" for what, n in odd.items() if n)
-    return (series.key, series.stream, series.kind, f"{counts.points:,}", steps, said)
+    return (series.key, series.stream, kind, f"{counts.points:,}", steps, said)

@@ -20,12 +20,14 @@ Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can 
 @verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
+    from runferry.anywhere import looked_once
     from runferry.cli.listing import entries, entry_json, show_entries
     from runferry.cli.places import located
 
-    location = located(where)
     failures: list[RunOutcome] = []
-    listed = entries(session, location, failures)
+    with looked_once():
+        location = located(where)
+        listed = list(entries(session, location, failures))
     if session.is_json:
         runs = [entry_json(entry) for entry in listed]
         document = {"schema": 1, "where": str(location), "runs": runs}
@@ -42,15 +44,15 @@ def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
     from runferry.cli.inspecting import show_inventory
-    from runferry.cli.places import located, surveyed
+    from runferry.cli.places import surveyed
 
     with surveyed(session, where) as survey:
         found = survey.inventories(session.selection)
         first = next(found, None)
-        session.selection.check_found(bool(first or survey.failures), str(located(where)))
+        session.selection.check_found(bool(first or survey.failures), str(survey.where))
         found = chain(() if first is None else (first,), found)
         if session.is_json:
-            document = {"schema": 1, "where": str(located(where))}
+            document = {"schema": 1, "where": str(survey.where)}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}
             document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
             session.print_json(document)

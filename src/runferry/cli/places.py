@@ -80,6 +80,7 @@ def _folder(session: Session, text: str | None) -> Path:
 class Survey:
     """An archive that holds the selected runs of a place, and may hold others."""
 
+    where: Location  # what the place means: found out once, since it may be a tree of folders
     archive: Archive
     failures: list[RunOutcome] = field(default_factory=list)
 
@@ -113,7 +114,7 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
 
     location = located(text)
     if location.tracker == "archive":
-        yield Survey(Archive.open(location.path))
+        yield Survey(location, Archive.open(location.path))
         return
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         archive = Archive.open(Path(folder), create=True)
@@ -130,4 +131,4 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
             )
         if report.is_interrupted:
             raise KeyboardInterrupt
-        yield Survey(archive, list(report.failures))
+        yield Survey(location, archive, list(report.failures))

@@ -139,7 +139,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
     """Foretell, run by run, what a destination cannot hold."""
     from dataclasses import replace
 
-    from runferry.cli.places import destined, located, surveyed
+    from runferry.cli.places import destined, surveyed
     from runferry.cli.reports import show_plan
     from runferry.transfer.push import plan_all
 
@@ -153,7 +153,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             observer=observer,
             stop=stop,
         )
-    report = replace(report, source=str(located(source)))  # and not the temporary archive
+    report = replace(report, source=str(survey.where))  # and not the temporary archive
     return session.conclude(report, show_plan, is_asked=True)
 
 

@@ -6,11 +6,13 @@ into the folder that a job runs in.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.dialects.json_trees import leaves
-from runferry.dialects.yaml_trees import Flavour, YamlTree, parse_yaml
+from runferry.dialects.yaml_scalars import Flavour
+from runferry.dialects.yaml_trees import YamlTree, parse_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Role, Tree, same_value
 from runferry.paths import regular
@@ -47,17 +49,20 @@ class Beside:
             self.losses.append(Loss("stated-twice", Fate.RENAMED, label, moved, detail))
 
     def _note(self, label: str, tree: YamlTree) -> None:
-        if tree.tags:
+        for kind, tags in (("yaml tags", tree.tags), ("yaml key tags", tree.key_tags)):
             self.attributes.extend(
-                Attribute(("yaml tags", label, *path), "other", tag) for path, tag in tree.tags
+                Attribute((kind, label, *path), "other", tag) for path, tag in tags
             )
-            detail = "tags of YAML are kept as attributes, and never acted on"
-            self.losses.append(Loss("yaml-tag", Fate.REENCODED, label, len(tree.tags), detail))
-        if tree.repeated:
-            detail = "a key comes again in one mapping; its last value was taken"
-            self.losses.append(
-                Loss("repeated-key", Fate.DROPPED, label, len(tree.repeated), detail)
-            )
+        detail = "tags of YAML are kept as attributes, and never acted on"
+        self._count("yaml-tag", Fate.REENCODED, label, len(tree.tags + tree.key_tags), detail)
+        detail = "a key comes again in one mapping; its last value was taken"
+        self._count("repeated-key", Fate.DROPPED, label, len(tree.repeated), detail)
+        detail = "a value of `<<: {…}`, where another value of the same key was taken"
+        self._count("overridden-value", Fate.DROPPED, label, tree.overridden, detail)
+
+    def _count(self, code: str, fate: Fate, label: str, count: int, detail: str) -> None:
+        if count:
+            self.losses.append(Loss(code, fate, label, count, detail))
 
 
 def _top(label: str, value: Tree) -> list[tuple[KeyPath, Tree]]:
@@ -137,6 +142,8 @@ def text_beside(folder: Path, name: str, at_most: int = _BYTES_AT_MOST) -> Text 
         content = path.read_bytes()
     except OSError as error:
         return unreadable(name, str(error.strerror))
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return unreadable(name, f"it is UTF-16: iconv -f UTF-16 -t UTF-8 {name}")
     try:
         return Text(content.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -6,30 +6,17 @@ ends the process on deep nesting (PyYAML 6.0.3), and a constructor would act on 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from runferry.dialects.json_trees import DEPTH_AT_MOST
+from runferry.dialects.yaml_scalars import MERGE, OWN, Flavour, Scalars
 from runferry.model import KeyPath, Tree
 
 if TYPE_CHECKING:
     import yaml
 
-Flavour = Literal["1.1", "omegaconf", "1.2"]
-"""What a plain word is: by PyYAML, by OmegaConf (`1e-5` is a number), by YAML 1.2 (`no` a word)."""
-
 _VALUES_AT_MOST = 1_000_000  # of a document, those behind aliases counted each time
-_OWN = "tag:yaml.org,2002:"
-_MERGE = f"{_OWN}merge"
-_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+")
-_FLOAT_12 = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INT_12 = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_SPECIAL = re.compile(r"([-+]?)\.(?:(inf|Inf|INF)|(?:nan|NaN|NAN))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +25,9 @@ class YamlTree:
 
     value: Tree
     tags: tuple[tuple[KeyPath, str], ...] = ()  # those not YAML's own, by the path of the value
+    key_tags: tuple[tuple[KeyPath, str], ...] = ()  # of keys, which stay as they are written
     repeated: tuple[KeyPath, ...] = ()  # keys that came again; the last value of each stays
+    overridden: int = 0  # values that stood only in a `<<`, where another value won
 
 
 def parse_yaml(text: str, flavour: Flavour = "1.1") -> YamlTree:
@@ -50,13 +39,19 @@ def parse_yaml(text: str, flavour: Flavour = "1.1") -> YamlTree:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    builder = _Builder(_Scalars(flavour))
+    builder = _Builder(Scalars(flavour))
     try:
         for event in yaml.parse(text, Loader=loader):
             builder.take(event)
     except yaml.YAMLError as error:
         raise ValueError(_one_line(error)) from None
-    return YamlTree(builder.value, tuple(builder.tags), tuple(builder.repeated))
+    return YamlTree(
+        builder.value,
+        tuple(builder.tags),
+        tuple(builder.key_tags),
+        tuple(builder.repeated),
+        builder.overridden,
+    )
 
 
 def _one_line(error: yaml.YAMLError) -> str:
@@ -73,20 +68,40 @@ class _Open:
     anchor: str | None
     values_before: int
     key: str | None = None
-    is_merge: bool = False
-    merged: dict[str, Tree] = field(default_factory=dict)  # of `<<`: what own keys stand before
+    is_merge: bool = False  # the next value is that of `<<`; a list: it is one
+    merges: list[dict[str, _Merged]] = field(default_factory=list)  # one for each `<<`
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """A value that `<<` brings."""
+
+    value: Tree
+    is_elsewhere: bool  # behind an anchor, whose own place keeps it
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an alias stands for."""
+
+    value: Tree
+    count: int = 1  # of the values in it
+    depth: int = 0
+    text: str | None = None  # of a scalar, as it is written: what it is as a key
 
 
 @dataclass
 class _Builder:
     """Makes the tree; never deeper on the stack than one call."""
 
-    scalars: _Scalars
+    scalars: Scalars
     value: Tree = None
     tags: list[tuple[KeyPath, str]] = field(default_factory=list)
+    key_tags: list[tuple[KeyPath, str]] = field(default_factory=list)
     repeated: list[KeyPath] = field(default_factory=list)
+    overridden: int = 0
     _open: list[_Open] = field(default_factory=list)
-    _anchors: dict[str, tuple[Tree, int, int]] = field(default_factory=dict)  # value, count, depth
+    _anchors: dict[str, _Anchored] = field(default_factory=dict)
     _values: int = 0
     _documents: int = 0
     _deepest: int = 0
@@ -116,26 +131,40 @@ class _Builder:
     def _alias(self, anchor: str | None) -> None:
         if anchor is None or anchor not in self._anchors:
             raise ValueError(f"the alias *{anchor} is for nothing that stands before it")
-        value, count, depth = self._anchors[anchor]
-        self._count(count)
-        self._check_depth(len(self._open) + depth)
-        self._put(value)
+        known = self._anchors[anchor]
+        self._count(known.count)
+        self._check_depth(len(self._open) + known.depth)
+        if known.text is not None and self._is_at_key():
+            self._put(known.text)
+        else:
+            self._put(known.value, is_elsewhere=True)
+
+    def _is_at_key(self) -> bool:
+        """Whether what comes next is the key of a mapping."""
+        top = self._open[-1] if self._open else None
+        return top is not None and isinstance(top.value, dict) and top.key is None
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count()
-        top = self._open[-1] if self._open else None
-        if top is not None and isinstance(top.value, dict) and top.key is None:
-            if self.scalars.tag(event) == _MERGE:
-                top.key, top.is_merge = "<<", True
-            else:
-                self._put(event.value)
-            return
         value, strange = self.scalars.value(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(value, text=event.value)
+        if self._is_at_key():
+            self._key(event)
+            return
         if strange is not None:
             self.tags.append((self._path(), strange))
-        if event.anchor is not None:
-            self._anchors[event.anchor] = value, 1, 0
         self._put(value)
+
+    def _key(self, event: yaml.ScalarEvent) -> None:
+        top = self._open[-1]
+        if self.scalars.tag(event) == MERGE:
+            top.key, top.is_merge = "<<", True
+            top.merges.append({})
+            return
+        self._put(event.value)
+        if event.tag not in (None, "!", f"{OWN}str"):
+            self.key_tags.append((self._path(), event.tag))
 
     def _begin(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent) -> None:
         import yaml
@@ -143,38 +172,70 @@ class _Builder:
         self._count()
         self._check_depth(len(self._open) + 1)
         is_list = isinstance(event, yaml.SequenceStartEvent)
-        if event.tag not in (None, "!", f"{_OWN}seq" if is_list else f"{_OWN}map"):
+        if event.tag not in (None, "!", f"{OWN}seq" if is_list else f"{OWN}map"):
             self.tags.append((self._path(), event.tag))
-        self._open.append(_Open([] if is_list else {}, event.anchor, self._values))
+        top = self._open[-1] if self._open else None
+        is_merge = is_list and top is not None and top.is_merge and isinstance(top.value, dict)
+        value: list[Tree] | dict[str, Tree] = [] if is_list else {}
+        self._open.append(_Open(value, event.anchor, self._values, is_merge=is_merge))
 
     def _end(self) -> None:
         done = self._open.pop()
-        if isinstance(done.value, dict) and done.merged:
-            done.value = {**done.merged, **done.value}
+        if isinstance(done.value, dict) and done.merges:
+            done.value = {**self._merged(done.merges, done.value), **done.value}
         if done.anchor is not None:
             count = self._values - done.values_before + 1
-            self._anchors[done.anchor] = done.value, count, _depth_of(done.value)
+            self._anchors[done.anchor] = _Anchored(done.value, count, _depth_of(done.value))
         self._put(done.value)
 
-    def _put(self, value: Tree) -> None:
+    def _put(self, value: Tree, *, is_elsewhere: bool = False) -> None:
         if not self._open:
             self.value = value
             return
         top = self._open[-1]
         if isinstance(top.value, list):
+            if top.is_merge:
+                self._merge(self._open[-2], value, is_elsewhere=is_elsewhere)
             top.value.append(value)
         elif top.key is None:
             if not isinstance(value, str):
                 raise ValueError("a key that is a list or a mapping")
             top.key = value
-        else:
-            if top.is_merge:
-                _merge(top.merged, value)
-            else:
-                if top.key in top.value:
-                    self.repeated.append(self._path())
-                top.value[top.key] = value
+        elif top.is_merge:
+            self._merge_all(top, value, is_elsewhere=is_elsewhere)
             top.key, top.is_merge = None, False
+        else:
+            if top.key in top.value:
+                self.repeated.append(self._path())
+            top.value[top.key] = value
+            top.key = None
+
+    def _merge_all(self, into: _Open, value: Tree, *, is_elsewhere: bool) -> None:
+        """YAML's `<<`: one mapping or several, the first of which wins."""
+        if not isinstance(value, list):
+            self._merge(into, value, is_elsewhere=is_elsewhere)
+        elif is_elsewhere:  # else its items were merged one by one
+            for source in value:
+                self._merge(into, source, is_elsewhere=True)
+
+    def _merge(self, into: _Open, source: Tree, *, is_elsewhere: bool) -> None:
+        if not isinstance(source, dict):
+            raise ValueError("`<<` is for mappings")
+        merged = into.merges[-1]
+        for name, item in source.items():
+            if name not in merged:
+                merged[name] = _Merged(item, is_elsewhere)
+            elif not is_elsewhere:
+                self.overridden += 1
+
+    def _merged(self, merges: list[dict[str, _Merged]], own: dict[str, Tree]) -> dict[str, Tree]:
+        """What all `<<` of a mapping bring it; as in PyYAML a later one wins, and own keys do."""
+        taken: dict[str, _Merged] = {}
+        for merged in merges:
+            self.overridden += sum(not taken[name].is_elsewhere for name in merged if name in taken)
+            taken.update(merged)
+        self.overridden += sum(not taken[name].is_elsewhere for name in own if name in taken)
+        return {name: item.value for name, item in taken.items()}
 
     def _path(self) -> KeyPath:
         return tuple(
@@ -187,15 +248,6 @@ class _Builder:
             raise ValueError("nested too deeply")
 
 
-def _merge(merged: dict[str, Tree], value: Tree) -> None:
-    """YAML's `<<`: one mapping or several, the first of which wins."""
-    for source in value if isinstance(value, list) else [value]:
-        if not isinstance(source, dict):
-            raise ValueError("`<<` is for mappings")
-        for name, item in source.items():
-            merged.setdefault(name, item)
-
-
 def _depth_of(value: Tree) -> int:
     """How deep it is; no deeper than DEPTH_AT_MOST, which has been checked."""
     if isinstance(value, dict):
@@ -203,85 +255,3 @@ def _depth_of(value: Tree) -> int:
     if isinstance(value, list):
         return 1 + max(map(_depth_of, value), default=0)
     return 0
-
-
-class _Scalars:
-    """What a scalar means."""
-
-    def __init__(self, flavour: Flavour) -> None:
-        import yaml
-
-        self._node = yaml.ScalarNode
-        self._resolver = yaml.SafeLoader("")  # its resolver and the constructors of its own tags
-        self._resolve: Callable[..., str] = self._resolver.resolve
-        self._flavour = flavour
-
-    def tag(self, event: yaml.ScalarEvent) -> str:
-        if event.tag not in (None, "!"):
-            return str(event.tag)
-        if event.tag == "!" or not event.implicit[0]:
-            return f"{_OWN}str"
-        if self._flavour == "1.2":
-            return _tag_12(event.value)
-        tag = self._resolve(self._node, event.value, event.implicit)
-        if (
-            self._flavour == "omegaconf"
-            and tag == f"{_OWN}str"
-            and _EXPONENT.fullmatch(event.value)
-        ):
-            return f"{_OWN}float"
-        return tag
-
-    def value(self, event: yaml.ScalarEvent) -> tuple[Tree, str | None]:
-        """The value, and its tag if that is not said by the value."""
-        tag, text = self.tag(event), str(event.value)
-        is_stated = event.tag not in (None, "!")
-        try:
-            match tag.removeprefix(_OWN):
-                case "str" | "timestamp" | "merge" | "value":
-                    return text, None
-                case "null":
-                    return None, None
-                case "bool":
-                    return self._truth(text), None
-                case "int":
-                    return self._integer(text), None
-                case "float":
-                    return self._number(text), None
-                case "binary":
-                    return base64.b64decode(text), None
-        except (ValueError, KeyError, binascii.Error):
-            return text, tag if is_stated else None  # `!!int x`; an integer of 5,000 digits
-        return text, tag
-
-    def _truth(self, text: str) -> bool:
-        return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}[
-            text.lower()
-        ]
-
-    def _integer(self, text: str) -> int:
-        if self._flavour == "1.2":
-            base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
-            return int(text, base)
-        return int(self._resolver.construct_yaml_int(self._node(f"{_OWN}int", text)))
-
-    def _number(self, text: str) -> float:
-        number = float(self._resolver.construct_yaml_float(self._node(f"{_OWN}float", text)))
-        if math.isinf(number) and not _SPECIAL.fullmatch(text):
-            raise ValueError("beyond a double")  # it stays the text that it is
-        return number
-
-
-def _tag_12(text: str) -> str:
-    """The core schema of YAML 1.2, https://yaml.org/spec/1.2.2/#103-core-schema."""
-    if text in ("", "~", "null", "Null", "NULL"):
-        kind = "null"
-    elif text in ("true", "True", "TRUE", "false", "False", "FALSE"):
-        kind = "bool"
-    elif _INT_12.fullmatch(text):
-        kind = "int"
-    elif _FLOAT_12.fullmatch(text) or _SPECIAL.fullmatch(text):
-        kind = "float"
-    else:
-        kind = "merge" if text == "<<" else "str"
-    return f"{_OWN}{kind}"

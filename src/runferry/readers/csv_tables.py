@@ -27,7 +27,7 @@ class CsvReader(AnyTableReader):
 
     def table(self, path: Path, label: str) -> tuple[TableFile, Tree, tuple[Loss, ...]]:
         """See `AnyTableReader.table`."""
-        form = form_of(path)
+        form = form_of(path, takes_unended=True)
         if not form.first:
             raise NotFound(NO_ROW, where=str(path), hint=f"wc -l {shlex.quote(str(path))}")
         columns, losses = column_paths(form.names, label)
@@ -36,7 +36,7 @@ class CsvReader(AnyTableReader):
         if form.preamble:
             detail = f"the line before the header: {form.preamble[:200]}"
             losses += (Loss("preamble", Fate.DROPPED, f"{label}:1", 1, detail),)
-        table = CsvTable(path, label, form, columns, ends_in_quotes=form.is_quoted)
+        table = CsvTable(path, label, form, columns, takes_unended=True)
         return table, dict(form.record()), losses
 
     def with_names(self, table: TableFile, column: int) -> TableFile:

@@ -20,7 +20,7 @@ from runferry import chunks
 from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
-from runferry.paths import blob_at, files_below, inside, looked_into, regular, spelled
+from runferry.paths import blob_at, files_below, looked_into, regular, spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost
@@ -167,12 +167,11 @@ class DvcliveRun:
                 yield from position.news(_table(rows, metric, table))
         yield from rows.drain()
         yield from position.news(self._stated())
-        yield from self._images(rows, position)
+        yield from self._images(rows, position, read)
         yield from position.news(
-            run_files(self.home, position.files, lambda name: _is_file(name, read))
+            run_files(self.home, position.files, lambda name: name not in read)
         )
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _stated(self) -> Iterator[chunks.Chunk]:
         """Parameters and the summary."""
@@ -184,16 +183,19 @@ class DvcliveRun:
         yield chunks.Attributes(tuple(found), is_whole=True)
         yield from lost([*losses, *beside.losses])
 
-    def _images(self, rows: LoggedRows, position: Position) -> Iterator[chunks.Chunk]:
+    def _images(
+        self, rows: LoggedRows, position: Position, read: set[str]
+    ) -> Iterator[chunks.Chunk]:
         """Images that are named by their step; DVCLive writes each of them once."""
         for found, entry in _below(self.home / _IMAGES):
             name = f"{_IMAGES}{spelled(found)}"
             match = _STEP_IMAGE.fullmatch(spelled(found))
-            if match is None or entry is None or inside(self.home, _IMAGES + found) is None:
-                continue
+            path = file_beside(self.home, _IMAGES + found)
+            if match is None or entry is None or not isinstance(path, Path):
+                continue  # it is a file, or told among these
+            read.add(name)
             if name in position.files:
                 continue
-            path = self.home / _IMAGES / found
             position.files[name] = True
             step = int(match[2])
             key, declared = rows.declare(("images", *match[1].split("/")), "media")
@@ -201,12 +203,6 @@ class DvcliveRun:
             at = Address(max(0, step << _PLACES), step)
             blob = blob_at(path, mimetypes.guess_type(name)[0])
             yield chunks.Media((MediaItem(key, at, "image", blob, path=name),))
-
-
-def _is_file(name: str, read: set[str]) -> bool:
-    """Whether nothing of this has been taken as rows."""
-    is_image = name.startswith(_IMAGES) and _STEP_IMAGE.fullmatch(name.removeprefix(_IMAGES))
-    return name not in read and not is_image
 
 
 def _table(rows: LoggedRows, metric: Metric, table: TableLines) -> Iterator[chunks.Chunk]:

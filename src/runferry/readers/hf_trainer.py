@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,10 +24,11 @@ from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
 from runferry.paths import spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import attributes, broken, lost, noted
 from runferry.readers.run_folders.folder_reader import FolderReader, names_in
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.position import Position, Rewritten, RowsDigest
 from runferry.readers.run_folders.run_files import run_files
 
 STATE = "trainer_state.json"
@@ -69,6 +71,10 @@ class HfTrainerReader(FolderReader):
 def _steps(names: Collection[str]) -> dict[str, int]:
     found = {name: _CHECKPOINT.fullmatch(name) for name in names}
     return {name: int(match[1]) for name, match in found.items() if match}
+
+
+def _is_run(folder: Path) -> bool:
+    return HfTrainerReader.is_run(folder, names_in(folder))
 
 
 def _newest_first(folder: Path) -> list[StateFile]:
@@ -185,16 +191,19 @@ class TrainerRun:
         yield from rows.drain()
         yield chunks.Attributes(tuple(_facts(walk.facts)), is_whole=True)
         yield from position.news(lost([*walk.losses, *self._copies(earlier, same)]))
-        yield from position.news(run_files(self.home, position.files, self._takes))
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        takes = partial(self._takes, is_run=cache(_is_run))
+        yield from position.news(run_files(self.home, position.files, takes))
+        yield from position.ending(self.header())
 
-    def _takes(self, name: str) -> bool:
-        """Files beside the states, and those of their checkpoints; the rows are no file."""
+    def _takes(self, name: str, is_run: Callable[[Path], bool]) -> bool:
+        """Files of these states; the run's own are all below it but those of runs in there."""
         if name == self.states[0].name:
             return False
-        folder = name.partition("/")[0] if "/" in name else ""
-        return any(folder == state.folder for state in self.states) or (self.is_main and not folder)
+        *folders, _ = name.split("/")
+        if any((folders[0] if folders else "") == state.folder for state in self.states):
+            return True
+        below = (self.home.joinpath(*folders[:depth]) for depth in range(1, len(folders) + 1))
+        return self.is_main and not any(map(is_run, below))
 
     def _copies(self, earlier: dict[str, tuple[int, str]], same: set[str]) -> Iterator[Loss]:
         for name in earlier:

@@ -18,9 +18,9 @@ from runferry.dialects.run_folder import HYDRA, Beside, config_beside, file_besi
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
-from runferry.readers.console_log import log_chunks
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.console import console
 from runferry.readers.run_folders.documents import lost
 from runferry.readers.run_folders.folder_reader import FolderReader, names_in
 from runferry.readers.run_folders.position import Grown, Position
@@ -44,6 +44,11 @@ class HydraReader(FolderReader):
         return HYDRA in names and (folder / HYDRA / "config.yaml").is_file()
 
     @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """No one else calls a folder so."""
+        return HYDRA in names
+
+    @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """`.hydra` holds no runs."""
         return (HYDRA,)
@@ -51,6 +56,7 @@ class HydraReader(FolderReader):
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one job of a folder."""
         first = b""
+        (folder / HYDRA / "config.yaml").stat()  # not even that where the folder is closed
         if isinstance(path := file_beside(folder, f"{HYDRA}/config.yaml"), Path):
             with path.open("rb") as stream:
                 first = stream.read(_FIRST_AT_MOST)
@@ -100,8 +106,7 @@ class HydraJob:
         if log is not None:
             yield from self._console(log, position)
         yield from position.news(run_files(self.home, position.files, self._takes))
-        yield chunks.Header(self.header())
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(self.header())
 
     def _takes(self, name: str) -> bool:
         """All but what belongs to a job in a folder below."""
@@ -123,20 +128,14 @@ class HydraJob:
 
     def _console(self, name: str, position: Position) -> Iterator[chunks.Chunk]:
         """Lines of the log; a last one without an end is left for later."""
-        done = position.grown.setdefault(name, Grown())
-        path = file_beside(self.home, name)
-        if not isinstance(path, Path):
-            yield from position.news(lost(() if path is None else (path,)))
-            return
-        done.check(path)
-        lines = log_chunks(path, done.offset, done.rows, is_over=False, time_of=self._time_of)
         is_timed = False
-        for done.offset, done.rows, chunk in lines:
+        for chunk in console(self.home, name, position, is_over=False, time_of=self._time_of):
             if isinstance(chunk, chunks.Console):
                 is_timed |= chunk.batch.column("time").null_count < chunk.batch.num_rows
             yield chunk
-        done.sign(path)
-        yield from position.news(lost(self._of_the_log(name, path, done, is_timed)))
+        if isinstance(path := file_beside(self.home, name), Path):
+            done = position.grown[name]
+            yield from position.news(lost(self._of_the_log(name, path, done, is_timed)))
 
     def _of_the_log(self, name: str, path: Path, done: Grown, is_timed: bool) -> Iterator[Loss]:
         if is_timed:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -16,6 +17,7 @@ from runferry.dialects.json_trees import JsonNotes, check_depth, leaves, mended,
 from runferry.errors import Damaged, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
+from runferry.readers import lines
 from runferry.readers.damage import cut
 from runferry.readers.tabular.any_table import AnyTableReader
 from runferry.readers.tabular.block import (
@@ -30,7 +32,6 @@ from runferry.readers.tabular.csv_form import opened
 from runferry.readers.tabular.json_cells import JsonCells, fraction
 
 _PIECE = 1 << 20
-_LINE_AT_MOST = 256 << 20
 _CELLS_AT_MOST = 1 << 18
 _LOOKED_AT = 1000  # lines whose names a column may be called by
 
@@ -96,7 +97,7 @@ class _Lines:
     ) -> None:
         self._table = table
         self._stream = stream
-        self._place = place
+        self._place = self._start = place
         self._numbers = numbers
         self._columns = columns
         self._told = odd
@@ -107,12 +108,30 @@ class _Lines:
 
     def block(self, end: int) -> Block:
         while self._place.offset < end and len(self._cells.row) < _CELLS_AT_MOST:
-            line = self._stream.readline(_LINE_AT_MOST)
-            if not line or not self._take(line):
+            line = self._stream.readline(lines.LINE_AT_MOST)
+            takes = self._pass if lines.is_too_long(line) else self._take
+            if not line or not takes(line):
                 break
         return Block(
             np.array(self._rows, np.int64), self._cells.typed(), self._place, tuple(self._odd)
         )
+
+    def _pass(self, line: bytes) -> bool:
+        """Over a line too long to be read; whether reading goes on behind it."""
+        at = self._place
+        rest, is_ended = lines.rest_of_line(self._stream, line)
+        loss = lines.too_long(f"{self._table.label}:{at.line + 1}")
+        if not is_ended:
+            return self._stop(loss)
+        self._odd.append(Lost(loss))
+        self._place = Place(at.offset + len(line) + rest, at.line + 1, at.row + 1)
+        return True
+
+    def _stop(self, loss: Loss) -> bool:
+        """Before a last line that has no end; told once, by the block that begins with it."""
+        if self._place == self._start:
+            self._odd.append(Lost(loss))
+        return False
 
     def _take(self, line: bytes) -> bool:
         """Whether reading goes on behind this line."""
@@ -122,8 +141,7 @@ class _Lines:
         row, reason = self._decoder.row(text) if is_row else (None, "")
         if reason and not line.endswith(b"\n"):
             where = f"{self._table.label}:{at.line + 1}"
-            self._odd.append(Lost(cut(where, len(line), is_over=False)))
-            return False
+            return self._stop(cut(where, len(line), is_over=False))
         self._place = Place(at.offset + len(line), at.line + 1, at.row + is_row)
         if reason:
             self._odd.append(Raw("json-line", reason, line, at.row))
@@ -185,6 +203,8 @@ class _Objects:
 
     def row(self, line: bytes) -> tuple[dict[str, Tree] | None, str]:
         """The object of a line, or why there is none."""
+        if lines.is_too_long(line):
+            return None, f"longer than {lines.LINE_AT_MOST:,} bytes"
         try:
             text = line.decode("utf-8")
             check_depth(text)
@@ -214,14 +234,12 @@ class JsonLinesReader(AnyTableReader):
         reason = ""
         rows = _Objects()
         with opened(path) as (stream, encoding):
-            for number, line in enumerate(stream):
+            for line in islice(lines.beginnings(stream), _LOOKED_AT):
                 row, why = rows.row(line.removeprefix(b"\xef\xbb\xbf"))
                 reason = reason or (why if line.strip() else "")
                 if row is not None:
                     first = first if first is not None else row
                     columns.update(dict.fromkeys(below for below, _ in leaves(row)))
-                if number >= _LOOKED_AT:
-                    break
         if first is None:
             raise self._none(path, reason)
         losses: tuple[Loss, ...] = ()

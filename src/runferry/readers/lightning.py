@@ -2,7 +2,8 @@
 
 Source of the format: `lightning/fabric/loggers/csv_logs.py` and `lightning/pytorch/core/saving.py`.
 A blank is "not logged". When a metric is new, Lightning writes the file anew under a wider header;
-then a cursor is refused, and the run is read from its beginning.
+then a cursor is refused, and the run is read from its beginning. `hparams.yaml` is written before
+any row, and with the same text again with each of them: it tells runs apart.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runferry.dialects.run_folder import HPARAMS, text_beside
+from runferry.dialects.run_folder import HPARAMS, Text, text_beside
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Run, Tree
+from runferry.model import Run, RunKey
 from runferry.paths import Folder, folders_below, regular
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
@@ -23,7 +24,7 @@ from runferry.readers.tabular.csv_form import CsvForm, form_if_table, form_of
 from runferry.readers.tabular.csv_table import CsvTable
 from runferry.readers.tabular.names import column_paths
 from runferry.readers.tabular.reading import RunTable, TableRun
-from runferry.readers.tabular.table_reader import TableReader
+from runferry.readers.tabular.table_reader import NO_ROW, TableReader
 from runferry.readers.tabular.wide import Meaning
 
 METRICS = "metrics.csv"
@@ -49,30 +50,44 @@ class LightningReader(TableReader):
         if not self.root.is_dir():
             form = form_of(self.root)
             if "step" in form.names:
-                yield self._run(self.root.parent, form, self.root)
+                yield from self._run(self.root.parent, form, self.root)
             return
         for folder in filter(_is_run, folders_below(self.root)):
             path = folder.path / METRICS
-            yield self._run(folder.path, _form(path), path)
+            yield from self._run(folder.path, _form(path), path)
 
-    def _run(self, folder: Path, form: CsvForm | None, path: Path) -> TableRun:
+    def _run(self, folder: Path, form: CsvForm | None, path: Path) -> Iterator[TableRun]:
+        """The run of a folder; none while there is neither a configuration nor a row."""
         below = label_of(self.root if self.root.is_dir() else folder, folder)
+        said = text_beside(folder, HPARAMS)
+        config = said.text if isinstance(said, Text) else None
+        if config is None and form is not None and not form.first:
+            self.pass_over(path, NO_ROW)
+            return
+        run = Run(_key(self.name, below, config, form), name=below)
         if form is None or not form.first:
-            said = text_beside(folder, HPARAMS)
-            record: Tree = said.text if said is not None and not isinstance(said, Loss) else ""
-            run = Run(key_of(self.name, below, signature_of(record)), name=below)
-            return TableRun(run, losses=_without_rows(path), folder=folder)
+            yield TableRun(run, losses=_without_rows(path), folder=folder)
+            return
         columns, losses = column_paths(form.names, METRICS)
-        run = Run(key_of(self.name, below, signature_of(dict(form.record()))), name=below)
         meaning = Meaning(step=columns.index(("step",)))
         table = CsvTable(path, METRICS, form, columns)
-        return TableRun(run, (RunTable(METRICS, table, meaning),), losses=losses, folder=folder)
+        yield TableRun(run, (RunTable(METRICS, table, meaning),), losses=losses, folder=folder)
 
     def check(self) -> None:
         """Raises what is wrong with a file that was named."""
         if is_lfs_pointer(self.root):
             raise lfs_error(self.root)
         super().check()
+
+
+def _key(tracker: str, below: str, config: str | None, form: CsvForm | None) -> RunKey:
+    """By what is there first and stays: the configuration, and where there is none the first row.
+
+    Versions with one configuration are told apart by their folders.
+    """
+    if config is not None:
+        return key_of(tracker, below, signature_of(config))
+    return key_of(tracker, below, signature_of("" if form is None else dict(form.record())))
 
 
 def _is_run(folder: Folder) -> bool:

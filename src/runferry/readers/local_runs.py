@@ -197,9 +197,17 @@ def linked(root: Path, folders: Iterable[Path]) -> Iterator[Loss]:
 def unreadable(error: OSError, sources: tuple[Path, ...]) -> SourceError:
     """What the system said of a file, with a command that shows it."""
     place = Path(error.filename) if error.filename else next(iter(sources), Path())
-    seen = place if place.is_dir() or not place.parent.is_dir() else place.parent
+    seen = place.parent if _is_folder(place.parent) and not _is_folder(place) else place
     return SourceError(
         f"cannot be read: {error.strerror}",
         where=spelled(str(place)),
         hint=f"ls -l {shlex.quote(spelled(str(seen)))}",
     )
+
+
+def _is_folder(path: Path) -> bool:
+    """False for what cannot be looked at, too: it may lie in a folder that is closed."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

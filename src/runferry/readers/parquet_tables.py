@@ -14,6 +14,7 @@ from runferry.errors import Damaged, NotFound, SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
 from runferry.paths import fingerprint
+from runferry.readers.tabular.any_size_lists import has_fixed_lists, metadata_of_any_lists
 from runferry.readers.tabular.any_table import AnyTableReader
 from runferry.readers.tabular.arrow_cells import flattened, values_of
 from runferry.readers.tabular.block import Block, Place, TableFile
@@ -103,7 +104,7 @@ def _batches(
         raise SourceError(
             f"Arrow cannot decode it: {str(error).splitlines()[0]}",
             where=str(path),
-            hint="a fixed-size list with nulls? write that column as a list of any size",
+            hint="write that column in another type, with the program that made the file",
         ) from error
 
 
@@ -129,7 +130,10 @@ def opened(path: Path) -> pq.ParquetFile:
     if path.stat().st_size == 0:
         raise NotFound("nothing in it", where=str(path), hint=f"ls -l {name}")
     try:
-        return pq.ParquetFile(path)
+        file = pq.ParquetFile(path)
+        if not has_fixed_lists(file.schema_arrow):
+            return file
+        return pq.ParquetFile(path, metadata=metadata_of_any_lists(path))
     except pa.ArrowInvalid as error:
         what = str(error).splitlines()[0].rstrip(".")
         raise Damaged(
@@ -151,7 +155,8 @@ class ParquetReader(AnyTableReader):
         """See `AnyTableReader.table`."""
         with opened(path) as file:
             if not file.metadata.num_rows:
-                raise NotFound("no row in it", where=str(path), hint=f"ls -l '{path}'")
+                hint = f"ls -l {shlex.quote(str(path))}"
+                raise NotFound("no row in it", where=str(path), hint=hint)
             first = next(_batches(path, file, 1, None))
         columns = flattened(first)
         values = values_of([array for _, array in columns[:_TELLING]])
@@ -163,7 +168,18 @@ class ParquetReader(AnyTableReader):
         for column, text in zip(values.words.column, texts, strict=True):
             record[".".join(columns[column][0])] = text
         paths, losses = _apart([path for path, _ in columns], label)
-        return ParquetTable(path, paths), record, losses
+        kinds = [array.type for _, array in columns]
+        return ParquetTable(path, paths), record, (*losses, *_durations(paths, kinds))
+
+
+def _durations(paths: tuple[KeyPath, ...], kinds: list[pa.DataType]) -> Iterator[Loss]:
+    """Says of each column of durations what its numbers count."""
+    import pyarrow as pa
+
+    for path, kind in zip(paths, kinds, strict=True):
+        if pa.types.is_duration(kind):
+            detail = f"durations are whole numbers of {kind.unit} here, as Parquet stores them"
+            yield Loss("duration", Fate.REENCODED, ".".join(path), 1, detail)
 
 
 def _apart(paths: list[KeyPath], label: str) -> tuple[tuple[KeyPath, ...], tuple[Loss, ...]]:

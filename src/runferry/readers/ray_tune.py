@@ -19,14 +19,14 @@ from runferry.dialects.times import seconds_ns
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Cursor, Role, Run, RunKey, RunState, Tree, same_value
 from runferry.paths import regular, spelled
-from runferry.readers.damage import cut
 from runferry.readers.finding import key_of, signature_of
-from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
+from runferry.readers.lines import WholeLines, is_too_long, too_long, unended
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost, noted
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Grown, Position, changed
+from runferry.readers.run_folders.position import Grown, Position
 from runferry.readers.run_folders.run_files import run_files
 from runferry.readers.run_folders.table_lines import TableLines, cell_of
 
@@ -57,6 +57,11 @@ class RayTuneReader(FolderReader):
             columns = header.decode("utf-8", "replace").strip().split(",")
             return PARAMS in names and not RAY_COLUMNS.isdisjoint(columns)
         return _PICKLE in names and PARAMS in names and regular(folder / PARAMS) is not None
+
+    @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """By what Tune writes of every trial."""
+        return PARAMS in names and (RESULT in names or _PICKLE in names)
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
@@ -175,8 +180,7 @@ class Trial:
         yield from position.news(lost(losses))
         read = RESULT if RESULT in position.grown else PROGRESS
         yield from position.news(run_files(self.home, position.files, lambda name: name != read))
-        yield chunks.Header(header)
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(header)
 
     def _attributes(self, stated: dict[str, Tree], losses: list[Loss]) -> Iterator[Attribute]:
         """The parameters are the config; where they are gone, what the results say of it."""
@@ -226,14 +230,16 @@ class Results:
                     yield from self._line(text, number)
         self.done.sign(self.path)
         if lines.unfinished:
-            where = f"{RESULT}@{lines.offset}"
-            yield chunks.Lost(cut(where, lines.unfinished, is_over=self.is_over))
+            yield chunks.Lost(self._unended(lines))
+
+    def _unended(self, lines: WholeLines) -> Loss:
+        number, length = self.done.rows, lines.unfinished
+        return unended(RESULT, number, lines.offset, length, is_over=self.is_over)
 
     def _line(self, text: bytes, number: int) -> Iterator[chunks.Chunk]:
         where, notes = f"{RESULT}:{number + 1}", JsonNotes()
         if is_too_long(text):
-            why = f"a line of {LINE_AT_MOST:,} bytes or more"
-            yield chunks.Lost(Loss("long-line", Fate.DROPPED, where, 1, why))
+            yield chunks.Lost(too_long(where))
             return
         row = _mapping(text, notes)
         if row is None:

@@ -17,14 +17,14 @@ from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
 from runferry.paths import blob_at, inside, regular, spelled
-from runferry.readers.console_log import log_chunks
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.missing import MissingBytes
+from runferry.readers.run_folders.console import console
 from runferry.readers.run_folders.documents import attributes, json_mapping, lost
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.run_folders.logged_rows import LoggedRows
-from runferry.readers.run_folders.position import Grown, Position
+from runferry.readers.run_folders.position import Position
 from runferry.readers.run_folders.run_files import run_files
 from runferry.readers.run_folders.sacred_metrics import METRICS, Metrics
 from runferry.readers.run_folders.sacred_values import Decoded, decoded
@@ -58,8 +58,16 @@ class SacredReader(FolderReader):
             return False
         if RUN not in names:
             return METRICS in names and OUTPUT in names
-        record = json_mapping(folder, RUN, [])
+        damage: list[Loss] = []
+        record = _record(folder, damage)
+        if damage and METRICS in names:
+            return True  # reading it says what is wrong
         return not _TELLING.isdisjoint(record) or OUTPUT in names
+
+    @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """By what the observer always writes."""
+        return RUN in names and CONFIG in names
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
@@ -68,12 +76,19 @@ class SacredReader(FolderReader):
 
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """The one run of a folder; its path ends with the id that sacred gave it."""
-        record = json_mapping(folder, RUN, [])
+        record = _record(folder, [])
         experiment = _mapping(record.get("experiment"))
         first: list[Tree] = [experiment.get("name"), record.get("start_time")]
         if not record:
             first = [*sorted(json_mapping(folder, CONFIG, []))]
         yield SacredRun(key_of(self.name, name, signature_of(first)), folder, name)
+
+
+def _record(folder: Path, losses: list[Loss]) -> dict[str, Tree]:
+    """What `run.json` says; of a damaged one nothing. Raises OSError for one that does not open."""
+    if isinstance(path := file_beside(folder, RUN), Path):
+        path.open("rb").close()
+    return json_mapping(folder, RUN, losses)
 
 
 def _mapping(value: Tree) -> dict[str, Tree]:
@@ -136,7 +151,7 @@ class SacredRun:
             yield from rows.drain()
         elif isinstance(metrics, Loss):
             losses.append(metrics)
-        yield from self._console(position, header.complete)
+        yield from console(self.home, OUTPUT, position, is_over=header.complete)
         yield from position.news(lost([*losses, *_noted(met, "")]))
         yield from lost(_noted(logged, METRICS))
         yield from position.news(
@@ -145,8 +160,7 @@ class SacredRun:
         missing = MissingBytes()
         yield from missing.watched(self._shared(record, position))
         yield from lost(missing.losses())
-        yield chunks.Header(header)
-        yield chunks.Checkpoint(position.position())
+        yield from position.ending(header)
 
     def _attributes(
         self, record: dict[str, Tree], losses: list[Loss], met: Decoded
@@ -159,18 +173,6 @@ class SacredRun:
         info = decoded(json_mapping(self.home, INFO, losses), met)
         if info:
             yield from attributes({"info": info}, "other")
-
-    def _console(self, position: Position, is_over: bool) -> Iterator[chunks.Chunk]:
-        done = position.grown.setdefault(OUTPUT, Grown())
-        path = file_beside(self.home, OUTPUT)
-        if not isinstance(path, Path):
-            yield from position.news(lost(() if path is None else (path,)))
-            return
-        done.check(path)
-        lines = log_chunks(path, done.offset, done.rows, is_over=is_over)
-        for done.offset, done.rows, chunk in lines:
-            yield chunk
-        done.sign(path)
 
     def _shared(self, record: dict[str, Tree], position: Position) -> Iterator[chunks.Chunk]:
         """Sources and resources, which runs of an experiment share: [name, where it was kept]."""
@@ -200,7 +202,9 @@ class SacredRun:
         parts = Path(kept).parts
         for begin in range(len(parts)):
             if parts[begin] in ("_sources", "_resources"):
-                return inside(around, "/".join(parts[begin:]))
+                path = inside(around, "/".join(parts[begin:]))
+                is_ours = path is not None and path.resolve().is_relative_to(around)
+                return path if is_ours else None  # a link may lead anywhere
         return None
 
 

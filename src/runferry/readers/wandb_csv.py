@@ -63,7 +63,7 @@ class WandbCsvReader(TableReader):
             if may_be_runs_table(form):
                 paths, losses = column_paths(form.names, label)
                 names = names_of(form)
-                table = CsvTable(path, label, form, paths, names=names, ends_in_quotes=True)
+                table = CsvTable(path, label, form, paths, names=names, takes_unended=True)
                 yield from runs_in(table, self.name, self.options.timezone, losses)
             else:
                 yield from _charted(self.name, path, label, form)
@@ -73,27 +73,38 @@ def _form(path: Path, *, is_named: bool = False) -> CsvForm | None:
     """The form of an export; None for any other file."""
     if not begins_with(path, b'"') and not begins_with(path, b","):
         return None
-    form = form_if_table(path)
+    form = form_if_table(path, takes_unended=True)
     if form is None:
         return None
-    is_table = may_be_runs_table if is_named else is_runs_table
-    return form if _series_of(form.names) or is_table(form) else None
+    if is_named:
+        return form if _series_of(form.names) or may_be_runs_table(form) else None
+    return form if _is_chart(form.names) or is_runs_table(form) else None
+
+
+def _is_chart(names: tuple[str, ...]) -> bool:
+    """Whether all is a chart's: behind the x axis only a run's, and some of it with an envelope."""
+    return bool(_series_of(names)) and all(_BETWEEN in name for name in names[1:])
 
 
 def _series_of(names: tuple[str, ...]) -> dict[_RunColumns, list[tuple[int, str]]]:
-    """Columns of a chart by run: their number and what they hold. None there for a table.
+    """Columns of runs in a chart: their number and what they hold. None where none is a chart's.
 
-    Names of runs are no ids: what comes a second time under one name is another run's.
+    A file that was named may have other columns beside them. Names of runs are no ids: what comes
+    a second time under one name is another run's.
     """
     known = set(names)
-    is_chart = any(all(name + ending in known for ending in _ENVELOPE) for name in names[1:])
+    if not any(
+        _BETWEEN in name and all(name + ending in known for ending in _ENVELOPE)
+        for name in names[1:]
+    ):
+        return {}
     copies: Counter[str] = Counter()
     found: dict[_RunColumns, list[tuple[int, str]]] = {}
     for number, name in enumerate(names):
         base = name
         for ending in _ENVELOPE:
             base = base.removesuffix(ending)
-        if is_chart and number and _BETWEEN in base:
+        if number and _BETWEEN in base:
             run = base.rpartition(_BETWEEN)[0]
             copies[name] += 1
             place = found.setdefault((run, copies[name]), [])
@@ -107,7 +118,7 @@ def _charted(tracker: str, path: Path, label: str, form: CsvForm) -> Iterator[Ta
     series = _series_of(form.names)
     ours = {number for found in series.values() for number, _ in found}
     strange = [name for number, name in enumerate(form.names) if number and number not in ours]
-    table = CsvTable(path, label, form, columns, ends_in_quotes=True)
+    table = CsvTable(path, label, form, columns, takes_unended=True)
     for (run, copy), found in series.items():
         named = f"{label}:{run}" if copy == 1 else f"{label}:{run}~{copy}"
         key = key_of(tracker, named, signature_of(dict(form.record())))

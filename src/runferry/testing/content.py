@@ -70,7 +70,11 @@ class Content:
             case chunks.Document() | chunks.Raw():
                 self.things.append(repr(chunk))
             case chunks.Lost(loss):
-                self.losses.append(loss)
+                told = replace(loss, count=-loss.count)  # what this takes back, if it does
+                if told in self.losses:
+                    self.losses.remove(told)
+                else:
+                    self.losses.append(loss)
 
     def comparable(self) -> dict[str, Any]:
         """Everything that counts, with rows and things in an order of their own."""

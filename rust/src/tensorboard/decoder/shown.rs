@@ -7,7 +7,8 @@ use crate::damage::Reason;
 use crate::protobuf::Malformed;
 use crate::tensorboard::dtype::Dtype;
 use crate::tensorboard::histogram;
-use crate::tensorboard::media::{Target, nested};
+use crate::tensorboard::media::Target;
+use crate::tensorboard::nested::nested;
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Role;
 use crate::tensorboard::tensor::Tensor;
@@ -32,7 +33,8 @@ impl Decoder {
         if texts.iter().any(|text| matches!(text, Cow::Owned(_))) {
             self.report(event.offset, event.length, Reason::BadUtf8);
         }
-        let number = self.series.number(series);
+        let shape = if texts.len() == 1 { tensor.dims() } else { &[] };
+        let number = self.series.number_of_text(series, shape);
         let kind = event.kind(place);
         match &texts[..] {
             [_] if kind == Some(Kind::Null) => self.texts.push(number, &event.at, None, false),

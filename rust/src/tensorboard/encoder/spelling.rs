@@ -10,6 +10,19 @@ pub fn simple_value(number: f32) -> [u8; 5] {
     [fixed32_key(value::SIMPLE_VALUE), a, b, c, d]
 }
 
+/// `TensorProto.tensor_shape`
+fn shape(out: &mut Vec<u8>, dims: &[u64]) {
+    let mut spelled = Vec::new();
+    for size in dims {
+        let mut dim = Vec::new();
+        if *size > 0 {
+            varint_field(&mut dim, shape::DIM_SIZE, *size);
+        }
+        bytes(&mut spelled, shape::DIM, &dim);
+    }
+    bytes(out, tensor::SHAPE, &spelled);
+}
+
 /// `TensorProto.tensor_shape` without dimensions.
 const SCALAR_SHAPE: [u8; 2] = [bytes_key(tensor::SHAPE), 0];
 
@@ -29,32 +42,32 @@ pub fn double_tensor(number: f64) -> [u8; 16] {
     spelled
 }
 
-/// `Value.tensor`: one string.
-pub fn string_tensor(out: &mut Vec<u8>, text: &[u8]) {
-    let length = 4 + bytes_length(tensor::STRING_VAL, text.len());
-    bytes_header(out, value::TENSOR, length);
+/// `Value.tensor`: strings of this shape.
+pub fn string_tensor<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T], dims: &[u64]) {
+    let mut spelled = Vec::new();
+    shape(&mut spelled, dims);
+    let lengths = texts.iter().map(|text| text.as_ref().len());
+    let content: usize = lengths
+        .map(|length| bytes_length(tensor::STRING_VAL, length))
+        .sum();
+    bytes_header(out, value::TENSOR, 2 + spelled.len() + content);
     out.extend_from_slice(&dtype(dtype::STRING));
-    out.extend_from_slice(&SCALAR_SHAPE);
-    bytes(out, tensor::STRING_VAL, text);
+    out.extend_from_slice(&spelled);
+    for text in texts {
+        bytes(out, tensor::STRING_VAL, text.as_ref().as_bytes());
+    }
 }
 
 /// `Value.tensor`: rows of left edge, right edge and count, as the histograms plugin has them.
 pub fn bucket_tensor(out: &mut Vec<u8>, edges: &[f64], counts: &[f64]) {
     let rows = counts.len().min(edges.len().saturating_sub(1));
     let mut spelled = Vec::new();
-    for size in [rows as u64, 3] {
-        let mut dim = Vec::new();
-        if size > 0 {
-            varint_field(&mut dim, shape::DIM_SIZE, size);
-        }
-        bytes(&mut spelled, shape::DIM, &dim);
-    }
+    shape(&mut spelled, &[rows as u64, 3]);
     let content = rows * 24;
-    let length =
-        bytes_length(tensor::SHAPE, spelled.len()) + bytes_length(tensor::CONTENT, content);
+    let length = spelled.len() + bytes_length(tensor::CONTENT, content);
     bytes_header(out, value::TENSOR, 2 + length);
     out.extend_from_slice(&dtype(dtype::DOUBLE));
-    bytes(out, tensor::SHAPE, &spelled);
+    out.extend_from_slice(&spelled);
     bytes_header(out, tensor::CONTENT, content);
     for (pair, count) in edges.windows(2).zip(counts) {
         for number in [pair[0], pair[1], *count] {
@@ -83,7 +96,8 @@ mod tests {
     #[test]
     fn tensors_are_messages_of_their_stated_length() {
         let mut out = Vec::new();
-        string_tensor(&mut out, "深".repeat(100).as_bytes());
+        string_tensor(&mut out, &["深".repeat(100)], &[]);
+        string_tensor(&mut out, &["a", "b"], &[1, 2]);
         bucket_tensor(&mut out, &[0.0, 1.0, 2.0], &[3.0, 4.0]);
         bucket_tensor(&mut out, &[], &[]);
         out.extend_from_slice(&double_tensor(0.5));
@@ -97,6 +111,6 @@ mod tests {
                 number
             })
             .collect();
-        assert_eq!(numbers, [8, 8, 8, 8, 2]);
+        assert_eq!(numbers, [8, 8, 8, 8, 8, 2]);
     }
 }

@@ -25,6 +25,8 @@ pub struct Facts {
     pub content: Vec<u8>,
     /// Display name and description, spelled.
     pub facts: Vec<u8>,
+    /// Of a text that is one element.
+    pub shape: Vec<u64>,
 }
 
 /// How a value of one series begins and, if it is the first of its tag, ends.
@@ -33,6 +35,8 @@ pub struct Spelled {
     pub tag: Vec<u8>,
     /// The field `Value.metadata`, until it was written.
     pub metadata: Vec<u8>,
+    /// Of a text that is one element.
+    pub shape: Vec<u64>,
 }
 
 impl Tags {
@@ -70,11 +74,15 @@ impl Tags {
         let mut spelled = Spelled {
             tag: Vec::with_capacity(tag.len() + 4),
             metadata: Vec::new(),
+            shape: Vec::new(),
         };
         bytes(&mut spelled.tag, value::TAG, tag.as_bytes());
+        let none = Facts::default();
+        let facts = self.described.get(&tag).unwrap_or(&none);
+        if facts.shape.iter().all(|size| *size == 1) {
+            spelled.shape.clone_from(&facts.shape);
+        }
         if is_first {
-            let none = Facts::default();
-            let facts = self.described.get(&tag).unwrap_or(&none);
             let metadata = plugin.metadata(&facts.content, &facts.facts);
             bytes(&mut spelled.metadata, value::METADATA, &metadata);
         }
@@ -108,11 +116,14 @@ mod tests {
         let facts = Facts {
             content: b"told".to_vec(),
             facts: Vec::new(),
+            shape: vec![1],
         };
         tags.describe("loss".to_owned(), facts);
         let described = tags.spelled("loss", Shown::Scalars).metadata;
         assert!(described.windows(4).any(|part| part == b"told"));
-        assert!(tags.spelled("loss", Shown::Scalars).metadata.is_empty());
+        let again = tags.spelled("loss", Shown::Scalars);
+        assert!(again.metadata.is_empty());
+        assert_eq!(again.shape, [1]);
         let plain = tags.spelled("accuracy", Shown::Scalars).metadata;
         assert!(plain.windows(7).any(|part| part == b"scalars"));
     }

@@ -5,6 +5,7 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use super::spelling::string_tensor;
 use super::{Error, EventEncoder, TableRows};
 use crate::tables::{Words, strings};
+use crate::tensorboard::nested::lists_of;
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Shown;
 use crate::tensorboard::rows::TEXT_FORMS;
@@ -34,15 +35,29 @@ impl EventEncoder {
         self.rows(&mut rows.table, enough, Shown::Text, |row, mut target| {
             tensor.clear();
             let text = texts.is_valid(row).then(|| texts.value(row));
-            string_tensor(&mut tensor, text.unwrap_or_default().as_bytes());
+            let form = TEXT_FORMS[usize::from(forms.at(row))];
+            let kind = match (text, form) {
+                (None, _) => Kind::Null,
+                (_, "text") => Kind::AsSpelled,
+                (Some(json), _) => match lists_of(json) {
+                    Some((strings, shape)) => {
+                        string_tensor(&mut tensor, &strings, &shape);
+                        Kind::AsSpelled
+                    }
+                    None => Kind::Json,
+                },
+            };
+            if tensor.is_empty() {
+                let is_plain = form == "text" && text.is_some();
+                let shape = if is_plain {
+                    &target.spelled.shape[..]
+                } else {
+                    &[]
+                };
+                string_tensor(&mut tensor, &[text.unwrap_or_default()], shape);
+            }
             target.show(&tensor);
-            target
-                .own
-                .value(match (text, TEXT_FORMS[usize::from(forms.at(row))]) {
-                    (None, _) => Kind::Null,
-                    (_, "text") => Kind::AsSpelled,
-                    _ => Kind::Json,
-                });
+            target.own.value(kind);
         })
     }
 }

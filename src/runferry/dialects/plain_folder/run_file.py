@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +12,13 @@ from runferry.dialects.plain_folder.layout import RUN_FILE
 from runferry.errors import Damaged
 from runferry.losses import Loss
 from runferry.model import Run, Tree, Uid
-from runferry.tables import from_json, to_json
+from runferry.tables import dumps, loads
 
 _KEY: Final = ("tracker", "scope", "run_id")
 _TIMES: Final = ("created", "started", "ended")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_NS: Final = -62_135_596_800 * 10**9  # the first of the year 1
 _LAST_NS: Final = 253_402_300_800 * 10**9 - 1  # the last of 9999
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +32,6 @@ class RunFile:
     left_out: tuple[str, ...] = ()  # tables for people that were not made, and why
 
 
-def json_text(tree: Tree, *, indent: int | None = None) -> str:
-    """A tree as JSON that UTF-8 can hold: readable, and lone surrogates as escapes."""
-    separators = None if indent else (",", ":")
-    spelled = json.dumps(
-        to_json(tree), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
-    )
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", spelled)
-
-
 def run_file_text(said: RunFile) -> str:
     """The content of `run.json`."""
     tree: Tree = {
@@ -53,18 +41,18 @@ def run_file_text(said: RunFile) -> str:
         "left_out": list(said.left_out),
         "losses": [codec.loss_tree(loss) for loss in said.losses],
     }
-    return json_text(tree, indent=2) + "\n"
+    return dumps(tree, indent=2) + "\n"
 
 
 def read_run_file(folder: Path) -> RunFile:
     """The inverse of `run_file_text`. Raises FileNotFoundError, Damaged."""
     path = folder / RUN_FILE
     try:
-        said: Any = from_json(json.loads(path.read_bytes()))
+        said: Any = loads(path.read_bytes())
         return RunFile(
             Uid(said["uid"]),
             codec.run_of(_exact(said["run"])),
-            dict(said["rows"]),
+            {str(table): int(rows) for table, rows in said["rows"].items()},
             tuple(codec.loss_of(loss) for loss in said["losses"]),
             tuple(said["left_out"]),
         )

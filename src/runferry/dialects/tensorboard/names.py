@@ -85,10 +85,19 @@ def member_of(folder: str, tag: str) -> str | None:
 def tag_path(key: str, fact: str) -> KeyPath:
     """Where a fact of a tag's metadata stands among the attributes of role "other".
 
-    Facts are `plugin`, `display_name`, `description`, `data_class` and `content` (bytes): only
-    those that are not what TensorBoard would take them to be.
+    Facts are `plugin`, `display_name`, `description`, `data_class`, `content` (bytes) and `shape`
+    (of texts of one element): only those that are not what TensorBoard would take them to be.
     """
     return ("tensorboard", "tags", key, fact)
+
+
+def session_path(*parts: str) -> KeyPath:
+    """Where what hparams say of a session stands, among the attributes of role "other".
+
+    That is `model_uri` and `monitor_url`; values that a later file states otherwise, below its
+    label; and those of files beside, below "beside".
+    """
+    return ("tensorboard", "hparams", *parts)
 
 
 def file_fact_path(fact: str) -> KeyPath:

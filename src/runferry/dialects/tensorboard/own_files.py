@@ -3,7 +3,8 @@
     events.out.tfevents.<seconds>.runferry.<uid>
         file_version, source_metadata; two session_log where this file replaces another
         runferry/mark            {"uid", "run"}: whose file it is
-        … chunks, each ended by runferry/end {"chunk": number}
+        … chunks, each ended by runferry/end {"chunk": number, "states": {what: digest}}; one that
+          states what stands there already is not written, and the end behind it tells of it too
         runferry/seal            complete; more may follow
     runferry_files/<sha256>      bytes that TensorBoard shows in no event
 
@@ -24,15 +25,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from runferry import _native
+from runferry.chunks import Raw
 from runferry.dialects import codec
 from runferry.dialects.chunk_trees import blob_facts
 from runferry.dialects.tensorboard.names import BLOBS, TAG_PREFIX
 from runferry.dialects.tensorboard.wire import record_event
-from runferry.model import Blob, Run, Tree, Uid
+from runferry.model import Attribute, Blob, Run, Tree, Uid
 from runferry.tables import dumps, loads
 
 MARK_TAG: Final = f"{TAG_PREFIX}mark"
 SEAL_TAG: Final = f"{TAG_PREFIX}seal"
+ATTRIBUTES_TAG: Final = f"{TAG_PREFIX}all-attributes"
+LOST_TAG: Final = f"{TAG_PREFIX}lost"
 CONFIG_TAG: Final = f"{TAG_PREFIX}config"
 """A digest of the configuration that TensorBoard was shown, which only the first can be."""
 
@@ -173,13 +177,39 @@ def at_event(blob: Blob, offset: int, size: int) -> dict[str, Tree]:
     return {**blob_facts(blob), "at": offset, "length": size}
 
 
+def attributes_in(content: bytes) -> list[Attribute]:
+    """What a record of attributes holds."""
+    return list(map(codec.attribute_of, cast("list[Tree]", loads(content))))
+
+
+def raw_at_event(raw: Raw, offset: int) -> Tree:
+    """A raw record whose payload stands in the event file, at the beginning of an event."""
+    stated = cast("dict[str, Tree]", codec.raw_tree(raw))
+    return {**stated, "payload": None, "at": offset, "length": len(raw.payload)}
+
+
+def raw_of(event_file: Path, tree: Tree) -> Raw:
+    """The inverse, and that of `codec.raw_tree`. Raises what is `MALFORMED`."""
+    stated = dict(cast("dict[str, Any]", tree))
+    if stated["payload"] is None:
+        at, length = int(stated.pop("at")), int(stated.pop("length"))
+        with _part(event_file, at, length) as part:
+            stated["payload"] = part.read()
+    return codec.raw_of(stated)
+
+
+def is_sha256(name: str) -> bool:
+    """Whether this can be the name of a file of ours, and of no other."""
+    return _SHA256.fullmatch(name) is not None
+
+
 def kept_blob(event_file: Path, tree: Tree) -> Blob:
     """The inverse of both; nothing in the tree can name another file."""
     stated = cast("dict[str, Any]", tree)
     opener = None
     if isinstance(stated.get("at"), int):
         opener = partial(_part, event_file, stated["at"], int(stated["length"]))
-    elif stated.get("file") is not None and _SHA256.fullmatch(stated["file"]):
+    elif stated.get("file") is not None and is_sha256(stated["file"]):
         path = event_file.parent / BLOBS / stated["file"]
         opener = partial(path.open, "rb") if path.is_file() else None
     return Blob(stated["size"], stated["media_type"], stated["sha256"], opener)

@@ -7,6 +7,7 @@ tables are spelled natively.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -49,6 +50,51 @@ def event(value: bytes, *, step: int = 0, seconds: float = 0.0, shown_only: bool
 def other_event(number: int, content: bytes, *, step: int, seconds: float) -> bytes:
     """An `Event` that holds something else than a summary, to be shown only."""
     return double(1, seconds) + integer(2, step) + field(number, content) + _SHOWN_ONLY
+
+
+def shown_again(event: bytes) -> bytes | None:
+    """An event that holds a summary, to be shown only; None for bytes that are none.
+
+    A start of a session would make TensorBoard forget what it has read: only summaries are shown.
+    """
+    try:
+        numbers = [number for number, _ in fields_of(event)]
+    except ValueError:
+        return None
+    is_summary = numbers.count(5) == 1 and not set(numbers) - {1, 2, 5}
+    return event + _SHOWN_ONLY if is_summary else None
+
+
+def fields_of(message: bytes) -> Iterator[tuple[int, int]]:
+    """Number and wire type of each field. Raises ValueError for what is no message."""
+    at = 0
+    while at < len(message):
+        key, at = _varint_at(message, at)
+        number, kind = key >> 3, key & 7
+        match kind:
+            case 0:
+                _, at = _varint_at(message, at)
+            case 1:
+                at += 8
+            case 2:
+                length, at = _varint_at(message, at)
+                at += length
+            case 5:
+                at += 4
+            case _:
+                raise ValueError(f"no field is of wire type {kind}")
+        if at > len(message):
+            raise ValueError("a field ends behind its message")
+        yield number, kind
+
+
+def _varint_at(message: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, and where it ends."""
+    for length, byte in enumerate(message[at : at + 10], 1):
+        if byte < 0x80:
+            spelled = message[at : at + length]
+            return sum((one & 0x7F) << 7 * n for n, one in enumerate(spelled)), at + length
+    raise ValueError("a number without an end")
 
 
 def first_events(seconds: float, writer: str) -> tuple[bytes, bytes]:

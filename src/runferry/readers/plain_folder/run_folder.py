@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -31,7 +30,7 @@ from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, DataKind, Series
 from runferry.paths import blob_at, inside
-from runferry.tables import from_json
+from runferry.tables import loads
 
 _CHUNK_OF: Final[dict[str, tuple[Callable[[pa.RecordBatch], Chunk], DataKind]]] = {
     "points": (Points, "scalar"),
@@ -123,7 +122,7 @@ class RunFolder:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    yield decoded(from_json(json.loads(line)))
+                    yield decoded(loads(line))
                 except (ValueError, KeyError, TypeError) as error:
                     raise Damaged(
                         f"line {number} cannot be read ({type(error).__name__}: {error})",

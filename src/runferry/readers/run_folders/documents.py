@@ -12,6 +12,11 @@ from runferry.dialects.run_folder import text_beside, unreadable
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Role, Tree
 
+_REPEATED = "a key comes again in one mapping; its last value was taken"
+_LONG = "an integer of more than 4,300 digits is a text"
+_BEYOND = "a number that no double holds is a text"
+_HALVES = "U+FFFD stands for what is no text"
+
 
 def json_mapping(folder: Path, name: str, losses: list[Loss]) -> dict[str, Tree]:
     """A file that holds one mapping; empty if there is none, or for what is told in `losses`."""
@@ -36,18 +41,14 @@ def json_mapping(folder: Path, name: str, losses: list[Loss]) -> dict[str, Tree]
 
 def noted(notes: JsonNotes, where: str) -> Iterator[Loss]:
     """What a document says that a tree could not hold."""
-    if notes.repeated_keys:
-        why = "a key comes again in one mapping; its last value was taken"
-        yield Loss("repeated-key", Fate.DROPPED, where, notes.repeated_keys, why)
-    if notes.long_integers:
-        why = "an integer of more than 4,300 digits is a text"
-        yield Loss("long-integer", Fate.REENCODED, where, notes.long_integers, why)
-    if notes.beyond_double:
-        why = "a number that no double holds is a text"
-        yield Loss("number-beyond-double", Fate.REENCODED, where, notes.beyond_double, why)
-    if notes.halves:
-        why = "U+FFFD stands for what is no text"
-        yield Loss("bad-text", Fate.ROUNDED, where, notes.halves, why)
+    for count, code, fate, why in (
+        (notes.repeated_keys, "repeated-key", Fate.DROPPED, _REPEATED),
+        (notes.long_integers, "long-integer", Fate.REENCODED, _LONG),
+        (notes.beyond_double, "number-beyond-double", Fate.REENCODED, _BEYOND),
+        (notes.halves, "bad-text", Fate.ROUNDED, _HALVES),
+    ):
+        if count:
+            yield Loss(code, fate, where, count, why)
 
 
 def broken(error: BrokenJson, where: str) -> Loss:

@@ -34,6 +34,14 @@ class FolderReader(LocalReader):
         raise NotImplementedError
 
     @classmethod
+    def is_closed_run(cls, names: Collection[str]) -> bool:
+        """Whether these names tell a run by themselves, where `is_run` may not look at files.
+
+        `runs_in` then raises OSError, so that it is a run that failed, and not one left out.
+        """
+        return False
+
+    @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
         """The folders that hold no runs, in a folder which has these names and may be a run's."""
         return ()
@@ -65,6 +73,8 @@ class FolderReader(LocalReader):
         try:
             return cls.is_run(folder.path, folder.names)
         except OSError as error:
+            if cls.is_closed_run(folder.names):
+                return True
             _log.warning("%s was not looked into: %s", error.filename, error.strerror)
             return False
 

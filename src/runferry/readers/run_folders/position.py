@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from runferry.chunks import Chunk, Lost
+from runferry.chunks import Checkpoint, Chunk, Header, Lost
 from runferry.errors import SourceChanged
 from runferry.losses import Loss
-from runferry.model import Tree
-from runferry.paths import fingerprint
+from runferry.model import Run, Tree
+from runferry.readers.read_part import ReadPart
+from runferry.readers.standing_losses import StandingLosses
 
 _AGAIN = "pull the run into a new archive"
 _TOLD_AT_MOST: Final = 10_000  # of what comes beyond, each read tells again
 _OF_THE_END: Final = {"cut-tail", "cut-json", "unended-line"}
-_PLACE: Final = re.compile(r"[@:]\d+$")
 
 
 @dataclass
-class Grown:
+class Grown(ReadPart):
     """What was read of a file that only grows at its end."""
 
-    offset: int = 0
     rows: int = 0
     last_seq: int = -1
-    fingerprint: str = ""
-
-    def check(self, path: Path) -> None:
-        """Raises SourceChanged unless the file still begins with what was read."""
-        if self.fingerprint and fingerprint(path, self.offset) != self.fingerprint:
-            raise changed(path)
-
-    def sign(self, path: Path) -> None:
-        """Note what the file looks like up to `offset`."""
-        self.fingerprint = fingerprint(path, self.offset) if self.offset else ""
 
 
 @dataclass
@@ -57,16 +44,27 @@ class Position:
     grown: dict[str, Grown] = field(default_factory=dict)
     rewritten: dict[str, Rewritten] = field(default_factory=dict)
     files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time], as given
-    told: set[str] = field(default_factory=set)  # digests of losses that every read meets again
+    told: set[str] = field(default_factory=set)  # digests of losses that reads meet again
+    standing: StandingLosses = field(default_factory=StandingLosses)  # of the ends of files
 
     def news(self, read: Iterable[Chunk]) -> Iterator[Chunk]:
         """The same chunks, without losses that were told before; their counts do not matter."""
-        return (chunk for chunk in read if not isinstance(chunk, Lost) or self._is_news(chunk.loss))
+        for chunk in read:
+            if not isinstance(chunk, Lost):
+                yield chunk
+            elif chunk.loss.code in _OF_THE_END:
+                yield from self.standing.met([chunk.loss])
+            elif self._is_news(chunk.loss):
+                yield chunk
+
+    def ending(self, run: Run) -> Iterator[Chunk]:
+        """What each read ends with, once all files were read."""
+        yield from self.standing.ending()
+        yield Header(run)
+        yield Checkpoint(self.position())
 
     def _is_news(self, loss: Loss) -> bool:
-        """A file that grows has one end: where it was met before does not matter."""
-        where = _PLACE.sub("", loss.where) if loss.code in _OF_THE_END else loss.where
-        known = repr((loss.code, loss.fate.label, where)).encode("utf-8", "backslashreplace")
+        known = repr((loss.code, loss.fate.label, loss.where)).encode("utf-8", "backslashreplace")
         digest = hashlib.blake2b(known, digest_size=8).hexdigest()
         if digest in self.told:
             return False
@@ -87,6 +85,7 @@ class Position:
             },
             "files": dict(self.files),
             "told": list[Tree](sorted(self.told)),
+            "standing": self.standing.tree(),
         }
 
     @classmethod
@@ -100,7 +99,8 @@ class Position:
                 {name: _grown(one) for name, one in _named(position.get("grown"))},
                 {name: _rewritten(one) for name, one in _named(position.get("rewritten"))},
                 dict(_named(position.get("files"))),
-                set(_texts(position.get("told", []))),
+                set(map(str, _list(position.get("told")))),
+                StandingLosses(_list(position.get("standing"))),
             )
         except TypeError as error:
             what = f"the cursor is not one of the {reader} reader"
@@ -113,16 +113,16 @@ def _named(value: Tree) -> list[tuple[str, Tree]]:
     return list(value.items())
 
 
-def _texts(value: Tree) -> list[str]:
+def _list(value: Tree) -> list[Tree]:
     if not isinstance(value, list):
         raise TypeError("no list")
-    return [str(item) for item in value]
+    return value
 
 
 def _grown(value: Tree) -> Grown:
     match value:
         case [int(offset), int(rows), int(last_seq), str(signed)]:
-            return Grown(offset, rows, last_seq, signed)
+            return Grown(offset, signed, rows, last_seq)
     raise TypeError("not what was noted of a file that grows")
 
 
@@ -131,15 +131,6 @@ def _rewritten(value: Tree) -> Rewritten:
         case [int(rows), int(last_seq), str(digest)]:
             return Rewritten(rows, last_seq, digest)
     raise TypeError("not what was noted of a document")
-
-
-def changed(path: Path) -> SourceChanged:
-    """What was read of this file is no longer there."""
-    return SourceChanged(
-        "what was read before is no longer the beginning of this file",
-        where=str(path),
-        hint=_AGAIN,
-    )
 
 
 class RowsDigest:

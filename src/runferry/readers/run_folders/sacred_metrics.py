@@ -18,9 +18,10 @@ from runferry.dialects.json_trees import JsonNotes, leaves
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
+from runferry.readers.read_part import changed
 from runferry.readers.run_folders.documents import broken, noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
-from runferry.readers.run_folders.position import Rewritten, RowsDigest, changed
+from runferry.readers.run_folders.position import Rewritten, RowsDigest
 from runferry.readers.run_folders.sacred_values import Decoded, decoded
 
 METRICS = "metrics.json"
@@ -82,18 +83,23 @@ class Metrics:
     def _metric(self, name: str, places: dict[str, int]) -> Iterator[chunks.Chunk]:
         done = self.done.setdefault(name, Rewritten())
         before, expected, digest = done.rows, done.digest, RowsDigest()
+        unpaired = 0
         with ExitStack() as stack:
             columns = [self._items(stack, places.get(part)) for part in _LISTS]
             for row in zip_longest(*columns, fillvalue=_ABSENT):
                 if row[2] is _ABSENT:
-                    self._unpaired(name, digest.rows)
-                    break
+                    unpaired += 1
+                    continue
                 digest.add(repr(tuple(item for item in row if item is not _ABSENT)))
                 if digest.rows > before:
                     at = f"{name}[{digest.rows - 1}]"
                     yield from self._row(name, at, done, row)
                 elif digest.rows == before and digest.text() != expected:
                     raise changed(self.path)
+        if unpaired:
+            why = f"there are more steps or timestamps than the {digest.rows:,} values"
+            where = f"{METRICS}: {name}"
+            self.losses.append(Loss("unpaired", Fate.DROPPED, where, unpaired, why))
         if digest.rows < before:
             raise changed(self.path)
         done.rows, done.digest = digest.rows, digest.text()
@@ -127,7 +133,3 @@ class Metrics:
 
     def _lost(self, code: str, name: str, why: str) -> chunks.Lost:
         return chunks.Lost(Loss(code, Fate.DROPPED, f"{METRICS}: {name}", 1, why))
-
-    def _unpaired(self, name: str, rows: int) -> None:
-        why = f"there are more steps or timestamps than the {rows:,} values"
-        self.losses.append(Loss("unpaired", Fate.DROPPED, f"{METRICS}: {name}", 1, why))

@@ -12,8 +12,7 @@ from runferry import chunks
 from runferry.dialects.json_trees import holds
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
-from runferry.readers.damage import cut
-from runferry.readers.lines import WholeLines, is_too_long
+from runferry.readers.lines import WholeLines, is_too_long, too_long, unended
 from runferry.readers.run_folders.position import Grown
 
 _INTEGER = re.compile(r"[-+]?\d{1,4300}")
@@ -66,7 +65,10 @@ class TableLines:
                 self.done.rows += 1
                 if number == 0 or not line.strip():
                     continue
-                cells = [] if is_too_long(line) else self._cells(line, number)
+                if is_too_long(line):
+                    self.tell(too_long(f"{self.name}:{number + 1}"))
+                    continue
+                cells = self._cells(line, number)
                 if len(cells) != len(columns):
                     self._odd(line, number, f"{len(cells):,} cells under {len(columns):,} columns")
                     continue
@@ -81,12 +83,13 @@ class TableLines:
         return False
 
     def _cut(self, lines: WholeLines, columns: int) -> None:
-        if len(self._cells(self._unended, self.done.rows)) == columns:
+        number, text = self.done.rows, self._unended
+        if text and len(self._cells(text, number)) == columns:
             why = "the last line has all its cells and no end; if it is whole, echo >> FILE"
-            where = f"{self.name}:{self.done.rows + 1}"
-            self.tell(Loss("unended-line", Fate.DROPPED, where, 1, why))
+            self.tell(Loss("unended-line", Fate.DROPPED, f"{self.name}:{number + 1}", 1, why))
         else:
-            self.tell(cut(f"{self.name}@{lines.offset}", lines.unfinished, is_over=False))
+            length = lines.unfinished
+            self.tell(unended(self.name, number, lines.offset, length, is_over=False))
 
     def tell(self, loss: Loss) -> None:
         """Add a loss to the news."""

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from runferry.readers.tabular.cells import BOOL, Flags, Ints, Numbers, Words
+from runferry.readers.tabular.cells import BOOL, Flags, Ints, Numbers, Words, as_array, flags
 from runferry.tables import TIME
 
 _NS = 1_000_000_000
@@ -26,6 +27,11 @@ _MOST = 2.0**63
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?"
 )
+_PLAIN = (
+    r"^(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"  # of days that every month has
+    r"[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|\+00:00)?$"
+)
+_OF_UTC = r"(?:Z|\+00:00)$"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -124,8 +130,11 @@ def take_dates(words: Words, column: int, into: Addresses, zone: tzinfo) -> Flag
     """Which of the texts are times as ISO 8601 has them."""
     at = np.flatnonzero((words.column == column) & ~words.is_json)
     taken = np.zeros(len(words), np.bool_)
-    texts = words.text.take(pa.array(at)).to_pylist()
-    for place, text in zip(at.tolist(), texts, strict=True):
+    texts = words.text.take(pa.array(at))
+    is_plain = _take_plain(texts, words.row[at], into, zone)
+    taken[at[is_plain]] = True
+    others = texts.filter(pa.array(~is_plain)).to_pylist()
+    for place, text in zip(at[~is_plain].tolist(), others, strict=True):
         found = instant_of(text, zone)
         if found is None:
             continue
@@ -135,6 +144,20 @@ def take_dates(words: Words, column: int, into: Addresses, zone: tzinfo) -> Flag
         into.naive += is_naive
         taken[place] = True
     return taken
+
+
+def _take_plain(texts: pa.Array, row: Ints, into: Addresses, zone: tzinfo) -> Flags:
+    """Which of the texts are UTC times in the most common form: these are taken all together."""
+    is_plain = flags(pc.match_substring_regex(texts, _PLAIN))
+    is_naive = ~flags(pc.match_substring_regex(texts, _OF_UTC))
+    if zone is not UTC:
+        is_plain &= ~is_naive
+    plain = pc.replace_substring_regex(texts.filter(pa.array(is_plain)), _OF_UTC, "")
+    time_ns = pc.cast(plain, pa.timestamp("ns")).cast(pa.int64())
+    into.time_ns[row[is_plain]] = as_array(time_ns)
+    into.has_time[row[is_plain]] = True
+    into.naive += int((is_plain & is_naive).sum())
+    return is_plain
 
 
 def instant_of(text: str, zone: tzinfo) -> tuple[int, bool] | None:

@@ -12,6 +12,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Tree
 from runferry.readers.finding import files_named, key_of, label_of, signature_of
 from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
+from runferry.readers.local_runs import unreadable
 from runferry.readers.tabular.block import TableFile
 from runferry.readers.tabular.chosen import meaning_of
 from runferry.readers.tabular.reading import RunTable, TableRun
@@ -58,6 +59,10 @@ class AnyTableReader(TableReader):
                 if is_named:
                     raise
                 yield from self._unread(path, label, error)
+            except OSError as error:
+                if is_named:
+                    raise
+                yield from self._unread(path, label, unreadable(error, (path,)))
 
     def _runs_of(self, path: Path, label: str) -> Iterator[TableRun]:
         if is_lfs_pointer(path):
@@ -88,10 +93,17 @@ class AnyTableReader(TableReader):
         if isinstance(error, NotFound) and not is_lfs_pointer(path):
             self.pass_over(path, error.what)
             return
-        with path.open("rb") as stream:
-            signature = signature_of(stream.read(_HEAD))
-        run = Run(key_of(self.name, label, signature), name=label)
+        run = Run(key_of(self.name, label, signature_of(_head(path))), name=label)
         if is_lfs_pointer(path):
             yield TableRun(run, losses=(lfs_loss(label),))
         else:
             yield TableRun(run, failure=error)
+
+
+def _head(path: Path) -> bytes:
+    """What a file that is no table begins with; nothing of one that is closed to us."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD)
+    except PermissionError:
+        return b""

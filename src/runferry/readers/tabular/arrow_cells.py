@@ -27,6 +27,8 @@ from runferry.tables import to_json
 
 Column = tuple[KeyPath, Any]
 
+_BEYOND = pa.scalar(2**63, pa.uint64())
+
 
 def flattened(batch: pa.RecordBatch) -> list[Column]:
     """Columns by path, structs taken apart field by field."""
@@ -50,6 +52,7 @@ def values_of(columns: Sequence[Any]) -> Typed:
     """The values of columns of equal length, nulls left out, row by row."""
     numbers: list[Numbers] = []
     words: list[Words] = []
+    beyond: list[int] = []  # columns with integers that 64 bits with a sign cannot hold
     for column, whole in enumerate(columns):
         row = np.flatnonzero(flags(whole.is_valid()))
         if not len(row):
@@ -57,6 +60,12 @@ def values_of(columns: Sequence[Any]) -> Typed:
         array = whole.drop_null() if len(row) < len(whole) else whole
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
+        if pa.types.is_uint64(array.type):
+            is_large = flags(pc.greater_equal(array, _BEYOND))
+            if is_large.any():
+                beyond.append(column)
+                words.append(_large(row[is_large], column, array.filter(pa.array(is_large))))
+                row, array = row[~is_large], array.filter(pa.array(~is_large))
         places = np.full(len(row), column, np.int64)
         found = _numbers(row, places, array)
         if found is not None:
@@ -64,11 +73,15 @@ def values_of(columns: Sequence[Any]) -> Typed:
         else:
             words.append(_words(row, places, array))
     none = np.zeros(0, np.int64)
-    return Typed(_joined_numbers(numbers), _joined_words(words), none, none.copy())
+    joined = _joined_words(words)
+    large = np.flatnonzero(np.isin(joined.column, beyond))
+    return Typed(_joined_numbers(numbers), joined, none, none.copy(), large)
 
 
 def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
-    """Scalars of a column; None for one of texts, or with integers beyond 64 bits."""
+    """Scalars of a column, durations as numbers of their unit; None for one of texts."""
+    if pa.types.is_duration(array.type):
+        array = array.cast(pa.int64())
     kind = array.type
     exact, is_exact = np.zeros(len(row), np.int64), np.zeros(len(row), np.bool_)
     if pa.types.is_boolean(kind):
@@ -77,8 +90,6 @@ def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
         code = FLOAT64 if pa.types.is_float64(kind) else FLOAT32
         value = as_array(array).astype(np.float64)
     elif pa.types.is_integer(kind):
-        if pa.types.is_uint64(kind) and pc.max(array).as_py() >= 2**63:
-            return None
         integers = as_array(array).astype(np.int64)
         code, value = INT, integers.astype(np.float64)
         is_exact = inexact_integers(integers)
@@ -86,6 +97,12 @@ def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
     else:
         return None
     return Numbers(row, column, value, exact, is_exact, np.full(len(row), code, np.int8))
+
+
+def _large(row: Any, column: int, array: Any) -> Words:
+    """Integers beyond 64 bits with a sign, all digits of them."""
+    text, is_json = array.cast(pa.string()), np.ones(len(row), np.bool_)
+    return Words(row, np.full(len(row), column, np.int64), text, is_json)
 
 
 def _words(row: Any, column: Any, array: Any) -> Words:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from runferry.chunks import Chunk
-from runferry.errors import SourceChanged
+from runferry.errors import Damaged, SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath, Tree
-from runferry.paths import fingerprint
+from runferry.paths import fingerprint, spelled
 from runferry.readers.tabular.cells import Ints, Typed
 
 FINER_PIECE = 1 << 16  # bytes of a block in which the rows of few runs lie
@@ -105,6 +106,20 @@ class TableFile(Protocol):
     def check(self, place: Place) -> None:
         """Raises SourceChanged unless what was read still lies before it."""
         ...
+
+
+def line_of(stream: BinaryIO, path: Path, at_most: int) -> bytes:
+    """The next line. Raises Damaged for one of so many bytes."""
+    offset = stream.tell()
+    line = stream.readline(at_most)
+    if len(line) >= at_most:
+        raise Damaged(
+            f"a line of more than {at_most:,} bytes",
+            where=str(path),
+            offset=offset,
+            hint=f"this is no table; see what it is: file {shlex.quote(spelled(str(path)))}",
+        )
+    return line
 
 
 class GrowingFile:

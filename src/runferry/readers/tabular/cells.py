@@ -27,8 +27,12 @@ _FLOAT = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _ZERO = r"^[+-]?[0.]+(?:[eE][+-]?[0-9]+)?$"
 _DECIMAL_COMMA = r"^[+-]?[0-9]+,[0-9]+$"
 _SAFE_DIGITS = 18  # with a sign before them: surely within 64 bits
-_SPECIAL = {"nan": np.nan, "inf": np.inf, "infinity": np.inf}
-_WORDS = pa.array([sign + word for word in _SPECIAL for sign in ("", "+", "-")])
+_MOST, _LEAST = str(2**63 - 1), str(2**63)  # digits of the last integers of 64 bits
+_SPECIAL = {
+    "nan": np.nan, "+nan": np.nan, "-nan": np.nan,
+    "inf": np.inf, "+inf": np.inf, "-inf": -np.inf,
+    "infinity": np.inf, "+infinity": np.inf, "-infinity": -np.inf,
+}  # fmt: skip
 _BOOLS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 
 
@@ -88,6 +92,7 @@ class Typed:
     words: Words
     beyond: Ints  # places in `words` of numbers that a double cannot hold
     commas: Ints  # places in `words` of what may be a number with a decimal comma
+    large: Ints  # places in `words` of integers beyond 64 bits
 
 
 def typed(
@@ -151,10 +156,8 @@ class _Typing:
         is_short = as_array(pc.binary_length(texts)) <= _SAFE_DIGITS
         short = pc.utf8_ltrim(texts.filter(pa.array(is_short)), characters="+")
         self._whole(at[is_short], as_array(pc.cast(short, pa.int64())))
-        for place, text in zip(
-            at[~is_short], texts.filter(pa.array(~is_short)).to_pylist(), strict=True
-        ):
-            self._long_integer(int(place), text)
+        if not is_short.all():
+            self._long_integers(at[~is_short], texts.filter(pa.array(~is_short)))
         zeros = at[(self._value[at] == 0) & (self._kind[at] == INT)]
         if len(zeros):
             signed = pc.starts_with(self._trimmed.take(pa.array(zeros)), "-")
@@ -169,13 +172,17 @@ class _Typing:
         self._exact[at[inexact]] = integers[inexact]
         self._is_exact[at[inexact]] = True
 
-    def _long_integer(self, place: int, text: str) -> None:
-        digits = text.lstrip("+-0")
-        integer = int(text) if len(digits) <= _SAFE_DIGITS + 1 else None
-        if integer is not None and -(2**63) <= integer < 2**63:
-            self._whole(np.array([place]), np.array([integer]))
-        else:
-            self._is_json[place] = True
+    def _long_integers(self, at: Ints, texts: pa.Array) -> None:
+        is_minus = pc.starts_with(texts, "-")
+        digits = pc.utf8_ltrim(texts, characters="+-0")
+        length = as_array(pc.binary_length(digits))
+        within = flags(pc.less_equal(digits, pc.if_else(is_minus, _LEAST, _MOST)))
+        fits = (length <= _SAFE_DIGITS) | ((length == _SAFE_DIGITS + 1) & within)
+        signed = pc.binary_join_element_wise(
+            pc.if_else(is_minus, "-", ""), pc.if_else(pc.equal(digits, ""), "0", digits), ""
+        )
+        self._whole(at[fits], as_array(pc.cast(signed.filter(pa.array(fits)), pa.int64())))
+        self._is_json[at[~fits]] = True
 
     def _floats(self, at: Ints, texts: pa.Array) -> None:
         if not len(at):
@@ -193,17 +200,14 @@ class _Typing:
     def _named(self, at: Ints, texts: pa.Array) -> None:
         if not len(at):
             return
-        lower = pc.ascii_lower(texts)
-        is_special = flags(pc.is_in(lower, _WORDS))
-        for place, word in zip(
-            at[is_special], lower.filter(pa.array(is_special)).to_pylist(), strict=True
+        for words, known, kind in (
+            (pc.ascii_lower(texts), _SPECIAL, FLOAT64),
+            (texts, _BOOLS, BOOL),
         ):
-            value = _SPECIAL[word.lstrip("+-")]
-            self._is_number[place] = True
-            self._value[place] = -value if word.startswith("-") and word != "-nan" else value
-        for spelling, truth in _BOOLS.items():
-            same = at[flags(pc.equal(texts, spelling))]
-            self._is_number[same], self._value[same], self._kind[same] = True, truth, BOOL
+            found = as_array(pc.fill_null(pc.index_in(words, pa.array(list(known))), -1))
+            same = at[found >= 0]
+            self._is_number[same], self._kind[same] = True, kind
+            self._value[same] = np.array(list(known.values()))[found[found >= 0]]
 
     def _result(self, row: Ints, column: Ints) -> Typed:
         number, word = self._is_number, ~self._is_number
@@ -218,16 +222,17 @@ class _Typing:
         texts = self._cells.filter(pa.array(word))
         words = Words(row[word], column[word], texts, self._is_json[word])
         commas = flags(pc.match_substring_regex(texts, _DECIMAL_COMMA)) & ~self._is_name[word]
-        return Typed(numbers, words, np.flatnonzero(self._is_beyond[word]), np.flatnonzero(commas))
+        beyond, large = (np.flatnonzero(which[word]) for which in (self._is_beyond, self._is_json))
+        return Typed(numbers, words, beyond, np.flatnonzero(commas), large)
 
 
 def inexact_integers(integers: Ints) -> Flags:
     """Which of them are not what their float64 is."""
-    large = np.abs(integers) > 2**53
-    large |= integers == np.iinfo(np.int64).min
-    for place in np.flatnonzero(large):
-        large[place] = int(float(integers[place])) != int(integers[place])
-    return large
+    floats = integers.astype(np.float64)
+    fits = floats < 2.0**63  # what is rounded up to that is no integer of 64 bits any more
+    same = np.zeros(len(integers), np.bool_)
+    same[fits] = floats[fits].astype(np.int64) == integers[fits]
+    return ~same
 
 
 def flags(mask: Any) -> Flags:

@@ -89,25 +89,46 @@ def _recode(raw: BinaryIO, aside: BinaryIO, encoding: Encoding) -> None:
         aside.write(decoder.decode(piece).encode("utf-8", "surrogatepass"))
 
 
-def form_of(path: Path, separator: Separator = guess_separator) -> CsvForm:
-    """The form of a file. Raises NotFound and Damaged for what is no table, with a command."""
+def form_of(
+    path: Path, separator: Separator = guess_separator, *, takes_unended: bool = False
+) -> CsvForm:
+    """The form of a file. Raises NotFound and Damaged for what is no table, with a command.
+
+    `takes_unended`: its first row may lack a line break, as that of an export does.
+    """
     try:
         with opened(path) as (stream, encoding):
-            return _Head(path, stream, encoding).form(separator)
+            return _Head(path, stream, encoding, takes_unended=takes_unended).form(separator)
     except OSError as error:
         raise SourceError(
             f"cannot be read: {error.strerror}", where=str(path), hint=f"ls -l {_quoted(path)}"
         ) from error
 
 
-def form_if_table(path: Path, separator: Separator = guess_separator) -> CsvForm | None:
+def form_if_table(
+    path: Path, separator: Separator = guess_separator, *, takes_unended: bool = False
+) -> CsvForm | None:
     """The form of a file that nobody named; None for what is no table or no regular file."""
     if regular(path) is None:
         return None
     try:
-        return form_of(path, separator)
+        return form_of(path, separator, takes_unended=takes_unended)
     except SourceError:
         return None
+
+
+def unended_cells(text: str, separator: str, width: int) -> list[str]:
+    """The cells of a last row that no line break ends; none where it is surely cut.
+
+    That is: a quote stands open, half a character ends it, or it has fewer cells than the header.
+    """
+    if text.count('"') % 2 or text.endswith("\N{REPLACEMENT CHARACTER}") or "\0" in text:
+        return []
+    try:
+        cells = next(csv.reader([text], delimiter=separator), [])
+    except csv.Error:
+        return []
+    return cells if len(cells) >= width else []
 
 
 def head_digest(stream: BinaryIO, offset: int) -> str:
@@ -119,10 +140,13 @@ def head_digest(stream: BinaryIO, offset: int) -> str:
 class _Head:
     """The first lines of a file."""
 
-    def __init__(self, path: Path, stream: BinaryIO, encoding: Encoding) -> None:
+    def __init__(
+        self, path: Path, stream: BinaryIO, encoding: Encoding, *, takes_unended: bool
+    ) -> None:
         self._path = path
         self._stream = stream
         self._encoding = encoding
+        self._takes_unended = takes_unended
         self._line = -1
 
     def form(self, separator: Separator) -> CsvForm:
@@ -138,7 +162,7 @@ class _Head:
             mark = separator(text)
             names, text = self._record(text, mark)
             line, offset = self._line + 1, self._stream.tell()
-            first = self._first_row(mark)
+            first = self._first_row(mark, len(names))
         except csv.Error as error:
             raise self._damaged(f"no table of separated values ({error})") from None
         self._check_names(names)
@@ -172,7 +196,7 @@ class _Head:
         cells = next(csv.reader(more(), delimiter=mark))
         return tuple(cells), "".join(lines)
 
-    def _first_row(self, mark: str) -> tuple[str, ...]:
+    def _first_row(self, mark: str, width: int) -> tuple[str, ...]:
         """Empty unless the whole of it is there."""
         text = "\n"
         while text and not text.strip():
@@ -180,7 +204,9 @@ class _Head:
                 return ()
             text = self._next_line("replace")
         cells, text = self._record(text, mark, "replace")
-        return cells if text.endswith("\n") or text.endswith('"') else ()
+        if text.endswith("\n"):
+            return cells
+        return tuple(unended_cells(text, mark, width)) if self._takes_unended else ()
 
     def _is_over(self) -> bool:
         at = self._stream.tell()

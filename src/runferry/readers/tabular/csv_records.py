@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from runferry.readers.tabular.block import Place
+from runferry.chunks import Chunk, Lost, Raw
+from runferry.losses import Fate
+from runferry.readers.tabular.block import OddRows, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,36 @@ class Record:
     reason: str = ""
 
 
+def judged(record: Record, names: tuple[str, ...], told: OddRows) -> tuple[bool, list[Chunk]]:
+    """Whether a record is a row under these names, and what is to be said of it."""
+    reason = _why_odd(record, names)
+    if reason is None:
+        return True, _mended(record, told)
+    if tuple(record.cells) == names:
+        return False, [Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason))]
+    raw = Raw("csv-row", reason, record.text, record.row)
+    return False, [raw, Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason))]
+
+
+def _why_odd(record: Record, names: tuple[str, ...]) -> str | None:
+    if record.reason:
+        return record.reason
+    if "\0" in "".join(record.cells):
+        return "NUL bytes: kept as a raw record"
+    if len(record.cells) != len(names):
+        return f"{len(record.cells):,} cells under {len(names):,} names: kept as a raw record"
+    if tuple(record.cells) == names:
+        return "the header again, as appending loggers write it"
+    return None
+
+
+def _mended(record: Record, told: OddRows) -> list[Chunk]:
+    if not record.is_mended:
+        return []
+    detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
+    return [Lost(told.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+
+
 class Records:
     """Records one by one, knowing where each ends."""
 
@@ -32,7 +64,6 @@ class Records:
         self._is_mended = False
         self._is_over = False
         self.place = place
-        self.unfinished = b""
         self._records = csv.reader(self._lines(), delimiter=separator)
 
     def next(self) -> Record | None:
@@ -50,7 +81,6 @@ class Records:
             return None
         text = b"".join(self._taken)
         if self._is_over or not text.endswith(b"\n"):
-            self.unfinished = text
             return None
         self.place = Place(
             start.offset + len(text), start.line + len(self._taken), start.row + bool(cells)

@@ -6,8 +6,7 @@ splits it. Any other block goes through Python's csv module row by row. Both giv
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -17,19 +16,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runferry.chunks import Chunk, Lost, Raw
-from runferry.errors import Damaged, SourceChanged
+from runferry.chunks import Chunk, Lost
+from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import KeyPath
 from runferry.readers.damage import cut
-from runferry.readers.tabular.block import FINER_PIECE, Block, GrowingFile, OddRows, Place
+from runferry.readers.tabular.block import (
+    FINER_PIECE,
+    Block,
+    GrowingFile,
+    OddRows,
+    Place,
+    line_of,
+)
 from runferry.readers.tabular.cells import Ints, Typed, as_array, flags, typed
-from runferry.readers.tabular.csv_form import CsvForm, head_digest, opened
-from runferry.readers.tabular.csv_records import Record, Records
+from runferry.readers.tabular.csv_form import (
+    CsvForm,
+    head_digest,
+    is_number,
+    opened,
+    unended_cells,
+)
+from runferry.readers.tabular.csv_records import Record, Records, judged
 
 _PIECE = 1 << 20
 _LINE_AT_MOST = 64 << 20
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class CsvTable(GrowingFile):
     chosen: tuple[int, str] | None = None  # a column of texts, and the only one that counts there
     wanted: tuple[int, ...] | None = None  # columns whose cells count; None for all
     piece: int = _PIECE  # bytes of a block, about
-    ends_in_quotes: bool = False  # a last line without a break is whole if its last quote closes
+    takes_unended: bool = False  # nobody writes to it: its last row may lack a line break
 
     def columns(self) -> list[KeyPath]:
         """As the header names them."""
@@ -77,9 +88,8 @@ class CsvTable(GrowingFile):
                 block = None if _needs_csv(piece) else self._split(piece, place)
                 if block is None:
                     block = self._parsed(stream, place, place.offset + len(piece), odd)
-                if block.place.offset == place.offset:  # an open quote: nothing whole follows
-                    yield block
-                    return
+                if block.place.offset == place.offset:  # nothing whole follows
+                    break
                 place = block.place
                 yield block
             if until is not None:
@@ -88,7 +98,23 @@ class CsvTable(GrowingFile):
             stream.seek(place.offset)
             last = stream.read()
             if last.strip(b"\r\n "):
-                yield self._unended(last, place)
+                yield self._unended(last, place, odd)
+
+    def check(self, place: Place) -> None:
+        """See `TableFile`. Raises SourceChanged also when a row that lacked a line break grew."""
+        super().check(place)
+        if not place.signature:
+            return
+        with opened(self.path) as (stream, _):
+            stream.seek(max(0, place.offset - 1))
+            before, behind = stream.read(1), stream.read(2)
+        is_ended = behind in (b"", b"\r", b"\r\n") or behind.startswith(b"\n")
+        if before != b"\n" and not is_ended:
+            raise SourceChanged(
+                "the last line had no line break when it was read, and goes on now",
+                where=str(self.path),
+                hint="pull it again: the run is read anew",
+            )
 
     def _check_head(self, stream: BinaryIO) -> None:
         """Raises SourceChanged when a logger has written its file anew, under another header."""
@@ -108,14 +134,7 @@ class CsvTable(GrowingFile):
             return piece[:whole]
         if end is not None and place.offset >= end:
             return None
-        rest = stream.readline(_LINE_AT_MOST)
-        if len(rest) >= _LINE_AT_MOST:
-            raise Damaged(
-                f"a line of more than {_LINE_AT_MOST:,} bytes",
-                where=str(self.path),
-                offset=place.offset,
-                hint="this is no table; see what it is: file PATH",
-            )
+        rest = line_of(stream, self.path, _LINE_AT_MOST)
         return piece + rest if rest.endswith(b"\n") else None
 
     # --- blocks without quotes --------------------------------------------------------------------
@@ -176,76 +195,60 @@ class CsvTable(GrowingFile):
         while records.place.offset < until and (record := records.next()) is not None:
             if not record.cells:
                 continue
-            reason = self._why_odd(record)
-            if reason is None and self._is_left_out(record.cells):
-                odd += self._mended(record, told)
-            elif reason is None:
+            is_row, said = self._judged(record, told)
+            odd += said
+            if is_row:
                 rows.append(record.cells)
                 numbers.append(record.row)
-                odd += self._mended(record, told)
-            elif tuple(record.cells) == self.form.names:
-                odd.append(Lost(told.loss("repeated-header", record.line, Fate.KEPT, reason)))
-            else:
-                odd.append(Raw("csv-row", reason, record.text, record.row))
-                odd.append(Lost(told.loss("odd-row", record.line, Fate.REENCODED, reason)))
-        if records.place == place and records.unfinished:
-            odd.append(Lost(self._unfinished(records.unfinished, place)))
-        flat = pa.array(list(chain.from_iterable(rows)), pa.string())
-        return Block(np.array(numbers, np.int64), self._typed(flat), records.place, tuple(odd))
+        return self._block(list(chain.from_iterable(rows)), numbers, records.place, odd)
 
-    def _is_left_out(self, cells: list[str]) -> bool:
-        return self.chosen is not None and cells[self.chosen[0]].strip() != self.chosen[1]
+    def _block(
+        self, cells: list[str], rows: list[int], behind: Place, odd: Sequence[Chunk]
+    ) -> Block:
+        """The cells of rows with these numbers."""
+        flat = pa.array(cells, pa.string())
+        return Block(np.array(rows, np.int64), self._typed(flat), behind, tuple(odd))
 
-    def _why_odd(self, record: Record) -> str | None:
-        width = len(self.form.names)
-        if record.reason:
-            return record.reason
-        if "\0" in "".join(record.cells):
-            return "NUL bytes: kept as a raw record"
-        if len(record.cells) != width:
-            return f"{len(record.cells):,} cells under {width:,} names: kept as a raw record"
-        if tuple(record.cells) == self.form.names:
-            return "the header again, as appending loggers write it"
-        return None
-
-    def _mended(self, record: Record, told: OddRows) -> list[Chunk]:
-        if not record.is_mended:
-            return []
-        detail = "bytes that are no UTF-8 became U+FFFD; iconv -f WINDOWS-1252 recodes a file"
-        return [Lost(told.loss("bad-utf8", record.line, Fate.ROUNDED, detail))]
+    def _judged(self, record: Record, told: OddRows) -> tuple[bool, list[Chunk]]:
+        """Whether a record is a row that counts, and what is to be said of it."""
+        is_row, said = judged(record, self.form.names, told)
+        if is_row and self.chosen is not None:
+            is_row = record.cells[self.chosen[0]].strip() == self.chosen[1]
+        return is_row, said
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _unended(self, last: bytes, place: Place) -> Block:
-        """A last line without a line break: the rest of it may be missing."""
+    def _unended(self, last: bytes, place: Place, told: OddRows) -> Block:
+        """What follows the last whole row: one without a line break, whose end may be missing."""
         text = last.decode("utf-8", "replace")
-        cells = next(csv.reader([text], delimiter=self.form.separator))
-        is_wide = len(cells) == len(self.form.names)
-        is_closed = text.endswith('"') and text.count('"') % 2 == 0
-        is_text = _UNKNOWN not in text and "\0" not in text
-        if is_wide and self.ends_in_quotes and is_closed and is_text:
-            behind = Place(place.offset + len(last), place.line + 1, place.row + 1)
-            row = pa.array(cells, pa.string())
-            seen = typed(row, len(cells), self.blanks)
-            if len(cells) - 1 not in seen.words.column:  # of a text, an inner quote may be cut
-                return Block(np.array([place.row]), self._typed(row), behind)
+        cells = unended_cells(text.rstrip("\r"), self.form.separator, len(self.form.names))
         where = f"{self.label}:{place.line + 1}"
-        if "\0" in text:
+        if last.endswith(b"\n"):
+            detail = "a quote opens here and never closes: what follows was not read"
+            loss = Loss("open-quote", Fate.DROPPED, where, len(last), detail)
+        elif "\0" in text:
             loss = Loss("damaged-bytes", Fate.DROPPED, where, len(last), "zeroed")
-        elif is_wide:
+        elif not cells:
+            loss = cut(where, len(last), is_over=False)
+        elif self.takes_unended:
+            return self._last(cells, last.rstrip(b"\r"), place, told)
+        else:
             detail = "the last line has no line break, so it may be cut: if whole, echo >> FILE"
             loss = Loss("unended-line", Fate.DROPPED, where, 1, detail)
-        else:
-            loss = cut(where, len(last), is_over=False)
-        nothing = typed(pa.array([], pa.string()), 1)
-        return Block(np.zeros(0, np.int64), nothing, place, (Lost(loss),))
+        return self._block([], [], place, [Lost(loss)])
 
-    def _unfinished(self, text: bytes, place: Place) -> Loss:
-        where = f"{self.label}:{place.line + 1}"
-        if not text.endswith(b"\n"):
-            return cut(where, len(text), is_over=False)
-        detail = "a quote opens here and never closes: what follows was not read"
-        return Loss("open-quote", Fate.DROPPED, where, len(text), detail)
+    def _last(self, cells: list[str], text: bytes, place: Place, told: OddRows) -> Block:
+        """A row without a line break. A quoted number is whole: no more than a comma follows it."""
+        is_mended = text.decode("utf-8", "ignore").encode() != text
+        record = Record(cells, text, place.line, place.row, is_mended)
+        behind = Place(place.offset + len(text), place.line + text.count(b"\n"), place.row + 1)
+        is_row, odd = self._judged(record, told)
+        if not is_row:
+            return self._block([], [], behind, odd)
+        if not text.endswith(b'"') or not (is_number(cells[-1]) or not cells[-1].strip()):
+            detail = "the last line has no line break: taken as it stands, though it may be cut"
+            odd.append(Lost(told.loss("unended-line", place.line, Fate.KEPT, detail)))
+        return self._block(cells, [place.row], behind, odd)
 
 
 def _cells_of(rows: Ints, columns: Ints, width: int) -> pa.Array:

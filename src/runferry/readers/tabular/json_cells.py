@@ -55,10 +55,16 @@ class JsonCells:
                 codes[place] = _WORD
         row, column = np.array(self.row, np.int64), np.array(self.column, np.int64)
         is_word = codes == _WORD
-        words, beyond = self._words(np.flatnonzero(is_word), row, column)
         at = np.flatnonzero(~is_word)
         numbers = self._numbers(at, row[at], column[at], codes[at])
-        return Typed(numbers, words, beyond, np.zeros(0, np.int64))
+        at = np.flatnonzero(is_word)
+        values = [self.value[place] for place in at.tolist()]
+        beyond, large = (
+            np.flatnonzero(np.array([isinstance(value, kind) for value in values], np.bool_))
+            for kind in (BeyondDouble, int)
+        )
+        words = _words(values, row[at], column[at])
+        return Typed(numbers, words, beyond, np.zeros(0, np.int64), large)
 
     def _numbers(self, at: Ints, row: Ints, column: Ints, kind: NDArray[np.int8]) -> Numbers:
         values = [self.value[place] for place in at.tolist()]
@@ -69,13 +75,11 @@ class JsonCells:
         floats = np.array([0.0 if value is None else value for value in values], np.float64)
         return Numbers(row, column, floats, np.where(is_exact, exact, 0), is_exact, kind)
 
-    def _words(self, at: Ints, row: Ints, column: Ints) -> tuple[Words, Ints]:
-        values = [self.value[place] for place in at.tolist()]
-        text = [value if isinstance(value, str) else _spelled(value) for value in values]
-        is_json = np.array([not isinstance(value, str) for value in values], np.bool_)
-        is_beyond = np.array([isinstance(value, BeyondDouble) for value in values], np.bool_)
-        words = Words(row[at], column[at], pa.array(text, pa.string()), is_json)
-        return words, np.flatnonzero(is_beyond)
+
+def _words(values: list[Tree | BeyondDouble], row: Ints, column: Ints) -> Words:
+    text = [value if isinstance(value, str) else _spelled(value) for value in values]
+    is_json = np.array([not isinstance(value, str) for value in values], np.bool_)
+    return Words(row, column, pa.array(text, pa.string()), is_json)
 
 
 def _spelled(value: Tree | BeyondDouble) -> str:

@@ -121,7 +121,9 @@ class _Pass:
         for rank in range(len(run.tables)):
             yield from self._table(rank)
         for rows in self._rows:
-            yield from rows.endings()
+            yield from map(chunks.Lost, rows.tally)
+            if self._is_first:  # what is said of the whole table adds up when it is said again
+                yield from rows.unmet()
         yield chunks.Header(run.run)
         yield self._checkpoint()
 

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import cast
 
 from runferry import chunks
-from runferry.losses import Fate, Loss
+from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, Run, RunState, Tree
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.tabular.addresses import instant_of
@@ -66,13 +66,14 @@ def runs_in(
     What the columns are called tells nothing of whether they are config or summary: all that is not
     the run's own is config, so that trackers which show only that show it.
     """
-    told = [*losses]
+    told = LossLedger()
+    told.extend(losses)
     rows: list[dict[str, Tree]] = []
     for block in table.blocks(table.begin(), []):
         rows += _rows_of(block, [".".join(path) for path in table.paths])
-        told += [chunk.loss for chunk in block.odd if isinstance(chunk, chunks.Lost)]
+        told.extend(chunk.loss for chunk in block.odd if isinstance(chunk, chunks.Lost))
     detail = "the table does not tell config from summary: all is config here"
-    told.append(Loss("config-or-summary", Fate.KEPT, table.label, 1, detail))
+    told.add(Loss("config-or-summary", Fate.KEPT, table.label, 1, detail))
     for row in rows:
         run = _run(row, tracker, table.label, zone)
         config = [

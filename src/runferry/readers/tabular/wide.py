@@ -100,9 +100,8 @@ class WideRows:
             else:
                 yield chunk
 
-    def endings(self) -> Iterator[chunks.Chunk]:
-        """What can be said only when all was read."""
-        yield from map(chunks.Lost, self.tally)
+    def unmet(self) -> Iterator[chunks.Chunk]:
+        """Tells of columns that had no value; known only when all was read."""
         addresses = (self.meaning.step, self.meaning.time)
         unmet = [
             ".".join(path)
@@ -171,6 +170,7 @@ class WideRows:
         told = (
             (block.values.beyond, "number-beyond-double", Fate.REENCODED, "kept as its text"),
             (block.values.commas, "decimal-comma", Fate.KEPT, "1,5 is a text here, not a number"),
+            (block.values.large, "large-integer", Fate.REENCODED, "kept as JSON, all its digits"),
         )
         words = block.values.words
         for places, code, fate, detail in told:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 from runferry.dialects.tensorboard.names import host_of
-from runferry.dialects.times import seconds_ns
-from runferry.model import Run, RunState, Tree
+from runferry.model import Run, RunState
 from runferry.paths import spelled
 from runferry.readers.tensorboard.identity import Group
+from runferry.readers.tensorboard.statements import Statements
 
 _STATES: dict[object, RunState] = {
     "STATUS_SUCCESS": "finished",
@@ -19,50 +18,33 @@ _STATES: dict[object, RunState] = {
 }
 
 
-@dataclass
-class Facts:
-    """What hparams said of the session, from the first record on: plain data for a cursor."""
+def run_of(group: Group, said: Iterable[Statements]) -> Run:
+    """The header, as the event files in their order tell it.
 
-    state: dict[str, Tree] = field(default_factory=dict)
-
-    def start(self, message: Mapping[str, Any]) -> None:
-        """A session_start_info; the first one that says a thing is believed."""
-        if message.get("group_name"):
-            self.state.setdefault("group", str(message["group_name"]))
-        started = _stated_ns(message.get("start_time_secs"))
-        if started is not None:
-            self.state.setdefault("start_ns", started)
-        for name in ("status", "end_ns"):  # it goes on: what ended was an earlier session
-            self.state.pop(name, None)
-
-    def end(self, message: Mapping[str, Any]) -> None:
-        """A session_end_info."""
-        self.state["status"] = str(message.get("status") or "STATUS_UNKNOWN")
-        self.state["end_ns"] = _stated_ns(message.get("end_time_secs"))
-
-    def run(self, group: Group) -> Run:
-        """The header.
-
-        torch and tensorboardX write the end of the session, without a time, together with its
-        hyperparameters: only an end with a time is one.
-        """
-        status, ended = self.state.get("status"), self.state.get("end_ns")
-        started, named = self.state.get("start_ns"), self.state.get("group")
-        first = group.head.first_ns
-        return Run(
-            group.key,
-            name=group.name,
-            group=named if isinstance(named, str) else None,
-            parent=group.parent,
-            host=host_of(spelled(group.head.file)),
-            created_ns=first,
-            started_ns=started if isinstance(started, int) else first,
-            ended_ns=ended if isinstance(ended, int) else None,
-            status=status if isinstance(status, str) else None,
-            state=_STATES.get(status, "unknown"),
-            complete=isinstance(ended, int) and status in ("STATUS_SUCCESS", "STATUS_FAILURE"),
-            client=group.head.writer,
-        )
+    torch and tensorboardX write the end of the session, without a time, together with its
+    hyperparameters: only an end with a time is one.
+    """
+    named, started, status, ended = None, None, None, None
+    for one in said:
+        named = one.group if named is None else named
+        started = one.start_ns if started is None else started
+        if one.is_begun or one.status is not None:
+            status, ended = one.status, one.end_ns
+    first = group.head.first_ns
+    return Run(
+        group.key,
+        name=group.name,
+        group=named,
+        parent=group.parent,
+        host=host_of(spelled(group.head.file)),
+        created_ns=first,
+        started_ns=first if started is None else started,
+        ended_ns=ended,
+        status=status,
+        state=_STATES.get(status, "unknown"),
+        complete=ended is not None and status in ("STATUS_SUCCESS", "STATUS_FAILURE"),
+        client=group.head.writer,
+    )
 
 
 def header(group: Group) -> Run:
@@ -70,12 +52,7 @@ def header(group: Group) -> Run:
     mark = group.head.mark
     if mark is not None:
         return replace(mark.run, key=group.key, origin_uid=mark.uid, complete=False)
-    facts = Facts()
+    first = Statements()
     if group.head.session is not None:
-        facts.start(group.head.session)
-    return facts.run(group)
-
-
-def _stated_ns(seconds: Tree) -> int | None:
-    """Zero is how the format says that nobody stated a time."""
-    return seconds_ns(seconds) if seconds else None
+        first.start(group.head.session)
+    return run_of(group, [first])

@@ -3,71 +3,74 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from runferry.chunks import Artifact, Chunk, Document, File, Lost
 from runferry.dialects.chunk_trees import blob_facts, chunk_tree
+from runferry.dialects.tensorboard.restated import called
+from runferry.losses import Fate, Loss
 from runferry.model import Blob, Tree
 from runferry.tables import dumps
 
-_Thing = File | Artifact | Document | Lost
+_Thing = File | Artifact | Document
 
 
 class Latest:
     """Holds what an archive states as a whole with each push, until all of it was read.
 
-    `known` is what earlier reads gave: digests by what a thing is called, and counts of losses.
+    `things` is what earlier reads gave: digests by what a thing is called. `losses` are counts:
+    what was given of a loss, and what the last push has said of it so far.
     """
 
-    def __init__(self, known: dict[str, Tree]) -> None:
-        self.known = known
+    def __init__(self, things: dict[str, Tree], losses: dict[str, list[int]]) -> None:
+        self.things = things
+        self.losses = losses
         self._held: dict[str, _Thing] = {}
+        self._lost: dict[str, Loss] = {}
+
+    def begin(self) -> None:
+        """Another push begins: a loss that it does not state was taken back."""
+        self.losses = {name: [given, 0] for name, (given, _) in self.losses.items()}
 
     def hold(self, stated: Iterable[Chunk]) -> Iterator[Chunk]:
         """Lets the others through."""
         for chunk in stated:
+            name = called(chunk) or ""
             if isinstance(chunk, _Thing):
-                self._held[_called(chunk)] = chunk
+                self._held[name] = chunk
+            elif isinstance(chunk, Lost):
+                given, _ = self.losses.get(name, [0, 0])
+                self.losses[name] = [given, chunk.loss.count]
+                self._lost[name] = chunk.loss
             else:
                 yield chunk
 
-    def news(self) -> Iterator[Chunk]:
-        """What was held, and is not as it was given before."""
+    def news(self, *, is_whole: bool) -> Iterator[Chunk]:
+        """What was held, and is not as it was given before; `is_whole`: the last push has ended."""
         for name, thing in self._held.items():
-            if isinstance(thing, Lost):
-                yield from self._more(name, thing)
-                continue
             digest = _digest(thing)
-            if self.known.get(name) != digest:
-                self.known[name] = digest
+            if self.things.get(name) != digest:
+                self.things[name] = digest
                 yield thing
         self._held.clear()
+        yield from self._more(is_whole)
 
-    def _more(self, name: str, lost: Lost) -> Iterator[Lost]:
+    def _more(self, is_whole: bool) -> Iterator[Lost]:
         """Whoever reads adds losses up, and whoever pushes states their sums."""
-        before = self.known.get(name, 0)
-        more = lost.loss.count - (before if isinstance(before, int) else 0)
-        if more > 0:
-            self.known[name] = lost.loss.count
-            yield Lost(replace(lost.loss, count=more))
+        for name, (given, stated) in list(self.losses.items()):
+            now = stated if is_whole else max(given, stated)
+            self.losses[name] = [now, stated]
+            if not (now or stated):
+                del self.losses[name]
+            if now != given:
+                _, code, fate, where = json.loads(name)
+                plain = Loss(code, Fate.parse(fate), where)
+                yield Lost(replace(self._lost.get(name, plain), count=now - given))
 
 
-def _called(thing: _Thing) -> str:
-    """What a later statement must share with an earlier one to replace it."""
-    match thing:
-        case File(path):
-            return dumps(["file", path])
-        case Artifact():
-            version, known_by = thing.version, thing.artifact_id
-            return dumps(["artifact", thing.name, thing.type, thing.relation, version, known_by])
-        case Document(kind, name):
-            return dumps(["document", kind, name])
-        case Lost(loss):
-            return dumps(["lost", loss.code, loss.fate.label, loss.where])
-
-
-def _digest(thing: File | Artifact | Document) -> str:
+def _digest(thing: _Thing) -> str:
     def stated(blob: Blob, name: str) -> Tree:
         del name
         return {**blob_facts(blob), "is_missing": blob.is_missing}

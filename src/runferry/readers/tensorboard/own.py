@@ -12,16 +12,19 @@ from runferry.dialects.chunk_trees import chunk_of
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
 from runferry.dialects.tensorboard.own_files import (
     CONFIG_TAG,
+    LOST_TAG,
     MALFORMED,
     MARK_TAG,
     SEAL_TAG,
     Mark,
     kept_blob,
     key_in_file,
+    raw_of,
 )
 from runferry.losses import Fate, Loss
 from runferry.readers.declared import Declared
 from runferry.readers.own_run import OwnRun
+from runferry.readers.tensorboard.latest import Latest
 from runferry.tables import loads
 
 
@@ -29,17 +32,27 @@ from runferry.tables import loads
 class Own(OwnRun):
     """What our records in event files have said so far."""
 
+    is_sending: bool = False  # a push has begun since the last seal
+
     def key(self, tag: str) -> str | None:
         """The key of the series that a tag of ours stands for."""
         return self.original_key(key_in_file(tag))
 
     def take(
-        self, file: Path, place: str, message: dict[str, Any], declared: Declared
+        self,
+        file: Path,
+        place: str,
+        message: dict[str, Any],
+        declared: Declared,
+        latest: Latest,
     ) -> Iterator[chunks.Chunk]:
         """One record of ours; what cannot be understood is kept raw, and a loss."""
         tag, content = str(message.get("tag", "")), cast("bytes", message.get("json", b""))
+        if tag in (END_TAG, LOST_TAG) and not self.is_sending:  # a seal may restate a header alone
+            self.is_sending = True
+            latest.begin()
         try:
-            yield from self._taken(file, tag, content, declared)
+            yield from latest.hold(self._taken(file, tag, content, declared))
         except MALFORMED as error:
             detail = f"{tag} is not what runferry writes: {error}"
             yield chunks.Lost(Loss("bad-record", Fate.DROPPED, place, 1, detail))
@@ -52,11 +65,14 @@ class Own(OwnRun):
             mark = Mark.of(content)
             self.begin(mark.uid, mark.run)
         elif tag == SEAL_TAG:
-            self.is_sealed = True
+            self.is_sealed, self.is_sending = True, False
         elif tag not in (END_TAG, CONFIG_TAG):
             self.is_sealed = False
-            kind = tag.removeprefix(TAG_PREFIX)
-            chunk = chunk_of(kind, loads(content), lambda tree: kept_blob(file, tree))
+            kind, tree = tag.removeprefix(TAG_PREFIX), loads(content)
+            if kind == "raw":
+                yield raw_of(file, tree)
+                return
+            chunk = chunk_of(kind, tree, lambda stated: kept_blob(file, stated))
             yield from self.restored(chunk, declared)
 
 

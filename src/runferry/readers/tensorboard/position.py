@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.paths import fingerprint
+from runferry.readers.read_part import ReadPart
 
 ROWS_A_FILE = 1 << 40
 """Each file numbers its rows from a multiple of this, so that several can grow."""
@@ -18,30 +16,14 @@ BESIDE_OURS = 1 << 20
 
 
 @dataclass
-class FilePosition:
+class FilePosition(ReadPart):
     """How far one event file was read. `slot` is its place among the files of the run."""
 
-    slot: int
-    offset: int = 0
+    slot: int = 0
     seq: int = -1  # of the next row; -1: not begun
     plugins: dict[str, str] = field(default_factory=dict)  # by tag: only first values tell them
     is_own: bool = False  # runferry wrote it
     is_read: bool = False  # it had records besides those that say what it is
-    signature: str = ""
-    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
-
-    def check(self, path: Path) -> None:
-        """Raises SourceChanged unless the file still begins with what was read."""
-        if self.signature and fingerprint(path, self.offset) != self.signature:
-            raise SourceChanged(
-                "what was read before is no longer the beginning of this file",
-                where=str(path),
-                hint="pull it into a new archive, or restore the file",
-            )
-
-    def sign(self, path: Path) -> None:
-        """Note what the file looks like up to `offset`."""
-        self.signature = fingerprint(path, self.offset)
 
 
 @dataclass
@@ -49,27 +31,20 @@ class Position:
     """All that a later read needs; plain data on both ends."""
 
     files: dict[str, FilePosition] = field(default_factory=dict)  # by label
-    facts: dict[str, Tree] = field(default_factory=dict)
-    attributes: dict[str, Tree] = field(default_factory=dict)
+    statements: dict[str, Tree] = field(default_factory=dict)  # by label
+    given: str = ""  # the digest of the attributes that were given last
     own: dict[str, Tree] = field(default_factory=dict)
-    things: dict[str, Tree] = field(default_factory=dict)  # of ours: name → digest or count
+    things: dict[str, Tree] = field(default_factory=dict)  # of ours: name → digest
+    losses: dict[str, list[int]] = field(default_factory=dict)  # of ours, see `Latest`
     side_files: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
     documents: dict[str, Tree] = field(default_factory=dict)  # name → digest of its body
-    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
-
-    def is_news(self, loss: Loss) -> bool:
-        """Whether this is the first time that it is met; later it is known."""
-        met: list[Tree] = [loss.code, loss.fate.label, loss.where, loss.detail]
-        if met in self.reported:
-            return False
-        self.reported.append(met)
-        return True
+    standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def file(self, label: str) -> FilePosition:
         """Where reading of this file stands; a new one comes behind all that are known."""
         if label not in self.files:
             taken = (one.slot for one in self.files.values())
-            self.files[label] = FilePosition(max(taken, default=-1) + 1)
+            self.files[label] = FilePosition(slot=max(taken, default=-1) + 1)
         return self.files[label]
 
     def tree(self) -> dict[str, Tree]:

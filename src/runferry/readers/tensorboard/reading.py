@@ -15,7 +15,8 @@ from runferry.model import Cursor
 from runferry.ports import BATCH_ROWS
 from runferry.readers.damage import Reports
 from runferry.readers.declared import Declared
-from runferry.readers.tensorboard.facts import header
+from runferry.readers.standing_losses import StandingLosses
+from runferry.readers.tensorboard.facts import header, run_of
 from runferry.readers.tensorboard.heads import unusable
 from runferry.readers.tensorboard.identity import EventFile, Group
 from runferry.readers.tensorboard.position import (
@@ -54,6 +55,7 @@ class RunReading:
                 hint="pull it into a new archive, or bring them back",
             )
         self._records = Records(self._position)
+        self._standing = StandingLosses(self._position.standing)
 
     def read(self) -> Iterator[chunks.Chunk]:
         """All chunks; the last two are the header as known now, and a checkpoint."""
@@ -72,7 +74,7 @@ class RunReading:
         at.check(file.path)
         loss = unusable(file.path)
         if loss is not None:
-            yield from self._news(replace(loss, where=file.label))
+            yield from self._standing.met([replace(loss, where=file.label)])
             return
         try:
             scanner = _native.EventScanner(
@@ -85,34 +87,33 @@ class RunReading:
             yield from self._scanned(file, at, scanner)
         except Damaged as error:
             size = file.path.stat().st_size
-            yield from self._news(
-                Loss("not-an-event-file", Fate.DROPPED, file.label, size, error.what)
-            )
+            loss = Loss("not-an-event-file", Fate.DROPPED, file.label, size, error.what)
+            yield from self._standing.met([loss])
             return
         at.offset, at.seq, at.plugins = scanner.offset, scanner.seq, dict(scanner.plugins)
         at.sign(file.path)
         if not at.is_read:
             detail = "no event in it holds a value"
-            yield from self._news(Loss("header-only", Fate.KEPT, file.label, 1, detail))
+            yield from self._standing.met([Loss("header-only", Fate.KEPT, file.label, 1, detail)])
 
     def _scanned(
         self, file: EventFile, at: FilePosition, scanner: _native.EventScanner
     ) -> Iterator[chunks.Chunk]:
         records = self._records
         rows = FileRows(self._declared, records.own, file.member)
-        told = Reports(file.label, at.reported, _MENDED)
+        told = Reports(file.label, self._standing, _MENDED)
         while (batch := scanner.next()) is not None:
             at.is_read |= bool(batch.series) or any(r[0] not in FRAMING for r in batch.records)
             at.is_own |= any(record[0] == "runferry" for record in batch.records)
             yield from records.take(file, batch.records, is_own=at.is_own, declared=self._declared)
             for tag, plugin, facts in () if at.is_own else batch.series:
-                records.assembly.tag(rows.key(tag), tag, plugin, facts)
-            yield from records.assembly.told_losses()
+                if tag in at.plugins:  # this is not its first value
+                    facts.pop("shape", None)
+                records.of(file).tag(rows.key(tag), tag, plugin, facts)
             yield from rows.rows_of(batch)
-            losses = told.losses(batch.damage, scanner.offset, is_over=self._is_over(file))
-            yield from map(chunks.Lost, losses)
+            yield from told.losses(batch.damage, scanner.offset)
             del batch  # before the next one is made
-        at.reported = told.behind(scanner.offset)
+        yield from told.ending(scanner.offset, is_over=self._is_over(file))
 
     def _first_row(self, at: FilePosition, file: EventFile) -> int:
         """Each file has numbers of its own, but for ours, which state them."""
@@ -130,21 +131,16 @@ class RunReading:
         beside = [one for one in self._group.files if one.path.parent == file.path.parent]
         return file != beside[-1]
 
-    def _news(self, *losses: Loss) -> Iterator[chunks.Lost]:
-        """Losses that no read before this one has met."""
-        for loss in losses:
-            if self._position.is_news(loss):
-                yield chunks.Lost(loss)
-
     # --- the end ----------------------------------------------------------------------------------
 
     def _ending(self) -> Iterator[chunks.Chunk]:
         records, position, home = self._records, self._position, self._group.home
         beside = Beside() if home.is_lone else config_beside(home.path)
-        yield from self._news(*beside.losses)
-        yield from records.assembly.news(beside, is_whole=not records.own.uid)
-        yield from records.assembly.told_losses()
-        yield from records.latest.news()
+        yield from records.attributes(self._group.files, beside, self._standing)
+        yield from self._standing.ending()
+        yield from records.latest.news(is_whole=records.own.is_sealed)
         records.store(position)
-        yield chunks.Header(records.own.header(records.facts.run(self._group)))
+        position.standing = self._standing.tree()
+        run = run_of(self._group, records.said(self._group.files).values())
+        yield chunks.Header(records.own.header(run))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runferry import chunks
+from runferry.dialects.run_folder import Beside
 from runferry.model import Tree
 from runferry.readers.declared import Declared
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.tensorboard.attributes import Assembly
-from runferry.readers.tensorboard.facts import Facts
 from runferry.readers.tensorboard.identity import EventFile
 from runferry.readers.tensorboard.latest import Latest
 from runferry.readers.tensorboard.own import Own
 from runferry.readers.tensorboard.position import Position
+from runferry.readers.tensorboard.statements import Statements
 from runferry.tables import dumps
 
 Record = tuple[str, int, int, int | None, dict[str, Any]]  # type, offset, seq, ns, message
@@ -31,62 +33,87 @@ class Records:
     """Takes records one by one; what they say together is in the parts."""
 
     def __init__(self, position: Position) -> None:
-        self.facts = Facts(dict(position.facts))
-        self.assembly = Assembly.restored(position.attributes)
+        self._statements = {
+            label: Statements.restored(one) for label, one in position.statements.items()
+        }
+        self._given = position.given
         self.own = Own(**copy.deepcopy(position.own))  # type: ignore[arg-type]
-        self.latest = Latest(dict(position.things))
+        stated = {name: [given, now] for name, (given, now) in position.losses.items()}
+        self.latest = Latest(dict(position.things), stated)
         self._documents = dict(position.documents)
 
     def store(self, position: Position) -> None:
         """Note all of it, for the cursor."""
-        position.facts = self.facts.state
-        position.attributes = self.assembly.position()
+        position.statements = {label: one.tree() for label, one in self._statements.items()}
+        position.given = self._given
         position.own = dict(vars(self.own))
-        position.things = self.latest.known
+        position.things = self.latest.things
+        position.losses = dict(self.latest.losses)
         position.documents = self._documents
+
+    def of(self, file: EventFile) -> Statements:
+        """What this file has said so far."""
+        return self._statements.setdefault(file.label, Statements())
+
+    def said(self, files: Iterable[EventFile]) -> dict[str, Statements]:
+        """What they have said, in their order."""
+        return {file.label: self.of(file) for file in files}
+
+    def attributes(
+        self, files: Iterable[EventFile], beside: Beside, standing: StandingLosses
+    ) -> Iterator[chunks.Chunk]:
+        """All of them, if they are not those that were given before."""
+        assembly = Assembly(self.said(files), beside)
+        items = assembly.items()
+        yield from standing.met([*beside.losses, *assembly.losses])
+        digest = _digest([[item.role, list(item.path), item.value] for item in items])
+        if digest != self._given and (items or self._given):
+            self._given = digest
+            yield chunks.Attributes(items, is_whole=not self.own.uid)
 
     def take(
         self, file: EventFile, batch: list[Record], *, is_own: bool, declared: Declared
     ) -> Iterator[chunks.Chunk]:
         """The records of one batch, in their order."""
-        label = file.label
+        label, said = file.label, self.of(file)
         for kind, offset, seq, _, message in batch:
             match kind:
                 case "runferry":
                     place = f"{label}@{offset}"
-                    of_ours = self.own.take(file.path, place, message, declared)
-                    yield from self.latest.hold(of_ours)
+                    yield from self.own.take(file.path, place, message, declared, self.latest)
                 case "file_version" | "source_metadata" if is_own:
                     pass  # what the run says of itself is among its own attributes
                 case "file_version":
-                    self.assembly.describe(label, kind, str(message.get(kind, "")))
+                    said.describe(kind, str(message.get(kind, "")))
                 case "source_metadata":
-                    self.assembly.describe(label, "writer", str(message.get("writer", "")))
+                    said.describe("writer", str(message.get("writer", "")))
                 case "session_start_info":
-                    self.facts.start(message)
                     hparams = message.get("hparams") or {}
                     stated = {str(name): plain(value) for name, value in hparams.items()}
-                    self.assembly.start({**message, "hparams": stated}, label)
+                    said.start({**message, "hparams": stated})
                 case "session_end_info":
-                    self.facts.end(message)
+                    said.end(message)
                 case "experiment" | "layout":
                     yield from self._document(kind, label, message)
                 case _:
                     yield raw(kind, f"{label}@{offset}", seq, message)
-        yield from self.assembly.told_losses()
 
     def _document(self, kind: str, label: str, body: dict[str, Tree]) -> Iterator[chunks.Document]:
         """A document once; another of its kind is named by its file."""
         family, name = _DOCUMENTS[kind]
         body = {part: value for part, value in body.items() if part not in _ADDRESS}
-        spelled = dumps(body).encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(spelled, digest_size=16).hexdigest()
+        digest = _digest(body)
         if digest in self._documents.values():
             return
         if name in self._documents:
             name = f"{name}@{label}"
         self._documents[name] = digest
         yield chunks.Document(family, name, body)
+
+
+def _digest(tree: Tree) -> str:
+    spelled = dumps(tree).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(spelled, digest_size=16).hexdigest()
 
 
 def plain(value: object) -> Tree:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runferry.losses import Fate, Loss
-from runferry.readers.damage import Reports, cut
+from runferry.readers.damage import Reports
+from runferry.readers.lines import unended
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
 
@@ -17,16 +19,16 @@ _MENDED = {
 }
 
 
-def reports(name: str, reported: list[str]) -> Reports:
+def reports(name: str, standing: StandingLosses) -> Reports:
     """Tells of the damage in one database."""
-    return Reports(name, reported, _MENDED)
+    return Reports(name, standing, _MENDED)
 
 
 def cut_line(lines: JsonLines, *, is_over: bool) -> Iterator[Loss]:
     """The line without an end that `lines` stopped before."""
     if lines.unfinished:
-        where = f"{lines.path.name}@{lines.offset}"
-        yield cut(where, lines.unfinished, is_over=is_over)
+        name, length = lines.path.name, lines.unfinished
+        yield unended(name, lines.line, lines.offset, length, is_over=is_over)
 
 
 def rebased(head: Head, shift: int) -> Loss:

@@ -10,7 +10,7 @@ from runferry import chunks
 from runferry.losses import Fate, Loss
 from runferry.model import Stream
 from runferry.readers.declared import Declared
-from runferry.readers.lines import LINE_AT_MOST, WholeLines, is_too_long
+from runferry.readers.lines import WholeLines, is_too_long, too_long
 from runferry.readers.wandb.json_rows import JsonRows
 from runferry.readers.wandb.trees import parse_json
 
@@ -46,11 +46,7 @@ class JsonLines:
 
     def _too_long(self) -> chunks.Lost:
         self.line += 1
-        where, detail = (
-            f"{self.path.name}:{self.line}",
-            f"a line of {LINE_AT_MOST:,} bytes or more",
-        )
-        return chunks.Lost(Loss("long-line", Fate.DROPPED, where, 1, detail))
+        return chunks.Lost(too_long(f"{self.path.name}:{self.line}"))
 
     def _line(self, text: bytes) -> Iterator[chunks.Chunk]:
         number = self.line

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.paths import fingerprint
+from runferry.readers.read_part import ReadPart
 
 
 @dataclass
-class SegmentPosition:
+class SegmentPosition(ReadPart):
     """How far one file of a run was read."""
 
-    offset: int = 0
     origin: int = -1
     shift: int | None = None
     lines: int = 0
@@ -23,21 +20,6 @@ class SegmentPosition:
     events_lines: int = 0
     log_offset: int = 0
     has_console: bool = False  # records gave lines, so the log need not
-    fingerprint: str = ""
-    reported: list[str] = field(default_factory=list)  # damage behind `offset`, met on every read
-
-    def check(self, content: Path) -> None:
-        """Raises SourceChanged unless the file still begins with what was read."""
-        if self.fingerprint and fingerprint(content, self.offset) != self.fingerprint:
-            raise SourceChanged(
-                "what was read before is no longer the beginning of this file",
-                where=str(content),
-                hint="pull it into a new archive, or restore the file",
-            )
-
-    def sign(self, content: Path) -> None:
-        """Note what the file looks like up to `offset`."""
-        self.fingerprint = fingerprint(content, self.offset)
 
 
 @dataclass
@@ -56,15 +38,7 @@ class Position:
     sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
     log_lines: int = 0
     own: dict[str, Tree] = field(default_factory=dict)
-    reported: list[Tree] = field(default_factory=list)  # losses that every read meets again
-
-    def is_news(self, loss: Loss) -> bool:
-        """Whether this is the first time that it is met; later it is known."""
-        met: list[Tree] = [loss.code, loss.where, loss.detail]
-        if met in self.reported:
-            return False
-        self.reported.append(met)
-        return True
+    standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def tree(self) -> dict[str, Tree]:
         """As a checkpoint's position."""

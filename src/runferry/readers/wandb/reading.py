@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from runferry import _native, chunks
 from runferry.errors import SourceChanged
-from runferry.losses import Loss
 from runferry.model import Cursor
 from runferry.ports import BATCH_ROWS
 from runferry.readers.missing import MissingBytes
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.damage import cut_line, rebased, reports
 from runferry.readers.wandb.heads import Head
 from runferry.readers.wandb.history import JsonLines
@@ -37,6 +37,7 @@ class RunReading:
             )
         self._position = position
         self._records = Records(position, after.series if after else ())
+        self._standing = StandingLosses(position.standing)
 
     def read(self) -> Iterator[chunks.Chunk]:
         """All chunks; the last two are the header as known now, and a checkpoint."""
@@ -47,7 +48,9 @@ class RunReading:
         for index, head in enumerate(self._group.heads):
             yield from missing.watched(self._segment(index, head))
         records = self._records
-        around = Surroundings(self._group, self._position, records.facts, records.files)
+        around = Surroundings(
+            self._group, self._position, records.facts, records.files, self._standing
+        )
         if not records.own.uid:  # else our own records say what belongs to the run
             yield from missing.watched(around.read())
         yield from map(chunks.Lost, missing.losses())
@@ -64,8 +67,8 @@ class RunReading:
             if index:
                 self._records.facts.begin_segment()
         segment = self._position.segments[index]
-        if is_new and head.unusable is not None:
-            yield chunks.Lost(head.unusable)
+        if head.unusable is not None:
+            yield from self._standing.met([head.unusable])
         content = head.content
         if content is None:
             return
@@ -94,14 +97,13 @@ class RunReading:
             seq=self._position.seq,
             rows=BATCH_ROWS,
         )
-        told = reports(database.name, segment.reported)
+        told = reports(database.name, self._standing)
         while (batch := scanner.next()) is not None:
             yield from records.take(head.place, batch.records)
             yield from rows.rows_of(batch)
-            losses = told.losses(batch.damage, scanner.offset, is_over=self._is_over(head))
-            yield from map(chunks.Lost, losses)
+            yield from told.losses(batch.damage, scanner.offset)
             segment.has_console |= batch.console is not None
-        segment.reported = told.behind(scanner.offset)
+        yield from told.ending(scanner.offset, is_over=self._is_over(head))
         for path, text in () if records.own.uid else scanner.summary():
             records.assembly.summarise(path, text)
         if rows.shift and segment.shift is None:
@@ -137,7 +139,7 @@ class RunReading:
         user.offset, user.line = segment.offset, segment.lines
         yield from user.rows()
         segment.offset, segment.lines = user.offset, user.line
-        yield from self._news(*cut_line(user, is_over=self._is_over(head)))
+        yield from self._standing.met(cut_line(user, is_over=self._is_over(head)))
         events = history.with_name("wandb-events.jsonl")
         if not events.is_file():
             return
@@ -145,13 +147,7 @@ class RunReading:
         system.offset, system.line = segment.events_offset, segment.events_lines
         yield from system.rows()
         segment.events_offset, segment.events_lines = system.offset, system.line
-        yield from self._news(*cut_line(system, is_over=self._is_over(head)))
-
-    def _news(self, *losses: Loss) -> Iterator[chunks.Lost]:
-        """Losses that no read before this one has met."""
-        for loss in losses:
-            if self._position.is_news(loss):
-                yield chunks.Lost(loss)
+        yield from self._standing.met(cut_line(system, is_over=self._is_over(head)))
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -161,7 +157,9 @@ class RunReading:
         if not records.own.uid:
             yield from records.assembly.news(loose, facts.attributes())
         yield from map(chunks.Lost, records.facts.losses)
-        yield from self._news(*loose.losses, *facts.losses)
+        yield from self._standing.met([*loose.losses, *facts.losses])
+        yield from self._standing.ending()
         records.store(position)
+        position.standing = self._standing.tree()
         yield chunks.Header(records.own.header(self._group.run(facts)))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

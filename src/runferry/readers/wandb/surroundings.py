@@ -11,6 +11,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.paths import inside, spelled
 from runferry.readers.console_log import log_chunks
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
 from runferry.readers.wandb.heads import Head
@@ -28,11 +29,13 @@ class Surroundings:
         position: Position,
         facts: Facts,
         files: RunFiles,
+        standing: StandingLosses,
     ) -> None:
         self._group = group
         self._position = position
         self._facts = facts
         self._files = files
+        self._standing = standing
         self.loose = Loose()
 
     def read(self) -> Iterator[chunks.Chunk]:
@@ -77,8 +80,7 @@ class Surroundings:
         if not os.access(log, os.R_OK):
             detail = "cannot be opened: Permission denied"
             loss = Loss("unreadable-file", Fate.DROPPED, prefix + log.name, 1, detail)
-            if self._position.is_news(loss):
-                yield chunks.Lost(loss)
+            yield from self._standing.met([loss])
             return
         lines = self._position.log_lines
         for offset, following, chunk in log_chunks(log, segment.log_offset, lines):

@@ -29,12 +29,12 @@ from runferry.chunks import (
 from runferry.dialects import codec
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
-from runferry.dialects.plain_folder.run_file import RunFile, json_text, run_file_text
+from runferry.dialects.plain_folder.run_file import RunFile, run_file_text
 from runferry.dialects.row_tables import media_batch, raw_batch
 from runferry.durable import sync, sync_tree
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
-from runferry.tables import conform
+from runferry.tables import conform, dumps
 from runferry.writers.plain_folder.blob_files import BlobFiles, blob_tree
 from runferry.writers.plain_folder.wide import WideTables
 
@@ -124,7 +124,7 @@ class Draft:
         stream = self._listings.get(listing)
         if stream is None:
             stream = self._listings[listing] = (self.home / listing).open("xb")
-        stream.write(f"{json_text(tree)}\n".encode())
+        stream.write(f"{dumps(tree)}\n".encode())
 
     # --- the end ----------------------------------------------------------------------------------
 

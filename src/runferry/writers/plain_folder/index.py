@@ -24,11 +24,11 @@ from runferry.dialects.plain_folder.layout import (
     HIDDEN,
     RUN_FILE,
 )
-from runferry.dialects.plain_folder.run_file import json_text, read_run_file
+from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.durable import sync, write_atomically
 from runferry.errors import Damaged
 from runferry.model import Run, Tree
-from runferry.tables import TIME, loads
+from runferry.tables import TIME, dumps, loads
 
 MAX_COLUMNS: Final = 4_000
 _MADE_OF: Final = "listed.json"
@@ -210,5 +210,5 @@ def _cell(value: Tree, kind: pa.DataType) -> Tree:
 def _words(value: Tree) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    text = value if isinstance(value, str) else json_text(value)
+    text = value if isinstance(value, str) else dumps(value)
     return text.encode("utf-8", "backslashreplace").decode()

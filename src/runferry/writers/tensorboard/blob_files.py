@@ -10,6 +10,7 @@ from typing import Final
 
 from runferry import _native
 from runferry.dialects.tensorboard.names import BLOBS
+from runferry.dialects.tensorboard.own_files import is_sha256
 from runferry.durable import sync
 from runferry.model import Blob
 
@@ -29,6 +30,9 @@ class BlobFiles:
         """The hash by which the bytes are found again; None where they are missing."""
         if blob.open is None:
             return None
+        if blob.sha256 is not None and self._has(blob.sha256, blob.size):
+            self._unsynced |= {self._folder / blob.sha256, self._folder, self._folder.parent}
+            return blob.sha256
         self._folder.mkdir(exist_ok=True)
         draft = self._draft
         digest = hashlib.sha256()
@@ -38,18 +42,28 @@ class BlobFiles:
                 sink.write(piece)
         name = digest.hexdigest()
         target = self._folder / name
-        if target.is_file() and target.stat().st_size == draft.stat().st_size:
+        if self._has(name, draft.stat().st_size):
             draft.unlink()
         else:
             draft.replace(target)
         self._unsynced |= {target, self._folder, self._folder.parent}
         return name
 
+    def _has(self, sha256: str, size: int | None) -> bool:
+        if not is_sha256(sha256):
+            return False
+        target = self._folder / sha256
+        return target.is_file() and target.stat().st_size == size
+
     def settle(self) -> None:
         """Returns when all that was stored would survive a loss of power."""
         if self._unsynced:
             sync(self._unsynced)
             self._unsynced.clear()
+
+    def forget(self) -> None:
+        """What was asked for since is named by what lasts already."""
+        self._unsynced.clear()
 
     def clear(self) -> None:
         """Away with what a push that was killed had begun."""

@@ -7,7 +7,7 @@ finds and their scalars; of several it believes one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from runferry.dialects.protobuf import double, field, integer
@@ -24,9 +24,9 @@ EXPERIMENT: Final = f"{HPARAMS_TAG}experiment"
 _STATUS: Final[dict[RunState, int]] = {"finished": 1, "failed": 2, "killed": 2}
 
 
-def start_event(run: Run, config: Iterable[Attribute]) -> bytes:
-    """What the run was started with."""
-    parts = []
+def start_event(run: Run, config: Iterable[Attribute], session: Mapping[int, str]) -> bytes:
+    """What the run was started with; `session`: other fields that are texts, by their numbers."""
+    parts = [field(number, text) for number, text in session.items()]
     for attribute in config:
         name = attribute.name or ".".join(attribute.path)
         parts.append(field(1, field(1, name) + field(2, _shown(attribute.value))))

@@ -17,6 +17,7 @@ class TagFacts:
     display_name: str = ""
     description: str = ""
     content: bytes = b""  # the plugin's own
+    shape: tuple[int, ...] = ()  # of texts that are one element
 
     def spelled(self) -> bytes:
         """The fields of `SummaryMetadata` that are about neither plugin nor data class."""
@@ -38,4 +39,6 @@ def tag_facts(attributes: Iterable[Attribute]) -> dict[str, TagFacts]:
                 setattr(facts, fact, text)
             case "content", bytes(content):
                 facts.content = content
+            case "shape", [*sizes] if all(size == 1 for size in sizes):
+                facts.shape = (1,) * len(sizes)
     return found

@@ -12,19 +12,33 @@ from typing import Final
 import pyarrow.compute as pc
 
 from runferry import _native, settings
-from runferry.chunks import Attributes, Chunk, Document, Header, Histograms, Media, Points, Texts
+from runferry.chunks import (
+    Attributes,
+    Chunk,
+    Document,
+    Header,
+    Histograms,
+    Lost,
+    Media,
+    Points,
+    Raw,
+    Texts,
+)
 from runferry.dialects.chunk_trees import chunk_tree
 from runferry.dialects.tensorboard.names import END_TAG, TAG_PREFIX
 from runferry.dialects.tensorboard.own_files import (
     CONFIG_TAG,
     Seal,
     at_file,
+    attributes_in,
     digest_of,
     header_digest,
+    raw_at_event,
     seal_event,
     spelled,
 )
-from runferry.dialects.tensorboard.wire import LONGEST_EVENT, record_event, string_event
+from runferry.dialects.tensorboard.restated import called
+from runferry.dialects.tensorboard.wire import LONGEST_EVENT, record_event
 from runferry.durable import sync
 from runferry.errors import Conflict, Refused, RunMissing
 from runferry.losses import Loss
@@ -32,24 +46,18 @@ from runferry.model import Attribute, Blob, Run, Tree
 from runferry.tables import HISTOGRAMS, POINTS, TEXTS, conform
 from runferry.writers.disk import disk_errors
 from runferry.writers.tensorboard.blob_files import BlobFiles
-from runferry.writers.tensorboard.hparams import (
-    EXPERIMENT,
-    SESSION_END,
-    SESSION_START,
-    end_event,
-    experiment_event,
-    seconds,
-    start_event,
-)
-from runferry.writers.tensorboard.messages import message
+from runferry.writers.tensorboard.hparams import SESSION_END, end_event, seconds
 from runferry.writers.tensorboard.replacement import DRAFT
 from runferry.writers.tensorboard.shown import ShownMedia
+from runferry.writers.tensorboard.shown_facts import (
+    show_config,
+    show_document,
+    show_raw,
+    show_tags,
+)
 from runferry.writers.tensorboard.standing import Standing
-from runferry.writers.tensorboard.tag_facts import tag_facts
 from runferry.writers.tensorboard.unshown import Unshown
 
-LAYOUT: Final = "custom_scalars__config__"
-"""The tag by which TensorBoard finds the layout of custom scalars."""
 _SYNC_EVERY: Final = 4 << 20
 """Bytes. What a loss of power takes away is torn, and sent again: `Standing` checks every byte."""
 
@@ -109,12 +117,18 @@ class Target:
                 hint=f"push from that one, or remove the run: rm -r '{self.path.parent}'",
             )
         with self._changing() as events:
-            self._put(events, chunk)
-            events.event(self._record(END_TAG, b'{"chunk":%d}' % number))
+            states = self._put(events, chunk)
+            if standing.holds(states):  # nothing was written: the next end tells of this one too
+                self._blobs.forget()
+                self._standing = replace(self._standing, chunks=number + 1)
+                return
+            ended: dict[str, Tree] = {"chunk": number, **({"states": {**states}} if states else {})}
+            events.event(self._record(END_TAG, spelled(ended)))
             self._blobs.settle()  # first: a record never names what a loss of power takes away
             events.flush()
             if events.offset - self._synced > _SYNC_EVERY:
                 self._sync(events)
+            self._standing.stated.update(states)
             self._standing = replace(
                 self._standing, offset=events.offset, chunks=number + 1, is_sealed=False
             )
@@ -168,6 +182,8 @@ class Target:
                     tags=standing.tags,
                     doubles=settings.current().tensorboard_doubles,
                 )
+                if standing.attributes is not None:  # a sending goes on
+                    show_tags(self._events, attributes_in(standing.attributes))
         try:
             with disk_errors(self.path):
                 yield self._events
@@ -194,7 +210,8 @@ class Target:
                 hint="push this run into another kind of destination: parquet:FOLDER",
             )
 
-    def _put(self, events: _native.EventWriter, chunk: Chunk) -> None:
+    def _put(self, events: _native.EventWriter, chunk: Chunk) -> dict[str, str]:
+        """Writes a chunk, but for what stands there already; what it `states`, for `Standing`."""
         try:
             match chunk:
                 case Points(batch):
@@ -214,46 +231,45 @@ class Target:
                     trees = self._media.write(items)
                     events.event(self._record(f"{TAG_PREFIX}media", spelled(trees)))
                 case _:
-                    self._put_record(events, chunk)
+                    return self._put_record(events, chunk)
         except OverflowError as error:
             raise Refused(
                 f"a time beyond the years 1677 to 2262: {error} µs since 1970",
                 where=str(self.path),
                 hint="the run is fine in an archive; look for the row with `runferry sql`",
             ) from error
+        return {}
 
-    def _put_record(self, events: _native.EventWriter, chunk: Chunk) -> None:
+    def _put_record(self, events: _native.EventWriter, chunk: Chunk) -> dict[str, str]:
         if isinstance(chunk, Header):
             self._run = chunk.run
         if isinstance(chunk, Attributes):
             self._show(events, chunk.items)
             chunk = replace(chunk, items=tuple(replace(item, name=None) for item in chunk.items))
         if isinstance(chunk, Document):
-            self._show_document(events, chunk)
+            show_document(events, chunk)
         kind, tree = chunk_tree(chunk, self._keep)
-        events.event(self._record(f"{TAG_PREFIX}{kind}", spelled(tree)))
-
-    def _show_document(self, events: _native.EventWriter, document: Document) -> None:
-        """What came from TensorBoard; the first of each kind, which is the one that it shows."""
-        if document.kind == "hparams_experiment" and events.tag(EXPERIMENT, "hparams")[1]:
-            events.event(experiment_event(document.body))
-        if document.kind == "custom_scalars" and events.tag(LAYOUT, "custom_scalars")[1]:
-            content = message("Layout", document.body)
-            events.event(string_event(LAYOUT, "custom_scalars", content))
+        if isinstance(chunk, Raw) and (at := show_raw(events, self._run, chunk)) is not None:
+            tree = raw_at_event(chunk, at)
+        name = None if isinstance(chunk, Lost) else called(chunk)  # what is gone is not stated
+        states = {} if name is None else {name: digest_of([kind, tree]).decode()}
+        if not self._standing.holds(states):
+            events.event(self._record(f"{TAG_PREFIX}{kind}", spelled(tree)))
+        return states
 
     def _keep(self, blob: Blob, wished: str) -> Tree:
         return at_file(blob, self._blobs.put(blob))
 
     def _show(self, events: _native.EventWriter, attributes: tuple[Attribute, ...]) -> None:
         """Configuration in HPARAMS; what was said of tags in their metadata."""
-        for tag, facts in tag_facts(attributes).items():
-            events.describe(tag, facts.content, facts.spelled())
-        config = [attribute for attribute in attributes if attribute.role == "config"]
+        show_tags(events, attributes)
+        config: list[Tree] = [
+            [list(item.path), item.value] for item in attributes if item.role == "config"
+        ]
         if not config:
             return
-        digest = digest_of([[list(item.path), item.value] for item in config])
-        if events.tag(SESSION_START, "hparams")[1]:
-            events.event(start_event(self._run, config))
+        digest = digest_of(config)
+        if show_config(events, self._run, attributes):
             events.event(self._record(CONFIG_TAG, digest))
             self._standing = replace(self._standing, config=digest)
         elif digest != self._standing.config:
