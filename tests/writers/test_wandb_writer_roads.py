@@ -1,4 +1,4 @@
-"""Runs of other trackers, and of W&B itself, go into W&B's run folders and come back as they were."""
+"""Runs of other trackers, and of W&B itself, come back from run folders as they were."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from runferry.ports import Location, ReadOptions
 from runferry.readers.wandb.reader import WandbFilesReader
 from runferry.testing.content import Content
 from runferry.testing.samples import curve, plain
+from runferry.transfer.report import ConvertReport
 from runferry.writers.mlflow import MlflowWriter
 
 
@@ -61,9 +62,14 @@ def of_tensorboard(folder: Path) -> str:
     return f"tensorboard:{folder / 'logdir'}"
 
 
+def converted(source: str, folder: Path, allow: Fate = Fate.DROPPED) -> ConvertReport:
+    """Bring all runs into `there`, by an archive of this test."""
+    return convert(source, f"wandb:{folder / 'there'}", archive=folder / "archive", allow=allow)
+
+
 @pytest.mark.parametrize("made", [of_wandb, of_mlflow, of_tensorboard])
 def test_every_run_arrives_and_is_verified(tmp_path: Path, made: Callable[[Path], str]) -> None:
-    report = convert(made(tmp_path), f"wandb:{tmp_path / 'there'}", allow=Fate.REENCODED)
+    report = converted(made(tmp_path), tmp_path, allow=Fate.REENCODED)
     assert report.exit_code == 0, report
     folders = [path.parent for path in (tmp_path / "there").glob(f"*/{SIDE_FILE}")]
     assert folders
@@ -73,7 +79,7 @@ def test_every_run_arrives_and_is_verified(tmp_path: Path, made: Callable[[Path]
 
 def test_a_run_of_wandb_keeps_its_id_and_what_it_logged(tmp_path: Path) -> None:
     source = of_wandb(tmp_path)
-    convert(source, f"wandb:{tmp_path / 'there'}")
+    converted(source, tmp_path)
     before, after = (_only(Path(place)) for place in (source[6:], str(tmp_path / "there")))
     assert after.key == before.key
     assert after.origin_uid == before.uid
@@ -89,7 +95,7 @@ def _only(folder: Path) -> Any:
 def test_values_of_a_step_in_many_events_become_one_row(tmp_path: Path) -> None:
     from runferry import _native
 
-    convert(of_tensorboard(tmp_path), f"wandb:{tmp_path / 'there'}")
+    converted(of_tensorboard(tmp_path), tmp_path)
     (log,) = (tmp_path / "there").glob("*/run-*.wandb")
     rows = _native.wandb_records(log)["history"]
     assert len(rows) == 30

@@ -41,6 +41,7 @@ from runferry.writers.wandb.shown_json import config_json, history_json
 from runferry.writers.wandb.unsent import Unsent
 
 _LOG: Final = "log.part"
+_INTERNAL: Final = "_wandb"
 
 
 class Draft:
@@ -134,6 +135,8 @@ class Draft:
         self, addresses: Addresses, role: str, spell: Callable[[Tree], str]
     ) -> Iterator[messages.Item]:
         for item in self._of_role(role):
+            if item.path[:1] == (_INTERNAL,):
+                continue  # what W&B keeps there for itself it makes anew
             name = item.name if item.name is not None else ".".join(item.path)
             yield addresses.of(name, item.path), spell(item.value)
 

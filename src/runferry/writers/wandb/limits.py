@@ -18,14 +18,12 @@ _HISTORY_KEY: Final = KeyRule(
     reserved=("_step", "_timestamp", "_wandb"),  # a row's address, and what W&B keeps for itself
     reserved_prefixes=("system.", "_wandb."),
 )
-_CONFIG_KEY: Final = KeyRule(reserved=("_wandb",), reserved_prefixes=("_wandb.",))
 
 LIMITS: Final = Limits(
     holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_KEPT_BESIDE, Fate.REENCODED),
     order="step",  # a row that comes too late is dropped by W&B
     resend="atomic",
     series_key=_HISTORY_KEY,
-    attribute_key=_CONFIG_KEY,
     run_id=Fate.REENCODED,  # those of other trackers that W&B would not take
     # W&B has one row a step, with one time; our own field in each row says the rest
     null_step=Fate.REENCODED,  # shown behind the last step
