@@ -202,7 +202,7 @@ impl Decoder {
             Stream::System => &mut self.stats,
         };
         let sink = &mut self.sink;
-        let row = reader.own_row(message, self.seq, sink)?;
+        let row = reader.own_row(message, sink)?;
         let is_first = sink.points.rows() == 0 && sink.values.rows() == 0;
         let most = sink.points.rows().max(sink.values.rows()) + row.items();
         if !is_first && most > rows {
@@ -225,7 +225,7 @@ impl Decoder {
                 (1, Wire::Varint(value)) => output_type = value,
                 (2, Wire::Bytes(timestamp)) => time = Some(timestamp),
                 (3, Wire::Bytes(text)) => line = text,
-                (FIELD, Wire::Varint(surprise)) => seq = self.seq.wrapping_add(zigzag(surprise)),
+                (FIELD, Wire::Varint(stated)) => seq = zigzag(stated),
                 (200, Wire::Bytes(_)) => {}
                 _ => is_odd = true,
             }

@@ -118,12 +118,7 @@ impl RunLog {
                 rows::put_timestamp(&mut message, 2, time_ns);
             }
             bytes(&mut message, 3, lines.line.value(row).as_bytes());
-            let seq = lines.seq.value(row);
-            let surprise = seq.wrapping_sub(self.numbers.next_seq);
-            if surprise != 0 {
-                varint_field(&mut message, own::FIELD, zigzag(surprise));
-            }
-            self.numbers.next_seq = seq.wrapping_add(1);
+            varint_field(&mut message, own::FIELD, zigzag(lines.seq.value(row)));
             self.numbers.record(&mut self.log, OUTPUT_RAW, &message);
             self.message = message;
         }

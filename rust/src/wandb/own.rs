@@ -6,7 +6,7 @@
 //! It holds
 //!
 //! 1. how many items at the end are only shown: step, time and duration of the row
-//! 2. the source rows, where there are several or one is not what is expected: see `Source`
+//! 2. the source rows: see `Source`
 //! 3. a byte an item, where one of them is not as it is spelled: see `Code`
 //! 4. doubles that JSON cannot give back
 //! 5. values as they were, where another form of them is shown
@@ -30,7 +30,7 @@ const TEXTS: u32 = 5;
 
 /// What is said of a source row.
 mod flag {
-    /// Its number follows, less the one expected: one more than the last.
+    /// Its number follows, less the one expected: 0, or one more than the last one in this row.
     pub const SEQ: u64 = 1;
     /// It has no step, though one is shown.
     pub const NO_STEP: u64 = 2;

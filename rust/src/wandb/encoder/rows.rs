@@ -18,7 +18,6 @@ const NS: i64 = 1_000_000_000;
 
 /// What is counted through the file.
 pub struct Numbers {
-    pub next_seq: i64,
     started_ns: Option<i64>,
     records: u64,
     last_step: Option<i64>,
@@ -33,7 +32,6 @@ pub struct Numbers {
 impl Numbers {
     pub fn new(started_ns: Option<i64>) -> Self {
         Self {
-            next_seq: 0,
             started_ns,
             records: 0,
             last_step: None,
@@ -148,12 +146,9 @@ impl OpenRow {
                 numbers.record(log, HISTORY, message);
             }
             Stream::System => {
-                self.put_statistics(numbers, message);
+                self.put_statistics(message);
                 numbers.record(log, STATS, message);
             }
-        }
-        if let Some(last) = self.sources.last() {
-            numbers.next_seq = last.seq.wrapping_add(1);
         }
         self.items.clear();
         self.sources.clear();
@@ -193,9 +188,8 @@ impl OpenRow {
             put_item(&mut self.items, 1, RUNTIME_KEY, &text);
             shown += 1;
         }
-        let (sources, next) = (&self.sources, numbers.next_seq);
-        self.own
-            .put(message, sources, Some(step), shown_ns, shown, next);
+        let sources = &self.sources;
+        self.own.put(message, sources, Some(step), shown_ns, shown);
         message.extend_from_slice(&self.items);
         let mut number = Vec::new();
         varint_field(&mut number, 1, step as u64);
@@ -203,10 +197,9 @@ impl OpenRow {
         message.extend_from_slice(&number);
     }
 
-    fn put_statistics(&mut self, numbers: &Numbers, message: &mut Vec<u8>) {
+    fn put_statistics(&mut self, message: &mut Vec<u8>) {
         let time_ns = self.sources.first().and_then(|source| source.time_ns);
-        self.own
-            .put(message, &self.sources, None, time_ns, 0, numbers.next_seq);
+        self.own.put(message, &self.sources, None, time_ns, 0);
         if let Some(time_ns) = time_ns {
             put_timestamp(message, 2, time_ns);
         }

@@ -25,7 +25,6 @@ impl<'a> OwnRow<'a> {
         items: usize,
         step: Option<i64>,
         time_ns: Option<i64>,
-        expected_seq: i64,
     ) -> Result<Self, Malformed> {
         let mut row = Self {
             sources: Vec::new(),
@@ -48,9 +47,9 @@ impl<'a> OwnRow<'a> {
         }
         let values = items.checked_sub(row.shown).ok_or(Malformed)?;
         row.sources = match sources {
-            Some(content) => sources_of(content, step, time_ns, expected_seq)?,
+            Some(content) => sources_of(content, step, time_ns)?,
             None => vec![Source {
-                seq: expected_seq,
+                seq: 0,
                 step,
                 step_frac: None,
                 time_ns,
@@ -104,8 +103,8 @@ fn sources_of(
     mut content: &[u8],
     step: Option<i64>,
     time_ns: Option<i64>,
-    mut expected_seq: i64,
 ) -> Result<Vec<Source>, Malformed> {
+    let mut expected_seq = 0i64;
     let mut sources = Vec::new();
     while !content.is_empty() {
         let items = varint(&mut content)?;

@@ -41,8 +41,8 @@ impl OwnBuilder {
         step: Option<i64>,
         time_ns: Option<i64>,
         shown: usize,
-        mut expected_seq: i64,
     ) {
+        let mut expected_seq = 0; // for the first: what is lost before it changes no number
         self.sources.clear();
         let mut is_plain = sources.len() == 1;
         for source in sources {

@@ -31,7 +31,6 @@ impl RowReader {
     pub fn own_row<'a>(
         &mut self,
         message: &'a [u8],
-        expected_seq: i64,
         sink: &Sink,
     ) -> Result<CheckedRow<'a>, Malformed> {
         let mut rest = message.strip_prefix(&TAG).ok_or(Malformed)?;
@@ -61,7 +60,7 @@ impl RowReader {
             Stream::User => (field.and_then(step_field), self.shown_time(&items)),
             Stream::System => (None, field.and_then(timestamp_ns)),
         };
-        let own = OwnRow::of(content, items.len(), step, time_ns, expected_seq)?;
+        let own = OwnRow::of(content, items.len(), step, time_ns)?;
         items.truncate(items.len() - own.shown);
         Ok(CheckedRow { own, items })
     }
