@@ -29,6 +29,7 @@ from wandb_log import (
 
 from runferry._native import WandbScanner
 from runferry.losses import Fate
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.damage import reports
 
 quick = settings(
@@ -92,8 +93,8 @@ def test_every_flipped_bit_of_a_small_file_costs_one_record_and_is_told(tmp_path
             reason = reason_of_flip(log.raw, bytes(broken), start, at - start)
             assert ordered(everything(found)) == ordered(kept), (at, bit)
             assert found.damage == [(*lost_bytes(log, number), reason)], (at, bit)
-            (loss,) = reports("f", []).losses(found.damage, 0, is_over=False)
-            assert loss.fate is Fate.DROPPED
+            told = reports("f", StandingLosses()).losses(found.damage, len(broken))
+            assert [lost.loss.fate for lost in told] == [Fate.DROPPED]
 
 
 def reason_of_flip(raw: bytes, broken: bytes, start: int, at: int) -> str:
