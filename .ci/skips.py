@@ -58,6 +58,8 @@ ALLOWED = (
     ("*.TestStrict.*", "this tracker keeps *", "the other writers hold it"),
     ("*.TestStrict.*", "resend is continue", "nothing is sent again"),
     ("*.TestTensorboardWriter.*", "resend is continue", "nothing is sent again"),
+    ("*.TestWandbWriter.*", "this writer publishes whole runs only", "there is nothing to find"),
+    ("*.TestWandbWriter.*", "resend is atomic", "nothing is sent again"),
     ("*.TestDestination.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestDestination.*", "resend is atomic", "nothing is sent again"),
     *(

@@ -57,7 +57,6 @@ def test_a_location_is_a_name_and_a_place_or_a_path(
         ("zzz:./x", "source", BadLocation, "known are"),
         ("tensorboard:", "source", BadLocation, "nothing stands behind"),
         ("mlflow", "source", BadLocation, "nothing stands behind"),
-        ("wandb:team/project", "destination", BadLocation, "cannot write to wandb"),
         ("http://127.0.0.1:5000", "source", BadLocation, "put its name in front"),
         ("", "source", BadLocation, "empty"),
         ("not-there", "source", NotFound, "no such file"),

@@ -1,6 +1,6 @@
 //! Owns the builders of columns that formats share: rows go in, Arrow record batches come out.
 
-use arrow_array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float64Array, Int8Array, Int32Array, Int64Array, RecordBatch};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use arrow_schema::{ArrowError, Field};
 
@@ -86,6 +86,11 @@ impl Points {
         self.push(series, value, Kind::Float32);
     }
 
+    /// What a source calls an integer, although 64 bits cannot hold it.
+    pub fn push_wide_int(&mut self, series: i32, value: f64) {
+        self.push(series, value, Kind::Int);
+    }
+
     pub fn push_bool(&mut self, series: i32, value: bool) {
         self.push(series, f64::from(u8::from(value)), Kind::Bool);
     }
@@ -159,6 +164,8 @@ fn exact_integers(rows: usize, inexact: &[(usize, i64)]) -> (Field, ArrayRef) {
 pub struct Values {
     series: Vec<i32>,
     json: Texts,
+    /// What the source row says that it is; 0 where it says nothing.
+    code: Vec<i8>,
     at: Addresses,
 }
 
@@ -172,8 +179,13 @@ impl Values {
     }
 
     pub fn push(&mut self, series: i32, json: &str) {
+        self.push_coded(series, json, 0);
+    }
+
+    pub fn push_coded(&mut self, series: i32, json: &str, code: i8) {
         self.series.push(series);
         self.json.push(json);
+        self.code.push(code);
     }
 
     /// Takes back the rows that have no address yet.
@@ -181,6 +193,7 @@ impl Values {
         let rows = self.at.seq.len();
         self.series.truncate(rows);
         self.json.truncate(rows);
+        self.code.truncate(rows);
     }
 
     /// Whether every row has its address.
@@ -197,11 +210,14 @@ impl Values {
         }
     }
 
-    /// Columns series, step, time, time_ns, seq, json.
+    /// Columns series, step, time, time_ns, seq, json; code too where a source row says it.
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {
         let mut columns = vec![required("series", Int32Array::from(self.series))];
         columns.extend(self.at.finish());
         columns.push(required("json", self.json.finish()?));
+        if self.code.iter().any(|code| *code != 0) {
+            columns.push(required("code", Int8Array::from(self.code)));
+        }
         batch(columns)
     }
 }

@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 mod chunk;
+pub mod writing;
 
 pub use chunk::{BLOCK, HEADER};
 

@@ -16,6 +16,7 @@ mod columns;
 pub mod damage;
 mod json;
 pub mod protobuf;
+mod tables;
 
 // For the archive, which decodes nothing.
 pub mod durable;
@@ -45,6 +46,8 @@ mod _native {
     use crate::python::tensorboard::{EventBatch, EventScanner};
     #[pymodule_export]
     use crate::python::wandb::{WandbBatch, WandbScanner};
+    #[pymodule_export]
+    use crate::python::wandb_log::WandbLog;
     #[pymodule_export]
     use crate::row_hashes::sum_of_row_hashes;
 

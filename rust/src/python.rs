@@ -9,3 +9,4 @@ pub mod records;
 mod schema;
 pub mod tensorboard;
 pub mod wandb;
+pub mod wandb_log;

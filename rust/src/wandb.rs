@@ -5,11 +5,13 @@
 
 mod address;
 mod decoder;
+pub mod encoder;
 pub(crate) mod keys;
 mod media;
+mod own;
 pub(crate) mod record;
 mod rows;
-mod sink;
+pub(crate) mod sink;
 mod summary;
 
 use std::io::{self, Read, Seek, SeekFrom};

@@ -11,6 +11,7 @@ __all__ = [
     "EventScanner",
     "EventWriter",
     "WandbBatch",
+    "WandbLog",
     "WandbScanner",
     "__version__",
     "event_record",
@@ -167,6 +168,10 @@ class WandbBatch:
     @property
     def values(self) -> ArrowTable | None:
         """series, step, time, time_ns, seq, json: what is no scalar, as JSON text.
+
+        Rows of ours are taken apart into the source rows that they were made of. They may have a
+        column `step_frac`, in `points` too, and `code`: what the source had, if not 0
+        (`dialects.wandb.values.Code`).
 
         Strings are here in quotes, and integers beyond 64 bits. NaN and Infinity stand bare. What
         wandb-core took apart (`hist._type`, `hist.bins` …) is one mapping again, names sorted.
@@ -327,6 +332,43 @@ class EventWriter:
     @property
     def offset(self) -> int:
         """Behind the last event."""
+
+@final
+class WandbLog:
+    """Writes a new `.wandb` file: rows in order of step, W&B's records and ours.
+
+    The values of a step become one history row, whichever table they come from, unless a series
+    comes twice. Rows of all tables up to a common end make a window, in the order points, texts,
+    histograms, media; what may still get company waits here. Field 1517 of a row says what W&B's
+    own fields do not, and `WandbScanner` gives the source rows back. Statistics are of one source
+    row each. `started_ns` is what `_runtime` is counted from. Raises OSError, also where there is
+    a file; OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold; ValueError
+    for other columns, and keys that were not declared.
+    """
+
+    def __new__(cls, path: str | PathLike[str], *, started_ns: int | None) -> WandbLog: ...
+    def declare(self, key: str, path: Sequence[str], is_system: bool) -> None:
+        """Where W&B is shown the rows of a key; statistics have one name, joined."""
+    def points(self, batch: object) -> None:
+        """Rows of `tables.POINTS`."""
+    def texts(self, batch: object) -> None:
+        """Rows of `tables.TEXTS`."""
+    def histograms(self, batch: object) -> None:
+        """Addresses, and json, exact, form (dictionary: histogram, exact-histogram, shown)."""
+    def media(self, batch: object) -> None:
+        """The same."""
+    def console(self, batch: object) -> None:
+        """Rows of `tables.CONSOLE`."""
+    def record(self, number: int, message: bytes) -> None:
+        """A record by the number of its type, spelled already."""
+    def flush(self) -> None:
+        """No more rows come before this: write all that waits."""
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """History rows; those that repeat the step before them; values at the time of their row.
+
+        The last are shown at another time than theirs, or have none.
+        """
 
 @final
 class EventMarks:

@@ -65,3 +65,18 @@ def replace_file(new: Path, path: Path) -> None:
 
 
 _SHARED_PAUSES = (0.001, 0.005, 0.02, 0.1, 0.5)
+
+
+_AT_ONCE = 512
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file below a folder last, and all names in it."""
+    waiting: list[Path] = []
+    for inner, _, files in os.walk(folder):
+        for name in (*files, "."):
+            waiting.append(Path(inner, name))
+            if len(waiting) == _AT_ONCE:
+                sync(waiting)
+                waiting = []
+    sync(waiting)

@@ -295,6 +295,26 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class PlaceWriter(Protocol):
+    """A writer whose places do not all hold the same."""
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What this place can hold."""
+        ...
+
+
+@runtime_checkable
+class ServerWriter(Protocol):
+    """A writer whose places need not be paths: `TEAM/PROJECT` means the same from every folder."""
+
+    @classmethod
+    def is_path(cls, where: Location) -> bool:
+        """Whether this place is a path of this machine."""
+        ...
+
+
+@runtime_checkable
 class ReportingWriter(Writer, Protocol):
     """A writer that meets losses which no plan foresees: what the run holds there decides."""
 

@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, cast
 
 from runferry.errors import BadLocation
-from runferry.ports import Reader, Writer
+from runferry.ports import Limits, Location, PlaceWriter, Reader, ServerWriter, Writer
 
 EndRole = Literal["source", "destination"]
 
@@ -81,6 +81,7 @@ _WRITERS = {
     "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
+    "wandb": "runferry.writers.wandb:WandbWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
 
@@ -103,6 +104,21 @@ def reader(name: str) -> type[Reader]:
 def writer(name: str) -> type[Writer]:
     """The writer of this name. Raises BadLocation, MissingExtra."""
     return cast("type[Writer]", _load(name, "destination", _WRITERS))
+
+
+def limits_of(place: Location) -> Limits:
+    """What a destination can hold. Raises BadLocation, MissingExtra."""
+    kind = writer(place.tracker)
+    return kind.limits_at(place) if isinstance(kind, PlaceWriter) else kind.limits
+
+
+def is_path(place: Location) -> bool:
+    """Whether a destination that is no URL is a path of this machine, as its writer says.
+
+    Raises BadLocation, MissingExtra.
+    """
+    kind = writer(place.tracker)
+    return not isinstance(kind, ServerWriter) or kind.is_path(place)
 
 
 def loose_names() -> tuple[str, ...]:

@@ -36,6 +36,7 @@ _SERVER.set_forkserver_preload(
         *("runferry.archive.draft", "runferry.archive.store", "runferry.writers.mlflow"),
         *("runferry.writers.csv_folder", "runferry.readers.plain_folder"),
         *("runferry.readers.tensorboard", "runferry.writers.tensorboard"),
+        *("runferry.readers.wandb.reader", "runferry.writers.wandb"),
         *("runferry.transfer.pull", "runferry.transfer.push", "runferry.testing.reference"),
     ]
 )

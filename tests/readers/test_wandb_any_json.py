@@ -132,14 +132,14 @@ def test_one_place_that_nobody_foresaw_leaves_the_others(
 ) -> None:
     folder_with(tmp_path, small_run("good"), "good")
     folder_with(tmp_path, [run_record("bad"), history_record(0, a=1)], "bad")
-    understood = heads._run_record
+    understood = heads._beginning
 
-    def fails(database: Path) -> dict[str, object]:
+    def fails(database: Path) -> object:
         if "bad" in database.name:
             raise KeyError("a bug")
         return understood(database)
 
-    monkeypatch.setattr(heads, "_run_record", fails)
+    monkeypatch.setattr(heads, "_beginning", fails)
     reader = opened(tmp_path)
     runs = {run.key.run_id: run for run in reader.runs()}
     assert set(runs) == {"good", "bad"}

@@ -58,7 +58,7 @@ pub fn validity(rows: usize, nulls: impl Iterator<Item = (usize, usize)>) -> Opt
     Some(NullBuffer::new(bits.finish()))
 }
 
-/// Columns `step`, `time`, `time_ns` and `seq`; `step_frac` too where steps may have fractions.
+/// Columns `step`, `time`, `time_ns` and `seq`; `step_frac` too where steps may have fractions, or do.
 #[derive(Default)]
 pub struct Addresses {
     step: Nullable,
@@ -80,6 +80,7 @@ impl Addresses {
     #[inline]
     pub fn extend(&mut self, at: &At, rows: usize) {
         if let Some(millionths) = at.step_frac {
+            self.may_have_fractions = true;
             self.fractions.push((self.seq.len(), rows, millionths));
         }
         self.step.extend(at.step, rows);

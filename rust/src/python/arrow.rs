@@ -2,9 +2,11 @@
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::{Array, RecordBatch, StructArray};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
+
+use crate::tables::Error;
 
 /// A table that other Arrow libraries take without copying.
 #[pyclass(frozen, module = "runferry._native")]
@@ -73,4 +75,14 @@ pub fn table(py: Python<'_>, table: Option<RecordBatch>) -> PyResult<Option<Py<A
     table
         .map(|table| Py::new(py, ArrowTable(table)))
         .transpose()
+}
+
+/// What is wrong with a table that Python gave.
+pub fn table_error(error: Error) -> PyErr {
+    match error {
+        Error::Column(name) => {
+            PyValueError::new_err(format!("no such column, or not of its type: {name}"))
+        }
+        Error::TimeBeyond(micros) => PyOverflowError::new_err(micros),
+    }
 }

@@ -5,12 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::{RecordBatch, StructArray};
-use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyTuple};
+use pyo3::types::PyBytes;
 
+use crate::python::arrow::{table_error, taken};
 use crate::tensorboard::encoder::{Error, EventEncoder, Facts, HistogramRows, PointRows, TextRows};
 use crate::tensorboard::marks::{marks, own_value};
 use crate::tfrecord::WholeRecords;
@@ -56,22 +54,22 @@ impl EventWriter {
 
     /// Rows of `tables.POINTS`.
     fn points(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let batch = imported(batch)?;
-        let mut rows = PointRows::new(&batch).map_err(to_python)?;
+        let batch = taken(batch)?.into();
+        let mut rows = PointRows::new(&batch).map_err(table_error)?;
         self.put(py, |encoder| encoder.points(&mut rows, ENOUGH))
     }
 
     /// Rows of `tables.TEXTS`.
     fn texts(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let batch = imported(batch)?;
-        let mut rows = TextRows::new(&batch).map_err(to_python)?;
+        let batch = taken(batch)?.into();
+        let mut rows = TextRows::new(&batch).map_err(table_error)?;
         self.put(py, |encoder| encoder.texts(&mut rows, ENOUGH))
     }
 
     /// Rows of `tables.HISTOGRAMS`.
     fn histograms(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let batch = imported(batch)?;
-        let mut rows = HistogramRows::new(&batch).map_err(to_python)?;
+        let batch = taken(batch)?.into();
+        let mut rows = HistogramRows::new(&batch).map_err(table_error)?;
         self.put(py, |encoder| encoder.histograms(&mut rows, ENOUGH))
     }
 
@@ -122,7 +120,7 @@ impl EventWriter {
             }
             Ok(Ok(()))
         });
-        Ok(done.map_err(to_python)??)
+        Ok(done.map_err(table_error)??)
     }
 
     fn write_out(&mut self) -> io::Result<()> {
@@ -131,36 +129,6 @@ impl EventWriter {
         self.encoder.out.clear();
         Ok(())
     }
-}
-
-fn to_python(error: Error) -> PyErr {
-    match error {
-        Error::Column(name) => {
-            PyValueError::new_err(format!("no such column, or not of its type: {name}"))
-        }
-        Error::TimeBeyond(micros) => PyOverflowError::new_err(micros),
-    }
-}
-
-/// A batch of another Arrow library, by the PyCapsule interface; nothing is copied.
-fn imported(batch: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
-    let pair = batch.call_method0("__arrow_c_array__")?;
-    let pair = pair.cast::<PyTuple>()?;
-    let (schema, array) = (pair.get_item(0)?, pair.get_item(1)?);
-    let schema = schema
-        .cast::<PyCapsule>()?
-        .pointer_checked(Some(c"arrow_schema"))?;
-    let array = array
-        .cast::<PyCapsule>()?
-        .pointer_checked(Some(c"arrow_array"))?;
-    // SAFETY: capsules of these names hold these structures (the Arrow PyCapsule interface), and
-    // `pair` keeps them alive; `from_raw` leaves a released array behind, as the interface wants.
-    let data = unsafe {
-        let schema = schema.cast::<FFI_ArrowSchema>().as_ref();
-        from_ffi(FFI_ArrowArray::from_raw(array.cast().as_ptr()), schema)
-    };
-    let data = data.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-    Ok(RecordBatch::from(StructArray::from(data)))
 }
 
 /// What an event file of ours says of itself, as far as its records are whole.

@@ -1,25 +1,26 @@
 //! Owns rows as events: each source row one record, with what TensorBoard has no place for in 1517.
 //!
-//! `tables` is what comes in; `scalars`, `texts` and `histograms` say how a row of theirs is shown, with
+//! `scalars`, `texts` and `histograms` say how a row of theirs is shown, with
 //! `spelling`; `tags` under which tag.
 
 mod histograms;
 mod scalars;
 mod spelling;
-mod tables;
 mod tags;
 mod texts;
 
 use std::collections::HashMap;
 
+use arrow_array::RecordBatch;
+
 use crate::protobuf::fixed64_key;
 use crate::protobuf::writing::{bytes, bytes_header, varint_field};
+use crate::tables::{AddressColumns, RowAddress};
 use crate::tensorboard::fields::{event, summary};
 use crate::tensorboard::own_field::OwnBuilder;
 use crate::tensorboard::plugin::Shown;
 use crate::tensorboard::time::{ns_of, wall_time};
 use crate::tfrecord;
-use tables::{BadColumn, RowAddress, TableRows};
 use tags::{Spelled, Tags};
 
 pub use histograms::HistogramRows;
@@ -27,16 +28,24 @@ pub use scalars::PointRows;
 pub use tags::Facts;
 pub use texts::TextRows;
 
-#[derive(Debug)]
-pub enum Error {
-    Column(String),
-    /// Microseconds since the epoch that 64 bits of nanoseconds cannot hold.
-    TimeBeyond(i64),
+pub use crate::tables::Error;
+
+/// A table on its way: its addresses, the tags of its keys, the next row.
+pub struct TableRows {
+    pub address: AddressColumns,
+    pub tags: Vec<Option<Spelled>>,
+    pub next: usize,
 }
 
-impl From<BadColumn> for Error {
-    fn from(column: BadColumn) -> Self {
-        Self::Column(column.0)
+impl TableRows {
+    pub fn new(batch: &RecordBatch) -> Result<Self, Error> {
+        let address = AddressColumns::new(batch)?;
+        let tags = (0..address.names()).map(|_| None).collect();
+        Ok(Self {
+            address,
+            tags,
+            next: 0,
+        })
     }
 }
 

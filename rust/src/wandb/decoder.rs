@@ -2,8 +2,9 @@
 
 use crate::columns::{At, Console, Points};
 use crate::damage::Reason;
-use crate::protobuf::{Fields, Malformed, Wire};
+use crate::protobuf::{Fields, Malformed, Wire, zigzag};
 use crate::wandb::address::timestamp_ns;
+use crate::wandb::own::{FIELD, OwnRow};
 use crate::wandb::record::{HISTORY, OUTPUT, OUTPUT_RAW, RecordParts, STATS, SUMMARY};
 use crate::wandb::rows::RowReader;
 use crate::wandb::sink::{Sink, Stream};
@@ -160,6 +161,9 @@ impl Decoder {
             Stream::User => &mut self.history,
             Stream::System => &mut self.stats,
         };
+        if OwnRow::is_in(message) {
+            return self.own_row(stream, message, rows);
+        }
         let sink = &mut self.sink;
         let (series, damage) = (sink.series.len(), sink.damage.len());
         let is_first = sink.points.rows() == 0 && sink.values.rows() == 0;
@@ -191,14 +195,37 @@ impl Decoder {
         Ok(Fit::Taken)
     }
 
+    /// A row of ours: several source rows, each with its own address.
+    fn own_row(&mut self, stream: Stream, message: &[u8], rows: usize) -> Result<Fit, Malformed> {
+        let reader = match stream {
+            Stream::User => &mut self.history,
+            Stream::System => &mut self.stats,
+        };
+        let sink = &mut self.sink;
+        let row = reader.own_row(message, sink)?;
+        let is_first = sink.points.rows() == 0 && sink.values.rows() == 0;
+        let most = sink.points.rows().max(sink.values.rows()) + row.items();
+        if !is_first && most > rows {
+            return Ok(Fit::NotTaken);
+        }
+        if let Some(last) = row.last_seq() {
+            self.seq = last.wrapping_add(1);
+        }
+        reader.take_own(row, sink);
+        sink.damage.extend(reader.take_key_damage());
+        Ok(Fit::Taken)
+    }
+
     fn line(&mut self, number: u32, offset: u64, message: &[u8]) -> Result<(), Malformed> {
         let (mut output_type, mut time, mut line) = (0, None, &b""[..]);
+        let mut seq = self.seq;
         let mut is_odd = false;
         for field in Fields::new(message) {
             match field? {
                 (1, Wire::Varint(value)) => output_type = value,
                 (2, Wire::Bytes(timestamp)) => time = Some(timestamp),
                 (3, Wire::Bytes(text)) => line = text,
+                (FIELD, Wire::Varint(stated)) => seq = zigzag(stated),
                 (200, Wire::Bytes(_)) => {}
                 _ => is_odd = true,
             }
@@ -206,9 +233,8 @@ impl Decoder {
         let time_ns = time.and_then(timestamp_ns);
         is_odd |= output_type > 1 || time.is_some() != time_ns.is_some();
         let line = self.sink.text(line);
-        self.console
-            .push(time_ns, output_type == 1, &line, self.seq);
-        self.seq += 1;
+        self.console.push(time_ns, output_type == 1, &line, seq);
+        self.seq = seq.wrapping_add(1);
         if is_odd {
             self.hand_on(number, offset, message);
         }

@@ -1,5 +1,7 @@
 //! Owns how one row of W&B items becomes points and values: history rows and system statistics.
 
+mod own;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 

@@ -41,8 +41,8 @@ def in_step_order(
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Batches of the tables in windows of rising (step, seq); no row is split between windows.
 
-    A window is one batch of the first table that has rows and all rows of the others up to its
-    end. A single row of more than 65,536 values is the one thing that is split.
+    A window ends where the first of the tables has a batch full; it has the rows of all of them up
+    to there, in this order. A single row of more than 65,536 values is the one thing that is split.
     """
     with ExitStack() as stack:
         scratch = _scratch_place(stack, root)
@@ -52,8 +52,7 @@ def in_step_order(
             if segments
         }
         while lanes:
-            leader = next(iter(lanes))
-            end = lanes[leader].next_end()
+            end = min(lane.next_end() for lane in lanes.values())
             for table in list(lanes):
                 yield from ((table, batch) for batch in lanes[table].up_to(end))
                 if lanes[table].is_empty:

@@ -108,19 +108,18 @@ def load_wandb_database(
 def _columns(path: Path) -> WandbColumns:
     import pyarrow as pa
 
-    names = _Names()
+    names, schemas = _Names(), _schemas()
     points: list[pa.RecordBatch] = []
     values: list[pa.RecordBatch] = []
     console: list[pa.RecordBatch] = []
     for batch in _batches(path):
         names.extend(batch.series)
         if batch.points is not None:
-            points.append(pa.record_batch(batch.points))
+            points.append(pa.record_batch(batch.points).select(schemas["points"].names))
         if batch.values is not None:
-            values.append(pa.record_batch(batch.values))
+            values.append(pa.record_batch(batch.values).select(schemas["values"].names))
         if batch.console is not None:
             console.append(pa.record_batch(batch.console))
-    schemas = _schemas()
     return WandbColumns(
         names.applied(pa.Table.from_batches(points, schemas["points"])),
         names.applied(pa.Table.from_batches(values, schemas["values"])),

@@ -77,7 +77,7 @@ class PointRows:
         return tables.conform(pa.RecordBatch.from_pydict(columns), tables.POINTS)
 
 
-TextRow = tuple[str, Address, str, str]
+TextRow = tuple[str, Address, str | None, str]
 """Key, address, text and form of one row."""
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runferry.dialects.neptune.places import is_folder
 from runferry.errors import UsageError
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId, Writer
+from runferry.registry import is_path, writer_names
 from runferry.transfer.patience import Retrying
 
 
@@ -53,8 +53,8 @@ def ledger_key(where: Location) -> str:
     """The location without credentials; a path in it is absolute, also behind `sqlite:///`."""
     scheme, separator, rest = where.where.partition("://")
     if not separator:
-        is_path = where.tracker != "neptune" or is_folder(where.where)
-        place = _absolute(where.where) if is_path else where.where
+        is_name = where.tracker in writer_names() and not is_path(where)
+        place = where.where if is_name else _absolute(where.where)
         return str(Location(where.tracker, place))
     if scheme.startswith("sqlite"):
         path, mark, options = rest.removeprefix("/").partition("?")

@@ -161,7 +161,7 @@ def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     if counts.falling_steps or rounded:  # then a row may equal any earlier one
         repeated = counts.points - 1
     checks = [("duplicate-point", limits.duplicate_point, max(0, min(repeated, counts.points - 1)))]
-    if limits.order == "step" and limits.null_step is not Fate.KEPT:  # what it becomes may be late
+    if limits.order == "step" and limits.null_step > Fate.REENCODED:  # what it becomes may be late
         checks.append(("null-step", Fate.DROPPED, counts.null_steps))
     if limits.time_unit_ns not in (1, _NS_PER_MS):
         timed = counts.points - counts.null_times

@@ -17,7 +17,7 @@ from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Inventory, Run
 from runferry.ports import Location, ReadOptions, Writer
-from runferry.registry import ARCHIVE
+from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.claims import delivery_lock, sender_of
@@ -114,7 +114,7 @@ def plan_all(
     """What `push` would do: names and losses of every selected run. Nothing is sent."""
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
-    limits = writer_class(destination.tracker).limits
+    limits = limits_of(destination)
     where = str(Location("archive", str(archive.path)))
     headers = selection.some(selected_headers(archive, selection), where)
     observer.phase("plan", len(headers))

@@ -31,7 +31,7 @@ class Rules:
     def of(cls, limits: Limits) -> Rules:
         """The rules of a destination."""
         fates = {code.replace("_", "-"): getattr(limits, code) for code in _CODES}
-        if limits.order == "step" and limits.null_step is not Fate.KEPT:
+        if limits.order == "step" and limits.null_step > Fate.REENCODED:
             fates["null-step"] = Fate.DROPPED  # what it becomes may come too late
         return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, fates)
 

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runferry import registry
 from runferry.errors import NotFound
 from runferry.http.waits import waiting_by
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.ports import Limits, Location, Reader, ReadOptions
-from runferry.registry import ARCHIVE, writer_names
+from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
-from runferry.registry import writer as writer_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.foretell import MEDIA_KINDS
@@ -186,7 +186,7 @@ def _by_stage(
 
 def limits_of(place: Location) -> Limits:
     """What a destination can hold; all of it, where runferry has no writer."""
-    return writer_class(place.tracker).limits if place.tracker in writer_names() else LOSSLESS
+    return registry.limits_of(place) if place.tracker in registry.writer_names() else LOSSLESS
 
 
 @dataclass

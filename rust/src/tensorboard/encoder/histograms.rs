@@ -3,8 +3,8 @@
 use arrow_array::{Array, RecordBatch, StringArray};
 
 use super::spelling::{bucket_tensor, histogram_message};
-use super::tables::{Lists, TableRows, Words, strings};
-use super::{Error, EventEncoder};
+use super::{Error, EventEncoder, TableRows};
+use crate::tables::{Lists, Words, strings};
 use crate::tensorboard::histogram::message_of;
 use crate::tensorboard::own_field::OwnHistogramLists;
 use crate::tensorboard::plugin::Shown;

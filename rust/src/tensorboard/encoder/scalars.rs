@@ -4,9 +4,9 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, PrimitiveArray, RecordBatch};
 
 use super::spelling::{double_tensor, simple_value};
-use super::tables::{TableRows, Words, primitive};
-use super::{Error, EventEncoder, Target};
+use super::{Error, EventEncoder, TableRows, Target};
 use crate::columns::KINDS;
+use crate::tables::{Words, primitive};
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Shown;
 

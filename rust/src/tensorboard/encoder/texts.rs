@@ -3,8 +3,8 @@
 use arrow_array::{Array, RecordBatch, StringArray};
 
 use super::spelling::string_tensor;
-use super::tables::{TableRows, Words, strings};
-use super::{Error, EventEncoder};
+use super::{Error, EventEncoder, TableRows};
+use crate::tables::{Words, strings};
 use crate::tensorboard::nested::lists_of;
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Shown;

@@ -6,12 +6,12 @@ tables are spelled natively.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from runferry.dialects.protobuf import double, field, integer
 from runferry.dialects.tensorboard.names import PLUGIN
 
 DataClass = Literal["unknown", "scalar", "tensor", "blob_sequence"]
@@ -19,43 +19,10 @@ _DATA_CLASSES: tuple[DataClass, ...] = ("unknown", "scalar", "tensor", "blob_seq
 LONGEST_EVENT: Final = 256 << 20
 """Bytes. The native reader takes a longer record for damage (`rust/src/tfrecord.rs`)."""
 _DT_STRING = 7
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a letter, as JSON lets stand
 _NO_ELEMENTS = b"\x42\x06\x08\x01\x12\x02\x12\x00"
 """`Value.tensor`: floats of shape [0], as the hparams plugin has them."""
 _SHOWN_ONLY = b"\xea\x5e\x02\x18\x04"
 """Field 1517 of `Event`, flag 4: it shows what a record of ours says exactly; nobody reads it."""
-
-
-def varint(value: int) -> bytes:
-    """A number of up to 64 bits, negative ones as the format has them."""
-    value &= (1 << 64) - 1
-    spelled = bytearray()
-    while value > 0x7F:
-        spelled.append(value & 0x7F | 0x80)
-        value >>= 7
-    spelled.append(value)
-    return bytes(spelled)
-
-
-def integer(number: int, value: int) -> bytes:
-    """A field with an integer, a truth value or an enum."""
-    return varint(number << 3) + varint(value)
-
-
-def double(number: int, value: float) -> bytes:
-    """A field with a float of 64 bits."""
-    return varint(number << 3 | 1) + struct.pack("<d", value)
-
-
-def text_bytes(text: str) -> bytes:
-    """A text as TensorBoard can show it: half a letter, which UTF-8 cannot hold, is U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text).encode()
-
-
-def field(number: int, content: bytes | str) -> bytes:
-    """A field with bytes, a text or a message."""
-    spelled = text_bytes(content) if isinstance(content, str) else content
-    return varint(number << 3 | 2) + varint(len(spelled)) + spelled
 
 
 @dataclass(frozen=True, slots=True)

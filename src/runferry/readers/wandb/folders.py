@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runferry.dialects.wandb.own_files import BLOBS, HIDDEN
 from runferry.paths import Folder, folders_below, looked_into, spelled
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
@@ -101,8 +102,9 @@ def _walk(root: Path) -> Iterator[Folder]:
 
 
 def folders_of_run(folder: Folder) -> Collection[str]:
-    """Folders of a run in which there is no other; none where this is no run's folder."""
-    return [name for name in _OF_THE_RUN if name in folder.names] if _is_run(folder) else ()
+    """Folders of a run in which there is no other, and the one in which we have not ended any."""
+    closed = (*_OF_THE_RUN, BLOBS) if _is_run(folder) else (HIDDEN,)
+    return [name for name in closed if name in folder.names]
 
 
 def _is_run(folder: Folder) -> bool:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from runferry import _native
+from runferry.dialects.wandb.own_files import Mark
 from runferry.errors import SourceError, UnknownVersion
 from runferry.losses import Fate, Loss
 from runferry.readers.lfs import POINTER, lfs_loss
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.folders import RUN_FOLDER, Place
 from runferry.readers.wandb.loose import loose_json
+from runferry.readers.wandb.own import mark_in
 
 MAGIC = b":W&B\xe1\xbe"
 KNOWN_VERSION = 0
@@ -35,6 +37,7 @@ class Head:
     unusable: Loss | None = None  # why `place.database` is no database
     failure: SourceError | None = None  # why reading it is refused
     ending: dict[str, Any] | None = None  # the exit record, if it is near the end
+    mark: Mark | None = None  # whose run it is, if we wrote it
 
     @property
     def content(self) -> Path | None:
@@ -78,7 +81,7 @@ def _head_of(place: Place) -> Head:
         return _head(place, facts, unusable=unusable)
     if start[len(MAGIC)] != KNOWN_VERSION:
         return _head(place, facts, failure=_other_version(place.database, start[len(MAGIC)]))
-    record = _run_record(place.database)
+    record, mark = _beginning(place.database)
     facts.absorb("run", record)
     if not record:
         _take_metadata(place, facts)
@@ -88,6 +91,7 @@ def _head_of(place: Place) -> Head:
         facts,
         is_shared=bool(features.get("shared_mode")),
         ending=_exit_record(place.database, size),
+        mark=mark,
     )
 
 
@@ -99,6 +103,7 @@ def _head(
     unusable: Loss | None = None,
     failure: SourceError | None = None,
     ending: dict[str, Any] | None = None,
+    mark: Mark | None = None,
 ) -> Head:
     started = facts.state.get("start_ns")
     return Head(
@@ -112,6 +117,7 @@ def _head(
         unusable,
         failure,
         ending,
+        mark,
     )
 
 
@@ -151,14 +157,17 @@ def _judged(name: str, start: bytes, size: int) -> Loss | None:
     return None
 
 
-def _run_record(database: Path) -> dict[str, Any]:
-    """The first run record; empty if none comes early, as after a damaged start."""
+def _beginning(database: Path) -> tuple[dict[str, Any], Mark | None]:
+    """The first run record, empty if none comes early, as after a damaged start; and our mark."""
+    mark: Mark | None = None
     scanner = _native.WandbScanner(str(database), rows=1)
     while scanner.offset < _HEAD_AT_MOST and (batch := scanner.next()) is not None:
         for kind, _, message in batch.records:
             if kind == "run":
-                return message
-    return {}
+                return message, mark
+            if kind == "footer" and mark is None:
+                mark = mark_in(message)
+    return {}, mark
 
 
 def _exit_record(database: Path, size: int) -> dict[str, Any] | None:

@@ -25,6 +25,9 @@ class Group:
 
     def header(self) -> Run:
         """What the first file tells of the beginning, and the last one of the end."""
+        mark = self.heads[0].mark
+        if mark is not None:
+            return replace(mark.run, key=self.key, origin_uid=mark.uid)
         facts, ending = self.heads[0].facts, self.heads[-1].ending
         if ending is not None:
             facts = Facts(dict(facts.state))

@@ -37,6 +37,7 @@ class Position:
     attributes: dict[str, Tree] = field(default_factory=dict)
     sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
     log_lines: int = 0
+    own: dict[str, Tree] = field(default_factory=dict)
     standing: list[Tree] = field(default_factory=list)  # losses, see `StandingLosses`
 
     def tree(self) -> dict[str, Tree]:

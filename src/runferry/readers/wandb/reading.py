@@ -51,7 +51,8 @@ class RunReading:
         around = Surroundings(
             self._group, self._position, records.facts, records.files, self._standing
         )
-        yield from missing.watched(around.read())
+        if not records.own.uid:  # else our own records say what belongs to the run
+            yield from missing.watched(around.read())
         yield from map(chunks.Lost, missing.losses())
         yield from self._ending(around.loose)
 
@@ -87,6 +88,7 @@ class RunReading:
             records.files.claim,
             lambda first: self._rebased(head, first),
             segment.shift,
+            records.own.key,
         )
         scanner = _native.WandbScanner(
             str(database),
@@ -97,12 +99,12 @@ class RunReading:
         )
         told = reports(database.name, self._standing)
         while (batch := scanner.next()) is not None:
-            yield from records.take(head.place.label, batch.records)
+            yield from records.take(head.place, batch.records)
             yield from rows.rows_of(batch)
             yield from told.losses(batch.damage, scanner.offset)
             segment.has_console |= batch.console is not None
         yield from told.ending(scanner.offset, is_over=self._is_over(head))
-        for path, text in scanner.summary():
+        for path, text in () if records.own.uid else scanner.summary():
             records.assembly.summarise(path, text)
         if rows.shift and segment.shift is None:
             yield chunks.Lost(rebased(head, rows.shift))
@@ -152,11 +154,12 @@ class RunReading:
     def _ending(self, loose: Loose) -> Iterator[chunks.Chunk]:
         records, position = self._records, self._position
         facts = records.facts.beside(loose, records.assembly.whole_summary(loose))
-        yield from records.assembly.news(loose, facts.attributes())
+        if not records.own.uid:
+            yield from records.assembly.news(loose, facts.attributes())
         yield from map(chunks.Lost, records.facts.losses)
         yield from self._standing.met([*loose.losses, *facts.losses])
         yield from self._standing.ending()
         records.store(position)
         position.standing = self._standing.tree()
-        yield chunks.Header(self._group.run(facts))
+        yield chunks.Header(records.own.header(self._group.run(facts)))
         yield chunks.Checkpoint(loads(dumps(position.tree())))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 from runferry import chunks
+from runferry.dialects.wandb.own_files import own_content
 from runferry.model import Series, Tree
 from runferry.readers.declared import Declared
 from runferry.readers.wandb import artifacts
 from runferry.readers.wandb.attributes import Assembly
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.files import RunFiles
+from runferry.readers.wandb.folders import Place
 from runferry.readers.wandb.metrics import Definitions
+from runferry.readers.wandb.own import SHOWN, Own
 from runferry.readers.wandb.position import Position
 from runferry.tables import dumps
 
@@ -32,6 +36,7 @@ class Records:
             dict(position.files), dict(position.media_until), list(position.unclaimed)
         )
         self.assembly = Assembly.restored(position.attributes)
+        self.own = Own(**copy.deepcopy(position.own))  # type: ignore[arg-type]
 
     def store(self, position: Position) -> None:
         """Note all of it, for the cursor."""
@@ -40,12 +45,20 @@ class Records:
         position.files, position.media_until = self.files.seen, self.files.media_until
         position.unclaimed = self.files.unclaimed
         position.attributes = self.assembly.position()
+        position.own = dict(vars(self.own))
 
     def take(
-        self, label: str, batch: list[tuple[str, int, dict[str, Any]]]
+        self, place: Place, batch: list[tuple[str, int, dict[str, Any]]]
     ) -> Iterator[chunks.Chunk]:
         """The records of one batch, in their order."""
+        label = place.label
         for kind, offset, message in batch:
+            ours = own_content(message) if kind == "footer" else None
+            if ours is not None:
+                yield from self.own.take(place.folder, f"{label}@{offset}", ours, self.declared)
+                continue
+            if self.own.uid and kind in SHOWN:
+                continue
             self.facts.absorb(kind, message)
             if self._absorb(kind, offset, message, f"{label}@{offset}"):
                 yield from _strangers(kind, offset, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,11 +28,13 @@ class SegmentRows:
         claim: Callable[[Iterator[str]], None],
         rebase: Callable[[int], int],
         shift: int | None,
+        own_key: Callable[[Stream, KeyPath], str | None],
     ) -> None:
         self._declared = declared
         self._values = ValueRows(files)
         self._claim = claim
         self._rebase = rebase
+        self._own_key = own_key
         self._paths: list[tuple[Stream, KeyPath]] = []
         self._names: list[str] = []
         self._dictionary: pa.Array = pa.array([], pa.string())
@@ -44,9 +46,7 @@ class SegmentRows:
     def rows_of(self, batch: WandbBatch) -> Iterator[chunks.Chunk]:
         """The rows of a batch, each series declared before its first row."""
         for stream, path in batch.series:
-            self._unseen.add(len(self._names))
-            self._paths.append((cast("Stream", stream), path))
-            self._names.append(self._declared.keys.key(path, cast("Stream", stream)))
+            self._add(cast("Stream", stream), path)
         if batch.series:
             self._dictionary = pa.array(self._names, pa.string())
         points = None if batch.points is None else pa.record_batch(batch.points)
@@ -60,6 +60,13 @@ class SegmentRows:
             yield from self._value_chunks(values)
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
+
+    def _add(self, stream: Stream, path: KeyPath) -> None:
+        own = self._own_key(stream, path)
+        if own is None:
+            self._unseen.add(len(self._names))
+        self._paths.append((stream, path))
+        self._names.append(own or self._declared.keys.key(path, stream))
 
     def _declare(self, points: pa.RecordBatch) -> Iterator[chunks.Chunk]:
         unsure = self._unseen | self._others
@@ -119,14 +126,16 @@ class SegmentRows:
         micro = rows.column("time").cast(pa.int64())
         columns = (rows.column("series"), steps, micro, rows.column("time_ns"), rows.column("seq"))
         pending: list[tuple[int, DataKind]] = []
-        for number, step, time, below, seq, text in zip(
+        for number, step, time, below, seq, frac, text, code in zip(
             *(column.to_pylist() for column in columns),
+            _own_column(rows, "step_frac", None),
             rows.column("json").to_pylist(),
+            _own_column(rows, "code", 0),
             strict=True,
         ):
             time_ns = None if time is None else time * 1000 + (below or 0)
-            at = Address(seq, step, None, time_ns)
-            kind = self._values.add(self._names[number], at, text)
+            at = Address(seq, step, frac, time_ns)
+            kind = self._values.add(self._names[number], at, text, code)
             if number in self._unseen:
                 self._unseen.discard(number)
                 self._others.add(number)
@@ -140,3 +149,10 @@ class SegmentRows:
         yield from self._facts(pending)
         self._claim(item.path for item in self._values.media if item.path is not None)
         yield from self._values.drain()
+
+
+def _own_column(rows: pa.RecordBatch, name: str, absent: int | None) -> list[Any]:
+    """A column that only rows of ours have."""
+    if rows.schema.get_field_index(name) < 0:
+        return [absent] * rows.num_rows
+    return rows.column(name).to_pylist()  # type: ignore[no-any-return]

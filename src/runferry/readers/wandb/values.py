@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
 from runferry import chunks, tables
+from runferry.dialects.wandb.values import Code
 from runferry.model import Address, DataKind, MediaItem, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.row_batches import TextRow, address_columns, text_batch
@@ -30,8 +32,13 @@ class ValueRows:
     histograms: list[tuple[object, ...]] = field(default_factory=list)
     media: list[MediaItem] = field(default_factory=list)
 
-    def add(self, key: str, at: Address, text: str) -> DataKind:
-        """Take one value as its JSON text; returns the kind it was taken for."""
+    def add(self, key: str, at: Address, text: str, code: int = 0) -> DataKind:
+        """Take one value as its JSON text; returns the kind it was taken for.
+
+        `code` is what a row of ours says that it is, as `_native.WandbBatch.values` has it.
+        """
+        if code:
+            return self._add_own(key, at, text, Code(code))
         try:
             value = parse_json(text)
         except ValueError:
@@ -54,6 +61,21 @@ class ValueRows:
             return "media"
         self.texts.append((key, at, text, "json"))
         return "text"
+
+    def _add_own(self, key: str, at: Address, text: str, code: Code) -> DataKind:
+        match code:
+            case Code.TEXT:
+                self.texts.append((key, at, str(parse_json(text)), "text"))
+            case Code.JSON:
+                self.texts.append((key, at, text, "json"))
+            case Code.NULL_TEXT | Code.NULL_JSON:
+                form = "text" if code is Code.NULL_TEXT else "json"
+                self.texts.append((key, at, None, form))
+            case Code.HISTOGRAM:
+                return self.add_value(key, at, parse_json(text), text)
+            case Code.EXACT_HISTOGRAM:
+                self.histograms.append((key, at, *cast("list[object]", tables.loads(text))))
+        return "histogram" if code >= Code.HISTOGRAM else "text"
 
     @property
     def is_full(self) -> bool:

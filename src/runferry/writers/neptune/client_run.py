@@ -27,6 +27,7 @@ from runferry.dialects.neptune.attribute_paths import (
 from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.plain_folder.layout import RUN_FILE
+from runferry.durable import sync_tree
 from runferry.errors import Refused
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run
@@ -41,7 +42,6 @@ from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
 from runferry.writers.neptune.staged import Staged
-from runferry.writers.plain_folder.disk import sync_tree
 from runferry.writers.plain_folder.draft import Draft
 
 _ENTRYPOINT: Final = "source_code/entrypoint"

@@ -37,7 +37,7 @@ class ExportWriter(PlainFolderWriter):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._home = root.parent
+        self._export = root.parent
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
     @classmethod
@@ -82,13 +82,13 @@ class ExportWriter(PlainFolderWriter):
         if folder is None:
             return False
         try:
-            return exported_in(folder).stands(self._home / DATA)
+            return exported_in(folder).stands(self._export / DATA)
         except (FileNotFoundError, Damaged):
             return False
 
     def show(self, draft: Draft, run: Run) -> None:
         """The parts and files for everybody."""
-        exporting = Exporting(self._home, draft, run)
+        exporting = Exporting(self._export, draft, run)
         exported = exporting.go()
         (draft.home / EXPORTED).write_text(exported.text())
         self._losses[RemoteId(draft.uid)] = tuple(exporting.losses)

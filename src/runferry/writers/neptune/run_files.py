@@ -8,8 +8,7 @@ import shutil
 from pathlib import Path
 
 from runferry.dialects.plain_folder.names import Places, safe_part, safe_suffix
-from runferry.durable import sync
-from runferry.writers.plain_folder.disk import sync_tree
+from runferry.durable import sync, sync_tree
 
 
 class RunFiles:

@@ -32,6 +32,11 @@ class NeptuneWriter:
 
         return cls(ClientWriter.open(where))
 
+    @classmethod
+    def is_path(cls, where: Location) -> bool:
+        """Whether this means a folder."""
+        return is_folder(where.where)
+
     def find(self, uid: Uid) -> RemoteId | None:
         """See `runferry.ports.Writer`, as for the rest."""
         return self._writer.find(uid)

@@ -32,12 +32,11 @@ from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
 from runferry.dialects.plain_folder.run_file import RunFile, run_file_text
 from runferry.dialects.row_tables import media_batch, raw_batch
-from runferry.durable import sync
+from runferry.durable import sync, sync_tree
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, Uid
 from runferry.tables import conform, dumps
 from runferry.writers.plain_folder.blob_files import BlobFiles, blob_tree
-from runferry.writers.plain_folder.disk import sync_tree
 from runferry.writers.plain_folder.wide import WideTables
 
 _TABLE_OF: dict[type[Chunk], str] = {
@@ -203,11 +202,11 @@ class Draft:
         """Whether nobody took this attempt away."""
         return any((self.home / name).exists() for name in (_BEGUN, layout.RUN_FILE))
 
-    @property
-    def told(self) -> Iterable[Loss]:
+    def told(self) -> tuple[Loss, ...]:
         """Tables for people that were not made; what they would show is in the others."""
-        for reason in self._left_out:
-            yield Loss("wide-table-left-out", Fate.KEPT, detail=reason)
+        return tuple(
+            Loss("wide-table-left-out", Fate.KEPT, detail=reason) for reason in self._left_out
+        )
 
     def close(self) -> None:
         """Let go of all files; what was written stays."""

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from runferry.dialects.plain_folder.layout import HIDDEN, MARK, is_uid
-
-CLAIM: Final = "claim"
-"""Who is writing a run: a file beside the attempts to do so."""
-
-GONE: Final = "gone-"
-"""What the name of a folder begins with that is being removed."""
+from runferry.writers.attempts import GONE, clear_gone
 
 _SURELY_DEAD_SECONDS: Final = 3600.0
 
@@ -24,22 +18,12 @@ def clear_leftovers(root: Path) -> None:
 
     What is half written of a run stays: the next push of that run removes it.
     """
+    clear_gone(root / HIDDEN)
     for path in (root / HIDDEN).iterdir():
-        if path.name.startswith(GONE):
-            shutil.rmtree(path, ignore_errors=True)
-        elif is_uid(path.name):
-            _clear_claim(path)
-        elif path.name != "listed.json":
+        if path.name != "listed.json" and not path.name.startswith(GONE) and not is_uid(path.name):
             _clear_scratch(path)
     for path in root.glob(f".{MARK}.*"):
         _clear_scratch(path)
-
-
-def _clear_claim(attempts: Path) -> None:
-    with suppress(OSError):  # it is gone, or in use again
-        if [path.name for path in attempts.iterdir()] == [CLAIM]:
-            (attempts / CLAIM).unlink()
-        attempts.rmdir()
 
 
 def _clear_scratch(path: Path) -> None:

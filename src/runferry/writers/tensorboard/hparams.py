@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from runferry.dialects.protobuf import double, field, integer
 from runferry.dialects.tensorboard.names import HPARAMS_TAG, TRACKER
-from runferry.dialects.tensorboard.wire import Metadata, double, field, integer, plugin_event
+from runferry.dialects.tensorboard.wire import Metadata, plugin_event
 from runferry.model import Attribute, Run, RunState, Tree
 from runferry.tables import dumps
 from runferry.writers.tensorboard.messages import message

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from runferry.dialects.tensorboard.wire import double, field, integer
+from runferry.dialects.protobuf import double, field, integer
 from runferry.model import Tree
 
 _Fields = Mapping[str, tuple[int, str]]

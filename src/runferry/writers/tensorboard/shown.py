@@ -13,17 +13,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from runferry.dialects import codec
+from runferry.dialects.protobuf import field, integer, text_bytes
 from runferry.dialects.tensorboard.own_files import at_event, at_file
 from runferry.dialects.tensorboard.wire import (
     Metadata,
     Strings,
-    field,
-    integer,
     number_tensor,
     other_event,
     strings_event,
     tensor_event,
-    text_bytes,
 )
 from runferry.model import MediaItem, Tree
 from runferry.tables import loads

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runferry.dialects.protobuf import field
 from runferry.dialects.tensorboard.names import tag_path
-from runferry.dialects.tensorboard.wire import field
 from runferry.model import Attribute
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from runferry.dialects.times import rfc3339, time_ns_of
 from runferry.dialects.wandb.addresses import run_url
+from runferry.dialects.wandb.marks import marked
 from runferry.model import Run, RunKey, RunState, Tree
 from runferry.readers.wandb.attributes import Assembly
 from runferry.readers.wandb.facts import Facts
@@ -91,8 +92,11 @@ def header(
         ended = time_ns_of(node.get("heartbeatAt"))  # cut to seconds
         if ended is not None and run.started_ns is not None and ended < run.started_ns:
             ended = None
+    tags, mark = marked(run.tags)
     return replace(
         run,
+        tags=tags,
+        origin_uid=None if mark is None else mark.uid,
         created_ns=created if created is not None else run.created_ns,
         ended_ns=ended,
         status=status or None,

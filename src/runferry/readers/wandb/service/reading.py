@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.wandb.marks import marked
 from runferry.dialects.wandb.service import Service
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
@@ -36,6 +37,7 @@ from runferry.readers.wandb.service.header import (
 )
 from runferry.readers.wandb.service.history import History, export_urls
 from runferry.readers.wandb.service.names import Names
+from runferry.readers.wandb.service.own_copy import as_it_was
 from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
@@ -83,6 +85,11 @@ class RunReading:
         """All chunks; the last two are the header as known now, and a checkpoint."""
         node, project = self._asked()
         self._check(node)
+        _, mark = marked(node.get("tags") or ())
+        found = self._read(node, project)
+        yield from found if mark is None else as_it_was(found, mark)
+
+    def _read(self, node: dict[str, Any], project: dict[str, Any]) -> Iterator[chunks.Chunk]:
         files = RunFiles(self._service, self._place, self._position)
         yield from self._metadata(node, files)
         said = self._said(node)

@@ -1,4 +1,4 @@
-//! Owns the columns that come from Arrow, as the writer of event files needs them.
+//! Owns the columns that come from Arrow, as those who write other formats need them.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -8,12 +8,13 @@ use arrow_array::{
     Array, ArrayRef, DictionaryArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
 };
 
-use super::Error;
-use super::tags::Spelled;
-
-/// A column that is missing, or of another type than the tables of `runferry.tables`.
 #[derive(Debug)]
-pub struct BadColumn(pub String);
+pub enum Error {
+    /// A column that is missing, or of another type than the tables of `runferry.tables`.
+    Column(String),
+    /// Microseconds since the epoch that 64 bits of nanoseconds cannot hold.
+    TimeBeyond(i64),
+}
 
 /// The address of one source row, as a batch states it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,33 +29,17 @@ pub struct RowAddress {
 impl RowAddress {
     /// Nanoseconds since the epoch.
     pub fn time_ns(&self) -> Result<Option<i64>, Error> {
-        let Some(micros) = self.time_us else {
-            return Ok(None);
-        };
-        let below = i64::from(self.time_ns.unwrap_or(0));
-        let ns = micros.checked_mul(1000);
-        let ns = ns.and_then(|ns| ns.checked_add(below));
-        ns.map(Some).ok_or(Error::TimeBeyond(micros))
+        ns_of(self.time_us, self.time_ns)
     }
 }
 
-/// A table on its way: its addresses, the tags of its keys, the next row.
-pub struct TableRows {
-    pub address: AddressColumns,
-    pub tags: Vec<Option<Spelled>>,
-    pub next: usize,
-}
-
-impl TableRows {
-    pub fn new(batch: &RecordBatch) -> Result<Self, BadColumn> {
-        let address = AddressColumns::new(batch)?;
-        let tags = (0..address.names()).map(|_| None).collect();
-        Ok(Self {
-            address,
-            tags,
-            next: 0,
-        })
-    }
+fn ns_of(time_us: Option<i64>, below: Option<i16>) -> Result<Option<i64>, Error> {
+    let Some(micros) = time_us else {
+        return Ok(None);
+    };
+    let ns = micros.checked_mul(1000);
+    let ns = ns.and_then(|ns| ns.checked_add(i64::from(below.unwrap_or(0))));
+    ns.map(Some).ok_or(Error::TimeBeyond(micros))
 }
 
 /// The columns that every table begins with.
@@ -78,24 +63,28 @@ fn valid<T: arrow_array::ArrowPrimitiveType>(
 pub fn primitive<T: arrow_array::ArrowPrimitiveType>(
     batch: &RecordBatch,
     name: &str,
-) -> Result<PrimitiveArray<T>, BadColumn> {
+) -> Result<PrimitiveArray<T>, Error> {
     let column = found(batch, name)?.as_primitive_opt::<T>();
-    column.cloned().ok_or_else(|| BadColumn(name.to_owned()))
+    column
+        .cloned()
+        .ok_or_else(|| Error::Column(name.to_owned()))
 }
 
-pub fn strings(batch: &RecordBatch, name: &str) -> Result<StringArray, BadColumn> {
+pub fn strings(batch: &RecordBatch, name: &str) -> Result<StringArray, Error> {
     let column = found(batch, name)?.as_string_opt::<i32>();
-    column.cloned().ok_or_else(|| BadColumn(name.to_owned()))
+    column
+        .cloned()
+        .ok_or_else(|| Error::Column(name.to_owned()))
 }
 
-fn found<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, BadColumn> {
+fn found<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Error> {
     let column = batch.column_by_name(name);
-    column.ok_or_else(|| BadColumn(name.to_owned()))
+    column.ok_or_else(|| Error::Column(name.to_owned()))
 }
 
 impl AddressColumns {
-    fn new(batch: &RecordBatch) -> Result<Self, BadColumn> {
-        let bad = || BadColumn("key".to_owned());
+    pub fn new(batch: &RecordBatch) -> Result<Self, Error> {
+        let bad = || Error::Column("key".to_owned());
         let keys = found(batch, "key")?.as_dictionary_opt::<Int32Type>();
         let keys = keys.ok_or_else(bad)?.clone();
         let words = keys
@@ -129,7 +118,7 @@ impl AddressColumns {
     }
 
     /// How many keys the batch may name.
-    fn names(&self) -> usize {
+    pub fn names(&self) -> usize {
         self.words.len()
     }
 
@@ -150,8 +139,8 @@ pub struct Words {
 }
 
 impl Words {
-    pub fn new(batch: &RecordBatch, name: &str, known: &[&str]) -> Result<Self, BadColumn> {
-        let bad = || BadColumn(name.to_owned());
+    pub fn new(batch: &RecordBatch, name: &str, known: &[&str]) -> Result<Self, Error> {
+        let bad = || Error::Column(name.to_owned());
         let column = found(batch, name)?.as_dictionary_opt::<Int8Type>();
         let column = column.ok_or_else(bad)?;
         let words = column.values().as_string_opt::<i32>().ok_or_else(bad)?;
@@ -177,8 +166,8 @@ pub struct Lists {
 }
 
 impl Lists {
-    pub fn new(batch: &RecordBatch, name: &str) -> Result<Self, BadColumn> {
-        let bad = || BadColumn(name.to_owned());
+    pub fn new(batch: &RecordBatch, name: &str) -> Result<Self, Error> {
+        let bad = || Error::Column(name.to_owned());
         let lists = found(batch, name)?.as_list_opt::<i32>();
         let lists = lists.ok_or_else(bad)?.clone();
         let values = lists.values().as_primitive_opt::<Float64Type>();
@@ -192,5 +181,30 @@ impl Lists {
             let ends = self.lists.value_offsets();
             &self.values.values()[ends[row] as usize..ends[row + 1] as usize]
         })
+    }
+}
+
+/// The columns of `tables.CONSOLE`, but for the stream.
+pub struct ConsoleColumns {
+    time: PrimitiveArray<TimestampMicrosecondType>,
+    below: PrimitiveArray<Int16Type>,
+    pub line: StringArray,
+    pub seq: PrimitiveArray<Int64Type>,
+}
+
+/// The columns of what a run printed.
+pub fn consoles(batch: &RecordBatch) -> Result<ConsoleColumns, Error> {
+    Ok(ConsoleColumns {
+        time: primitive(batch, "time")?,
+        below: primitive(batch, "time_ns")?,
+        line: strings(batch, "line")?,
+        seq: primitive(batch, "seq")?,
+    })
+}
+
+impl ConsoleColumns {
+    /// Nanoseconds since the epoch.
+    pub fn time_ns(&self, row: usize) -> Result<Option<i64>, Error> {
+        ns_of(valid(&self.time, row), valid(&self.below, row))
     }
 }

@@ -1,0 +1,120 @@
+//! Owns what Python sees of the writer of `.wandb` files.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use arrow_array::RecordBatch;
+use pyo3::prelude::*;
+
+use crate::python::arrow::{table_error, taken};
+use crate::tables::Error;
+use crate::wandb::encoder::{RunLog, Table};
+use crate::wandb::sink::Stream;
+
+/// Bytes that may wait before they are written.
+const ENOUGH: usize = 1 << 20;
+
+/// Writes a new file from its beginning to its end.
+#[pyclass(module = "runferry._native")]
+pub struct WandbLog {
+    log: RunLog,
+    file: File,
+}
+
+#[pymethods]
+impl WandbLog {
+    #[new]
+    #[pyo3(signature = (path, *, started_ns))]
+    fn new(path: PathBuf, started_ns: Option<i64>) -> PyResult<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Self {
+            log: RunLog::new(started_ns),
+            file,
+        })
+    }
+
+    fn declare(&mut self, key: &str, path: Vec<String>, is_system: bool) {
+        let stream = if is_system {
+            Stream::System
+        } else {
+            Stream::User
+        };
+        self.log.declare(key, &path, stream);
+    }
+
+    /// Rows of `tables.POINTS`.
+    fn points(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.rows(py, Table::Points, batch)
+    }
+
+    /// Rows of `tables.TEXTS`.
+    fn texts(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.rows(py, Table::Texts, batch)
+    }
+
+    /// Histograms as JSON.
+    fn histograms(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.rows(py, Table::Histograms, batch)
+    }
+
+    /// Media as JSON.
+    fn media(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.rows(py, Table::Media, batch)
+    }
+
+    /// Rows of `tables.CONSOLE`.
+    fn console(&mut self, py: Python<'_>, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batch: RecordBatch = taken(batch)?.into();
+        self.put(py, |log| log.console(&batch))
+    }
+
+    fn record(&mut self, py: Python<'_>, number: u32, message: &[u8]) -> PyResult<()> {
+        self.put(py, |log| {
+            log.record(number, message);
+            Ok(())
+        })
+    }
+
+    fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.put(py, |log| {
+            log.finish_rows();
+            Ok(())
+        })?;
+        py.detach(|| self.write_out())?;
+        Ok(())
+    }
+
+    #[getter]
+    fn counts(&self) -> (u64, u64, u64) {
+        self.log.counts()
+    }
+}
+
+impl WandbLog {
+    fn rows(&mut self, py: Python<'_>, table: Table, batch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let batch: RecordBatch = taken(batch)?.into();
+        self.put(py, |log| log.rows(table, &batch))
+    }
+
+    fn put(
+        &mut self,
+        py: Python<'_>,
+        some: impl FnOnce(&mut RunLog) -> Result<(), Error> + Send,
+    ) -> PyResult<()> {
+        let done: Result<io::Result<()>, Error> = py.detach(|| {
+            some(&mut self.log)?;
+            if self.log.log.out.len() < ENOUGH {
+                return Ok(Ok(()));
+            }
+            Ok(self.write_out())
+        });
+        Ok(done.map_err(table_error)??)
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.log.log.out)?;
+        self.log.log.out.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Owns rows as records of a `.wandb` file: the values of a step in one history row, whichever table
+//! they come from, and in `own` what W&B has no place for.
+//!
+//! Tables come in windows: of each table the rows up to a common end, all in order of step. What may
+//! still get company waits in `lanes`; `rows` puts records together, `items` spells values.
+
+mod items;
+mod lanes;
+mod rows;
+
+use std::collections::HashMap;
+
+use crate::leveldb::writing::LogWriter;
+use crate::protobuf::writing::{bytes, bytes_header, varint_field, zigzag};
+use crate::tables::{Error, Words, consoles};
+use crate::wandb::own;
+use crate::wandb::record::OUTPUT_RAW;
+use crate::wandb::sink::Stream;
+use arrow_array::RecordBatch;
+use items::SeriesPlace;
+use lanes::Lanes;
+use rows::{Numbers, OpenRow};
+
+pub use lanes::Table;
+
+/// `:W&B`, the magic number, version 0.
+const FILE_HEADER: [u8; 7] = *b":W&B\xe1\xbe\0";
+
+/// Turns tables into records, appended to `log.out`, which the caller empties as it likes.
+pub struct RunLog {
+    pub log: LogWriter,
+    series: Vec<SeriesPlace>,
+    by_key: HashMap<String, u32>,
+    lanes: Lanes,
+    history: OpenRow,
+    statistics: OpenRow,
+    numbers: Numbers,
+    /// Scratch.
+    message: Vec<u8>,
+}
+
+impl RunLog {
+    /// `started_ns` is what durations are counted from.
+    pub fn new(started_ns: Option<i64>) -> Self {
+        Self {
+            log: LogWriter::new(FILE_HEADER),
+            series: Vec::new(),
+            by_key: HashMap::new(),
+            lanes: Lanes::default(),
+            history: OpenRow::new(Stream::User),
+            statistics: OpenRow::new(Stream::System),
+            numbers: Numbers::new(started_ns),
+            message: Vec::new(),
+        }
+    }
+
+    /// Where the rows of a series go, told before the first of them.
+    pub fn declare(&mut self, key: &str, path: &[String], stream: Stream) {
+        let place = SeriesPlace::new(path, stream);
+        match self.by_key.get(key) {
+            Some(number) => self.series[*number as usize] = place,
+            None => {
+                self.by_key.insert(key.to_owned(), self.series.len() as u32);
+                self.series.push(place);
+            }
+        }
+    }
+
+    /// Rows of one of the tables that have steps. Writes what can get no more company.
+    pub fn rows(&mut self, table: Table, batch: &RecordBatch) -> Result<(), Error> {
+        let first = self.lanes.take(table, batch, &self.by_key, &self.series)?;
+        if let Some(bound) = first {
+            self.flush(Some(bound));
+        }
+        Ok(())
+    }
+
+    /// No more rows come: writes those that wait.
+    pub fn finish_rows(&mut self) {
+        self.flush(None);
+    }
+
+    fn flush(&mut self, bound: Option<lanes::Group>) {
+        while let Some(value) = self.lanes.next(bound, &self.series) {
+            let (open, other) = match value.place.stream {
+                Stream::User => (&mut self.history, &mut self.statistics),
+                Stream::System => (&mut self.statistics, &mut self.history),
+            };
+            for row in [&mut *open, other] {
+                if row.is_before(&value) {
+                    row.close(&mut self.numbers, &mut self.log, &mut self.message);
+                }
+            }
+            if open.holds(&value) {
+                open.close(&mut self.numbers, &mut self.log, &mut self.message);
+                self.numbers.repeated += 1;
+            }
+            open.add(&value);
+        }
+        self.lanes.settle();
+        for row in [&mut self.history, &mut self.statistics] {
+            row.close(&mut self.numbers, &mut self.log, &mut self.message);
+        }
+    }
+
+    /// Rows of `tables.CONSOLE`.
+    pub fn console(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.finish_rows();
+        let lines = consoles(batch)?;
+        let streams = Words::new(batch, "stream", &["stdout", "stderr"])?;
+        for row in 0..batch.num_rows() {
+            self.message.clear();
+            let mut message = std::mem::take(&mut self.message);
+            if streams.at(row) == 0 {
+                varint_field(&mut message, 1, 1);
+            }
+            if let Some(time_ns) = lines.time_ns(row)? {
+                rows::put_timestamp(&mut message, 2, time_ns);
+            }
+            bytes(&mut message, 3, lines.line.value(row).as_bytes());
+            varint_field(&mut message, own::FIELD, zigzag(lines.seq.value(row)));
+            self.numbers.record(&mut self.log, OUTPUT_RAW, &message);
+            self.message = message;
+        }
+        Ok(())
+    }
+
+    /// A record that is spelled already.
+    pub fn record(&mut self, number: u32, message: &[u8]) {
+        self.numbers.record(&mut self.log, number, message);
+    }
+
+    /// Rows of W&B's history so far, how many of them repeat the step before them, and how many
+    /// values are shown at the time of their row instead of theirs.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let numbers = &self.numbers;
+        (numbers.history, numbers.repeated, numbers.moved)
+    }
+}
+
+/// An item of a history row or of statistics.
+fn put_item(out: &mut Vec<u8>, field: u32, key: &[u8], json: &[u8]) {
+    let length = key.len() + crate::protobuf::writing::bytes_length(items::VALUE_JSON, json.len());
+    bytes_header(out, field, length);
+    out.extend_from_slice(key);
+    bytes(out, items::VALUE_JSON, json);
+}

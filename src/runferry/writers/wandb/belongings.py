@@ -1,0 +1,72 @@
+"""What has bytes of its own: files, media and artifacts, stored and told to W&B."""
+
+from __future__ import annotations
+
+from runferry.chunks import Artifact, File, Media
+from runferry.dialects.wandb.own_files import at_place
+from runferry.model import MediaItem, Uid
+from runferry.writers.wandb import artifacts, media, messages
+from runferry.writers.wandb.blob_files import BlobFiles, StoredFile
+from runferry.writers.wandb.declared import DeclaredSeries
+from runferry.writers.wandb.place import Place
+from runferry.writers.wandb.records import Records
+
+
+class Belongings:
+    """Those of one run."""
+
+    def __init__(self, records: Records, blobs: BlobFiles, place: Place, uid: Uid) -> None:
+        self._records = records
+        self._blobs = blobs
+        self._place = place
+        self._uid = uid
+        self._listed: set[str] = set()
+
+    def file(self, file: File) -> StoredFile | None:
+        """A file of the run; where its bytes are, if it has any."""
+        stored = self._blobs.file(file.path, file.blob)
+        self._records.keep(file, lambda blob, _: at_place(blob, _path(stored)))
+        self._list(stored)
+        return stored
+
+    def media(self, items: tuple[MediaItem, ...], series: DeclaredSeries) -> None:
+        """Media, shown in the rows of their steps."""
+        stored = media.store(items, self._blobs)
+        places = iter([_path(one.file) for one in stored])
+        self._records.keep(Media(items), lambda blob, _: at_place(blob, next(places)))
+        shown = media.shown_media(stored)
+        if shown is None:
+            return
+        batch, fields = shown
+        for key, name in fields:
+            address = [*series.address(key), name]
+            self._records.log.declare(media.field_name(key, name), address, False)
+        self._records.log.media(batch)
+        for one in stored:
+            self._list(one.file, is_media=True)
+
+    def artifact(self, artifact: Artifact) -> None:
+        """An artifact that the run made or used."""
+        entries = [
+            artifacts.StoredEntry(entry, self._blobs.other(entry.blob))
+            for entry in artifact.entries
+        ]
+        places = iter([_path(one.file) for one in entries])
+        self._records.keep(artifact, lambda blob, _: at_place(blob, next(places)))
+        if artifact.relation == "used":
+            self._records.put(artifacts.USED, artifacts.used(artifact))
+            return
+        run_id, folder = self._place.run_id, self._place.folder
+        message = artifacts.produced(artifact, entries, run_id, self._uid, folder)
+        self._records.put(artifacts.ARTIFACT, message)
+
+    def _list(self, stored: StoredFile | None, *, is_media: bool = False) -> None:
+        """For W&B to upload, once."""
+        path = None if stored is None else stored.below_files
+        if path is not None and path not in self._listed:
+            self._listed.add(path)
+            self._records.put(messages.FILES, messages.ListedFile(path, is_media).message())
+
+
+def _path(stored: StoredFile | None) -> str | None:
+    return None if stored is None else stored.place

@@ -1,0 +1,210 @@
+"""One run while it is written: its log from beginning to end, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from runferry import _native
+from runferry.chunks import (
+    Artifact,
+    Attributes,
+    Chunk,
+    Console,
+    File,
+    Header,
+    Histograms,
+    Media,
+    Points,
+    SeriesFacts,
+    Texts,
+)
+from runferry.dialects.wandb.marks import ServiceMark
+from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, Mark, side_text
+from runferry.durable import sync_tree
+from runferry.errors import Refused
+from runferry.losses import Loss
+from runferry.model import Attribute, Run, Tree, Uid
+from runferry.tables import CONSOLE, POINTS, TEXTS, conform
+from runferry.writers.wandb import messages
+from runferry.writers.wandb.addresses import Addresses
+from runferry.writers.wandb.belongings import Belongings
+from runferry.writers.wandb.blob_files import BlobFiles
+from runferry.writers.wandb.declared import DeclaredSeries
+from runferry.writers.wandb.histograms import shown_histograms
+from runferry.writers.wandb.latest import LatestValues
+from runferry.writers.wandb.place import Place
+from runferry.writers.wandb.records import Records
+from runferry.writers.wandb.shown_json import config_json, history_json
+from runferry.writers.wandb.unsent import Unsent
+
+_LOG: Final = "log.part"
+_INTERNAL: Final = "_wandb"
+
+
+class Draft:
+    """One attempt to write a run, in a new folder of its own."""
+
+    def __init__(
+        self, home: Path, place: Place, run: Run, uid: Uid, *, is_marked: bool = False
+    ) -> None:
+        """With `is_marked` W&B is shown our mark, as a tag."""
+        home.mkdir(parents=True)
+        self.home = home
+        self.place = place
+        self.uid = uid
+        self._run = run
+        self._is_marked = is_marked
+        self._tags: tuple[str, ...] = ()
+        self._log = _native.WandbLog(home / _LOG, started_ns=messages.started_ns(run))
+        self._records = Records(self._log, place.folder)
+        self._series = DeclaredSeries(self._records)
+        self._belongings = Belongings(self._records, BlobFiles(home), place, uid)
+        self._config, self._summary = Addresses(), Addresses()
+        self._attributes: tuple[Attribute, ...] = ()
+        self._latest = LatestValues()
+        self._unsent = Unsent()
+        self._is_begun = False
+        self._records.put(messages.HEADER, messages.header())
+        self._records.own(MARK, Mark(uid, run).tree())
+
+    def put(self, chunk: Chunk) -> None:
+        """Add one chunk."""
+        if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
+            self._begin(chunk)
+        try:
+            self._unsent.look_at(chunk)
+            self._put(chunk)
+        except OverflowError as error:
+            raise Refused(
+                f"a time beyond the years 1677 to 2262: {error} µs since 1970",
+                where=str(self.place.folder),
+                hint="the run is fine in an archive; look for the row with `runferry sql`",
+            ) from error
+
+    def _put(self, chunk: Chunk) -> None:
+        match chunk:
+            case Points(batch):
+                rows = conform(batch, POINTS)
+                self._latest.look_at(rows)
+                self._log.points(rows)
+            case Texts(batch):
+                self._log.texts(conform(batch, TEXTS))
+            case Histograms(batch):
+                self._log.histograms(shown_histograms(batch))
+            case Console(batch):
+                self._log.console(conform(batch, CONSOLE))
+            case SeriesFacts(items):
+                self._series.declare(items)
+            case Attributes(items):
+                self._put_attributes(chunk, items)
+            case Media(items):
+                self._belongings.media(items, self._series)
+            case File():
+                self._unsent.file(chunk, self._belongings.file(chunk))
+            case Artifact():
+                self._belongings.artifact(chunk)
+            case _:
+                if isinstance(chunk, Header):
+                    self._run = chunk.run
+                self._records.keep(chunk)
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    def _begin(self, first: Chunk | None) -> None:
+        """The run, once its first configuration is known: W&B's viewer looks for it there only."""
+        self._is_begun = True
+        if self._is_marked:
+            series = first.items if isinstance(first, SeriesFacts) else ()
+            has_runtime = any(one.path == ("_runtime",) for one in series)
+            mark = ServiceMark(self.uid, not has_runtime, not self._of_role("summary"))
+            self._tags = (mark.tag,)
+        config = self._items(self._config, "config", config_json)
+        message = messages.run(self._run, self.place.run_id, config, self._tags)
+        self._records.put(messages.RUN, message)
+        environment = messages.environment(self._run, self._of_role("environment"))
+        if environment:
+            self._records.put(messages.ENVIRONMENT, environment)
+
+    def _of_role(self, role: str) -> list[Attribute]:
+        return [item for item in self._attributes if item.role == role]
+
+    def _items(
+        self, addresses: Addresses, role: str, spell: Callable[[Tree], str]
+    ) -> Iterator[messages.Item]:
+        for item in self._of_role(role):
+            if item.path[:1] == (_INTERNAL,):
+                continue  # what W&B keeps there for itself it makes anew
+            name = item.name if item.name is not None else ".".join(item.path)
+            yield addresses.of(name, item.path), spell(item.value)
+
+    def _put_attributes(self, chunk: Attributes, items: Iterable[Attribute]) -> None:
+        known = {} if chunk.is_whole else {(it.role, it.path): it for it in self._attributes}
+        self._attributes = tuple((known | {(it.role, it.path): it for it in items}).values())
+        plain = tuple(replace(item, name=None) for item in chunk.items)
+        self._records.keep(replace(chunk, items=plain))
+        if self._is_begun:
+            config = messages.config(self._items(self._config, "config", config_json))
+            self._records.put(messages.CONFIG, config)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def complete(self, run: Run) -> None:
+        """Write what is left, and `runferry.json` once all else is there."""
+        if not self._is_begun:
+            self._begin(None)
+        if run != self._run:
+            message = messages.run(run, self.place.run_id, (), self._tags)
+            self._records.put(messages.RUN, message)
+        origin = run.origin_uid or self._run.origin_uid
+        self._records.keep(Header(replace(run, origin_uid=origin)))
+        self._log.flush()  # the rows that wait: what follows the end is not read
+        summary = messages.summary(self._summary_items())
+        if summary:
+            self._records.put(messages.SUMMARY, summary)
+        ending = messages.ending(run)
+        if ending is not None:
+            self._records.put(messages.EXIT, ending)
+        self._records.own(SEAL, {})
+        self._log.flush()
+        self._finish(run)
+
+    def _finish(self, run: Run) -> None:
+        (self.home / FILES).mkdir(exist_ok=True)
+        (self.home / _LOG).rename(self.home / f"run-{self.place.run_id}.wandb")
+        text = side_text(self.uid, self.place.run_id, run.project)
+        (self.home / SIDE_FILE).write_text(text, encoding="utf-8")
+        sync_tree(self.home)
+
+    def _summary_items(self) -> Iterator[messages.Item]:
+        """The source's summary; of a source that has none, the last value of each series."""
+        if self._of_role("summary"):
+            yield from self._items(self._summary, "summary", history_json)
+            return
+        for key, value in self._latest:
+            if self._series.is_user(key):
+                yield self._series.address(key), history_json(value)
+
+    @property
+    def history_rows(self) -> int:
+        """How many rows of history W&B is shown."""
+        return self._log.counts[0]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody took this attempt away."""
+        return self.home.exists()
+
+    def told(self) -> tuple[Loss, ...]:
+        """Nothing that the plan has not said."""
+        return ()
+
+    def unsent(self) -> tuple[Loss, ...]:
+        """What only our own records say, which the service does not get."""
+        return tuple(self._unsent.losses(self._log.counts[2]))
+
+    def close(self) -> None:
+        """Let go of the log; what was written stays."""
+        del self._log, self._records, self._series, self._belongings

@@ -1,0 +1,67 @@
+"""What W&B's run folders hold: all of it, though W&B shows some of it in another form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from runferry.losses import Fate
+from runferry.ports import KeyRule, Limits
+
+_SHOWN: Final = (
+    "scalar", "text", "histogram", "image", "audio", "video", "table", "plot", "html", "object3d",
+    "molecule", "config", "summary", "console", "file", "artifact",
+)  # fmt: skip
+_KEPT_BESIDE: Final = ("environment", "other", "document", "raw")
+
+_HISTORY_KEY: Final = KeyRule(
+    reserved=("_step", "_timestamp", "_wandb"),  # a row's address, and what W&B keeps for itself
+    reserved_prefixes=("system.", "_wandb."),
+)
+
+LIMITS: Final = Limits(
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_KEPT_BESIDE, Fate.REENCODED),
+    order="step",  # a row that comes too late is dropped by W&B
+    resend="atomic",
+    series_key=_HISTORY_KEY,
+    run_id=Fate.REENCODED,  # those of other trackers that W&B would not take
+    # W&B has one row a step, with one time; our own field in each row says the rest
+    null_step=Fate.REENCODED,  # shown behind the last step
+    fractional_step=Fate.REENCODED,  # shown at its floor
+    source_order=Fate.REENCODED,  # values of a step are shown in one row
+    null_time=Fate.REENCODED,  # shown at the time of its row
+    number_kind=Fate.REENCODED,  # JSON has one kind of float
+    attribute_type=Fate.REENCODED,  # JSON has neither times nor bytes
+    key_path=Fate.REENCODED,  # of two names that W&B would join to one, one is joined for it
+    header_times=Fate.REENCODED,
+    lineage=Fate.REENCODED,
+)
+
+_SAID_ANEW: Final = (
+    "project", "entity", "user", "source_url", "client", "labels", "host", "status",
+)  # fmt: skip
+_UNSAID: Final = ("parent", "exit_code")
+
+SERVICE_LIMITS: Final = replace(
+    LIMITS,
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | {"environment": Fate.ROUNDED},
+    run_id=Fate.RENAMED,
+    # what our own field says of a row stays behind
+    null_step=Fate.ROUNDED,
+    fractional_step=Fate.ROUNDED,
+    negative_step=Fate.DROPPED,  # W&B reads history from step 0 on
+    max_step=2**53,  # numbers of JSON
+    step_beyond=Fate.DROPPED,
+    duplicate_point=Fate.MERGED,
+    source_order=Fate.MERGED,
+    null_time=Fate.ROUNDED,
+    time_unit_ns=1_000,
+    finer_time=Fate.ROUNDED,  # a double of seconds
+    inexact_int=Fate.ROUNDED,  # numbers of JSON
+    number_kind=Fate.ROUNDED,
+    attribute_type=Fate.ROUNDED,
+    key_path=Fate.ROUNDED,
+    header_times=Fate.ROUNDED,
+    header_fields=dict.fromkeys(_SAID_ANEW, Fate.ROUNDED) | dict.fromkeys(_UNSAID, Fate.DROPPED),
+    lineage=Fate.DROPPED,
+)

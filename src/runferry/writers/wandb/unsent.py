@@ -1,0 +1,75 @@
+"""What only our own records say of a run, so that W&B's service does not get it: as losses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, Points
+from runferry.losses import Fate, Loss
+from runferry.writers.wandb.blob_files import StoredFile
+
+_DETAILS: Final = {
+    "time": "a row of W&B has one time: that of the last value of its step; lines have the second",
+    "null-time": "W&B gives lines that have no time one of its own",
+    "value": "W&B shows what a terminal would show of a line",
+    "number-kind": "W&B's service gives floats without a fraction back as integers",
+    "counts-kind": "W&B's service gives floats without a fraction back as integers",
+    "media-path": "W&B has them under names of their content",
+    "media-metadata": "W&B keeps what its own media have",
+}
+_STATED_THERE: Final = ("entity", "user", "source_url")
+_ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
+
+
+@dataclass
+class Unsent:
+    """Counted while a run is written."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    files: list[tuple[str, str | None]] = field(default_factory=list)
+    artifacts: int = 0
+
+    def look_at(self, chunk: Chunk) -> None:
+        """Count what one chunk has of it."""
+        match chunk:
+            case Points(batch):
+                values = batch.column("value").fill_null(0.5).to_numpy()
+                kinds = batch.column("kind")
+                words = kinds.dictionary.to_pylist()
+                is_float = np.array([word.startswith("float") for word in words])
+                is_whole = is_float[kinds.indices.to_numpy()] & (values == np.floor(values))
+                self.counts["number-kind"] += int(np.count_nonzero(is_whole))
+            case Histograms(batch):
+                self.counts["counts-kind"] += batch.num_rows
+            case Media(items):
+                self.counts["media-path"] += len(items)
+                self.counts["media-metadata"] += len(items)
+            case Console(batch):
+                for code in ("time", "null-time", "value"):
+                    self.counts[code] += batch.num_rows
+            case Artifact():
+                self.artifacts += 1
+
+    def file(self, file: File, stored: StoredFile | None) -> None:
+        """A file that W&B gets under another name, or not at all."""
+        if stored is not None and stored.below_files != file.path:
+            self.files.append((file.path, stored.below_files))
+
+    def losses(self, moved_times: int) -> Iterator[Loss]:
+        """What is told of it; `moved_times` are values at the time of their row."""
+        self.counts["time"] += moved_times
+        for code, count in self.counts.items():
+            yield Loss(code, Fate.ROUNDED, "", count, _DETAILS[code])
+        for name in _STATED_THERE:
+            told = "W&B states whose account and where the copy is"
+            yield Loss("header-field", Fate.ROUNDED, name, 1, told)
+        for path, instead in self.files:
+            yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
+            if instead is not None:
+                yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
+        yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)

@@ -1,0 +1,164 @@
+"""Runs go into W&B's service by its own `wandb sync`, and read back as they were."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.wandb_service.vendors_client import run_client
+
+from runferry import registry
+from runferry.archive.store import Archive
+from runferry.errors import BadLocation, MissingExtra
+from runferry.losses import Fate
+from runferry.ports import Location, ReadOptions
+from runferry.testing.recording import Sample
+from runferry.testing.reference import ReferenceReader, record
+from runferry.testing.samples import as_run, curve, plain
+from runferry.testing.wandb_service import Trouble, WandbService
+from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+from runferry.transfer.report import Report
+from runferry.transfer.verify import verify_archive
+from runferry.writers.wandb import WandbWriter, upload
+
+WHERE = Location("wandb", "lab/moved")
+
+
+@dataclass(frozen=True)
+class Bench:
+    service: WandbService
+    folder: Path
+
+    def archive(self, *samples: Sample, name: str = "archive") -> Archive:
+        origin = record(samples, self.folder / f"{name}-origin")
+        archive = Archive.open(self.folder / name, create=True, reserve=0)
+        pull(
+            origin,
+            archive,
+            reserve_bytes=0,
+            open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
+        )
+        return archive
+
+    def pushed(self, archive: Archive) -> Report:
+        report = push(archive, WHERE, allow=Fate.DROPPED)
+        assert not report.failures, report.failures
+        assert report.aborted is None
+        return report
+
+    def rows(self, run: str) -> int:
+        node = self.service.run(f"lab/moved/{run}")
+        found = "SELECT COUNT(*) FROM history WHERE run = ?"
+        return int(self.service.store.value(found, node["id"]))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with WandbService() as service:
+        home = tmp_path / "home"
+        home.mkdir()
+        for name, value in service.environment(home).items():
+            monkeypatch.setenv(name, value)
+        yield Bench(service, tmp_path)
+        assert not service.failures
+
+
+def test_what_was_uploaded_reads_back_equal(bench: Bench) -> None:
+    archive = bench.archive(plain(), curve(50))
+    assert bench.pushed(archive).counts == {"new": 2}
+    verified = verify_archive(archive, WHERE, limits=registry.limits_of(WHERE))
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_the_vendors_client_finds_the_run(bench: Bench) -> None:
+    sample = plain()
+    bench.pushed(bench.archive(sample))
+    run_id = sample.run.key.run_id
+    found = run_client(
+        bench.service,
+        bench.folder / "reading",
+        f"""
+run = wandb.Api().run("lab/moved/{run_id}")
+answer(name=run.name, state=run.state, config=dict(run.config), rows=list(run.scan_history()))
+""",
+    )
+    assert (found["name"], found["state"]) == (sample.run.name, "finished")
+    assert found["config"] == {"optimizer": "adam", "note": "tame"}
+    assert [row["_step"] for row in found["rows"]] == [0, 1, 2, 3, 4]
+    assert found["rows"][0]["_timestamp"] == 1_700_000_000
+    assert [row["loss"] for row in found["rows"]] == [1.0, 0.5, 1 / 3, 0.25, 0.2]
+
+
+def test_a_second_push_from_anywhere_makes_no_second_run(bench: Bench) -> None:
+    sample = curve(20)
+    bench.pushed(bench.archive(sample))
+    before = bench.rows(sample.run.key.run_id)
+    assert bench.pushed(bench.archive(sample)).counts == {"unchanged": 1}
+    bench.pushed(bench.archive(sample, name="another"))
+    assert bench.rows(sample.run.key.run_id) == before
+    assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
+
+
+def test_a_run_that_grew_is_brought_up_to_date_in_its_place(bench: Bench) -> None:
+    whole = as_run(curve(40, batch=10), "growing")
+    for cut in (5, len(whole.chunks)):
+        archive = bench.archive(Sample(whole.run, whole.chunks[:cut]))
+        bench.pushed(archive)
+        verified = verify_archive(archive, WHERE, limits=registry.limits_of(WHERE))
+        assert verified.is_clean, [run.unexpected for run in verified.runs]
+    assert bench.rows("growing") == 40
+    assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
+
+
+def test_an_id_that_somebody_else_has_is_left_alone(bench: Bench) -> None:
+    from runferry.testing.wandb_service import RunContent
+
+    sample = as_run(plain(), "taken")
+    bench.service.put_run("lab/moved/taken", RunContent(config={"theirs": True}))
+    bench.pushed(bench.archive(sample))
+    assert "theirs" in str(bench.service.run("lab/moved/taken")["config"])
+    assert bench.rows(sample.run.uid) == 5
+
+
+def test_a_run_that_does_not_arrive_is_an_error_and_a_rerun_ends_it(bench: Bench) -> None:
+    archive = bench.archive(plain())
+    bench.service.faults.add(Trouble("status", "graphql:UpsertBucket", status=403))
+    (outcome,) = push(archive, WHERE).failures
+    assert "wandb sync" in (outcome.error or "")
+    assert outcome.hint
+    bench.service.faults.clear()
+    assert bench.pushed(archive).counts == {"new": 1}
+    assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
+
+
+def test_no_key_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench.pushed(bench.archive(plain()))
+    assert "wandb sync:" in caplog.text
+    assert bench.service.account.key not in caplog.text
+
+
+def test_without_the_vendors_package_it_is_said_how_to_install_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del bench
+    monkeypatch.setattr(upload, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"wandb"):
+        WandbWriter.open(WHERE)
+
+
+@pytest.mark.parametrize("where", ["lab", "lab/moved/run"])
+def test_runs_go_into_a_project(bench: Bench, where: str) -> None:
+    del bench
+    with pytest.raises(BadLocation, match="project"):
+        WandbWriter.open(Location("wandb", where))
+
+
+def test_the_plan_knows_what_the_service_has_no_room_for() -> None:
+    folder, service = (registry.limits_of(Location("wandb", it)) for it in ("./runs", "lab/moved"))
+    assert folder.holds["raw"] is Fate.REENCODED
+    assert "raw" not in service.holds
