@@ -9,21 +9,19 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final
 
 from runferry.chunks import Chunk, Header
 from runferry.dialects import codec
 from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.attribute_paths import HEADER, SEALED, UID
-from runferry.dialects.neptune.names import TRACKER, key_of
+from runferry.dialects.neptune.names import key_of
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
-from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import read_run_file
-from runferry.errors import Damaged, NotFound
+from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey, Uid
 from runferry.paths import inside
-from runferry.ports import Location, ReadOptions
 from runferry.readers.plain_folder.run_folder import RunFolder
 from runferry.tables import loads
 
@@ -101,51 +99,6 @@ def own_served(project: str) -> Iterator[OwnServedRun]:
     for sys_id, uid, header in rows:
         if isinstance(uid, str) and isinstance(header, str):
             yield OwnServedRun(project, str(sys_id), uid, header)
-
-
-class OwnServerReader:
-    """Reads what runferry sent to a server."""
-
-    name: ClassVar[str] = TRACKER
-
-    def __init__(self, place: ServerPlace) -> None:
-        self._place = place
-        self._found: dict[RunKey, OwnServedRun] = {}
-
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        """No path is a server."""
-        del path
-        return False
-
-    @classmethod
-    def open(cls, where: Location, options: ReadOptions) -> Self:
-        """Raises BadLocation, MissingExtra."""
-        del options
-        vendor.client()
-        return cls(ServerPlace.of(where.where))
-
-    def runs(self) -> Iterator[Run]:
-        """Headers, as they were sealed."""
-        neptune: Any = vendor.client()
-        with vendor.in_our_words(f"neptune:{self._place}"):
-            projects = sorted(filter(self._place.has, neptune.management.get_project_list()))
-        for project in projects:
-            for found in own_served(project):
-                self._found[found.key] = found
-                yield found.header()
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """See `OwnServedRun`."""
-        if run.key not in self._found:
-            for _ in self.runs():
-                pass
-        if run.key not in self._found:
-            raise NotFound("no such run", where=f"neptune:{self._place} ({run.key})")
-        return self._found[run.key].read(run, after)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:

@@ -95,8 +95,9 @@ def served(
         projects, only = _meant(neptune, text)
         count = 0
         for project in projects:
+            found = list(_of_project(neptune, project, kinds, options))
             ours = {run.sys_id: run for run in own_served(project)} if "run" in kinds else {}
-            for run in _of_project(neptune, project, kinds, options):
+            for run in found:
                 if only is None or run.sys_id == only:
                     count += 1
                     yield ours.get(run.sys_id, run)
