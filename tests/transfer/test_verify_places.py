@@ -16,7 +16,7 @@ from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import all_samples, header, plain
 from runferry.transfer import verify as module
 from runferry.transfer.convert import convert
-from runferry.transfer.destination import check_apart
+from runferry.transfer.destination import check_apart, ledger_key
 from runferry.transfer.marks import marks_of
 from runferry.transfer.pull import pull
 from runferry.transfer.push import plan_all, push
@@ -143,6 +143,28 @@ def test_a_place_is_not_moved_into_itself(
     with pytest.raises(UsageError, match="the same place"):
         convert(*ends, archive)
     check_apart(ends[0], replace(ends[0], where=f"{ends[0].where}2"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_path"),
+    [
+        ("wandb:lab/moved", False),
+        ("wandb:./moved", True),
+        ("neptune:lab/moved", False),
+        ("neptune:./moved", True),
+        ("csv:moved", True),
+    ],
+)
+def test_the_name_of_a_project_is_the_same_place_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, is_path: bool
+) -> None:
+    where = Location(*text.split(":", 1))
+    keys = set()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        keys.add(ledger_key(where))
+    assert len(keys) == (2 if is_path else 1)
 
 
 def test_an_archive_is_not_moved_into_itself(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from runferry.archive.store import Archive
 from runferry.errors import BadLocation, MissingExtra
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
-from runferry.testing.recording import Sample
+from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import as_run, curve, plain
+from runferry.testing.samples import SECOND_NS, START_NS, as_run, attributes, curve, header, plain
 from runferry.testing.wandb_service import Trouble, WandbService
 from runferry.transfer.pull import pull
-from runferry.transfer.push import push
+from runferry.transfer.push import plan_all, push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb import WandbWriter, upload
@@ -72,6 +72,37 @@ def test_what_was_uploaded_reads_back_equal(bench: Bench) -> None:
     assert bench.pushed(archive).counts == {"new": 2}
     verified = verify_archive(archive, WHERE, limits=registry.limits_of(WHERE))
     assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_odd_attributes_are_told_where_they_cannot_be_kept(bench: Bench) -> None:
+    archive = bench.archive(attributes())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_what_goes_with_all_but_the_last_row_of_a_step_is_foretold(bench: Bench) -> None:
+    run = Recording(header("crowded"))
+    for row, step in enumerate((0, 1, 1, 2)):
+        at = START_NS + row * SECOND_NS
+        run.log({"loss": row / 4}, step=step, time_ns=at)
+        if row != 2:
+            run.log({"beside": row / 8}, step=step, time_ns=at)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    (planned,) = plan_all(archive, WHERE).outcomes
+    foretold = {x.where: x.count for x in planned.possible if x.code == "repeated-step"}
+    assert foretold == {"loss": 1, "beside": 1}
+
+    others = "SELECT MAX(line) FROM history WHERE run = ? GROUP BY step"
+    node = bench.service.run("lab/moved/crowded")
+    bench.service.store.execute(
+        f"DELETE FROM history WHERE run = ? AND line NOT IN ({others})", node["id"], node["id"]
+    )
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    lost = [x for run in verified.runs for x in run.measured if x.code == "repeated-step"]
+    assert {x.where: x.count for x in lost} == {"loss": 1, "beside": 1}
 
 
 def test_the_vendors_client_finds_the_run(bench: Bench) -> None:

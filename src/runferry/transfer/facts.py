@@ -132,12 +132,22 @@ def _attributes(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
             was_cut = is_long and plan.holds(role)
             yield Loss("long-attribute" if was_cut else role, Fate.DROPPED, place)
         elif not same_value(attribute.value, found.value):
-            is_retyped = type(attribute.value) is not type(found.value)
-            other = "attribute-type" if is_retyped else "attribute"
+            other = "attribute-type" if _is_retyped(attribute.value, found.value) else "attribute"
             yield Loss("long-attribute" if is_long else other, Fate.ROUNDED, place)
     yield from _invented(
         attribute_place(*place) for place in copy.attributes.keys() - original.attributes.keys()
     )
+
+
+def _is_retyped(value: Tree, found: Tree) -> bool:
+    """Whether two values that differ are of two types, also deep in lists and mappings."""
+    if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
+        pairs = list(zip(value, found, strict=True))
+    elif isinstance(value, dict) and isinstance(found, dict) and value.keys() == found.keys():
+        pairs = [(item, found[name]) for name, item in value.items()]
+    else:
+        return type(value) is not type(found)
+    return all(_is_retyped(*pair) for pair in pairs if not same_value(*pair))
 
 
 def _series(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:

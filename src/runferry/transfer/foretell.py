@@ -45,6 +45,7 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
             certain.extend(_of_values(series.key, kind, counts, limits))
             possible.extend(_perhaps(series.key, counts, limits))
     possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
+    possible.extend(_of_repeated_steps(inventory, limits))
     possible.extend(
         Loss("missing-blob", Fate.DROPPED, "", count, "named by the source, which has no bytes")
         for count in inventory.missing.values()
@@ -156,17 +157,41 @@ def _of_values(key: str, kind: DataKind, counts: SeriesCounts, limits: Limits) -
 
 def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     """What rows alone could tell for sure."""
-    rounded = counts.null_steps + counts.fractional_steps + counts.negative_steps
-    repeated = counts.duplicate_steps
-    if counts.falling_steps or rounded:  # then a row may equal any earlier one
-        repeated = counts.points - 1
-    checks = [("duplicate-point", limits.duplicate_point, max(0, min(repeated, counts.points - 1)))]
+    checks = [("duplicate-point", limits.duplicate_point, _repeated(counts))]
     if limits.order == "step" and limits.null_step > Fate.REENCODED:  # what it becomes may be late
         checks.append(("null-step", Fate.DROPPED, counts.null_steps))
     if limits.time_unit_ns not in (1, _NS_PER_MS):
         timed = counts.points - counts.null_times
         checks.append(("finer-time", limits.finer_time, timed))
     yield from _kept(checks, key)
+
+
+def _repeated(counts: SeriesCounts) -> int:
+    """At most so many rows have the step of another one, as far as steps are told apart there."""
+    rounded = counts.null_steps + counts.fractional_steps + counts.negative_steps
+    repeated = counts.duplicate_steps
+    if counts.falling_steps or rounded:  # then a row may equal any earlier one
+        repeated = counts.points - 1
+    return max(0, min(repeated, counts.points - 1))
+
+
+def _of_repeated_steps(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    """Where a series comes twice in a step, the first row may go with all that stands in it."""
+    if limits.repeated_step is Fate.KEPT:
+        return
+    counted: list[tuple[str, SeriesCounts]] = []
+    rows = 0
+    for series in inventory.series:
+        if series.stream != "user":
+            continue
+        kinds = [counts for _, counts in inventory.kinds_of(series)]
+        rows += sum(map(_repeated, kinds))
+        points = [counts.points for counts in kinds]
+        rows += sum(points) - max(points)  # values of two kinds in one step
+        counted += [(series.key, counts) for counts in kinds]
+    for key, counts in counted:
+        lost = min(rows, counts.points - counts.null_steps)
+        yield from _kept([("repeated-step", limits.repeated_step, lost)], key)
 
 
 _DETAILS = {
@@ -181,6 +206,7 @@ _DETAILS = {
     "long-attribute": "longer than the destination takes",
     "long-text": "some may be longer than the destination takes",
     "number-kind": "integers, booleans, floats of 32 and of 64 bits become one kind",
+    "repeated-step": "of several rows of one step the destination may keep the last",
     "run-id": "the destination gives ids of its own; ours is kept as a mark",
     "source-order": "the order in which values were logged",
 }

@@ -14,7 +14,8 @@ Case = tuple[str, str]
 _CODES = (
     "null_step", "fractional_step", "negative_step", "step_beyond", "falling_step",
     "null_time", "negative_time", "finer_time", "nan", "infinity", "null_value",
-    "inexact_int", "number_kind", "long_text", "duplicate_point", "source_order",
+    "inexact_int", "number_kind", "long_text", "duplicate_point", "repeated_step",
+    "source_order",
 )  # fmt: skip
 
 

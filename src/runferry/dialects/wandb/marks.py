@@ -13,6 +13,9 @@ from typing import Final, Self
 
 from runferry.model import Uid
 
+ADDED_SUMMARY: Final = frozenset({"_step", "_runtime", "_timestamp"})
+"""What W&B states in the summary of every run."""
+
 _TAG: Final = re.compile(r"runferry:([0-9a-f]{32})(?::([rs]+))?")
 
 

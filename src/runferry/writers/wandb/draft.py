@@ -26,7 +26,7 @@ from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, Mark
 from runferry.durable import sync_tree
 from runferry.errors import Refused
 from runferry.losses import Loss
-from runferry.model import Attribute, Run, Tree, Uid
+from runferry.model import Attribute, KeyPath, Run, Tree, Uid
 from runferry.tables import CONSOLE, POINTS, TEXTS, conform
 from runferry.writers.wandb import messages
 from runferry.writers.wandb.addresses import Addresses
@@ -39,6 +39,7 @@ from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
 from runferry.writers.wandb.shown_json import config_json, history_json
 from runferry.writers.wandb.unsent import Unsent
+from runferry.writers.wandb.unsent_attributes import unsent_attributes
 
 _LOG: Final = "log.part"
 _INTERNAL: Final = "_wandb"
@@ -121,7 +122,7 @@ class Draft:
             has_runtime = any(one.path == ("_runtime",) for one in series)
             mark = ServiceMark(self.uid, not has_runtime, not self._of_role("summary"))
             self._tags = (mark.tag,)
-        config = self._items(self._config, "config", config_json)
+        config = self._items("config", config_json)
         message = messages.run(self._run, self.place.run_id, config, self._tags)
         self._records.put(messages.RUN, message)
         environment = messages.environment(self._run, self._of_role("environment"))
@@ -131,14 +132,16 @@ class Draft:
     def _of_role(self, role: str) -> list[Attribute]:
         return [item for item in self._attributes if item.role == role]
 
-    def _items(
-        self, addresses: Addresses, role: str, spell: Callable[[Tree], str]
-    ) -> Iterator[messages.Item]:
+    def _items(self, role: str, spell: Callable[[Tree], str]) -> Iterator[messages.Item]:
         for item in self._of_role(role):
             if item.path[:1] == (_INTERNAL,):
                 continue  # what W&B keeps there for itself it makes anew
-            name = item.name if item.name is not None else ".".join(item.path)
-            yield addresses.of(name, item.path), spell(item.value)
+            yield self._address(item), spell(item.value)
+
+    def _address(self, item: Attribute) -> KeyPath:
+        addresses = self._config if item.role == "config" else self._summary
+        name = item.name if item.name is not None else ".".join(item.path)
+        return addresses.of(name, item.path)
 
     def _put_attributes(self, chunk: Attributes, items: Iterable[Attribute]) -> None:
         known = {} if chunk.is_whole else {(it.role, it.path): it for it in self._attributes}
@@ -146,7 +149,7 @@ class Draft:
         plain = tuple(replace(item, name=None) for item in chunk.items)
         self._records.keep(replace(chunk, items=plain))
         if self._is_begun:
-            config = messages.config(self._items(self._config, "config", config_json))
+            config = messages.config(self._items("config", config_json))
             self._records.put(messages.CONFIG, config)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ class Draft:
     def _summary_items(self) -> Iterator[messages.Item]:
         """The source's summary; of a source that has none, the last value of each series."""
         if self._of_role("summary"):
-            yield from self._items(self._summary, "summary", history_json)
+            yield from self._items("summary", history_json)
             return
         for key, value in self._latest:
             if self._series.is_user(key):
@@ -203,7 +206,8 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        return tuple(self._unsent.losses(self._log.counts[2]))
+        rows = self._unsent.losses(self._log.counts[2])
+        return (*rows, *unsent_attributes(self._run, self._attributes, self._address))
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""

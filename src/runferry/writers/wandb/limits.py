@@ -53,6 +53,7 @@ SERVICE_LIMITS: Final = replace(
     max_step=2**53,  # numbers of JSON
     step_beyond=Fate.DROPPED,
     duplicate_point=Fate.MERGED,
+    repeated_step=Fate.DROPPED,  # values that no row of W&B can share stand in rows of their own
     source_order=Fate.MERGED,
     null_time=Fate.ROUNDED,
     time_unit_ns=1_000,

@@ -130,19 +130,26 @@ def environment(run: Run, attributes: Iterable[Attribute]) -> bytes:
         item.path[-1]: item.value for item in attributes if len(item.path) == 1
     }
     texts = {"host": run.host, "username": run.user, **stated}
-    found = [
-        field(number, value)
-        for name, number in _ENVIRONMENT_TEXTS.items()
-        if isinstance(value := texts.get(name), str) and value
-    ]
-    for name, number in _ENVIRONMENT_NUMBERS.items():
-        value = stated.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**32:
-            found.append(integer(number, value))
-    words = stated.get("args")
-    if isinstance(words, list):
-        found += [field(5, word) for word in words if isinstance(word, str)]
-    return b"".join(found)
+    return b"".join(_environment_field(name, value) for name, value in texts.items())
+
+
+def is_environment_of_wandb(attribute: Attribute) -> bool:
+    """Whether W&B has a field for this, and takes the value whole."""
+    if len(attribute.path) != 1 or not _environment_field(attribute.path[0], attribute.value):
+        return False
+    value = attribute.value
+    return not isinstance(value, list) or all(isinstance(word, str) for word in value)
+
+
+def _environment_field(name: str, value: Tree) -> bytes:
+    """A fact of the machine or the program; empty where W&B has no field for it."""
+    if name in _ENVIRONMENT_TEXTS and isinstance(value, str) and value:
+        return field(_ENVIRONMENT_TEXTS[name], value)
+    if name in _ENVIRONMENT_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
+        return integer(_ENVIRONMENT_NUMBERS[name], value) if 0 < value < 2**32 else b""
+    if name == "args" and isinstance(value, list):
+        return b"".join(field(5, word) for word in value if isinstance(word, str))
+    return b""
 
 
 def ending(run: Run) -> bytes | None:

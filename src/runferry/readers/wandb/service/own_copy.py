@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import chunks
-from runferry.dialects.wandb.marks import ServiceMark
+from runferry.dialects.wandb.marks import ADDED_SUMMARY, ServiceMark
 from runferry.model import Attribute
 from runferry.tables import KEY
 
@@ -19,7 +19,6 @@ _ADDED_FILES: Final = frozenset(
     {"config.yaml", "wandb-summary.json", "wandb-metadata.json", "output.log"}
 )
 """What `wandb sync` makes from the records."""
-_ADDED_SUMMARY: Final = frozenset({"_step", "_runtime", "_timestamp"})
 
 
 def as_it_was(found: Iterator[chunks.Chunk], mark: ServiceMark) -> Iterator[chunks.Chunk]:
@@ -49,7 +48,7 @@ def _is_added(item: Attribute, mark: ServiceMark) -> bool:
     if item.path[0] == "_wandb":
         return True
     is_summary = item.role == "summary"
-    return is_summary and (mark.shows_summary or item.path[0] in _ADDED_SUMMARY)
+    return is_summary and (mark.shows_summary or item.path[0] in ADDED_SUMMARY)
 
 
 def _without_runtime(batch: pa.RecordBatch) -> pa.RecordBatch:

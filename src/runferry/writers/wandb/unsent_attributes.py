@@ -1,0 +1,61 @@
+"""Attributes that W&B's service gets at another place or not at all: as losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from runferry.dialects.wandb.marks import ADDED_SUMMARY
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, KeyPath, Run
+from runferry.writers.wandb.messages import is_environment_of_wandb
+
+_INTERNAL: Final = "_wandb"
+_VERSION: Final = "wandb_version"
+"""What W&B keeps in a config for itself."""
+
+
+def unsent_attributes(
+    run: Run, items: Iterable[Attribute], address_of: Callable[[Attribute], KeyPath]
+) -> Iterator[Loss]:
+    """What is told of them; `address_of` gives the path of a config or summary value in W&B.
+
+    What follows from a value's type alone is foretold.
+    """
+    stated = set()
+    for item in items:
+        match item.role:
+            case "environment":
+                stated.add(item.path)
+                if not is_environment_of_wandb(item):
+                    yield _gone(item, "W&B has no field for it")
+            case "config" | "summary":
+                yield from _of_tree(item, address_of)
+            case _:
+                pass  # not sent, and foretold
+    for name, value in (("host", run.host), ("username", run.user)):
+        if value and (name,) not in stated:
+            place = f"environment.{name}"
+            yield Loss("invented", Fate.DROPPED, place, 1, "W&B states it there as well")
+
+
+def _of_tree(item: Attribute, address_of: Callable[[Attribute], KeyPath]) -> Iterator[Loss]:
+    first = item.path[0]
+    if first == _INTERNAL or item.path == (_VERSION,):
+        yield _gone(item, "W&B keeps this name for itself")
+    elif item.role == "summary" and first in ADDED_SUMMARY:
+        yield _gone(item, "W&B states its own")
+    elif item.value == {}:
+        yield _gone(item, "W&B keeps no empty mapping")
+    elif (address := address_of(item)) != item.path:
+        shown = ".".join((item.role, *address))
+        yield _gone(item, f"W&B has it as {shown}")
+        yield Loss("invented", Fate.DROPPED, shown, 1, f"this is {_place(item)}")
+
+
+def _gone(item: Attribute, why: str) -> Loss:
+    return Loss(item.role, Fate.DROPPED, _place(item), 1, why)
+
+
+def _place(item: Attribute) -> str:
+    return ".".join((item.role, *item.path))
