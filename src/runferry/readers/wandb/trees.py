@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from runferry.dialects import json_trees
 from runferry.dialects.json_trees import SPLIT_AT_MOST, parse_json
+from runferry.dialects.wandb.values import is_leaf
 from runferry.model import KeyPath, Tree
 
 __all__ = [
@@ -20,13 +21,6 @@ __all__ = [
     "put",
     "remove",
 ]
-
-
-def is_leaf(value: Tree) -> bool:
-    """Whether this stays one value: everything but a mapping with entries and without `_type`."""
-    return json_trees.is_leaf(value) or (
-        isinstance(value, dict) and isinstance(value.get("_type"), str)
-    )
 
 
 def json_or_text(text: str) -> Tree:

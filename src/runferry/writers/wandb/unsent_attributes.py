@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from runferry.dialects.json_trees import leaves
 from runferry.dialects.wandb.marks import ADDED_SUMMARY
+from runferry.dialects.wandb.values import is_leaf
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run
 from runferry.writers.wandb.messages import is_environment_of_wandb
@@ -47,10 +49,18 @@ def _of_tree(item: Attribute, address_of: Callable[[Attribute], KeyPath]) -> Ite
         yield _gone(item, "W&B states its own")
     elif item.value == {}:
         yield _gone(item, "W&B keeps no empty mapping")
-    elif (address := address_of(item)) != item.path:
-        shown = ".".join((item.role, *address))
-        yield _gone(item, f"W&B has it as {shown}")
-        yield Loss("invented", Fate.DROPPED, shown, 1, f"this is {_place(item)}")
+    else:
+        yield from _elsewhere(item, address_of(item))
+
+
+def _elsewhere(item: Attribute, address: KeyPath) -> Iterator[Loss]:
+    """A mapping that is one value here is a value for each name there."""
+    shown = [path for path, _ in leaves(item.value, address, is_leaf)]
+    if shown != [item.path]:
+        yield _gone(item, f"W&B has it at {len(shown)} other places")
+        for path in shown:
+            place = ".".join((item.role, *path))
+            yield Loss("invented", Fate.DROPPED, place, 1, f"this is of {_place(item)}")
 
 
 def _gone(item: Attribute, why: str) -> Loss:
