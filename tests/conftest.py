@@ -19,8 +19,12 @@ def _no_tracking_server_of_the_test_before() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_log_of_the_test_before() -> Iterator[None]:
-    """The command line takes our logger to itself; what it says would not be heard again."""
+    """The command line takes our logger to itself; what it says would not be heard again.
+
+    And a database that MLflow makes silences all loggers that there are.
+    """
     yield
     ours = logging.getLogger("runferry")
     ours.propagate = True
     ours.setLevel(logging.NOTSET)
+    logging.getLogger("httpx").disabled = False

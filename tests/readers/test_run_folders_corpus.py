@@ -117,7 +117,9 @@ def is_read_by_its_table(name: str) -> bool:
     return (home / "params.json").exists() and not (home / "result.json").exists()
 
 
-@pytest.mark.parametrize("name", filter(is_read_by_its_table, folders("ray_tune", "progress.csv")))
+@pytest.mark.parametrize(
+    "name", [*filter(is_read_by_its_table, folders("ray_tune", "progress.csv"))]
+)
 def test_ray_tune_tables(name: str) -> None:
     home = CORPUS / "ray_tune" / name
     found = gather_one(RayTuneReader, home)

@@ -51,6 +51,7 @@ EPISODES = [(18.0, 18, 0.0007), (-1.5, 30, 0.25), (200.0, 200, 12.345678)]
 
 class TestStableBaselines(ReaderContract):
     reader = StableBaselinesReader
+    flat_bytes = 64 << 20  # a block is full from 200,000 rows on: 1,000,000 take no more
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> Location:

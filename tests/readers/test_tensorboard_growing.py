@@ -26,9 +26,11 @@ from tensorboardX import SummaryWriter
 from tests.readers.gathered import Gathered, gather, pulled
 
 from runferry.archive.store import Archive
-from runferry.errors import SourceChanged
+from runferry.errors import ExitCode, SourceChanged
 from runferry.losses import Fate
+from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
+from runferry.transfer.pull import pull
 
 _CLI = "from runferry.cli import main; main()"
 TABLES = ("points", "texts", "histograms")
@@ -275,6 +277,17 @@ def test_a_damaged_file_ends_in_exit_code_3(tmp_path: Path) -> None:
     )
     assert ended.returncode == 3, ended.stderr
     assert "damaged-bytes" in ended.stdout + ended.stderr
+
+
+def test_damage_that_comes_without_rows_ends_one_pull_with_a_loss(tmp_path: Path) -> None:
+    path = event_file(tmp_path / "runs", losses("loss", range(3)))
+    archive = Archive.open(tmp_path / "archive", create=True)
+    place = Location("tensorboard", str(tmp_path / "runs"))
+    assert pull(place, archive, reserve_bytes=0).exit_code == ExitCode.DONE
+    with path.open("ab") as stream:
+        stream.write(bytes(20))
+    ended = [pull(place, archive, reserve_bytes=0).exit_code for _ in range(2)]
+    assert ended == [ExitCode.LOSS, ExitCode.DONE]
 
 
 def test_the_tail_of_a_file_that_nobody_writes_any_more_is_lost(tmp_path: Path) -> None:

@@ -130,9 +130,14 @@ def runs(draw: st.DrawFn, *, max_rows: int = 12) -> Sample:
         run.attributes(_ROLES[role], values)
     for _ in range(draw(st.integers(0, max_rows))):
         _row(draw, run, series)
-    for chunk in draw(st.lists(_few(), max_size=4)):
+    for chunk in draw(st.lists(_few(), max_size=4, unique_by=_statement)):
         run.put(chunk)
     return run.sample()
+
+
+def _statement(chunk: chunks.Chunk) -> object:
+    """A later document of a kind and name is the same one, stated again; all else is another."""
+    return (chunk.kind, chunk.name) if isinstance(chunk, chunks.Document) else id(chunk)
 
 
 _ROLES: dict[str, Role] = {

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from runferry.chunks import Lost
 from runferry.errors import SourceChanged
+from runferry.losses import Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.ports import RunReader
 from runferry.transfer.incoming import Incoming, News, Position, position_of
 from runferry.transfer.progress import Observer, StopToken
 from runferry.transfer.report import RunOutcome, Status
-from runferry.transfer.same_key import Aside, records_of, renamed, settle
+from runferry.transfer.same_key import Aside, older, records_of, renamed, settle
 from runferry.transfer.selection import Selection
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Puller:
             for chunk in chain(restated, chunks):
                 draft.put(chunk)
             grown = draft.commit()
-        is_same = grown.digest == record.digest
+        is_same = grown.digest == record.digest and {*grown.losses}.issubset(record.losses)
         return self._outcome(grown, "unchanged" if is_same else "grown", incoming)
 
     def _compared(
@@ -122,6 +123,8 @@ class Puller:
         with Aside(self.archive, run) as aside:
             aside.fill(incoming.of(reader.read(run)))
             record, status = settle(self.archive, aside, known)
+        if status == "older":
+            return self._outcome(record, "unchanged", incoming, older(record.run))
         return self._outcome(record, status, incoming)
 
     def _incoming(
@@ -129,13 +132,15 @@ class Puller:
     ) -> Incoming:
         return Incoming(run, kept_as, selection, self.observer, self.stop, is_whole=is_whole)
 
-    def _outcome(self, record: RunRecord, status: Status, incoming: Incoming) -> Pulled:
+    def _outcome(
+        self, record: RunRecord, status: Status, incoming: Incoming, *told: Loss
+    ) -> Pulled:
         is_moved = status != "unchanged"
         outcome = RunOutcome.of(
             record.run,
             status,
             rows=incoming.rows if is_moved else 0,
             size_bytes=incoming.size_bytes if is_moved else 0,
-            losses=record.losses,
+            losses=(*record.losses, *told),
         )
         return Pulled(outcome, incoming.left_out)

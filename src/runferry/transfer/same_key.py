@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from runferry import chunks
 from runferry.archive.working_folder import working_folder
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _COPY = re.compile(r"(?s)(.+)~(?:[2-9]|[1-9][0-9]+)")
 _STRIPES = 64
 SAME_KEY = "same-key"
+OLDER_SOURCE = "older-source"
 
 
 class Families:
@@ -113,8 +114,11 @@ class Aside:
 
 def settle(
     archive: Archive, aside: Aside, known: tuple[RunRecord, ...]
-) -> tuple[RunRecord, Status]:
-    """Put a reading in the place that is its own; the record there, and what that made of it."""
+) -> tuple[RunRecord, Status | Literal["older"]]:
+    """Put a reading in the place that is its own; the record there, and what that made of it.
+
+    One that is older than what is kept is put nowhere.
+    """
     for record in known:
         if record.digest == aside.record.digest:
             return _replace(archive, aside, record.run.key), "unchanged"
@@ -124,7 +128,7 @@ def settle(
                 replaced = _replace(archive, aside, record.run.key)
                 return replaced, "unchanged" if replaced.digest == record.digest else "replaced"
             case "is older":
-                return record, "unchanged"
+                return record, "older"
             case _:
                 continue
     key = next(copy for copy in _copies(aside.run.key) if archive.record(copy.uid) is None)
@@ -172,6 +176,12 @@ def _config_fits(kept: RunRecord, read: RunRecord) -> bool:
 def renamed(record: RunRecord | None) -> list[Loss]:
     """What was told when a run got the key of a copy; every later reading of it tells it too."""
     return [loss for loss in record.losses if loss.code == SAME_KEY] if record else []
+
+
+def older(run: Run) -> Loss:
+    """The source has less of a run than was pulled before: told by each pull that finds it so."""
+    detail = "the source has less of it than was pulled before; what is in the archive stays"
+    return Loss(OLDER_SOURCE, Fate.KEPT, str(run.key), 1, detail)
 
 
 def _replace(archive: Archive, aside: Aside, key: RunKey, told: Loss | None = None) -> RunRecord:

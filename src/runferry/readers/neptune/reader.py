@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from runferry import settings
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK
-from runferry.dialects.neptune.places import ServerPlace
+from runferry.dialects.neptune.places import ServerPlace, is_folder
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Run
@@ -80,7 +80,7 @@ class NeptuneReader(LocalReader):
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
         """Raises NotFound, BadLocation; of a server AuthFailed, Unreachable, MissingExtra."""
-        if is_place(where.where):
+        if is_folder(where.where):
             return super().open(where, options)
         text = where.where or os.environ.get("NEPTUNE_PROJECT", "")
         if not text:
@@ -100,7 +100,7 @@ class NeptuneReader(LocalReader):
 
     def look(self) -> Iterator[LocalRun]:
         """The runs, models or versions of a place, or of a server's project."""
-        if not is_place(str(self.root)):
+        if not is_folder(str(self.root)):
             yield from self._served()
             return
         left = 0
@@ -150,18 +150,6 @@ class NeptuneModelsReader(NeptuneReader):
     )
     containers: ClassVar[tuple[Container, ...]] = ("model", "model_version")
     others: ClassVar[str] = TRACKER
-
-
-def is_place(text: str) -> bool:
-    """Whether a location is a path of this machine, and no name of a project."""
-    if text.startswith((".", "/", "~")):
-        return True
-    if not text:
-        return False
-    try:
-        return Path(text).is_absolute() or Path(text).exists()
-    except (OSError, ValueError):  # no path at all: too long, NUL
-        return False
 
 
 def _kinds(root: Path) -> Iterator[Container]:
