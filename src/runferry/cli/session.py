@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runferry.settings import Resolved, Settings
+    from runferry.transfer.migrations import Road
     from runferry.transfer.progress import Observer, StopToken
     from runferry.transfer.selection import Selection
 
@@ -45,6 +46,8 @@ class Session:
     is_json: bool = False
     verbosity: int = 0
     filters: Mapping[str, Any] = field(default_factory=dict)
+    counted_as: Road | None = None
+    """The migration that this is, whose progress is counted in its own way."""
     has_document: bool = False
     """A JSON document is on stdout, or begun: no other may follow."""
 
@@ -55,7 +58,7 @@ class Session:
 
     @cached_property
     def selection(self) -> Selection:
-        """The runs and series that the filters leave. Raises BadSetting."""
+        """The runs and series that the filters leave. Raises BadSetting, UsageError."""
         from runferry.transfer.selection import Selection
 
         def globs(name: str) -> tuple[str, ...]:
@@ -68,7 +71,8 @@ class Session:
             metrics=globs("metric"),
             since=self._date("since"),
             until=self._date("until"),
-        )
+            included=frozenset(globs("include")),
+        ).toward("")
 
     def _date(self, name: str) -> datetime | None:
         text = self.filters.get(name)
@@ -137,8 +141,16 @@ class Session:
         from runferry.cli.signals import stopping
         from runferry.transfer.progress import StopToken
 
+        share_of = None
+        if self.counted_as is not None:
+            from runferry.transfer import migrations
+
+            share_of = migrations.share_of(self.counted_as)
         stop = StopToken()
-        with watching(self.settings.color, self.verbosity) as observer, stopping(stop.set):
+        with (
+            watching(self.settings.color, self.verbosity, share_of) as observer,
+            stopping(stop.set),
+        ):
             yield observer, stop
 
 

@@ -276,6 +276,7 @@ class ConvertReport:
     verify: VerifyReport | None = None
     discarded: int = 0  # runs that were taken out of the archive, since they were verified
     archive: str = field(default="")
+    notes: tuple[str, ...] = ()  # on what the destination shows otherwise, of every run
 
     @property
     def outcomes(self) -> tuple[RunOutcome, ...]:
@@ -329,4 +330,5 @@ class ConvertReport:
             "pull": self.pull.to_json(),
             "push": self.push.to_json(),
             "verify": None if self.verify is None else self.verify.to_json(),
+            "notes": list(self.notes),
         }
