@@ -57,16 +57,27 @@ class _Both(_Remembering):
 
     def get_metadata_container(self, container_id: str, *args: Any, **more: Any) -> ApiExperiment:
         project, _, sys_id = container_id.rpartition("/")
-        where = self._models if (project, sys_id) in self._made else super()
-        return where.get_metadata_container(container_id, *args, **more)
+        if (project, sys_id) in self._made:
+            return self._models.get_metadata_container(container_id, *args, **more)
+        return super().get_metadata_container(container_id, *args, **more)
 
     def _execute_operation(self, container: str, kind: Any, op: Any, storage: Any) -> None:
-        where = self._models if self._is_model(container) else super()
-        where._execute_operation(container, kind, op, storage)
+        if self._is_model(container):
+            self._models._execute_operation(container, kind, op, storage)
+        else:
+            super()._execute_operation(container, kind, op, storage)
 
     def download_file(self, container: str, *args: Any, **more: Any) -> None:
-        where = self._models if self._is_model(container) else super()
-        where.download_file(container, *args, **more)
+        if self._is_model(container):
+            self._models.download_file(container, *args, **more)
+        else:
+            super().download_file(container, *args, **more)
+
+    def download_file_set(self, container: str, *args: Any, **more: Any) -> None:
+        if self._is_model(container):
+            self._models.download_file_set(container, *args, **more)
+        else:
+            super().download_file_set(container, *args, **more)
 
     def get_float_series_values(self, *args: Any, **more: Any) -> Any:
         return self._models.get_float_series_values(*args, **more)
