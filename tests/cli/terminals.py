@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import subprocess
 import time
@@ -17,6 +16,7 @@ class Terminal:
     """80 columns; what is typed is not echoed, so all that is seen was said by the command."""
 
     def __init__(self, command: Sequence[str], cwd: Path, environ: dict[str, str]) -> None:
+        import pty  # of POSIX, as is the next
         import termios
 
         self._leader, follower = pty.openpty()
