@@ -99,7 +99,8 @@ def _path(value: Value) -> Path:
     return Path(value).expanduser()
 
 
-def _workers(value: Value) -> int:
+def workers_of(value: Value) -> int:
+    """A number of workers. Raises ValueError."""
     count = _whole(value)
     if not 1 <= count <= 256:
         raise ValueError("a whole number from 1 to 256 is wanted")
@@ -204,7 +205,7 @@ def _one_of(*words: str) -> Callable[[Value], str]:
 
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
-    "workers": _workers,
+    "workers": workers_of,
     "allow": _fate,
     "timezone": _timezone,
     "reserve_bytes": _bytes,

@@ -83,14 +83,14 @@ def _ask_for_workers(session: Session) -> None:
         return
     while text := _answer(f"Number of workers (blank: {session.settings.workers})"):
         try:
-            workers = settings.PARSERS["workers"](text)
+            workers = settings.workers_of(text)
         except ValueError as error:
             print(f"{printable(text)}: {error}", file=sys.stderr)
             continue
-        chosen = replace(session.settings, workers=workers)
+        answered = replace(session.settings, workers=workers)
         origins = {**session.resolved.origins, "workers": "the terminal"}
-        session.resolved = settings.Resolved(chosen, origins)
-        settings.install(chosen)
+        session.resolved = settings.Resolved(answered, origins)
+        settings.install(answered)
         return
 
 

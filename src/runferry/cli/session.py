@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
     from runferry.transfer.selection import Selection
 
 
+log = logging.getLogger("runferry.progress")
+
+
 class Result(Protocol):
     """What a transfer returns."""
 
     @property
     def exit_code(self) -> ExitCode:
         """What it comes to."""
+        ...
+
+    @property
+    def aborted(self) -> str | None:
+        """Why the remaining runs were not even tried."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -127,6 +136,8 @@ class Session:
 
         With -q only its errors, unless the report is what was asked for.
         """
+        why = "" if report.aborted is None else f": {printable(report.aborted)}"
+        log.info("ended with exit code %d%s", report.exit_code, why)
         if self.is_json:
             self.print_json(report.to_json())
         else:

@@ -1,4 +1,4 @@
-"""Bars of a migration: beside that of the runs one of projects, or one of models and of versions."""
+"""Bars of a migration: of projects, or of models and versions, beside that of the runs."""
 
 from __future__ import annotations
 

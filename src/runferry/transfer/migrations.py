@@ -101,10 +101,10 @@ def named_project(source: str) -> str | None:
 
 
 def projects(source: Location) -> list[str]:
-    """The projects of a service. Raises what opening it raises, and NotFound."""
+    """The projects of a service, sorted. Raises what opening it raises, and NotFound."""
     reader = reader_class(source.tracker).open(source, ReadOptions())
     try:
-        return list(reader.projects()) if isinstance(reader, ProjectsReader) else []
+        return sorted(reader.projects()) if isinstance(reader, ProjectsReader) else []
     finally:
         reader.close()
 

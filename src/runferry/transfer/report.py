@@ -286,6 +286,12 @@ class ConvertReport:
         return (*self.push.outcomes, *unsent)
 
     @property
+    def aborted(self) -> str | None:
+        """Why the remaining runs were not even tried, in the first phase that was ended so."""
+        phases = (self.pull, self.push, self.verify)
+        return next((p.aborted for p in phases if p is not None and p.aborted is not None), None)
+
+    @property
     def losses(self) -> tuple[Loss, ...]:
         """Everything that was lost on either side, each once, added up, worst first."""
         return total_losses(loss for outcome in self.outcomes for loss in outcome.losses)
