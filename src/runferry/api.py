@@ -171,9 +171,12 @@ def convert(
     from runferry.archive.store import Archive
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as convert_runs
+    from runferry.transfer.migrations import goal
     from runferry.transfer.patience import Patience
 
     chosen = current()
+    if not isinstance(source, Location) and not isinstance(destination, Location):
+        destination = goal(os.fspath(source), os.fspath(destination))
     start, end = _located(source), _located(destination, is_source=False)
     ends = [place.path for place in (end, start) if place.tracker == ARCHIVE]
     between = Path(archive) if archive is not None else next(iter(ends), chosen.archive)

@@ -128,6 +128,15 @@ class ChoosingReader(Reader, Protocol):
         ...
 
 
+@runtime_checkable
+class ProjectsReader(Reader, Protocol):
+    """A reader of a service that keeps runs in projects, and can list these alone."""
+
+    def projects(self) -> Iterator[str]:
+        """Names of the projects at this place. Raises NotFound where there is none."""
+        ...
+
+
 class RunReader(Protocol):
     """Reads one run, or any."""
 

@@ -20,6 +20,12 @@ from runferry.errors import BadSetting
 from runferry.losses import Fate
 
 PREFIX = "RUNFERRY_"
+FLAGS: Mapping[str, str] = {
+    "neptune_visibility": "--visibility",
+    "neptune_description": "--description",
+    "neptune_stage_as_tag": "--stage-as-tag",
+}
+"""Settings whose flags are not called as they are."""
 PROJECT_FILE = "runferry.toml"
 NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
 """Variables with our prefix that something else reads: the test suite."""
@@ -60,6 +66,8 @@ class Settings:
     """How Neptune's client sends: `async`, `sync`, `offline` (a `.neptune` folder) or `debug`."""
     neptune_visibility: NeptuneVisibility = "workspace"
     """Who sees a project that is made in Neptune: `workspace`, `private` or `public`."""
+    neptune_description: str | None = None
+    """How a project that is made in Neptune is described; `Exported from URL` unless it is said."""
     neptune_models: NeptuneModels = "runs"
     """What models of Neptune become in an archive for it: `runs`, or `models` as they were."""
     neptune_stage_as_tag: bool = False
@@ -91,7 +99,8 @@ def _path(value: Value) -> Path:
     return Path(value).expanduser()
 
 
-def _workers(value: Value) -> int:
+def workers_of(value: Value) -> int:
+    """A number of workers. Raises ValueError."""
     count = _whole(value)
     if not 1 <= count <= 256:
         raise ValueError("a whole number from 1 to 256 is wanted")
@@ -168,6 +177,12 @@ def _proxy(value: Value) -> str:
     return str(value)
 
 
+def _words(value: Value) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text is wanted")
+    return value
+
+
 def _color(value: Value) -> Color:
     match str(value).lower():
         case "auto":
@@ -190,7 +205,7 @@ def _one_of(*words: str) -> Callable[[Value], str]:
 
 PARSERS: Mapping[str, Callable[[Value], object]] = {
     "archive": _path,
-    "workers": _workers,
+    "workers": workers_of,
     "allow": _fate,
     "timezone": _timezone,
     "reserve_bytes": _bytes,
@@ -201,6 +216,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "tensorboard_doubles": _truth,
     "neptune_mode": _one_of("async", "sync", "offline", "debug"),
     "neptune_visibility": _one_of("workspace", "private", "public"),
+    "neptune_description": _words,
     "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
     "neptune_uploads": _one_of("beside", "anywhere"),
@@ -241,7 +257,8 @@ def resolve(
             take(name, environment[variable], "the environment", variable)
     for name, flag in (flags or {}).items():
         if flag is not None:
-            take(name, flag, "the command line", f"--{name.replace('_', '-')}")
+            spelled = FLAGS.get(name, f"--{name.replace('_', '-')}")
+            take(name, flag, "the command line", spelled)
     return Resolved(Settings(**values), origins)  # type: ignore[arg-type]  # parsed one by one
 
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from runferry.model import Run
+    from runferry.transfer.migrations import Share
     from runferry.transfer.progress import Observer, Phase
     from runferry.transfer.report import RunOutcome
 
@@ -112,15 +113,22 @@ class Bar(Lines):
 
 
 @contextmanager
-def watching(color: Color, verbosity: int) -> Iterator[Observer]:
-    """A bar where stderr is a terminal and somebody wants to see it, else lines alone."""
+def watching(
+    color: Color, verbosity: int, share_of: Callable[[Run], Share] | None = None
+) -> Iterator[Observer]:
+    """A bar where stderr is a terminal and somebody wants to see it, else lines alone.
+
+    `share_of` says what else is counted than runs.
+    """
     if verbosity < 0 or not sys.stderr.isatty():
         yield Lines()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from runferry.cli.share_bars import ShareBars
+
     with Progress(
-        TextColumn("{task.description:<6}", markup=False),
+        TextColumn("{task.description:<8}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[said]}", markup=False),
         TimeElapsedColumn(),
@@ -128,7 +136,7 @@ def watching(color: Color, verbosity: int) -> Iterator[Observer]:
         refresh_per_second=8,
         transient=True,  # what came of it is printed afterwards
     ) as progress:
-        bar = Bar(progress)
+        bar = Bar(progress) if share_of is None else ShareBars(progress, share_of)
         yield bar
         bar.close()
 

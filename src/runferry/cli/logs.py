@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runferry.errors import BadSetting
+from runferry.errors import BadSetting, RunferryError
 from runferry.redact import without_credentials
 
 LOGGER = logging.getLogger("runferry")
@@ -47,12 +47,7 @@ def logging_to(log_file: Path | None, verbosity: int) -> Iterator[None]:
     shown.setFormatter(Redacting("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [shown]
     if log_file is not None:
-        kept = _file_handler(log_file)
-        kept.setLevel(min(logging.INFO, level_of(verbosity)))
-        kept.setFormatter(
-            Redacting("%(asctime)sZ %(levelname)s %(threadName)s %(name)s: %(message)s")
-        )
-        handlers.append(kept)
+        handlers.append(_kept(log_file, verbosity))
     for handler in handlers:
         LOGGER.addHandler(handler)
     LOGGER.setLevel(min(handler.level for handler in handlers))
@@ -65,8 +60,38 @@ def logging_to(log_file: Path | None, verbosity: int) -> Iterator[None]:
             handler.close()
 
 
+@contextmanager
+def kept_in(log_file: Path, verbosity: int) -> Iterator[None]:
+    """The log in this file too, and the error that ends it. Raises BadSetting."""
+    kept = _kept(log_file, verbosity)
+    before = LOGGER.level
+    LOGGER.addHandler(kept)
+    LOGGER.setLevel(min(before, kept.level))
+    try:
+        yield
+    except RunferryError as error:  # told on stderr by whoever called; here for the file alone
+        told = LOGGER.makeRecord(LOGGER.name, logging.ERROR, "", 0, "%s", (error,), None)
+        kept.handle(told)
+        raise
+    finally:
+        LOGGER.removeHandler(kept)
+        LOGGER.setLevel(before)
+        kept.close()
+
+
+def _kept(log_file: Path, verbosity: int) -> logging.Handler:
+    kept = _file_handler(log_file)
+    kept.setLevel(min(logging.INFO, level_of(verbosity)))
+    kept.setFormatter(Redacting("%(asctime)sZ %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    return kept
+
+
 def _file_handler(log_file: Path) -> logging.Handler:
     try:
         return logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise BadSetting("the log cannot be written here", where=f"{log_file}: {error}") from error
+        raise BadSetting(
+            "the log cannot be written here",
+            where=f"{log_file}: {error}",
+            hint="--log-file PATH names another place",
+        ) from error

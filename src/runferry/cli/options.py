@@ -19,6 +19,7 @@ from runferry.errors import ExitCode
 FATES = "kept, excluded, renamed, re-encoded, rounded, merged, dropped"
 
 OptionalText = Optional[str]  # noqa: UP045  typer reads it at run time
+OptionalTruth = Optional[bool]  # noqa: UP045
 
 COMMON: dict[str, tuple[Any, object]] = {
     "json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
@@ -51,6 +52,58 @@ SETTINGS: dict[str, Any] = {
     "log_file": typer.Option("--log-file", metavar="PATH", help="Write the log here too."),
     "color": typer.Option("--color", metavar="WHEN", help="auto, always or never."),
 }
+
+NEPTUNE: dict[str, tuple[Any, object]] = {
+    "neptune_visibility": (
+        Annotated[
+            OptionalText,
+            typer.Option(
+                "--visibility",
+                metavar="WHO",
+                help="Who sees projects made in Neptune. [default: workspace]",
+                autocompletion=lambda: ["workspace", "private", "public"],
+            ),
+        ],
+        None,
+    ),
+    "neptune_description": (
+        Annotated[
+            OptionalText,
+            typer.Option(
+                "--description",
+                metavar="TEXT",
+                help="Of projects made in Neptune. [default: Exported from URL]",
+            ),
+        ],
+        None,
+    ),
+    "neptune_stage_as_tag": (
+        Annotated[
+            OptionalTruth,
+            typer.Option(
+                "--stage-as-tag", show_default=False, help="A Neptune model's stage becomes a tag."
+            ),
+        ],
+        None,
+    ),
+}
+
+
+def _switches() -> list[str]:
+    from runferry.transfer.exclusions import EVERY, SWITCHES
+
+    return [*SWITCHES, EVERY]
+
+
+INCLUDE = Annotated[
+    list[str],
+    typer.Option(
+        "--include",
+        metavar="SWITCH",
+        help="Also what W&B to Neptune leaves out: `media/`, `_summary`, … or `all`.",
+        autocompletion=_switches,
+    ),
+]
 
 FILTERS: dict[str, Any] = {
     "project": typer.Option("--project", metavar="GLOB", help="Only runs of these projects."),
@@ -87,6 +140,7 @@ def verb(
     filters: bool = False,
     metrics: bool = True,
     reads: bool = False,
+    sends: bool = False,
     panel: str | None = None,
 ) -> Callable[[Verb], Verb]:
     """Registers a function of (session, its own arguments) with the shared options added."""
@@ -96,6 +150,9 @@ def verb(
         if reads:
             columns = [_option(n, Annotated[OptionalText, o], None) for n, o in COLUMNS.items()]
             shared = [_option("include_deleted", DELETED, False), *columns, *shared]
+        if sends:
+            told = [_option(name, *option) for name, option in NEPTUNE.items()]
+            shared = [_option("include", INCLUDE, []), *told, *shared]
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         names = {parameter.name for parameter in own}
 

@@ -58,6 +58,8 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
     _show_beyond(session, report.moved, report.push.allowed)
     if report.verify is not None:
         _show_unexpected(session, report.verify)
+    for note in report.notes:
+        session.out.print(f"\nnote: {note}", soft_wrap=True)
     phases = (report.pull, report.push)
     _end(session, phases, report.new_losses, report.push.allowed, report.exit_code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runferry.settings import Resolved, Settings
+    from runferry.transfer.migrations import Road
     from runferry.transfer.progress import Observer, StopToken
     from runferry.transfer.selection import Selection
+
+
+log = logging.getLogger("runferry.progress")
 
 
 class Result(Protocol):
@@ -30,6 +35,11 @@ class Result(Protocol):
     @property
     def exit_code(self) -> ExitCode:
         """What it comes to."""
+        ...
+
+    @property
+    def aborted(self) -> str | None:
+        """Why the remaining runs were not even tried."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -45,6 +55,8 @@ class Session:
     is_json: bool = False
     verbosity: int = 0
     filters: Mapping[str, Any] = field(default_factory=dict)
+    counted_as: Road | None = None
+    """The migration that this is, whose progress is counted in its own way."""
     has_document: bool = False
     """A JSON document is on stdout, or begun: no other may follow."""
 
@@ -55,7 +67,7 @@ class Session:
 
     @cached_property
     def selection(self) -> Selection:
-        """The runs and series that the filters leave. Raises BadSetting."""
+        """The runs and series that the filters leave. Raises BadSetting, UsageError."""
         from runferry.transfer.selection import Selection
 
         def globs(name: str) -> tuple[str, ...]:
@@ -68,7 +80,8 @@ class Session:
             metrics=globs("metric"),
             since=self._date("since"),
             until=self._date("until"),
-        )
+            included=frozenset(globs("include")),
+        ).toward("")
 
     def _date(self, name: str) -> datetime | None:
         text = self.filters.get(name)
@@ -123,6 +136,8 @@ class Session:
 
         With -q only its errors, unless the report is what was asked for.
         """
+        why = "" if report.aborted is None else f": {printable(report.aborted)}"
+        log.info("ended with exit code %d%s", report.exit_code, why)
         if self.is_json:
             self.print_json(report.to_json())
         else:
@@ -137,8 +152,16 @@ class Session:
         from runferry.cli.signals import stopping
         from runferry.transfer.progress import StopToken
 
+        share_of = None
+        if self.counted_as is not None:
+            from runferry.transfer import migrations
+
+            share_of = migrations.share_of(self.counted_as)
         stop = StopToken()
-        with watching(self.settings.color, self.verbosity) as observer, stopping(stop.set):
+        with (
+            watching(self.settings.color, self.verbosity, share_of) as observer,
+            stopping(stop.set),
+        ):
             yield observer, stop
 
 

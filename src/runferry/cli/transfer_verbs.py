@@ -19,7 +19,7 @@ Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs a
 _MOVING = ("workers", "allow", "timezone")
 
 
-@verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
+@verb(app, settings=["archive", *_MOVING], filters=True, reads=True, sends=True)
 def convert(
     session: Session,
     source: Source,
@@ -36,29 +36,31 @@ def convert(
     restart: Restart = False,
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
+    from runferry.cli.migrating import migrating
     from runferry.cli.places import destined, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
-    origin, goal = located(source), destined(destination)
-    chosen = session.settings
-    options = ConvertOptions(
-        read=read_options(session),
-        selection=session.selection,
-        workers=chosen.workers,
-        allow=chosen.allow,
-        dry_run=dry_run,
-        discards=discard,
-        restart=restart,
-        reserve_bytes=chosen.reserve_bytes,
-        patience=Patience(chosen.patience),
-    )
-    archive = hub(session, origin, goal)
-    with session.working() as (observer, stop):
-        report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
-    return session.conclude(report, show_conversion, is_asked=dry_run)
+    with migrating(session, source, destination) as (start, end):
+        origin, goal = located(start), destined(end)
+        chosen = session.settings
+        options = ConvertOptions(
+            read=read_options(session),
+            selection=session.selection,
+            workers=chosen.workers,
+            allow=chosen.allow,
+            dry_run=dry_run,
+            discards=discard,
+            restart=restart,
+            reserve_bytes=chosen.reserve_bytes,
+            patience=Patience(chosen.patience),
+        )
+        archive = hub(session, origin, goal)
+        with session.working() as (observer, stop):
+            report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
+        return session.conclude(report, show_conversion, is_asked=dry_run)
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -91,7 +93,7 @@ def pull(
     return session.conclude(report, show_report)
 
 
-@verb(app, settings=["workers", "allow"], filters=True)
+@verb(app, settings=["workers", "allow"], filters=True, sends=True)
 def push(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
@@ -134,16 +136,17 @@ def push(
     return session.conclude(report, show, is_asked=dry_run)
 
 
-@verb(app, settings=_MOVING, filters=True, reads=True)
+@verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
 def plan(session: Session, source: Source, destination: Destination) -> ExitCode:
     """Foretell, run by run, what a destination cannot hold."""
     from dataclasses import replace
 
     from runferry.cli.places import destined, surveyed
     from runferry.cli.reports import show_plan
+    from runferry.transfer.migrations import goal
     from runferry.transfer.push import plan_all
 
-    place = destined(destination)
+    place = destined(goal(source, destination))
     with surveyed(session, source) as survey, session.working() as (observer, stop):
         report = plan_all(
             survey.archive,
@@ -157,7 +160,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
     return session.conclude(report, show_plan, is_asked=True)
 
 
-@verb(app, settings=_MOVING, filters=True, reads=True)
+@verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
 def verify(
     session: Session,
     original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
@@ -166,12 +169,13 @@ def verify(
     """Compare every value of two places."""
     from runferry.cli.places import located, read_options
     from runferry.cli.reports import show_verification
+    from runferry.transfer.migrations import goal
     from runferry.transfer.verify import verify as compare
 
     with session.working() as (observer, stop):
         report = compare(
             located(original),
-            located(copy),
+            located(goal(original, copy)),
             options=read_options(session),
             selection=session.selection,
             workers=session.settings.workers,

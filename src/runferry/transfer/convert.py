@@ -11,11 +11,12 @@ from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.registry import ARCHIVE
 from runferry.transfer.destination import check_apart, ledger_key
+from runferry.transfer.migrations import notes
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.push import plan_all, push, selected_headers
-from runferry.transfer.report import ConvertReport, Report, VerifyReport
+from runferry.transfer.report import ConvertReport, Report, VerifyReport, moved
 from runferry.transfer.selection import EVERYTHING, Selection
 from runferry.transfer.space import RESERVE_BYTES
 from runferry.transfer.verify import verify_archive
@@ -74,7 +75,8 @@ def convert(
     pushed = road.planned() if options.dry_run else road.pushed()
     verified = road.verified() if road.is_to_verify(pushed) else None
     discarded = road.discard() if options.discards and verified is not None else 0
-    return ConvertReport(pulled, pushed, verified, discarded, str(archive.path))
+    told = tuple(notes(source, destination)) if moved(pushed.outcomes) else ()
+    return ConvertReport(pulled, pushed, verified, discarded, str(archive.path), told)
 
 
 def _check_discarding(source: Location, archive: Archive, options: ConvertOptions) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runferry.model import Run
     from runferry.transfer.report import RunOutcome
 
@@ -33,6 +35,15 @@ class Observer(Protocol):
 
     def waiting(self, reason: str, seconds: float) -> None:
         """A service asked for a pause, or did not answer; we try again after it."""
+        ...
+
+
+@runtime_checkable
+class ListingObserver(Observer, Protocol):
+    """One that wants to know which runs a phase goes through, where they are known."""
+
+    def listed(self, phase: Phase, runs: Iterable[Run]) -> None:
+        """All runs of the phase that has just begun."""
         ...
 
 

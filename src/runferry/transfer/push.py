@@ -27,7 +27,7 @@ from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import OpenReader, ReadBack
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
-from runferry.transfer.progress import Observer, Silent, StopToken
+from runferry.transfer.progress import ListingObserver, Observer, Silent, StopToken
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
@@ -89,6 +89,8 @@ def push(
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
     )
     observer.phase("push", sum(map(len, waves)))
+    if isinstance(observer, ListingObserver):
+        observer.listed("push", chain(*waves))
     for wave in waves:
         crew.run(wave, partial(_bring, trip))
     return Report(

@@ -276,6 +276,7 @@ class ConvertReport:
     verify: VerifyReport | None = None
     discarded: int = 0  # runs that were taken out of the archive, since they were verified
     archive: str = field(default="")
+    notes: tuple[str, ...] = ()  # on what the destination shows otherwise, of every run
 
     @property
     def outcomes(self) -> tuple[RunOutcome, ...]:
@@ -283,6 +284,12 @@ class ConvertReport:
         sent = {outcome.uid for outcome in self.push.outcomes}
         unsent = (outcome for outcome in self.pull.outcomes if outcome.uid not in sent)
         return (*self.push.outcomes, *unsent)
+
+    @property
+    def aborted(self) -> str | None:
+        """Why the remaining runs were not even tried, in the first phase that was ended so."""
+        phases = (self.pull, self.push, self.verify)
+        return next((p.aborted for p in phases if p is not None and p.aborted is not None), None)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -329,4 +336,5 @@ class ConvertReport:
             "pull": self.pull.to_json(),
             "push": self.push.to_json(),
             "verify": None if self.verify is None else self.verify.to_json(),
+            "notes": list(self.notes),
         }

@@ -24,7 +24,7 @@ from runferry.transfer.foretell import MEDIA_KINDS
 from runferry.transfer.measure import Measuring, Pairs
 from runferry.transfer.patience import pause_by
 from runferry.transfer.plan import plan
-from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.progress import Interrupted, ListingObserver, Observer, Silent, StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
@@ -142,6 +142,8 @@ def verify_archive(
     by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
     headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))
+    if isinstance(observer, ListingObserver):
+        observer.listed("verify", headers)
     pairs = Pairs({}, {}, 0)
     if headers:
         try:

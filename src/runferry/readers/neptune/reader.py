@@ -114,11 +114,12 @@ class NeptuneReader(LocalReader):
             _log.warning("%s: left out, and listed by `%s`: %d", self.root, command, left)
 
     def _served(self) -> Iterator[LocalRun]:
-        """Of a server, or of the queue that waits for it where nobody asks one."""
-        if settings.current().neptune_mode == "offline":
-            found = own_queued(ServerPlace.of(str(self.root)))
-            is_for_all = "run" in self.containers
-            yield from (own for own in found if is_for_all or _kind_of(own.run) in self.containers)
+        """Of a server; runs of the queue that waits for it where nobody asks one.
+
+        Models are never written to a queue: there the mode says nothing of where they are.
+        """
+        if settings.current().neptune_mode == "offline" and "run" in self.containers:
+            yield from own_queued(ServerPlace.of(str(self.root)))
             return
         from runferry.readers.neptune.server.projects import served
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from runferry.dialects.neptune.places import ServerPlace
 from runferry.model import Run, Uid
 
 _VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
+_making: Final = threading.Lock()
+"""Writers beside each other must not make one project twice."""
 _OF_OURS: Final = f'(`{UID}`:string != "")'
 
 
@@ -88,20 +91,21 @@ class Projects:
         """Make the project if there is none; one that is there is used as it is."""
         if project in self._ready:
             return
-        with in_our_words(f"neptune:{project}"):
+        with _making, in_our_words(f"neptune:{project}"):
             if project not in self._neptune.management.get_project_list():
                 self._create(project, run)
         self._ready.add(project)
 
     def _create(self, project: str, run: Run) -> None:
+        chosen = settings.current()
         workspace, _, name = project.partition("/")
         came_from = url_of(run)
         origin = came_from or f"{run.key.tracker} {run.project or run.key.scope}".strip()
         self._neptune.management.create_project(
             name=name,
             workspace=workspace,
-            visibility=_VISIBILITY[settings.current().neptune_visibility],
-            description=f"Exported from {origin}",
+            visibility=_VISIBILITY[chosen.neptune_visibility],
+            description=chosen.neptune_description or f"Exported from {origin}",
         )
         if came_from is not None:
             opened = open_project(self._neptune, project, self._scratch / "queue")

@@ -56,11 +56,16 @@ class Listing:
         if self._address.project is not None:
             yield from self._of_project(entity, self._address.project, wanted)
             return
-        for project in self._projects(entity):
+        for project in self.projects():
             if _is_any(wanted.projects, project):
                 yield from self._of_project(entity, project, wanted)
 
-    def _projects(self, entity: str) -> Iterator[str]:
+    def projects(self) -> Iterator[str]:
+        """The one that the address names, else all of the entity. Raises NotFound."""
+        if self._address.project is not None:
+            yield self._address.project
+            return
+        entity = self.entity
         cursor: str | None = None
         is_any = False
         while True:

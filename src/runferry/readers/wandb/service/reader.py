@@ -76,6 +76,10 @@ class WandbServiceReader:
         """See `runferry.ports.ChoosingReader`."""
         return self._listing.runs(wanted)
 
+    def projects(self) -> Iterator[str]:
+        """See `runferry.ports.ProjectsReader`."""
+        return self._listing.projects()
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`. Raises NotFound for a run that was deleted meanwhile."""
         entity = run.entity or self._listing.entity

@@ -1,0 +1,214 @@
+"""`runferry convert neptune-models: neptune:`: a server's models and versions, as runs of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("neptune", reason="neptune is not installed")
+
+import neptune
+from neptune_registry import Registry
+from neptune_shown import replayed
+from tests.cli.calling import Answer, Caller, environment
+from tests.cli.terminals import conversation
+
+from runferry import settings
+
+BEGAN = 1_700_000_000.25
+SCRIPT = """
+import sys
+import pytest
+from neptune_registry import Registry
+from test_models_to_neptune import log_models
+registry = Registry("team/vision")
+registry.install(pytest.MonkeyPatch())
+log_models("team/vision")
+from runferry.cli import main
+main()
+print("runs:", sorted(registry.values("team/vision")), file=sys.stderr)
+"""
+
+
+def log_models(project: str) -> None:
+    """A model with two versions."""
+    model = neptune.init_model(project=project, key="MOD", name="net", mode="sync")
+    model["sys/description"] = "words"
+    model["sys/tags"].add(["good"])
+    model["signature"] = "x -> y"
+    model.stop()
+    for number in range(2):
+        version = neptune.init_model_version(project=project, model="PRO-MOD", mode="sync")
+        version["accuracy"] = number / 2
+        for step in range(3):
+            version["val/loss"].append(step / 4, step=step + 0.5, timestamp=BEGAN + step)
+        version["notes"].append("a line", timestamp=BEGAN)
+        version["words"].add(["x", "y"])
+        version.stop()
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
+    monkeypatch.setenv("NEPTUNE_PROJECT", "team/vision")
+    monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "sync")
+    registry = Registry("team/vision", "team/sound")
+    registry.install(monkeypatch)
+    log_models("team/vision")
+    yield registry
+    settings.install(None)
+
+
+def migrated(*args: str) -> Answer:
+    answer = Caller(Path())("convert", *args, "--json")
+    assert answer.code == 0, answer.err
+    return answer
+
+
+def test_models_and_versions_become_runs_of_their_own_project(registry: Registry) -> None:
+    answer = migrated("neptune-models:", "neptune:", "--workers", "2")
+    assert answer.json["push"]["counts"] == {"new": 3}
+    assert answer.json["verify"]["clean"]
+    found = registry.values("team/vision")
+    assert set(found) == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
+    model, version = found["PRO-MOD"], found["PRO-MOD-2"]
+    assert model["sys/tags"] == {"good", "model"}
+    assert version["sys/tags"] == {"model_version"}
+    assert {*model["sys/group_tags"], *version["sys/group_tags"]} == {"PRO-MOD"}
+    assert (model["sys/name"], model["sys/description"]) == ("net", "words")
+
+
+def test_of_sys_what_cannot_be_set_is_below_old_sys(registry: Registry) -> None:
+    migrated("neptune-models:", "neptune:")
+    version = registry.values("team/vision")["PRO-MOD-1"]
+    assert version["old_sys/id"] == "PRO-MOD-1"
+    assert version["old_sys/model_id"] == "PRO-MOD"
+    assert version["old_sys/stage"] == "none"
+    assert "old_sys/creation_time" in version
+    assert "old_sys/state" not in version
+
+
+def test_values_and_series_keep_steps_and_parts_of_seconds(registry: Registry) -> None:
+    migrated("neptune-models:", "neptune:")
+    version = registry.values("team/vision")["PRO-MOD-2"]
+    assert version["accuracy"] == 0.5
+    assert version["words"] == {"x", "y"}
+    assert version["val/loss"] == [(step + 0.5, BEGAN + step, step / 4) for step in range(3)]
+    assert [(row[1], row[2]) for row in version["notes"]] == [(BEGAN, "a line")]
+
+
+def test_the_stage_becomes_a_tag_on_request(registry: Registry) -> None:
+    migrated("neptune-models:", "neptune:", "--stage-as-tag")
+    version = registry.values("team/vision")["PRO-MOD-1"]
+    assert version["sys/tags"] == {"model_version", "none"}
+    assert "old_sys/stage" not in version
+
+
+def test_the_report_says_that_relative_time_begins_before_the_run(registry: Registry) -> None:
+    answer = Caller(Path())("convert", "neptune-models:", "neptune:")
+    assert answer.code == 0, answer.err
+    assert "note: Neptune sets the creation time" in answer.out
+    assert "old_sys/creation_time" in answer.out
+
+
+def test_a_rerun_appends_nothing(registry: Registry) -> None:
+    migrated("neptune-models:", "neptune:")
+    before = registry.values("team/vision")
+    again = migrated("neptune-models:", "neptune:")
+    assert again.json["push"]["counts"] == {"unchanged": 3}
+    elsewhere = migrated("neptune-models:", "neptune:", "--archive", "another")
+    assert elsewhere.json["push"]["counts"] == {"unchanged": 3}
+    assert registry.values("team/vision") == before
+
+
+def test_filters_choose_models_and_versions(registry: Registry) -> None:
+    migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-*")
+    assert set(registry.values("team/vision")) == {"PRO-MOD-1", "PRO-MOD-2"}
+    migrated("neptune-models:", "neptune:", "--tag", "good")
+    assert "PRO-MOD" in registry.values("team/vision")
+
+
+@pytest.mark.parametrize("source", ["neptune-models:team", "neptune-models:team/vision,sound"])
+def test_several_or_all_projects_of_a_workspace(registry: Registry, source: str) -> None:
+    log_models("team/sound")
+    migrated(source, "neptune:")
+    for project in ("team/vision", "team/sound"):
+        assert len(registry.values(project)) == 3, project
+
+
+def test_an_unknown_project_is_a_clear_error(registry: Registry) -> None:
+    answer = Caller(Path())("convert", "neptune-models:team/unknown", "neptune:")
+    assert answer.code != 0
+    assert "team/unknown" in answer.err
+    (log,) = Path().glob("neptune-models-to-neptune-*.log")
+    assert "team/unknown" in log.read_text()
+
+
+def test_no_project_is_a_clear_error(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEPTUNE_PROJECT")
+    answer = Caller(Path())("convert", "neptune-models:", "neptune:")
+    assert answer.code == 2
+    assert "NEPTUNE_PROJECT" in answer.err
+
+
+def test_the_queue_of_the_client_takes_models_too(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "offline")
+    from neptune.internal.backends.factory import get_backend
+    from neptune.metadata_containers import metadata_container
+    from neptune.types.mode import Mode
+
+    served = metadata_container.get_backend
+
+    def by_mode(mode: Mode, **options: Any) -> Any:
+        return (get_backend if mode is Mode.OFFLINE else served)(mode=mode, **options)
+
+    monkeypatch.setattr(metadata_container, "get_backend", by_mode)
+    migrated("neptune-models:", "neptune:")
+    queued = [replayed(queue) for queue in Path("queue", "offline").iterdir()]
+    assert {run["runferry/run_id"] for run in queued} == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
+
+
+# --- on a terminal
+
+PROJECT = "Neptune project, WORKSPACE/PROJECT (blank: NEPTUNE_PROJECT): "
+WORKERS = "Number of workers (blank: "
+
+
+def asked(folder: Path, answers: list[tuple[str, str]], *args: str) -> tuple[int, str]:
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, "convert", *args]
+    return conversation(
+        command,
+        answers,
+        folder,
+        environment(
+            NEPTUNE_DATA_DIRECTORY=str(folder / "queue"), NEPTUNE_PROJECT="team/vision",
+            RUNFERRY_NEPTUNE_MODE="sync", HOME=str(folder), XDG_CONFIG_HOME=str(folder),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.parametrize("project", ["team/vision", ""])
+def test_project_and_workers_are_asked_for_in_this_order(tmp_path: Path, project: str) -> None:
+    code, shown = asked(
+        tmp_path, [(PROJECT, project), (WORKERS, "3")], "neptune-models:", "neptune:"
+    )
+    assert code == 0, shown
+    assert "3 new" in shown
+    assert "note: Neptune sets the creation time" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+def test_an_unknown_project_ends_it(tmp_path: Path) -> None:
+    code, shown = asked(
+        tmp_path, [(PROJECT, "team/nothing"), (WORKERS, "")], "neptune-models:", "neptune:"
+    )
+    assert code not in (0, None), shown
+    assert "team/nothing" in shown
