@@ -34,7 +34,7 @@ def logged_run(steps: int, metrics: int) -> Path:
             WANDB_ERROR_REPORTING="false",
         )
 
-    folder = _kept(f"logged-{steps}x{metrics}", make)
+    folder = kept(f"logged-{steps}x{metrics}", make)
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     return file
 
@@ -47,7 +47,7 @@ def long_run(size_mb: int, metrics: int = 20) -> Path:
         shape = RunShape("long", steps, metrics, console_lines=1_000, stats=1_000)
         write_run(folder / "run-long.wandb", shape)
 
-    return _kept(f"long-{size_mb}mb", make) / "run-long.wandb"
+    return kept(f"long-{size_mb}mb", make) / "run-long.wandb"
 
 
 _BYTES_A_STEP = 1_880  # at 20 metrics: one history and two summary records
@@ -60,7 +60,7 @@ def plain_run(points: int, metrics: int = 20) -> Path:
         shape = RunShape("plain", points // (metrics + 1), metrics)  # `_runtime` is a series too
         write_run(folder / "run-plain.wandb", shape)
 
-    return _kept(f"plain-{points}", make) / "run-plain.wandb"
+    return kept(f"plain-{points}", make) / "run-plain.wandb"
 
 
 def event_file(shape: EventsShape) -> Path:
@@ -70,7 +70,7 @@ def event_file(shape: EventsShape) -> Path:
         write_events(folder / _EVENT_FILE, shape)
 
     kinds = f"{shape.scalars}x{shape.histograms}x{shape.images}"
-    return _kept(f"events-{shape.form}-{shape.steps}x{kinds}", make) / _EVENT_FILE
+    return kept(f"events-{shape.form}-{shape.steps}x{kinds}", make) / _EVENT_FILE
 
 
 _EVENT_FILE = "events.out.tfevents.1760000000.bench.1.0"
@@ -95,10 +95,10 @@ def small_runs(count: int, steps: int, metrics: int) -> Path:
             )
             write_run(home / f"run-{run_id}.wandb", shape)
 
-    return _kept(f"small-{count}x{steps}x{metrics}", make) / "wandb"
+    return kept(f"small-{count}x{steps}x{metrics}", make) / "wandb"
 
 
-def _kept(name: str, make: Callable[[Path], None]) -> Path:
+def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder of an input; `make` fills it where it is not there, and it appears when whole."""
     folder = HOME / "data" / name
     if not folder.exists():

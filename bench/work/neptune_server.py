@@ -113,7 +113,10 @@ class Server:
     def keep(self, path: Path) -> Path:
         """The bytes of a file, under a name of ours; a link, since the disk is the client's."""
         kept = self.folder / uuid.uuid4().hex
-        os.link(path, kept)
+        try:
+            os.link(path, kept)
+        except OSError:  # another file system
+            shutil.copyfile(path, kept)
         return kept
 
     def container(self, project: str, kind: ContainerType, sys_id: str) -> ApiExperiment:
