@@ -15,6 +15,7 @@ from bench.child import ChildFailed
 from bench.report import Row
 from bench.rows import (
     archive,
+    author,
     decode,
     help_time,
     memory,
@@ -36,6 +37,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "memory": memory.measure,
     "tensorboard": tensorboard.measure,
     "service": service.measure,
+    "author": author.measure,
     "neptune": neptune.measure,
 }
 

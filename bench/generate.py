@@ -23,20 +23,25 @@ def logged_run(steps: int, metrics: int) -> Path:
     """A `.wandb` file of so many steps, logged offline by the real wandb 0.31."""
 
     def make(folder: Path) -> None:
-        child.work(
-            WANDB.python,
-            "log_offline_run.py",
-            *(folder, steps, metrics),
-            on_cores=2,
-            WANDB_CACHE_DIR=str(folder / "cache"),
-            WANDB_CONFIG_DIR=str(folder / "config"),
-            WANDB_DATA_DIR=str(folder / "staging"),
-            WANDB_ERROR_REPORTING="false",
-        )
+        log_offline(folder, steps, metrics)
 
     folder = kept(f"logged-{steps}x{metrics}", make)
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     return file
+
+
+def log_offline(folder: Path, steps: int, metrics: int) -> child.Result:
+    """Log such a run into a folder; what it took is the client's."""
+    return child.work(
+        WANDB.python,
+        "log_offline_run.py",
+        *(folder, steps, metrics),
+        on_cores=2,
+        WANDB_CACHE_DIR=str(folder / "cache"),
+        WANDB_CONFIG_DIR=str(folder / "config"),
+        WANDB_DATA_DIR=str(folder / "staging"),
+        WANDB_ERROR_REPORTING="false",
+    )
 
 
 def long_run(size_mb: int, metrics: int = 20) -> Path:
