@@ -57,7 +57,8 @@ def facts_of(server: Server) -> dict[str, Any]:
 
 
 source, destination, archive, workers, line = sys.argv[1:6]
-reader("wandb"), writer("neptune")
+reader("wandb")
+writer("neptune")
 with tempfile.TemporaryDirectory(prefix="bench-neptune-") as folder:
     server = Server(Path(folder))
     server.install()

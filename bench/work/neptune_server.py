@@ -138,7 +138,7 @@ class _Remembering(NeptuneBackendMock):
         self._containers = server.containers
 
     def _name_of(self, project_id: str) -> str:
-        return next(name for name, its in self._server.projects.items() if its == project_id)
+        return next(n for n, its in list(self._server.projects.items()) if its == project_id)
 
     def get_project(self, project_id: str) -> Project:
         if project_id not in self._server.projects:
@@ -222,10 +222,12 @@ class Backend(_Remembering):
     def execute_operations(
         self, container_id: UniqueId, container_type: ContainerType, operations: Any, storage: Any
     ) -> Any:
-        uploads = [one for one in operations if isinstance(one, UploadFile | UploadFileSet)]
-        others = [one.to_dict() for one in operations if one not in uploads]
-        for one in uploads:
-            self._send(one, storage)
+        others = []
+        for one in operations:
+            if isinstance(one, UploadFile | UploadFileSet):
+                self._send(one, storage)
+            else:
+                others.append(one.to_dict())
         if others:
             self._server.line.request(up=len(json.dumps(others)))
         return super().execute_operations(container_id, container_type, operations, storage)
@@ -319,7 +321,7 @@ def _cells(container: Any) -> Iterator[AttributeWithProperties]:
     """The cells of a row: what is below `sys` and `runferry`."""
     kinds = {"Float": "FLOAT", "Boolean": "BOOL", "Integer": "INT", "String": "STRING"}
     for space in ("sys", "runferry"):
-        for name, value in (container.get([space]) or {}).items():
+        for name, value in dict(container.get([space]) or {}).items():
             path, kind = f"{space}/{name}", type(value).__name__
             if kind == "StringSet":
                 told = {"values": sorted(value.values)}
