@@ -22,9 +22,7 @@ _FACTS = ("history", "step_sum", "time_us_sum", "stats", "console", "summary")
 def measure(size: Size) -> Iterator[Row]:
     """In turns, three times, on the same two cores; both files are decoded by us afterwards."""
     source = generate.logged_run(size.authored_steps, _METRICS)
-    archive, own, theirs = (
-        scratch(f"author-{name}") for name in ("archive", "ours", "vendors")
-    )
+    archive, own, theirs = (scratch(f"author-{name}") for name in ("archive", "ours", "vendors"))
     child.ours("pull.py", source, archive, 1, on_cores=2)
     laps, peers = [], []
     for _ in range(3):
@@ -85,7 +83,9 @@ def _decoded(file: Path) -> Mapping[str, Any]:
 
 def differences(ours: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
     """What is not as it was in the file that was pulled."""
-    found = [f"{name}: {ours[name]} ≠ {source[name]}" for name in _FACTS if ours[name] != source[name]]
+    found = [
+        f"{name}: {ours[name]} ≠ {source[name]}" for name in _FACTS if ours[name] != source[name]
+    ]
     return found + _of_series(ours["series"], source["series"])
 
 

@@ -81,9 +81,7 @@ def _converted(environment: Mapping[str, str]) -> child.Result:
     archive = scratch("neptune-archive")
     line = _line(_LATENCY_MS)
     arguments = ("wandb:", "neptune:bench", str(archive), str(_WORKERS), line)
-    result = child.work(
-        sys.executable, "neptune_convert.py", *arguments, on_cores=2, **environment
-    )
+    result = child.work(sys.executable, "neptune_convert.py", *arguments, on_cores=2, **environment)
     scratch("neptune-archive")
     return result
 
@@ -102,7 +100,9 @@ def _complaint(result: child.Result, wanted: Mapping[str, Any]) -> str:
     if result.outcome["exit_code"] != 0:
         return f"runferry convert ended with {result.outcome['exit_code']}"
     found = result.outcome["facts"]
-    wrong = [f"{name}: {found[name]} ≠ {wanted[name]}" for name in wanted if found[name] != wanted[name]]
+    wrong = [
+        f"{name}: {found[name]} ≠ {wanted[name]}" for name in wanted if found[name] != wanted[name]
+    ]
     return "; ".join(wrong)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute
-import pyarrow.parquet
 from neptune_line import Line
 from neptune_models import put_models
 from neptune_server import Server

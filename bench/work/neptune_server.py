@@ -162,9 +162,7 @@ class _Remembering(NeptuneBackendMock):
             return server.custom[key]
 
     def create_model(self, project_id: str, key: str) -> ApiExperiment:
-        return self._server.container(
-            self._name_of(project_id), ContainerType.MODEL, f"PRO-{key}"
-        )
+        return self._server.container(self._name_of(project_id), ContainerType.MODEL, f"PRO-{key}")
 
     def create_model_version(self, project_id: str, model_id: UniqueId) -> ApiExperiment:
         server = self._server
@@ -220,17 +218,17 @@ class Backend(_Remembering):
         server.begin()
 
     def execute_operations(
-        self, container_id: UniqueId, container_type: ContainerType, operations: Any, storage: Any
+        self, container_id: UniqueId, container_type: ContainerType, operations: Any, operation_storage: Any
     ) -> Any:
         others = []
         for one in operations:
             if isinstance(one, UploadFile | UploadFileSet):
-                self._send(one, storage)
+                self._send(one, operation_storage)
             else:
                 others.append(one.to_dict())
         if others:
             self._server.line.request(up=len(json.dumps(others)))
-        return super().execute_operations(container_id, container_type, operations, storage)
+        return super().execute_operations(container_id, container_type, operations, operation_storage)
 
     def _send(self, op: Any, storage: Any) -> None:
         """As the hosted backend sends: files in packages of 5 MiB, a larger one in parts."""

@@ -1,4 +1,4 @@
-"""The rows of the service and of Neptune: they run, and what two programs read otherwise is told."""
+"""The rows of the service and of Neptune run, and tell what two programs read otherwise."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from bench.size import Size
 
 from bench import environments, generate, scratch
 
-SMALL = Size(
-    history_rows=1_200, served_runs=(3, 6), allowed=(20, 1), headline_runs=4, models_mb=1
-)
+SMALL = Size(history_rows=1_200, served_runs=(3, 6), allowed=(20, 1), headline_runs=4, models_mb=1)
 
 
 @pytest.fixture

@@ -48,8 +48,7 @@ def measure(size: Size) -> Iterator[Row]:
         ratio,
         f"≥ {_RATE:.2f} × the limit",
         "outputs differ" if complaint else verdict_on(ratio >= _RATE),
-        complaint
-        or f"runs, rows; {many.limited / many.count:.2f} requests a run; {most}",
+        complaint or f"runs, rows; {many.limited / many.count:.2f} requests a run; {most}",
         {"wall_seconds": many.used.wall_seconds, "requests": many.limited},
     )
     peaks = [pulled.used.peak_rss_bytes / 1e6 for pulled in (few, many)]
@@ -61,9 +60,7 @@ def measure(size: Size) -> Iterator[Row]:
         "—",
         growth,
         f"< {_LIMIT_MB:.0f} MB, and ≤ {_FLAT} × that of the few",
-        "outputs differ"
-        if complaint
-        else verdict_on(peaks[1] < _LIMIT_MB and growth <= _FLAT),
+        "outputs differ" if complaint else verdict_on(peaks[1] < _LIMIT_MB and growth <= _FLAT),
         complaint or f"ru_maxrss of the whole process; {most}",
         {"peak_mb": peaks},
     )
