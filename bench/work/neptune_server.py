@@ -218,7 +218,11 @@ class Backend(_Remembering):
         server.begin()
 
     def execute_operations(
-        self, container_id: UniqueId, container_type: ContainerType, operations: Any, operation_storage: Any
+        self,
+        container_id: UniqueId,
+        container_type: ContainerType,
+        operations: Any,
+        operation_storage: Any,
     ) -> Any:
         others = []
         for one in operations:
@@ -228,7 +232,9 @@ class Backend(_Remembering):
                 others.append(one.to_dict())
         if others:
             self._server.line.request(up=len(json.dumps(others)))
-        return super().execute_operations(container_id, container_type, operations, operation_storage)
+        return super().execute_operations(
+            container_id, container_type, operations, operation_storage
+        )
 
     def _send(self, op: Any, storage: Any) -> None:
         """As the hosted backend sends: files in packages of 5 MiB, a larger one in parts."""
