@@ -30,8 +30,10 @@ def measure(size: Size) -> Iterator[Row]:
         scratch(theirs.name).mkdir()
         peers.append(generate.log_offline(theirs, size.authored_steps, _METRICS))
     failed = [failure for lap in laps for failure in lap.outcome["failed"]]
+    if failed:
+        raise child.ChildFailed(f"nothing was authored: {failed[0]}")
     read = _read(own)
-    different = failed + differences(read, _decoded(source)) + other_values(read, _read(theirs))
+    different = differences(read, _decoded(source)) + other_values(read, _read(theirs))
     compared = "; ".join(different[:3]) or (
         "by our reader: counts and exact sums of all series, rows, steps, times, summary, console;"
         " of the client's also by counts and sums"

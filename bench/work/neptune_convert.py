@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute
 from neptune_line import Line
 from neptune_models import put_models
 from neptune_server import Server
