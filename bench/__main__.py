@@ -13,7 +13,18 @@ from rich.console import Console
 from bench import environments, report
 from bench.child import ChildFailed
 from bench.report import Row
-from bench.rows import archive, decode, help_time, memory, mlflow_push, small_runs, tensorboard
+from bench.rows import (
+    archive,
+    author,
+    decode,
+    help_time,
+    memory,
+    mlflow_push,
+    neptune,
+    service,
+    small_runs,
+    tensorboard,
+)
 from bench.scratch import clear_spent
 from bench.size import FULL, QUICK, Size
 
@@ -25,6 +36,9 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "mlflow": mlflow_push.measure,
     "memory": memory.measure,
     "tensorboard": tensorboard.measure,
+    "service": service.measure,
+    "author": author.measure,
+    "neptune": neptune.measure,
 }
 
 

@@ -23,20 +23,25 @@ def logged_run(steps: int, metrics: int) -> Path:
     """A `.wandb` file of so many steps, logged offline by the real wandb 0.31."""
 
     def make(folder: Path) -> None:
-        child.work(
-            WANDB.python,
-            "log_offline_run.py",
-            *(folder, steps, metrics),
-            on_cores=2,
-            WANDB_CACHE_DIR=str(folder / "cache"),
-            WANDB_CONFIG_DIR=str(folder / "config"),
-            WANDB_DATA_DIR=str(folder / "staging"),
-            WANDB_ERROR_REPORTING="false",
-        )
+        log_offline(folder, steps, metrics)
 
-    folder = _kept(f"logged-{steps}x{metrics}", make)
+    folder = kept(f"logged-{steps}x{metrics}", make)
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     return file
+
+
+def log_offline(folder: Path, steps: int, metrics: int) -> child.Result:
+    """Log such a run into a folder; what it took is the client's."""
+    return child.work(
+        WANDB.python,
+        "log_offline_run.py",
+        *(folder, steps, metrics),
+        on_cores=2,
+        WANDB_CACHE_DIR=str(folder / "cache"),
+        WANDB_CONFIG_DIR=str(folder / "config"),
+        WANDB_DATA_DIR=str(folder / "staging"),
+        WANDB_ERROR_REPORTING="false",
+    )
 
 
 def long_run(size_mb: int, metrics: int = 20) -> Path:
@@ -47,7 +52,7 @@ def long_run(size_mb: int, metrics: int = 20) -> Path:
         shape = RunShape("long", steps, metrics, console_lines=1_000, stats=1_000)
         write_run(folder / "run-long.wandb", shape)
 
-    return _kept(f"long-{size_mb}mb", make) / "run-long.wandb"
+    return kept(f"long-{size_mb}mb", make) / "run-long.wandb"
 
 
 _BYTES_A_STEP = 1_880  # at 20 metrics: one history and two summary records
@@ -60,7 +65,7 @@ def plain_run(points: int, metrics: int = 20) -> Path:
         shape = RunShape("plain", points // (metrics + 1), metrics)  # `_runtime` is a series too
         write_run(folder / "run-plain.wandb", shape)
 
-    return _kept(f"plain-{points}", make) / "run-plain.wandb"
+    return kept(f"plain-{points}", make) / "run-plain.wandb"
 
 
 def event_file(shape: EventsShape) -> Path:
@@ -70,7 +75,7 @@ def event_file(shape: EventsShape) -> Path:
         write_events(folder / _EVENT_FILE, shape)
 
     kinds = f"{shape.scalars}x{shape.histograms}x{shape.images}"
-    return _kept(f"events-{shape.form}-{shape.steps}x{kinds}", make) / _EVENT_FILE
+    return kept(f"events-{shape.form}-{shape.steps}x{kinds}", make) / _EVENT_FILE
 
 
 _EVENT_FILE = "events.out.tfevents.1760000000.bench.1.0"
@@ -95,10 +100,10 @@ def small_runs(count: int, steps: int, metrics: int) -> Path:
             )
             write_run(home / f"run-{run_id}.wandb", shape)
 
-    return _kept(f"small-{count}x{steps}x{metrics}", make) / "wandb"
+    return kept(f"small-{count}x{steps}x{metrics}", make) / "wandb"
 
 
-def _kept(name: str, make: Callable[[Path], None]) -> Path:
+def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder of an input; `make` fills it where it is not there, and it appears when whole."""
     folder = HOME / "data" / name
     if not folder.exists():

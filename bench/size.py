@@ -18,8 +18,30 @@ class Size:
     tensor_steps: int = 50_000  # × 20 tags: 1 M tensor scalars
     mixed_steps: int = 100_000  # 300 MB: 2 M scalars, 16,000 histograms and 800 images
     written_points: int = 1_000_000
+    history_rows: int = 100_000  # × 25 columns
+    served_runs: tuple[int, int] = (500, 5_000)
+    allowed: tuple[int, int] = (250, 5)  # requests in so many seconds
+    headline_runs: int = 32  # in a quarter as many projects
+    models_mb: int = 510  # of 86 models and versions
+    authored_steps: int = 50_000  # × 20 metrics
 
 
 FULL = Size()
-QUICK = Size(5_000, (20, 100), 50, 50_000, 5, 2_500, 1_250, 2_500, 50_000)
+QUICK = Size(
+    decode_steps=5_000,
+    memory_mb=(20, 100),
+    small_runs=50,
+    points=50_000,
+    help_runs=5,
+    simple_steps=2_500,
+    tensor_steps=1_250,
+    mixed_steps=2_500,
+    written_points=50_000,
+    history_rows=3_000,
+    served_runs=(10, 40),
+    allowed=(20, 1),
+    headline_runs=8,
+    models_mb=10,
+    authored_steps=1_000,
+)
 """Shows in a minute that all of it works; its ratios mean nothing."""

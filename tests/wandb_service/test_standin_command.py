@@ -57,6 +57,10 @@ def test_a_folder_is_served_by_a_process_of_its_own(tmp_path: Path) -> None:
         most = throughput(served.url, basic, url, seconds=0.2)
     assert most.requests_per_second > 10
     assert most.megabytes_per_second > 0
+    assert served.asked["graphql:Exports"] == 1
+    assert served.asked["status:200"] == sum(
+        count for name, count in served.asked.items() if not name.startswith("status:")
+    )
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

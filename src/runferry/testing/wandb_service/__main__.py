@@ -115,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\n{asked.total} requests, {asked.bytes_out} bytes went out")
         for place, count in sorted(asked.by_place.items()):
             print(f"{count:>8} {place}")
+        for status, count in sorted(asked.by_status.items()):
+            print(f"{count:>8} status:{int(status)}")
     return 0
 
 

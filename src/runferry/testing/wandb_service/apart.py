@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ class Apart:
 
     url: str
     key: str
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often what was asked, by place, and `status:CODE`; there when it is served no more."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,12 @@ def served_apart(folder: Path, *flags: str) -> Iterator[Apart]:
     ) as served:
         assert served.stdout is not None
         try:
-            yield _told(served.stdout)
+            apart = _told(served.stdout)
+            yield apart
         finally:
             served.send_signal(signal.SIGINT)
-            served.stdout.read()  # it tells what was asked, and would break on a closed pipe
+            counts = _counts(served.stdout)  # to its end: it would break on a closed pipe
+        apart.asked.update(counts)
 
 
 def _told(lines: Iterable[str]) -> Apart:
@@ -63,6 +67,12 @@ def _told(lines: Iterable[str]) -> Apart:
         if "WANDB_BASE_URL" in told and "WANDB_API_KEY" in told:
             return Apart(told["WANDB_BASE_URL"], told["WANDB_API_KEY"])
     raise Unreachable("the stand-in ended before it served", hint=f"python -m {__package__}")
+
+
+def _counts(lines: Iterable[str]) -> dict[str, int]:
+    """What the command says at its end, of how often what was asked."""
+    told = (line.split() for line in lines)
+    return {words[1]: int(words[0]) for words in told if len(words) == 2 and words[0].isdigit()}
 
 
 def throughput(url: str, authorization: str, blob_url: str, *, seconds: float = 1.0) -> Throughput:

@@ -1,0 +1,81 @@
+"""Converts to Neptune by `runferry convert`, in this process, which is also the slow server.
+
+The clock runs from the command's start to its end: pulled, pushed and verified. Neptune is that of
+`neptune_server.py`.
+
+Usage: neptune_convert.py SOURCE DESTINATION ARCHIVE WORKERS LINE [MODELS]
+(LINE: JSON, the fields of `neptune_line.Line`. MODELS: a folder; its files are those of models and
+versions of the project `bench/models`)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from neptune_line import Line
+from neptune_models import put_models
+from neptune_server import Server
+from stopwatch import answer, stopwatch
+
+from runferry.cli.verbs import app
+from runferry.registry import reader, writer
+
+BUNDLE = "runferry/bundle"
+
+
+def facts_of(server: Server) -> dict[str, Any]:
+    """What the server holds as runs: how many, their values and their exact sum, their bytes."""
+    runs = {one.id: project for (project, _), one in server.custom.items()}
+    numbers, lines = [], 0
+    for (container, _), rows in server.series.items():
+        if container in runs:
+            values = [value for _, _, value in rows]
+            numbers += [value for value in values if not isinstance(value, str)]
+            lines += sum(isinstance(value, str) for value in values)
+    files = [
+        path
+        for (container, attribute), members in server.files.items()
+        if container in runs and attribute != BUNDLE
+        for path in members.values()
+    ]
+    return {
+        "runs": len(runs),
+        "projects": len(set(runs.values())),
+        "points": len(numbers),
+        "sum": math.fsum(numbers),
+        "lines": lines,
+        "files": len(files),
+        "bytes": sum(path.stat().st_size for path in files),
+    }
+
+
+source, destination, archive, workers, line = sys.argv[1:6]
+reader("wandb")
+writer("neptune")
+with tempfile.TemporaryDirectory(prefix="bench-neptune-") as folder:
+    server = Server(Path(folder))
+    server.install()
+    if sys.argv[6:]:
+        put_models(server, Path(sys.argv[6]))
+    server.line = Line(**json.loads(line))
+    server.is_begun = False
+    command = [
+        *("convert", source, destination, "--archive", archive),
+        *("--workers", workers, "--allow", "dropped", "--quiet"),
+    ]
+    with stopwatch() as lap:
+        try:
+            app(command, prog_name="runferry")
+        except SystemExit as end:
+            code = end.code
+    used = {
+        "requests": server.line.requests,
+        "down_bytes": server.line.down_bytes,
+        "up_bytes": server.line.up_bytes,
+    }
+    answer(lap, {"exit_code": code, "facts": facts_of(server), "line": used})
