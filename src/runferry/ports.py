@@ -203,7 +203,7 @@ class Limits:
     max_step: int = 2**63 - 1
     step_beyond: Fate = Fate.KEPT
     duplicate_point: Fate = Fate.KEPT  # rows of one key equal in all that the destination holds
-    repeated_step: Fate = Fate.KEPT  # of the rows of one step the destination may keep the last
+    repeated_step: Fate = Fate.KEPT  # of rows of one step all but the first move, and what follows
     source_order: Fate = Fate.KEPT  # `seq` is not kept
     # times
     time_unit_ns: int = 1

@@ -7,7 +7,7 @@ the payload of a NaN count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +15,7 @@ from runferry.chunks import Chunk
 from runferry.losses import Fate
 from runferry.transfer.compare_tables import TABLES, Table, columns_of
 from runferry.transfer.pairing import Pairing
-from runferry.transfer.rules import Rules
+from runferry.transfer.rules import CROWDED, Rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,36 +67,39 @@ class RowComparison:
 
     def differences(self) -> Iterator[Difference]:
         """Everything in which the sides differ."""
+        if self._rules.changes("repeated-step"):
+            self._find_crowded()
         for table in TABLES:
             if table.name in self._filled:
-                yield from self._compared(table, self._rules).differences()
+                yield from _TableComparison(self._sql, table, self._rules).differences()
+
+    def _find_crowded(self) -> None:
+        """The first step for which a destination with whole steps needs more rows than one."""
+        stepped = self._filled & {"points", "texts", "histograms", "media"}
+        rows = [f"SELECT sid, step, frac, seq FROM a_{name}" for name in sorted(stepped)]
+        nothing = "SELECT 0 AS sid, NULL::BIGINT AS step, NULL::INTEGER AS frac, 0 AS seq"
+        self._sql.execute(
+            f"CREATE OR REPLACE TABLE {CROWDED} AS SELECT min(step) AS step FROM"
+            f" (SELECT step FROM ({' UNION ALL '.join([nothing, *rows])}) WHERE step IS NOT NULL"
+            " GROUP BY sid, step HAVING count(DISTINCT seq) > 1 OR bool_or(frac IS NOT NULL))"
+        )
 
     def unpaired(self, tables: tuple[str, ...]) -> tuple[int, int]:
         """How many rows of either side have no exact partner, leaving `seq` aside."""
         sums = [0, 0]
         for table in TABLES:
             if table.name in tables and table.name in self._filled:
-                left, right = self._compared(table, Rules()).unpaired()
+                left, right = _TableComparison(self._sql, table, Rules()).unpaired()
                 sums[0] += left
                 sums[1] += right
         return sums[0], sums[1]
 
-    def _compared(self, table: Table, rules: Rules) -> _TableComparison:
-        return _TableComparison(self._sql, table, rules, sorted(self._filled))
-
 
 class _TableComparison:
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        table: Table,
-        rules: Rules,
-        filled: Iterable[str],
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: Table, rules: Rules) -> None:
         self._sql = connection
         self._table = table
         self._rules = rules
-        self._filled = filled
         self._pairing = Pairing(connection, table, rules)
         self._count = self._pairing.count
 
@@ -155,18 +158,8 @@ class _TableComparison:
             *(case for case in self._cases("l.") if not merges or self._rules.drops(case[0])),
             ("falling-step", falls),
         ]
-        if self._rules.drops("repeated-step"):
-            cases.append(("repeated-step", f"l.step IN ({self._repeated_steps()})"))
         code = self._rules.case(cases, "duplicate-point" if merges else "missing")
         yield from self._grouped("absent", f"SELECT sid, {table.kind}, {code} FROM left_a l")
-
-    def _repeated_steps(self) -> str:
-        """SQL for the steps for which a destination with whole steps needs more rows than one."""
-        rows = " UNION ALL ".join(f"SELECT sid, step, frac FROM a_{name}" for name in self._filled)
-        return (
-            f"SELECT step FROM ({rows}) WHERE step IS NOT NULL GROUP BY sid, step"
-            " HAVING count(*) > 1 OR bool_or(frac IS NOT NULL)"
-        )
 
     def _reordered(self) -> Iterator[Difference]:
         """Pairs that stand elsewhere in the source's order, or are grouped otherwise.

@@ -176,22 +176,18 @@ def _repeated(counts: SeriesCounts) -> int:
 
 
 def _of_repeated_steps(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
-    """Where a series comes twice in a step, the first row may go with all that stands in it."""
+    """Where a series comes twice in a step, all that follows may move by a step."""
     if limits.repeated_step is Fate.KEPT:
         return
-    counted: list[tuple[str, SeriesCounts]] = []
-    rows = 0
-    for series in inventory.series:
-        if series.stream != "user":
-            continue
-        kinds = [counts for _, counts in inventory.kinds_of(series)]
-        rows += sum(map(_repeated, kinds))
-        points = [counts.points for counts in kinds]
-        rows += sum(points) - max(points)  # values of two kinds in one step
-        counted += [(series.key, counts) for counts in kinds]
-    for key, counts in counted:
-        lost = min(rows, counts.points - counts.null_steps)
-        yield from _kept([("repeated-step", limits.repeated_step, lost)], key)
+    stepped = [series for series in inventory.series if series.stream == "user"]
+    counted = [(one.key, [counts for _, counts in inventory.kinds_of(one)]) for one in stepped]
+    # values of two kinds may stand in one step
+    if not any(len(kinds) > 1 or any(map(_repeated, kinds)) for _, kinds in counted):
+        return
+    for key, kinds in counted:
+        for counts in kinds:
+            moved = counts.points - counts.null_steps
+            yield from _kept([("repeated-step", limits.repeated_step, moved)], key)
 
 
 _DETAILS = {
@@ -206,7 +202,7 @@ _DETAILS = {
     "long-attribute": "longer than the destination takes",
     "long-text": "some may be longer than the destination takes",
     "number-kind": "integers, booleans, floats of 32 and of 64 bits become one kind",
-    "repeated-step": "of several rows of one step the destination may keep the last",
+    "repeated-step": "of several rows of one step the later ones move on, and what follows them",
     "run-id": "the destination gives ids of its own; ours is kept as a mark",
     "source-order": "the order in which values were logged",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from runferry.losses import Fate
 from runferry.ports import Limits
@@ -17,6 +18,10 @@ _CODES = (
     "inexact_int", "number_kind", "long_text", "duplicate_point", "repeated_step",
     "source_order",
 )  # fmt: skip
+
+
+CROWDED: Final = "crowded"
+"""A table of one row: the first `step` that `repeated-step` is about, or null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,15 @@ class Rules:
 
     def step_cases(self, row: str) -> list[Case]:
         """Why a step may be another; `row` stands before each column."""
-        return [
+        cases = [
             ("null-step", f"{row}step IS NULL"),
             ("fractional-step", f"{row}frac IS NOT NULL"),
             ("negative-step", f"{row}step < 0"),
             ("step-beyond", f"{row}step > {self.max_step}"),
         ]
+        if self.changes("repeated-step"):
+            cases.append(("repeated-step", f"{row}step >= (SELECT step FROM {CROWDED})"))
+        return cases
 
     def time_cases(self, row: str) -> list[Case]:
         """Why a time may be another, beyond being cut to the destination's unit."""
