@@ -63,16 +63,16 @@ def test_every_limit_on_rows_is_foretold_with_its_count(
     assert plan(one_series(**counts), replace(HOLDS, **kept)).losses == ()  # type: ignore[arg-type]
 
 
-def test_a_crowded_step_may_cost_other_series_no_more_rows_than_it_has_too_many() -> None:
+def test_a_crowded_step_may_move_the_rows_of_all_series_that_have_steps() -> None:
     crowded = Series("a", ("a",), counts=SeriesCounts(points=10, duplicate_steps=3))
     beside = Series("b", ("b",), counts=SeriesCounts(points=2))
     machine = Series("c", ("c",), "system", counts=SeriesCounts(points=9, duplicate_steps=8))
-    limits = replace(HOLDS, repeated_step=Fate.DROPPED)
+    limits = replace(HOLDS, repeated_step=Fate.ROUNDED)
     planned = plan(Inventory(RUN, (), (crowded, beside, machine)), limits)
     found = {(x.code, x.fate, x.where): x.count for x in planned.possible}
     assert found == {
-        ("repeated-step", Fate.DROPPED, "a"): 3,
-        ("repeated-step", Fate.DROPPED, "b"): 2,
+        ("repeated-step", Fate.ROUNDED, "a"): 10,
+        ("repeated-step", Fate.ROUNDED, "b"): 2,
     }
     assert planned.losses == ()
     assert plan(Inventory(RUN, (), (beside,)), limits).possible == ()
