@@ -21,10 +21,12 @@ def _no_tracking_server_of_the_test_before() -> Iterator[None]:
 def _no_log_of_the_test_before() -> Iterator[None]:
     """The command line takes our logger to itself; what it says would not be heard again.
 
-    And a database that MLflow makes silences all loggers that there are.
+    And a database that MLflow makes silences all loggers that there are, neptune-scale httpx's.
     """
     yield
     ours = logging.getLogger("runferry")
     ours.propagate = True
     ours.setLevel(logging.NOTSET)
-    logging.getLogger("httpx").disabled = False
+    clients = logging.getLogger("httpx")
+    clients.disabled = False
+    clients.setLevel(logging.NOTSET)

@@ -270,7 +270,8 @@ def test_keys_and_signed_urls_come_out_nowhere(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    caplog.set_level(logging.INFO)  # of everybody, httpx too
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "httpx")
     fill(service, projects=1, runs=2)
     service.put_run("lab/p0/large", history_of=columns(3_000), parts=2)
     service.faults.add(Trouble("status", "storage:GET", status=500, times=2))
