@@ -84,7 +84,7 @@ class ClientRun:
                     extension.values, steps=extension.steps, timestamps=extension.timestamps
                 )
         self._expected |= self._media.send(remote)
-        self._send_files(remote)
+        self._send_files(remote, mode)
         remote.wait()
         self._check_arrived(remote, mode)
         remote[SEALED].assign(True)
@@ -166,7 +166,7 @@ class ClientRun:
 
     # --- bytes
 
-    def _send_files(self, remote: RemoteRun) -> None:
+    def _send_files(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         """The files as sets, and the bundle; all lie in one folder, where they stay."""
         sets: dict[str, None] = {}
         requirements: Path | None = None
@@ -185,7 +185,8 @@ class ClientRun:
                 self._put(attribute, path, staged)
             sets[attribute] = None
         self._bundle()
-        sync_tree(self._uploads)
+        if mode == "offline":  # sent from where they lie, whenever somebody asks for it
+            sync_tree(self._uploads)
         if requirements is not None:
             remote[REQUIREMENTS].upload(str(requirements))
             self._expected.add(REQUIREMENTS)
