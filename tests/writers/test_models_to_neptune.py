@@ -60,6 +60,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Regist
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/vision")
+    monkeypatch.setenv("NEPTUNE_API_TOKEN", "any")
     monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "sync")
     registry = Registry("team/vision", "team/sound")
     registry.install(monkeypatch)
@@ -211,6 +212,20 @@ def test_several_or_all_projects_of_a_workspace(registry: Registry, source: str)
         assert len(registry.values(project)) == 3, project
 
 
+def test_a_failed_pull_of_what_was_asked_for_is_told_as_that(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise ConnectionError("the line is cut")
+
+    monkeypatch.setattr(neptune.ModelVersion, "fetch", lost)
+    answer = Caller(Path())("convert", "neptune-models:", "neptune:", "--run", "PRO-MOD-1")
+    assert answer.code != 0
+    assert "the line is cut" in answer.err
+    assert "no run is selected" not in answer.err
+    assert "note: " not in answer.out, "nothing was moved"
+
+
 def test_an_unknown_project_is_a_clear_error(registry: Registry) -> None:
     answer = Caller(Path())("convert", "neptune-models:team/unknown", "neptune:")
     assert answer.code != 0
@@ -259,6 +274,7 @@ def asked(folder: Path, answers: list[tuple[str, str]], *args: str) -> tuple[int
         folder,
         environment(
             NEPTUNE_DATA_DIRECTORY=str(folder / "queue"), NEPTUNE_PROJECT="team/vision",
+            NEPTUNE_API_TOKEN="any",
             RUNFERRY_NEPTUNE_MODE="sync", HOME=str(folder), XDG_CONFIG_HOME=str(folder),
         ),
     )  # fmt: skip

@@ -358,6 +358,20 @@ def test_an_error_that_ends_all_is_in_the_log_and_a_log_may_be_named(
     assert Path("mine.txt").exists()
 
 
+def test_without_a_token_nothing_is_pulled_except_by_a_dry_run(
+    service: WandbService, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEPTUNE_API_TOKEN")
+    runferry = Caller(Path())
+    answer = runferry("convert", "wandb:lab/third", "neptune:")
+    assert answer.code == 1
+    assert "no token for Neptune is set" in answer.err
+    assert "export NEPTUNE_API_TOKEN" in answer.err
+    assert not Path(".runferry").exists()
+    assert runferry("convert", "wandb:lab/third", "neptune:", "--dry-run").code == 0
+    assert not server.projects
+
+
 def test_no_workspace_is_a_clear_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEPTUNE_PROJECT")
     answer = Caller(Path())("convert", "wandb:", "neptune:")

@@ -108,6 +108,8 @@ def _said(error: Exception, where: str) -> RunferryError:
     name = type(error).__name__
     lines = (line.strip() for line in str(error).splitlines())
     said = next((line for line in lines if line and not line.startswith(("-", "─"))), name)[:300]
+    if name == "NeptuneMissingApiTokenException":
+        return AuthFailed("no token for Neptune is set", where=where, hint="set NEPTUNE_API_TOKEN")
     if name in _AUTH:
         return AuthFailed(
             "Neptune does not accept the token", where=where, hint="set NEPTUNE_API_TOKEN"
