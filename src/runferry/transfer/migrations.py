@@ -27,7 +27,7 @@ WANDB: Final = "wandb:"
 MODELS: Final = "neptune-models:"
 NEPTUNE: Final = "neptune:"
 
-_TOKEN_FROM: Final = "NEPTUNE_API_TOKEN"
+_TOKEN_FROM: Final = "NEPTUNE_API_TOKEN"  # noqa: S105  the name of a variable
 _BEFORE_CREATION: Final = (
     "Neptune sets the creation time of a run itself: charts over relative time begin before it, at"
     " negative times; the original one is {original}"
