@@ -80,7 +80,7 @@ def _described(work: Headline) -> str:
 def _converted(environment: Mapping[str, str]) -> child.Result:
     archive = scratch("neptune-archive")
     line = _line(_LATENCY_MS)
-    arguments = ("wandb:", "neptune:bench", str(archive), str(_WORKERS), line)
+    arguments = ("wandb:", "neptune:team", str(archive), str(_WORKERS), line)
     result = child.work(sys.executable, "neptune_convert.py", *arguments, on_cores=2, **environment)
     scratch("neptune-archive")
     return result

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +56,7 @@ def facts_of(server: Server) -> dict[str, Any]:
 
 
 source, destination, archive, workers, line = sys.argv[1:6]
+os.environ.setdefault("NEPTUNE_API_TOKEN", "simulated")  # which `convert` asks for first
 reader("wandb")
 writer("neptune")
 with tempfile.TemporaryDirectory(prefix="bench-neptune-") as folder:

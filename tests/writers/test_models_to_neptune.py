@@ -12,7 +12,9 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune
+from neptune.types import File
 from neptune_registry import Registry
+from neptune_runs import PNG
 from neptune_shown import replayed
 from tests.cli.calling import Answer, Caller, environment
 from tests.cli.terminals import conversation
@@ -20,6 +22,8 @@ from tests.cli.terminals import conversation
 from runferry import settings
 
 BEGAN = 1_700_000_000.25
+ROUNDED = ("--allow", "rounded")
+"""The client hands out neither steps nor times of images."""
 SCRIPT = """
 import sys
 import pytest
@@ -56,6 +60,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Regist
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/vision")
+    monkeypatch.setenv("NEPTUNE_API_TOKEN", "any")
     monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "sync")
     registry = Registry("team/vision", "team/sound")
     registry.install(monkeypatch)
@@ -102,6 +107,72 @@ def test_values_and_series_keep_steps_and_parts_of_seconds(registry: Registry) -
     assert [(row[1], row[2]) for row in version["notes"]] == [(BEGAN, "a line")]
 
 
+def log_files(home: Path) -> None:
+    """Another version, with all that holds bytes or names places."""
+    home.mkdir()
+    for name in ("hello.py", "data/train.csv"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(name)
+    version = neptune.init_model_version(project="team/vision", model="PRO-MOD", mode="sync")
+    version["model/weights"].upload(File.from_content(b"weights", extension="bin"))
+    version["source_code/files"].upload_files([str(home / "*.py")])
+    version["data/train"].upload_files([str(home / "data" / "*.csv")])
+    for step in (3, 4):
+        version["pictures"].append(File.from_content(PNG, extension="png"), step=step)
+    version["data/tracked"].track_files(str(home / "data"))
+    version.stop()
+
+
+@pytest.fixture
+def files(registry: Registry, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    """Values and files of the run that this version became, and what was told."""
+    log_files(tmp_path / "home")
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    run = registry.runs.runs["team/vision", "PRO-MOD-3"]
+    return registry.values("team/vision")["PRO-MOD-3"], registry.runs.files[run.id], answer.json
+
+
+def losses_of(told: Any) -> set[tuple[str, str]]:
+    (run,) = told["push"]["runs"]
+    return {(loss["code"], loss["where"]) for loss in run["losses"]}
+
+
+def test_files_of_a_set_carry_its_namespace_as_prefix(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["source_code/files"] == {"source_code/files/home/hello.py": b"hello.py"}
+    assert sets["data/train"] == {"data/train/home/data/train.csv": b"data/train.csv"}
+
+
+def test_a_file_keeps_its_attribute_and_its_bytes(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["model/weights"] == {"": b"weights"}
+
+
+def test_a_series_of_files_keeps_its_order(files: Any) -> None:
+    values, _, _ = files
+    steps = [step for step, _, _ in values["pictures"]]
+    assert len(steps) == 2
+    assert steps == sorted(set(steps))
+
+
+def test_an_artifact_tracks_the_files_where_they_lie(
+    files: Any, registry: Registry, tmp_path: Path
+) -> None:
+    values, _, told = files
+    (listed,) = registry.models.tracked.values()
+    assert [one.file_path for one in listed] == ["train.csv"]
+    assert values["data/tracked"], "the hash of what is tracked"
+    assert ("artifact-hash", "data/tracked") in losses_of(told)
+
+
+def test_files_that_are_not_where_they_were_are_told(registry: Registry, tmp_path: Path) -> None:
+    log_files(tmp_path / "home")
+    (tmp_path / "home" / "data" / "train.csv").unlink()
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    assert "data/tracked" not in registry.values("team/vision")["PRO-MOD-3"]
+    assert ("not-shown", "data/tracked") in losses_of(answer.json)
+
+
 def test_the_stage_becomes_a_tag_on_request(registry: Registry) -> None:
     migrated("neptune-models:", "neptune:", "--stage-as-tag")
     version = registry.values("team/vision")["PRO-MOD-1"]
@@ -139,6 +210,20 @@ def test_several_or_all_projects_of_a_workspace(registry: Registry, source: str)
     migrated(source, "neptune:")
     for project in ("team/vision", "team/sound"):
         assert len(registry.values(project)) == 3, project
+
+
+def test_a_failed_pull_of_what_was_asked_for_is_told_as_that(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise ConnectionError("the line is cut")
+
+    monkeypatch.setattr(neptune.ModelVersion, "fetch", lost)
+    answer = Caller(Path())("convert", "neptune-models:", "neptune:", "--run", "PRO-MOD-1")
+    assert answer.code != 0
+    assert "the line is cut" in answer.err
+    assert "no run is selected" not in answer.err
+    assert "note: " not in answer.out, "nothing was moved"
 
 
 def test_an_unknown_project_is_a_clear_error(registry: Registry) -> None:
@@ -189,6 +274,7 @@ def asked(folder: Path, answers: list[tuple[str, str]], *args: str) -> tuple[int
         folder,
         environment(
             NEPTUNE_DATA_DIRECTORY=str(folder / "queue"), NEPTUNE_PROJECT="team/vision",
+            NEPTUNE_API_TOKEN="any",
             RUNFERRY_NEPTUNE_MODE="sync", HOME=str(folder), XDG_CONFIG_HOME=str(folder),
         ),
     )  # fmt: skip

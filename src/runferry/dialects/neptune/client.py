@@ -49,6 +49,7 @@ class RemoteAttribute(Protocol):
     ) -> None: ...
     def upload(self, value: str) -> None: ...  # noqa: D102
     def upload_files(self, value: str) -> None: ...  # noqa: D102
+    def track_files(self, path: str, *, destination: str | None) -> None: ...  # noqa: D102
     def pop(self) -> None: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
 
@@ -107,6 +108,8 @@ def _said(error: Exception, where: str) -> RunferryError:
     name = type(error).__name__
     lines = (line.strip() for line in str(error).splitlines())
     said = next((line for line in lines if line and not line.startswith(("-", "─"))), name)[:300]
+    if name == "NeptuneMissingApiTokenException":
+        return AuthFailed("no token for Neptune is set", where=where, hint="set NEPTUNE_API_TOKEN")
     if name in _AUTH:
         return AuthFailed(
             "Neptune does not accept the token", where=where, hint="set NEPTUNE_API_TOKEN"

@@ -114,5 +114,5 @@ def _as_ours(error: Exception, where: str) -> RunferryError | None:
 
 def _says_something(line: str) -> bool:
     """The vendor's messages begin with a line of dashes, colours, and the error's own name."""
-    plain = line.strip().strip("-")
-    return bool(plain) and "\x1b" not in line
+    plain = line.strip()
+    return bool(plain) and not plain.startswith("----") and "\x1b" not in line
