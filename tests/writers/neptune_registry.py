@@ -88,6 +88,12 @@ class _Both(_Remembering):
     def get_image_series_values(self, *args: Any, **more: Any) -> Any:
         return self._models.get_image_series_values(*args, **more)
 
+    def list_artifact_files(self, *args: Any) -> Any:
+        return self._models.list_artifact_files(*args)
+
+    def download_file_series_by_index(self, *args: Any) -> None:
+        self._models.download_file_series_by_index(*args)
+
     def search_leaderboard_entries(
         self, project_id: str, types: Any = None, query: Any = None, **more: Any
     ) -> Iterator[Any]:

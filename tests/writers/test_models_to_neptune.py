@@ -12,7 +12,9 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune
+from neptune.types import File
 from neptune_registry import Registry
+from neptune_runs import PNG
 from neptune_shown import replayed
 from tests.cli.calling import Answer, Caller, environment
 from tests.cli.terminals import conversation
@@ -20,6 +22,8 @@ from tests.cli.terminals import conversation
 from runferry import settings
 
 BEGAN = 1_700_000_000.25
+ROUNDED = ("--allow", "rounded")
+"""The client hands out neither steps nor times of images."""
 SCRIPT = """
 import sys
 import pytest
@@ -100,6 +104,72 @@ def test_values_and_series_keep_steps_and_parts_of_seconds(registry: Registry) -
     assert version["words"] == {"x", "y"}
     assert version["val/loss"] == [(step + 0.5, BEGAN + step, step / 4) for step in range(3)]
     assert [(row[1], row[2]) for row in version["notes"]] == [(BEGAN, "a line")]
+
+
+def log_files(home: Path) -> None:
+    """Another version, with all that holds bytes or names places."""
+    home.mkdir()
+    for name in ("hello.py", "data/train.csv"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(name)
+    version = neptune.init_model_version(project="team/vision", model="PRO-MOD", mode="sync")
+    version["model/weights"].upload(File.from_content(b"weights", extension="bin"))
+    version["source_code/files"].upload_files([str(home / "*.py")])
+    version["data/train"].upload_files([str(home / "data" / "*.csv")])
+    for step in (3, 4):
+        version["pictures"].append(File.from_content(PNG, extension="png"), step=step)
+    version["data/tracked"].track_files(str(home / "data"))
+    version.stop()
+
+
+@pytest.fixture
+def files(registry: Registry, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    """Values and files of the run that this version became, and what was told."""
+    log_files(tmp_path / "home")
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    run = registry.runs.runs["team/vision", "PRO-MOD-3"]
+    return registry.values("team/vision")["PRO-MOD-3"], registry.runs.files[run.id], answer.json
+
+
+def losses_of(told: Any) -> set[tuple[str, str]]:
+    (run,) = told["push"]["runs"]
+    return {(loss["code"], loss["where"]) for loss in run["losses"]}
+
+
+def test_files_of_a_set_carry_its_namespace_as_prefix(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["source_code/files"] == {"source_code/files/home/hello.py": b"hello.py"}
+    assert sets["data/train"] == {"data/train/home/data/train.csv": b"data/train.csv"}
+
+
+def test_a_file_keeps_its_attribute_and_its_bytes(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["model/weights"] == {"": b"weights"}
+
+
+def test_a_series_of_files_keeps_its_order(files: Any) -> None:
+    values, _, _ = files
+    steps = [step for step, _, _ in values["pictures"]]
+    assert len(steps) == 2
+    assert steps == sorted(set(steps))
+
+
+def test_an_artifact_tracks_the_files_where_they_lie(
+    files: Any, registry: Registry, tmp_path: Path
+) -> None:
+    values, _, told = files
+    (listed,) = registry.models.tracked.values()
+    assert [one.file_path for one in listed] == ["train.csv"]
+    assert values["data/tracked"], "the hash of what is tracked"
+    assert ("artifact-hash", "data/tracked") in losses_of(told)
+
+
+def test_files_that_are_not_where_they_were_are_told(registry: Registry, tmp_path: Path) -> None:
+    log_files(tmp_path / "home")
+    (tmp_path / "home" / "data" / "train.csv").unlink()
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    assert "data/tracked" not in registry.values("team/vision")["PRO-MOD-3"]
+    assert ("not-shown", "data/tracked") in losses_of(answer.json)
 
 
 def test_the_stage_becomes_a_tag_on_request(registry: Registry) -> None:

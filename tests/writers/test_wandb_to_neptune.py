@@ -85,6 +85,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WandbService]:
 
 
 @pytest.fixture
+def service_with_artifacts(tmp_path: Path) -> Iterator[WandbService]:
+    with served(tmp_path / "account") as service:
+        service.put_run("lab/arts/maker", history_of=columns(5))
+        for name, kind in (("net", "model"), ("data", "dataset")):
+            files = {"a.bin": name.encode()}
+            service.put_artifact(f"lab/arts/{name}", kind, files, logged_by="lab/arts/maker")
+        yield service
+
+
+@pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     server = Server()
     server.install(monkeypatch)
@@ -221,6 +231,42 @@ def test_each_switch_and_all_include_what_is_left_out(
     assert statuses(answer) == {"replaced": 1}
     assert len(server.values("team/example-project", "abc123")["_runtime"]) == 3
     assert len(server.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("switch", "there"),
+    [
+        (None, set()),
+        ("models", {"artifacts/net:v0"}),
+        ("objects", {"artifacts/data:v0"}),
+        ("all", {"artifacts/net:v0", "artifacts/data:v0"}),
+    ],
+)
+def test_artifacts_are_sets_of_files_on_request(
+    service_with_artifacts: WandbService, server: Server, switch: str | None, there: set[str]
+) -> None:
+    include = () if switch is None else ("--include", switch)
+    answer = Caller(Path())("convert", "wandb:lab/arts", "neptune:", "--json", *include)
+    assert answer.code == 0, answer.err
+    sets = server.files[server.runs["team/arts", "maker"].id]
+    assert {name for name in sets if name.startswith("artifacts/")} == there
+    for name in there:
+        assert sets[name] == {"a.bin": name.partition("/")[2].partition(":")[0].encode()}
+    (run,) = answer.json["push"]["runs"]
+    left = {loss["where"] for loss in run["losses"] if loss["code"] == "left-out"}
+    types = {"artifacts/net:v0": "model", "artifacts/data:v0": "dataset"}
+    assert left & {*types.values()} == {of for name, of in types.items() if name not in there}
+
+
+def test_a_project_that_is_not_there_is_warned_about_and_the_others_are_moved(
+    service: WandbService, server: Server
+) -> None:
+    args = ("convert", "wandb:lab", "neptune:", "--project", "second")
+    answer = Caller(Path())(*args, "--project", "nope", "--json")
+    assert answer.code == 0, answer.err
+    assert statuses(answer) == {"new": 2}
+    assert "no run in a project nope: left out" in answer.err
+    assert "second: left out" not in answer.err
 
 
 def test_an_unknown_switch_is_told_before_anything_is_pulled(

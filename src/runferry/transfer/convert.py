@@ -70,7 +70,7 @@ def convert(
     pulled = road.pulled()
     if not is_at(source, archive):
         uids = frozenset(outcome.uid for outcome in pulled.outcomes)
-        selection = replace(options.selection, uids=uids)
+        selection = options.selection.of_runs(uids)
         road = replace(road, options=replace(options, selection=selection))
     pushed = road.planned() if options.dry_run else road.pushed()
     verified = road.verified() if road.is_to_verify(pushed) else None

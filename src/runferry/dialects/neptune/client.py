@@ -49,6 +49,7 @@ class RemoteAttribute(Protocol):
     ) -> None: ...
     def upload(self, value: str) -> None: ...  # noqa: D102
     def upload_files(self, value: str) -> None: ...  # noqa: D102
+    def track_files(self, path: str, *, destination: str | None) -> None: ...  # noqa: D102
     def pop(self) -> None: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
 

@@ -9,7 +9,9 @@ WORKSPACE                  of all projects of a workspace
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from runferry.dialects.neptune.names import Container, key_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import ReadOptions
-from runferry.readers.neptune.own_server import OwnServedRun, own_served
+from runferry.readers.neptune.own_server import OWN_COLUMNS, OwnServedRun, own_served
 from runferry.readers.neptune.server.client import open_container, open_project, vendor
 from runferry.readers.neptune.server.values import tree_of
 
@@ -42,6 +44,8 @@ _FIELDS: Final = (
     "stage",
 )
 _GIT: Final = "source_code/git"
+_AT_ONCE: Final = 16
+"""Projects whose tables are asked for at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,10 @@ def served(
     with vendor(text) as neptune:
         projects, only = _meant(neptune, text)
         count = 0
-        for project in projects:
-            found = list(_of_project(neptune, project, kinds, options))
-            ours = {run.sys_id: run for run in own_served(project)} if "run" in kinds else {}
-            for run in found:
-                if only is None or run.sys_id == only:
-                    count += 1
-                    yield ours.get(run.sys_id, run)
+        for run in _of_projects(neptune, projects, kinds, options):
+            if only is None or run.sys_id == only:
+                count += 1
+                yield run
         if only is not None and not count:
             hint = f"runferry ls {'neptune' if 'run' in kinds else 'neptune-models'}:{projects[0]}"
             raise NotFound(f"no {' or '.join(kinds)} of this id", where=text, hint=hint)
@@ -125,16 +126,34 @@ def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
     return own, None
 
 
+def _of_projects(
+    neptune: Any, projects: list[str], kinds: Collection[Container], options: ReadOptions
+) -> Iterator[ServedRun | OwnServedRun]:
+    """Asked for at the same time, given in order: each waits for several answers."""
+    listed = partial(_listed, neptune, kinds=kinds, options=options)
+    with ThreadPoolExecutor(min(len(projects), _AT_ONCE)) as threads:
+        for found in threads.map(listed, projects):
+            yield from found
+
+
+def _listed(
+    neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
+) -> list[ServedRun | OwnServedRun]:
+    return list(_of_project(neptune, project, kinds, options))
+
+
 def _of_project(
     neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
-) -> Iterator[ServedRun]:
+) -> Iterator[ServedRun | OwnServedRun]:
     opened = open_project(neptune, project)
     trashed = None if options.include_deleted else False
     try:
         if "run" in kinds:
-            columns = [*(f"sys/{name}" for name in _FIELDS), _GIT]
+            columns = [*(f"sys/{name}" for name in _FIELDS), _GIT, *OWN_COLUMNS]
             table = opened.fetch_runs_table(columns=columns, **_asked(trashed))
-            yield from (_entered(project, "run", entry) for entry in table)
+            for entry in table:
+                run = _entered(project, "run", entry)
+                yield own_served(project, run.sys_id, entry) or run
         if "model" in kinds:
             columns = [f"sys/{name}" for name in _FIELDS]
             for entry in opened.fetch_models_table(columns=columns, **_asked(trashed)):
