@@ -7,7 +7,7 @@ from pathlib import Path
 from neptune.internal.operation import AssignString, LogFloats, UploadFile
 from neptune_server import Backend, Server
 
-PROJECT = "bench/models"
+PROJECT = "simulated/models"
 VERSIONS = 5  # of each model, about
 VALUES = 200  # of each of two series
 
