@@ -64,9 +64,9 @@ class OwnServedRun:
     def _download(self, home: Path, scratch: Path) -> None:
         """The bundle, and into it the bytes that other attributes have."""
         where = f"neptune:{self.project}/{self.sys_id}"
-        neptune: Any = vendor.client()
+        neptune = vendor.client()
         with vendor.in_our_words(where):
-            remote = neptune.init_run(project=self.project, with_id=self.sys_id, mode="read-only")
+            remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
                 _extracted(remote[BUNDLE], home, scratch)
                 places = _places(home, where)
@@ -87,10 +87,10 @@ class OwnServedRun:
 
 def own_served(project: str) -> Iterator[OwnServedRun]:
     """The sealed runs of ours in a project, `WORKSPACE/NAME`."""
-    neptune: Any = vendor.client()
+    neptune = vendor.client()
     columns = ["sys/id", UID, HEADER]
     with vendor.in_our_words(f"neptune:{project}"):
-        opened = neptune.init_project(project=project, mode="read-only")
+        opened = vendor.to_read(neptune, project)
         try:
             table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
             rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
