@@ -20,7 +20,7 @@ from typing import Any
 
 from neptune_line import Line
 from neptune_models import put_models
-from neptune_server import Server
+from neptune_server import SlowServer
 from stopwatch import answer, stopwatch
 
 from runferry.cli.verbs import app
@@ -29,19 +29,19 @@ from runferry.registry import reader, writer
 BUNDLE = "runferry/bundle"
 
 
-def facts_of(server: Server) -> dict[str, Any]:
+def facts_of(server: SlowServer) -> dict[str, Any]:
     """What the server holds as runs: how many, their values and their exact sum, their bytes."""
-    runs = {one.id: project for (project, _), one in server.custom.items()}
+    runs = {one.id: project for (project, _), one in server.runs.items()}
     numbers, lines = [], 0
-    for (container, _), rows in server.series.items():
-        if container in runs:
-            values = [value for _, _, value in rows]
-            numbers += [value for value in values if not isinstance(value, str)]
-            lines += sum(isinstance(value, str) for value in values)
+    for container in runs:
+        values = [value for rows in server.series[container].values() for _, _, value in rows]
+        numbers += [value for value in values if isinstance(value, float)]
+        lines += sum(isinstance(value, str) for value in values)
     files = [
         path
-        for (container, attribute), members in server.files.items()
-        if container in runs and attribute != BUNDLE
+        for container in runs
+        for attribute, members in server.files[container].items()
+        if attribute != BUNDLE
         for path in members.values()
     ]
     return {
@@ -61,7 +61,7 @@ reader("wandb")
 writer("neptune")
 with tempfile.TemporaryDirectory(prefix="bench-neptune-") as folder:
     os.chdir(folder)  # the log goes there, and no folder here is called as the workspace is
-    server = Server(Path(folder))
+    server = SlowServer(Path(folder))
     server.install()
     if models:
         put_models(server, Path(models[0]))

@@ -65,9 +65,9 @@ class OwnServedRun:
     def _download(self, home: Path, scratch: Path) -> None:
         """The bundle, and into it the bytes that other attributes have."""
         where = f"neptune:{self.project}/{self.sys_id}"
-        neptune: Any = vendor.client()
+        neptune = vendor.client()
         with vendor.in_our_words(where):
-            remote = neptune.init_run(project=self.project, with_id=self.sys_id, mode="read-only")
+            remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
                 _extracted(remote[BUNDLE], home, scratch)
                 places = _places(home, where)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runferry import settings
 from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, UID, project_name
-from runferry.dialects.neptune.client import cell, in_our_words, open_project
+from runferry.dialects.neptune.client import cell, in_our_words, open_project, to_read
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.model import Run, Uid
@@ -126,9 +126,7 @@ class Projects:
         columns = [UID, SEALED, CLAIM]
         with in_our_words(f"neptune:{project}"):
             if project not in self._opened:
-                self._opened[project] = self._neptune.init_project(
-                    project=project, mode="read-only"
-                )
+                self._opened[project] = to_read(self._neptune, project)
             table = self._opened[project].fetch_runs_table(
                 query=query, columns=columns, progress_bar=False
             )

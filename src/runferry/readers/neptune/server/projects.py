@@ -13,16 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.neptune.client import (
+    cell,
+    client,
+    container_to_read,
+    in_our_words,
+    to_read,
+)
 from runferry.dialects.neptune.header import header_of
 from runferry.dialects.neptune.names import Container, key_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import ReadOptions
 from runferry.readers.neptune.own_server import OWN_COLUMNS, OwnServedRun, own_served
-from runferry.readers.neptune.server.client import open_container, open_project, vendor
 from runferry.readers.neptune.server.values import tree_of
 
 _FIELDS: Final = (
@@ -79,8 +86,8 @@ class ServedRun:
         from runferry.readers.neptune.server.reading import ServedReading
 
         where = f"{self.project}/{self.sys_id}"
-        with vendor(where) as neptune:
-            container = open_container(neptune, self.project, self.kind, self.sys_id)
+        with in_our_words(where):
+            container = container_to_read(client(), self.project, self.kind, self.sys_id)
             try:
                 reading = ServedReading(container, dict(self.beyond), where)
                 yield from reading.read(self._header_of(run), after)
@@ -94,8 +101,9 @@ class ServedRun:
 def served(
     text: str, kinds: Collection[Container], options: ReadOptions
 ) -> Iterator[ServedRun | OwnServedRun]:
-    """What a location means. Raises NotFound, BadLocation, and what `vendor` raises."""
-    with vendor(text) as neptune:
+    """What a location means. Raises NotFound, BadLocation, and what `in_our_words` does."""
+    neptune = client()
+    with in_our_words(text):
         projects, only = _meant(neptune, text)
         count = 0
         for run in _of_projects(neptune, projects, kinds, options):
@@ -107,7 +115,7 @@ def served(
             raise NotFound(f"no {' or '.join(kinds)} of this id", where=text, hint=hint)
 
 
-def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
+def _meant(neptune: ModuleType, text: str) -> tuple[list[str], str | None]:
     """Qualified names of projects, and the id of the one container that is meant."""
     workspace, _, rest = text.strip("/").partition("/")
     names, _, only = rest.partition("/")
@@ -127,7 +135,7 @@ def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
 
 
 def _of_projects(
-    neptune: Any, projects: list[str], kinds: Collection[Container], options: ReadOptions
+    neptune: ModuleType, projects: list[str], kinds: Collection[Container], options: ReadOptions
 ) -> Iterator[ServedRun | OwnServedRun]:
     """Asked for at the same time, given in order: each waits for several answers."""
     listed = partial(_listed, neptune, kinds=kinds, options=options)
@@ -137,15 +145,15 @@ def _of_projects(
 
 
 def _listed(
-    neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
+    neptune: ModuleType, project: str, kinds: Collection[Container], options: ReadOptions
 ) -> list[ServedRun | OwnServedRun]:
     return list(_of_project(neptune, project, kinds, options))
 
 
 def _of_project(
-    neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
+    neptune: ModuleType, project: str, kinds: Collection[Container], options: ReadOptions
 ) -> Iterator[ServedRun | OwnServedRun]:
-    opened = open_project(neptune, project)
+    opened = to_read(neptune, project)
     trashed = None if options.include_deleted else False
     try:
         if "run" in kinds:
@@ -168,8 +176,10 @@ def _asked(trashed: bool | None) -> dict[str, Any]:
     return {"trashed": trashed, "ascending": True, "progress_bar": False}
 
 
-def _versions(neptune: Any, project: str, model: str, columns: list[str]) -> Iterator[ServedRun]:
-    opened = open_container(neptune, project, "model", model)
+def _versions(
+    neptune: ModuleType, project: str, model: str, columns: list[str]
+) -> Iterator[ServedRun]:
+    opened = container_to_read(neptune, project, "model", model)
     try:
         table = opened.fetch_model_versions_table(
             columns=columns, ascending=True, progress_bar=False
@@ -182,15 +192,8 @@ def _versions(neptune: Any, project: str, model: str, columns: list[str]) -> Ite
 
 def _entered(project: str, kind: Container, entry: Any) -> ServedRun:
     """A row of a table."""
-    values = {name: _cell(entry, f"sys/{name}") for name in _FIELDS}
+    values = {name: tree_of(cell(entry, f"sys/{name}")) for name in _FIELDS}
     sys = {name: value for name, value in values.items() if value is not None}
-    beyond = {"sys/state": sys.get("state"), _GIT: _cell(entry, _GIT)}
+    beyond = {"sys/state": sys.get("state"), _GIT: tree_of(cell(entry, _GIT))}
     told = tuple((name, value) for name, value in beyond.items() if value is not None)
     return ServedRun(project, kind, str(values["id"]), tuple(sys.items()), told)
-
-
-def _cell(entry: Any, column: str) -> Tree:
-    try:
-        return tree_of(entry.get_attribute_value(column))
-    except ValueError:  # the row has no such column
-        return None
