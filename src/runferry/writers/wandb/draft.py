@@ -206,7 +206,7 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        rows = self._unsent.losses(self._log.counts[2])
+        rows = self._unsent.losses(self._log.counts[1])
         return (*rows, *unsent_attributes(self._run, self._attributes, self._address))
 
     def close(self) -> None:
