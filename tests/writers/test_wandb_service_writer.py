@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from runferry import registry
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, MissingExtra
 from runferry.losses import Fate
+from runferry.model import RunState
 from runferry.ports import Location, ReadOptions
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
@@ -79,6 +80,52 @@ def test_odd_attributes_are_told_where_they_cannot_be_kept(bench: Bench) -> None
     bench.pushed(archive)
     verified = verify_archive(archive, WHERE)
     assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_code", "is_complete"),
+    [("finished", None, True), ("killed", 137, True), ("failed", 2**40, True),
+     ("running", None, False)],
+)  # fmt: skip
+def test_an_ending_that_the_service_cannot_state_is_told(
+    bench: Bench, state: RunState, exit_code: int | None, is_complete: bool
+) -> None:
+    ended = START_NS + SECOND_NS if is_complete else None
+    run = Recording(
+        replace(
+            header("ending"),
+            state=state,
+            exit_code=exit_code,
+            complete=is_complete,
+            ended_ns=ended,
+            name=None,
+            notes="",
+            labels={"team": "vision"},
+        )
+    )
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_workers_that_wish_for_one_id_bring_their_runs_apart(bench: Bench) -> None:
+    samples = [of_scope(scope, 5 + number) for number, scope in enumerate(("one", "other"))]
+    archive = bench.archive(*samples)
+    report = push(archive, WHERE, allow=Fate.DROPPED, workers=2)
+    assert report.counts == {"new": 2}, report.failures
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def of_scope(scope: str, rows: int) -> Sample:
+    """A run whose id another scope has, too."""
+    told = header("same")
+    run = Recording(replace(told, key=replace(told.key, scope=scope)))
+    for step in range(rows):
+        run.log({"loss": step / 4 + 0.1}, step=step, time_ns=START_NS + step * SECOND_NS)
+    return run.sample()
 
 
 def test_where_rows_of_one_step_go_is_foretold(bench: Bench) -> None:

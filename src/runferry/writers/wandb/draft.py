@@ -38,7 +38,7 @@ from runferry.writers.wandb.latest import LatestValues
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
 from runferry.writers.wandb.shown_json import config_json, history_json
-from runferry.writers.wandb.unsent import Unsent
+from runferry.writers.wandb.unsent import Unsent, unsent_header
 from runferry.writers.wandb.unsent_attributes import unsent_attributes
 
 _LOG: Final = "log.part"
@@ -172,6 +172,7 @@ class Draft:
             self._records.put(messages.EXIT, ending)
         self._records.own(SEAL, {})
         self._log.flush()
+        self._run = run
         self._finish(run)
 
     def _finish(self, run: Run) -> None:
@@ -207,7 +208,8 @@ class Draft:
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
         rows = self._unsent.losses(self._log.counts[1])
-        return (*rows, *unsent_attributes(self._run, self._attributes, self._address))
+        header = unsent_header(self._run)
+        return (*rows, *header, *unsent_attributes(self._run, self._attributes, self._address))
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""
