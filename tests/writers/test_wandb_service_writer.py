@@ -12,7 +12,7 @@ from tests.wandb_service.vendors_client import run_client
 
 from runferry import registry
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, MissingExtra
+from runferry.errors import BadLocation, MissingExtra, Unreachable
 from runferry.losses import Fate
 from runferry.model import RunState
 from runferry.ports import Location, ReadOptions
@@ -25,6 +25,8 @@ from runferry.transfer.push import plan_all, push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb import WandbWriter, upload
+from runferry.writers.wandb.draft import Draft
+from runferry.writers.wandb.service import ServiceWriter
 
 WHERE = Location("wandb", "lab/moved")
 
@@ -206,6 +208,22 @@ def test_a_run_that_does_not_arrive_is_an_error_and_a_rerun_ends_it(bench: Bench
     bench.service.faults.clear()
     assert bench.pushed(archive).counts == {"new": 1}
     assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
+
+
+def test_a_connection_lost_behind_the_upload_is_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, faults = ServiceWriter._check, [Unreachable("for a moment")]
+
+    def check(writer: ServiceWriter, draft: Draft) -> None:
+        if faults:
+            raise faults.pop()
+        asked(writer, draft)
+
+    monkeypatch.setattr(ServiceWriter, "_check", check)
+    sample = plain()
+    assert bench.pushed(bench.archive(sample)).counts == {"new": 1}
+    assert bench.rows(sample.run.key.run_id) == 5
 
 
 def test_no_key_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -67,7 +67,7 @@ class Draft:
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()
         self._unsent = Unsent()
-        self._is_begun = False
+        self._is_begun = self._is_ended = False
         self._records.put(messages.HEADER, messages.header())
         self._records.own(MARK, Mark(uid, run).tree())
 
@@ -155,7 +155,9 @@ class Draft:
     # --- the end ----------------------------------------------------------------------------------
 
     def complete(self, run: Run) -> None:
-        """Write what is left, and `runferry.json` once all else is there."""
+        """Write what is left, and `runferry.json` once all else is there; once."""
+        if self._is_ended:
+            return
         if not self._is_begun:
             self._begin(None)
         if run != self._run:
@@ -174,6 +176,7 @@ class Draft:
         self._log.flush()
         self._run = run
         self._finish(run)
+        self._is_ended = True
 
     def _finish(self, run: Run) -> None:
         (self.home / FILES).mkdir(exist_ok=True)

@@ -103,8 +103,12 @@ class ServiceWriter(OfflineWriter):
         return node is not None and node["state"] in _OVER
 
     def _publish(self, draft: Draft, run: Run) -> None:
-        """Upload, look whether all rows are there, and forget what was authored."""
-        super()._publish(draft, run)
+        """Upload, look whether all rows are there, and forget what was authored.
+
+        Where the connection failed, it is called again: what was authored is in its place by then.
+        """
+        if draft.is_there:
+            super()._publish(draft, run)
         folder = draft.place.folder
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
