@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from tests.wandb_service.vendors_client import run_client
 
-from runferry import registry
+from runferry import chunks, registry
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, MissingExtra, Unreachable
 from runferry.losses import Fate
-from runferry.model import RunState
+from runferry.model import Blob, RunState
 from runferry.ports import Location, ReadOptions
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
@@ -224,6 +224,20 @@ def test_a_connection_lost_behind_the_upload_is_asked_again(
     sample = plain()
     assert bench.pushed(bench.archive(sample)).counts == {"new": 1}
     assert bench.rows(sample.run.key.run_id) == 5
+
+
+def test_what_the_environment_says_of_training_is_not_said_of_an_upload(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RESUME", "must")
+    monkeypatch.setenv("WANDB_IGNORE_GLOBS", "*")
+    monkeypatch.setenv("WANDB_NAME", "another")
+    run = Recording(header("apart")).log({"loss": 0.5}, step=0, time_ns=START_NS)
+    run.put(chunks.File("notes.txt", "other", Blob.from_bytes(b"notes")))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
 
 
 def test_no_key_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
