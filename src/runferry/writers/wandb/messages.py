@@ -152,13 +152,20 @@ def _environment_field(name: str, value: Tree) -> bytes:
     return b""
 
 
-def ending(run: Run) -> bytes | None:
-    """How the run ended; None for one that has not."""
+def shown_exit_code(run: Run) -> int | None:
+    """By which W&B tells how a run ended; None for one that has not."""
     if not run.complete and run.state in ("running", "unknown"):
         return None
-    code = run.exit_code
+    if run.exit_code is None:
+        return 0 if run.state in ("finished", "unknown") else 1
+    return run.exit_code if -(2**31) <= run.exit_code < 2**31 else 1
+
+
+def ending(run: Run) -> bytes | None:
+    """How the run ended; None for one that has not."""
+    code = shown_exit_code(run)
     if code is None:
-        code = 0 if run.state in ("finished", "unknown") else 1
+        return None
     begun = started_ns(run)
     known = begun is not None and run.ended_ns is not None
     seconds = (run.ended_ns - begun) // _NS if known else 0  # type: ignore[operator]

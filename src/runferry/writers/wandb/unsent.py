@@ -11,7 +11,9 @@ import numpy as np
 
 from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, Points
 from runferry.losses import Fate, Loss
+from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.messages import shown_exit_code, shown_tags
 
 _DETAILS: Final = {
     "time": "a row of W&B has one time: that of the last value of its step; lines have the second",
@@ -23,6 +25,14 @@ _DETAILS: Final = {
     "media-metadata": "W&B keeps what its own media have",
 }
 _STATED_THERE: Final = ("entity", "user", "source_url")
+_NEVER_MISSING: Final = ("name", "project")
+_NEVER_EMPTY: Final = ("notes", "group", "job_type")
+_ENDING: Final = "W&B's service tells how a run ended by its exit code"
+_HEADER_DETAILS: Final = {
+    "tags": "key-value tags become tags, and W&B takes 64 characters of one",
+    **dict.fromkeys(_NEVER_MISSING, "W&B gives every run one"),
+    **dict.fromkeys(_NEVER_EMPTY, "W&B does not tell an empty text from none"),
+}
 _ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
 
 
@@ -73,3 +83,26 @@ class Unsent:
             if instead is not None:
                 yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
         yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)
+
+
+def unsent_header(run: Run) -> Iterator[Loss]:
+    """The service knows runs by their exit code alone: 0 is finished, anything else has failed.
+
+    `wandb sync` takes a run that has not ended for one that failed.
+    """
+    code = shown_exit_code(run)
+    state = "finished" if code == 0 else "failed"
+    found = {
+        "state": run.state != state,
+        "complete": not run.complete,
+        "exit_code": run.exit_code is None and code == 0,
+        "tags": set(shown_tags(run)) != set(run.tags),
+        **{name: not getattr(run, name) for name in _NEVER_MISSING},
+        **{name: getattr(run, name) == "" for name in _NEVER_EMPTY},
+    }
+    for name, is_other in found.items():
+        if is_other:
+            yield Loss("header-field", Fate.ROUNDED, name, 1, _HEADER_DETAILS.get(name, _ENDING))
+    for name in ("started_ns", "ended_ns"):
+        if getattr(run, name) is None:
+            yield Loss("header-times", Fate.ROUNDED, name, 1, "W&B states when it heard of the run")
