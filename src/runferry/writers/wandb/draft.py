@@ -76,7 +76,7 @@ class Draft:
         if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
             self._begin(chunk)
         try:
-            self._unsent.look_at(chunk)
+            self._unsent.look_at(chunk, self._series.is_user)
             self._put(chunk)
         except OverflowError as error:
             raise Refused(
@@ -206,7 +206,7 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        rows = self._unsent.losses(self._log.counts[2])
+        rows = self._unsent.losses(self._log.counts[2], self._run)
         return (*rows, *unsent_attributes(self._run, self._attributes, self._address))
 
     def close(self) -> None:

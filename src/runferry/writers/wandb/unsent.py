@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, Points
 from runferry.losses import Fate, Loss
+from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
 
 _DETAILS: Final = {
-    "time": "a row of W&B has one time: that of the last value of its step; lines have the second",
+    "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
+    " system metrics what a double of seconds holds",
     "null-time": "W&B gives lines that have no time one of its own",
+    "source-order": "W&B keeps lines apart from rows",
     "value": "W&B shows what a terminal would show of a line",
     "number-kind": "W&B's service gives floats without a fraction back as integers",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
@@ -23,6 +27,9 @@ _DETAILS: Final = {
     "media-metadata": "W&B keeps what its own media have",
 }
 _STATED_THERE: Final = ("entity", "user", "source_url")
+_STATED_IF_UNKNOWN: Final = ("name", "project", "status")
+_TIMES: Final = ("created_ns", "started_ns", "ended_ns")
+_JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
 _ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
 
 
@@ -33,11 +40,16 @@ class Unsent:
     counts: Counter[str] = field(default_factory=Counter)
     files: list[tuple[str, str | None]] = field(default_factory=list)
     artifacts: int = 0
+    produced: int = 0
+    pieces: int = 0
 
-    def look_at(self, chunk: Chunk) -> None:
-        """Count what one chunk has of it."""
+    def look_at(self, chunk: Chunk, is_user: Callable[[str], bool]) -> None:
+        """Count what one chunk has of it; `is_user` tells series from system metrics."""
         match chunk:
             case Points(batch):
+                keys = batch.column("key")
+                is_system = np.array([not is_user(key) for key in keys.dictionary.to_pylist()])
+                self.counts["time"] += int(np.count_nonzero(is_system[keys.indices.to_numpy()]))
                 values = batch.column("value").fill_null(0.5).to_numpy()
                 kinds = batch.column("kind")
                 words = kinds.dictionary.to_pylist()
@@ -50,17 +62,21 @@ class Unsent:
                 self.counts["media-path"] += len(items)
                 self.counts["media-metadata"] += len(items)
             case Console(batch):
-                for code in ("time", "null-time", "value"):
+                for code in ("time", "null-time", "value", "source-order"):
                     self.counts[code] += batch.num_rows
-            case Artifact():
+                ends = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
+                breaks = pc.sum(pc.count_substring(batch.column("line"), "\n")).as_py() or 0
+                self.pieces += batch.num_rows - ends + breaks - ends
+            case Artifact(relation=relation):
                 self.artifacts += 1
+                self.produced += relation == "produced"
 
     def file(self, file: File, stored: StoredFile | None) -> None:
         """A file that W&B gets under another name, or not at all."""
         if stored is not None and stored.below_files != file.path:
             self.files.append((file.path, stored.below_files))
 
-    def losses(self, moved_times: int) -> Iterator[Loss]:
+    def losses(self, moved_times: int, run: Run) -> Iterator[Loss]:
         """What is told of it; `moved_times` are values at the time of their row."""
         self.counts["time"] += moved_times
         for code, count in self.counts.items():
@@ -68,8 +84,26 @@ class Unsent:
         for name in _STATED_THERE:
             told = "W&B states whose account and where the copy is"
             yield Loss("header-field", Fate.ROUNDED, name, 1, told)
+        yield from _stated_there(run)
+        yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
         for path, instead in self.files:
             yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
             if instead is not None:
                 yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
         yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)
+        yield Loss("invented", Fate.DROPPED, "", self.produced, _ARTIFACT)
+
+
+def _stated_there(run: Run) -> Iterator[Loss]:
+    """What the service says of each run, also of one of which the source says nothing."""
+    told = "the source does not say it, and W&B states its own"
+    for name in _STATED_IF_UNKNOWN:
+        if not getattr(run, name):
+            yield Loss("header-field", Fate.ROUNDED, name, 1, told)
+    if not run.complete:
+        yield Loss("header-field", Fate.ROUNDED, "complete", 1, "what was uploaded has ended")
+    if run.state not in ("finished", "failed"):
+        yield Loss("header-field", Fate.ROUNDED, "state", 1, "what was uploaded has ended")
+    for name in _TIMES:
+        if getattr(run, name) is None:
+            yield Loss("header-times", Fate.ROUNDED, name, 1, told)
