@@ -236,6 +236,15 @@ def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> 
     assert verified.is_clean, [run.unexpected for run in verified.runs]
 
 
+def test_key_value_tags_and_an_unknown_exit_code_are_foretold(bench: Bench) -> None:
+    labels = {"team": "a", "long": "x" * 80}
+    run = Recording(header("labelled", labels=labels, tags=("plain",), exit_code=None))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
 def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None:
     pieces = ["epoch", " ", "1", "\n", "two\nlines\n", "10 %\r", "20 %\r", "done\n", "open"]
     run = Recording(header("printing"))

@@ -14,6 +14,7 @@ from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, P
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.messages import shown_tags
 
 _DETAILS: Final = {
     "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
@@ -100,6 +101,11 @@ def _stated_there(run: Run) -> Iterator[Loss]:
     for name in _STATED_IF_UNKNOWN:
         if not getattr(run, name):
             yield Loss("header-field", Fate.ROUNDED, name, 1, told)
+    if run.exit_code is None and run.state in ("finished", "unknown"):
+        yield Loss("header-field", Fate.ROUNDED, "exit_code", 1, told)
+    if set(run.tags) != set(shown_tags(run)):
+        detail = "key-value tags are shown among the tags; those beyond 64 characters are not"
+        yield Loss("header-field", Fate.ROUNDED, "tags", 1, detail)
     if not run.complete:
         yield Loss("header-field", Fate.ROUNDED, "complete", 1, "what was uploaded has ended")
     if run.state not in ("finished", "failed"):
