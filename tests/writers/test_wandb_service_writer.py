@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from runferry import chunks, registry
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, MissingExtra, Unreachable
 from runferry.losses import Fate
-from runferry.model import Blob, RunState
+from runferry.model import ArtifactEntry, Blob, RunState, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
@@ -267,3 +268,77 @@ def test_the_plan_knows_what_the_service_has_no_room_for() -> None:
     folder, service = (registry.limits_of(Location("wandb", it)) for it in ("./runs", "lab/moved"))
     assert folder.holds["raw"] is Fate.REENCODED
     assert "raw" not in service.holds
+
+
+def test_artifacts_come_with_their_run_and_say_nothing_but_what_the_user_said(
+    bench: Bench,
+) -> None:
+    said: Tree = {"accuracy": 0.5, "_wandb": {"client_id": "of another server"}}
+    blob = Blob(7, open=lambda: io.BytesIO(b"weights"))
+    entries = (ArtifactEntry("w.bin", blob),)
+    made = chunks.Artifact("model", "model", "produced", "v3", metadata=said, entries=entries)
+    archive = bench.archive(Recording(header("maker")).put(made).sample())
+    bench.pushed(archive)
+    found = run_client(
+        bench.service,
+        bench.folder / "reading",
+        """
+(one,) = wandb.Api().run("lab/moved/maker").logged_artifacts()
+answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
+""",
+    )
+    expected = {"name": "model:v0", "metadata": {"accuracy": 0.5}, "files": ["w.bin"]}
+    assert found == expected
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
+    run = Recording(header("dated")).attributes("environment", {("git", "commit"): "c0ffee"})
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    (verified,) = verify_archive(archive, WHERE).runs
+    assert verified.is_clean, verified.unexpected
+    places = {loss.where for loss in verified.measured}
+    assert not places & {"started_ns", "environment.git.commit"}
+    assert "created_ns" in places  # W&B states when it was uploaded
+
+
+def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> None:
+    known = dict.fromkeys(("name", "project", "created_ns", "started_ns", "ended_ns", "status"))
+    run = Recording(header("bare", **known, state="crashed", complete=False, exit_code=None))
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_key_value_tags_and_an_unknown_exit_code_are_foretold(bench: Bench) -> None:
+    labels = {"team": "a", "long": "x" * 80}
+    run = Recording(header("labelled", labels=labels, tags=("plain",), exit_code=None))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None:
+    pieces = ["epoch", " ", "1", "\n", "two\nlines\n", "10 %\r", "20 %\r", "done\n", "open"]
+    run = Recording(header("printing"))
+    run.console([("stdout", text, START_NS) for text in pieces])
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_times_of_system_metrics_are_foretold_to_be_doubles(bench: Bench) -> None:
+    run = Recording(header("measured"))
+    for number in range(20):
+        at = START_NS + number * SECOND_NS + 53_098_000 + number
+        run.log({"gpu.temp": number / 4}, time_ns=at, stream="system")
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]

@@ -76,7 +76,7 @@ class Draft:
         if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
             self._begin(chunk)
         try:
-            self._unsent.look_at(chunk)
+            self._unsent.look_at(chunk, self._series.is_user)
             self._put(chunk)
         except OverflowError as error:
             raise Refused(

@@ -62,10 +62,10 @@ class RunFolders:
         """
         found = self.find(uid)
         if found is not None:
-            return Place(found, _id_in(found))
+            return Place(found, _id_in(found), run.project or "")
         wished = fitting_id(run, uid)
         run_id = uid if self._has(wished) else CHOSEN_IDS.choose(str(self.root), wished, uid)
-        return Place(self.place_of(run, run_id), run_id)
+        return Place(self.place_of(run, run_id), run_id, run.project or "")
 
     def place_of(self, run: Run, run_id: str) -> Path:
         """The folder that W&B's client would make for a run."""

@@ -95,8 +95,8 @@ class ServiceWriter(OfflineWriter):
         run_id = fitting_id(run, uid) if known is None else str(known["name"])
         if known is None:
             run_id = uid if self._is_taken(run_id) else CHOSEN_IDS.choose(self._there, run_id, uid)
-        place = self._folders.place_of(run, run_id)
-        return Draft(home, Place(place, run_id), run, uid, is_marked=True)
+        place = Place(self._folders.place_of(run, run_id), run_id, self._project, self._entity)
+        return Draft(home, place, run, uid, is_marked=True)
 
     def _is_complete(self, uid: Uid) -> bool:
         node = self._node(uid)
