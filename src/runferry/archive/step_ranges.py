@@ -55,12 +55,13 @@ def one_by_one(
         stepped = len(by) - int(np.count_nonzero(order[0]))
         steps = order[1][by[:stepped]]
         ready = int(np.searchsorted(steps, steps[-1])) if stepped else 0
-        yield batch.take(pa.array(by[:ready]))
+        if ready:
+            yield batch.take(pa.array(by[:ready]))
         waiting = [batch.take(pa.array(by[ready:stepped]))]
         stepless.append(batch.take(pa.array(by[stepped:])))
-    yield from waiting
-    if stepless:
-        batch = _joined(stepless)
+    yield from (batch for batch in waiting if batch.num_rows)
+    batch = _joined(stepless)
+    if batch.num_rows:
         yield batch.take(pa.array(sorting(order_of(batch))))
 
 
