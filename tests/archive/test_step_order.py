@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -122,3 +123,31 @@ def test_a_long_run_of_one_step_and_an_outlier_are_split_by_seq(archive: Archive
         found = points_in(archive, record, "step")
     assert [row.step for row in found] == [0] * (count - 1) + [2**62]
     assert [row.seq for row in found[:-1]] == [s for s in range(count) if s != count - 18]
+
+
+@pytest.mark.parametrize("order", ["any", "step"])
+def test_long_texts_come_whole_and_a_few_at_a_time(archive: Archive, order: str) -> None:
+    texts = [f"{number}" * (1 if number < 3000 else 250_000) for number in range(3100)]
+    steps = np.random.default_rng(7).permutation(len(texts)).tolist()
+    record = archived(archive, run_named("r"), texts_of(texts, steps))
+    found: list[tuple[int, str]] = []
+    for chunk in archive.chunks(record, order=order):
+        if isinstance(chunk, Texts):
+            assert chunk.batch.nbytes < step_order.BUCKET_BYTES
+            found += ((row["step"], row["text"]) for row in chunk.batch.to_pylist())
+    assert sorted(found) == sorted(zip(steps, texts, strict=True))
+    assert order == "any" or found == sorted(found)
+
+
+def texts_of(texts: list[str], steps: list[int]) -> Iterator[Texts]:
+    """A few at once, as a reader gives them."""
+    for start in range(0, len(texts), 20):
+        part = texts[start : start + 20]
+        columns = {
+            "key": ["notes"] * len(part),
+            "step": steps[start : start + 20],
+            "text": part,
+            "form": ["text"] * len(part),
+            "seq": list(range(start, start + len(part))),
+        }
+        yield Texts(pa.RecordBatch.from_pydict(columns))

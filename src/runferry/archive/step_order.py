@@ -20,8 +20,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runferry.archive.points import KeyCodes
-from runferry.archive.reading import batches
+from runferry.archive.reading import batches, opened
 from runferry.archive.record import Segment
+from runferry.archive.rows import FLUSH_BYTES
 from runferry.archive.step_ranges import Order, follow_each_other, one_by_one, sorting
 from runferry.archive.working_folder import working_folder
 from runferry.dialects.row_tables import ROW_SCHEMAS
@@ -29,6 +30,7 @@ from runferry.errors import ArchiveError
 from runferry.tables import KEY
 
 BUCKET_ROWS = 393_216  # as a segment has
+BUCKET_BYTES = 64 << 20  # of texts, which may be long
 CHUNK_ROWS = 65_536
 _MAX_BUCKETS = 256  # files open at once
 _BINS = 4_096
@@ -87,8 +89,16 @@ class _Rows:
     """Rows that can be read more than once."""
 
     count: int
+    size_bytes: int  # in memory, roughly
     batches: Batches
     addresses: Batches  # the same rows, with the columns that decide the order
+
+    @property
+    def share(self) -> int:
+        """How many of them a bucket may have; all, where they fit."""
+        if self.size_bytes > BUCKET_BYTES:
+            return min(BUCKET_ROWS, self.count * BUCKET_BYTES // self.size_bytes)
+        return BUCKET_ROWS
 
 
 def _sorted(
@@ -108,15 +118,27 @@ def _sorted(
         return batches(root, segments, columns=columns, rows=BUCKET_ROWS)
 
     total = sum(segment.rows for segment in segments)
-    if follow_each_other(root, segments, BUCKET_ROWS):
+    if table == "points" and follow_each_other(root, segments, BUCKET_ROWS):
         found = one_by_one((list(rows([segment])) for segment in segments), order_of)
     else:
         folder = scratch / table
         folder.mkdir()
-        found = _in_order(_Rows(total, rows, addresses), folder, coded)
+        size_bytes = 0 if table == "points" else _size_of(root, segments)
+        found = _in_order(_Rows(total, size_bytes, rows, addresses), folder, coded)
     for batch in found:
         key = pa.DictionaryArray.from_arrays(batch.column(0), pa.array(codes.keys, pa.string()))
         yield pa.RecordBatch.from_arrays([key, *batch.columns[1:]], schema=ROW_SCHEMAS[table])
+
+
+def _size_of(root: Path, segments: Sequence[Segment]) -> int:
+    """Bytes in memory, at least: of each full row group, and of the texts, which stand as such."""
+    full = written = 0
+    for segment in segments:
+        with opened(root, segment) as file:
+            groups = range(file.num_row_groups)
+            full += len(groups) - 1
+            written += sum(file.metadata.row_group(each).total_byte_size for each in groups)
+    return max(full * FLUSH_BYTES, written)
 
 
 def _coded_schema(schema: pa.Schema) -> pa.Schema:
@@ -125,12 +147,12 @@ def _coded_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def _in_order(rows: _Rows, folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    if rows.count <= BUCKET_ROWS:
+    if rows.count <= rows.share:
         table = pa.Table.from_batches(rows.batches(), schema).unify_dictionaries()
         whole = table.combine_chunks().to_batches()
-        if whole:
-            yield whole[0].take(pa.array(sorting(order_of(whole[0]))))
-        return
+        if len(whole) < 2:  # more than that is what a batch of texts does not hold
+            yield from (one.take(pa.array(sorting(order_of(one)))) for one in whole)
+            return
     split = _split(rows)
     if split is None:  # all at one address
         yield from rows.batches()
@@ -174,7 +196,7 @@ def _split(rows: _Rows) -> _Split | None:
     histogram = np.zeros(_BINS, np.int64)
     for batch in rows.addresses():
         histogram += np.bincount(split.bins(order_of(batch)), minlength=_BINS)
-    split.bucket_of = _grouped(histogram, max(BUCKET_ROWS, rows.count // _MAX_BUCKETS + 1))
+    split.bucket_of = _grouped(histogram, max(rows.share, rows.count // _MAX_BUCKETS + 1))
     return split
 
 
@@ -211,7 +233,7 @@ def _scatter(rows: _Rows, split: _Split, folder: Path, schema: pa.Schema) -> lis
         for writer in writers.values():
             writer.close()
     return [
-        _Rows(count, _from_file(path, count), _from_file(path, count))
+        _Rows(count, path.stat().st_size if count else 0, *[_from_file(path, count)] * 2)
         for path, count in zip(paths, counts, strict=True)
     ]
 

@@ -1,5 +1,5 @@
-"""Segments whose steps follow each other, as of a run that was pulled in order: each is sorted by
-itself, and no row is written anywhere.
+"""Segments of numbers whose steps follow each other, as of a run that was pulled in order: each is
+sorted by itself, and no row is written anywhere.
 
 Such segments overlap in nothing but the step at which one ends and the next begins.
 """
@@ -73,5 +73,7 @@ def sorting(order: Order) -> NDArray[np.int64]:
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch, which holds rows without texts however many they are."""
     table = pa.Table.from_batches(batches).combine_chunks()
-    return table.to_batches()[0] if table.num_rows else batches[0].slice(0, 0)
+    (joined,) = table.to_batches() if table.num_rows else [batches[0].slice(0, 0)]
+    return joined
