@@ -16,7 +16,9 @@ from typing import BinaryIO, Final
 
 import pyarrow as pa
 
+from runferry.errors import SourceChanged
 from runferry.model import KeyPath
+from runferry.paths import spelled
 from runferry.readers.lines import LINE_AT_MOST, rest_of_line
 
 _BLOCK: Final = 1 << 20
@@ -116,7 +118,8 @@ def blocks_of(stream: BinaryIO, begin: int, end: int) -> Iterator[tuple[int, byt
     """The whole lines from a place to another with the place of each block.
 
     The last one may lack its end, and then is a block by itself; so is one that is longer than a
-    block: of one that is longer than LINE_AT_MOST the beginning.
+    block: of one that is longer than LINE_AT_MOST the beginning. Raises SourceChanged where the
+    file is shorter than that.
     """
     while begin < end:
         stream.seek(begin)
@@ -125,8 +128,18 @@ def blocks_of(stream: BinaryIO, begin: int, end: int) -> Iterator[tuple[int, byt
         if not length:
             stream.seek(begin)
             block = stream.readline(min(LINE_AT_MOST, end - begin))
+            if not block:
+                raise _cut_short(stream)
             yield begin, block
             begin += len(block) + rest_of_line(stream, block)[0]
             continue
         yield begin, block[:length]
         begin += length
+
+
+def _cut_short(stream: BinaryIO) -> SourceChanged:
+    return SourceChanged(
+        "a log of the client became shorter while it was read",
+        where=spelled(str(stream.name)),
+        hint="run the same command again",
+    )
