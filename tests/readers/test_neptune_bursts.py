@@ -28,7 +28,7 @@ def logged() -> Iterator[dict[str, Any]]:
     names = ["train/loss", "monitoring/cpu", "ü/ñ", 'a"b', "back\\slash"]
     for number in range(LARGE):
         value = chance.choice([chance.uniform(-1, 1), chance.gauss(0, 1e20), number / 3, 1e-9])
-        step = chance.choice([None, float(number), number / 7])
+        step = chance.choice([None, number, float(number), number / 7])
         one = floats(names[number // 100 % 5], [(step, value)], ts=1.7e9 + number / 3)
         if number % 1000 == 999:
             yield operation("AssignString", "note", value=f"{number}")

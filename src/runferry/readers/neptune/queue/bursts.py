@@ -27,12 +27,13 @@ _NULL: Final = b"null"
 _NUMBER: Final = (  # a double far from the largest and the smallest ones
     rb"-?(?:0|[1-9][0-9]{0,16})(?:\.[0-9]{1,20}(?:e[+-]?[0-9]{1,2})?|e[+-]?[0-9]{1,2})"
 )
+_PLACE: Final = rb"(?:0|-?[1-9][0-9]{0,14}|" + _NUMBER + rb")"  # whoever logs it may give an int
 _NAME: Final = rb'"[^"\\\x00-\x1f]*"'
 _LINE: Final = re.compile(
     rb'(\{"obj": \{"type": "LogFloats", "path": \[(%(name)b(?:, %(name)b)*)\], '
-    rb'"values": \[\{"value": (%(number)b), "step": (%(number)b|null), "ts": (%(number)b)\}\]\}, '
+    rb'"values": \[\{"value": (%(number)b), "step": (%(place)b|null), "ts": (%(place)b)\}\]\}, '
     rb'"version": ([1-9][0-9]{0,14})(?:, "at": %(number)b)?\}\n)|([^\n]*\n|[^\n]+\Z)'
-    % {b"name": _NAME, b"number": _NUMBER}
+    % {b"name": _NAME, b"number": _NUMBER, b"place": _PLACE}
 )
 """The line, its path, value, step, time and version; or any other line."""
 
