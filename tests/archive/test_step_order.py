@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.archive.runs import Row, archived, batch_of, points_in, rows_of, run_named
 from tests.archive.test_content import rows_strategy
 
-from runferry.archive import step_order
+from runferry.archive import step_buckets, step_order
 from runferry.archive.store import Archive
 from runferry.chunks import Points, Texts
 
@@ -32,7 +33,7 @@ def test_any_run_comes_in_step_order_with_rows_whole(
     rows: list[Row], bucket: int, chunk: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(step_order, "BUCKET_ROWS", bucket)
+        patch.setattr(step_buckets, "BUCKET_ROWS", bucket)
         patch.setattr(step_order, "CHUNK_ROWS", chunk)
         archive = Archive.open(Path(folder) / "a", create=True)
         archive.segment_rows = 6
@@ -73,7 +74,7 @@ def test_a_run_that_was_pulled_in_order_is_not_written_to_the_disk_again(archive
     archive.segment_rows = 200  # ends within a step
     record = archived(archive, run_named("r"), [Points(batch_of(rows))])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step_order, "_in_order", None)
+        patch.setattr(step_buckets, "in_order", None)
         found = points_in(archive, record, "step")
     assert [row.step for row in found] == [row.step for row in rows]
 
@@ -118,7 +119,35 @@ def test_a_long_run_of_one_step_and_an_outlier_are_split_by_seq(archive: Archive
     )
     record = archived(archive, run_named("r"), [Points(batch)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step_order, "BUCKET_ROWS", 300)
+        patch.setattr(step_buckets, "BUCKET_ROWS", 300)
         found = points_in(archive, record, "step")
     assert [row.step for row in found] == [0] * (count - 1) + [2**62]
     assert [row.seq for row in found[:-1]] == [s for s in range(count) if s != count - 18]
+
+
+@pytest.mark.parametrize("order", ["any", "step"])
+def test_long_texts_come_whole_and_a_few_at_a_time(archive: Archive, order: str) -> None:
+    texts = [f"{number}" * (1 if number < 3000 else 250_000) for number in range(3100)]
+    steps = np.random.default_rng(7).permutation(len(texts)).tolist()
+    record = archived(archive, run_named("r"), texts_of(texts, steps))
+    found: list[tuple[int, str]] = []
+    for chunk in archive.chunks(record, order=order):
+        if isinstance(chunk, Texts):
+            assert chunk.batch.nbytes < step_buckets.BUCKET_BYTES
+            found += ((row["step"], row["text"]) for row in chunk.batch.to_pylist())
+    assert sorted(found) == sorted(zip(steps, texts, strict=True))
+    assert order == "any" or found == sorted(found)
+
+
+def texts_of(texts: list[str], steps: list[int]) -> Iterator[Texts]:
+    """A few at once, as a reader gives them."""
+    for start in range(0, len(texts), 20):
+        part = texts[start : start + 20]
+        columns = {
+            "key": ["notes"] * len(part),
+            "step": steps[start : start + 20],
+            "text": part,
+            "form": ["text"] * len(part),
+            "seq": list(range(start, start + len(part))),
+        }
+        yield Texts(pa.RecordBatch.from_pydict(columns))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from neptune_queues import floats, operation, queue
 
+from runferry.errors import SourceChanged
 from runferry.ports import Location, ReadOptions
-from runferry.readers.neptune.queue.bursts import Burst, bursts_and_lines
+from runferry.readers.neptune.queue.bursts import Burst, blocks_of, bursts_and_lines
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.content import Content
 
@@ -25,7 +28,7 @@ def logged() -> Iterator[dict[str, Any]]:
     names = ["train/loss", "monitoring/cpu", "ü/ñ", 'a"b', "back\\slash"]
     for number in range(LARGE):
         value = chance.choice([chance.uniform(-1, 1), chance.gauss(0, 1e20), number / 3, 1e-9])
-        step = chance.choice([None, float(number), number / 7])
+        step = chance.choice([None, number, float(number), number / 7])
         one = floats(names[number // 100 % 5], [(step, value)], ts=1.7e9 + number / 3)
         if number % 1000 == 999:
             yield operation("AssignString", "note", value=f"{number}")
@@ -84,3 +87,10 @@ def test_a_clearing_sets_the_values_before_it_aside(tmp_path: Path) -> None:
     (run,) = reader.runs()
     rows = Content.of(list(reader.read(run))).comparable()["rows"]["Points"]
     assert len(rows) == 19
+
+
+def test_a_log_that_becomes_shorter_while_it_is_read_is_an_error() -> None:
+    stream = BytesIO(b'{"type": "x"}\n{"ty')
+    stream.name = "data-1.log"  # type: ignore[attr-defined]
+    with pytest.raises(SourceChanged, match=r"data-1\.log"):
+        list(blocks_of(stream, 0, 100))

@@ -21,7 +21,7 @@ from runferry.model import Cursor, Fork
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.neptune.reader import NeptuneReader
-from runferry.readers.neptune.scale import wire
+from runferry.readers.neptune.scale import messages, wire
 from runferry.readers.neptune.scale.fields import Malformed
 from runferry.testing.content import digest_of
 from runferry.testing.content import snapshot as files_of
@@ -200,7 +200,7 @@ def test_values_are_read_as_they_were_spelled(value: object) -> None:
     read = wire.snapshot(snapshot(append={"a/b": value})).appended
     ((name, found),) = read
     assert name == "a/b"
-    expected = wire.StringSet(tuple(value)) if isinstance(value, list) else value
+    expected = messages.StringSet(tuple(value)) if isinstance(value, list) else value
     assert repr(found) == repr(expected)
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from runferry.model import Run, RunKey
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
+from runferry.readers.plain_folder.reader import CsvFolderReader
 from runferry.transfer.neighbours import Neighbours
+from runferry.writers.csv_folder import CsvFolderWriter
 
 
 class _Looking(LocalReader):
@@ -40,6 +45,23 @@ def test_those_that_share_look_once(tmp_path: Path) -> None:
         reader.close()
     readers.close()
     assert _Looking.looks == 1
+
+
+def test_run_folders_of_ours_are_looked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = CsvFolderWriter.open(Location("csv", str(tmp_path / "runs")))
+    for name in "abc":
+        run = Run(RunKey("csv", "", name))
+        writer.seal(writer.create(run, run.uid), run)
+    writer.close()
+    place = Location("csv", str(tmp_path / "runs"))
+    readers = Neighbours(lambda: CsvFolderReader.open(place, ReadOptions()))
+    runs = list(readers.open().runs())
+    monkeypatch.setattr(CsvFolderReader, "folders", None)
+    for run in runs:
+        assert list(readers.open().read(run))
+    readers.close()
 
 
 def test_others_are_opened_one_by_one_and_left_to_the_caller() -> None:

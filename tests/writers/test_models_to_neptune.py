@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune
+from botocore.exceptions import EndpointConnectionError
+from neptune.exceptions import ArtifactUploadingError
+from neptune.internal.artifacts.drivers import LocalArtifactDriver, S3ArtifactDriver
 from neptune.types import File
 from neptune_runs import PNG
 from neptune_shown import replayed
@@ -20,8 +24,10 @@ from tests.cli.terminals import conversation
 
 from runferry import settings
 from runferry.testing.neptune_backend import NeptuneServer
+from runferry.writers.neptune.tracked import Tracked
 
 BEGAN = 1_700_000_000.25
+NOBODY: Any = None  # nothing is sent to it
 ROUNDED = ("--allow", "rounded")
 """The client hands out neither steps nor times of images."""
 SCRIPT = """
@@ -115,8 +121,8 @@ def test_values_and_series_keep_steps_and_parts_of_seconds(server: NeptuneServer
 def log_files(home: Path) -> None:
     """Another version, with all that holds bytes or names places."""
     home.mkdir()
-    for name in ("hello.py", "data/train.csv"):
-        (home / name).parent.mkdir(exist_ok=True)
+    for name in ("hello.py", "data/train.csv", "data/more/test.csv"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(name)
     version = neptune.init_model_version(project="team/vision", model="PRO-MOD", mode="sync")
     version["model/weights"].upload(File.from_content(b"weights", extension="bin"))
@@ -164,18 +170,64 @@ def test_an_artifact_tracks_the_files_where_they_lie(
     files: Any, server: NeptuneServer, tmp_path: Path
 ) -> None:
     values, _, told = files
-    (listed,) = server.tracked.values()
-    assert [one.file_path for one in listed] == ["train.csv"]
-    assert values["data/tracked"], "the hash of what is tracked"
+    listed = server.tracked[values["data/tracked"].hash]
+    assert {one.file_path for one in listed} == {"train.csv", "more/test.csv"}
     assert ("artifact-hash", "data/tracked") in losses_of(told)
 
 
 def test_files_that_are_not_where_they_were_are_told(server: NeptuneServer, tmp_path: Path) -> None:
     log_files(tmp_path / "home")
-    (tmp_path / "home" / "data" / "train.csv").unlink()
+    shutil.rmtree(tmp_path / "home" / "data")
     answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
     assert "data/tracked" not in runs_of(server)["PRO-MOD-3"]
     assert ("not-shown", "data/tracked") in losses_of(answer.json)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_what_the_client_takes_for_a_pattern_is_told(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    log_files(tmp_path / "home")
+    shutil.rmtree(tmp_path / "home" / "data" / "more")
+    (tmp_path / "home" / "data" / "train.csv").rename(tmp_path / "home" / "data" / "train*.csv")
+    monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", mode)
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    assert "data/tracked" not in runs_of(server)["PRO-MOD-3"]
+    assert ("not-shown", "data/tracked") in losses_of(answer.json)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_an_artifact_that_the_server_did_not_take_is_an_error(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    log_files(tmp_path / "home")
+    monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", mode)
+
+    def failing(*_: object) -> None:
+        raise ArtifactUploadingError("no")
+
+    monkeypatch.setattr(LocalArtifactDriver, "get_tracked_files", failing)
+    answer = Caller(Path())(
+        "convert", "neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED, "--json"
+    )
+    assert answer.code == 4, answer.err
+    assert "runferry/sealed" not in runs_of(server)["PRO-MOD-3"]
+
+
+def test_a_bucket_that_says_no_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def closed(place: str) -> None:
+        asked.append(place)
+        raise EndpointConnectionError(endpoint_url="https://s3")
+
+    monkeypatch.setattr(S3ArtifactDriver, "get_tracked_files", closed)
+    places = [(f"{name}.csv", f"s3://bucket/{name}.csv") for name in "abc"]
+    tracked = Tracked()
+    assert not tracked.send(NOBODY, "data/tracked", places)
+    assert asked == ["s3://bucket/a.csv"]
+    (loss,) = tracked.losses()
+    assert (loss.code, loss.count) == ("not-shown", 3)
 
 
 def test_the_stage_becomes_a_tag_on_request(server: NeptuneServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
+import neptune.management
 from neptune_runs import STARTED, model, wandb_run
 from tests.transfer.roads import IMPATIENT, archive_of
 
 from runferry import settings
-from runferry.errors import BadLocation
+from runferry.errors import BadLocation, Unreachable
 from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.ports import Location
@@ -35,6 +37,8 @@ from runferry.transfer.destination import ledger_key
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
+from runferry.writers.neptune.client_writer import ClientWriter
+from runferry.writers.neptune.projects import Projects
 
 PROJECT = "team/example-project"
 ALL = Selection(included=frozenset({"all"}))
@@ -92,6 +96,40 @@ def test_a_missing_project_is_made_as_the_seed_says(server: NeptuneServer, tmp_p
         }
     ]  # fmt: skip
     assert server.project_values(PROJECT)["wandb_url"] == url
+
+
+def test_a_search_that_was_broken_off_finds_the_run_when_it_is_repeated(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_well(tmp_path, wandb_run())
+    writer = ClientWriter.open(Location("neptune", "team"))
+    uid = wandb_run().run.uid
+    with monkeypatch.context() as patch:
+        patch.setattr(neptune.management, "get_project_list", _unreachable)
+        for ask in (lambda: writer.find(uid), writer.present):
+            with pytest.raises(Unreachable):
+                ask()
+    assert writer.find(uid) == uid
+    assert writer.present() == {uid: uid}
+    writer.close()
+
+
+def _unreachable() -> list[str]:
+    raise ConnectionError("the connection is lost")
+
+
+def test_what_a_writer_staged_goes_also_when_the_server_is_gone(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sent_well(tmp_path, wandb_run())
+    writer = ClientWriter.open(Location("neptune", "team"))
+    assert writer.present()
+    monkeypatch.setattr(Projects, "close", lambda _: _unreachable())
+    assert list(tmp_path.glob("runferry-neptune-*"))
+    with pytest.raises(ConnectionError):
+        writer.close()
+    assert not list(tmp_path.glob("runferry-neptune-*"))
 
 
 def test_visibility_is_a_setting(server: NeptuneServer, tmp_path: Path) -> None:

@@ -82,14 +82,18 @@ def batches(
     columns: list[str] | None = None,
     rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of several segments of one table, in the table's own schema."""
+    """The rows of several segments of one table, in the table's own schema.
+
+    A batch is from one row group: long texts make small ones, and so many rows too many bytes.
+    """
     for segment in segments:
         schema = ROW_SCHEMAS[segment.table]
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
         with opened(root, segment) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=columns):
-                yield in_schema(batch, schema)
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
+                    yield in_schema(batch, schema)
 
 
 def in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -1,23 +1,20 @@
-"""Segments whose steps follow each other, as of a run that was pulled in order: each is sorted by
-itself, and no row is written anywhere.
+"""Segments of numbers whose steps follow each other, as of a run that was pulled in order: each is
+sorted by itself, and no row is written anywhere.
 
 Such segments overlap in nothing but the step at which one ends and the next begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from runferry.archive.reading import opened
 from runferry.archive.record import Segment
-
-Order = tuple[NDArray[np.int64], ...]
-"""Whether a row has no step, then its step, …: see `step_order.order_of`."""
+from runferry.archive.row_order import order_of, sorting
 
 
 def follow_each_other(root: Path, segments: Sequence[Segment], rows: int) -> bool:
@@ -39,9 +36,7 @@ def follow_each_other(root: Path, segments: Sequence[Segment], rows: int) -> boo
     return stepless <= rows
 
 
-def one_by_one(
-    segments: Iterable[list[pa.RecordBatch]], order_of: Callable[[pa.RecordBatch], Order]
-) -> Iterator[pa.RecordBatch]:
+def one_by_one(segments: Iterable[list[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
     """The rows of segments that follow each other, one batch for each, in order.
 
     The rows of a segment's last step wait for the next one; those without a step come last.
@@ -65,14 +60,8 @@ def one_by_one(
         yield batch.take(pa.array(sorting(order_of(batch))))
 
 
-def sorting(order: Order) -> NDArray[np.int64]:
-    """The places of the rows in order; rows that are alike stay as they stand."""
-    deciding = [part for part in order if len(part) and (part != part[0]).any()]
-    if not deciding:
-        return np.arange(len(order[0]))
-    return np.lexsort(deciding[::-1]).astype(np.int64, copy=False)
-
-
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch, which holds rows without texts however many they are."""
     table = pa.Table.from_batches(batches).combine_chunks()
-    return table.to_batches()[0] if table.num_rows else batches[0].slice(0, 0)
+    (joined,) = table.to_batches() if table.num_rows else [batches[0].slice(0, 0)]
+    return joined

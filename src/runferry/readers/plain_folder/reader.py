@@ -72,7 +72,7 @@ class PlainFolderReader:
             run = _unlike(run, places)
             places[run.key] = folder
             yield run
-        self._places = places
+        self._places.update(places)  # also of readers beside this one
 
     def folders(self) -> Iterator[Path]:
         """The runs' folders."""

@@ -19,6 +19,7 @@ from neptune.exceptions import (
     ProjectNotFound,
 )
 from neptune.internal.artifacts.drivers import LocalArtifactDriver
+from neptune.internal.artifacts.file_hasher import FileHasher
 from neptune.internal.backends.api_model import (
     ApiExperiment,
     FloatPointValue,
@@ -43,6 +44,7 @@ from neptune.internal.operation import (
     UploadFileSet,
 )
 from neptune.types import String
+from neptune.types.atoms.artifact import Artifact
 
 from runferry.testing.neptune_backend.server import NeptuneServer, Row
 from runferry.testing.neptune_backend.table import Conditions, cells
@@ -147,14 +149,22 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
         elif isinstance(op, DeleteAttribute):
             server.series[container].pop(path, None)
             files.pop(path, None)
+        tracked = self._tracked(container, kind, op) if isinstance(op, TrackFilesToArtifact) else []
         super()._execute_operation(container, kind, op, storage)
         if isinstance(op, TrackFilesToArtifact):
-            found = [
-                file
-                for source, destination in op.entries
-                for file in LocalArtifactDriver.get_tracked_files(source, destination)
-            ]
-            server.tracked[self._containers[container, kind].get(op.path).hash] = found
+            artifact = Artifact(FileHasher.get_artifact_hash(tracked))
+            server.tracked[artifact.hash] = tracked
+            self._containers[container, kind].set(op.path, artifact)
+
+    def _tracked(self, container: str, kind: Any, op: TrackFilesToArtifact) -> list[Any]:
+        """What the artifact has, and the files that come to it, which are hashed first."""
+        held = self._containers[container, kind].get(op.path)
+        known = self._server.tracked[held.hash] if isinstance(held, Artifact) else []
+        files = {file.file_path: file for file in known}
+        for source, destination in op.entries:
+            for file in LocalArtifactDriver.get_tracked_files(source, destination):
+                files[file.file_path] = file
+        return list(files.values())
 
     def _log(self, container: str, path: str, values: Iterable[Any]) -> None:
         """Values at the end of a series; one without a step follows the last."""

@@ -186,8 +186,8 @@ class ClientRun:
             for path, staged in artifact.members:
                 self._put(attribute, path, staged)
                 sets[attribute] = None
-            if not artifact.members:
-                self._tracked.send(remote, attribute, artifact.references)
+            if not artifact.members and self._tracked.send(remote, attribute, artifact.references):
+                self._expected.add(attribute)
         self._bundle()
         if mode == "offline":  # sent from where they lie, whenever somebody asks for it
             sync_tree(self._uploads)

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -81,8 +81,6 @@ class ClientWriter(PlainFolderWriter):
     def marked_as(cls) -> str:
         """No source by itself."""
         return STORE_MARK
-
-    # --- what is there
 
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark, on the server where there is one."""
@@ -217,17 +215,21 @@ class ClientWriter(PlainFolderWriter):
 
     def close(self) -> None:
         """Give up what was begun; what was staged for a server goes."""
-        for uid in list(self._remotes):
-            self._stop(uid)
-        if self._projects is not None:
-            self._projects.close()
-        if self._queues is not None:
-            self._queues = None
-            SHARED_QUEUES.leave()
-        super().close()
-        if self._mode != "offline":
-            with suppress(FileNotFoundError):
-                shutil.rmtree(self._root.parent)
+        with ExitStack() as last:  # backwards, and all of it whatever the server says
+            if self._mode != "offline":
+                last.callback(self._remove_staged)
+            last.callback(super().close)
+            if self._queues is not None:
+                self._queues = None
+                last.callback(SHARED_QUEUES.leave)
+            if self._projects is not None:
+                last.callback(self._projects.close)
+            for uid in list(self._remotes):
+                last.callback(self._stop, uid)
+
+    def _remove_staged(self) -> None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._root.parent)
 
 
 def _custom_id(run: Run, uid: Uid) -> str:

@@ -64,9 +64,10 @@ class Projects:
     def runs(self) -> Mapping[Uid, Found]:
         """Runs of ours in the project, or in all of the workspace."""
         if self._runs is None:
-            self._runs = {}
+            found: dict[Uid, Found] = {}
             for project in self._names():
-                self._runs.update(self._of(project, _OF_OURS))
+                found.update(self._of(project, _OF_OURS))
+            self._runs = found  # of a search that was broken off nothing is believed
         return self._runs
 
     def look(self, uid: Uid, project: str | None) -> Found | None:

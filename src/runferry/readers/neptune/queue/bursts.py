@@ -16,7 +16,9 @@ from typing import BinaryIO, Final
 
 import pyarrow as pa
 
+from runferry.errors import SourceChanged
 from runferry.model import KeyPath
+from runferry.paths import spelled
 from runferry.readers.lines import LINE_AT_MOST, rest_of_line
 
 _BLOCK: Final = 1 << 20
@@ -25,12 +27,13 @@ _NULL: Final = b"null"
 _NUMBER: Final = (  # a double far from the largest and the smallest ones
     rb"-?(?:0|[1-9][0-9]{0,16})(?:\.[0-9]{1,20}(?:e[+-]?[0-9]{1,2})?|e[+-]?[0-9]{1,2})"
 )
+_PLACE: Final = rb"(?:0|-?[1-9][0-9]{0,14}|" + _NUMBER + rb")"  # whoever logs it may give an int
 _NAME: Final = rb'"[^"\\\x00-\x1f]*"'
 _LINE: Final = re.compile(
     rb'(\{"obj": \{"type": "LogFloats", "path": \[(%(name)b(?:, %(name)b)*)\], '
-    rb'"values": \[\{"value": (%(number)b), "step": (%(number)b|null), "ts": (%(number)b)\}\]\}, '
+    rb'"values": \[\{"value": (%(number)b), "step": (%(place)b|null), "ts": (%(place)b)\}\]\}, '
     rb'"version": ([1-9][0-9]{0,14})(?:, "at": %(number)b)?\}\n)|([^\n]*\n|[^\n]+\Z)'
-    % {b"name": _NAME, b"number": _NUMBER}
+    % {b"name": _NAME, b"number": _NUMBER, b"place": _PLACE}
 )
 """The line, its path, value, step, time and version; or any other line."""
 
@@ -116,7 +119,8 @@ def blocks_of(stream: BinaryIO, begin: int, end: int) -> Iterator[tuple[int, byt
     """The whole lines from a place to another with the place of each block.
 
     The last one may lack its end, and then is a block by itself; so is one that is longer than a
-    block: of one that is longer than LINE_AT_MOST the beginning.
+    block: of one that is longer than LINE_AT_MOST the beginning. Raises SourceChanged where the
+    file is shorter than that.
     """
     while begin < end:
         stream.seek(begin)
@@ -125,8 +129,18 @@ def blocks_of(stream: BinaryIO, begin: int, end: int) -> Iterator[tuple[int, byt
         if not length:
             stream.seek(begin)
             block = stream.readline(min(LINE_AT_MOST, end - begin))
+            if not block:
+                raise _cut_short(stream)
             yield begin, block
             begin += len(block) + rest_of_line(stream, block)[0]
             continue
         yield begin, block[:length]
         begin += length
+
+
+def _cut_short(stream: BinaryIO) -> SourceChanged:
+    return SourceChanged(
+        "a log of the client became shorter while it was read",
+        where=spelled(str(stream.name)),
+        hint="run the same command again",
+    )

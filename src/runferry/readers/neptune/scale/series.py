@@ -25,8 +25,8 @@ from runferry.readers.neptune.addressed import (
 )
 from runferry.readers.neptune.logged import time_columns
 from runferry.readers.neptune.media import kind_of
+from runferry.readers.neptune.scale.messages import FileRef, Histogram, Snapshot, Value
 from runferry.readers.neptune.scale.uploads import Uploads
-from runferry.readers.neptune.scale.wire import FileRef, Histogram, Snapshot, Value
 
 _BYTES_AT_ONCE: Final = 8 << 20  # of texts, and of bins
 _PREVIEW: Final = "(preview)"

@@ -9,16 +9,15 @@ from datetime import UTC
 from runferry.dialects.neptune.steps import MILLION
 from runferry.model import Tree, instant
 from runferry.readers.neptune.scale.fields import Malformed
-from runferry.readers.neptune.scale.wire import (
+from runferry.readers.neptune.scale.messages import (
     CreateRun,
     FileRef,
     Moment,
     Snapshot,
     StringSet,
     Value,
-    create_run,
-    snapshot,
 )
+from runferry.readers.neptune.scale.wire import create_run, snapshot
 from runferry.tables import dumps
 
 _SNAPSHOT, _CREATE = 0, 1

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Blob
 from runferry.paths import blob_at, inside, spelled
-from runferry.readers.neptune.scale.wire import FileRef
+from runferry.readers.neptune.scale.messages import FileRef
 
 _NOW = "bytes as they are now: the queue keeps only where the file lay"
 

@@ -6,8 +6,7 @@ Source: `neptune_pb/ingest/v1/common.proto` of neptune-api 0.26; numbers of fiel
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from runferry.dialects.neptune.steps import MILLION
 from runferry.dialects.times import NS
@@ -22,73 +21,21 @@ from runferry.readers.neptune.scale.fields import (
     text_in,
     varint,
 )
+from runferry.readers.neptune.scale.messages import (
+    CreateRun,
+    FileRef,
+    Histogram,
+    Moment,
+    Snapshot,
+    StringSet,
+    Value,
+)
 
 _FLOAT: Final = struct.Struct("<f")
 _ADD, _REMOVE = 1, 2
 _A_DOUBLE: Final = b"\x12\x09\x09"  # field 2, of 9 bytes: its field 1, a double
 _NUMBER_BYTES: Final = 2 + len(_A_DOUBLE) + 8  # of an entry besides its path
 _MOST: Final = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class FileRef:
-    """A file by its place in Neptune's storage."""
-
-    path: str
-    size: int
-    mime_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Bins with counts, or with densities."""
-
-    edges: tuple[float, ...]
-    values: tuple[float, ...]
-    is_counting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time in nanoseconds since the epoch."""
-
-    time_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class StringSet:
-    """All strings of a set."""
-
-    values: tuple[str, ...]
-
-
-Value: TypeAlias = "float | int | bool | str | Moment | StringSet | FileRef | Histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRun:
-    """`Run`: the first operation of a run."""
-
-    run_id: str = ""
-    experiment: str = ""
-    family: str = ""
-    created_ns: int | None = None
-    parent: str | None = None
-    parent_project: str = ""
-    fork_micros: int | None = None  # the step in millionths
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """`UpdateRunSnapshot`: what was logged in one call."""
-
-    micros: int | None = None  # the step in millionths
-    time_ns: int | None = None
-    preview: float | None = None  # how complete a preview is; None for values that stay
-    assigned: list[tuple[str, Value]] = field(default_factory=list)
-    appended: list[tuple[str, Value]] = field(default_factory=list)
-    added: list[tuple[str, str]] = field(default_factory=list)
-    removed: list[tuple[str, str]] = field(default_factory=list)
 
 
 def create_run(message: bytes) -> CreateRun:
