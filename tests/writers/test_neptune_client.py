@@ -238,6 +238,22 @@ def test_growth_is_added_and_nothing_is_doubled(server: NeptuneServer, tmp_path:
     assert [step for step, _, _ in found["metric/0"]] == [float(n) for n in range(80)]
 
 
+@pytest.mark.parametrize("name", ["sys", "runferry"])
+def test_metrics_called_like_a_namespace_that_stays_are_not_doubled(
+    name: str, server: NeptuneServer, tmp_path: Path
+) -> None:
+    for count in (2, 3):
+        run = Recording(wandb_run().run)
+        for step in range(count):
+            run.log({f"{name}/cpu": 0.5 + step}, step=step, time_ns=START_NS)
+        report = sent_well(tmp_path / str(count), run.sample())
+        assert server.refused == []
+        found = shown(server)
+        assert [step for step, _, _ in found[f"{name}~2/cpu"]] == list(range(count))
+        assert f"{name}/cpu" not in found
+        assert "renamed-key" in {loss.code for loss in report.losses}
+
+
 def test_a_run_of_somebody_else_stays_as_it_is(server: NeptuneServer, tmp_path: Path) -> None:
     import neptune
 
