@@ -34,9 +34,11 @@ from runferry.testing.samples import (
     values,
 )
 from runferry.transfer.destination import ledger_key
+from runferry.transfer.patience import Patience
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
+from runferry.transfer.verify import verify_archive
 from runferry.writers.neptune.client_writer import ClientWriter
 from runferry.writers.neptune.projects import Projects
 
@@ -274,6 +276,49 @@ def test_growth_is_added_and_nothing_is_doubled(server: NeptuneServer, tmp_path:
     (project,) = server.projects
     found = shown(server, whole.run.key.run_id, project)
     assert [step for step, _, _ in found["metric/0"]] == [float(n) for n in range(80)]
+
+
+@pytest.mark.parametrize("at", [20, 45, 55])
+def test_a_run_is_sent_on_when_the_server_is_back(
+    at: int, server: NeptuneServer, tmp_path: Path
+) -> None:
+    server.breaks_at = at
+    archive = archive_of([wandb_run()], tmp_path)
+    there = Location("neptune", "team")
+    patient = Patience(seconds=20, first_pause=0.01, longest_pause=0.02)
+    report = push(archive, there, selection=ALL, patience=patient)
+    assert not report.failures, [outcome.error for outcome in report.failures]
+    assert server.operations > at
+    assert verify_archive(archive, there, selection=ALL).is_clean
+
+
+def test_a_run_is_read_back_that_was_sent_from_a_folder_above(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.chdir(tmp_path)
+    archive = archive_of([wandb_run()], tmp_path)
+    there = Location("neptune", "team")
+    assert not push(archive, there, selection=ALL, patience=IMPATIENT).failures
+    assert all(name.startswith("tmp/") for name in server.contents(PROJECT, "abc123")["files"])
+    assert verify_archive(archive, there, selection=ALL).is_clean
+
+
+@pytest.mark.parametrize("name", ["sys", "runferry"])
+def test_metrics_called_like_a_namespace_that_stays_are_not_doubled(
+    name: str, server: NeptuneServer, tmp_path: Path
+) -> None:
+    for count in (2, 3):
+        run = Recording(wandb_run().run)
+        for step in range(count):
+            run.log({f"{name}/cpu": 0.5 + step}, step=step, time_ns=START_NS)
+        report = sent_well(tmp_path / str(count), run.sample())
+        assert server.refused == []
+        found = shown(server)
+        assert [step for step, _, _ in found[f"{name}~2/cpu"]] == list(range(count))
+        assert f"{name}/cpu" not in found
+        assert "renamed-key" in {loss.code for loss in report.losses}
 
 
 def test_a_run_of_somebody_else_stays_as_it_is(server: NeptuneServer, tmp_path: Path) -> None:

@@ -56,20 +56,20 @@ class OwnServedRun:
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of the run: what is sent again is sent in full."""
         with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
-            home = Path(folder, "run")
-            self._download(home, Path(folder))
+            home = self._download(Path(folder))
             said = read_run_file(home)
             yield from RunFolder(home, ParquetForm(), said).chunks()
             yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))
 
-    def _download(self, home: Path, scratch: Path) -> None:
-        """The bundle, and into it the bytes that other attributes have."""
+    def _download(self, scratch: Path) -> Path:
+        """The bundle's folder, with the bytes in it that other attributes have."""
         where = f"neptune:{self.project}/{self.sys_id}"
         neptune = vendor.client()
         with vendor.in_our_words(where):
             remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
-                _extracted(remote[BUNDLE], home, scratch)
+                _extracted(remote[BUNDLE], scratch / "run", scratch)
+                home = _root(scratch / "run", PLACES)
                 places = _places(home, where)
                 sets: dict[str, Path] = {}
                 for number, attribute in enumerate(sorted({a for a, m in places.values() if m})):
@@ -80,10 +80,11 @@ class OwnServedRun:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     if not member:
                         remote[attribute].download(str(target))
-                    elif (found := inside(sets[attribute], member)) is not None:
+                    elif (found := inside(_root(sets[attribute], member), member)) is not None:
                         shutil.copyfile(found, target)
             finally:
                 remote.stop()
+        return home
 
 
 def own_served(project: str, sys_id: str, entry: Any) -> OwnServedRun | None:
@@ -102,6 +103,18 @@ def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
     archive.unlink()
+
+
+def _root(folder: Path, member: str) -> Path:
+    """Where the names of a set begin: the client names files from the folder in which it was
+    called, if that is above them, as it is for `neptune sync` of our queue."""
+    root = folder
+    while inside(root, member) is None:
+        entries = list(root.iterdir()) if root.is_dir() else []
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        root = entries[0]
+    return root
 
 
 def _places(home: Path, where: str) -> dict[str, tuple[str, str]]:

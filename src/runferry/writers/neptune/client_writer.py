@@ -126,6 +126,7 @@ class ClientWriter(PlainFolderWriter):
     def show(self, draft: Draft, run: Run) -> None:
         """Send it."""
         uploads = self._root / _UPLOADS / f"{draft.uid}-{draft.home.name}"
+        shutil.rmtree(uploads, ignore_errors=True)  # of a try that the server did not answer
         run_id = _custom_id(run, draft.uid)
         sending = ClientRun(draft, run, run_id, uploads)
         remote = self._remote(draft, run)

@@ -30,6 +30,8 @@ _FIXED: Final = (
     f"{MONITORING}/stdout", f"{MONITORING}/stderr", SOURCE_FILES, REQUIREMENTS, CHECKPOINTS, FILES,
 )  # fmt: skip
 _NAMESPACES: Final = (SYS, RUNFERRY, ARTIFACTS)
+_NOT_CLEARED: Final = (SYS, RUNFERRY)
+"""What a second sending leaves there: Neptune's own fields, and our marks."""
 _CHECKPOINT: Final = re.compile(r"ckpt|checkpoint", re.IGNORECASE)
 
 
@@ -75,7 +77,7 @@ class Layout:
             yield self._placed_at(item)
 
     def _placed_at(self, item: Held) -> Held:
-        return replace(item, path=self._place(item.path, item.place))
+        return replace(item, path=self._at(item.path, item.path, item.place))
 
     def series_path(self, key: str, kind: DataKind) -> str:
         """The attribute that holds a series' rows of one kind: Neptune mixes none."""
@@ -86,7 +88,7 @@ class Layout:
 
     def file_path(self, key: str, step: int) -> str:
         """The attribute that holds one file of a series that has no series of files."""
-        return self._paths.place(f"{self._wished(key)}/step_{step}")
+        return self._paths.place(_cleared(f"{self._wished(key)}/step_{step}"))
 
     def _wished(self, key: str) -> str:
         series = self._series.get(key) or Series(key, (key,))
@@ -121,10 +123,20 @@ class Layout:
         return self._place(f"{ARTIFACTS}/{name}{f':{version}' if version else ''}", name)
 
     def _place(self, wished: str, place: str) -> str:
-        path = self._paths.place(wished)
+        """For what was called so by others, who know nothing of Neptune's own fields."""
+        return self._at(wished, _cleared(wished), place)
+
+    def _at(self, wished: str, possible: str, place: str) -> str:
+        path = self._paths.place(possible)
         if path != wished:
             self.renamed.append(Loss("renamed-key", Fate.RENAMED, place, 1, f"as {path}"))
         return path
+
+
+def _cleared(wished: str) -> str:
+    """Beside the namespaces that are not cleared: series there would be doubled by a rerun."""
+    first, slash, rest = wished.lstrip("/").partition("/")
+    return f"{first}~2{slash}{rest}" if first in _NOT_CLEARED else wished
 
 
 def file_attribute(path: str, role: FileRole) -> str:
