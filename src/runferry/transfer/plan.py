@@ -125,13 +125,13 @@ def _renamed_attributes(names: Mapping[tuple[Role, KeyPath], str], limits: Limit
 
 
 def _paths_of_renamed(inventory: Inventory, names: Mapping[str, str], limits: Limits) -> list[Loss]:
-    """A series with another key has another path, where paths are not kept beside."""
+    """A series whose name there is not its path has another path, where none is kept beside."""
     if limits.key_path <= Fate.REENCODED:
         return []
     return [
         Loss("key-path", limits.key_path, series.key, 1, "its path is its name there")
         for series in inventory.series
-        if len(series.path) == 1 and names.get(series.key, series.key) != series.key
+        if len(series.path) == 1 and series.path != (names.get(series.key, series.key),)
     ]
 
 

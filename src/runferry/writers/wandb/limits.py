@@ -8,6 +8,10 @@ from typing import Final
 from runferry.losses import Fate
 from runferry.ports import KeyRule, Limits
 
+LONGEST_ROW: Final = (10 << 20) - (200 << 10)
+"""Bytes of the values of a row. `wandb sync` passes over a row of history, and the whole summary,
+of more than 10 MiB less 100 KiB; step, time and spelling take some of it, too."""
+
 _SHOWN: Final = (
     "scalar", "text", "histogram", "image", "audio", "video", "table", "plot", "html", "object3d",
     "molecule", "config", "summary", "console", "file", "artifact",
@@ -51,6 +55,8 @@ SERVICE_LIMITS: Final = replace(
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
     negative_step=Fate.DROPPED,  # W&B reads history from step 0 on
+    max_text_length=LONGEST_ROW,  # of characters with a byte each; the others are told by push
+    long_text=Fate.DROPPED,
     max_step=2**53,  # numbers of JSON
     step_beyond=Fate.DROPPED,
     duplicate_point=Fate.MERGED,
