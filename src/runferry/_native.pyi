@@ -341,12 +341,19 @@ class WandbLog:
     comes twice. Rows of all tables up to a common end make a window, in the order points, texts,
     histograms, media; what may still get company waits here. Field 1517 of a row says what W&B's
     own fields do not, and `WandbScanner` gives the source rows back. Statistics are of one source
-    row each. `started_ns` is what `_runtime` is counted from. Raises OSError, also where there is
+    row each. `started_ns` is what `_runtime` is counted from. What would make the values of a row
+    longer than `longest_row` bytes is left out and counted. Raises OSError, also where there is
     a file; OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold; ValueError
     for other columns, and keys that were not declared.
     """
 
-    def __new__(cls, path: str | PathLike[str], *, started_ns: int | None) -> WandbLog: ...
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        started_ns: int | None,
+        longest_row: int | None = None,
+    ) -> WandbLog: ...
     def declare(self, key: str, path: Sequence[str], is_system: bool) -> None:
         """Where W&B is shown the rows of a key; statistics have one name, joined."""
     def points(self, batch: object) -> None:
@@ -366,6 +373,9 @@ class WandbLog:
     @property
     def counts(self) -> tuple[int, int]:
         """History rows; values that are shown at the time of their row instead of theirs."""
+    @property
+    def too_long(self) -> dict[str, int]:
+        """By key: values that had no room in their row."""
 
 @final
 class EventMarks:

@@ -205,6 +205,7 @@ class Limits:
     duplicate_point: Fate = Fate.KEPT  # rows of one key equal in all that the destination holds
     repeated_step: Fate = Fate.KEPT  # of rows of one step all but the first move, and what follows
     source_order: Fate = Fate.KEPT  # `seq` is not kept
+    system_step: Fate = Fate.KEPT  # rows of the machine have steps, and not times alone
     # times
     time_unit_ns: int = 1
     finer_time: Fate = Fate.KEPT

@@ -1,5 +1,6 @@
 //! Owns what Python sees of the writer of `.wandb` files.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -25,11 +26,15 @@ pub struct WandbLog {
 #[pymethods]
 impl WandbLog {
     #[new]
-    #[pyo3(signature = (path, *, started_ns))]
-    fn new(path: PathBuf, started_ns: Option<i64>) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, started_ns, longest_row=None))]
+    fn new(
+        path: PathBuf,
+        started_ns: Option<i64>,
+        longest_row: Option<usize>,
+    ) -> PyResult<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         Ok(Self {
-            log: RunLog::new(started_ns),
+            log: RunLog::new(started_ns, longest_row),
             file,
         })
     }
@@ -88,6 +93,12 @@ impl WandbLog {
     #[getter]
     fn counts(&self) -> (u64, u64) {
         self.log.counts()
+    }
+
+    #[getter]
+    fn too_long(&self) -> BTreeMap<String, u64> {
+        let found = self.log.too_long();
+        found.map(|(key, count)| (key.to_owned(), count)).collect()
     }
 }
 

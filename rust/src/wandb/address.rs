@@ -51,7 +51,7 @@ fn seconds_to_ns(seconds: f64) -> Option<i64> {
 }
 
 /// The double nearest to so many nanoseconds.
-fn ns_to_seconds(ns: i64) -> f64 {
+pub fn ns_to_seconds(ns: i64) -> f64 {
     let sign = if ns < 0 { "-" } else { "" };
     let (whole, rest) = (
         ns.unsigned_abs() / 1_000_000_000,

@@ -35,13 +35,15 @@ pub struct RunLog {
     history: OpenRow,
     statistics: OpenRow,
     numbers: Numbers,
+    /// Bytes of values in a row; what would make it longer is left out and counted.
+    longest_row: Option<usize>,
     /// Scratch.
     message: Vec<u8>,
 }
 
 impl RunLog {
     /// `started_ns` is what durations are counted from.
-    pub fn new(started_ns: Option<i64>) -> Self {
+    pub fn new(started_ns: Option<i64>, longest_row: Option<usize>) -> Self {
         Self {
             log: LogWriter::new(FILE_HEADER),
             series: Vec::new(),
@@ -50,6 +52,7 @@ impl RunLog {
             history: OpenRow::new(Stream::User),
             statistics: OpenRow::new(Stream::System),
             numbers: Numbers::new(started_ns),
+            longest_row,
             message: Vec::new(),
         }
     }
@@ -95,6 +98,10 @@ impl RunLog {
             if open.holds(&value) || !open.has_room(&value) {
                 open.close(&mut self.numbers, &mut self.log, &mut self.message);
             }
+            if open.is_beyond(&value, self.longest_row) {
+                *self.numbers.too_long.entry(value.series).or_default() += 1;
+                continue;
+            }
             open.add(&value);
         }
         self.lanes.settle();
@@ -137,6 +144,14 @@ impl RunLog {
     /// instead of theirs.
     pub fn counts(&self) -> (u64, u64) {
         (self.numbers.history, self.numbers.moved)
+    }
+
+    /// How many values of a key had no room in their row.
+    pub fn too_long(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.by_key.iter().filter_map(|(key, number)| {
+            let count = self.numbers.too_long.get(number)?;
+            Some((key.as_str(), *count))
+        })
     }
 }
 

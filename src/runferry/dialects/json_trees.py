@@ -29,7 +29,7 @@ class JsonNotes:
 
 
 def parse_json(text: str, notes: JsonNotes | None = None) -> Tree:
-    """A value: bare NaN and Infinity are numbers, integers are of any size.
+    """A value: bare NaN and Infinity are numbers, integers are of any size, `-0` is the float.
 
     Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD. With `notes`, keys that come
     twice are counted, and an integer too long for Python or a number beyond a double stays a text.
@@ -37,7 +37,7 @@ def parse_json(text: str, notes: JsonNotes | None = None) -> Tree:
     """
     check_depth(text)
     try:
-        value = cast("Tree", _decoder(notes).decode(text))
+        value = cast("Tree", _decoder(text, notes).decode(text))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return mended(value, notes) if "\\u" in text else value
@@ -49,8 +49,15 @@ def check_depth(text: str) -> None:
         raise ValueError("nested too deeply")
 
 
-def _decoder(notes: JsonNotes | None) -> json.JSONDecoder:
-    return json.JSONDecoder() if notes is None else noting_decoder(notes)
+def _decoder(text: str, notes: JsonNotes | None) -> json.JSONDecoder:
+    if notes is not None:
+        return noting_decoder(notes)
+    return json.JSONDecoder(parse_int=_signed) if "-0" in text else json.JSONDecoder()
+
+
+def _signed(digits: str) -> int | float:
+    """No integer has a sign of zero: a float was written short."""
+    return -0.0 if digits == "-0" else int(digits)
 
 
 def noting_decoder(
@@ -66,9 +73,9 @@ def noting_decoder(
         notes.repeated_keys += len(pairs) - len(made)
         return made
 
-    def integer(digits: str) -> int | str:
+    def integer(digits: str) -> int | float | str:
         if len(digits) <= _DIGITS_AT_MOST:
-            return int(digits)
+            return _signed(digits)
         notes.long_integers += 1
         return digits
 

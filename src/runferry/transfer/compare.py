@@ -15,7 +15,7 @@ from runferry.chunks import Chunk
 from runferry.losses import Fate
 from runferry.transfer.compare_tables import TABLES, Table, columns_of
 from runferry.transfer.pairing import Pairing
-from runferry.transfer.rules import CROWDED, Rules
+from runferry.transfer.rules import CROWDED, SYSTEM, Case, Rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,6 +43,11 @@ class RowComparison:
         self._serial = 0
         self._filled: set[str] = set()
         self.rows = 0
+        self._sql.execute(f"CREATE OR REPLACE TABLE {SYSTEM} (sid INTEGER)")
+
+    def system(self, number: int) -> None:
+        """The series of this number is of the machine."""
+        self._sql.execute(f"INSERT INTO {SYSTEM} VALUES (?)", [number])
 
     def add(self, side: Literal["a", "b"], chunk: Chunk, numbers: Mapping[str, int]) -> None:
         """Rows of one side; `numbers` gives each series key its number on both sides."""
@@ -81,6 +86,7 @@ class RowComparison:
         self._sql.execute(
             f"CREATE OR REPLACE TABLE {CROWDED} AS SELECT min(step) AS step FROM"
             f" (SELECT step FROM ({' UNION ALL '.join([nothing, *rows])}) WHERE step IS NOT NULL"
+            f" AND sid NOT IN (SELECT sid FROM {SYSTEM})"
             " GROUP BY sid, step HAVING count(DISTINCT seq) > 1 OR bool_or(frac IS NOT NULL))"
         )
 
@@ -124,7 +130,7 @@ class _TableComparison:
         value = " OR ".join(f"a_{c} IS DISTINCT FROM b_{c}" for c in self._table.values)
         times = [*self._rules.time_cases("a_"), ("finer-time", "a_tick = b_tick")]
         tests = [
-            (step, self._rules.case(self._rules.step_cases("a_"), "step")),
+            (step, self._rules.case(self._step_cases("a_"), "step")),
             ("a_t IS DISTINCT FROM b_t", self._rules.case(times, "time")),
             (value, self._rules.case(self._value_cases("a_"), "value")),
         ]
@@ -141,7 +147,10 @@ class _TableComparison:
     def _cases(self, row: str) -> list[tuple[str, str]]:
         """Every reason for which a destination may drop a row, from the row alone."""
         rules = self._rules
-        return [*self._value_cases(row), *rules.step_cases(row), *rules.time_cases(row)]
+        return [*self._value_cases(row), *self._step_cases(row), *rules.time_cases(row)]
+
+    def _step_cases(self, row: str) -> list[Case]:
+        return self._rules.step_cases(row) if self._table.is_stepped else []
 
     def _absent(self) -> Iterator[Difference]:
         """Rows without a partner: by what they are, and as duplicates of rows that have one."""

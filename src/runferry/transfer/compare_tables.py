@@ -40,6 +40,11 @@ class Table:
         return [c for c in self.types if c not in self.aspects]
 
     @property
+    def is_stepped(self) -> bool:
+        """Whether its rows may have steps: no console line has one, and no raw record."""
+        return self.name not in ("console", "raw")
+
+    @property
     def columns(self) -> list[str]:
         """All of them, in order."""
         return ["sid", "step", "frac", "t", "seq", *self.types]

@@ -6,6 +6,7 @@ Codes are shared with `verify`, which measures under the same names what is fore
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, DataKind, Inventory, Run, Series, SeriesCounts
@@ -41,9 +42,12 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
             if kind != "media" and limits.holds.get(kind, Fate.DROPPED) is Fate.DROPPED:
                 certain.add(_loss(kind, Fate.DROPPED, series.key, counts.points))
                 continue
-            certain.extend(_of_address(series.key, counts, limits))
+            stepped = _with_steps(series, counts, limits)
+            certain.extend(_of_system_steps(series, counts, limits))
+            certain.extend(_of_address(series.key, stepped, limits))
             certain.extend(_of_values(series.key, kind, counts, limits))
-            possible.extend(_perhaps(series.key, counts, limits))
+            possible.extend(_perhaps(series.key, stepped, limits))
+        possible.extend(_of_absence(series, inventory, limits))
     possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
     possible.extend(_of_repeated_steps(inventory, limits))
     possible.extend(
@@ -139,6 +143,40 @@ def _of_address(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss
     yield from _kept(checks, key)
 
 
+def _with_steps(series: Series, counts: SeriesCounts, limits: Limits) -> SeriesCounts:
+    """The counts that rules for steps go by, where rows of the machine have none there."""
+    if series.stream == "user" or limits.system_step is Fate.KEPT:
+        return counts
+    return replace(
+        counts,
+        null_steps=0,
+        fractional_steps=0,
+        falling_steps=0,
+        duplicate_steps=max(0, counts.points - 1),
+    )
+
+
+def _of_system_steps(series: Series, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
+    if series.stream == "system":
+        stepped = counts.points - counts.null_steps
+        yield from _kept([("system-step", limits.system_step, stepped)], series.key)
+
+
+def _of_absence(series: Series, inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    """A series of whose rows none arrives is not there, nor is what is known of it."""
+    kinds = [counts for _, counts in inventory.kinds_of(series)]
+    if kinds and all(_may_vanish(series, counts, limits) for counts in kinds):
+        yield Loss("series-facts", Fate.ROUNDED, series.key, 1, "none of its rows may arrive")
+
+
+def _may_vanish(series: Series, counts: SeriesCounts, limits: Limits) -> bool:
+    """Whether all of these rows may be dropped for their steps or times; counts may overlap."""
+    stepped = _with_steps(series, counts, limits)
+    found = [*_of_address(series.key, stepped, limits), *_perhaps(series.key, stepped, limits)]
+    dropped = sum(loss.count for loss in found if loss.fate is Fate.DROPPED)
+    return 0 < counts.points <= dropped
+
+
 def _of_values(key: str, kind: DataKind, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     fate = limits.holds.get(kind, Fate.KEPT)
     checks: list[tuple[str, Fate, int]] = [(kind, fate, 0 if kind == "media" else counts.points)]
@@ -207,5 +245,6 @@ _DETAILS = {
     "number-kind": "integers, booleans, floats of 32 and of 64 bits become one kind",
     "repeated-step": "of several rows of one step the later ones move on, and what follows them",
     "run-id": "the destination gives ids of its own; ours is kept as a mark",
+    "system-step": "metrics of the machine have no steps there",
     "source-order": "the order in which values were logged",
 }

@@ -43,6 +43,9 @@ class Lockstep:
         """The side whose next chunk is wanted."""
         return "b" if self._ahead["a"] > 0 else "a"
 
+    def system(self, number: int) -> None:
+        """Which series are of the machine makes no difference here."""
+
     def add(self, side: Side, chunk: Chunk, numbers: Mapping[str, int]) -> None:
         """Rows of one side."""
         found = columns_of(chunk, numbers)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runferry.transfer.compare_tables import Table
 from runferry.transfer.rematching import Contest, rematched
-from runferry.transfer.rules import Rules
+from runferry.transfer.rules import Case, Rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,16 +106,19 @@ class Pairing:
     def _dropped(self) -> str:
         rules = self._rules
         values = self._table.value_cases("", rules.max_text_length)
-        return rules.dropped([*values, *rules.step_cases(""), *rules.time_cases("")])
+        return rules.dropped([*values, *self._step_cases(), *rules.time_cases("")])
 
     def _open(self) -> str:
         rules, table = self._rules, self._table
         value = rules.changed(table.value_cases("", rules.max_text_length))
-        tests = [rules.changed(rules.step_cases("")), rules.changed(rules.time_cases("")), value]
+        tests = [rules.changed(self._step_cases()), rules.changed(rules.time_cases("")), value]
         # with another value come other aspects
         tests += ["true" if rules.changes(code) else value for code in table.aspects.values()]
         bits = (f"{test}::INTEGER * {1 << place}" for place, test in enumerate(tests))
         return " + ".join(bits)
+
+    def _step_cases(self) -> list[Case]:
+        return self._rules.step_cases("") if self._table.is_stepped else []
 
     def _masks(self) -> list[int]:
         """Which cells are open, in any row; the fewest first."""

@@ -18,7 +18,7 @@ from runferry.ports import Limits
 from runferry.transfer.foretell import foretell
 from runferry.transfer.names import Namer
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """One more whenever equal statistics and limits would give another plan."""
 
 
@@ -57,6 +57,7 @@ def plan(inventory: Inventory, limits: Limits) -> RunPlan:
     renamed = [
         *(Loss("renamed-key", Fate.RENAMED, k, 1, f"as {n}") for k, n in series.items() if k != n),
         *_renamed_attributes(attributes, limits),
+        *_paths_of_renamed(inventory, series, limits),
     ]
     certain, possible = foretell(inventory, limits)
     rules = rules_hash(limits)
@@ -120,6 +121,17 @@ def _renamed_attributes(names: Mapping[tuple[Role, KeyPath], str], limits: Limit
         Loss("renamed-key", Fate.RENAMED, attribute_place(role, path), 1, f"as {name}")
         for (role, path), name in names.items()
         if name != limits.attribute_separator.join(path)
+    ]
+
+
+def _paths_of_renamed(inventory: Inventory, names: Mapping[str, str], limits: Limits) -> list[Loss]:
+    """A series whose name there is not its path has another path, where none is kept beside."""
+    if limits.key_path <= Fate.REENCODED:
+        return []
+    return [
+        Loss("key-path", limits.key_path, series.key, 1, "its path is its name there")
+        for series in inventory.series
+        if len(series.path) == 1 and series.path != (names.get(series.key, series.key),)
     ]
 
 

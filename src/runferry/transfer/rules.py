@@ -16,9 +16,15 @@ _CODES = (
     "null_step", "fractional_step", "negative_step", "step_beyond", "falling_step",
     "null_time", "negative_time", "finer_time", "nan", "infinity", "null_value",
     "inexact_int", "number_kind", "long_text", "duplicate_point", "repeated_step",
-    "source_order",
+    "source_order", "system_step",
 )  # fmt: skip
 
+
+_BEFORE_SENDING: Final = ("negative-step", "step-beyond")
+"""Rows of every series go by these, since they are left out before the destination sees them."""
+
+SYSTEM: Final = "system_series"
+"""A table of the numbers of system series: `sid`."""
 
 CROWDED: Final = "crowded"
 """A table of one row: the first `step` that `repeated-step` is about, or null."""
@@ -73,6 +79,13 @@ class Rules:
         ]
         if self.changes("repeated-step"):
             cases.append(("repeated-step", f"{row}step >= (SELECT step FROM {CROWDED})"))
+        if self.changes("system-step"):
+            is_system = f"{row}sid IN (SELECT sid FROM {SYSTEM})"
+            cases = [
+                (code, test if code in _BEFORE_SENDING else f"({test} AND NOT {is_system})")
+                for code, test in cases
+            ]
+            cases.append(("system-step", f"({row}step IS NOT NULL AND {is_system})"))
         return cases
 
     def time_cases(self, row: str) -> list[Case]:

@@ -22,6 +22,10 @@ class Rows(Protocol):
 
     rows: int
 
+    def system(self, number: int) -> None:
+        """The series of this number is of the machine; told before its rows, once."""
+        ...
+
     def add(self, side: Literal["a", "b"], chunk: Chunk, numbers: Mapping[str, int]) -> None:
         """Rows of one side."""
         ...
@@ -91,6 +95,8 @@ class Sides:
         if series.key not in self._numbers:
             self._numbers[series.key] = len(self._keys)
             self._keys[len(self._keys)] = series.key
+            if series.stream == "system":
+                self._comparison.system(self._numbers[series.key])
         self.original.series[series.key] = series
 
     def _number_copy(self, series: Series) -> None:

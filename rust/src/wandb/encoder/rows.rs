@@ -1,12 +1,14 @@
 //! Owns rows of W&B while they get their values, and what they become: records.
 
+use std::collections::BTreeMap;
+
 use super::items::{put_float, put_integer};
 use super::lanes::{Group, Waiting};
 use super::put_item;
 use crate::leveldb::LONGEST_RECORD;
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes_header, varint_field};
-use crate::wandb::address::time_of;
+use crate::wandb::address::{ns_to_seconds, time_of};
 use crate::wandb::keys::ItemValue;
 use crate::wandb::own::{OwnBuilder, Source};
 use crate::wandb::record::{HISTORY, STATS};
@@ -27,6 +29,8 @@ pub struct Numbers {
     pub history: u64,
     /// Values that are shown at another time than theirs: that of their row.
     pub moved: u64,
+    /// By series: values for which their row had no room.
+    pub too_long: BTreeMap<u32, u64>,
     /// Scratch.
     payload: Vec<u8>,
 }
@@ -39,6 +43,7 @@ impl Numbers {
             last_step: None,
             history: 0,
             moved: 0,
+            too_long: BTreeMap::new(),
             payload: Vec::new(),
         }
     }
@@ -114,6 +119,11 @@ impl OpenRow {
         held == 0 || held + value.item.len() + value.exact.len() <= MOST_VALUES
     }
 
+    /// Whether W&B's server would not take the row with this value.
+    pub fn is_beyond(&self, value: &Waiting<'_>, longest: Option<usize>) -> bool {
+        longest.is_some_and(|longest| self.items.len() + value.item.len() > longest)
+    }
+
     pub fn add(&mut self, value: &Waiting<'_>) {
         if self.group.is_none() {
             self.group = Some(value.row.group);
@@ -184,6 +194,12 @@ impl OpenRow {
             text.clear();
             put_float(&mut text, shown_seconds(time_ns));
             shown_ns = time_of(ItemValue::Json(&text));
+            if shown_ns.is_none() {
+                // near 1970 doubles are so fine that a sum of them is no nanosecond
+                text.clear();
+                put_float(&mut text, ns_to_seconds(time_ns));
+                shown_ns = time_of(ItemValue::Json(&text));
+            }
             put_item(&mut self.items, 1, TIMESTAMP_KEY, &text);
             shown += 1;
         }

@@ -41,7 +41,7 @@ class Belongings:
         for key, name in fields:
             address = [*series.address(key), name]
             self._records.log.declare(media.field_name(key, name), address, False)
-        self._records.log.media(batch)
+        self._records.rows(self._records.log.media, batch)
         for one in stored:
             self._list(one.file, is_media=True)
 

@@ -22,9 +22,8 @@ from runferry.chunks import (
     Texts,
 )
 from runferry.dialects.wandb.marks import ServiceMark
-from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, Mark, side_text
+from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, TRACKER, Mark, side_text
 from runferry.durable import sync_tree
-from runferry.errors import Refused
 from runferry.losses import Loss
 from runferry.model import Attribute, KeyPath, Run, Tree, Uid
 from runferry.tables import CONSOLE, POINTS, TEXTS, conform
@@ -33,10 +32,13 @@ from runferry.writers.wandb.addresses import Addresses
 from runferry.writers.wandb.belongings import Belongings
 from runferry.writers.wandb.blob_files import BlobFiles
 from runferry.writers.wandb.declared import DeclaredSeries
+from runferry.writers.wandb.environment import environment
 from runferry.writers.wandb.histograms import shown_histograms
 from runferry.writers.wandb.latest import LatestValues
+from runferry.writers.wandb.limits import LONGEST_ROW
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
+from runferry.writers.wandb.service_texts import ServiceTexts
 from runferry.writers.wandb.shown_json import config_json, history_json
 from runferry.writers.wandb.unsent import Unsent, unsent_header
 from runferry.writers.wandb.unsent_attributes import unsent_attributes
@@ -59,13 +61,18 @@ class Draft:
         self._run = run
         self._is_marked = is_marked
         self._tags: tuple[str, ...] = ()
-        self._log = _native.WandbLog(home / _LOG, started_ns=messages.started_ns(run))
+        self._log = _native.WandbLog(
+            home / _LOG,
+            started_ns=messages.started_ns(run),
+            longest_row=LONGEST_ROW if is_marked else None,
+        )
         self._records = Records(self._log, place.folder)
         self._series = DeclaredSeries(self._records)
         self._belongings = Belongings(self._records, BlobFiles(home), place, uid)
         self._config, self._summary = Addresses(), Addresses()
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()
+        self._texts = ServiceTexts(run.key.tracker == TRACKER)
         self._unsent = Unsent()
         self._is_begun = self._is_ended = False
         self._records.put(messages.HEADER, messages.header())
@@ -75,28 +82,20 @@ class Draft:
         """Add one chunk."""
         if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
             self._begin(chunk)
-        try:
-            self._unsent.look_at(chunk, self._series.is_user)
-            self._put(chunk)
-        except OverflowError as error:
-            raise Refused(
-                f"a time beyond the years 1677 to 2262: {error} µs since 1970",
-                where=str(self.place.folder),
-                hint="the run is fine in an archive; look for the row with `runferry sql`",
-            ) from error
-
-    def _put(self, chunk: Chunk) -> None:
+        self._unsent.look_at(chunk, self._series.is_user)
         match chunk:
             case Points(batch):
                 rows = conform(batch, POINTS)
                 self._latest.look_at(rows)
-                self._log.points(rows)
+                self._records.rows(self._log.points, rows)
             case Texts(batch):
-                self._log.texts(conform(batch, TEXTS))
+                rows = conform(batch, TEXTS)
+                rows = self._texts.sendable(rows) if self._is_marked else rows
+                self._records.rows(self._log.texts, rows)
             case Histograms(batch):
-                self._log.histograms(shown_histograms(batch))
+                self._records.rows(self._log.histograms, shown_histograms(batch))
             case Console(batch):
-                self._log.console(conform(batch, CONSOLE))
+                self._records.rows(self._log.console, conform(batch, CONSOLE))
             case SeriesFacts(items):
                 self._series.declare(items)
             case Attributes(items):
@@ -125,9 +124,11 @@ class Draft:
         config = self._items("config", config_json)
         message = messages.run(self._run, self.place.run_id, config, self._tags)
         self._records.put(messages.RUN, message)
-        environment = messages.environment(self._run, self._of_role("environment"))
-        if environment:
-            self._records.put(messages.ENVIRONMENT, environment)
+        begun = messages.started_ns(self._run)
+        stated = self._of_role("environment")
+        message = environment(self._run, stated, begun, messages.timestamp)
+        if message:
+            self._records.put(messages.ENVIRONMENT, message)
 
     def _of_role(self, role: str) -> list[Attribute]:
         return [item for item in self._attributes if item.role == role]
@@ -210,9 +211,10 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        rows = self._unsent.losses(self._log.counts[1])
+        rows = self._unsent.losses(self._log.counts[1], self._log.too_long)
         header = unsent_header(self._run)
-        return (*rows, *header, *unsent_attributes(self._run, self._attributes, self._address))
+        attributes = unsent_attributes(self._run, self._attributes, self._address)
+        return (*rows, *self._texts.losses(), *header, *attributes)
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""

@@ -8,6 +8,10 @@ from typing import Final
 from runferry.losses import Fate
 from runferry.ports import KeyRule, Limits
 
+LONGEST_ROW: Final = (10 << 20) - (200 << 10)
+"""Bytes of the values of a row. `wandb sync` passes over a row of history, and the whole summary,
+of more than 10 MiB less 100 KiB; step, time and spelling take some of it, too."""
+
 _SHOWN: Final = (
     "scalar", "text", "histogram", "image", "audio", "video", "table", "plot", "html", "object3d",
     "molecule", "config", "summary", "console", "file", "artifact",
@@ -29,6 +33,7 @@ LIMITS: Final = Limits(
     null_step=Fate.REENCODED,  # shown behind the last step
     fractional_step=Fate.REENCODED,  # shown at its floor
     source_order=Fate.REENCODED,  # values of a step are shown in one row
+    system_step=Fate.REENCODED,  # statistics have times
     null_time=Fate.REENCODED,  # shown at the time of its row
     number_kind=Fate.REENCODED,  # JSON has one kind of float
     attribute_type=Fate.REENCODED,  # JSON has neither times nor bytes
@@ -50,11 +55,14 @@ SERVICE_LIMITS: Final = replace(
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
     negative_step=Fate.DROPPED,  # W&B reads history from step 0 on
+    max_text_length=LONGEST_ROW,  # of characters with a byte each; the others are told by push
+    long_text=Fate.DROPPED,
     max_step=2**53,  # numbers of JSON
     step_beyond=Fate.DROPPED,
     duplicate_point=Fate.MERGED,
     repeated_step=Fate.ROUNDED,  # `wandb sync` numbers rows anew that do not rise
     source_order=Fate.MERGED,
+    system_step=Fate.ROUNDED,
     null_time=Fate.ROUNDED,
     negative_time=Fate.ROUNDED,  # those before 1970 are no times there
     time_unit_ns=1_000,

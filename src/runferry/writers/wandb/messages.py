@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from runferry._version import VERSION
 from runferry.dialects.protobuf import field, integer
-from runferry.dialects.times import time_ns_of
-from runferry.model import Attribute, KeyPath, Run, Series, Tree
+from runferry.model import KeyPath, Run, Series
 from runferry.writers.wandb.addresses import escaped
 
 SUMMARY: Final = 3
@@ -26,13 +25,6 @@ _TAG_AT_MOST: Final = 64  # characters; W&B refuses a run with a longer one
 _RULES: Final = {"min": 1, "max": 2, "mean": 3, "best": 4, "last": 5, "none": 6, "copy": 7,
                  "first": 8}  # fmt: skip
 _GOALS: Final = {"minimize": 1, "maximize": 2}
-_ENVIRONMENT_TEXTS: Final = {
-    "os": 1, "python": 2, "docker": 4, "program": 6, "code_path": 7, "code_path_local": 8,
-    "email": 10, "root": 11, "host": 12, "username": 13, "executable": 14, "colab": 15,
-    "gpu_type": 18,
-}  # fmt: skip
-_GIT: Final = {"remote_url": 1, "commit": 2}
-_ENVIRONMENT_NUMBERS: Final = {"cpu_count": 16, "cpu_count_logical": 17, "gpu_count": 19}
 
 Item = tuple[KeyPath, str]
 """A path in W&B's tree, and JSON."""
@@ -124,51 +116,6 @@ class ListedFile:
         """A list of this one file."""
         kind = integer(3, 2) if self.is_media else b""
         return field(1, field(1, self.path) + kind)
-
-
-def environment(run: Run, attributes: Iterable[Attribute]) -> bytes:
-    """What W&B shows of machine and program, and when it began; empty where nothing is known."""
-    known = {item.path: item.value for item in attributes}
-    stated: Mapping[str, Tree] = {path[0]: value for path, value in known.items() if path[1:] == ()}
-    begun = time_ns_of(stated.get("started_at"))
-    if begun is None:
-        begun = started_ns(run)
-    texts = {"host": run.host, "username": run.user, **stated}
-    found = [_environment_field(name, value) for name, value in texts.items()]
-    git = b"".join(_git_field(path, value) for path, value in known.items())
-    found += [field(9, git)] if git else []
-    found += [field(3, timestamp(begun))] if begun is not None else []
-    return b"".join(found)
-
-
-def is_environment_of_wandb(attribute: Attribute) -> bool:
-    """Whether W&B has a field for this, and takes the value whole."""
-    if _git_field(attribute.path, attribute.value):
-        return True
-    if attribute.path == ("started_at",):
-        return time_ns_of(attribute.value) is not None
-    if len(attribute.path) != 1 or not _environment_field(attribute.path[0], attribute.value):
-        return False
-    value = attribute.value
-    return not isinstance(value, list) or all(isinstance(word, str) for word in value)
-
-
-def _environment_field(name: str, value: Tree) -> bytes:
-    """A fact of the machine or the program; empty where W&B has no field for it."""
-    if name in _ENVIRONMENT_TEXTS and isinstance(value, str) and value:
-        return field(_ENVIRONMENT_TEXTS[name], value)
-    if name in _ENVIRONMENT_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
-        return integer(_ENVIRONMENT_NUMBERS[name], value) if 0 < value < 2**32 else b""
-    if name == "args" and isinstance(value, list):
-        return b"".join(field(5, word) for word in value if isinstance(word, str))
-    return b""
-
-
-def _git_field(path: KeyPath, value: Tree) -> bytes:
-    """Of the repository; empty where W&B has no field for it."""
-    if len(path) != 2 or path[0] != "git" or path[1] not in _GIT or not isinstance(value, str):
-        return b""
-    return field(_GIT[path[1]], value) if value else b""
 
 
 def shown_exit_code(run: Run) -> int | None:

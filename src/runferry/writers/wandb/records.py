@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runferry import _native
 from runferry.chunks import Chunk
@@ -12,6 +12,9 @@ from runferry.dialects.chunk_trees import chunk_tree
 from runferry.dialects.wandb.own_files import FOOTER, own_record
 from runferry.errors import Refused
 from runferry.model import Blob, Tree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LONGEST: Final = 256 << 20
 """Bytes of a record. The native reader takes a longer one for damage (`rust/src/leveldb.rs`)."""
@@ -34,6 +37,17 @@ class Records:
                 hint="push this run into another kind of destination: parquet:FOLDER",
             )
         self.log.record(number, message)
+
+    def rows(self, write: Callable[[pa.RecordBatch], None], batch: pa.RecordBatch) -> None:
+        """Rows of a table. Raises Refused for a time that the format has no number for."""
+        try:
+            write(batch)
+        except OverflowError as error:
+            raise Refused(
+                f"a time beyond the years 1677 to 2262: {error} µs since 1970",
+                where=str(self._folder),
+                hint="the run is fine in an archive; look for the row with `runferry sql`",
+            ) from error
 
     def own(self, kind: str, tree: Tree) -> None:
         """A record that only we read."""

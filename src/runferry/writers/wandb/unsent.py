@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pyarrow.compute as pc
 
-from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, Points
+from runferry.chunks import (
+    Artifact,
+    Chunk,
+    Console,
+    File,
+    Histograms,
+    Media,
+    Points,
+    SeriesFacts,
+    Texts,
+)
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
@@ -21,8 +31,9 @@ _DETAILS: Final = {
     " system metrics what a double of seconds holds",
     "null-time": "W&B gives lines that have no time one of its own",
     "source-order": "W&B keeps lines apart from rows",
-    "value": "W&B shows what a terminal would show of a line",
+    "value": "W&B shows what a terminal would show of a line, and gives -0.0 back as 0",
     "number-kind": "W&B's service gives floats without a fraction back as integers",
+    "nan": "JSON has one NaN, without sign and payload",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
     "media-path": "W&B has them under names of their content",
     "media-metadata": "W&B keeps what its own media have",
@@ -31,6 +42,9 @@ _STATED_THERE: Final = ("entity", "user", "source_url")
 _NEVER_MISSING: Final = ("name", "project", "status")
 _TIMES: Final = ("created_ns", "started_ns", "ended_ns")
 _JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
+_TOO_LONG: Final = "W&B takes no row of more than 10 MiB, so this value stays behind"
+_NO_VALUES: Final = "W&B knows series by their values alone"
+_NAN_BITS: Final = 0x7FF8_0000_0000_0000
 _NEVER_EMPTY: Final = ("notes", "group", "job_type")
 _ENDING: Final = "W&B's service tells how a run ended by its exit code"
 _HEADER_DETAILS: Final = {
@@ -50,9 +64,12 @@ class Unsent:
     artifacts: int = 0
     produced: int = 0
     pieces: int = 0
+    declared: dict[str, None] = field(default_factory=dict)  # keys
+    used: set[str] = field(default_factory=set)
 
     def look_at(self, chunk: Chunk, is_user: Callable[[str], bool]) -> None:
         """Count what one chunk has of it; `is_user` tells series from system metrics."""
+        self._look_at_keys(chunk)
         match chunk:
             case Points(batch):
                 keys = batch.column("key")
@@ -64,6 +81,10 @@ class Unsent:
                 is_float = np.array([word.startswith("float") for word in words])
                 is_whole = is_float[kinds.indices.to_numpy()] & (values == np.floor(values))
                 self.counts["number-kind"] += int(np.count_nonzero(is_whole))
+                is_odd = np.isnan(values) & (values.view(np.int64) != _NAN_BITS)
+                is_minus_zero = (values == 0) & np.signbit(values)
+                self.counts["value"] += int(np.count_nonzero(is_minus_zero))
+                self.counts["nan"] += int(np.count_nonzero(is_odd))
             case Histograms(batch):
                 self.counts["counts-kind"] += batch.num_rows
             case Media(items):
@@ -79,13 +100,29 @@ class Unsent:
                 self.artifacts += 1
                 self.produced += relation == "produced"
 
+    def _look_at_keys(self, chunk: Chunk) -> None:
+        match chunk:
+            case SeriesFacts(items):
+                self.declared.update(dict.fromkeys(one.key for one in items))
+            case Points(batch) | Texts(batch) | Histograms(batch):
+                keys = batch.column("key")
+                self.used.update(keys.dictionary.take(pc.unique(keys.indices)).to_pylist())
+            case Media(items):
+                self.used.update(item.key for item in items)
+            case _:
+                pass  # of no series
+
     def file(self, file: File, stored: StoredFile | None) -> None:
         """A file that W&B gets under another name, or not at all."""
         if stored is not None and stored.below_files != file.path:
             self.files.append((file.path, stored.below_files))
 
-    def losses(self, moved_times: int) -> Iterator[Loss]:
-        """What is told of it; `moved_times` are values at the time of their row."""
+    def losses(self, moved_times: int, too_long: Mapping[str, int]) -> Iterator[Loss]:
+        """What is told of it.
+
+        `moved_times` are values at the time of their row; `too_long` are those, by key, for which
+        a row of W&B had no room.
+        """
         self.counts["time"] += moved_times
         for code, count in self.counts.items():
             yield Loss(code, Fate.ROUNDED, "", count, _DETAILS[code])
@@ -93,6 +130,12 @@ class Unsent:
             told = "W&B states whose account and where the copy is"
             yield Loss("header-field", Fate.ROUNDED, name, 1, told)
         yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
+        for key, count in too_long.items():
+            where = key if key in self.declared else ""
+            yield Loss("duplicate-point", Fate.DROPPED, where, count, _TOO_LONG)
+        for key in self.declared:
+            if key not in self.used or key in too_long:
+                yield Loss("series-facts", Fate.ROUNDED, key, 1, _NO_VALUES)
         for path, instead in self.files:
             yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
             if instead is not None:

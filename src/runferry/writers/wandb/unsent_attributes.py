@@ -10,7 +10,8 @@ from runferry.dialects.wandb.marks import ADDED_SUMMARY
 from runferry.dialects.wandb.values import is_leaf
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run
-from runferry.writers.wandb.messages import is_environment_of_wandb, started_ns
+from runferry.writers.wandb.environment import is_environment_of_wandb
+from runferry.writers.wandb.messages import started_ns
 
 _INTERNAL: Final = "_wandb"
 _VERSION: Final = "wandb_version"

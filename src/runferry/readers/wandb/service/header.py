@@ -31,7 +31,10 @@ _STATES: Final[dict[str, RunState]] = {
 _ENDED: Final = frozenset({"finished", "failed", "killed"})  # the client said so
 _RECORD_NAMES: Final = {"gpu": "gpu_type", "remote": "remote_url"}
 """Names of wandb-metadata.json that are others in the record that it is made from."""
-_NUMBERS: Final = frozenset({"total", "used", "memory_total"})
+_NUMBERS: Final = frozenset(
+    {"total", "used", "memory_total", "swap_total_bytes", "ram_total_bytes"}
+)
+"""Of 64 bits, which JSON of protobuf has as texts."""
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _METRIC: Final = {
     "1": "name",
