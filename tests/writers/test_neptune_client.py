@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -354,6 +355,31 @@ def test_async_has_it_all_before_it_is_sealed(
         sent_well(tmp_path, wandb_run())
         assert shown(server)["runferry/sealed"] is True
         assert not (tmp_path / ".neptune").exists(), "what waits lies where nobody sends it again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for sizes of files")
+@pytest.mark.parametrize("at_most", [20_000, 30_000, 45_000, 64_000])
+@pytest.mark.timeout(120)
+def test_a_full_disk_is_said_to_be_and_a_rerun_completes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_most: int
+) -> None:
+    """The client's queue is cut where the disk is full, and the client waits for its end."""
+    import resource
+
+    for _ in _in_mode("async"):
+        server = NeptuneServer(tmp_path / "server")
+        server.install(monkeypatch.setattr)
+        archive = archive_of([curve(400)], tmp_path)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (at_most, before[1]))
+        try:
+            report = push(archive, Location("neptune", "team/p"), patience=IMPATIENT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert "the disk is full" in str(report.aborted or report.failures[0].error)
+        again = push(archive, Location("neptune", "team/p"), patience=IMPATIENT, allow=Fate.DROPPED)
+        assert not again.failures, [outcome.error for outcome in again.failures]
+        assert verify_archive(archive, Location("neptune", "team/p")).is_clean
 
 
 def test_debug_talks_to_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

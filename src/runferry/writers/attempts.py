@@ -209,9 +209,11 @@ class AttemptWriter(ABC, Generic[A]):
         )
 
     def _forget(self, remote: str) -> None:
+        """Give up a draft: what its files still lack, as on a full disk, nobody misses."""
         draft = self._drafts.pop(remote, None)
         if draft is not None:
-            draft.close()
+            with suppress(OSError):
+                draft.close()
 
     def _clear(self, remote: str) -> None:
         """Take all attempts away, each out of sight in one step."""

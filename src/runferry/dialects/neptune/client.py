@@ -57,7 +57,7 @@ class RemoteRun(Protocol):
     def exists(self, path: str) -> bool: ...  # noqa: D102
     def wait(self) -> None: ...  # noqa: D102
     def sync(self) -> None: ...  # noqa: D102
-    def stop(self) -> None: ...  # noqa: D102
+    def stop(self, seconds: float | None = None) -> None: ...  # noqa: D102
 
 
 def client() -> ModuleType:

@@ -74,9 +74,11 @@ class _ParquetSink:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
-        if self._waiting:
-            self._flush()
-        self._file.close()
+        try:
+            if self._waiting:
+                self._flush()
+        finally:
+            self._file.close()
 
 
 def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

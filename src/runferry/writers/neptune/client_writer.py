@@ -27,6 +27,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.settings import NeptuneMode
+from runferry.writers.disk import disk_errors
 from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
@@ -115,8 +116,8 @@ class ClientWriter(PlainFolderWriter):
         if self._projects is None or draft is None:
             super().claim(remote, words)
             return
-        opened = self._remote(draft, draft.run)
-        with vendor.in_our_words(f"neptune ({draft.run.key})"):
+        with disk_errors(self._root), vendor.in_our_words(f"neptune ({draft.run.key})"):
+            opened = self._remote(draft, draft.run)
             opened[UID].assign(draft.uid)
             opened[CLAIM].assign(words)
             opened.wait()
@@ -139,7 +140,7 @@ class ClientWriter(PlainFolderWriter):
             else:
                 shutil.rmtree(uploads, ignore_errors=True)
         finally:
-            self._stop(draft.uid)
+            self._give_up(draft.uid)
             shutil.rmtree(_queue_of(draft), ignore_errors=True)
         told = list(sending.losses())
         if run_id != run.key.run_id or self._mode == "offline":
@@ -165,19 +166,27 @@ class ClientWriter(PlainFolderWriter):
                 if self._projects is not None:
                     check_ours(opened, run)
             except Conflict:
-                self._stop(draft.uid)
+                self._give_up(draft.uid)
                 raise
         return opened
 
     def _stop(self, uid: Uid) -> None:
+        """Wait until the run has all that was sent."""
         opened = self._remotes.pop(uid, None)
         if opened is not None:
             with vendor.in_our_words(f"neptune:{self._place}"):
                 opened.stop()
 
+    def _give_up(self, uid: Uid) -> None:
+        """Wait for nothing: of a queue that a full disk cut, the client would wait for ever."""
+        opened = self._remotes.pop(uid, None)
+        if opened is not None:
+            with vendor.in_our_words(f"neptune:{self._place}"), suppress(OSError):
+                opened.stop(seconds=0)
+
     def discard(self, remote: RemoteId) -> None:
         """Remove what was staged; what is on a server is cleared by the next sending."""
-        self._stop(Uid(remote))
+        self._give_up(Uid(remote))
         super().discard(remote)
 
     def _enqueue(self, draft: Draft, project: str, run_id: str) -> None:
@@ -226,7 +235,7 @@ class ClientWriter(PlainFolderWriter):
             if self._projects is not None:
                 last.callback(self._projects.close)
             for uid in list(self._remotes):
-                last.callback(self._stop, uid)
+                last.callback(self._give_up, uid)
 
     def _remove_staged(self) -> None:
         with suppress(FileNotFoundError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -210,15 +210,18 @@ class Draft:
 
     def close(self) -> None:
         """Let go of all files; what was written stays."""
-        if self._wide is not None:
-            self._wide.close()
-        self._close_files()
+        with ExitStack() as last:
+            last.callback(self._close_files)
+            if self._wide is not None:
+                last.callback(self._wide.close)
 
     def _close_files(self) -> None:
-        while self._tables:
-            self._tables.popitem()[1].close()
-        while self._listings:
-            self._listings.popitem()[1].close()
+        """All of them, also where the disk is full for one."""
+        with ExitStack() as last:
+            while self._tables:
+                last.callback(self._tables.popitem()[1].close)
+            while self._listings:
+                last.callback(self._listings.popitem()[1].close)
 
 
 def _make(home: Path) -> None:
