@@ -6,10 +6,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runferry import settings
 from runferry.archive.store import Archive
 from runferry.losses import Fate
 from runferry.model import KeyPath, Tree
@@ -158,7 +160,7 @@ def test_a_row_that_is_too_long_for_the_service_loses_what_does_not_fit(
 def test_what_w_and_b_knows_of_machines_arrives(service: WandbService, tmp_path: Path) -> None:
     run = Recording(header("host")).attributes("environment", MACHINE)
     (found,) = compared(tmp_path, run.sample())
-    assert not [loss for loss in found.measured if loss.where.startswith("environment.")]
+    assert not [loss for loss in found.measured if loss.code == "environment"]
 
 
 def test_more_rows_than_were_sent_are_an_error(
@@ -173,8 +175,8 @@ def test_more_rows_than_were_sent_are_an_error(
 def test_an_upload_that_does_nothing_ends_when_patience_does(
     service: WandbService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RUNFERRY_PATIENCE", "3")
-    service.faults.add(Trouble("delay", "graphql:UpsertBucket", seconds=40.0, times=9))
+    monkeypatch.setattr(settings, "current", lambda: replace(settings.Settings(), patience=2.0))
+    service.faults.add(Trouble("delay", "graphql:UpsertBucket", seconds=12.0))
     began = time.monotonic()
     archive = archived(tmp_path, samples.plain())
     (outcome,) = pushed(archive).failures

@@ -14,7 +14,7 @@ from typing import Final
 
 from runferry import settings
 from runferry.dialects.wandb.account import Account
-from runferry.errors import Declined, MissingExtra, Unreachable
+from runferry.errors import Declined, MissingExtra
 from runferry.http.waits import wait
 from runferry.python_apart import environment_apart
 from runferry.redact import without_credentials
@@ -40,8 +40,8 @@ def upload(log: Path, entity: str, project: str, account: Account) -> None:
     """Upload one run, and return when all of it has arrived by what the command says.
 
     Its progress goes to our log, line by line. The key travels in the environment of the command
-    alone. Raises Declined with the command's last words, Unreachable where it does nothing for as
-    long as `patience` says, and what ends a wait of this thread.
+    alone. Raises Declined with the command's last words, or where it does nothing for as long as
+    `patience` says, and what ends a wait of this thread.
     """
     command = [sys.executable, "-P", "-m", "wandb", "sync", "--no-skip-synced"]
     command += ["--entity", entity, "--project", project, str(log)]
@@ -77,7 +77,7 @@ def _watch(process: subprocess.Popen[str], words: _Words, where: str) -> None:
         wait(_SECONDS_BETWEEN_LOOKS, "")
         idle = words.progress.idle_seconds()
         if idle > patience:
-            raise Unreachable(
+            raise Declined(
                 f"wandb sync did nothing for {idle:,.0f} seconds",
                 where=where,
                 hint="runferry config  # shows `patience`, which says how long it may",
