@@ -27,11 +27,7 @@ pub struct WandbLog {
 impl WandbLog {
     #[new]
     #[pyo3(signature = (path, *, started_ns, longest_row=None))]
-    fn new(
-        path: PathBuf,
-        started_ns: Option<i64>,
-        longest_row: Option<usize>,
-    ) -> PyResult<Self> {
+    fn new(path: PathBuf, started_ns: Option<i64>, longest_row: Option<usize>) -> PyResult<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         Ok(Self {
             log: RunLog::new(started_ns, longest_row),

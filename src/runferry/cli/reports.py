@@ -196,7 +196,8 @@ def _end(
         if len(failures) > _FAILURES_SHOWN:
             session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
         if report.aborted is not None:
-            session.complain(f"the remaining runs were not tried: {report.aborted}")
+            left = "the remaining runs were not tried: " if report.outcomes else ""
+            session.complain(f"{left}{report.aborted}")
     if code is ExitCode.LOSS:
         worse = beyond(losses, allowed)
         fate = max((loss.fate for loss in worse), default=allowed)

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Pause = Callable[[float, str], None]
-"""Waits so many seconds for this reason; may raise to end the wait, and the request with it."""
+"""Waits so many seconds for this reason; may raise to end the wait, and the request with it.
+
+Without a reason (an empty one) there is nothing to tell: somebody is at work, and is looked at.
+"""
 
 _pause: ContextVar[Pause | None] = ContextVar("pause", default=None)
 

@@ -88,7 +88,8 @@ def pause_by(stop: StopToken, observer: Observer) -> Pause:
     """
 
     def pause(seconds: float, reason: str) -> None:
-        observer.waiting(reason, seconds)
+        if reason:
+            observer.waiting(reason, seconds)
         if stop.wait(seconds):
             raise Interrupted
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Final, Self, cast
 from runferry.dialects import codec
 from runferry.dialects.chunk_trees import blob_facts
 from runferry.dialects.protobuf import field
+from runferry.errors import Refused
 from runferry.model import Blob, Run, Tree, Uid
 from runferry.paths import inside, regular
 from runferry.tables import dumps, loads
@@ -99,14 +100,23 @@ def side_text(uid: Uid, run_id: str, project: str | None) -> str:
 
 
 def uid_of(folder: Path) -> Uid | None:
-    """The mark of a complete folder of ours; None for any other."""
+    """The mark of a complete folder of ours; None for any other.
+
+    Raises Refused where there is a mark that this user may not read: whose it is nobody knows.
+    """
     path = folder / SIDE_FILE
     if regular(path) is None:
         return None
     try:
         stated = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        raise Refused(
+            f"cannot read whose run this is ({error.strerror or error})",
+            where=str(path),
+            hint=f"ls -l {path}",
+        ) from error
     is_ours = isinstance(stated, dict) and stated.get("format") == _FORMAT
     return Uid(str(stated.get("uid"))) if is_ours else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from runferry.dialects.wandb.addresses import parsed
 from runferry.dialects.wandb.marks import marked, tags_of
 from runferry.dialects.wandb.service import Service
 from runferry.errors import BadLocation, Declined, NotFound
+from runferry.http.waits import wait
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
@@ -26,9 +26,11 @@ from runferry.writers.wandb.limits import SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.upload import check_for_vendor, upload
+from runferry.writers.wandb.work_folder import WorkFolder
 
 _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
 _AT_ONCE: Final = 100
+_SECONDS_BETWEEN_LOOKS: Final = 0.5
 _PATIENCE_SECONDS: Final = 30.0
 """How long the service may take to count the rows that it was sent."""
 
@@ -54,8 +56,9 @@ class ServiceWriter(OfflineWriter):
 
     limits: ClassVar[Limits] = SERVICE_LIMITS
 
-    def __init__(self, service: Service, entity: str, project: str, home: Path) -> None:
-        super().__init__(RunFolders(home))
+    def __init__(self, service: Service, entity: str, project: str, home: WorkFolder) -> None:
+        super().__init__(RunFolders(home.path))
+        self._work = home
         self._service = service
         self._entity = entity
         self._project = project
@@ -73,8 +76,7 @@ class ServiceWriter(OfflineWriter):
             )
         check_for_vendor()
         found = account(address)
-        home = Path(tempfile.mkdtemp(prefix="runferry-wandb-"))
-        return cls(Service(found), address.entity, address.project, home)
+        return cls(Service(found), address.entity, address.project, WorkFolder.made())
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs of the project that carry a mark and have ended."""
@@ -88,7 +90,7 @@ class ServiceWriter(OfflineWriter):
         """Let go of the connection, and of what was authored."""
         super().close()
         self._service.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._work.remove()
 
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
         known = self._node(uid)
@@ -125,19 +127,26 @@ class ServiceWriter(OfflineWriter):
         return f"{self._service.account.base_url} {self._entity}/{self._project}"
 
     def _check(self, draft: Draft) -> None:
-        """Raises Declined where rows are missing."""
-        until, there = time.monotonic() + _PATIENCE_SECONDS, -1
-        while there < draft.history_rows:
+        """Raises Declined where rows are missing, or there are others."""
+        until, there, sent = time.monotonic() + _PATIENCE_SECONDS, -1, draft.history_rows
+        while there != sent:
             node = self._node(draft.uid)
             there = int(node["historyLineCount"] or 0) if node else 0
-            if there >= draft.history_rows or time.monotonic() > until:
+            if there == sent or time.monotonic() > until:
                 break
-            time.sleep(0.5)
-        if there < draft.history_rows:
+            wait(_SECONDS_BETWEEN_LOOKS, "")
+        where = f"{self._entity}/{self._project}/{draft.place.run_id}"
+        if there < sent:
             raise Declined(
-                f"the service has {there:,} of {draft.history_rows:,} rows of history",
-                where=f"{self._entity}/{self._project}/{draft.place.run_id}",
+                f"the service has {there:,} of {sent:,} rows of history",
+                where=where,
                 hint="run the command again: what is there is written over by the same",
+            )
+        if there > sent:
+            raise Declined(
+                f"the service has {there:,} rows of history, and {sent:,} were sent",
+                where=where,
+                hint="somebody else logs into this run, or it was longer once: delete it there",
             )
 
     def _node(self, uid: Uid) -> dict[str, Any] | None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from runferry.dialects.wandb.addresses import Address
+from runferry.dialects.wandb.own_files import TRACKER
 from runferry.dialects.wandb.service import Service
-from runferry.errors import NotFound
-from runferry.model import Run, instant
+from runferry.errors import Declined, NotFound, SourceChanged
+from runferry.model import Run, RunKey, instant
 from runferry.ports import Wanted
 from runferry.readers.wandb.service.documents import reports_run
 from runferry.readers.wandb.service.files import following, nodes
 from runferry.readers.wandb.service.header import header
 from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
 
+_log = logging.getLogger(__name__)
+UNLISTED_ID: Final = "~unlisted"
+"""Stands for the runs of a project that the service lists among others, and then does not give."""
 _PROJECTS_AT_ONCE: Final = 200
 _RUNS_AT_ONCE: Final = 50
 _GLOB: Final = frozenset("*?[")
@@ -58,7 +63,24 @@ class Listing:
             return
         for project in self.projects():
             if _is_any(wanted.projects, project):
-                yield from self._of_project(entity, project, wanted)
+                yield from self._of_one_of_many(entity, project, wanted)
+
+    def _of_one_of_many(self, entity: str, project: str, wanted: Wanted) -> Iterator[Run]:
+        """Where one project is closed to us, that is a run that fails, and others go on."""
+        try:
+            yield from self._of_project(entity, project, wanted)
+        except (NotFound, Declined) as error:
+            _log.warning("%s/%s: %s", entity, project, error)
+            yield Run(RunKey(TRACKER, project, UNLISTED_ID), name=f"project {project}")
+
+    def check(self, project: str) -> None:
+        """Raises what listing this project raises, and SourceChanged where it is listed now."""
+        any(self._of_project(self.entity, project, Wanted()))
+        raise SourceChanged(
+            "the project could not be listed, and now it can",
+            where=f"{self.entity}/{project}",
+            hint="run the command again",
+        )
 
     def projects(self) -> Iterator[str]:
         """The one that the address names, else all of the entity. Raises NotFound."""

@@ -15,7 +15,7 @@ from runferry.dialects.wandb.service import Service
 from runferry.model import Cursor, Run
 from runferry.ports import Location, ReadOptions, Wanted
 from runferry.readers.wandb.service.documents import REPORTS_ID, reports
-from runferry.readers.wandb.service.listing import Listing
+from runferry.readers.wandb.service.listing import UNLISTED_ID, Listing
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.reading import RunReading
 
@@ -82,6 +82,8 @@ class WandbServiceReader:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`. Raises NotFound for a run that was deleted meanwhile."""
+        if run.key.run_id == UNLISTED_ID:
+            self._listing.check(run.key.scope)
         entity = run.entity or self._listing.entity
         if run.key.run_id == REPORTS_ID:
             position = None if after is None else after.position

@@ -1,0 +1,227 @@
+"""What verify measures of W&B's service was foretold by plan, or reported by push: all samples."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runferry import settings
+from runferry.archive.store import Archive
+from runferry.losses import Fate
+from runferry.model import KeyPath, Tree
+from runferry.ports import Location, ReadOptions
+from runferry.python_apart import command_apart, environment_apart
+from runferry.testing import samples
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.reference import ReferenceReader, record
+from runferry.testing.samples import SECOND_NS, START_NS, header
+from runferry.testing.wandb_service import Trouble, WandbService
+from runferry.transfer.progress import StopToken
+from runferry.transfer.pull import pull
+from runferry.transfer.push import push
+from runferry.transfer.report import Report, RunComparison
+from runferry.transfer.verify import verify_archive
+from runferry.writers.wandb.draft import Draft
+from runferry.writers.wandb.limits import LONGEST_ROW
+from runferry.writers.wandb.work_folder import WorkFolder
+
+WHERE = Location("wandb", "lab/moved")
+ONCE_WRONG = ("names", "values", "texts", "times", "steps", "console")
+"""Samples that had differences which nobody foretold."""
+MEMORY: Tree = 16 << 30
+MACHINE: dict[str | KeyPath, Tree] = {
+    "os": "Linux-6.1",
+    "cpu_count": 8,
+    "cuda_version": "12.4",
+    "args": ["--lr", "", "0.1"],
+    ("disk", "/", "total"): 2**40,
+    ("disk", "/", "used"): 2**39,
+    ("memory", "total"): MEMORY,
+    ("cpu", "count"): 8,
+    ("cpu", "count_logical"): 16,
+    ("slurm", "job_id"): "17",
+    "gpu_nvidia": [
+        {"name": "A100", "memory_total": 80 << 30, "cuda_cores": 6912, "architecture": "Ampere"},
+        {"name": "A100", "memory_total": 80 << 30, "cuda_cores": 6912, "architecture": "Ampere"},
+    ],
+    "gpu_type": "A100",
+    "gpu_count": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbService]:
+    with WandbService() as service:
+        home = tmp_path / "home"
+        home.mkdir()
+        for name, value in service.environment(home).items():
+            monkeypatch.setenv(name, value)
+        yield service
+        assert not service.failures
+
+
+def archived(folder: Path, *recorded: Sample) -> Archive:
+    origin = record(recorded, folder / "origin")
+    archive = Archive.open(folder / "archive", create=True, reserve=0)
+    pull(
+        origin,
+        archive,
+        reserve_bytes=0,
+        open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
+    )
+    return archive
+
+
+def pushed(archive: Archive, stop: StopToken | None = None) -> Report:
+    return push(archive, WHERE, allow=Fate.DROPPED, workers=2, stop=stop)
+
+
+def compared(folder: Path, *recorded: Sample) -> tuple[RunComparison, ...]:
+    """The runs after a push, each without a difference that nobody foretold."""
+    archive = archived(folder, *recorded)
+    report = pushed(archive)
+    assert not report.failures, report.failures
+    runs = verify_archive(archive, WHERE).runs
+    assert len(runs) == len(recorded)
+    assert not [run.unexpected for run in runs if not run.is_clean]
+    return runs
+
+
+@pytest.mark.slow
+def test_no_sample_loses_anything_in_silence(service: WandbService, tmp_path: Path) -> None:
+    compared(tmp_path, *samples.all_samples())
+
+
+def test_no_hard_sample_loses_anything_in_silence(service: WandbService, tmp_path: Path) -> None:
+    hard = [one for one in samples.all_samples() if one.run.key.run_id in ONCE_WRONG]
+    assert len(hard) == len(ONCE_WRONG)
+    compared(tmp_path, *hard)
+
+
+def test_texts_that_the_service_would_take_apart_keep_every_letter(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("texts"))
+    logged: list[str | list[Tree] | dict[str, Tree]] = [
+        {"a": {"b": 1}}, [1.0, 2.5, 10**30, "NaN"], "NaN", {}, [], ["ä", {"z": 1, "a": [-0.0]}],
+    ]  # fmt: skip
+    for step, value in enumerate(logged):
+        run.log({"note": value}, step=step, time_ns=START_NS + step * SECOND_NS)
+    run.log({"nested": {"a": {"b": 2**70}}}, step=9, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["text-form", "nested"] == 1
+    assert ("value", "nested") not in told
+
+
+def test_series_that_do_not_arrive_at_all_are_foretold(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("vanishing"))
+    run.series(("declared",), hidden=True)
+    for step in range(1, 4):
+        run.log({"before": float(step)}, step=-step, time_ns=START_NS + step)
+        run.log({"loss": step / 3}, step=step, time_ns=START_NS + step)
+    compared(tmp_path, run.sample())
+
+
+def test_steps_of_the_machine_are_foretold_to_go(service: WandbService, tmp_path: Path) -> None:
+    run = Recording(header("machine"))
+    for step in range(6):
+        at = START_NS + step * SECOND_NS
+        run.log({"loss": step / 3}, step=step, time_ns=at)
+        run.log({"gpu": step / 7}, step=step // 3, time_ns=at, stream="system")
+        run.log({"gpu": step / 9}, step=step // 3, time_ns=at + 1000, stream="system")
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["system-step", "gpu"] == 12
+    assert not [code for code, where in told if code in ("step", "repeated-step")]
+
+
+def test_a_row_that_is_too_long_for_the_service_loses_what_does_not_fit(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("long"))
+    run.log(
+        {"loss": 0.5, "fits": "<" * 6_000_000, "not": "y" * 6_000_000}, step=0, time_ns=START_NS
+    )
+    run.log({"loss": 0.25, "longer": "x" * (LONGEST_ROW + 1)}, step=1, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    gone = {loss.where for loss in found.measured if loss.code in ("duplicate-point", "long-text")}
+    assert gone == {"not", "longer"}
+
+
+def test_what_w_and_b_knows_of_machines_arrives(service: WandbService, tmp_path: Path) -> None:
+    run = Recording(header("host")).attributes("environment", MACHINE)
+    (found,) = compared(tmp_path, run.sample())
+    assert not [loss for loss in found.measured if loss.code == "environment"]
+
+
+def test_more_rows_than_were_sent_are_an_error(
+    service: WandbService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runferry.writers.wandb.service._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(Draft, "history_rows", 4)
+    (outcome,) = pushed(archived(tmp_path, samples.plain())).failures
+    assert "5 rows of history, and 4 were sent" in (outcome.error or "")
+
+
+def test_an_upload_that_does_nothing_ends_when_patience_does(
+    service: WandbService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "current", lambda: replace(settings.Settings(), patience=2.0))
+    service.faults.add(Trouble("delay", "graphql:UpsertBucket", seconds=12.0))
+    began = time.monotonic()
+    archive = archived(tmp_path, samples.plain())
+    (outcome,) = pushed(archive).failures
+    assert "did nothing for" in (outcome.error or "")
+    assert time.monotonic() - began < 30
+
+
+def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path: Path) -> None:
+    stop = StopToken()
+
+    def stopped() -> None:
+        stop.set()
+        time.sleep(5.0)
+
+    service.faults.add(Trouble("call", "graphql:UpsertBucket", do=stopped))
+    began = time.monotonic()
+    report = pushed(archived(tmp_path, samples.plain()), stop)
+    assert report.is_interrupted
+    assert time.monotonic() - began < 20
+
+
+_AUTHORING = """
+import sys, time
+from runferry.writers.wandb.work_folder import WorkFolder
+print(WorkFolder.made().path, flush=True)
+time.sleep(60)
+"""
+
+
+def test_folders_of_the_killed_go_when_another_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen(
+        command_apart(_AUTHORING),
+        env={**environment_apart(), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        theirs = Path(process.stdout.readline().strip())
+        mine = WorkFolder.made()
+        assert theirs.is_dir()  # its process lives
+        process.kill()
+        process.wait()
+    mine.remove()
+    WorkFolder.made().remove()
+    assert not list(tmp_path.iterdir())
