@@ -70,6 +70,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
+    "trackio": "runferry.readers.trackio:TrackioReader",
     "wandb": "runferry.readers.wandb.reader:WandbReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
@@ -81,6 +82,7 @@ _WRITERS = {
     "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
+    "trackio": "runferry.writers.trackio:TrackioWriter",
     "wandb": "runferry.writers.wandb:WandbWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}
