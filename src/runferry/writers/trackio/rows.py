@@ -98,6 +98,9 @@ def _spelled(cells: Cells) -> pa.Array:
     """Values as JSON, NaN and infinities as trackio spells them."""
     floats = np.where(cells.kind == INT, 0, cells.bits).view(np.float64)
     told = pa.array(floats).cast(pa.string())
+    if (floats == np.floor(floats)).any():  # Arrow spells 1.0 as `1`, which would be an integer
+        is_whole = pc.match_substring_regex(told, r"^-?\d+$")
+        told = pc.if_else(is_whole, pc.binary_join_element_wise(told, ".0", ""), told)
     finite = np.isfinite(floats)
     if not finite.all():
         nan, positive = pa.array(np.isnan(floats)), pa.array(floats == np.inf)
