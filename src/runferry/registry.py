@@ -55,6 +55,7 @@ if it is named."""
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "comet": "runferry.readers.comet:CometReader",
     "csv": "runferry.readers.plain_files:CsvFiles",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
