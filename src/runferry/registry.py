@@ -53,6 +53,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 if it is named."""
 
 _READERS = {
+    "aim": "runferry.readers.aim:AimReader",
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
     "comet": "runferry.readers.comet:CometReader",

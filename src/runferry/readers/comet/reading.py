@@ -15,10 +15,10 @@ from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKe
 from runferry.paths import spelled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
-from runferry.readers.comet.printed import Printed
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
 from runferry.readers.lines import beginnings, is_too_long, too_long
 from runferry.readers.missing import MissingBytes
+from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
 

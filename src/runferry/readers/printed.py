@@ -1,4 +1,4 @@
-"""What an experiment printed: pieces of lines, put together again."""
+"""What a run printed: pieces of lines, put together again."""
 
 from __future__ import annotations
 
