@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.dialects.neptune.places import is_folder
+from runferry.dialects.neptune.places import ServerPlace, is_folder
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
@@ -36,6 +36,11 @@ class NeptuneWriter:
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
         return is_folder(where.where)
+
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """The project of `NEPTUNE_PROJECT`. Raises BadLocation."""
+        return str(ServerPlace.of(""))
 
     def find(self, uid: Uid) -> RemoteId | None:
         """See `runferry.ports.Writer`, as for the rest."""
