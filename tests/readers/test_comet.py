@@ -14,6 +14,7 @@ import pytest
 from run_folders import Gathered, gather_one
 
 from runferry import chunks
+from runferry.anywhere import AnyReader
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
@@ -237,6 +238,15 @@ def test_a_flipped_byte_is_told(real: Path, tmp_path: Path) -> None:
     points = found.series("a")
     assert points[:100] == [(n, n / 7) for n in range(100)]
     assert {loss.fate for loss in found.losses} <= {Fate.DROPPED, Fate.REENCODED}
+
+
+def test_any_finds_archives_and_folders(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "deep" / "x", [metric("a", 1.0, 0)])
+    packed(experiment(tmp_path / "y", [metric("a", 1.0, 0)], **ENDED), tmp_path / "one.zip")
+    shutil.rmtree(tmp_path / "y")
+    reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
+    assert [run.key.tracker for run in reader.runs()] == ["comet", "comet"]
+    assert home.is_dir()
 
 
 def test_what_is_no_experiment_is_not_taken(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from run_folders import gather_one
 
 from runferry import chunks
+from runferry.anywhere import AnyReader
 from runferry.errors import SourceChanged
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
@@ -187,6 +188,29 @@ def test_a_project_is_found_by_its_name_without_the_ending(tmp_path: Path) -> No
     database(tmp_path / "q.db", 2)
     reader = TrackioReader.open(Location("trackio", str(tmp_path / "p")), ReadOptions())
     assert [run.project for run in reader.runs()] == ["p"]
+
+
+def test_a_key_that_had_numbers_before_it_had_media_is_stated_once_and_first(
+    tmp_path: Path,
+) -> None:
+    path = database(tmp_path / "p.db", 2)
+    told = {"a": {"_type": "trackio.image", "file_path": "gone.png", "caption": None}}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = ? WHERE step = 1", (json.dumps(told),))
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    kinds = [type(chunk).__name__ for chunk in found.chunks]
+    assert kinds.index("SeriesFacts") < kinds.index("Media")
+    assert found.content.series["a"].kind == "scalar"
+    assert found.codes() == {"missing-bytes": 1}
+
+
+def test_any_finds_projects_and_leaves_what_lies_beside_them_alone(
+    real: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(real, tmp_path / "t")
+    reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
+    assert [run.key.tracker for run in reader.runs()] == ["trackio"]
 
 
 def test_words_for_nan_are_numbers_and_no_other_words(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import spelled
+from runferry.readers.comet.bundles import unbundled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
@@ -175,29 +176,13 @@ class _Reading:
         return iter(()) if self.facts.take(kind, payload) else None
 
     def _bundle(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
-        """A message of clients before 3.31, which has several things at once."""
-        known: list[Iterator[chunks.Chunk]] = []
-        for kind, names in _BUNDLED.items():
-            held = {name: payload[name] for name in names if payload.get(name) is not None}
-            if not held:
-                continue
-            shared: dict[str, Tree] = {
-                name: payload[name] for name in ("context", "local_timestamp") if name in payload
-            }
-            inner = next(iter(held.values()))
-            if kind in ("log_other", "system_info", "log_dependency", "system_details"):
-                if not isinstance(inner, dict):
-                    return None
-                held = {**inner, "value": inner.get("val", inner.get("value"))}
-            elif kind == "standard_output":
-                held = {"output": payload.get("stdout"), "stderr": payload.get("stderr")}
-            elif kind == "file_name":
-                held = {"file_name": inner}
-            taken = self._taken(kind, {**shared, **held}, seq)
-            if taken is None:
-                return None
-            known.append(taken)
-        return (chunk for taken in known for chunk in taken) if known else None
+        """A message that has several things at once."""
+        messages = unbundled(payload)
+        taken = [self._taken(kind, held, seq) for kind, held in messages or ()]
+        known = [one for one in taken if one is not None]
+        if not taken or len(known) < len(taken):
+            return None
+        return (chunk for one in known for chunk in one)
 
     def _metric(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
         metric = payload.get("metric")
@@ -284,23 +269,3 @@ class _Reading:
 
     def _lost(self, code: str, fate: Fate, where: str, why: str) -> None:
         self.losses.add(Loss(code, fate, where, 1, why))
-
-
-_BUNDLED: Final[dict[str, tuple[str, ...]]] = {
-    "metric_msg": ("metric",),
-    "parameter_msg": ("param", "params"),
-    "log_other": ("log_other",),
-    "standard_output": ("stdout",),
-    "file_name": ("fileName",),
-    "html": ("html",),
-    "htmlOverride": ("htmlOverride",),
-    "graph": ("graph",),
-    "installed_packages": ("installed_packages",),
-    "os_packages": ("os_packages",),
-    "gpu_static_info": ("gpu_static_info",),
-    "git_metadata": ("git_meta",),
-    "log_dependency": ("log_dependency",),
-    "system_info": ("log_system_info",),
-    "system_details": ("env_details",),
-}
-"""For each type of message the fields that such a bundle has for it."""
