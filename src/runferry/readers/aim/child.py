@@ -1,10 +1,11 @@
-"""Reads one run of Aim in a process of its own, and writes what it finds to standard output.
+"""Reads runs of Aim in a process of its own, and writes what it finds to standard output.
 
-Usage: child.py META_CHUNK SEQS_CHUNK HASH
+Each line of standard input names a run: a list of the folders of its two databases and its hash.
+The process ends when there are no more.
 
 It imports nothing of runferry, since its Python may be another one: only `aim` and the `numpy` that
 aim needs. A frame is its two lengths (u32, u64, little-endian), JSON, and bytes: columns one after
-the other, or what an object holds. The last frame says that all was read.
+the other, or what an object holds. The last frame of a run says that all was read, or what failed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import struct
 import sys
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,6 @@ from aim.storage.rockscontainer import RocksContainer
 
 BATCH = 65_536
 NUMBERS = ("float", "float64", "int")
-
-
-def _tree(path: str) -> Any:
-    return RocksContainer(path, read_only=True, skip_read_optimization=True).tree()
 
 
 class Frames:
@@ -40,10 +38,10 @@ class Frames:
         self._out.write(struct.pack("<IQ", len(text), len(payload)) + text)
         self._out.write(payload)
 
-    def end(self) -> None:
-        """Say that all was read."""
-        self.put({"kind": "end"})
-        self._out.close()
+    def end(self, **told: str) -> None:
+        """Say that all was read of a run, or what failed."""
+        self.put({"kind": "end", **told})
+        self._out.flush()
 
 
 def _spelled(value: Any) -> Any:
@@ -63,10 +61,32 @@ def _get(tree: Any, key: Any, otherwise: Any) -> Any:
         return otherwise
 
 
-def main(meta: str, seqs: str, run_hash: str) -> None:
-    """Write all frames of a run."""
+def main() -> None:
+    """Write all frames of each run that is asked for."""
     frames = Frames()
-    run = _tree(meta).subtree(("meta", "chunks", run_hash))
+    for line in sys.stdin:
+        try:
+            _read(frames, *json.loads(line))
+        except Exception as error:  # noqa: BLE001  the other side tells it, and may ask on
+            frames.end(error=f"{type(error).__name__}: {error}")
+        else:
+            frames.end()
+
+
+def _read(frames: Frames, meta: str, seqs: str, run_hash: str) -> None:
+    with closing(_opened(meta)) as container:
+        run = container.tree().subtree(("meta", "chunks", run_hash))
+        _facts(frames, run)
+        if os.path.isdir(seqs):  # noqa: PTH112
+            with closing(_opened(seqs)) as rows:
+                _sequences(frames, run, rows.tree().subtree("seqs"), run_hash)
+
+
+def _opened(path: str) -> Any:
+    return RocksContainer(path, read_only=True, skip_read_optimization=True)
+
+
+def _facts(frames: Frames, run: Any) -> None:
     contexts = run.get("contexts", {})
     frames.put(
         {
@@ -77,9 +97,6 @@ def main(meta: str, seqs: str, run_hash: str) -> None:
             "artifacts": _artifacts(run),
         }
     )
-    if os.path.isdir(seqs):  # noqa: PTH112
-        _sequences(frames, run, _tree(seqs).subtree("seqs"), run_hash)
-    frames.end()
 
 
 def _sequences(frames: Frames, run: Any, rows: Any, run_hash: str) -> None:
@@ -184,4 +201,4 @@ def _fields(item: Any) -> tuple[dict[str, Any], bytes, bool]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

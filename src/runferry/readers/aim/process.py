@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import json
 import os
@@ -9,8 +10,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -47,58 +49,128 @@ def interpreter() -> tuple[str, dict[str, str]]:
     return sys.executable, environment_apart()
 
 
-@contextmanager
-def frames(meta: Path, seqs: Path, run_hash: str, where: Path) -> Iterator[Iterator[Frame]]:
-    """Starts the process, and ends it however far it was read. Raises MissingExtra, SourceError."""
-    python, environment = interpreter()
-    with tempfile.TemporaryFile() as said:
+class Child:
+    """The process, which reads one run after the other: to import Aim takes it a second."""
+
+    def __init__(self) -> None:
+        """Raises MissingExtra, SourceError."""
+        python, environment = interpreter()
+        self.python = python
+        self.owner = os.getpid()
+        self.is_idle = False
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
         try:
-            process = subprocess.Popen(
-                [python, "-W", "ignore", str(_CHILD), str(meta), str(seqs), run_hash],
-                stdin=subprocess.DEVNULL,
+            self._process = subprocess.Popen(
+                [python, "-W", "ignore", str(_CHILD)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=self._said,
                 env=environment,
-                cwd=meta.parent,
+                cwd=tempfile.gettempdir(),
             )
         except OSError as error:
+            self._said.close()
             what = f"the Python for Aim does not start: {error.strerror}"
             raise SourceError(what, where=python, hint=ELSEWHERE) from error
-        assert process.stdout is not None
-        try:
-            yield _frames(process.stdout, process, said, where)
-        finally:
-            process.stdout.close()
-            process.kill()
-            process.wait(_PATIENCE)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process may ask it; it may be a parent's, or dead."""
+        return self.owner == os.getpid() and self._process.poll() is None
 
-def _frames(
-    stream: IO[bytes], process: subprocess.Popen[bytes], said: IO[bytes], where: Path
-) -> Generator[Frame, None, None]:
-    while head := stream.read(_LENGTHS.size):
-        frame = _frame(stream, head)
-        if frame is None:
-            break
-        if frame.told.get("kind") == "end":
+    def frames(self, meta: Path, seqs: Path, run_hash: str, where: Path) -> Iterator[Frame]:
+        """What it says of a run. Raises MissingExtra, Damaged."""
+        self.is_idle = False
+        asked = self._process.stdin, self._process.stdout
+        assert asked[0] is not None
+        assert asked[1] is not None
+        with suppress(BrokenPipeError):  # it has ended; what it said tells why
+            asked[0].write(f"{json.dumps([str(meta), str(seqs), run_hash])}\n".encode())
+            asked[0].flush()
+        while (frame := _frame(asked[1])) is not None:
+            if frame.told["kind"] != "end":
+                yield frame
+                continue
+            self.is_idle = True
+            if (error := frame.told.get("error")) is not None:
+                raise _damaged(error, where)
             return
-        yield frame
-    process.wait(_PATIENCE)
-    said.seek(0)
-    lines = said.read().decode("utf-8", "replace").strip().splitlines()
-    last = lines[-1] if lines else f"exit code {process.returncode}"
-    if "ModuleNotFoundError" in last or "ImportError" in last:
-        raise MissingExtra("aim", "aim", otherwise=ELSEWHERE)
-    raise Damaged(
-        f"Aim cannot read it on ({last})",
+        raise self._ended(where)
+
+    def _ended(self, where: Path) -> MissingExtra | Damaged:
+        """Why there is no more."""
+        self._process.wait(_PATIENCE)
+        self._said.seek(0)
+        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
+        last = lines[-1] if lines else f"exit code {self._process.returncode}"
+        if "ModuleNotFoundError" in last or "ImportError" in last:
+            return MissingExtra("aim", "aim", otherwise=ELSEWHERE)
+        return _damaged(last, where)
+
+    def close(self) -> None:
+        """End it."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        self._process.kill()
+        self._process.wait(_PATIENCE)
+        self._said.close()
+
+
+def _damaged(what: str, where: Path) -> Damaged:
+    return Damaged(
+        f"Aim cannot read it on ({what})",
         where=str(where),
         hint=f"aim storage --repo '{where.parent}' --help",
         offset=None,
     )
 
 
-def _frame(stream: IO[bytes], head: bytes) -> Frame | None:
-    """None where it is cut off."""
+_idle: list[Child] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def frames(meta: Path, seqs: Path, run_hash: str, where: Path) -> Iterator[Iterator[Frame]]:
+    """What a process says of a run; one that was read to its end is asked again.
+
+    Raises MissingExtra, SourceError.
+    """
+    child = _taken()
+    try:
+        yield child.frames(meta, seqs, run_hash, where)
+    finally:
+        if child.is_idle:
+            with _lock:
+                _idle.append(child)
+        else:
+            child.close()
+
+
+def _taken() -> Child:
+    python, _ = interpreter()
+    with _lock:
+        for child in _idle:
+            if child.is_ours and child.python == python:
+                _idle.remove(child)
+                return child
+    return Child()
+
+
+@atexit.register
+def end_all() -> None:
+    """End the processes that wait."""
+    with _lock:
+        while _idle:
+            child = _idle.pop()
+            if child.is_ours:
+                child.close()
+
+
+def _frame(stream: IO[bytes]) -> Frame | None:
+    """The next one; None where there is none, or half of one."""
+    head = stream.read(_LENGTHS.size)
     if len(head) < _LENGTHS.size:
         return None
     length, payload_length = _LENGTHS.unpack(head)
