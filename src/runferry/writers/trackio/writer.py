@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -84,27 +85,24 @@ class TrackioWriter(PlainFolderWriter):
         """Those of these runs whose rows are in the database as they were written."""
         if not uids or regular(self._place.database) is None:
             return set()
-        return {uid for uid in uids if self._is_as_written(uid)}
-
-    def _is_as_written(self, uid: Uid) -> bool:
-        folder = self._folders.find(uid)
-        if folder is None:
-            return False
         try:
-            logged = logged_of(folder)
-        except (FileNotFoundError, Damaged):
-            return False
-        connection = sqlite3.connect(self._place.database)
-        try:
-            return logged.stands(connection)
+            with closing(sqlite3.connect(self._place.database)) as connection:
+                return {uid for uid in uids if self._is_as_written(uid, connection)}
         except sqlite3.Error as error:
             raise Refused(
                 f"sqlite says: {error}",
                 where=str(self._place.database),
                 hint=f"sqlite3 {self._place.project}{DATABASE} 'PRAGMA integrity_check'",
             ) from error
-        finally:
-            connection.close()
+
+    def _is_as_written(self, uid: Uid, connection: sqlite3.Connection) -> bool:
+        folder = self._folders.find(uid)
+        if folder is None:
+            return False
+        try:
+            return logged_of(folder).stands(connection)
+        except (FileNotFoundError, Damaged):
+            return False
 
     def show(self, draft: Draft, run: Run) -> None:
         """The rows and media that trackio shows."""
