@@ -21,6 +21,7 @@ from runferry.python_apart import environment_apart
 from runferry.readers.row_batches import PointRows, scalar_of, text_batch
 from runferry.readers.trackio import TrackioReader
 from runferry.testing.content import Content
+from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.trackio import TrackioWriter
 
 BEGAN = 1_700_000_000_123_456_000
@@ -195,3 +196,26 @@ def test_floats_are_spelled_so_that_they_come_back(place: Location) -> None:
     found = [json.loads(row[3])["loss"] for row in _logged(place)]
     assert found == values
     assert {type(value) for value in found} == {float}
+
+
+def test_a_push_killed_after_its_rows_were_written_is_made_whole_by_the_next(
+    place: Location, tmp_path: Path
+) -> None:
+    put = (FACTS, points([("loss", at(n), 0.5) for n in range(5)]))
+    writer = TrackioWriter.open(place)
+    remote = writer.create(RUN, RUN.uid)
+    for number, chunk in enumerate(put):
+        writer.append(remote, number, chunk)
+    shown = writer.show
+
+    def killed(draft: Draft, run: Run) -> None:
+        shown(draft, run)
+        raise KeyboardInterrupt
+
+    writer.show = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        writer.seal(remote, RUN)
+    assert TrackioWriter.open(place).present() == {}
+    written(place, RUN, *put)
+    assert len(_logged(place)) == 5
+    assert set(TrackioWriter.open(place).present() or {}) == {RUN.uid}
