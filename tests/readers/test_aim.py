@@ -25,6 +25,7 @@ from runferry.testing.content import snapshot
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("aim_script.py")
+LIVE = Path(__file__).with_name("aim_live_script.py")
 STEPS = 6
 
 
@@ -117,6 +118,29 @@ def test_a_repository_is_left_as_it_is_also_by_its_stamps(real: Path, tmp_path: 
     before = stamps(), snapshot(tmp_path)
     both(tmp_path / "work")
     assert (stamps(), snapshot(tmp_path)) == before
+
+
+def test_a_run_that_is_being_written_is_read_as_an_exact_prefix(real: Path, tmp_path: Path) -> None:
+    del real  # Aim is there
+    (tmp_path / "repo").mkdir()
+    command = [sys.executable, "-W", "ignore", str(LIVE), str(tmp_path / "repo")]
+    environment = environment_apart()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as writing:
+        try:
+            assert writing.stdout is not None
+            assert writing.stdout.readline() == b"begun\n"
+            lengths = []
+            for _ in range(3):
+                (found,) = gather(AimReader, tmp_path).values()
+                rows = found.series("a")
+                assert rows == [(n, n * 0.5) for n in range(len(rows))]
+                assert not found.run.complete
+                assert found.codes().keys() <= {"half-written"}
+                lengths.append(len(rows))
+        finally:
+            writing.kill()
+    assert lengths == sorted(lengths)
+    assert lengths[0] > 0
 
 
 def test_a_run_without_rows_is_listed_and_told(real: Path, tmp_path: Path) -> None:

@@ -132,15 +132,17 @@ def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) 
     values = _column(series, "val")
     steps = _column(series, "step") if version > 1 else {place: place for place in values}
     epochs, times = _column(series, "epoch"), _column(series, "time")
-    places = sorted(values, key=lambda place: steps.get(place, -1))
+    places = sorted((place for place in values if place in steps), key=steps.__getitem__)
+    half = len(values) - len(places)  # a value is stored before its step
+    if half:
+        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
     for begin in range(0, len(places), BATCH):
         part = places[begin : begin + BATCH]
         numbers = [values[place] for place in part]
         whole = [isinstance(one, int) and not isinstance(one, bool) for one in numbers]
         known = [epochs.get(place) for place in part]
         columns = [
-            np.array([steps.get(place) or 0 for place in part], "<i8"),
-            np.array([place in steps for place in part], "u1"),
+            np.array([steps[place] for place in part], "<i8"),
             np.array([float(one) for one in numbers], "<f8"),
             np.array([one if isinstance(one, int) else 0 for one in numbers], "<i8"),
             np.array(whole, "u1"),

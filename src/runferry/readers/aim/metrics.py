@@ -15,7 +15,7 @@ from runferry.dialects.times import NS
 from runferry.readers.aim.process import Frame
 
 _COLUMNS: Final = (
-    ("step", "<i8"), ("has_step", "u1"), ("value", "<f8"), ("exact", "<i8"), ("is_int", "u1"),
+    ("step", "<i8"), ("value", "<f8"), ("exact", "<i8"), ("is_int", "u1"),
     ("epoch", "<i8"), ("has_epoch", "u1"), ("time", "<f8"),
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ class Sequence:
             "key": pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(rows, np.int32)), pa.array([key])
             ),
-            "step": pa.array(self.columns["step"], mask=~self.columns["has_step"].astype(bool)),
+            "step": pa.array(self.columns["step"]),
             "time": pa.array(micros, mask=~is_timed).cast(tables.TIME),
             "seq": pa.array(np.arange(first, first + rows, dtype=np.int64)),
         }

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runferry import chunks
 from runferry.dialects.json_trees import leaves
-from runferry.losses import LossLedger
+from runferry.losses import Fate, Loss
 from runferry.model import (
     Address,
     ArtifactEntry,
@@ -84,7 +84,6 @@ class _Reading:
     run: Run
     attributes: list[Attribute] = field(default_factory=list)
     contexts: dict[str, dict[str, Tree]] = field(default_factory=dict)
-    losses: LossLedger = field(default_factory=LossLedger)
     declared: Declared = field(default_factory=lambda: Declared.after(()))
     rows: LoggedRows = field(init=False)
     printed: Printed = field(default_factory=Printed)
@@ -101,6 +100,11 @@ class _Reading:
         match frame.told["kind"]:
             case "run":
                 self._facts(frame.told)
+            case "half":
+                where = ".".join(self._path(frame)[0])
+                why = "a value that was being written: its step is not there yet"
+                rows = frame.told["rows"]
+                yield chunks.Lost(Loss("half-written", Fate.DROPPED, where, rows, why))
             case "metric":
                 yield from self._metric(frame)
             case "object":
@@ -200,7 +204,6 @@ class _Reading:
             fields = told if isinstance(told, dict) else {}
             entry = ArtifactEntry(str(fields.get("path", name)), reference=fields.get("uri"))
             yield chunks.Artifact(name, "aim", "produced", entries=(entry,))
-        yield from map(chunks.Lost, self.losses)
 
 
 def _word(value: Tree) -> str:

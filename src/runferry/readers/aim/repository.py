@@ -20,7 +20,7 @@ from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey
-from runferry.paths import folders_below, looked_into, spelled
+from runferry.paths import folders_below, looked_into, regular, spelled
 from runferry.readers.sqlite_files import failing_as_ours, opened
 
 DATABASE: Final = "run_metadata.sqlite"
@@ -28,7 +28,8 @@ _MARKS: Final = {"VERSION", "meta", "seqs", ".repo_lock"}
 HOME: Final = ".aim"
 _HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
 _TABLES: Final = ".sst"
-_TRIES: Final = 5
+_LOG: Final = ".log"
+_TRIES: Final = 20
 _RUNS: Final = (
     "SELECT r.hash, r.name, r.description, r.created_at, r.finalized_at, r.is_archived, e.name "
     "FROM run AS r LEFT JOIN experiment AS e ON e.id = r.experiment_id ORDER BY r.id"
@@ -108,8 +109,8 @@ def chunk_of(home: Path, kind: str, run_hash: str) -> Path | None:
 def copied(home: Path, run_hash: str) -> Iterator[tuple[Path, Path] | None]:
     """A run's two databases as they are at one moment, beside the repository's own.
 
-    RocksDB writes to its folder even when it only reads. Tables (`.sst`) never change, so they are
-    links; the log and the lists are copied. None where the run has no rows. Raises SourceError.
+    RocksDB writes to its folder even when it only reads, and what it reads may be compacted away
+    meanwhile. None where the run has no rows. Raises SourceError.
     """
     meta = chunk_of(home, "meta", run_hash)
     if meta is None:
@@ -125,13 +126,17 @@ def copied(home: Path, run_hash: str) -> Iterator[tuple[Path, Path] | None]:
 
 
 def _copy(chunk: Path, copy: Path) -> None:
+    """Files of a moment in which no table was made or done away with; the log may grow."""
+    copy.mkdir()
     for _ in range(_TRIES):
         before = _stamps(chunk)
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
+        for path in copy.iterdir():
+            if path.suffix != _TABLES or path.name not in before:
+                path.unlink()
         try:
             for name in before:
-                _take(chunk / name, copy / name)
+                if not (copy / name).exists():  # a table that was copied never changes
+                    shutil.copyfile(chunk / name, copy / name)
         except FileNotFoundError:
             continue  # compacted away while we looked
         if _stamps(chunk) == before:
@@ -143,23 +148,19 @@ def _copy(chunk: Path, copy: Path) -> None:
     )
 
 
-def _take(source: Path, target: Path) -> None:
-    if source.suffix != _TABLES:
-        shutil.copyfile(source, target)
-        return
-    try:
-        target.symlink_to(source.absolute())
-    except OSError:  # a system that has none, or grants none
-        shutil.copyfile(source, target)
+def _stamps(chunk: Path) -> dict[str, tuple[int, int] | None]:
+    """What tells one state of the tables from another.
 
-
-def _stamps(chunk: Path) -> dict[str, tuple[int, int]]:
-    found = {}
+    Of the log, whose beginning is a log too, only the name counts: it is read while it is whole.
+    """
+    found: dict[str, tuple[int, int] | None] = {}
     for path in sorted(chunk.iterdir()):
-        if path.name.startswith("LOG") or path.name == "LOCK" or not path.is_file():
+        if path.name.startswith("LOG") or path.name == "LOCK":
             continue  # what RocksDB says of itself; nobody reads it
-        status = path.stat()
-        found[path.name] = (status.st_size, status.st_mtime_ns)
+        if path.suffix == _LOG:
+            found[path.name] = None
+        elif (status := regular(path)) is not None:
+            found[path.name] = (status.st_size, status.st_mtime_ns)
     return found
 
 
