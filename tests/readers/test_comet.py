@@ -226,7 +226,7 @@ def test_an_experiment_without_an_end_is_known_by_its_place(tmp_path: Path) -> N
     assert (found.run.state, found.run.complete) == ("unknown", False)
 
 
-def test_a_flipped_byte_is_told(real: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_is_told(tmp_path: Path) -> None:
     home = experiment(tmp_path / "x", [metric("a", n / 7, n) for n in range(5000)], **ENDED)
     path = packed(home, tmp_path / "one.zip")
     shutil.rmtree(home)
