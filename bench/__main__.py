@@ -24,6 +24,7 @@ from bench.rows import (
     service,
     small_runs,
     tensorboard,
+    trackio,
 )
 from bench.scratch import clear_spent
 from bench.size import FULL, QUICK, Size
@@ -39,6 +40,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "service": service.measure,
     "author": author.measure,
     "neptune": neptune.measure,
+    "trackio": trackio.measure,
 }
 
 

@@ -187,8 +187,11 @@ class UsageError(RunferryError):
 class MissingExtra(UsageError):  # noqa: N818
     """An optional package is not installed; the hint names the command that installs it."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed", hint=f"pip install 'runferry[{extra}]'")
+    def __init__(self, package: str, extra: str, *, otherwise: str = "") -> None:
+        """`otherwise` is another command, for where the package cannot share this environment."""
+        command = f"pip install 'runferry[{extra}]'"
+        hint = f"{command}, or apart from it: {otherwise}" if otherwise else command
+        super().__init__(f"{package} is not installed", hint=hint)
 
 
 class BadLocation(UsageError):  # noqa: N818

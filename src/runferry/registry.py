@@ -53,8 +53,10 @@ TABLES: dict[str, tuple[str, ...]] = {
 if it is named."""
 
 _READERS = {
+    "aim": "runferry.readers.aim:AimReader",
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "comet": "runferry.readers.comet:CometReader",
     "csv": "runferry.readers.plain_files:CsvFiles",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
@@ -70,6 +72,7 @@ _READERS = {
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
+    "trackio": "runferry.readers.trackio:TrackioReader",
     "wandb": "runferry.readers.wandb.reader:WandbReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
@@ -81,6 +84,7 @@ _WRITERS = {
     "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
+    "trackio": "runferry.writers.trackio:TrackioWriter",
     "wandb": "runferry.writers.wandb:WandbWriter",
 }
 _GROUPS = {"source": "runferry.readers", "destination": "runferry.writers"}

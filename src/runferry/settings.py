@@ -75,6 +75,8 @@ class Settings:
     neptune_uploads: NeptuneUploads = "beside"
     """Which files are read that a `.neptune` folder names by absolute paths: those `beside` it, or
     those `anywhere` on this machine."""
+    aim_python: Path | None = None
+    """The Python that has Aim, where it has an environment of its own."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -220,6 +222,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
     "neptune_uploads": _one_of("beside", "anywhere"),
+    "aim_python": _path,
     "log_file": _path,
     "color": _color,
 }

@@ -4,47 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from runferry.chunks import Chunk
 from runferry.dialects.neptune.export_files import DATA
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, exported_in, offline_store
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.layout import form_of
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged
-from runferry.model import Cursor, Run, RunKey
 from runferry.paths import folders_below
-from runferry.readers.plain_folder.reader import WrittenRun
+from runferry.readers.plain_folder.own_folder import OwnFolder
 
 
-@dataclass(frozen=True, slots=True)
-class OwnRun:
-    """A run of our own store."""
-
-    folder: Path
-    sources: tuple[Path, ...]
-    """The parts of an export that were made of it, which are not read as anybody's then."""
-    run: Run
-
-    @property
-    def key(self) -> RunKey:
-        """Its own, whatever tracker it comes from."""
-        return self.run.key
-
-    def header(self) -> Run:
-        """As it was sealed."""
-        return self.run
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run."""
-        return WrittenRun(self.folder, ParquetForm()).read(run, after)
-
-
-def own_exported(root: Path) -> Iterator[OwnRun]:
+def own_exported(root: Path) -> Iterator[OwnFolder]:
     """Those of the archives at or below a folder, or around it where it is their `data`.
 
     One whose account of itself cannot be read is left to who reads anybody's.
@@ -60,11 +33,11 @@ def own_exported(root: Path) -> Iterator[OwnRun]:
                 if exported.stands(home / DATA):
                     parts = home / DATA / exported.project_folder
                     sources = tuple(parts / name for name, _ in exported.parts)
-                    yield OwnRun(folder, sources, read_run_file(folder).run)
+                    yield OwnFolder(folder, sources, read_run_file(folder).run)
 
 
-def own_queued(place: ServerPlace) -> Iterator[OwnRun]:
+def own_queued(place: ServerPlace) -> Iterator[OwnFolder]:
     """Those that wait in the client's offline queue to be sent to a place."""
     for folder in Folders(offline_store(place)).complete():
         with suppress(FileNotFoundError, Damaged):
-            yield OwnRun(folder, (), read_run_file(folder).run)
+            yield OwnFolder(folder, (), read_run_file(folder).run)

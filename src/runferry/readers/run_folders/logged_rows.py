@@ -18,8 +18,9 @@ _MILLION = 1_000_000
 class LoggedRows:
     """Collects rows and gives them as chunks; holds no more than one batch of each kind."""
 
-    def __init__(self, known: tuple[Series, ...] = ()) -> None:
-        self._declared = Declared.after(known)
+    def __init__(self, known: tuple[Series, ...] = (), declared: Declared | None = None) -> None:
+        """`declared` is shared with those who make other rows of the run."""
+        self._declared = declared or Declared.after(known)
         self._points = PointRows()
         self._texts: list[TextRow] = []
         self._new: list[Series] = []
@@ -52,7 +53,10 @@ class LoggedRows:
         """The key for rows that somebody else makes, and what is to be stated before them."""
         key = self._declared.keys.key(path)
         series = self._declared.missing(key, path, "user", kind)
-        return key, iter(() if series is None else (chunks.SeriesFacts((series,)),))
+        if series is not None:
+            self._new.append(series)
+        stated, self._new = self._new, []  # also of rows that wait: this key may be one of theirs
+        return key, iter((chunks.SeriesFacts(tuple(stated)),) if stated else ())
 
     def drain(self) -> Iterator[chunks.Chunk]:
         """All that was collected; nothing is held afterwards."""

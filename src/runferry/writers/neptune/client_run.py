@@ -39,10 +39,10 @@ from runferry.writers.neptune.held import HeldValue
 from runferry.writers.neptune.layout import Layout
 from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
 from runferry.writers.neptune.rows import RowsOfRun
-from runferry.writers.neptune.run_files import RunFiles
-from runferry.writers.neptune.staged import Staged
 from runferry.writers.neptune.tracked import Tracked
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.run_files import RunFiles
+from runferry.writers.plain_folder.staged import Staged
 
 _ENTRYPOINT: Final = "source_code/entrypoint"
 _INT32: Final = 2**31

@@ -18,18 +18,13 @@ from runferry.paths import folders_below, regular, spelled
 from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
 from runferry.readers.neptune.media import file_name, file_role_of
-from runferry.readers.neptune.scale.database import (
-    NAME,
-    Facts,
-    facts_of,
-    failing_as_ours,
-    opened,
-)
+from runferry.readers.neptune.scale.database import NAME, Facts, facts_of
 from runferry.readers.neptune.scale.fields import Malformed
 from runferry.readers.neptune.scale.series import ScaleSeries
 from runferry.readers.neptune.scale.state import State
 from runferry.readers.neptune.scale.uploads import Uploads
 from runferry.readers.run_folders.position import Position
+from runferry.readers.sqlite_files import failing_as_ours, opened
 from runferry.tables import dumps
 
 READER: Final = "neptune scale"

@@ -1,4 +1,4 @@
-"""The bytes of one run as files of an exporter's archive, where its loaders look for them."""
+"""The bytes of one run as files where a tracker looks for them, linked to those of our store."""
 
 from __future__ import annotations
 

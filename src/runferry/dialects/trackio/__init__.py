@@ -1,0 +1,1 @@
+"""How trackio spells things, for its reader and its writer."""

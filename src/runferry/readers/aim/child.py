@@ -1,0 +1,206 @@
+"""Reads runs of Aim in a process of its own, and writes what it finds to standard output.
+
+Each line of standard input names a run: a list of the folders of its two databases and its hash.
+The process ends when there are no more.
+
+It imports nothing of runferry, since its Python may be another one: only `aim` and the `numpy` that
+aim needs. A frame is its two lengths (u32, u64, little-endian), JSON, and bytes: columns one after
+the other, or what an object holds. The last frame of a run says that all was read, or what failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from aim.storage.object import CustomObject
+from aim.storage.rockscontainer import RocksContainer
+
+BATCH = 65_536
+NUMBERS = ("float", "float64", "int")
+
+
+class Frames:
+    """Standard output, kept from whatever else prints there."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+        os.dup2(2, 1)
+
+    def put(self, told: dict[str, Any], payload: bytes = b"") -> None:
+        """Write one frame."""
+        text = json.dumps(told, default=_spelled).encode("utf-8", "surrogatepass")
+        self._out.write(struct.pack("<IQ", len(text), len(payload)) + text)
+        self._out.write(payload)
+
+    def end(self, **told: str) -> None:
+        """Say that all was read of a run, or what failed."""
+        self.put({"kind": "end", **told})
+        self._out.flush()
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, CustomObject):
+        return {"type": value.AIM_NAME, **_fields(value)[0]}
+    return repr(value)
+
+
+def _get(tree: Any, key: Any, otherwise: Any) -> Any:
+    try:
+        return tree.subtree(key).collect()
+    except KeyError:
+        return otherwise
+
+
+def main() -> None:
+    """Write all frames of each run that is asked for."""
+    frames = Frames()
+    for line in sys.stdin:
+        try:
+            _read(frames, *json.loads(line))
+        except Exception as error:  # noqa: BLE001  the other side tells it, and may ask on
+            frames.end(error=f"{type(error).__name__}: {error}")
+        else:
+            frames.end()
+
+
+def _read(frames: Frames, meta: str, seqs: str, run_hash: str) -> None:
+    with closing(_opened(meta)) as container:
+        run = container.tree().subtree(("meta", "chunks", run_hash))
+        _facts(frames, run)
+        if os.path.isdir(seqs):  # noqa: PTH112
+            with closing(_opened(seqs)) as rows:
+                _sequences(frames, run, rows.tree().subtree("seqs"), run_hash)
+
+
+def _opened(path: str) -> Any:
+    return RocksContainer(path, read_only=True, skip_read_optimization=True)
+
+
+def _facts(frames: Frames, run: Any) -> None:
+    contexts = run.get("contexts", {})
+    frames.put(
+        {
+            "kind": "run",
+            "attrs": _get(run, "attrs", {}),
+            "contexts": {str(number): context for number, context in contexts.items()},
+            "end_time": run.get("end_time", None),
+            "artifacts": _artifacts(run),
+        }
+    )
+
+
+def _sequences(frames: Frames, run: Any, rows: Any, run_hash: str) -> None:
+    for number in run.get("contexts", {}):
+        names = run.get(("traces", number), {})
+        for name in sorted(names):
+            facts = names[name]
+            version, dtype = facts.get("version", 1), facts.get("dtype", "float")
+            place = ("chunks", run_hash) if version == 1 else (f"v{version}", "chunks", run_hash)
+            series = rows.subtree((*place, number, name))
+            if dtype in NUMBERS:
+                _metric(frames, series, number, name, version)
+            else:
+                _objects(frames, series, number, name, dtype)
+
+
+def _artifacts(run: Any) -> dict[str, Any]:
+    found = {}
+    for name, item in _get(run, "artifacts", {}).items():
+        found[str(name)] = _fields(item)[0] if isinstance(item, CustomObject) else item
+    return found
+
+
+def _column(series: Any, name: str) -> dict[Any, Any]:
+    try:
+        places, values = series.array(name).sparse_list()
+    except KeyError:
+        return {}
+    return dict(zip(places, values))  # noqa: B905  Python 3.9 may run this
+
+
+def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
+    values = _column(series, "val")
+    steps = _column(series, "step") if version > 1 else {place: place for place in values}
+    epochs, times = _column(series, "epoch"), _column(series, "time")
+    places = sorted((place for place in values if place in steps), key=steps.__getitem__)
+    half = len(values) - len(places)  # a value is stored before its step
+    if half:
+        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
+    for begin in range(0, len(places), BATCH):
+        part = places[begin : begin + BATCH]
+        numbers = [values[place] for place in part]
+        whole = [isinstance(one, int) and not isinstance(one, bool) for one in numbers]
+        known = [epochs.get(place) for place in part]
+        columns = [
+            np.array([steps[place] for place in part], "<i8"),
+            np.array([float(one) for one in numbers], "<f8"),
+            np.array([one if isinstance(one, int) else 0 for one in numbers], "<i8"),
+            np.array(whole, "u1"),
+            np.array([one or 0 for one in known], "<i8"),
+            np.array([one is not None for one in known], "u1"),
+            np.array([_number(times.get(place)) for place in part], "<f8"),
+        ]
+        told = {"kind": "metric", "name": name, "context": str(context), "rows": len(part)}
+        frames.put(told, b"".join(column.tobytes() for column in columns))
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _objects(frames: Frames, series: Any, context: Any, name: str, dtype: str) -> None:
+    epochs, times = _column(series, "epoch"), _column(series, "time")
+    for step, value in series.array("val").items():
+        items = value if isinstance(value, (list, tuple)) else [value]
+        for index, item in enumerate(items):
+            fields, content, is_text = _fields(item)
+            frames.put(
+                {
+                    "kind": "object",
+                    "name": name,
+                    "context": str(context),
+                    "dtype": dtype,
+                    "type": getattr(item, "AIM_NAME", type(item).__name__),
+                    "step": step,
+                    "index": index,
+                    "count": len(items),
+                    "epoch": epochs.get(step),
+                    "time": times.get(step),
+                    "fields": fields,
+                    "text": is_text,
+                },
+                content,
+            )
+
+
+def _fields(item: Any) -> tuple[dict[str, Any], bytes, bool]:
+    """What an object holds: its small values, its bytes, and whether these are a text."""
+    if not isinstance(item, CustomObject):
+        return {"value": item}, b"", False
+    fields: dict[str, Any] = {}
+    content: Any = b""
+    for key, value in item.storage.items():
+        loaded = value.load() if hasattr(value, "load") else value
+        if key == "data":
+            content = loaded
+        else:
+            fields[str(key)] = loaded
+    if isinstance(content, str):
+        return fields, content.encode("utf-8", "surrogatepass"), True
+    if not isinstance(content, (bytes, bytearray)):
+        return {**fields, "data": content}, b"", False
+    return fields, bytes(content), False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Files that an experiment is to upload: what each is, by the word that Comet has for it."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from runferry import chunks
+from runferry.model import (
+    Address,
+    ArtifactEntry,
+    Attribute,
+    FileRole,
+    MediaItem,
+    MediaType,
+    Tree,
+)
+from runferry.readers.comet.members import Members
+
+_MEDIA: Final[dict[str, MediaType]] = {
+    "visualization": "image",
+    "audio": "audio",
+    "video": "video",
+    "3d-image": "object3d",
+    "points-3d": "object3d",
+    "histogram3d": "other",
+    "confusion-matrix": "plot",
+    "curve": "plot",
+    "embeddings": "other",
+    "dataframe": "table",
+    "dataframe-profile": "other",
+}
+_JSON: Final = {"histogram3d", "confusion-matrix", "curve", "embeddings"}
+_ROLES: Final[dict[str, FileRole]] = {"source_code": "source", "notebook": "source"}
+MODEL: Final = "model-element"
+TEXT: Final = "text-sample"
+TEXT_AT_MOST: Final = 16 << 20
+_UNNAMED: Final = "auto-generated-in-the-backend"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A `file_upload` or `remote_file` message."""
+
+    kind: str
+    name: str
+    asset_id: str | None
+    step: Tree
+    time_ms: Tree
+    context: str | None
+    path: str  # the member that has the bytes
+    uri: str | None
+    model: str | None
+    metadata: Tree
+
+    @classmethod
+    def of(cls, payload: dict[str, Tree]) -> Upload | None:
+        """None for a message that names no file."""
+        stated = payload.get("additional_params")
+        params = stated if isinstance(stated, dict) else {}
+        kind = payload.get("upload_type")
+        path, uri = payload.get("file_path"), payload.get("remote_uri")
+        if not isinstance(kind, str) or not (isinstance(path, str) or isinstance(uri, str)):
+            return None
+        name = params.get("fileName") or params.get("figName") or params.get("assetId") or kind
+        return cls(
+            kind,
+            str(name),
+            _word(params.get("assetId") or params.get("imageId")),
+            params.get("step"),
+            payload.get("local_timestamp"),
+            _word(params.get("context")),
+            path if isinstance(path, str) else "",
+            _word(uri),
+            _word(params.get("groupingName")),
+            payload.get("metadata"),
+        )
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its bytes are a text that was logged."""
+        return self.kind == TEXT and self.uri is None
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it is one of a series."""
+        return self.kind in _MEDIA and self.uri is None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The path of its series."""
+        name = self.kind if self.name == _UNNAMED else self.name
+        return (name,) if self.context is None else (self.context, name)
+
+    @property
+    def media_type(self) -> str | None:
+        """The MIME type of its bytes, as far as its name tells."""
+        if self.kind in _JSON:
+            return "application/json"
+        return mimetypes.guess_type(self.name)[0]
+
+
+@dataclass
+class Uploads:
+    """Gathers what is a file or a model of the run; several of one name are told apart."""
+
+    members: Members
+    _files: dict[str, Upload] = field(default_factory=dict)
+    _models: dict[str, list[Upload]] = field(default_factory=dict)
+    _remote: list[Upload] = field(default_factory=list)
+
+    def item(self, upload: Upload, key: str, at: Address) -> MediaItem:
+        """One of a series."""
+        blob = self.members.blob(upload.path, upload.media_type)
+        kind = _MEDIA[upload.kind]
+        more = {"asset_id": upload.asset_id, "metadata": upload.metadata, "type": upload.kind}
+        told: Tree = {name: value for name, value in more.items() if value not in (None, {})}
+        return MediaItem(key, at, kind, blob, path=upload.name, metadata=told)
+
+    def keep(self, upload: Upload) -> None:
+        """Remember a file, for `belongings`."""
+        if upload.uri is not None:
+            self._remote.append(upload)
+        elif upload.kind == MODEL:
+            self._models.setdefault(upload.model or "model", []).append(upload)
+        else:
+            name = upload.name
+            if name in self._files and upload.asset_id is not None:
+                name = f"{name}~{upload.asset_id[:8]}"
+            self._files[name] = upload
+
+    def belongings(self) -> Iterator[chunks.Chunk]:
+        """Files, models and references."""
+        for name, upload in self._files.items():
+            blob = self.members.blob(upload.path, upload.media_type)
+            yield chunks.File(name, _ROLES.get(upload.kind, "other"), blob)
+        for name, uploads in self._models.items():
+            entries = tuple(
+                ArtifactEntry(one.name, self.members.blob(one.path, one.media_type))
+                for one in uploads
+            )
+            yield chunks.Artifact(name, "model", "produced", entries=entries)
+        for upload in self._remote:
+            entry = ArtifactEntry(upload.name, reference=upload.uri)
+            yield chunks.Artifact(
+                upload.name, "remote", "produced", metadata=upload.metadata, entries=(entry,)
+            )
+
+    def attributes(self) -> Iterator[Attribute]:
+        """What is said of files that a file has no place for."""
+        for name, upload in self._files.items():
+            told: dict[str, Tree] = {"type": upload.kind}
+            for key, value in (
+                ("asset_id", upload.asset_id),
+                ("step", upload.step),
+                ("context", upload.context),
+                ("metadata", upload.metadata or None),
+            ):
+                if value is not None:
+                    told[key] = value
+            yield Attribute(("assets", name), "other", told)
+
+
+def _word(value: Tree) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,59 @@
+"""What a run printed: pieces of lines, put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from runferry import chunks, tables
+from runferry.ports import BATCH_ROWS
+
+_Line = tuple[int, int | None, str, str]
+"""Number, time in ms, stream and text."""
+
+
+@dataclass
+class Printed:
+    """Lines in the order in which they began; each stream's pieces make lines of their own."""
+
+    _open: dict[str, _Line] = field(default_factory=dict)
+    _lines: list[_Line] = field(default_factory=list)
+    _count: int = 0
+
+    def add(self, text: str, time_ms: int | None, stream: str) -> Iterator[chunks.Chunk]:
+        """A piece; gives what became full by it."""
+        for piece in text.splitlines(keepends=True):
+            number, began, _, before = self._open.pop(stream, (-1, time_ms, stream, ""))
+            if number < 0:
+                number, self._count = self._count, self._count + 1
+            line = (number, began, stream, before + piece)
+            if piece.endswith("\n"):
+                self._lines.append(line)
+            else:
+                self._open[stream] = line
+        if len(self._lines) >= BATCH_ROWS - 2:
+            yield from self.drain(is_over=False)
+
+    def drain(self, *, is_over: bool = True) -> Iterator[chunks.Chunk]:
+        """All whole lines; at the end the others too."""
+        if is_over:
+            self._lines += self._open.values()
+            self._open = {}
+        lines = sorted(self._lines)
+        self._lines = []
+        for begin in range(0, len(lines), BATCH_ROWS):
+            yield chunks.Console(_batch(lines[begin : begin + BATCH_ROWS]))
+
+
+def _batch(lines: list[_Line]) -> pa.RecordBatch:
+    times = [None if time is None else time * 1000 for _, time, _, _ in lines]
+    streams = pa.array([stream for _, _, stream, _ in lines], pa.string())
+    columns = {
+        "time": pa.array(times, pa.int64()).cast(tables.TIME),
+        "stream": streams.cast(tables.CONSOLE.field("stream").type),
+        "line": pa.array([line for _, _, _, line in lines], pa.string()),
+        "seq": pa.array([number for number, _, _, _ in lines], pa.int64()),
+    }
+    return tables.conform(pa.RecordBatch.from_pydict(columns), tables.CONSOLE)

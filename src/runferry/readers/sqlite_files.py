@@ -1,0 +1,96 @@
+"""The sqlite files of others, read without a byte written beside them.
+
+Sqlite lays files beside a database with a write-ahead log even when it only reads. So one whose
+log holds anything is read from a copy; the others as files that nobody changes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from runferry.errors import Damaged, SourceError
+from runferry.paths import regular, spelled
+
+_MAGIC: Final = b"SQLite format 3\0"
+_TRIES: Final = 5
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a regular file begins as a database does."""
+    if regular(path) is None:
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database with all that is in its write-ahead log. Raises SourceError."""
+    if not has_wal(path):
+        with closing(connected(path)) as connection:
+            yield connection
+        return
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
+        copy = Path(folder) / path.name
+        _copy(path, copy)
+        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            yield connection
+
+
+@contextmanager
+def failing_as_ours(path: Path) -> Iterator[None]:
+    """What sqlite says of a damaged file, as our error."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise Damaged(
+            f"sqlite cannot read it: {error}",
+            where=spelled(str(path)),
+            offset=None,
+            hint=f"sqlite3 {path.name} .recover",
+        ) from error
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """The database without what is in its write-ahead log, as a file that nobody changes."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+def _wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def has_wal(path: Path) -> bool:
+    """Whether its write-ahead log holds anything."""
+    found = regular(_wal_of(path))
+    return found is not None and found.st_size > 0
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy database and log as they are at one moment. Raises SourceError if they never rest."""
+    for _ in range(_TRIES):
+        before = _stamps(path)
+        shutil.copyfile(path, copy)
+        _wal_of(copy).unlink(missing_ok=True)
+        if has_wal(path):
+            shutil.copyfile(_wal_of(path), _wal_of(copy))
+        if _stamps(path) == before:
+            return
+    raise SourceError(
+        "the database changes while it is copied",
+        where=spelled(str(path)),
+        hint="wait until the run has ended, or stop it; then run again",
+    )
+
+
+def _stamps(path: Path) -> list[tuple[int, int] | None]:
+    found = [regular(one) for one in (path, _wal_of(path))]
+    return [None if one is None else (one.st_size, one.st_mtime_ns) for one in found]

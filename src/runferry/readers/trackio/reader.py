@@ -1,0 +1,109 @@
+"""Which runs of trackio lie at a place: those of its databases, and ours as they were."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry.dialects.plain_folder.folders import Folders
+from runferry.dialects.plain_folder.layout import form_of
+from runferry.dialects.plain_folder.run_file import read_run_file
+from runferry.dialects.trackio.own_store import Logged, logged_of
+from runferry.dialects.trackio.places import (
+    ARTIFACTS,
+    DATABASE,
+    MEDIA,
+    STORE,
+    STORE_MARK,
+    TRACKER,
+    Place,
+    own_folder,
+)
+from runferry.errors import BadLocation, Damaged
+from runferry.paths import Folder
+from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import LocalReader, LocalRun
+from runferry.readers.plain_folder.own_folder import OwnFolder
+from runferry.readers.sqlite_files import failing_as_ours, opened
+from runferry.readers.trackio.databases import (
+    Schema,
+    config_of,
+    databases_below,
+    header_of,
+    is_database,
+    owners,
+)
+from runferry.readers.trackio.reading import TrackioRun
+
+
+class TrackioReader(LocalReader):
+    """Runs in the databases of trackio."""
+
+    name: ClassVar[str] = TRACKER
+    takes: ClassVar[str] = f"a project, its {DATABASE} file, or a folder with some below it"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether there is a database of trackio's here."""
+        return next(databases_below(path), None) is not None
+
+    @classmethod
+    def keeps(cls, folder: Folder) -> Collection[str]:
+        """Media, artifacts and exact runs beside databases."""
+        beside = {MEDIA, ARTIFACTS, STORE} & {*folder.names}
+        if not beside:
+            return ()
+        names = (name for name in folder.names if name.endswith(DATABASE))
+        return beside if any(is_database(folder.path / name) for name in names) else ()
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound. Nothing behind the name means the folder that trackio itself uses."""
+        if not where.where:
+            return super().open(Location(where.tracker, str(own_folder())), options)
+        if not where.path.exists():
+            with suppress(BadLocation):
+                database = Place.of(where.where).database
+                if database.is_file():
+                    return super().open(Location(where.tracker, str(database)), options)
+        return super().open(where, options)
+
+    def check(self) -> None:
+        """Raises NotFound for a file that is no database of trackio's."""
+        if not is_database(self.root):
+            raise self.nothing()
+
+    def look(self) -> Iterator[LocalRun]:
+        """The runs of every database, by the time when they began."""
+        for path in databases_below(self.root):
+            with failing_as_ours(path), opened(path) as connection:
+                yield from list(_runs(path, connection))
+
+
+def _runs(path: Path, connection: sqlite3.Connection) -> Iterator[LocalRun]:
+    schema = Schema.of(connection)
+    ours = {run.run_id: own for run, own in _own(path, connection)}
+    for owner, first in owners(connection, schema).items():
+        if owner.run_id in ours:
+            yield ours[owner.run_id]
+            continue
+        try:
+            config = config_of(connection, schema, owner)
+        except ValueError:
+            config = {}  # reading the run tells it
+        yield TrackioRun(path, owner, header_of(path.stem, owner, first, config))
+
+
+def _own(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[Logged, OwnFolder]]:
+    """Exact runs whose rows stand as they were written."""
+    store = path.parent / STORE / path.stem
+    if form_of(store) != STORE_MARK:
+        return
+    for folder in Folders(store).complete():
+        with suppress(FileNotFoundError, Damaged, sqlite3.Error):  # then trackio's rows count
+            logged = logged_of(folder)
+            if logged.stands(connection):
+                yield logged, OwnFolder(folder, (path,), read_run_file(folder).run)

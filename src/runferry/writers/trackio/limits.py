@@ -1,0 +1,33 @@
+"""What trackio can hold, with the exact run beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runferry.losses import Fate
+from runferry.ports import Limits
+
+_KINDS: Final = (
+    "text", "histogram", "console", "artifact", "document", "raw", "config", "summary",
+    "environment", "other", "image", "audio", "video", "table", "plot", "html", "object3d",
+    "molecule", "file",
+)  # fmt: skip
+
+LIMITS: Final = Limits(
+    holds={"scalar": Fate.KEPT} | dict.fromkeys(_KINDS, Fate.REENCODED),
+    resend="atomic",
+    null_step=Fate.REENCODED,  # natively the row's number
+    fractional_step=Fate.REENCODED,  # natively the whole step below
+    source_order=Fate.REENCODED,  # natively that of times
+    time_unit_ns=1_000,
+    finer_time=Fate.REENCODED,
+    null_time=Fate.REENCODED,  # natively that of the row before
+    infinity=Fate.REENCODED,  # natively the word
+    nan=Fate.REENCODED,  # the same
+    number_kind=Fate.REENCODED,  # natively float32 and float64 are one
+    run_id=Fate.REENCODED,
+    key_path=Fate.REENCODED,
+    series_facts=Fate.REENCODED,
+    header_times=Fate.REENCODED,
+    lineage=Fate.REENCODED,
+)

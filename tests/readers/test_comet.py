@@ -1,0 +1,274 @@
+"""Offline experiments of Comet, made by Comet's own client."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import Gathered, gather_one
+
+from runferry import chunks
+from runferry.anywhere import AnyReader
+from runferry.errors import NotFound, SourceError
+from runferry.losses import Fate
+from runferry.ports import Location, ReadOptions
+from runferry.python_apart import environment_apart
+from runferry.readers.comet import CometReader
+from runferry.testing.reader_contract import ReaderContract
+
+SCRIPT = Path(__file__).with_name("comet_script.py")
+BEGAN = 1_700_000_000_000
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of an experiment that Comet's client logged."""
+    pytest.importorskip("comet_ml", reason="comet_ml is not installed")
+    home = tmp_path_factory.mktemp("comet")
+    environment = environment_apart() | {"COMET_API_KEY": "", "HOME": str(home)}
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(home)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
+    (archive,) = home.glob("*.zip")
+    return archive
+
+
+def metric(name: str, value: Any, step: int | None = None, **more: Any) -> dict[str, Any]:
+    told = {"metricName": name, "metricValue": value, "step": step, "epoch": None}
+    payload = {"local_timestamp": BEGAN + (step or 0), "metric": told, **more}
+    return {"payload": payload, "type": "metric_msg"}
+
+
+def experiment(home: Path, messages: list[Any], **stated: Any) -> Path:
+    """An experiment that is not packed; with `offline_id` it has ended."""
+    home.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{json.dumps(one, separators=(',', ':'))}\n" for one in messages)
+    (home / "messages.json").write_text(lines)
+    if stated:
+        (home / "experiment.json").write_text(json.dumps(stated))
+    return home
+
+
+def packed(home: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in sorted(home.iterdir()):
+            archive.write(one, one.name)
+    return path
+
+
+ENDED = {
+    "offline_id": "a" * 32,
+    "project_name": "p",
+    "workspace": "w",
+    "tags": [],
+    "start_time": BEGAN,
+    "stop_time": BEGAN + 5,
+}
+
+
+class TestComet(ReaderContract):
+    reader = CometReader
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Location:
+        rows = [metric(name, n / 7, n) for n in range(9) for name in ("a", "b")]
+        home = experiment(tmp_path / "made" / "x", rows, **ENDED)
+        packed(home, tmp_path / "made" / "one.zip")
+        (home / "experiment.json").unlink()
+        return Location("comet", str(tmp_path / "made"))
+
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
+        home = experiment(folder / "x", [metric("a", n / 7, n) for n in range(rows)], **ENDED)
+        return Location("comet", str(home))
+
+
+def test_what_comet_logged_is_read(real: Path) -> None:
+    found = gather_one(CometReader, real)
+    assert found.series("loss") == [(n, 1 / (n + 1)) for n in range(5)]
+    assert found.series("train.loss") == [(1, 0.5)]
+    assert found.series("acc") == [(n, n) for n in range(5)]
+    assert found.series("big") == [(0, 2**60 + 1)]
+    assert str(found.series("odd")) == "[(0, inf), (1, nan), (2, inf), (3, nan), (4, inf)]"
+    assert found.series("comet.epoch") == [(0, 0), (2, 1), (4, 2)]
+    assert found.texts("text-sample") == [(2, "hello text")]
+    assert all(time is not None for time in found.times("loss"))
+    assert "printed at once\n" in [row["line"] for row in found.console()]
+
+
+def test_header_config_and_others_are_those_of_the_experiment(real: Path) -> None:
+    found = gather_one(CometReader, real)
+    run = found.run
+    assert run.key.run_id == real.stem
+    assert (run.name, run.project, run.entity) == ("my run", "proj", "team")
+    assert (run.tags, run.state, run.complete) == (("t1", "t2"), "finished", True)
+    assert run.started is not None
+    assert run.ended is not None
+    assert run.started < run.ended
+    assert found.attributes("config") == {
+        ("lr",): 0.2,
+        ("nested", "a"): 1,
+        ("nested", "b"): [1, 2],
+        ("word",): "x",
+    }
+    assert found.attributes("other")["note",] == "v"
+    assert "python_version" in {path[0] for path in found.attributes("environment")}
+    assert found.codes() == {"replaced-parameter": 1}
+
+
+def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
+    found = gather_one(CometReader, real)
+    media = {i.key: i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items}
+    assert (media["img"].media_type, media["html"].media_type) == ("image", "html")
+    assert _bytes(media["img"].blob)[:4] == b"\x89PNG"
+    assert _bytes(media["html"].blob) == b"<b>x</b>"
+    assert json.loads(_bytes(media["h"].blob))["version"] == 2
+    files = {c.path: c for c in found.chunks if isinstance(c, chunks.File)}
+    assert _bytes(files["dir/f.txt"].blob) == b"bytes"
+    told = found.attributes("other")["assets", "dir/f.txt"]
+    assert isinstance(told, dict)
+    assert (told["type"], told["metadata"]) == ("asset", {"m": 1})
+    artifacts = {c.name: c for c in found.chunks if isinstance(c, chunks.Artifact)}
+    assert [entry.path for entry in artifacts["net"].entries] == ["plain.txt"]
+    assert artifacts["far"].entries[0].reference == "s3://bucket/k"
+
+
+def test_an_unpacked_experiment_equals_its_archive(real: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(real) as archive:
+        archive.extractall(tmp_path / "x")
+    one, other = gather_one(CometReader, real), gather_one(CometReader, tmp_path)
+    assert one.content.comparable() == other.content.comparable()
+
+
+def test_an_archive_cut_anywhere_gives_an_exact_prefix(real: Path, tmp_path: Path) -> None:
+    whole = gather_one(CometReader, real).content
+    content = real.read_bytes()
+    cut = tmp_path / "cut.zip"
+    seen = []
+    for length in range(1, len(content), max(len(content) // 40, 1)):
+        cut.write_bytes(content[:length])
+        if not CometReader.recognises(cut):
+            continue
+        found = gather_one(CometReader, cut)
+        assert not found.run.complete
+        assert {"cut-archive"} <= found.codes().keys()
+        points = found.series("loss")
+        assert points == [(n, 1 / (n + 1)) for n in range(len(points))]
+        seen.append(len(points))
+    assert seen == sorted(seen)
+    assert seen[-1] == 5
+    assert whole.header is not None
+
+
+def test_damaged_lines_are_kept_and_what_follows_is_read(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "x", [metric("a", 1.0, 0), metric("a", 2.0, 1)], **ENDED)
+    lines = (home / "messages.json").read_text().splitlines(keepends=True)
+    (home / "messages.json").write_text(lines[0] + '{"payload": {"met\n' + lines[1] + lines[0][:9])
+    found = gather_one(CometReader, home)
+    assert found.series("a") == [(0, 1.0), (1, 2.0)]
+    assert found.codes() == {"damaged-line": 1, "cut-tail": 1}
+    assert not found.run.complete or found.content.header is not None
+    assert found.content.header is not None
+    assert not found.content.header.complete
+
+
+def test_messages_of_no_known_type_are_kept_as_they_are(tmp_path: Path) -> None:
+    odd = [{"payload": {"x": 1}, "type": "new"}, {"payload": {"metric": 3}, "type": "metric_msg"}]
+    found = gather_one(CometReader, experiment(tmp_path / "x", [metric("a", 1), *odd], **ENDED))
+    assert found.codes() == {"unknown-message": 2}
+    raw = [c for c in found.chunks if isinstance(c, chunks.Raw)]
+    assert [json.loads(c.payload) for c in raw] == odd
+
+
+def test_bundles_of_older_clients_are_read(tmp_path: Path) -> None:
+    told = [
+        {"metric": {"metricName": "a", "metricValue": 0.5, "step": 1}, "local_timestamp": BEGAN},
+        {"param": {"paramName": "lr", "paramValue": 0.1, "step": None}},
+        {"log_other": {"key": "Name", "val": "old"}},
+        {"stdout": "line\n", "stderr": False, "local_timestamp": BEGAN},
+        {"fileName": "train.py"},
+        {"env_details": {"hostname": "box", "user": "me"}},
+    ]
+    messages = [{"payload": one, "type": "ws_msg"} for one in told]
+    found = gather_one(CometReader, experiment(tmp_path / "x", messages, **ENDED))
+    assert found.series("a") == [(1, 0.5)]
+    assert found.attributes("config") == {("lr",): 0.1}
+    assert found.attributes("other")["file_name",] == "train.py"
+    assert (found.run.name, found.run.host, found.run.user) == ("old", "box", "me")
+    assert [row["line"] for row in found.console()] == ["line\n"]
+    assert found.codes() == {}
+
+
+def test_names_in_an_archive_are_no_places(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    upload = {
+        "payload": {
+            "upload_type": "asset",
+            "file_path": "../secret",
+            "additional_params": {"fileName": "../../out", "step": None},
+        },
+        "type": "file_upload",
+    }
+    found = gather_one(CometReader, experiment(tmp_path / "x", [upload], **ENDED))
+    (file,) = [c for c in found.chunks if isinstance(c, chunks.File)]
+    assert file.blob.is_missing
+    assert found.codes() == {"missing-bytes": 1}
+
+
+def test_an_experiment_without_an_end_is_known_by_its_place(tmp_path: Path) -> None:
+    found = gather_one(CometReader, experiment(tmp_path / "x", [metric("a", 1.0, 0)]))
+    assert found.run.key.run_id.startswith("x@")
+    assert (found.run.state, found.run.complete) == ("unknown", False)
+
+
+def test_a_flipped_byte_is_told(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "x", [metric("a", n / 7, n) for n in range(5000)], **ENDED)
+    path = packed(home, tmp_path / "one.zip")
+    shutil.rmtree(home)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    found = gather_one(CometReader, path)
+    assert "damaged-bytes" in found.codes()
+    points = found.series("a")
+    assert points[:100] == [(n, n / 7) for n in range(100)]
+    assert {loss.fate for loss in found.losses} <= {Fate.DROPPED, Fate.REENCODED}
+
+
+def test_any_finds_archives_and_folders(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "deep" / "x", [metric("a", 1.0, 0)])
+    packed(experiment(tmp_path / "y", [metric("a", 1.0, 0)], **ENDED), tmp_path / "one.zip")
+    shutil.rmtree(tmp_path / "y")
+    reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
+    assert [run.key.tracker for run in reader.runs()] == ["comet", "comet"]
+    assert home.is_dir()
+
+
+def test_what_is_no_experiment_is_not_taken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("messages.json", "{}")
+    (tmp_path / "text.zip").write_text("PK")
+    assert not CometReader.recognises(tmp_path)
+    with pytest.raises(NotFound):
+        CometReader.open(Location("comet", str(tmp_path / "other.zip")), ReadOptions())
+
+
+def test_a_closed_archive_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "x", [metric("a", 1.0, 0)], **ENDED)
+    reader = CometReader.open(Location("comet", str(home)), ReadOptions())
+    (run,) = reader.runs()
+    (home / "messages.json").rename(home / "moved")
+    with pytest.raises(SourceError) as caught:
+        Gathered(run, reader.read(run))
+    assert caught.value.hint
+
+
+def _bytes(blob: Any) -> bytes:
+    with blob.open() as stream:
+        content: bytes = stream.read()
+    return content

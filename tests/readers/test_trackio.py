@@ -1,0 +1,225 @@
+"""Runs of trackio, logged by trackio itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import gather_one
+
+from runferry import chunks
+from runferry.anywhere import AnyReader
+from runferry.errors import SourceChanged
+from runferry.ports import Location, ReadOptions
+from runferry.python_apart import environment_apart
+from runferry.readers.trackio import TrackioReader
+from runferry.testing.reader_contract import ReaderContract
+
+SCRIPT = Path(__file__).with_name("trackio_script.py")
+
+
+def logged(folder: Path, steps: int, first: int = 0, project: str = "proj") -> None:
+    """Steps more of a run, by trackio."""
+    pytest.importorskip("trackio", reason="trackio is not installed")
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), project, str(steps), str(first)]
+    environment = environment_apart() | {"TRACKIO_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
+    subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
+
+
+def database(path: Path, rows: int, *, has_ids: bool = True, run: str = "r") -> Path:
+    """As trackio stores it: with ids, or without them as before 0.24."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ids, key = ("run_id TEXT NOT NULL,", "run_id, ") if has_ids else ("", "")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, {ids} "
+            "timestamp TEXT NOT NULL, run_name TEXT NOT NULL, step INTEGER NOT NULL, "
+            "metrics TEXT NOT NULL)"
+        )
+        statement = (
+            f"INSERT INTO metrics ({key}timestamp, run_name, step, metrics) "
+            f"VALUES ({'?, ' if has_ids else ''}?, ?, ?, ?)"
+        )
+        begin = ("0" * 31 + "1",) if has_ids else ()
+        connection.executemany(
+            statement,
+            (
+                (*begin, f"2024-01-02T03:04:05.{n:06}+00:00", run, n, f'{{"a":{n / 7},"b":{n}}}')
+                for n in range(rows)
+            ),
+        )
+        connection.commit()
+    return path
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that trackio made, to be copied."""
+    home = tmp_path_factory.mktemp("real")
+    logged(home, 4)
+    return home
+
+
+class TestTrackio(ReaderContract):
+    reader = TrackioReader
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Location:
+        database(tmp_path / "t" / "new.db", 7)
+        database(tmp_path / "t" / "old.db", 7, has_ids=False)
+        return Location("trackio", str(tmp_path / "t"))
+
+    def grow(self, source: Location) -> None:
+        database(source.path / "new.db", 5)
+
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
+        return Location("trackio", str(database(folder / "big.db", rows // 2)))
+
+
+def test_what_trackio_logged_is_read(real: Path) -> None:
+    found = gather_one(TrackioReader, real)
+    assert found.series("loss") == [(n * 2, 1 / (n + 1)) for n in range(4)]
+    assert found.series("count") == [(n * 2, 2**60 + 1) for n in range(4)]
+    assert str(found.series("odd")) == "[(0, inf), (2, nan), (4, inf), (6, nan)]"
+    assert found.series("flag") == [(0, False), (2, True), (4, False), (6, True)]
+    assert found.series("nothing") == [(n * 2, None) for n in range(4)]
+    assert found.series("nested.a.b") == [(n * 2, n) for n in range(4)]
+    assert found.series("__time") == [(n * 2, 1.5) for n in range(4)]
+    assert found.series("gpu") == [(None, 0.5)]
+    assert found.texts("word") == [(n * 2, f"w{n}") for n in range(4)]
+    assert [json.loads(text) for _, text in found.texts("list")] == [[1, "two"]] * 4
+    assert "too slow" in found.texts("alerts")[0][1]
+    assert all(time is not None for time in found.times("loss"))
+    assert {series.stream for key, series in found.content.series.items() if key == "gpu"} == {
+        "system"
+    }
+
+
+def test_media_histograms_and_tables_are_read_with_their_bytes(real: Path) -> None:
+    found = gather_one(TrackioReader, real)
+    items = [i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items]
+    by_key = {item.key: item for item in items}
+    assert by_key["image"].caption == "black"
+    assert by_key["image"].blob.open is not None
+    with by_key["image"].blob.open() as image:
+        assert image.read(4) == b"\x89PNG"
+    assert by_key["table"].blob.open is not None
+    with by_key["table"].blob.open() as table:
+        assert json.load(table)["_value"] == [{"a": 1}, {"a": 2}]
+    (bins,) = [c.batch.to_pylist() for c in found.chunks if isinstance(c, chunks.Histograms)]
+    assert (bins[0]["edges"], bins[0]["counts"]) == ([0.0, 0.5, 1.0], [1.0, 2.0])
+
+
+def test_config_and_header_are_those_of_the_run(real: Path) -> None:
+    found = gather_one(TrackioReader, real)
+    config = found.attributes("config")
+    assert config["lr",] == 0.1
+    assert config["nested", "a", "b"] == 1
+    assert config["empty",] == {}
+    assert (found.run.name, found.run.project, found.run.group) == ("first", "proj", "g")
+    assert found.run.key.scope == ""
+    assert found.run.created is not None
+    assert found.attributes("other")["_Created",] == found.run.created.isoformat()
+
+
+def test_a_run_that_trackio_resumes_is_read_on(real: Path, tmp_path: Path) -> None:
+    shutil.copytree(real, tmp_path, dirs_exist_ok=True)
+    before = gather_one(TrackioReader, tmp_path)
+    logged(tmp_path, 2, first=4)
+    after = gather_one(TrackioReader, tmp_path, before.cursor())
+    assert after.series("loss") == [(8, 1 / 5), (10, 1 / 6)]
+    assert not [c for c in after.chunks if isinstance(c, chunks.Media)]
+
+
+def test_what_is_only_in_the_write_ahead_log_is_read_and_nothing_is_written(tmp_path: Path) -> None:
+    path = database(tmp_path / "t" / "p.db", 3)
+    writing = sqlite3.connect(path)
+    writing.execute("PRAGMA journal_mode = WAL")
+    writing.execute(
+        "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) "
+        "VALUES (?, '2024-01-03T00:00:00+00:00', 'r', 9, '{\"a\": 1.5}')",
+        ("0" * 31 + "1",),
+    )
+    writing.commit()
+    names = sorted(path.parent.iterdir())
+    assert gather_one(TrackioReader, path).series("a")[-1] == (9, 1.5)
+    assert sorted(path.parent.iterdir()) == names
+    writing.close()
+
+
+def test_rows_that_are_no_json_are_kept_as_they_are_and_told(tmp_path: Path) -> None:
+    path = database(tmp_path / "p.db", 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = '{\"a\": 1' WHERE step = 0")
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    assert found.series("a") == [(1, 1 / 7)]
+    assert found.codes() == {"unreadable-row": 1}
+    assert [type(c).__name__ for c in found.chunks].count("Raw") == 1
+
+
+def test_rows_that_are_gone_are_no_continuation(tmp_path: Path) -> None:
+    path = database(tmp_path / "p.db", 4)
+    cursor = gather_one(TrackioReader, path).cursor()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM metrics WHERE step = 1")
+        connection.commit()
+    with pytest.raises(SourceChanged):
+        gather_one(TrackioReader, path, cursor)
+
+
+def test_runs_of_trackio_before_it_had_ids_are_known_by_their_names(tmp_path: Path) -> None:
+    found = gather_one(TrackioReader, database(tmp_path / "p.db", 2, has_ids=False, run="mine"))
+    assert (found.run.key.scope, found.run.key.run_id) == ("p", "mine")
+    assert found.series("b") == [(0, 0), (1, 1)]
+
+
+def test_a_project_is_found_by_its_name_without_the_ending(tmp_path: Path) -> None:
+    database(tmp_path / "p.db", 2)
+    database(tmp_path / "q.db", 2)
+    reader = TrackioReader.open(Location("trackio", str(tmp_path / "p")), ReadOptions())
+    assert [run.project for run in reader.runs()] == ["p"]
+
+
+def test_a_key_that_had_numbers_before_it_had_media_is_stated_once_and_first(
+    tmp_path: Path,
+) -> None:
+    path = database(tmp_path / "p.db", 2)
+    told = {"a": {"_type": "trackio.image", "file_path": "gone.png", "caption": None}}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = ? WHERE step = 1", (json.dumps(told),))
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    kinds = [type(chunk).__name__ for chunk in found.chunks]
+    assert kinds.index("SeriesFacts") < kinds.index("Media")
+    assert found.content.series["a"].kind == "scalar"
+    assert found.codes() == {"missing-bytes": 1}
+
+
+def test_any_finds_projects_and_leaves_what_lies_beside_them_alone(
+    real: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(real, tmp_path / "t")
+    reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
+    assert [run.key.tracker for run in reader.runs()] == ["trackio"]
+
+
+def test_words_for_nan_are_numbers_and_no_other_words(tmp_path: Path) -> None:
+    path = database(tmp_path / "p.db", 1)
+    told: dict[str, Any] = {"n": "NaN", "p": "Infinity", "m": "-Infinity", "w": "nan"}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = ?", (json.dumps(told).encode(),))
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    assert math.isnan(found.series("n")[0][1])
+    assert (found.series("p"), found.series("m")) == ([(0, math.inf)], [(0, -math.inf)])
+    assert found.texts("w") == [(0, "nan")]
