@@ -33,7 +33,7 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
-SERVICES = frozenset({"neptune", "neptune-models", "wandb"})
+SERVICES = frozenset({"clearml", "neptune", "neptune-models", "wandb"})
 """Trackers that mean the user's own account when nothing stands behind their name."""
 
 MARKS = {
@@ -55,6 +55,7 @@ if it is named."""
 _READERS = {
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "clearml": "runferry.readers.clearml.reader:ClearmlReader",
     "csv": "runferry.readers.plain_files:CsvFiles",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
     "hf_trainer": "runferry.readers.hf_trainer:HfTrainerReader",
@@ -75,6 +76,7 @@ _READERS = {
 }
 _WRITERS = {
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",
+    "clearml": "runferry.writers.clearml:ClearmlWriter",
     "csv": "runferry.writers.csv_folder:CsvFolderWriter",
     "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
