@@ -38,6 +38,7 @@ class Authored:
     task: str  # a hash of task.json
     sizes: tuple[tuple[str, int], ...]  # of the files of events, in bytes
     events: Mapping[str, int] = field(default_factory=dict)  # how many there are, by type
+    zip_bytes: int = 0  # of the zip beside the folder
 
     def text(self) -> str:
         """As `authored.json`."""
@@ -48,6 +49,7 @@ class Authored:
             "task": self.task,
             "sizes": dict(self.sizes),
             "events": dict(self.events),
+            "zip_bytes": self.zip_bytes,
         }
         return json.dumps(said, indent=2) + "\n"
 
@@ -61,11 +63,12 @@ class Authored:
         return regular(task) is not None and digest_of(task.read_bytes()) == self.task
 
 
-def authored(uid: Uid, session: Path, events: Mapping[str, int]) -> Authored:
+def authored(uid: Uid, session: Path, events: Mapping[str, int], zip_bytes: int) -> Authored:
     """What to say of a session that has just been written."""
     names = [name for name in (METRICS_FILE, LOG_FILE) if (session / name).exists()]
     sizes = tuple((name, (session / name).stat().st_size) for name in names)
-    return Authored(uid, digest_of((session / TASK_FILE).read_bytes()), sizes, events)
+    task = digest_of((session / TASK_FILE).read_bytes())
+    return Authored(uid, task, sizes, events, zip_bytes)
 
 
 def authored_in(session: Path) -> Authored | None:
@@ -97,6 +100,7 @@ def parsed(text: bytes) -> Authored:
         str(said["task"]),
         tuple((str(name), int(size)) for name, size in said["sizes"].items()),
         {str(name): int(count) for name, count in said["events"].items()},
+        int(said["zip_bytes"]),
     )
 
 

@@ -1,0 +1,34 @@
+"""What ClearML holds, with the exact run beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runferry.losses import Fate
+from runferry.ports import Limits
+
+_KINDS: Final = (
+    "text", "histogram", "console", "artifact", "document", "raw", "config", "summary",
+    "environment", "other", "image", "audio", "video", "table", "plot", "html", "object3d",
+    "molecule", "file",
+)  # fmt: skip
+
+LIMITS: Final = Limits(
+    holds={"scalar": Fate.KEPT} | dict.fromkeys(_KINDS, Fate.REENCODED),
+    resend="atomic",
+    null_step=Fate.REENCODED,  # natively the row's number
+    fractional_step=Fate.REENCODED,  # natively its floor
+    source_order=Fate.REENCODED,
+    time_unit_ns=1_000_000,
+    finer_time=Fate.REENCODED,
+    null_time=Fate.REENCODED,  # natively none; a server takes the moment
+    null_value=Fate.REENCODED,  # natively no event
+    number_kind=Fate.REENCODED,
+    attribute_type=Fate.REENCODED,  # natively a text, with the name of its type
+    run_id=Fate.REENCODED,  # natively ours, unless ClearML gave it; a server makes a new one
+    key_path=Fate.REENCODED,  # natively a title and a series
+    series_facts=Fate.REENCODED,
+    stream=Fate.REENCODED,
+    header_times=Fate.REENCODED,
+    lineage=Fate.REENCODED,
+)
