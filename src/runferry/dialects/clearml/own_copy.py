@@ -26,6 +26,10 @@ AUTHORED: Final = "authored.json"
 BUNDLE: Final = "runferry"
 """The key of the artifact that holds our copy on a server, as a zip."""
 
+Span = tuple[int, int]
+"""The fewest and the most events: of those of one iteration, title and series a server keeps one,
+and how many there are of them is known only where iterations rise."""
+
 _FORMAT: Final = "runferry-clearml"
 _VERSION: Final = 1
 
@@ -37,7 +41,7 @@ class Authored:
     uid: Uid
     task: str  # a hash of task.json
     sizes: tuple[tuple[str, int], ...]  # of the files of events, in bytes
-    events: Mapping[str, int] = field(default_factory=dict)  # how many there are, by type
+    events: Mapping[str, Span] = field(default_factory=dict)  # how many there are, by type
     zip_bytes: int = 0  # of the zip beside the folder
 
     def text(self) -> str:
@@ -48,7 +52,7 @@ class Authored:
             "uid": self.uid,
             "task": self.task,
             "sizes": dict(self.sizes),
-            "events": dict(self.events),
+            "events": {kind: list(span) for kind, span in self.events.items()},
             "zip_bytes": self.zip_bytes,
         }
         return json.dumps(said, indent=2) + "\n"
@@ -63,11 +67,12 @@ class Authored:
         return regular(task) is not None and digest_of(task.read_bytes()) == self.task
 
 
-def authored(uid: Uid, session: Path, events: Mapping[str, int], zip_bytes: int) -> Authored:
+def authored(uid: Uid, session: Path, events: Mapping[str, Span], zip_bytes: int) -> Authored:
     """What to say of a session that has just been written."""
     names = [name for name in (METRICS_FILE, LOG_FILE) if (session / name).exists()]
     sizes = tuple((name, (session / name).stat().st_size) for name in names)
-    task = digest_of((session / TASK_FILE).read_bytes())
+    file = session / TASK_FILE
+    task = digest_of(file.read_bytes()) if file.exists() else ""
     return Authored(uid, task, sizes, events, zip_bytes)
 
 
@@ -99,7 +104,7 @@ def parsed(text: bytes) -> Authored:
         Uid(str(said["uid"])),
         str(said["task"]),
         tuple((str(name), int(size)) for name, size in said["sizes"].items()),
-        {str(name): int(count) for name, count in said["events"].items()},
+        {str(name): (int(few), int(most)) for name, (few, most) in said["events"].items()},
         int(said["zip_bytes"]),
     )
 

@@ -7,6 +7,7 @@ its file server, and to nobody else.
 from __future__ import annotations
 
 import errno
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ Answer = dict[str, Any]
 _IN_MEMORY: Final = 8 << 20
 _WORDS_AT_MOST: Final = 300
 _GONE: Final = frozenset({404, 410})
+_PLAIN: Final = re.compile(r"[A-Za-z0-9/%:@+,=&$!*'()~._-]*")
 _EVENTS_AT_ONCE: Final = 10_000
 _RECORDS_AT_ONCE: Final = 500
 
@@ -109,20 +111,30 @@ class Service:
         """Let go of the connections; harmless when repeated."""
         self._api.close()
 
+    def size_of(self, url: str) -> int | None:
+        """The size of a file of the file server; None where there is none."""
+        with self._files() as client:
+            answer = client.request("HEAD", _path_of(url), expect=_GONE)
+        if answer.status_code in _GONE:
+            return None
+        return int(answer.headers.get("content-length") or 0)
+
     def _download(self, url: str, into: BinaryIO) -> None:
-        path = quote(urlsplit(url).path, safe="/%") if "%" not in url else urlsplit(url).path
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.account.files_url))
         for is_again in (False, True):
-            headers = {"Authorization": f"Bearer {self._good_token()}"}
-            with http.client(origin, headers=headers, pace=self._pace) as client:
+            with self._files() as client:
                 try:
-                    client.download(path, into)
+                    client.download(_path_of(url), into)
                     return
                 except AuthFailed:
                     if is_again:
                         raise
                     with self._lock:
-                        self._token = ""
+                        self._token = ""  # it may have ended
+
+    def _files(self) -> http.RetryingClient:
+        parts = urlsplit(self.account.files_url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        return http.client(origin, auth=self._good_token(), pace=self._pace)
 
     # --- one request
 
@@ -135,9 +147,8 @@ class Service:
     def _login(self) -> str:
         """A token for the keys. Raises AuthFailed."""
         account = self.account
-        bearer = {"Authorization": f"Bearer {account.token}"} if account.token else None
-        pair = None if account.token else (account.access_key, account.secret_key)
-        with http.client(account.api_url, auth=pair, headers=bearer, pace=self._pace) as client:
+        auth = account.token or (account.access_key, account.secret_key)
+        with http.client(account.api_url, auth=auth, pace=self._pace) as client:
             try:
                 answer = client.json("POST", "/auth.login", json={}, idempotent=True)
                 return str(answer["data"]["token"])
@@ -161,3 +172,10 @@ class Service:
 
     def _said(self, words: str) -> str:
         return self.account.without_secrets(without_credentials(words))[:_WORDS_AT_MOST]
+
+
+def _path_of(url: str) -> str:
+    """The path of a URL that the server states as it was uploaded, blanks and all."""
+    _, _, rest = url.partition("://")
+    path = f"/{rest.partition('/')[2]}"
+    return path if _PLAIN.fullmatch(path) else quote(path, safe="/%:@+,=&$!*'()~")

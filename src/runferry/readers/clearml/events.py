@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import mimetypes
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -27,6 +29,7 @@ SampleBlob = Callable[[str | None, str | None, str | None], Blob]
 
 _NS_A_MS: Final = 1_000_000
 _KNOWN: Final[dict[str, MediaType]] = {"image": "image", "audio": "audio", "video": "video"}
+_PLOT_AT_MOST: Final = 1 << 30
 _MOST_MS: Final = 2**63 // _NS_A_MS
 
 
@@ -56,10 +59,10 @@ class EventRows:
         at = _address(event, seq)
         if kind == SCALAR and "value" in event:
             yield from self._scalar(event, path, at)
-        elif kind == VECTOR and isinstance(event.get("values"), list):
-            yield from self._rows.add(at, [(path, event["values"])], stream_of(path))
-        elif kind == PLOT and isinstance(event.get("plot_str"), str):
-            blob = Blob.from_bytes(event["plot_str"].encode(), "application/json")
+        elif kind == VECTOR and isinstance(values := _values(event), list):
+            yield from self._rows.add(at, [(path, values)], stream_of(path))
+        elif kind == PLOT and (plot := _plot(event)) is not None:
+            blob = Blob.from_bytes(plot, "application/json")
             yield from self._media(path, at, "plot", blob, None)
         elif kind == SAMPLE and (event.get("url") or event.get("key")):
             yield from self._debug_sample(event, path, at)
@@ -124,6 +127,24 @@ def time_ns_of_event(event: Event) -> int | None:
     if not math.isfinite(stated) or abs(stated) >= _MOST_MS:
         return None
     return int(stated) * _NS_A_MS if isinstance(stated, int) else round(stated * _NS_A_MS)
+
+
+def _values(event: Event) -> Tree:
+    """A vector: a server moves it to the field of scalars."""
+    return event.get("values", event.get("value"))
+
+
+def _plot(event: Event) -> bytes | None:
+    """A plot's JSON, which a server packs where it is long."""
+    if isinstance(event.get("plot_str"), str):
+        return bytes(event["plot_str"].encode())
+    packed = event.get("plot_data")
+    if not isinstance(packed, str):
+        return None
+    try:
+        return zlib.decompressobj().decompress(base64.b64decode(packed), _PLOT_AT_MOST)
+    except (ValueError, zlib.error):
+        return None
 
 
 def _kind_of(media_type: str | None) -> MediaType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from runferry.dialects.clearml.names import (
     Event,
     Task,
 )
+from runferry.dialects.clearml.own_copy import Span
 from runferry.losses import Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.writers.clearml.data_files import DataFiles
@@ -48,19 +49,22 @@ _WORKER: Final = "runferry"
 class Authoring:
     """Writes `task.json`, the events and the files of a session into a folder."""
 
-    def __init__(self, session: Path, own: Draft, run: Run, task_id: str, place: Path) -> None:
-        """`place` is where the session is going to lie."""
+    def __init__(
+        self, session: Path, own: Draft, run: Run, place: Path, *, is_for_server: bool = False
+    ) -> None:
+        """`place` is where the session is going to lie; its name is the task's id."""
         self._session = session
         self._staged = Staged(own)
         self._run = run
         self._place = place
-        self._id = task_id
+        self._id = place.name
+        self._is_for_server = is_for_server
         self._attributes = tuple(own.attributes)
         self._titles = Titles(own.series)
         self._parameters = Parameters(run, self._shown_parameters())
-        self.files = DataFiles(session, own.home, project_of(run), name_of(run), task_id)
+        self.files = DataFiles(session, own.home, project_of(run), name_of(run), place.name)
         self._artifacts: list[Task] = []
-        self.counts: Counter[str] = Counter()
+        self.events: dict[str, Span] = {}
 
     @property
     def renamed(self) -> tuple[Loss, ...]:
@@ -69,7 +73,8 @@ class Authoring:
 
     def write_events(self) -> None:
         """Metrics, plots, samples, and what was printed."""
-        metrics = EventFile(self._session / METRICS_FILE, self._id)
+        is_finite = self._is_for_server
+        metrics = EventFile(self._session / METRICS_FILE, self._id, is_finite=is_finite)
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
             for batch in self._staged.batches("points"):
@@ -85,7 +90,7 @@ class Authoring:
             metrics.close()
             log.close()
         (self._session / METRICS_FILE).touch()
-        self.counts = metrics.counts + log.counts
+        self.events = metrics.spans | log.spans
 
     def write_task(self, uid: Uid, bundle: str | None = None) -> None:
         """The task, last of all; `bundle` is the key of our own copy among the data."""
@@ -110,7 +115,7 @@ class Authoring:
 
     def _singles(self) -> Iterator[Event]:
         for item in self._attributes:
-            if _is_single(item):
+            if _is_single(item) and (math.isfinite(item.value) or not self._is_for_server):  # type: ignore[arg-type]
                 name = "/".join(item.path)
                 yield {
                     "metric": SINGLE_METRIC,

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.dialects.clearml.names import SCALAR, Event
+from runferry.dialects.clearml.own_copy import Span
 from runferry.writers.clearml.number_texts import number_texts
+from runferry.writers.clearml.rising import Rising
 
 _A_LINE: Final = 1_000
 """Events in an array, which the importer sends as one request."""
@@ -22,24 +24,35 @@ _US_A_MS: Final = 1_000
 
 
 class EventFile:
-    """One file of events, made when the first is written. `counts` is how many, by type."""
+    """One file of events, made when the first is written."""
 
-    def __init__(self, path: Path, task_id: str) -> None:
+    def __init__(self, path: Path, task_id: str, *, is_finite: bool = False) -> None:
+        """`is_finite`: without NaN and infinities, which a server's index refuses."""
         self._path = path
         self._task = task_id
+        self._is_finite = is_finite
         self._file: BinaryIO | None = None
         self._waiting: list[str] = []
         self._waiting_bytes = 0
-        self.counts: Counter[str] = Counter()
+        self._rising = Rising()
+        self._most: Counter[str] = Counter()
+        self._fewest: Counter[str] = Counter()
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """How many events there are, by type."""
+        return {kind: (self._fewest[kind], most) for kind, most in self._most.items()}
 
     def scalars(self, batch: pa.RecordBatch, title_of: Callable[[str], tuple[str, str]]) -> None:
         """Rows of `tables.POINTS`; a null that was logged is no event."""
-        batch = batch.filter(batch.column("value").is_valid())
+        value = batch.column("value")
+        batch = batch.filter(pc.is_finite(value) if self._is_finite else value.is_valid())
         rows = batch.num_rows
         if not rows:
             return
         keys = batch.column("key")
-        heads = [self._head(*title_of(key)) for key in keys.dictionary.to_pylist()]
+        names = keys.dictionary.to_pylist()
+        heads = [self._head(*title_of(key)) for key in names]
         steps = pc.coalesce(batch.column("step"), batch.column("seq"))
         texts = pc.binary_join_element_wise(
             pa.array(["[" if row % _A_LINE == 0 else "," for row in range(rows)], pa.string()),
@@ -52,14 +65,22 @@ class EventFile:
             "",
         )
         self._write(_bytes_of(texts))
-        self.counts[SCALAR] += rows
+        self._most[SCALAR] += rows
+        self._fewest[SCALAR] += self._rising.count(
+            names,
+            keys.indices.to_numpy(zero_copy_only=False),
+            steps.to_numpy(zero_copy_only=False),
+        )
 
     def add(self, kind: str, event: Event) -> None:
         """One event; they wait until they are a line."""
         text = json.dumps({"type": kind, "task": self._task, **event}, ensure_ascii=True)
         self._waiting.append(text)
         self._waiting_bytes += len(text)
-        self.counts[kind] += 1
+        self._most[kind] += 1
+        place = (kind, event.get("metric"), event.get("variant"))
+        if "key" in event or "iter" not in event or self._rising.is_new(place, event["iter"]):
+            self._fewest[kind] += 1
         if len(self._waiting) >= _A_LINE or self._waiting_bytes >= _BYTES_A_LINE:
             self._write_waiting()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from runferry.losses import Fate
@@ -31,4 +32,13 @@ LIMITS: Final = Limits(
     stream=Fate.REENCODED,
     header_times=Fate.REENCODED,
     lineage=Fate.REENCODED,
+)
+
+SERVER_LIMITS: Final = replace(
+    LIMITS,
+    nan=Fate.REENCODED,  # a server's index refuses it: it is in our own copy alone
+    infinity=Fate.REENCODED,  # the same
+    duplicate_point=Fate.REENCODED,  # natively one of an iteration, the last
+    repeated_step=Fate.REENCODED,  # the same
+    falling_step=Fate.REENCODED,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Self, cast
 
 from runferry.dialects.local_paths import is_folder
-from runferry.ports import Location
+from runferry.ports import Limits, Location
+from runferry.writers.clearml.limits import LIMITS, SERVER_LIMITS
 from runferry.writers.clearml.offline import OfflineWriter
 
 
@@ -26,3 +27,8 @@ class ClearmlWriter(OfflineWriter):
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
         return is_folder(where.where)
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What a place can hold: a server refuses some numbers, and keeps one of an iteration."""
+        return LIMITS if is_folder(where.where) else SERVER_LIMITS
