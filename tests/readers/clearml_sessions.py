@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -64,5 +63,5 @@ def moved(session: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     packed = session.with_name(f"{session.name}.zip")
     if packed.exists():
-        os.replace(packed, target / packed.name)
+        packed.replace(target / packed.name)
     return Path(shutil.move(session, target / session.name))

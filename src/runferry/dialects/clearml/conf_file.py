@@ -11,7 +11,7 @@ _TOKEN: Final = re.compile(
     r"""(?P<comment>(?:\#|//)[^\n]*)
     | (?P<open>\{) | (?P<close>\}) | (?P<set>[=:])  | (?P<end>[,\n])
     | "(?P<quoted>(?:[^"\\\n]|\\.)*)"
-    | (?P<other>\$\{\??(?P<variable>\w+)\})
+    | (?P<filled>\$\{\??(?P<variable>\w+)\})
     | (?P<plain>(?:(?!//)[^\s{}=:,"\#\[\]]|:(?=//)|(?<=:)//|:(?=\d))+)
     | (?P<skip>\S)""",
     re.VERBOSE,
@@ -29,7 +29,7 @@ def settings_in(text: str, environment: Mapping[str, str] = os.environ) -> dict[
     name, is_value = "", False
     for token in _TOKEN.finditer(text[:_AT_MOST]):
         kind, word = token.lastgroup, token[0]
-        if kind == "variable":
+        if kind == "filled":
             word = environment.get(token["variable"], "")
         elif kind == "quoted":
             word = re.sub(r"\\(.)", r"\1", token["quoted"])
@@ -45,7 +45,7 @@ def settings_in(text: str, environment: Mapping[str, str] = os.environ) -> dict[
                 is_value = True
             case "end":
                 name, is_value = "", False
-            case "quoted" | "plain" | "variable" | "other" if is_value and name:
+            case "quoted" | "plain" | "filled" if is_value and name:
                 found[".".join((*(part for part in outer if part), name))] = word
                 name, is_value = "", False
             case "quoted" | "plain":

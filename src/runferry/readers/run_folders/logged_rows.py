@@ -52,7 +52,10 @@ class LoggedRows:
         """The key for rows that somebody else makes, and what is to be stated before them."""
         key = self._declared.keys.key(path)
         series = self._declared.missing(key, path, "user", kind)
-        return key, iter(() if series is None else (chunks.SeriesFacts((series,)),))
+        if series is not None:
+            self._new.append(series)
+        stated, self._new = self._new, []  # also of rows that wait: this key may be one of theirs
+        return key, iter((chunks.SeriesFacts(tuple(stated)),) if stated else ())
 
     def drain(self) -> Iterator[chunks.Chunk]:
         """All that was collected; nothing is held afterwards."""

@@ -6,10 +6,12 @@ import base64
 import json
 import re
 import secrets
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -42,8 +44,7 @@ class ClearmlServer:
         class Handler(_Handler):
             server_of = stand_in
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     @property
@@ -107,6 +108,35 @@ class ClearmlServer:
         """Raises Refusal for a request without a good token."""
         if header.removeprefix("Bearer ") not in self._tokens:
             raise Refusal(401, 21, "Unauthorized (invalid token)")
+
+
+class _Http(ThreadingHTTPServer):
+    """One thread a connection; closing it ends the open connections too."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """A connection."""
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection ended."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Nobody is answered any more."""
+        super().server_close()
+        for connection in tuple(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -111,18 +111,20 @@ class Authoring:
     # --- values
 
     def _shown_parameters(self) -> Iterator[Attribute]:
-        return (item for item in self._attributes if not _is_single(item))
+        return (item for item in self._attributes if not _is_number(item))
 
     def _singles(self) -> Iterator[Event]:
+        """Numbers of the summary, as of the run's end."""
+        run = self._run
+        times = (run.ended_ns, run.started_ns, run.created_ns)
+        time_ns = next((time for time in times if time is not None), None)
+        at = {} if time_ns is None else {"timestamp": time_ns // 1_000_000}
         for item in self._attributes:
-            if _is_single(item) and (math.isfinite(item.value) or not self._is_for_server):  # type: ignore[arg-type]
-                name = "/".join(item.path)
-                yield {
-                    "metric": SINGLE_METRIC,
-                    "variant": name,
-                    "iter": SINGLE_ITERATION,
-                    "value": item.value,
-                }
+            value = item.value
+            if not _is_number(item) or (self._is_for_server and not math.isfinite(value)):  # type: ignore[arg-type]
+                continue
+            head = {"metric": SINGLE_METRIC, "variant": "/".join(item.path)}
+            yield {**head, **at, "iter": SINGLE_ITERATION, "value": value}
 
     # --- rows
 
@@ -206,7 +208,7 @@ class Authoring:
         self._artifacts.append(said)
 
 
-def _is_single(item: Attribute) -> bool:
+def _is_number(item: Attribute) -> bool:
     """Whether a value of the summary is a number, which ClearML shows by itself."""
     is_number = isinstance(item.value, (int, float)) and not isinstance(item.value, bool)
     return item.role == "summary" and is_number and abs(item.value) < 2**63  # type: ignore[arg-type]
