@@ -66,4 +66,5 @@ MLFLOW = Environment("mlflow", "3.17.*")
 TENSORBOARD = Environment("tensorboard", "2.21.*")  # with the data server that it depends on
 TBPARSE = Environment("tbparse", "0.0.9")
 TENSORBOARDX = Environment("tensorboardX", "2.6.5", ("crc32c",))
-PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX)
+CLEARML = Environment("clearml", "2.1.*", ("numpy",))
+PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX, CLEARML)

@@ -152,6 +152,13 @@ def test_of_a_folder_and_its_zip_the_folder_alone_is_read(tmp_path: Path) -> Non
     assert len(read(tmp_path)) == 1
 
 
+def test_no_file_of_a_session_is_a_table_that_nobody_takes(tmp_path: Path) -> None:
+    (folder,) = written(tmp_path, (curve(5),))
+    with anywhere.looked_once():
+        assert anywhere.homes(tmp_path).untaken == ""
+    assert len(read(folder / "metrics.jsonl")) == 1  # it means its session
+
+
 def test_a_zip_says_what_its_folder_says(tmp_path: Path) -> None:
     (folder,) = written(tmp_path, (curve(30),))
     whole = Content.of(read(folder)[0][1]).comparable()

@@ -13,6 +13,7 @@ from runferry.paths import Folder, folders_below, regular
 from runferry.readers.clearml.contents import Contents, FolderContents, ZipContents
 
 _ZIP: Final = ".zip"
+_FILES: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
 WITHIN: Final = frozenset({DATA, MODELS, OWN})
 """Folders of a session in which nothing is a run of anybody."""
 
@@ -34,10 +35,22 @@ def is_session_zip(path: Path) -> bool:
         return False
 
 
+def session_around(path: Path) -> FolderContents | None:
+    """The session of which this file is a part by its name."""
+    if path.name not in _FILES or regular(path) is None:
+        return None
+    folder = path.absolute().parent
+    names = {name for name in _FILES if regular(folder / name) is not None}
+    return FolderContents(path.parent) if is_session(folder.name, names) else None
+
+
 def sessions_below(root: Path) -> Iterator[Contents]:
     """Sessions, by folder; of a folder and its zip the folder alone."""
     if not root.is_dir():
-        if is_session_zip(root):
+        around = session_around(root)
+        if around is not None:
+            yield around
+        elif is_session_zip(root):
             yield ZipContents(root)
         return
     for folder in folders_below(root, _within):

@@ -12,7 +12,13 @@ from runferry.dialects.local_paths import is_folder
 from runferry.errors import NotFound
 from runferry.paths import Folder
 from runferry.ports import Location, ReadOptions
-from runferry.readers.clearml.finding import WITHIN, is_session, is_session_zip, sessions_below
+from runferry.readers.clearml.finding import (
+    WITHIN,
+    is_session,
+    is_session_zip,
+    session_around,
+    sessions_below,
+)
 from runferry.readers.clearml.sessions import session_at
 from runferry.readers.local_runs import LocalReader, LocalRun
 
@@ -30,7 +36,7 @@ class ClearmlReader(LocalReader):
     def recognises(cls, path: Path) -> bool:
         """Whether a session lies here or below."""
         if not path.is_dir():
-            return is_session_zip(path)
+            return session_around(path) is not None or is_session_zip(path)
         return next(sessions_below(path), None) is not None
 
     @classmethod
@@ -52,7 +58,7 @@ class ClearmlReader(LocalReader):
 
     def check(self) -> None:
         """Raises NotFound for a file that is no session."""
-        if not is_session_zip(self.root):
+        if not self.recognises(self.root):
             hint = f"unzip -l {shlex.quote(str(self.root))}  # a session has task.json at its top"
             raise NotFound("no zip of an offline session", where=str(self.root), hint=hint)
 

@@ -8,14 +8,16 @@ from typing import Final
 from runferry.losses import Fate
 from runferry.ports import Limits
 
-_KINDS: Final = (
-    "text", "histogram", "console", "artifact", "document", "raw", "config", "summary",
-    "environment", "other", "image", "audio", "video", "table", "plot", "html", "object3d",
-    "molecule", "file",
+_SHOWN: Final = (
+    "scalar", "image", "audio", "video", "html", "plot", "config", "console", "file", "artifact",
+)  # fmt: skip
+_BESIDE: Final = (
+    "text", "histogram", "table", "object3d", "molecule", "other", "summary", "environment",
+    "document", "raw",
 )  # fmt: skip
 
 LIMITS: Final = Limits(
-    holds={"scalar": Fate.KEPT} | dict.fromkeys(_KINDS, Fate.REENCODED),
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_BESIDE, Fate.REENCODED),
     resend="atomic",
     null_step=Fate.REENCODED,  # natively the row's number
     fractional_step=Fate.REENCODED,  # natively its floor
