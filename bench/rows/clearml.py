@@ -14,7 +14,7 @@ from bench.size import Size
 
 _RATIO = 50.0
 _METRICS = 20
-_SLOWER = 100
+_SLOWER = 20
 """The reporter logs so many times fewer steps: it takes a millisecond for each value."""
 
 
