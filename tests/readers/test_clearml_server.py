@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,8 @@ print("SAID", json.dumps({
 
 def test_the_vendors_client_reads_the_same(server: ClearmlServer, tmp_path: Path) -> None:
     """The judge of the stand-in."""
-    pytest.importorskip("clearml", reason="clearml is not installed")
+    if find_spec("clearml") is None:
+        pytest.skip("clearml is not installed")
     put_task(server, "lab", "one", 4)
     ended = subprocess.run(
         command_apart(_CLIENT),

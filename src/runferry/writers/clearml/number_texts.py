@@ -23,8 +23,8 @@ def number_texts(batch: pa.RecordBatch) -> pa.Array:
     is_int = pc.equal(batch.column("kind").cast(pa.string()), "int").to_numpy(zero_copy_only=False)
     with np.errstate(invalid="ignore"):
         is_zero_below = (values == 0) & np.signbit(values)
+        fits = (values >= -_INT64) & (values < _INT64)
         is_whole = (np.abs(values) < _EXACT) & (values == np.floor(values)) & ~is_zero_below
-    fits = np.abs(np.where(np.isnan(values), np.inf, values)) < _INT64
     whole = pa.array(np.where(fits, values, 0.0).astype(np.int64))
     exact = pc.coalesce(batch.column("value_i64"), whole).cast(pa.string())
     texts = column.cast(pa.string())
