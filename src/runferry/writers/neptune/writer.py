@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
 from runferry.dialects.local_paths import is_folder
+from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
@@ -36,6 +37,11 @@ class NeptuneWriter:
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
         return is_folder(where.where)
+
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """The project of `NEPTUNE_PROJECT`. Raises BadLocation."""
+        return str(ServerPlace.of(""))
 
     def find(self, uid: Uid) -> RemoteId | None:
         """See `runferry.ports.Writer`, as for the rest."""
