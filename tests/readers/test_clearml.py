@@ -246,3 +246,17 @@ def test_a_session_of_ours_that_somebody_edited_is_read_as_it_is(tmp_path: Path)
     assert before is not None
     assert found.header is not None
     assert before.key.tracker != found.header.key.tracker == "clearml"
+
+
+def test_rows_stay_in_their_order_however_odd_their_values(tmp_path: Path) -> None:
+    """Plain numbers are read by the column, others one by one."""
+    values = [0.5, 1.5, None, 2.5, True, 3, 2**60, 4.5, math.nan, -0.0] * 3
+    line = json.dumps([scalar(step, value) for step, value in enumerate(values)])
+    folder = write_session(tmp_path / "offline-1", task={"id": "offline-1"}, metrics=line)
+    _, chunks = one(folder)
+    rows = [row for c in chunks if isinstance(c, Points) for row in c.batch.to_pylist()]
+    assert [row["step"] for row in rows] == [*range(len(values))]
+    assert [row["seq"] for row in rows] == [*range(len(values))]
+    kinds = ["float64", "float64", "null", "float64", "bool", "int", "int", *["float64"] * 3]
+    assert [row["kind"] for row in rows] == kinds * 3
+    assert {row["key"] for row in rows} == {"loss.train"}

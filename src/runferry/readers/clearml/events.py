@@ -20,6 +20,7 @@ from runferry.dialects.clearml.names import (
     stream_of,
 )
 from runferry.model import Address, Attribute, Blob, KeyPath, MediaItem, MediaType, Tree
+from runferry.readers.clearml.scalar_columns import ScalarColumns
 from runferry.readers.row_batches import scalar_of, whole_step
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.tables import dumps
@@ -40,6 +41,7 @@ class EventRows:
         self._task_id = task_id
         self._sample = sample
         self._rows = LoggedRows()
+        self._scalars = ScalarColumns()
         self._seq = 0
         self._singles: dict[str, Attribute] = {}
 
@@ -47,6 +49,19 @@ class EventRows:
     def singles(self) -> tuple[Attribute, ...]:
         """Values that were reported by themselves, as the summary."""
         return tuple(self._singles.values())
+
+    def take(self, event: Event) -> bool:
+        """Whether an event was a plain scalar of a known series, and waits now; else `add` it."""
+        task = event.get("task")
+        if not (task is None or task == self._task_id) or not self._scalars.take(event, self._seq):
+            return False
+        self._seq += 1
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was taken is to be drained."""
+        return self._scalars.is_full
 
     def add(self, event: Event) -> Iterator[Chunk]:
         """What becomes full by one event."""
@@ -70,8 +85,10 @@ class EventRows:
             yield self._raw(event, "an event of a type that nothing here holds", seq)
 
     def drain(self) -> Iterator[Chunk]:
-        """What was collected."""
-        return self._rows.drain()
+        """What was collected; of a key all rows wait in one place."""
+        yield from self._rows.drain()
+        yield from self._scalars.drain()
+        self._scalars.avoided.clear()
 
     def _path(self, event: Event) -> KeyPath | None:
         """Title and series; for a model's own events behind the model's id."""
@@ -85,10 +102,24 @@ class EventRows:
         return (str(task), *plain)
 
     def _scalar(self, event: Event, path: KeyPath, at: Address) -> Iterator[Chunk]:
-        value = event["value"]
-        if event.get("iter") == SINGLE_ITERATION and scalar_of(value) is not None:
+        value, stream = event["value"], stream_of(path)
+        scalar = scalar_of(value)
+        if event.get("iter") == SINGLE_ITERATION and scalar is not None:
             self._singles[path[-1]] = Attribute((path[-1],), "summary", value)
-        yield from self._rows.add(at, [(path, value)], stream_of(path))
+        if scalar is None:
+            yield from self._rows.add(at, [(path, value)], stream)
+            return
+        key, declared = self._rows.declare(path, "scalar", stream)
+        yield from declared
+        place = (event.get("metric"), event.get("variant"))
+        if len(path) == len(place) and place == path:  # not so where one is no text, or a model's
+            self._scalars.keys[path[0], path[1]] = key
+            if self._scalars.take(event, at.seq):
+                return
+        if self._scalars.holds(key):
+            yield from self._scalars.drain()
+        self._scalars.avoided.add(key)
+        yield from self._rows.add(at, [(path, value)], stream)
 
     def _debug_sample(self, event: Event, path: KeyPath, at: Address) -> Iterator[Chunk]:
         key, url = event.get("key"), event.get("url")

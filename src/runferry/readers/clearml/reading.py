@@ -31,8 +31,10 @@ class Reading:
         for event in self.events:
             if isinstance(event, Lost):
                 yield event
-            else:
+            elif not rows.take(event):
                 yield from rows.add(event)
+            elif rows.is_full:
+                yield from rows.drain()
         yield from rows.drain()
         if rows.singles:
             yield Attributes(rows.singles)
