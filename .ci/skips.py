@@ -89,6 +89,14 @@ ALLOWED = (
             ("resend is atomic", "nothing is sent again"),
         )
     ),
+    ("*.TestClearml*.*", "what was logged *", "tests/readers/test_clearml.py compares it"),
+    ("*.TestClearml*.*", "no growing source *", "a session is read whole each time"),
+    ("*.TestClearml*.*", "this source cannot be continued from", "it is read whole"),
+    ("*.TestClearmlZip.*", "no large source *", "TestClearmlSession has one"),
+    ("*.TestClearmlOwn.*", "no large source *", "it is what `parquet` writes"),
+    ("*.TestClearmlServed.*", "no large source *", "pages are counted in test_clearml_server.py"),
+    ("*.TestClearmlSessions.*", "this writer publishes whole runs only", "nothing to find"),
+    ("*.TestClearmlSessions.*", "resend is atomic", "nothing is sent again"),
     *(
         (f"*.{form}Folder.*", "this source cannot be continued from", "it is read whole")
         for form in ("TestCsv", "TestJsonLines", "TestParquet")

@@ -16,6 +16,7 @@ from bench.report import Row
 from bench.rows import (
     archive,
     author,
+    clearml,
     decode,
     help_time,
     memory,
@@ -39,6 +40,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "tensorboard": tensorboard.measure,
     "service": service.measure,
     "author": author.measure,
+    "clearml": clearml.measure,
     "neptune": neptune.measure,
     "trackio": trackio.measure,
 }

@@ -67,4 +67,5 @@ TENSORBOARD = Environment("tensorboard", "2.21.*")  # with the data server that 
 TBPARSE = Environment("tbparse", "0.0.9")
 TENSORBOARDX = Environment("tensorboardX", "2.6.5", ("crc32c",))
 TRACKIO = Environment("trackio", "0.43.*")
-PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX, TRACKIO)
+CLEARML = Environment("clearml", "2.1.*", ("numpy",))
+PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX, TRACKIO, CLEARML)

@@ -33,7 +33,7 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
-SERVICES = frozenset({"neptune", "neptune-models", "wandb"})
+SERVICES = frozenset({"clearml", "neptune", "neptune-models", "wandb"})
 """Trackers that mean the user's own account when nothing stands behind their name."""
 
 MARKS = {
@@ -56,6 +56,7 @@ _READERS = {
     "aim": "runferry.readers.aim:AimReader",
     ANY: "runferry.anywhere:AnyReader",
     ARCHIVE: "runferry.archive.as_source:ArchiveReader",
+    "clearml": "runferry.readers.clearml.reader:ClearmlReader",
     "comet": "runferry.readers.comet:CometReader",
     "csv": "runferry.readers.plain_files:CsvFiles",
     "dvclive": "runferry.readers.dvclive:DvcliveReader",
@@ -78,6 +79,7 @@ _READERS = {
 }
 _WRITERS = {
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",
+    "clearml": "runferry.writers.clearml:ClearmlWriter",
     "csv": "runferry.writers.csv_folder:CsvFolderWriter",
     "jsonl": "runferry.writers.jsonl_folder:JsonLinesFolderWriter",
     "mlflow": "runferry.writers.mlflow:MlflowWriter",

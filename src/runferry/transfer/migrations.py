@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from runferry import settings
-from runferry.dialects.neptune.places import PROJECT_VARIABLE, ServerPlace, is_folder
+from runferry.dialects.local_paths import is_folder
+from runferry.dialects.neptune.places import PROJECT_VARIABLE, ServerPlace
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import app_of, is_path, parsed
 from runferry.errors import AuthFailed, BadLocation

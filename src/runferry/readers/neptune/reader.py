@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry import settings
+from runferry.dialects.local_paths import is_folder
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK
-from runferry.dialects.neptune.places import ServerPlace, is_folder
+from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Run

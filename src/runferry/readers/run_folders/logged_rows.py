@@ -49,10 +49,12 @@ class LoggedRows:
         if series is not None:
             self._new.append(series)
 
-    def declare(self, path: KeyPath, kind: DataKind) -> tuple[str, Iterator[chunks.Chunk]]:
+    def declare(
+        self, path: KeyPath, kind: DataKind, stream: Stream = "user"
+    ) -> tuple[str, Iterator[chunks.Chunk]]:
         """The key for rows that somebody else makes, and what is to be stated before them."""
-        key = self._declared.keys.key(path)
-        series = self._declared.missing(key, path, "user", kind)
+        key = self._declared.keys.key(path, stream)
+        series = self._declared.missing(key, path, stream, kind)
         if series is not None:
             self._new.append(series)
         stated, self._new = self._new, []  # also of rows that wait: this key may be one of theirs

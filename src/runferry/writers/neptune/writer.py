@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.dialects.neptune.places import ServerPlace, is_folder
+from runferry.dialects.local_paths import is_folder
+from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter

@@ -1,4 +1,4 @@
-"""A run that is written to our own store and not in sight yet, as what a tracker gets of it."""
+"""A run that is written to plain files and not in sight yet, as what other forms are made of."""
 
 from __future__ import annotations
 

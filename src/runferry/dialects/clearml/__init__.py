@@ -1,0 +1,1 @@
+"""How ClearML spells things, shared by its reader and its writer."""

@@ -1,0 +1,1 @@
+"""Reads ClearML: offline sessions, and tasks of a server."""

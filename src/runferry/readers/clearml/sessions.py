@@ -1,0 +1,122 @@
+"""An offline session as a run: anybody's, or one that runferry wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from runferry.chunks import Chunk, File, Lost
+from runferry.dialects.clearml.header import header_of, key_of
+from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, OFFLINE, TASK_FILE
+from runferry.dialects.clearml.own_copy import OWN, authored_in
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import read_run_file
+from runferry.errors import Damaged
+from runferry.model import Cursor, Run, RunKey
+from runferry.readers.clearml.contents import Contents, FolderContents
+from runferry.readers.clearml.event_lines import events_in
+from runferry.readers.clearml.events import EventRows
+from runferry.readers.clearml.places import Places
+from runferry.readers.clearml.reading import Reading
+from runferry.readers.clearml.task_facts import artifacts_of
+from runferry.readers.clearml.task_file import read_task
+from runferry.readers.missing import MissingBytes
+from runferry.readers.plain_folder.reader import WrittenRun
+
+_READ: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRun:
+    """A session of ClearML's own client."""
+
+    contents: Contents
+    key: RunKey
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The folder's files, or the zip."""
+        path = self.contents.path
+        return (path / TASK_FILE,) if isinstance(self.contents, FolderContents) else (path,)
+
+    def header(self) -> Run:
+        """As the task has it."""
+        task, _ = read_task(self.contents)
+        return header_of(task, self.key, is_closed=self.contents.is_closed)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """All of the session: its task is written anew at every turn."""
+        task, loss = read_task(self.contents)
+        if loss is not None:
+            yield Lost(loss)
+        places = Places(self.contents, str(task.get("offline_folder") or ""))
+        task_id = str(task.get("id") or self.key.run_id)
+        reading = Reading(
+            task,
+            events_in(self.contents, METRICS_FILE),
+            events_in(self.contents, LOG_FILE),
+            artifacts_of(task, places.artifact),
+            self._rest(places),
+        )
+        header = replace(self.header(), key=run.key, origin_uid=run.origin_uid)
+        missing = MissingBytes()
+        yield from missing.watched(reading.chunks(header, EventRows(task_id, places.sample)))
+        for gone in missing.losses():
+            yield Lost(gone)
+
+    def _rest(self, places: Places) -> Iterator[File]:
+        """Files that no event and no artifact names."""
+        for name in self.contents.names():
+            if name not in places.found and name not in _READ:
+                yield File(name, "other", self.contents.blob(name))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """A session of ours: what is kept beside it says all."""
+
+    folder: Path
+    run: Run
+
+    @property
+    def key(self) -> RunKey:
+        """Its own, whatever tracker it comes from."""
+        return self.run.key
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The session's task."""
+        return (self.folder / TASK_FILE,)
+
+    def header(self) -> Run:
+        """As it was sealed."""
+        return self.run
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """All of the run."""
+        return WrittenRun(self.folder / OWN, ParquetForm()).read(run, after)
+
+
+def session_at(contents: Contents) -> SessionRun | OwnSession:
+    """What reads a session."""
+    if isinstance(contents, FolderContents):
+        own = _own(contents.path)
+        if own is not None:
+            return own
+    task, _ = read_task(contents)
+    name = contents.path.name.removesuffix(".zip")
+    task_id = task.get("id") or (name if name.startswith(OFFLINE) else None)
+    return SessionRun(contents, key_of(str(task_id or name)))
+
+
+def _own(folder: Path) -> OwnSession | None:
+    """None for a session that is not ours, or was edited since."""
+    try:
+        said = authored_in(folder)
+        if said is None or not said.stands(folder):
+            return None
+        return OwnSession(folder, read_run_file(folder / OWN).run)
+    except (FileNotFoundError, Damaged):
+        return None

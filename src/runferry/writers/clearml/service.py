@@ -1,0 +1,167 @@
+"""Writes runs into a ClearML server: authored in a working folder, then imported by the vendor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+from runferry.dialects.clearml.account import account
+from runferry.dialects.clearml.addresses import parsed
+from runferry.dialects.clearml.names import MARK, SAMPLE, TASK_FILE
+from runferry.dialects.clearml.service import Service
+from runferry.dialects.plain_folder.layout import is_uid
+from runferry.errors import BadLocation, Declined, NotFound
+from runferry.model import Run, Uid
+from runferry.ports import Limits, Location, RemoteId
+from runferry.writers.clearml.draft import SessionDraft
+from runferry.writers.clearml.importing import check_for_vendor, import_session
+from runferry.writers.clearml.limits import SERVER_LIMITS
+from runferry.writers.clearml.offline import OfflineWriter
+from runferry.writers.clearml.sessions import Sessions
+from runferry.writers.disk import disk_errors
+
+SEALED: Final = "runferry-sealed"
+"""The system tag of a task of which all has arrived."""
+
+
+class ServiceWriter(OfflineWriter):
+    """Puts runs into one project, or each into its own. A run's id here is its mark.
+
+    It is a system tag of the task. A run that grew is imported anew, and the task before it goes.
+    """
+
+    limits: ClassVar[Limits] = SERVER_LIMITS
+
+    def __init__(self, service: Service, project: str | None, home: Path) -> None:
+        super().__init__(Sessions(home))
+        self._service = service
+        self._project = project
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, NotFound, Unreachable."""
+        address = parsed(where.where)
+        if address.task_id is not None:
+            raise BadLocation(
+                "runs are imported into a project, not into a task",
+                where=str(where),
+                hint="clearml:PROJECT, or clearml:./FOLDER for offline sessions",
+            )
+        check_for_vendor()
+        service = Service(account(address.origin))
+        project = address.project
+        if address.project_id is not None:
+            found = service.ask("projects.get_by_id", project=address.project_id)
+            project = str(found["project"]["name"])
+        return cls(service, project, Path(tempfile.mkdtemp(prefix="runferry-clearml-")))
+
+    def present(self) -> Mapping[Uid, RemoteId] | None:
+        """The tasks that carry a mark, and of which all has arrived."""
+        marked = ((_uid_of(task), task) for task in self._tasks())
+        return {
+            uid: RemoteId(uid)
+            for uid, task in marked
+            if uid is not None and SEALED in task["system_tags"]
+        }
+
+    def close(self) -> None:
+        """Let go of the connection, and of what was authored."""
+        super().close()
+        self._service.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _begin(self, home: Path, run: Run, uid: Uid) -> SessionDraft:
+        place = self._sessions.place(run, uid)
+        return SessionDraft(home, run, uid, place, project=self._project, is_for_server=True)
+
+    def _is_complete(self, uid: Uid) -> bool:
+        return any(SEALED in task["system_tags"] for task in self._of(uid))
+
+    def _publish(self, draft: SessionDraft, run: Run) -> None:
+        """Import, look whether all is there, and take away what it replaces."""
+        before = [str(task["id"]) for task in self._of(draft.uid)]
+        target = draft.place
+        with disk_errors(self._root):
+            shutil.rmtree(target, ignore_errors=True)
+            draft.session.rename(target)
+        task = import_session(target, self._service.account, self._root)
+        self._check(task, target, draft)
+        tags = [f"{MARK}{draft.uid}", SEALED]
+        self._service.ask("tasks.edit", task=task, system_tags=tags, force=True)
+        for old in before:
+            self._service.ask("tasks.delete", task=old, force=True)
+        with disk_errors(self._root):
+            shutil.rmtree(target)
+            shutil.rmtree(draft.home, ignore_errors=True)
+
+    # --- what is there
+
+    def _check(self, task: str, session: Path, draft: SessionDraft) -> None:
+        """The vendor's importer only logs what the server refused. Raises Declined."""
+        wrong = [
+            f"{there:,} of {fewest:,} events of type {kind}"
+            for kind, (fewest, _) in draft.events.items()
+            if (there := self._service.count(task, kind)) < fewest
+        ]
+        gone = sum(not self._arrived(*one) for one in self._uploads(task, session, draft))
+        if gone:
+            wrong.append(f"{gone:,} files fewer than were sent")
+        if wrong:
+            raise Declined(
+                f"the server has {', '.join(wrong)}",
+                where=f"{self._service.where}: task {task}",
+                hint="look at the server's log, and run the command again: it begins anew",
+            )
+
+    def _uploads(
+        self, task: str, session: Path, draft: SessionDraft
+    ) -> Iterator[tuple[str, int | None]]:
+        """URLs of what was uploaded, with sizes where they are known."""
+        sent = json.loads((session / TASK_FILE).read_bytes())["execution"]["artifacts"]
+        found = self._service.ask("tasks.get_by_id", task=task)["task"]
+        there = {it["key"]: it for it in (found.get("execution") or {}).get("artifacts") or []}
+        for item in sent:
+            yield str(there.get(item["key"], {}).get("uri") or ""), item["content_size"]
+        if SAMPLE in draft.events:
+            for event in self._service.events(task, SAMPLE):
+                yield str(event.get("url") or ""), None
+
+    def _arrived(self, url: str, size: int | None) -> bool:
+        """Whether a file is there; what lies on other servers than ClearML's is not asked for."""
+        if url and not self._service.is_ours(url):
+            return "://" in url
+        found = self._service.size_of(url) if url else None
+        return found is not None and size in (None, found)
+
+    def _of(self, uid: Uid) -> list[dict[str, Any]]:
+        """The tasks that carry a mark: more than one where an import was broken off."""
+        return list(self._tasks(system_tags=[f"{MARK}{uid}"]))
+
+    def _tasks(self, **asked: object) -> Iterator[dict[str, Any]]:
+        if self._project is not None:
+            project = self._project_id(self._project)
+            if project is None:
+                return
+            asked["project"] = [project]
+        fields = ["id", "system_tags", "status"]
+        for task in self._service.pages(
+            "tasks.get_all", "tasks", only_fields=fields, order_by=["id"], **asked
+        ):
+            yield task | {"system_tags": task.get("system_tags") or []}
+
+    def _project_id(self, name: str) -> str | None:
+        """None for a project that does not exist yet."""
+        try:
+            found = self._service.pages("projects.get_all", "projects", only_fields=["id", "name"])
+            return next((str(one["id"]) for one in found if one.get("name") == name), None)
+        except NotFound:
+            return None
+
+
+def _uid_of(task: dict[str, Any]) -> Uid | None:
+    words = (str(tag).removeprefix(MARK) for tag in task["system_tags"])
+    return next((Uid(word) for word in words if is_uid(word)), None)

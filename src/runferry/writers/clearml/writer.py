@@ -1,0 +1,34 @@
+"""The writer: offline sessions on a disk, or a server by way of them."""
+
+from __future__ import annotations
+
+from typing import Self, cast
+
+from runferry.dialects.local_paths import is_folder
+from runferry.ports import Limits, Location
+from runferry.writers.clearml.limits import LIMITS, SERVER_LIMITS
+from runferry.writers.clearml.offline import OfflineWriter
+
+
+class ClearmlWriter(OfflineWriter):
+    """Opens what a location means: a folder, or a project of a server."""
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises what opening a folder or a server raises."""
+        if is_folder(where.where):
+            return super().open(where)
+        from runferry.writers.clearml.service import ServiceWriter
+
+        # callers know it by the protocol of writers only, and this is one
+        return cast("Self", ServiceWriter.open(where))
+
+    @classmethod
+    def is_path(cls, where: Location) -> bool:
+        """Whether this means a folder."""
+        return is_folder(where.where)
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What a place can hold: a server refuses some numbers, and keeps one of an iteration."""
+        return LIMITS if is_folder(where.where) else SERVER_LIMITS
