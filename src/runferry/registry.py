@@ -69,6 +69,7 @@ _READERS = {
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
+    "swanlab": "runferry.readers.swanlab.reader:SwanlabReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
     "wandb": "runferry.readers.wandb.reader:WandbReader",
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
@@ -80,6 +81,7 @@ _WRITERS = {
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
     "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
+    "swanlab": "runferry.writers.swanlab:SwanlabWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
     "wandb": "runferry.writers.wandb:WandbWriter",
 }

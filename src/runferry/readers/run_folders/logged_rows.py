@@ -18,8 +18,9 @@ _MILLION = 1_000_000
 class LoggedRows:
     """Collects rows and gives them as chunks; holds no more than one batch of each kind."""
 
-    def __init__(self, known: tuple[Series, ...] = ()) -> None:
-        self._declared = Declared.after(known)
+    def __init__(self, known: tuple[Series, ...] = (), declared: Declared | None = None) -> None:
+        """`known` was declared by an earlier read; `declared` is shared with whoever made it."""
+        self._declared = declared or Declared.after(known)
         self._points = PointRows()
         self._texts: list[TextRow] = []
         self._new: list[Series] = []
