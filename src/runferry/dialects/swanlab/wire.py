@@ -14,7 +14,7 @@ NS: Final = 1_000_000_000
 Value = int | bytes
 
 
-class BadMessage(ValueError):
+class MessageError(ValueError):
     """The bytes are no message."""
 
 
@@ -59,13 +59,13 @@ class Message:
         return float(struct.unpack("<d", value.to_bytes(8, "little"))[0])
 
     def messages(self, number: int) -> Iterator[Message]:
-        """A repeated message. Raises BadMessage."""
+        """A repeated message. Raises MessageError."""
         for value in self.fields.get(number, ()):
             if isinstance(value, bytes):
                 yield parsed(value)
 
     def time_ns(self, number: int) -> int | None:
-        """A `google.protobuf.Timestamp`. Raises BadMessage."""
+        """A `google.protobuf.Timestamp`. Raises MessageError."""
         found = None
         for inner in self.messages(number):
             found = inner.integer(1) * NS + inner.integer(2)
@@ -77,7 +77,7 @@ class Message:
 
 
 def parsed(content: bytes) -> Message:
-    """The fields of a message. Raises BadMessage."""
+    """The fields of a message. Raises MessageError."""
     message, at = Message(), 0
     while at < len(content):
         key, at = _varint(content, at)
@@ -93,9 +93,9 @@ def parsed(content: bytes) -> Message:
                 size, at = _varint(content, at)
                 value, at = content[at : at + size], at + size
             case _:
-                raise BadMessage(f"wire type {kind}")
+                raise MessageError(f"wire type {kind}")
         if at > len(content) or number == 0:
-            raise BadMessage("cut short")
+            raise MessageError("cut short")
         message.fields.setdefault(number, []).append(value)
     return message
 
@@ -109,4 +109,4 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & (1 << 64) - 1, at
         shift += 7
-    raise BadMessage("cut short")
+    raise MessageError("cut short")

@@ -1,6 +1,7 @@
 """The records of `backup.swanlab` (version 1 of the format): JSON, with rows among them.
 
-    {"model_type": "Scalar", "data": {"key", "step", "epoch", "metric": {"index", "data", "create_time"}}}
+    {"model_type": "Scalar", "data": {"key", "step", "epoch",
+                                      "metric": {"index", "data", "create_time"}}}
 
 Types seen: Header, Project, Experiment, Runtime, Column, Scalar, Media, Log, Footer (0.6.8).
 """

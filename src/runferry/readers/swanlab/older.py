@@ -2,7 +2,7 @@
 
     run-<time>-<id>/logs/<folder>/<last row>.log   {"index", "data", "create_time"} a line
     run-<time>-<id>/console/<date>.log             what was printed
-    runs.swanlab                                   beside it: experiments, and which folder is which key
+    runs.swanlab (SQLite, beside it)               experiments, and which folder is which key
 
 Before 0.4 the folder is the key itself, with % before what no file's name may have.
 """

@@ -16,7 +16,7 @@ from runferry.dialects.swanlab.names import (
     SCALAR_RECORD,
     START,
 )
-from runferry.dialects.swanlab.wire import BadMessage, Message, parsed
+from runferry.dialects.swanlab.wire import Message, MessageError, parsed
 from runferry.model import Address, Blob, Tree
 from runferry.paths import inside
 from runferry.readers.run_folders.run_files import role_of
@@ -53,7 +53,7 @@ class ProtobufRecords:
         try:
             message = parsed(content)
             yield from self._take(number, seq, content, message)
-        except BadMessage as error:
+        except MessageError as error:
             yield raw(number, seq, content, f"malformed: {error}")
 
     def _take(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry import _native
+from runferry.chunks import Chunk
 from runferry.dialects.swanlab.names import (
     CONSOLE,
     DATABASE,
@@ -23,7 +24,6 @@ from runferry.dialects.swanlab.names import (
     is_folder,
     is_log_name,
 )
-from runferry.chunks import Chunk
 from runferry.errors import BadLocation, RunferryError
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import Folder, regular
@@ -31,10 +31,10 @@ from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.swanlab.facts import Facts
+from runferry.readers.swanlab.older import OlderRun
 from runferry.readers.swanlab.own import own_runs
 from runferry.readers.swanlab.reading import RunReading
 from runferry.readers.swanlab.rows import Rows
-from runferry.readers.swanlab.older import OlderRun
 
 _NAME = re.compile(r"run-(\d{8}_\d{6})-(.+)")
 _BLOCK = 32_768

@@ -103,7 +103,7 @@ def _attributes(home: Path, facts: Facts, losses: list[Loss]) -> Iterator[Attrib
         yield Attribute(path, "environment", value)
     about = metadata.get("swanlab")
     if isinstance(about, dict) and about.get("version"):
-        facts.put(client=f"swanlab {about['version']}")
+        facts.put(client=f"swanlab {about['version']!s}")
     runtime = metadata.get("runtime")
     host = runtime.get("hostname") if isinstance(runtime, dict) else metadata.get("hostname")
     facts.put(host=host)
