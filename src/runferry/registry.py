@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, cast
 
 from runferry.errors import BadLocation
-from runferry.ports import Limits, Location, PlaceWriter, Reader, ServerWriter, Writer
+from runferry.ports import Limits, Location, OneWayWriter, PlaceWriter, Reader, ServerWriter, Writer
 
 EndRole = Literal["source", "destination"]
 
@@ -121,6 +121,12 @@ def is_path(place: Location) -> bool:
     """
     kind = writer(place.tracker)
     return not isinstance(kind, ServerWriter) or kind.is_path(place)
+
+
+def is_readable(place: Location) -> bool:
+    """Whether what a destination holds can be read back. Raises BadLocation, MissingExtra."""
+    kind = writer(place.tracker)
+    return not isinstance(kind, OneWayWriter) or kind.is_readable(place)
 
 
 def loose_names() -> tuple[str, ...]:

@@ -18,8 +18,6 @@ from runferry.errors import Damaged
 from runferry.paths import inside
 
 SHOWN: Final = "shown.json"
-UID_FILE: Final = ".runferry-uid"
-"""In a run folder of SwanLab's form: whose it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.plain_folder.names import safe_suffix
 from runferry.writers.neptune.client_rows import RisingSteps
 from runferry.writers.neptune.layout import Layout
-from runferry.writers.neptune.staged import Staged
+from runferry.writers.plain_folder.staged import Staged
 
 _PICTURES: Final = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff"}
 _LARGEST_PICTURE: Final = 32 << 20

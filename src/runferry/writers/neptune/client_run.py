@@ -41,8 +41,8 @@ from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
 from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
-from runferry.writers.neptune.staged import Staged
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.staged import Staged
 
 _ENTRYPOINT: Final = "source_code/entrypoint"
 _INT32: Final = 2**31

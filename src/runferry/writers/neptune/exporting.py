@@ -25,8 +25,8 @@ from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
 from runferry.writers.neptune.parts import Parts, owner_of
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
-from runferry.writers.neptune.staged import Staged, StagedFile
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.staged import Staged, StagedFile
 
 _LONGEST_ID = 120  # bytes: a name of a file holds 255, of which a mark and a number take some
 _VALUES_AT_ONCE = 4_096

@@ -1,0 +1,39 @@
+"""The destination `swanlab`: a path is run folders, else a project of the cloud."""
+
+from __future__ import annotations
+
+from typing import Self, cast
+
+from runferry.dialects.swanlab.names import is_folder
+from runferry.ports import Limits, Location
+from runferry.writers.swanlab.folder_writer import FolderWriter
+from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
+
+
+class SwanlabWriter(FolderWriter):
+    """Opens what a location means."""
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises what opening a folder or the cloud raises."""
+        if is_folder(where.where):
+            return super().open(where)
+        from runferry.writers.swanlab.cloud import CloudWriter
+
+        # callers know it by the protocol of writers only, and this is one
+        return cast("Self", CloudWriter.open(where))
+
+    @classmethod
+    def is_path(cls, where: Location) -> bool:
+        """Whether this means a folder."""
+        return is_folder(where.where)
+
+    @classmethod
+    def is_readable(cls, where: Location) -> bool:
+        """Runs of the cloud cannot be read back."""
+        return is_folder(where.where)
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What a place can hold: nothing stands beside a run in the cloud."""
+        return LIMITS if is_folder(where.where) else CLOUD_LIMITS
