@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from runferry.dialects.swanlab.names import TRACKER
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 
@@ -43,13 +44,11 @@ def fitted(run: Run) -> Header:
     )
     stated = run.project or run.key.scope or _NO_PROJECT
     project = _PROJECT.sub("-", stated)[:_PROJECT_LONGEST]
-    workspace = _WORKSPACE.sub("-", run.entity or "")[:_WORKSPACE_LONGEST]
-    for name, was, now in (
-        ("project", stated, project),
-        ("entity", run.entity or "", workspace),
-    ):
-        if was != now:
-            losses.append(Loss("header-field", Fate.REENCODED, name, 1, f"shown as {now}"))
+    # a team of another tracker is no workspace; it is told in the configuration
+    entity = run.entity if run.entity and run.key.tracker == TRACKER else ""
+    workspace = _WORKSPACE.sub("-", entity)[:_WORKSPACE_LONGEST]
+    if stated != project:
+        losses.append(Loss("header-field", Fate.REENCODED, "project", 1, f"shown as {project}"))
     times = (run.started_ns, run.created_ns)
     started = next((time for time in times if time is not None), 0)
     ended = run.ended_ns if run.ended_ns is not None else started
