@@ -93,7 +93,9 @@ def test_the_vendors_reader_finds_every_value_with_its_step_and_time(
     columns = {it["column"]["column_key"]: it["column"] for it in records if "column" in it}
     assert columns["__swanlab__.system.cpu"]["column_class"] == "COLUMN_CLASS_SYSTEM"
     assert columns["train/loss"]["section_name"] == "train"
-    types = {key: column["column_type"].removeprefix("COLUMN_TYPE_") for key, column in columns.items()}
+    types = {
+        key: column["column_type"].removeprefix("COLUMN_TYPE_") for key, column in columns.items()
+    }
     assert (types["note"], types["weights"], types["image"]) == ("TEXT", "ECHARTS", "IMAGE")
     assert [it["log"]["line"] for it in records if "log" in it] == ["epoch 1", "epoch 2"]
 

@@ -1,4 +1,4 @@
-"""A run that is written to our own store and not in sight yet, for whoever makes something of it."""
+"""A run that is in our own store and not in sight yet, for whoever makes something of it."""
 
 from __future__ import annotations
 

@@ -187,11 +187,11 @@ class Authoring:
 
     def _rows(self, table: str, wanted: list[str]) -> Iterator[dict[str, Any]]:
         for batch in self._staged.batches(table):
-            batch = batch.select(wanted)
-            at = batch.schema.get_field_index("time")
-            batch = batch.set_column(at, "time", batch.column(at).cast(pa.int64()))
-            for first in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                yield from batch.slice(first, _ROWS_AT_ONCE).to_pylist()
+            rows = batch.select(wanted)
+            at = rows.schema.get_field_index("time")
+            rows = rows.set_column(at, "time", rows.column(at).cast(pa.int64()))
+            for first in range(0, rows.num_rows, _ROWS_AT_ONCE):
+                yield from rows.slice(first, _ROWS_AT_ONCE).to_pylist()
 
     def _lose(self, code: str, fate: Fate, where: str, detail: str) -> None:
         self._losses[code, fate, where, detail] += 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 
 def histogram_chart(edges: Sequence[float] | None, counts: Sequence[float] | None) -> bytes:
     """A histogram as bars; a bin is named by its edges."""
     edges, counts = edges or (), counts or ()
-    names = [f"[{left:.6g}, {right:.6g})" for left, right in zip(edges, edges[1:], strict=False)]
+    names = [f"[{left:.6g}, {right:.6g})" for left, right in pairwise(edges)]
     chart = {
         "xAxis": [{"type": "category", "data": names}],
         "yAxis": [{"type": "value"}],

@@ -52,7 +52,7 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
     """Upload one run, and return when all of it has arrived by what the command says.
 
     Its progress goes to our log. Whose key it uses and which server it means is the command's own
-    affair (`swanlab login`, SWANLAB_API_KEY, SWANLAB_API_HOST). Raises Declined with its last words.
+    affair (`swanlab login`, SWANLAB_API_KEY, SWANLAB_API_HOST). Raises Declined with its words.
     """
     command = [*vendor_command(), "sync", "--id", run_id]
     command += ["--workspace", workspace] if workspace else []
