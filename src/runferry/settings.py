@@ -75,6 +75,10 @@ class Settings:
     neptune_uploads: NeptuneUploads = "beside"
     """Which files are read that a `.neptune` folder names by absolute paths: those `beside` it, or
     those `anywhere` on this machine."""
+    swanlab_project: str | None = None
+    """The project of SwanLab that all runs go into; else each its own."""
+    swanlab_workspace: str | None = None
+    """The workspace of SwanLab that runs go into; else the account's own."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -220,6 +224,8 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_models": _one_of("runs", "models"),
     "neptune_stage_as_tag": _truth,
     "neptune_uploads": _one_of("beside", "anywhere"),
+    "swanlab_project": _words,
+    "swanlab_workspace": _words,
     "log_file": _path,
     "color": _color,
 }

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
+from runferry import settings
 from runferry.errors import BadLocation
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
@@ -49,8 +50,10 @@ class CloudWriter(FolderWriter):
         vendor_command()
         home = tempfile.mkdtemp(prefix="runferry-swanlab-")
         writer = super().open(Location(where.tracker, home))
-        if named is not None:
-            writer._workspace, writer._project = named["workspace"], named["project"]
+        chosen = settings.current()
+        found = (None, None) if named is None else (named["workspace"], named["project"])
+        writer._workspace = found[0] or chosen.swanlab_workspace
+        writer._project = found[1] or chosen.swanlab_project
         return writer
 
     def present(self) -> Mapping[Uid, RemoteId] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from runferry import settings
 from runferry.dialects.swanlab.names import TRACKER
 from runferry.losses import Fate, Loss
 from runferry.model import Run
@@ -42,11 +43,12 @@ def fitted(run: Run) -> Header:
         job_type=_cut(run.job_type, "job_type", losses),
         tags=tuple(_tags(run, losses)),
     )
-    stated = run.project or run.key.scope or _NO_PROJECT
+    chosen = settings.current()
+    stated = chosen.swanlab_project or run.project or run.key.scope or _NO_PROJECT
     project = _PROJECT.sub("-", stated)[:_PROJECT_LONGEST]
     # a team of another tracker is no workspace; it is told in the configuration
     entity = run.entity if run.entity and run.key.tracker == TRACKER else ""
-    workspace = _WORKSPACE.sub("-", entity)[:_WORKSPACE_LONGEST]
+    workspace = _WORKSPACE.sub("-", chosen.swanlab_workspace or entity)[:_WORKSPACE_LONGEST]
     if stated != project:
         losses.append(Loss("header-field", Fate.REENCODED, "project", 1, f"shown as {project}"))
     times = (run.started_ns, run.created_ns)
