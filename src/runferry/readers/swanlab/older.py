@@ -20,12 +20,12 @@ from urllib.parse import quote, unquote
 
 from runferry import chunks
 from runferry.dialects.json_trees import parse_json
-from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS
+from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Cursor, Run, RunKey
-from runferry.paths import regular, spelled
+from runferry.paths import inside, regular, spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.declared import Declared
 from runferry.readers.lines import WholeLines
@@ -148,7 +148,7 @@ class _Rows:
         names = value if isinstance(value, list) else [value]
         more = tree.get("more") or [None] * len(names)
         items = tuple(
-            Item(f"{quote(key, safe='')}/{one}", caption=(said or {}).get("caption"))
+            self._item(key, kind, folder, str(one), (said or {}).get("caption"))
             for one, said in zip(names, more, strict=False)
         )
         run_key = self._declared.keys.key((key,), stream)
@@ -156,6 +156,15 @@ class _Rows:
         series = self._declared.missing(run_key, (key,), stream, found)
         if series is not None:
             yield chunks.SeriesFacts((series,))
+
+    def _item(self, key: str, kind: str, folder: str, name: str, caption: str | None) -> Item:
+        """Texts stand in the row itself; before 0.4 the folder of a medium is its key."""
+        if kind == "text" and inside(self._home / MEDIA / folder, name) is None:
+            content = name.encode("utf-8", "surrogatepass")
+            return Item(f"{folder}/{len(content)}.txt", content, caption=caption)
+        homes = (folder, quote(key, safe=""))
+        found = (home for home in homes if inside(self._home / MEDIA / home, name) is not None)
+        return Item(f"{next(found, folder)}/{name}", caption=caption)
 
     def console(self) -> Iterator[chunks.Chunk]:
         """The lines that are new."""
