@@ -79,6 +79,8 @@ class Settings:
     """The project of SwanLab that all runs go into; else each its own."""
     swanlab_workspace: str | None = None
     """The workspace of SwanLab that runs go into; else the account's own."""
+    swanlab_dashboard: bool = False
+    """List runs that are written for SwanLab in its local dashboard too (`swanlab watch`)."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -226,6 +228,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_uploads": _one_of("beside", "anywhere"),
     "swanlab_project": _words,
     "swanlab_workspace": _words,
+    "swanlab_dashboard": _truth,
     "log_file": _path,
     "color": _color,
 }

@@ -76,6 +76,7 @@ class Goal:
             before,
             swanlab_project=self.project or before.swanlab_project,
             swanlab_workspace=self.workspace or before.swanlab_workspace,
+            swanlab_dashboard=self.mode == "local" or before.swanlab_dashboard,
         )
         settings.install(chosen)
         try:

@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
+from runferry import settings
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
@@ -21,8 +22,12 @@ from runferry.writers.disk import disk_errors
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.swanlab.authoring import Authoring
+from runferry.writers.swanlab.header import fitted
 from runferry.writers.swanlab.limits import LIMITS
 from runferry.writers.swanlab.place import Place, place_of
+
+if TYPE_CHECKING:
+    from runferry.writers.swanlab.dashboard import Tag
 
 _MADE: Final = "swanlab"
 """Where a run folder is made, within what is staged of the run."""
@@ -44,6 +49,7 @@ class FolderWriter(PlainFolderWriter):
         super().__init__(root)
         self._swanlog = root.parent
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
+        self._listed: dict[Uid, list[Tag]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -92,6 +98,11 @@ class FolderWriter(PlainFolderWriter):
         place = self._place(draft, run)
         authoring = Authoring(draft.home / _MADE, place, draft, draft.header(run))
         size = authoring.go()
+        if settings.current().swanlab_dashboard:
+            from runferry.writers.swanlab.dashboard import DashboardLogs
+
+            made = draft.home / _MADE
+            self._listed[draft.uid] = DashboardLogs(made, made / authoring.log_name).write()
         shown = Shown(place.folder.name, authoring.log_name, size)
         (draft.home / SHOWN).write_text(shown.text(), encoding="utf-8")
         self._losses[RemoteId(draft.uid)] = authoring.losses()
@@ -118,6 +129,12 @@ class FolderWriter(PlainFolderWriter):
         sync_tree(home / _MADE)
         (home / _MADE).rename(target)
         sync([self._swanlog, home])
+        tags = self._listed.pop(draft.uid, None)
+        if tags is not None:
+            from runferry.writers.swanlab.dashboard_database import list_in_dashboard
+
+            project = fitted(run).project
+            list_in_dashboard(self._swanlog, shown.folder, draft.header(run), project, tags)
         if replaced is not None:
             shutil.rmtree(replaced, ignore_errors=True)
 
