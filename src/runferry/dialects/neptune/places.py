@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Final
 
 from runferry.errors import BadLocation
@@ -18,18 +18,6 @@ FOLDER_VARIABLE: Final = "NEPTUNE_DATA_DIRECTORY"
 """Where the client keeps its queues, which is `.neptune` otherwise."""
 
 _NAMED: Final = re.compile(r"(?P<workspace>[^/\s]+)(?:/(?P<project>[^/\s]+))?")
-
-
-def is_folder(where: str) -> bool:
-    """Whether this is a path of this machine: one that exists, or that is written like one."""
-    if not where:
-        return False
-    if where.startswith((".", "/", "~", "\\")) or PureWindowsPath(where).drive:
-        return True
-    try:
-        return os.path.lexists(Path(where).expanduser())
-    except (ValueError, RuntimeError):  # NUL, `~nobody`
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ run-<YYYYMMDD_HHMMSS>-<id>/
 
 from __future__ import annotations
 
-import os
-from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from runferry.model import MediaType, RunState
@@ -72,16 +70,6 @@ STATES: Final[tuple[tuple[str, RunState], ...]] = (
 STORE: Final = "runferry"
 STORE_MARK: Final = "swanlab"
 """Our own store of exact runs beside what SwanLab reads, and what its mark says."""
-
-
-def is_folder(where: str) -> bool:
-    """Whether this is a path of this machine: one that exists, or that is written like one."""
-    if not where or where.startswith((".", "/", "~", "\\")) or PureWindowsPath(where).drive:
-        return bool(where)
-    try:
-        return os.path.lexists(Path(where).expanduser())
-    except (ValueError, RuntimeError):  # NUL, `~nobody`
-        return False
 
 
 def is_log_name(name: str) -> bool:

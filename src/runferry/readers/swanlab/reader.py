@@ -21,12 +21,11 @@ from runferry.dialects.swanlab.names import (
     STORE_MARK,
     SUFFIX,
     TRACKER,
-    is_folder,
     is_log_name,
 )
 from runferry.errors import BadLocation, RunferryError
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import Folder, regular
+from runferry.paths import Folder, is_local, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.folder_reader import FolderReader
@@ -50,7 +49,7 @@ class SwanlabReader(FolderReader):
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
         """Raises NotFound, and BadLocation for a project of the cloud."""
-        if not is_folder(where.where):
+        if not is_local(where.where):
             raise BadLocation(
                 "runs of SwanLab's cloud cannot be read: it has no export",
                 where=str(where),

@@ -95,8 +95,7 @@ class Authoring:
 
     def _scalars(self) -> None:
         for batch in self._staged.batches("points"):
-            words = batch.column("key").unique()
-            for key in words.dictionary.to_pylist():
+            for key in batch.column("key").unique().cast(pa.string()).to_pylist():
                 self._columns.of(key, 1)
             self._log.points(batch)
 

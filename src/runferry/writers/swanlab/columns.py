@@ -31,6 +31,7 @@ class Columns:
         self._log = log
         self._series = series
         self._columns: dict[tuple[str, int], Column] = {}
+        self._first: dict[str, int] = {}  # type of a key's first values
         self._taken: set[str] = set()
         self.retyped: list[Loss] = []
 
@@ -46,9 +47,9 @@ class Columns:
         if is_system and not plain.startswith(SYSTEM_PREFIX):
             plain = SYSTEM_PREFIX + plain
         name = self._free(plain, column_type)
-        first = next((one for one in self._columns if one[0] == key), None)
-        if first is not None:
-            word = COLUMN_TYPES[first[1]][0]
+        first = self._first.setdefault(key, column_type)
+        if first != column_type:
+            word = COLUMN_TYPES[first][0]
             detail = f"a key of SwanLab has one type, and this is of {word}; shown as {name}"
             self.retyped.append(Loss("key-type", Fate.RENAMED, key, 1, detail))
         lane = key if column_type == 1 else f"{column_type}\0{key}"
@@ -68,7 +69,7 @@ class Columns:
         """Only scalars may have an axis of their own, and it is another scalar's name."""
         if series.x_axis is None or column_type != 1:
             return None
-        other = next((it for it in self._series.values() if it.key == series.x_axis), None)
+        other = self._series.get(series.x_axis)
         return series.x_axis if other is not None and other.stream == "user" else None
 
     def _free(self, plain: str, column_type: int) -> str:

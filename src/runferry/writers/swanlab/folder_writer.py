@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from runferry import settings
-from runferry.dialects.plain_folder.forms import Form
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
 from runferry.dialects.swanlab.own_store import SHOWN, Shown, shown_in
 from runferry.durable import sync, sync_tree
 from runferry.errors import Conflict, Damaged
-from runferry.losses import Loss
 from runferry.model import Run, Uid
-from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
-from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.shown import ShownWriter
 from runferry.writers.swanlab.authoring import Authoring
 from runferry.writers.swanlab.header import fitted
 from runferry.writers.swanlab.limits import LIMITS
@@ -33,7 +29,7 @@ _MADE: Final = "swanlab"
 """Where a run folder is made, within what is staged of the run."""
 
 
-class FolderWriter(PlainFolderWriter):
+class FolderWriter(ShownWriter):
     """Puts runs into a folder that `swanlab sync` and SwanLab's dashboard read.
 
     A run is staged in our own store, its folder is made of that, and moved into sight last: until
@@ -41,14 +37,11 @@ class FolderWriter(PlainFolderWriter):
     """
 
     name: ClassVar[str] = "swanlab"
-    form: ClassVar[Form] = ParquetForm()
     limits: ClassVar[Limits] = LIMITS
-    has_tables_for_people: ClassVar[bool] = False
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self._swanlog = root.parent
-        self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
         self._listed: dict[Uid, list[Tag]] = {}
 
     @classmethod
@@ -63,26 +56,8 @@ class FolderWriter(PlainFolderWriter):
         """No source by itself."""
         return STORE_MARK
 
-    def find(self, uid: Uid) -> RemoteId | None:
-        """The run that carries this mark; one whose folder was taken away is gone."""
-        found = super().find(uid)
-        return found if found is None or self._attempts(uid) or self._stands(uid) else None
-
-    def present(self) -> Mapping[Uid, RemoteId] | None:
-        """The complete runs whose folders are there."""
-        found = super().present() or {}
-        return {uid: remote for uid, remote in found.items() if self._stands(uid)}
-
-    def stored(self, remote: RemoteId) -> Progress | None:
-        """Whether it is complete; raises RunMissing."""
-        progress = super().stored(remote)
-        if progress is not None and progress.is_sealed and not self._stands(Uid(remote)):
-            raise self._missing(remote)
-        return progress
-
-    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
-        """What SwanLab is not shown as it is, and no plan foresees."""
-        return self._losses.get(remote, ())
+    def _stands_in(self, folder: Path) -> bool:
+        return shown_in(folder).stands(self._swanlog)
 
     def shown(self, uid: Uid) -> Path | None:
         """The run folder that was made of a run."""
@@ -137,12 +112,3 @@ class FolderWriter(PlainFolderWriter):
             list_in_dashboard(self._swanlog, shown.folder, draft.header(run), project, tags)
         if replaced is not None:
             shutil.rmtree(replaced, ignore_errors=True)
-
-    def _stands(self, uid: Uid) -> bool:
-        folder = self._folders.find(uid)
-        if folder is None:
-            return False
-        try:
-            return shown_in(folder).stands(self._swanlog)
-        except (FileNotFoundError, Damaged):
-            return False

@@ -14,12 +14,15 @@ from runferry.ports import KeyRule, Limits
 
 LONGEST_KEY: Final = 512
 MAX_STEP: Final = 1 << 48
-_SHOWN: Final = ("scalar", "image", "audio", "video", "object3d", "molecule", "html")
+_SHOWN: Final = ("scalar", "text", "image", "audio", "video", "object3d", "molecule", "html")
 _IN_ANOTHER_FORM: Final = (
-    "text", "histogram", "table", "plot", "file", "other", "config", "summary", "environment",
+    "histogram", "table", "plot", "file", "other", "config", "summary", "environment",
     "console", "artifact",
 )  # fmt: skip
 _KEPT_BESIDE: Final = ("document", "raw")
+_ROUGHLY: Final = (
+    "histogram", "table", "plot", "other", "summary", "environment", "artifact",
+)  # fmt: skip
 
 KEYS: Final = KeyRule(
     max_length=LONGEST_KEY - 24,  # room for the mark of the machine's own, and of another kind
@@ -54,7 +57,8 @@ LIMITS: Final = Limits(
 
 CLOUD_LIMITS: Final = replace(
     LIMITS,
-    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | dict.fromkeys(_IN_ANOTHER_FORM, Fate.ROUNDED),
+    holds=dict.fromkeys((*_SHOWN, "config", "console", "file"), Fate.KEPT)
+    | dict.fromkeys(_ROUGHLY, Fate.ROUNDED),
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
     negative_step=Fate.ROUNDED,
@@ -65,7 +69,6 @@ CLOUD_LIMITS: Final = replace(
     null_value=Fate.DROPPED,
     inexact_int=Fate.ROUNDED,
     number_kind=Fate.ROUNDED,
-    attribute_type=Fate.ROUNDED,
     run_id=Fate.RENAMED,
     key_path=Fate.ROUNDED,
     series_facts=Fate.ROUNDED,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +18,7 @@ from runferry.dialects.swanlab.names import (
     SAVE_NUMS,
 )
 from runferry.model import Attribute, Run
+from runferry.writers.plain_folder.shown import put_link
 from runferry.writers.swanlab import attributes as spelled
 from runferry.writers.swanlab import messages
 
@@ -88,12 +87,4 @@ class RunFiles:
         self._log.record(SAVE, message, num=SAVE_NUMS.get(save_type))
 
     def _link(self, staged: str, place: str) -> None:
-        source = self._staged.joinpath(*staged.split("/"))
-        target = self._home.joinpath(*place.split("/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(source, target)
+        put_link(self._staged.joinpath(*staged.split("/")), self._home.joinpath(*place.split("/")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self, cast
 
-from runferry.dialects.swanlab.names import is_folder
+from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
@@ -16,7 +16,7 @@ class SwanlabWriter(FolderWriter):
     @classmethod
     def open(cls, where: Location) -> Self:
         """Raises what opening a folder or the cloud raises."""
-        if is_folder(where.where):
+        if is_local(where.where):
             return super().open(where)
         from runferry.writers.swanlab.cloud import CloudWriter
 
@@ -26,14 +26,14 @@ class SwanlabWriter(FolderWriter):
     @classmethod
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
-        return is_folder(where.where)
+        return is_local(where.where)
 
     @classmethod
     def is_readable(cls, where: Location) -> bool:
         """Runs of the cloud cannot be read back."""
-        return is_folder(where.where)
+        return is_local(where.where)
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: nothing stands beside a run in the cloud."""
-        return LIMITS if is_folder(where.where) else CLOUD_LIMITS
+        return LIMITS if is_local(where.where) else CLOUD_LIMITS
