@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.environments import HOME
+
 WORK = Path(__file__).parent / "work"
 
 
@@ -58,7 +60,7 @@ def run(
                 ",".join(map(str, cores(on_cores))),
                 *command,
             ],
-            env={**os.environ, **(environment or {})},
+            env={**_inherited(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -81,6 +83,15 @@ def run(
         answer.get("cpu_seconds", 0.0),
         answer.get("outcome", {}),
     )
+
+
+def _inherited() -> dict[str, str]:
+    """The variables of this process; but Python may keep what it compiled, as it does with users.
+
+    It keeps it below `.bench`, away from the sources.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": os.fspath(HOME / "bytecode")}
 
 
 def work(

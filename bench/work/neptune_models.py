@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from neptune.internal.operation import AssignString, LogFloats, UploadFile
-from neptune_server import Backend, Server
+from neptune_server import SlowServer
 
-PROJECT = "bench/models"
+PROJECT = "simulated/models"
 VERSIONS = 5  # of each model, about
 VALUES = 200  # of each of two series
 
 
-def put_models(server: Server, files: Path) -> None:
+def put_models(server: SlowServer, files: Path) -> None:
     """A model for one file, then versions of it for the next ones."""
     project = server.add(PROJECT)
-    backend = Backend(server)
+    backend = server.backend()
     backend.get_project(PROJECT)
     model = None
     for number, file in enumerate(sorted(files.iterdir())):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import httpx  # noqa: F401  what is imported does not count
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet

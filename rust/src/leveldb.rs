@@ -21,7 +21,7 @@ use crate::leveldb::chunk::{Chunk, Chunks, FIRST, FULL, LAST, is_legal, next_blo
 const PROBE_BLOCKS: u64 = 4;
 /// A longer record is lost, so that no file decides how much memory is used. W&B's server takes
 /// no row beyond 10 MiB.
-const LONGEST_RECORD: usize = 256 << 20;
+pub const LONGEST_RECORD: usize = 256 << 20;
 /// A buffer that a long record has made larger than this is not kept for the others.
 const KEPT_BUFFER: usize = 1 << 20;
 

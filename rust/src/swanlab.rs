@@ -7,6 +7,7 @@
 
 mod decoder;
 pub mod encoder;
+mod record;
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -14,6 +14,8 @@ pub enum Error {
     Column(String),
     /// Microseconds since the epoch that 64 bits of nanoseconds cannot hold.
     TimeBeyond(i64),
+    /// Bytes of a value of which no reader would take the record.
+    ValueTooLong(usize),
 }
 
 /// The address of one source row, as a batch states it.

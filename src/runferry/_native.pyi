@@ -459,11 +459,8 @@ class WandbLog:
     def flush(self) -> None:
         """No more rows come before this: write all that waits."""
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """History rows; those that repeat the step before them; values at the time of their row.
-
-        The last are shown at another time than theirs, or have none.
-        """
+    def counts(self) -> tuple[int, int]:
+        """History rows; values that are shown at the time of their row instead of theirs."""
 
 @final
 class EventMarks:

@@ -52,10 +52,8 @@ def _named(name: str, where: str, role: EndRole) -> Location:
     known = registry.names(role)
     if name not in known:
         raise registry.unknown(name, role)
-    if not where and name == "neptune" and role == "destination":
-        from runferry.dialects.neptune.places import ServerPlace
-
-        return Location(name, str(ServerPlace.of("")))
+    if not where and role == "destination":
+        where = registry.meant_by_name(name)
     if not where and not (role == "source" and name in registry.SERVICES):
         raise _nothing_behind(name, role)
     return Location(name, where)

@@ -324,6 +324,14 @@ class ServerWriter(Protocol):
         """Whether this place is a path of this machine."""
         ...
 
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """The place that the writer's name alone means, which is the user's own; empty for none.
+
+        Raises BadLocation where the user has not said which it is.
+        """
+        ...
+
 
 @runtime_checkable
 class OneWayWriter(Protocol):

@@ -129,6 +129,15 @@ def is_readable(place: Location) -> bool:
     return not isinstance(kind, OneWayWriter) or kind.is_readable(place)
 
 
+def meant_by_name(name: str) -> str:
+    """The place that the name of a writer alone means; empty where it means none.
+
+    Raises BadLocation, MissingExtra.
+    """
+    kind = writer(name)
+    return kind.meant_by_name() if isinstance(kind, ServerWriter) else ""
+
+
 def loose_names() -> tuple[str, ...]:
     """Readers whose runs may lie anywhere below a folder, and are found by themselves."""
     others = {ANY, ARCHIVE, *STORES, *TABLES}

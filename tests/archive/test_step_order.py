@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,6 +50,32 @@ def test_any_run_comes_in_step_order_with_rows_whole(
             if place(part[-1]) == place(later[0]):  # only a row that is larger than a chunk
                 assert len({place(row) for row in part}) == 1
         assert not list((archive.path / "locks").iterdir())
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows_strategy())
+def test_segments_that_follow_each_other_are_in_order_too(rows: list[Row]) -> None:
+    """As a run's are that was pulled: all series of a step, then the next step."""
+    steps = sorted(row.step for row in rows if row.step is not None)
+    rising = iter(steps)
+    rows = [row if row.step is None else replace(row, step=next(rising)) for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive.open(Path(folder) / "a", create=True)
+        archive.segment_rows = 5
+        record = archived(archive, run_named("r"), [Points(batch_of(rows))] if rows else [])
+        found = points_in(archive, record, "step")
+    assert [place(row) for row in found] == sorted(place(row) for row in rows)
+    assert sorted(map(repr, found)) == sorted(map(repr, rows))
+
+
+def test_a_run_that_was_pulled_in_order_is_not_written_to_the_disk_again(archive: Archive) -> None:
+    rows = [Row(key, step, step) for step in range(300) for key in "abc"]
+    archive.segment_rows = 200  # ends within a step
+    record = archived(archive, run_named("r"), [Points(batch_of(rows))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_order, "_in_order", None)
+        found = points_in(archive, record, "step")
+    assert [row.step for row in found] == [row.step for row in rows]
 
 
 def test_texts_and_points_share_windows_that_never_overlap(archive: Archive) -> None:

@@ -119,7 +119,7 @@ def test_push_killed_anywhere_then_rerun_equals_one_clean_push(
 
 @pytest.mark.parametrize(
     ("harbour_at", "kills"),
-    [(mlflow_harbour, 25), (tensorboard_harbour, 15), (reference_harbour, 10)],
+    [(mlflow_harbour, 25), (tensorboard_harbour, 15), (reference_harbour, 25)],
     ids=["mlflow", "tensorboard", "log"],
 )
 def test_growth_killed_anywhere_then_grown_again_equals_one_clean_push(

@@ -1,4 +1,4 @@
-"""A server's runs and models through the real client, whose in-memory backend is the server."""
+"""A server's runs and models through the real client, whose server is a stand-in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the vendor's own imports
     neptune = pytest.importorskip("neptune", reason="no neptune; pip install 'runferry[test]'")
     from neptune.types import File
-    from neptune_served import Server
+
+    from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
 
 from runferry.errors import AuthFailed, BadLocation, NotFound, SourceChanged, Unreachable
 from runferry.model import Cursor
@@ -38,13 +39,12 @@ QUIET: dict[str, Any] = {
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> NeptuneServer:
     """An empty server with one project."""
     monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
     monkeypatch.delenv("NEPTUNE_PROJECT", raising=False)
-    made = Server()
-    made.add("team/vision")
-    made.install(monkeypatch)
+    made = NeptuneServer(tmp_path / "server", ["team/vision"])
+    made.install(monkeypatch.setattr)
     return made
 
 
@@ -102,7 +102,7 @@ class TestNeptuneServed(ReaderContract):
     reader = NeptuneReader
 
     @pytest.fixture
-    def source(self, tmp_path: Path, server: Server) -> Location:
+    def source(self, tmp_path: Path, server: NeptuneServer) -> Location:
         with logging_to() as run:
             run["a"] = 1
             for number in range(5):
@@ -124,7 +124,7 @@ class TestNeptuneServed(ReaderContract):
         return where("team/nothing")
 
 
-def test_what_was_logged_is_read(server: Server, tmp_path: Path) -> None:
+def test_what_was_logged_is_read(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
     found = gather_all()["PRO-1"]
     config = found.role("config")
@@ -145,7 +145,7 @@ def test_what_was_logged_is_read(server: Server, tmp_path: Path) -> None:
     assert [(t["text"], t["step"]) for t in found.rows("texts")] == [("one", 0), ("two", 1)]
 
 
-def test_the_header_is_what_the_table_says(server: Server, tmp_path: Path) -> None:
+def test_the_header_is_what_the_table_says(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
     header = gather_all()["PRO-1"].header
     assert (header.key.scope, header.key.run_id) == ("team/vision", "PRO-1")
@@ -155,7 +155,7 @@ def test_the_header_is_what_the_table_says(server: Server, tmp_path: Path) -> No
     assert header.state == "running"
 
 
-def test_bytes_are_fetched_when_they_are_opened(server: Server, tmp_path: Path) -> None:
+def test_bytes_are_fetched_when_they_are_opened(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
     found = gather_all()["PRO-1"]
     assert set(found.files) == {"weights.csv", "memory.txt", "set/a.csv", "set/b.csv"}
@@ -168,7 +168,7 @@ def test_bytes_are_fetched_when_they_are_opened(server: Server, tmp_path: Path) 
     assert "image-address" in found.codes()
 
 
-def test_an_artifact_is_what_it_tracks(server: Server, tmp_path: Path) -> None:
+def test_an_artifact_is_what_it_tracks(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
     (artifact,) = gather_all()["PRO-1"].artifacts
     (entry,) = artifact.entries
@@ -177,7 +177,7 @@ def test_an_artifact_is_what_it_tracks(server: Server, tmp_path: Path) -> None:
     assert artifact.digest
 
 
-def test_series_come_page_by_page(server: Server) -> None:
+def test_series_come_page_by_page(server: NeptuneServer) -> None:
     with logging_to() as run:
         for number in range(2500):
             run["loss"].append(float(number), timestamp=BEGAN)
@@ -186,7 +186,7 @@ def test_series_come_page_by_page(server: Server) -> None:
     assert server.pages == 4  # how many there are, and three pages
 
 
-def test_what_grows_is_read_on_without_asking_for_the_rest(server: Server) -> None:
+def test_what_grows_is_read_on_without_asking_for_the_rest(server: NeptuneServer) -> None:
     with logging_to() as run:
         for number in range(1500):
             run["loss"].append(float(number), step=number, timestamp=BEGAN)
@@ -202,7 +202,7 @@ def test_what_grows_is_read_on_without_asking_for_the_rest(server: Server) -> No
     assert len(joined) == 1501
 
 
-def test_values_or_files_that_are_gone_are_a_changed_source(server: Server) -> None:
+def test_values_or_files_that_are_gone_are_a_changed_source(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["loss"].extend([1.0, 2.0], timestamps=[BEGAN, BEGAN])
         reader = NeptuneReader.open(where(), ReadOptions())
@@ -212,7 +212,7 @@ def test_values_or_files_that_are_gone_are_a_changed_source(server: Server) -> N
         with pytest.raises(SourceChanged):
             gather(reader, listed, cursor)
         cursor = gather(reader, listed).cursor()
-        server.rows[next(iter(server.rows))].pop()
+        server.series[server.made["team/vision", "PRO-1"].id]["loss"].pop()
         with pytest.raises(SourceChanged, match="had 2 values"):
             gather(reader, listed, cursor)
 
@@ -231,7 +231,7 @@ def log_models() -> None:
         version.stop()
 
 
-def test_models_and_versions_are_runs_of_their_kinds_and_one_group(server: Server) -> None:
+def test_models_and_versions_are_runs_of_their_kinds_and_one_group(server: NeptuneServer) -> None:
     log_models()
     found = models_of()
     assert set(found) == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
@@ -245,7 +245,7 @@ def test_models_and_versions_are_runs_of_their_kinds_and_one_group(server: Serve
     assert second.values("loss") == [0.5]
 
 
-def test_runs_and_models_are_two_sources(server: Server) -> None:
+def test_runs_and_models_are_two_sources(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["a"] = 1
     log_models()
@@ -256,7 +256,7 @@ def test_runs_and_models_are_two_sources(server: Server) -> None:
 # --- places
 
 
-def test_one_run_several_projects_or_all_of_a_workspace(server: Server) -> None:
+def test_one_run_several_projects_or_all_of_a_workspace(server: NeptuneServer) -> None:
     for project in ("team/other", "elsewhere/third"):
         server.add(project)
     for project in ("team/vision", "team/other", "elsewhere/third"):
@@ -279,7 +279,7 @@ def test_one_run_several_projects_or_all_of_a_workspace(server: Server) -> None:
 
 
 def test_nothing_behind_the_name_is_the_project_of_the_environment(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with logging_to() as run:
         run["a"] = 1
@@ -290,7 +290,7 @@ def test_nothing_behind_the_name_is_the_project_of_the_environment(
 
 
 def test_the_client_says_nothing_on_standard_output(
-    server: Server, capsys: pytest.CaptureFixture[str]
+    server: NeptuneServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with logging_to() as run:
         run["a"] = 1
@@ -307,6 +307,7 @@ def test_without_a_token_it_says_what_to_export(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(AuthFailed) as caught:
         NeptuneReader.open(where(), ReadOptions())
     assert "NEPTUNE_API_TOKEN" in caught.value.hint
+    assert "---" not in str(caught.value)
 
 
 def test_a_wrong_token_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,17 +317,16 @@ def test_a_wrong_token_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "c2VjcmV0" not in str(caught.value)
 
 
-def test_an_unknown_project_is_told_by_name(server: Server) -> None:
+def test_an_unknown_project_is_told_by_name(server: NeptuneServer) -> None:
     with pytest.raises(NotFound) as caught:
         NeptuneReader.open(where("team/unknown"), ReadOptions())
     assert "team/unknown" in str(caught.value)
 
 
 def test_a_lost_connection_is_no_empty_list(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from neptune.common.exceptions import NeptuneConnectionLostException
-    from neptune_served import _Remembering
 
     def lost(*_: object, **__: object) -> None:
         raise NeptuneConnectionLostException(ConnectionError("gone"))
@@ -335,15 +335,15 @@ def test_a_lost_connection_is_no_empty_list(
         run["loss"].append(1.0, timestamp=BEGAN)
     reader = NeptuneReader.open(where(), ReadOptions())
     (listed,) = reader.runs()
-    monkeypatch.setattr(_Remembering, "get_float_series_values", lost)
+    monkeypatch.setattr(NeptuneBackend, "get_float_series_values", lost)
     with pytest.raises(Unreachable):
         list(reader.read(listed))
-    monkeypatch.setattr(_Remembering, "search_leaderboard_entries", lost)
+    monkeypatch.setattr(NeptuneBackend, "search_leaderboard_entries", lost)
     with pytest.raises(Unreachable):
         NeptuneReader.open(where(), ReadOptions())
 
 
-def test_a_cursor_of_another_reader_is_refused(server: Server) -> None:
+def test_a_cursor_of_another_reader_is_refused(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["a"] = 1
     reader = NeptuneReader.open(where(), ReadOptions())

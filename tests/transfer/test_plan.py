@@ -76,6 +76,8 @@ def test_a_crowded_step_may_move_the_rows_of_all_series_that_have_steps() -> Non
     }
     assert planned.losses == ()
     assert plan(Inventory(RUN, (), (beside,)), limits).possible == ()
+    between = Series("d", ("d",), counts=SeriesCounts(points=1, fractional_steps=1))
+    assert {x.where for x in plan(Inventory(RUN, (), (beside, between)), limits).possible} >= {"b"}
 
 
 @pytest.mark.parametrize(

@@ -12,25 +12,29 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune
-from neptune_registry import Registry
+from neptune.types import File
+from neptune_runs import PNG
 from neptune_shown import replayed
 from tests.cli.calling import Answer, Caller, environment
 from tests.cli.terminals import conversation
 
 from runferry import settings
+from runferry.testing.neptune_backend import NeptuneServer
 
 BEGAN = 1_700_000_000.25
+ROUNDED = ("--allow", "rounded")
+"""The client hands out neither steps nor times of images."""
 SCRIPT = """
 import sys
-import pytest
-from neptune_registry import Registry
+from pathlib import Path
+from runferry.testing.neptune_backend import NeptuneServer
 from test_models_to_neptune import log_models
-registry = Registry("team/vision")
-registry.install(pytest.MonkeyPatch())
+server = NeptuneServer(Path("server"), ["team/vision"])
+server.install()
 log_models("team/vision")
 from runferry.cli import main
 main()
-print("runs:", sorted(registry.values("team/vision")), file=sys.stderr)
+print("runs:", sorted(server.runs), file=sys.stderr)
 """
 
 
@@ -52,16 +56,22 @@ def log_models(project: str) -> None:
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[NeptuneServer]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/vision")
+    monkeypatch.setenv("NEPTUNE_API_TOKEN", "any")
     monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "sync")
-    registry = Registry("team/vision", "team/sound")
-    registry.install(monkeypatch)
+    server = NeptuneServer(tmp_path / "server", ["team/vision", "team/sound"])
+    server.install(monkeypatch.setattr)
     log_models("team/vision")
-    yield registry
+    yield server
     settings.install(None)
+
+
+def runs_of(server: NeptuneServer, project: str = "team/vision") -> dict[str, dict[str, Any]]:
+    """The attributes of the runs of a project, by `sys/custom_run_id`."""
+    return {run_id: server.values(name, run_id) for name, run_id in server.runs if name == project}
 
 
 def migrated(*args: str) -> Answer:
@@ -70,11 +80,11 @@ def migrated(*args: str) -> Answer:
     return answer
 
 
-def test_models_and_versions_become_runs_of_their_own_project(registry: Registry) -> None:
+def test_models_and_versions_become_runs_of_their_own_project(server: NeptuneServer) -> None:
     answer = migrated("neptune-models:", "neptune:", "--workers", "2")
     assert answer.json["push"]["counts"] == {"new": 3}
     assert answer.json["verify"]["clean"]
-    found = registry.values("team/vision")
+    found = runs_of(server)
     assert set(found) == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
     model, version = found["PRO-MOD"], found["PRO-MOD-2"]
     assert model["sys/tags"] == {"good", "model"}
@@ -83,9 +93,9 @@ def test_models_and_versions_become_runs_of_their_own_project(registry: Registry
     assert (model["sys/name"], model["sys/description"]) == ("net", "words")
 
 
-def test_of_sys_what_cannot_be_set_is_below_old_sys(registry: Registry) -> None:
+def test_of_sys_what_cannot_be_set_is_below_old_sys(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:")
-    version = registry.values("team/vision")["PRO-MOD-1"]
+    version = runs_of(server)["PRO-MOD-1"]
     assert version["old_sys/id"] == "PRO-MOD-1"
     assert version["old_sys/model_id"] == "PRO-MOD"
     assert version["old_sys/stage"] == "none"
@@ -93,55 +103,135 @@ def test_of_sys_what_cannot_be_set_is_below_old_sys(registry: Registry) -> None:
     assert "old_sys/state" not in version
 
 
-def test_values_and_series_keep_steps_and_parts_of_seconds(registry: Registry) -> None:
+def test_values_and_series_keep_steps_and_parts_of_seconds(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:")
-    version = registry.values("team/vision")["PRO-MOD-2"]
+    version = runs_of(server)["PRO-MOD-2"]
     assert version["accuracy"] == 0.5
     assert version["words"] == {"x", "y"}
     assert version["val/loss"] == [(step + 0.5, BEGAN + step, step / 4) for step in range(3)]
     assert [(row[1], row[2]) for row in version["notes"]] == [(BEGAN, "a line")]
 
 
-def test_the_stage_becomes_a_tag_on_request(registry: Registry) -> None:
+def log_files(home: Path) -> None:
+    """Another version, with all that holds bytes or names places."""
+    home.mkdir()
+    for name in ("hello.py", "data/train.csv"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(name)
+    version = neptune.init_model_version(project="team/vision", model="PRO-MOD", mode="sync")
+    version["model/weights"].upload(File.from_content(b"weights", extension="bin"))
+    version["source_code/files"].upload_files([str(home / "*.py")])
+    version["data/train"].upload_files([str(home / "data" / "*.csv")])
+    for step in (3, 4):
+        version["pictures"].append(File.from_content(PNG, extension="png"), step=step)
+    version["data/tracked"].track_files(str(home / "data"))
+    version.stop()
+
+
+@pytest.fixture
+def files(server: NeptuneServer, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    """Values and files of the run that this version became, and what was told."""
+    log_files(tmp_path / "home")
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    values = runs_of(server)["PRO-MOD-3"]
+    return values, server.contents("team/vision", "PRO-MOD-3"), answer.json
+
+
+def losses_of(told: Any) -> set[tuple[str, str]]:
+    (run,) = told["push"]["runs"]
+    return {(loss["code"], loss["where"]) for loss in run["losses"]}
+
+
+def test_files_of_a_set_carry_its_namespace_as_prefix(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["source_code/files"] == {"source_code/files/home/hello.py": b"hello.py"}
+    assert sets["data/train"] == {"data/train/home/data/train.csv": b"data/train.csv"}
+
+
+def test_a_file_keeps_its_attribute_and_its_bytes(files: Any) -> None:
+    _, sets, _ = files
+    assert sets["model/weights"] == {"": b"weights"}
+
+
+def test_a_series_of_files_keeps_its_order(files: Any) -> None:
+    values, _, _ = files
+    steps = [step for step, _, _ in values["pictures"]]
+    assert len(steps) == 2
+    assert steps == sorted(set(steps))
+
+
+def test_an_artifact_tracks_the_files_where_they_lie(
+    files: Any, server: NeptuneServer, tmp_path: Path
+) -> None:
+    values, _, told = files
+    (listed,) = server.tracked.values()
+    assert [one.file_path for one in listed] == ["train.csv"]
+    assert values["data/tracked"], "the hash of what is tracked"
+    assert ("artifact-hash", "data/tracked") in losses_of(told)
+
+
+def test_files_that_are_not_where_they_were_are_told(server: NeptuneServer, tmp_path: Path) -> None:
+    log_files(tmp_path / "home")
+    (tmp_path / "home" / "data" / "train.csv").unlink()
+    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
+    assert "data/tracked" not in runs_of(server)["PRO-MOD-3"]
+    assert ("not-shown", "data/tracked") in losses_of(answer.json)
+
+
+def test_the_stage_becomes_a_tag_on_request(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:", "--stage-as-tag")
-    version = registry.values("team/vision")["PRO-MOD-1"]
+    version = runs_of(server)["PRO-MOD-1"]
     assert version["sys/tags"] == {"model_version", "none"}
     assert "old_sys/stage" not in version
 
 
-def test_the_report_says_that_relative_time_begins_before_the_run(registry: Registry) -> None:
+def test_the_report_says_that_relative_time_begins_before_the_run(server: NeptuneServer) -> None:
     answer = Caller(Path())("convert", "neptune-models:", "neptune:")
     assert answer.code == 0, answer.err
     assert "note: Neptune sets the creation time" in answer.out
     assert "old_sys/creation_time" in answer.out
 
 
-def test_a_rerun_appends_nothing(registry: Registry) -> None:
+def test_a_rerun_appends_nothing(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:")
-    before = registry.values("team/vision")
+    before = runs_of(server)
     again = migrated("neptune-models:", "neptune:")
     assert again.json["push"]["counts"] == {"unchanged": 3}
     elsewhere = migrated("neptune-models:", "neptune:", "--archive", "another")
     assert elsewhere.json["push"]["counts"] == {"unchanged": 3}
-    assert registry.values("team/vision") == before
+    assert runs_of(server) == before
 
 
-def test_filters_choose_models_and_versions(registry: Registry) -> None:
+def test_filters_choose_models_and_versions(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-*")
-    assert set(registry.values("team/vision")) == {"PRO-MOD-1", "PRO-MOD-2"}
+    assert set(runs_of(server)) == {"PRO-MOD-1", "PRO-MOD-2"}
     migrated("neptune-models:", "neptune:", "--tag", "good")
-    assert "PRO-MOD" in registry.values("team/vision")
+    assert "PRO-MOD" in runs_of(server)
 
 
 @pytest.mark.parametrize("source", ["neptune-models:team", "neptune-models:team/vision,sound"])
-def test_several_or_all_projects_of_a_workspace(registry: Registry, source: str) -> None:
+def test_several_or_all_projects_of_a_workspace(server: NeptuneServer, source: str) -> None:
     log_models("team/sound")
     migrated(source, "neptune:")
     for project in ("team/vision", "team/sound"):
-        assert len(registry.values(project)) == 3, project
+        assert len(runs_of(server, project)) == 3, project
 
 
-def test_an_unknown_project_is_a_clear_error(registry: Registry) -> None:
+def test_a_failed_pull_of_what_was_asked_for_is_told_as_that(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise ConnectionError("the line is cut")
+
+    monkeypatch.setattr(neptune.ModelVersion, "fetch", lost)
+    answer = Caller(Path())("convert", "neptune-models:", "neptune:", "--run", "PRO-MOD-1")
+    assert answer.code != 0
+    assert "the line is cut" in answer.err
+    assert "no run is selected" not in answer.err
+    assert "note: " not in answer.out, "nothing was moved"
+
+
+def test_an_unknown_project_is_a_clear_error(server: NeptuneServer) -> None:
     answer = Caller(Path())("convert", "neptune-models:team/unknown", "neptune:")
     assert answer.code != 0
     assert "team/unknown" in answer.err
@@ -149,7 +239,9 @@ def test_an_unknown_project_is_a_clear_error(registry: Registry) -> None:
     assert "team/unknown" in log.read_text()
 
 
-def test_no_project_is_a_clear_error(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_project_is_a_clear_error(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("NEPTUNE_PROJECT")
     answer = Caller(Path())("convert", "neptune-models:", "neptune:")
     assert answer.code == 2
@@ -157,19 +249,9 @@ def test_no_project_is_a_clear_error(registry: Registry, monkeypatch: pytest.Mon
 
 
 def test_the_queue_of_the_client_takes_models_too(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "offline")
-    from neptune.internal.backends.factory import get_backend
-    from neptune.metadata_containers import metadata_container
-    from neptune.types.mode import Mode
-
-    served = metadata_container.get_backend
-
-    def by_mode(mode: Mode, **options: Any) -> Any:
-        return (get_backend if mode is Mode.OFFLINE else served)(mode=mode, **options)
-
-    monkeypatch.setattr(metadata_container, "get_backend", by_mode)
     migrated("neptune-models:", "neptune:")
     queued = [replayed(queue) for queue in Path("queue", "offline").iterdir()]
     assert {run["runferry/run_id"] for run in queued} == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
@@ -189,6 +271,7 @@ def asked(folder: Path, answers: list[tuple[str, str]], *args: str) -> tuple[int
         folder,
         environment(
             NEPTUNE_DATA_DIRECTORY=str(folder / "queue"), NEPTUNE_PROJECT="team/vision",
+            NEPTUNE_API_TOKEN="any",
             RUNFERRY_NEPTUNE_MODE="sync", HOME=str(folder), XDG_CONFIG_HOME=str(folder),
         ),
     )  # fmt: skip

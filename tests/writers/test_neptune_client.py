@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 from neptune_runs import STARTED, model, wandb_run
-from neptune_server import Server
 from tests.transfer.roads import IMPATIENT, archive_of
 
 from runferry import settings
@@ -21,6 +20,7 @@ from runferry.errors import BadLocation
 from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.ports import Location
+from runferry.testing.neptune_backend import NeptuneServer
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import (
     SECOND_NS,
@@ -52,9 +52,9 @@ def _in_mode(mode: settings.NeptuneMode) -> Iterator[settings.NeptuneMode]:
 
 
 @pytest.fixture
-def server(mode: str, monkeypatch: pytest.MonkeyPatch) -> Server:
-    server = Server()
-    server.install(monkeypatch)
+def server(mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> NeptuneServer:
+    server = NeptuneServer(tmp_path / "server")
+    server.install(monkeypatch.setattr)
     return server
 
 
@@ -72,27 +72,20 @@ def sent_well(folder: Path, *samples: Sample, to: str = "team") -> Report:
     return report
 
 
-def shown(server: Server, run_id: str = "abc123", project: str = PROJECT) -> dict[str, Any]:
-    """Without what no two sendings have in common: folders from which files were uploaded."""
-    found = server.values(project, run_id)
-    from neptune.types import File
-    from neptune.types.file_set import FileSet
-
+def shown(server: NeptuneServer, run_id: str = "abc123", project: str = PROJECT) -> dict[str, Any]:
+    """Without what no two sendings have in common."""
     times = ("sys/creation_time", "sys/modification_time")
-    return {
-        path: value
-        for path, value in found.items()
-        if path not in times and not isinstance(value, FileSet | File)
-    }
+    found = server.values(project, run_id)
+    return {path: value for path, value in found.items() if path not in times}
 
 
 # --- projects
 
 
-def test_a_missing_project_is_made_as_the_seed_says(server: Server, tmp_path: Path) -> None:
+def test_a_missing_project_is_made_as_the_seed_says(server: NeptuneServer, tmp_path: Path) -> None:
     sent_well(tmp_path, wandb_run())
     url = "https://wandb.ai/team/example_project"
-    assert server.made == [
+    assert server.creations == [
         {
             "name": "example-project", "workspace": "team", "visibility": "workspace",
             "description": f"Exported from {url}",
@@ -101,20 +94,20 @@ def test_a_missing_project_is_made_as_the_seed_says(server: Server, tmp_path: Pa
     assert server.project_values(PROJECT)["wandb_url"] == url
 
 
-def test_visibility_is_a_setting(server: Server, tmp_path: Path) -> None:
+def test_visibility_is_a_setting(server: NeptuneServer, tmp_path: Path) -> None:
     settings.install(settings.Settings(neptune_mode="sync", neptune_visibility="private"))
     sent_well(tmp_path, wandb_run())
-    assert server.made[0]["visibility"] == "priv"
+    assert server.creations[0]["visibility"] == "priv"
 
 
-def test_a_project_that_is_there_is_used(server: Server, tmp_path: Path) -> None:
+def test_a_project_that_is_there_is_used(server: NeptuneServer, tmp_path: Path) -> None:
     server.add(PROJECT)
     sent_well(tmp_path, wandb_run())
-    assert server.made == []
+    assert server.creations == []
     assert (PROJECT, "abc123") in server.runs
 
 
-def test_a_project_that_is_named_takes_every_run(server: Server, tmp_path: Path) -> None:
+def test_a_project_that_is_named_takes_every_run(server: NeptuneServer, tmp_path: Path) -> None:
     sent_well(tmp_path, wandb_run("a", "p_1"), wandb_run("b", "p_2"), to="team/all")
     assert set(server.runs) == {("team/all", "a"), ("team/all", "b")}
 
@@ -136,7 +129,7 @@ def test_nothing_behind_the_name_is_the_project_of_the_environment(
 # --- a run
 
 
-def test_the_mapping_holds_through_the_client_too(server: Server, tmp_path: Path) -> None:
+def test_the_mapping_holds_through_the_client_too(server: NeptuneServer, tmp_path: Path) -> None:
     sent_well(tmp_path, wandb_run())
     found = shown(server)
     assert found["sys/name"] == "fluffy-cloud-1"
@@ -154,7 +147,7 @@ def test_the_mapping_holds_through_the_client_too(server: Server, tmp_path: Path
     assert [value for _, _, value in found["monitoring/cpu"]] == [50.0, 51.0, 52.0]
     assert [(s, v) for s, _, v in found["monitoring/stdout"]] == [(0, "epoch 1"), (1, "epoch 2")]
     assert len(found["image"]) == 1
-    files = server.files[server.runs[PROJECT, "abc123"].id]
+    files = server.contents(PROJECT, "abc123")
     assert files["source_code/requirements"] == {"": b"requirements.txt"}
     assert files["source_code/files"] == {"train.py": b"code/train.py"}
     assert files["checkpoints"].keys() == {"model.ckpt", "my-checkpoint/weights.bin"}
@@ -163,7 +156,7 @@ def test_the_mapping_holds_through_the_client_too(server: Server, tmp_path: Path
     assert found["runferry/sealed"] is True
 
 
-def test_nothing_of_this_process_is_captured(server: Server, tmp_path: Path) -> None:
+def test_nothing_of_this_process_is_captured(server: NeptuneServer, tmp_path: Path) -> None:
     sent_well(tmp_path, curve(10))
     (project,) = server.projects
     found = shown(server, curve(10).run.key.run_id, project)
@@ -172,13 +165,15 @@ def test_nothing_of_this_process_is_captured(server: Server, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("sample", [values, steps, texts, attributes])
-def test_a_server_refuses_nothing_that_is_sent(sample: Any, server: Server, tmp_path: Path) -> None:
+def test_a_server_refuses_nothing_that_is_sent(
+    sample: Any, server: NeptuneServer, tmp_path: Path
+) -> None:
     report = sent_well(tmp_path, sample())
     assert server.refused == []
     assert max(loss.fate for o in report.outcomes for loss in o.losses) <= Fate.REENCODED
 
 
-def test_steps_that_do_not_rise_are_told(server: Server, tmp_path: Path) -> None:
+def test_steps_that_do_not_rise_are_told(server: NeptuneServer, tmp_path: Path) -> None:
     report = sent_well(tmp_path, steps())
     told = {
         loss.where: loss.count
@@ -188,7 +183,7 @@ def test_steps_that_do_not_rise_are_told(server: Server, tmp_path: Path) -> None
     assert told["twin"] == 3
 
 
-def test_strings_are_cut_to_what_the_client_holds(server: Server, tmp_path: Path) -> None:
+def test_strings_are_cut_to_what_the_client_holds(server: NeptuneServer, tmp_path: Path) -> None:
     sample = Recording(replace(wandb_run().run)).attributes("config", {"long": "x" * 20_000})
     sent_well(tmp_path, sample.sample())
     assert len(shown(server)["config/long"]) == 16_384
@@ -197,7 +192,9 @@ def test_strings_are_cut_to_what_the_client_holds(server: Server, tmp_path: Path
 # --- again
 
 
-def test_a_rerun_from_another_machine_appends_nothing_twice(server: Server, tmp_path: Path) -> None:
+def test_a_rerun_from_another_machine_appends_nothing_twice(
+    server: NeptuneServer, tmp_path: Path
+) -> None:
     sent_well(tmp_path / "first", wandb_run())
     before = shown(server)
     sent_well(tmp_path / "second", wandb_run())
@@ -205,7 +202,7 @@ def test_a_rerun_from_another_machine_appends_nothing_twice(server: Server, tmp_
     assert list(server.runs) == [(PROJECT, "abc123")]
 
 
-def test_a_second_push_sends_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_second_push_sends_nothing(server: NeptuneServer, tmp_path: Path) -> None:
     archive = archive_of([wandb_run()], tmp_path)
     push(archive, Location("neptune", "team"))
     before = server.operations
@@ -216,14 +213,12 @@ def test_a_second_push_sends_nothing(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", [1, 5, 20, 35, 45, 55])
 def test_broken_off_anywhere_then_sent_again_equals_one_clean_sending(
-    at: int, server: Server, tmp_path: Path
+    at: int, server: NeptuneServer, tmp_path: Path
 ) -> None:
     sent_well(tmp_path / "clean", wandb_run())
     clean, clean_operations = shown(server), server.operations
     assert clean_operations >= 55
-    server.runs.clear()
-    server.containers.clear()
-    server.series.clear()
+    server.remove(PROJECT, "abc123")
     server.operations, server.breaks_at = 0, at
     sent(tmp_path / "broken", wandb_run())
     server.breaks_at = None
@@ -234,7 +229,7 @@ def test_broken_off_anywhere_then_sent_again_equals_one_clean_sending(
     }
 
 
-def test_growth_is_added_and_nothing_is_doubled(server: Server, tmp_path: Path) -> None:
+def test_growth_is_added_and_nothing_is_doubled(server: NeptuneServer, tmp_path: Path) -> None:
     whole = curve(80, batch=20)
     for cut in (4, 7, len(whole.chunks)):
         sent_well(tmp_path / str(cut), Sample(whole.run, whole.chunks[:cut]))
@@ -243,7 +238,7 @@ def test_growth_is_added_and_nothing_is_doubled(server: Server, tmp_path: Path) 
     assert [step for step, _, _ in found["metric/0"]] == [float(n) for n in range(80)]
 
 
-def test_a_run_of_somebody_else_stays_as_it_is(server: Server, tmp_path: Path) -> None:
+def test_a_run_of_somebody_else_stays_as_it_is(server: NeptuneServer, tmp_path: Path) -> None:
     import neptune
 
     server.add(PROJECT)
@@ -270,8 +265,8 @@ def test_async_has_it_all_before_it_is_sealed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for _ in _in_mode("async"):
-        server = Server()
-        server.install(monkeypatch)
+        server = NeptuneServer(tmp_path / "server")
+        server.install(monkeypatch.setattr)
         monkeypatch.chdir(tmp_path)
         sent_well(tmp_path, wandb_run())
         assert shown(server)["runferry/sealed"] is True
@@ -284,7 +279,7 @@ def test_debug_talks_to_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert capsys.readouterr().out == "", "stdout is for what a command prints"
 
 
-def test_the_client_logs_where_we_do(server: Server, tmp_path: Path) -> None:
+def test_the_client_logs_where_we_do(server: NeptuneServer, tmp_path: Path) -> None:
     sent_well(tmp_path, curve(5))
     assert logging.getLogger("neptune").handlers == []
 
@@ -292,7 +287,7 @@ def test_the_client_logs_where_we_do(server: Server, tmp_path: Path) -> None:
 # --- models as runs
 
 
-def test_models_and_versions_become_runs(server: Server, tmp_path: Path) -> None:
+def test_models_and_versions_become_runs(server: NeptuneServer, tmp_path: Path) -> None:
     samples = [model("model", "ZOO-NET"), model("model_version", "ZOO-NET-1")]
     sent_well(tmp_path, *samples, to="team/zoo")
     for run_id, tag in (("ZOO-NET", "model"), ("ZOO-NET-1", "model_version")):
@@ -313,7 +308,7 @@ def test_models_and_versions_become_runs(server: Server, tmp_path: Path) -> None
     assert shown(server, "ZOO-NET-1", "team/zoo")["old_sys/model_id"] == "ZOO-NET"
 
 
-def test_the_stage_is_a_tag_on_request(server: Server, tmp_path: Path) -> None:
+def test_the_stage_is_a_tag_on_request(server: NeptuneServer, tmp_path: Path) -> None:
     settings.install(settings.Settings(neptune_mode="sync", neptune_stage_as_tag=True))
     sent_well(tmp_path, model("model_version", "ZOO-NET-1"), to="team/zoo")
     found = shown(server, "ZOO-NET-1", "team/zoo")

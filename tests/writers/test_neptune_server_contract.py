@@ -9,11 +9,10 @@ import pytest
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
-from neptune_server import Server
-
 from runferry import settings
 from runferry.ports import Location, RemoteId
 from runferry.readers.neptune.reader import NeptuneReader
+from runferry.testing.neptune_backend import NeptuneServer
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.neptune import NeptuneWriter
@@ -24,17 +23,19 @@ class TestNeptuneServer(WriterContract):
     reader = NeptuneReader
 
     @pytest.fixture(autouse=True)
-    def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    def server(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[NeptuneServer]:
         settings.install(settings.Settings(neptune_mode="sync"))
-        server = Server()
-        server.install(monkeypatch)
+        server = NeptuneServer(tmp_path_factory.mktemp("server"))
+        server.install(monkeypatch.setattr)
         self._server = server
         yield server
         assert server.refused == []
         settings.install(None)
 
     @pytest.fixture
-    def destination(self, server: Server) -> Location:
+    def destination(self, server: NeptuneServer) -> Location:
         server.add("team/project")
         return Location("neptune", "team/project")
 
@@ -50,4 +51,4 @@ class TestNeptuneServer(WriterContract):
     def remove(self, destination: Location, remote: RemoteId) -> None:
         for key in list(self._server.runs):
             if self._server.values(*key)["runferry/uid"] == remote:
-                del self._server.runs[key]
+                self._server.remove(*key)

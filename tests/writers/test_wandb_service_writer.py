@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.wandb_service.vendors_client import run_client
 
-from runferry import registry
+from runferry import chunks, registry
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, MissingExtra
+from runferry.errors import BadLocation, MissingExtra, Unreachable
 from runferry.losses import Fate
+from runferry.model import ArtifactEntry, Blob, RunState, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
@@ -24,6 +26,8 @@ from runferry.transfer.push import plan_all, push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb import WandbWriter, upload
+from runferry.writers.wandb.draft import Draft
+from runferry.writers.wandb.service import ServiceWriter
 
 WHERE = Location("wandb", "lab/moved")
 
@@ -79,6 +83,52 @@ def test_odd_attributes_are_told_where_they_cannot_be_kept(bench: Bench) -> None
     bench.pushed(archive)
     verified = verify_archive(archive, WHERE)
     assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+@pytest.mark.parametrize(
+    ("state", "exit_code", "is_complete"),
+    [("finished", None, True), ("killed", 137, True), ("failed", 2**40, True),
+     ("running", None, False)],
+)  # fmt: skip
+def test_an_ending_that_the_service_cannot_state_is_told(
+    bench: Bench, state: RunState, exit_code: int | None, is_complete: bool
+) -> None:
+    ended = START_NS + SECOND_NS if is_complete else None
+    run = Recording(
+        replace(
+            header("ending"),
+            state=state,
+            exit_code=exit_code,
+            complete=is_complete,
+            ended_ns=ended,
+            name=None,
+            notes="",
+            labels={"team": "vision"},
+        )
+    )
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_workers_that_wish_for_one_id_bring_their_runs_apart(bench: Bench) -> None:
+    samples = [of_scope(scope, 5 + number) for number, scope in enumerate(("one", "other"))]
+    archive = bench.archive(*samples)
+    report = push(archive, WHERE, allow=Fate.DROPPED, workers=2)
+    assert report.counts == {"new": 2}, report.failures
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def of_scope(scope: str, rows: int) -> Sample:
+    """A run whose id another scope has, too."""
+    told = header("same")
+    run = Recording(replace(told, key=replace(told.key, scope=scope)))
+    for step in range(rows):
+        run.log({"loss": step / 4 + 0.1}, step=step, time_ns=START_NS + step * SECOND_NS)
+    return run.sample()
 
 
 def test_where_rows_of_one_step_go_is_foretold(bench: Bench) -> None:
@@ -161,6 +211,36 @@ def test_a_run_that_does_not_arrive_is_an_error_and_a_rerun_ends_it(bench: Bench
     assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
 
 
+def test_a_connection_lost_behind_the_upload_is_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, faults = ServiceWriter._check, [Unreachable("for a moment")]
+
+    def check(writer: ServiceWriter, draft: Draft) -> None:
+        if faults:
+            raise faults.pop()
+        asked(writer, draft)
+
+    monkeypatch.setattr(ServiceWriter, "_check", check)
+    sample = plain()
+    assert bench.pushed(bench.archive(sample)).counts == {"new": 1}
+    assert bench.rows(sample.run.key.run_id) == 5
+
+
+def test_what_the_environment_says_of_training_is_not_said_of_an_upload(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RESUME", "must")
+    monkeypatch.setenv("WANDB_IGNORE_GLOBS", "*")
+    monkeypatch.setenv("WANDB_NAME", "another")
+    run = Recording(header("apart")).log({"loss": 0.5}, step=0, time_ns=START_NS)
+    run.put(chunks.File("notes.txt", "other", Blob.from_bytes(b"notes")))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
 def test_no_key_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     bench.pushed(bench.archive(plain()))
@@ -188,3 +268,77 @@ def test_the_plan_knows_what_the_service_has_no_room_for() -> None:
     folder, service = (registry.limits_of(Location("wandb", it)) for it in ("./runs", "lab/moved"))
     assert folder.holds["raw"] is Fate.REENCODED
     assert "raw" not in service.holds
+
+
+def test_artifacts_come_with_their_run_and_say_nothing_but_what_the_user_said(
+    bench: Bench,
+) -> None:
+    said: Tree = {"accuracy": 0.5, "_wandb": {"client_id": "of another server"}}
+    blob = Blob(7, open=lambda: io.BytesIO(b"weights"))
+    entries = (ArtifactEntry("w.bin", blob),)
+    made = chunks.Artifact("model", "model", "produced", "v3", metadata=said, entries=entries)
+    archive = bench.archive(Recording(header("maker")).put(made).sample())
+    bench.pushed(archive)
+    found = run_client(
+        bench.service,
+        bench.folder / "reading",
+        """
+(one,) = wandb.Api().run("lab/moved/maker").logged_artifacts()
+answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
+""",
+    )
+    expected = {"name": "model:v0", "metadata": {"accuracy": 0.5}, "files": ["w.bin"]}
+    assert found == expected
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
+    run = Recording(header("dated")).attributes("environment", {("git", "commit"): "c0ffee"})
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    (verified,) = verify_archive(archive, WHERE).runs
+    assert verified.is_clean, verified.unexpected
+    places = {loss.where for loss in verified.measured}
+    assert not places & {"started_ns", "environment.git.commit"}
+    assert "created_ns" in places  # W&B states when it was uploaded
+
+
+def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> None:
+    known = dict.fromkeys(("name", "project", "created_ns", "started_ns", "ended_ns", "status"))
+    run = Recording(header("bare", **known, state="crashed", complete=False, exit_code=None))
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_key_value_tags_and_an_unknown_exit_code_are_foretold(bench: Bench) -> None:
+    labels = {"team": "a", "long": "x" * 80}
+    run = Recording(header("labelled", labels=labels, tags=("plain",), exit_code=None))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None:
+    pieces = ["epoch", " ", "1", "\n", "two\nlines\n", "10 %\r", "20 %\r", "done\n", "open"]
+    run = Recording(header("printing"))
+    run.console([("stdout", text, START_NS) for text in pieces])
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]
+
+
+def test_times_of_system_metrics_are_foretold_to_be_doubles(bench: Bench) -> None:
+    run = Recording(header("measured"))
+    for number in range(20):
+        at = START_NS + number * SECOND_NS + 53_098_000 + number
+        run.log({"gpu.temp": number / 4}, time_ns=at, stream="system")
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    verified = verify_archive(archive, WHERE)
+    assert verified.is_clean, [run.unexpected for run in verified.runs]

@@ -13,12 +13,12 @@ pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune
 import numpy as np
-from neptune_server import Server
 from neptune_shown import replayed
 from tests.cli.calling import Answer, Caller
 from tests.readers.wandb_service_runs import KEY, columns, served
 
 from runferry import settings
+from runferry.testing.neptune_backend import NeptuneServer
 from runferry.testing.wandb_service import RunContent, WandbService
 
 TOKEN = "bmVwdHVuZS1zZWNyZXQ="
@@ -59,7 +59,7 @@ def fill(service: WandbService) -> None:
 
 @dataclass
 class Moved:
-    server: Server
+    server: NeptuneServer
     folder: Path
     url: str
     answer: Answer
@@ -70,7 +70,7 @@ class Moved:
 
     @property
     def files(self) -> dict[str, dict[str, bytes]]:
-        return self.server.files[self.server.runs["team/example-project", "abc123"].id]
+        return self.server.contents("team/example-project", "abc123")
 
     def rows(self, path: str) -> list[tuple[float, float, Any]]:
         return list(self.run[path])
@@ -85,9 +85,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WandbService]:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    server = Server()
-    server.install(monkeypatch)
+def service_with_artifacts(tmp_path: Path) -> Iterator[WandbService]:
+    with served(tmp_path / "account") as service:
+        service.put_run("lab/arts/maker", history_of=columns(5))
+        for name, kind in (("net", "model"), ("data", "dataset")):
+            files = {"a.bin": name.encode()}
+            service.put_artifact(f"lab/arts/{name}", kind, files, logged_by="lab/arts/maker")
+        yield service
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[NeptuneServer]:
+    server = NeptuneServer(tmp_path / "server")
+    server.install(monkeypatch.setattr)
     _here(monkeypatch, tmp_path)
     yield server
     settings.install(None)
@@ -104,8 +114,8 @@ def _here(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def moved(service: WandbService, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     folder = tmp_path_factory.mktemp("moved")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        server = Server()
-        server.install(monkeypatch)
+        server = NeptuneServer(folder / "server")
+        server.install(monkeypatch.setattr)
         _here(monkeypatch, folder)
         answer = Caller(folder)("convert", "wandb:", "neptune:", "--workers", "3", "--json")
     settings.install(None)
@@ -130,13 +140,13 @@ def test_all_projects_of_the_default_entity_are_moved(moved: Moved) -> None:
 
 def test_project_name(moved: Moved) -> None:
     assert set(moved.server.projects) == {"team/example-project", "team/second", "team/third"}
-    assert len(moved.server.made) == 3, "and each was made once, whatever the workers"
+    assert len(moved.server.creations) == 3, "and each was made once, whatever the workers"
 
 
 def test_project_url_visibility_and_description(moved: Moved) -> None:
     url = f"{moved.url}/lab/example_project"
     assert moved.server.project_values("team/example-project")["wandb_url"] == url
-    (made,) = (made for made in moved.server.made if made["name"] == "example-project")
+    (made,) = (made for made in moved.server.creations if made["name"] == "example-project")
     assert (made["visibility"], made["description"]) == ("workspace", f"Exported from {url}")
 
 
@@ -207,7 +217,7 @@ def test_the_report_says_that_relative_time_begins_before_the_run(moved: Moved) 
 
 
 def test_each_switch_and_all_include_what_is_left_out(
-    service: WandbService, server: Server
+    service: WandbService, server: NeptuneServer
 ) -> None:
     args = ("convert", "wandb:lab/example_project", "neptune:", "--json")
     runferry = Caller(Path())
@@ -223,8 +233,44 @@ def test_each_switch_and_all_include_what_is_left_out(
     assert len(server.runs) == 1
 
 
+@pytest.mark.parametrize(
+    ("switch", "there"),
+    [
+        (None, set()),
+        ("models", {"artifacts/net:v0"}),
+        ("objects", {"artifacts/data:v0"}),
+        ("all", {"artifacts/net:v0", "artifacts/data:v0"}),
+    ],
+)
+def test_artifacts_are_sets_of_files_on_request(
+    service_with_artifacts: WandbService, server: NeptuneServer, switch: str | None, there: set[str]
+) -> None:
+    include = () if switch is None else ("--include", switch)
+    answer = Caller(Path())("convert", "wandb:lab/arts", "neptune:", "--json", *include)
+    assert answer.code == 0, answer.err
+    sets = server.contents("team/arts", "maker")
+    assert {name for name in sets if name.startswith("artifacts/")} == there
+    for name in there:
+        assert sets[name] == {"a.bin": name.partition("/")[2].partition(":")[0].encode()}
+    (run,) = answer.json["push"]["runs"]
+    left = {loss["where"] for loss in run["losses"] if loss["code"] == "left-out"}
+    types = {"artifacts/net:v0": "model", "artifacts/data:v0": "dataset"}
+    assert left & {*types.values()} == {of for name, of in types.items() if name not in there}
+
+
+def test_a_project_that_is_not_there_is_warned_about_and_the_others_are_moved(
+    service: WandbService, server: NeptuneServer
+) -> None:
+    args = ("convert", "wandb:lab", "neptune:", "--project", "second")
+    answer = Caller(Path())(*args, "--project", "nope", "--json")
+    assert answer.code == 0, answer.err
+    assert statuses(answer) == {"new": 2}
+    assert "no run in a project nope: left out" in answer.err
+    assert "second: left out" not in answer.err
+
+
 def test_an_unknown_switch_is_told_before_anything_is_pulled(
-    service: WandbService, server: Server
+    service: WandbService, server: NeptuneServer
 ) -> None:
     answer = Caller(Path())("convert", "wandb:lab", "neptune:", "--include", "nothing")
     assert answer.code == 2
@@ -232,22 +278,26 @@ def test_an_unknown_switch_is_told_before_anything_is_pulled(
     assert not Path(".runferry", "runs").exists()
 
 
-def test_visibility_and_description_are_as_asked_for(service: WandbService, server: Server) -> None:
+def test_visibility_and_description_are_as_asked_for(
+    service: WandbService, server: NeptuneServer
+) -> None:
     answer = Caller(Path())(
         "convert", "wandb:lab/third", "neptune:", "--visibility", "private", "--description", "Ours"
     )
     assert answer.code == 0, answer.err
-    (made,) = server.made
+    (made,) = server.creations
     assert (made["visibility"], made["description"]) == ("priv", "Ours")
 
 
-def test_a_wrong_visibility_is_named_as_it_was_given(server: Server) -> None:
+def test_a_wrong_visibility_is_named_as_it_was_given(server: NeptuneServer) -> None:
     answer = Caller(Path())("convert", "wandb:lab", "neptune:", "--visibility", "nobody")
     assert answer.code == 2
     assert "`--visibility` cannot be 'nobody'" in answer.err
 
 
-def test_a_second_migration_makes_no_duplicate(service: WandbService, server: Server) -> None:
+def test_a_second_migration_makes_no_duplicate(
+    service: WandbService, server: NeptuneServer
+) -> None:
     runferry = Caller(Path())
     args = ("convert", "wandb:lab", "neptune:", "--project", "second", "--json")
     assert statuses(runferry(*args)) == {"new": 2}
@@ -264,7 +314,7 @@ def test_a_second_migration_makes_no_duplicate(service: WandbService, server: Se
 
 
 def test_one_runs_failure_is_told_and_logged_and_the_rest_go_on(
-    service: WandbService, server: Server
+    service: WandbService, server: NeptuneServer
 ) -> None:
     server.add("team/second")
     theirs = neptune.init_run(project="team/second", custom_run_id="second-0", mode="sync",
@@ -284,7 +334,9 @@ def test_one_runs_failure_is_told_and_logged_and_the_rest_go_on(
     assert failed["error"][:20] in line
 
 
-def test_the_log_tells_of_every_run_and_of_no_key(service: WandbService, server: Server) -> None:
+def test_the_log_tells_of_every_run_and_of_no_key(
+    service: WandbService, server: NeptuneServer
+) -> None:
     answer = Caller(Path())("convert", "wandb:lab", "neptune:", "-vv")
     assert answer.code == 0, answer.err
     (log,) = Path().glob("*.log")
@@ -299,7 +351,7 @@ def test_the_log_tells_of_every_run_and_of_no_key(service: WandbService, server:
 
 
 def test_an_error_that_ends_all_is_in_the_log_and_a_log_may_be_named(
-    service: WandbService, server: Server, monkeypatch: pytest.MonkeyPatch
+    service: WandbService, server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     answer = Caller(Path())("convert", "wandb:lab", "neptune:")
@@ -312,7 +364,23 @@ def test_an_error_that_ends_all_is_in_the_log_and_a_log_may_be_named(
     assert Path("mine.txt").exists()
 
 
-def test_no_workspace_is_a_clear_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_nothing_is_pulled_except_by_a_dry_run(
+    service: WandbService, server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEPTUNE_API_TOKEN")
+    runferry = Caller(Path())
+    answer = runferry("convert", "wandb:lab/third", "neptune:")
+    assert answer.code == 1
+    assert "no token for Neptune is set" in answer.err
+    assert "export NEPTUNE_API_TOKEN" in answer.err
+    assert not Path(".runferry").exists()
+    assert runferry("convert", "wandb:lab/third", "neptune:", "--dry-run").code == 0
+    assert not server.projects
+
+
+def test_no_workspace_is_a_clear_error(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("NEPTUNE_PROJECT")
     answer = Caller(Path())("convert", "wandb:", "neptune:")
     assert answer.code == 2

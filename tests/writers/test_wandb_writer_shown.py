@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from runferry import chunks
+from runferry import _native, chunks
 from runferry.archive.store import Archive
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem, MediaType
 from runferry.ports import Location, ReadOptions
+from runferry.tables import POINTS, conform
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import ReferenceReader, record
-from runferry.testing.samples import START_NS, all_samples
+from runferry.testing.samples import START_NS, all_samples, as_run, plain
 from runferry.testing.samples.basics import header
 from runferry.transfer.pull import pull
 from runferry.transfer.push import push
@@ -94,6 +95,29 @@ def test_a_series_that_comes_twice_in_a_step_makes_a_second_row(tmp_path: Path) 
         run.log({"loss": value}, step=3, time_ns=START_NS)
     found = rows(inspected(authored(tmp_path, run.sample())["twice"]))
     assert [(row["_step"], row["loss"]) for row in found] == [(3, 1), (3, 2)]
+
+
+@pytest.mark.parametrize("step", [3, None])
+def test_rows_are_written_while_others_of_their_step_still_come(
+    tmp_path: Path, step: int | None
+) -> None:
+    run = Recording(header("constant"))
+    for value in range(6):
+        run.log({"loss": float(value)}, step=step)
+        run.flush()
+    log = _native.WandbLog(tmp_path / "run.wandb", started_ns=None)
+    log.declare("loss", ["loss"], False)
+    batches = [chunk.batch for chunk in run.sample().chunks if isinstance(chunk, chunks.Points)]
+    for number, batch in enumerate(batches):
+        log.points(conform(batch, POINTS))
+        assert log.counts[0] == max(0, number - 2)  # one waits, one may go on
+    log.flush()
+    assert log.counts[0] == len(batches) == 6
+
+
+def test_a_run_whose_id_ends_as_anothers_keeps_its_own(tmp_path: Path) -> None:
+    samples = [as_run(plain(), name) for name in ("a-tail", "tail")]
+    assert set(authored(tmp_path, *samples)) == {"a-tail", "tail"}
 
 
 def test_rows_without_a_step_are_shown_behind_the_last_one(tmp_path: Path) -> None:

@@ -84,5 +84,8 @@ pub fn table_error(error: Error) -> PyErr {
             PyValueError::new_err(format!("no such column, or not of its type: {name}"))
         }
         Error::TimeBeyond(micros) => PyOverflowError::new_err(micros),
+        Error::ValueTooLong(bytes) => PyValueError::new_err(format!(
+            "a value of {bytes} bytes is more than a record holds"
+        )),
     }
 }

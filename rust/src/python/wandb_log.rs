@@ -86,7 +86,7 @@ impl WandbLog {
     }
 
     #[getter]
-    fn counts(&self) -> (u64, u64, u64) {
+    fn counts(&self) -> (u64, u64) {
         self.log.counts()
     }
 }

@@ -6,18 +6,11 @@ use std::collections::HashMap;
 use crate::columns::{At, Console, Points};
 use crate::damage::{Damage, Reason};
 use crate::protobuf::{Fields, Malformed, Wire, timestamp_ns};
+use crate::swanlab::record::{LOG, Logged, MEDIA, SCALAR, SCALAR_TYPE};
 use crate::swanlab::{Batch, Error, Start};
-
-/// Field numbers of `Record`.
-pub const SCALAR: u32 = 13;
-pub const MEDIA: u32 = 14;
-pub const LOG: u32 = 16;
 
 /// A batch is cut when its texts or its other records are this large, whatever the rows.
 const BATCH_BYTES: usize = 16 << 20;
-/// `COLUMN_TYPE_SCALAR`
-const SCALAR_TYPE: u64 = 1;
-
 /// A record that is not turned into columns.
 #[derive(Debug)]
 pub struct OtherRecord {
@@ -53,17 +46,6 @@ pub struct Decoder {
     last_seq: Vec<i64>,
     open: Option<(i64, Option<i64>, i64)>,
     pub seq: i64,
-}
-
-/// What scalars and media begin with.
-#[derive(Default)]
-struct Logged<'a> {
-    key: &'a [u8],
-    step: i64,
-    time_ns: Option<i64>,
-    column_type: u64,
-    value: Option<&'a [u8]>,
-    is_odd: bool,
 }
 
 impl Decoder {
@@ -185,7 +167,7 @@ impl Decoder {
         match number {
             SCALAR => self.scalar(offset, length, message, logged_ns),
             MEDIA => {
-                let logged = logged(message, logged_ns)?;
+                let logged = Logged::of(message, logged_ns)?;
                 let key = self.text(offset, length, logged.key);
                 let series = self.series(&key);
                 let seq = self.row_of(series, &logged);
@@ -207,7 +189,7 @@ impl Decoder {
         message: &[u8],
         logged_ns: Option<i64>,
     ) -> Result<(), Malformed> {
-        let logged = logged(message, logged_ns)?;
+        let logged = Logged::of(message, logged_ns)?;
         let mut number = 0.0;
         let mut is_odd = logged.is_odd || logged.column_type != SCALAR_TYPE;
         for field in Fields::new(logged.value.unwrap_or_default()) {
@@ -291,28 +273,4 @@ impl Decoder {
         self.seq = seq.wrapping_add(1);
         seq
     }
-}
-
-fn logged(message: &[u8], logged_ns: Option<i64>) -> Result<Logged<'_>, Malformed> {
-    let mut found = Logged {
-        time_ns: logged_ns,
-        ..Logged::default()
-    };
-    for field in Fields::new(message) {
-        match field? {
-            (1, Wire::Bytes(key)) => found.key = key,
-            (2, Wire::Varint(step)) => found.step = step as i64,
-            (3, Wire::Varint(kind)) => found.column_type = kind,
-            (4, Wire::Bytes(time)) => {
-                found.time_ns = timestamp_ns(time);
-                found.is_odd |= found.time_ns.is_none();
-            }
-            (5, Wire::Bytes(value)) => {
-                found.is_odd |= found.value.is_some();
-                found.value = Some(value);
-            }
-            _ => found.is_odd = true,
-        }
-    }
-    Ok(found)
 }

@@ -11,12 +11,11 @@ use arrow_array::{Array, RecordBatch};
 
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes, bytes_header, double, timestamp, varint_field};
-use crate::swanlab::decoder::{LOG, SCALAR};
+use crate::swanlab::record::{LOG, SCALAR, SCALAR_TYPE};
 use crate::tables::{AddressColumns, Error, Words, consoles, primitive};
 
 /// `:SWL`, the magic number, version 2.
 const FILE_HEADER: [u8; 7] = *b":SWL\xd6\xe1\x02";
-const SCALAR_TYPE: u64 = 1;
 
 /// How a key is shown, and which of its steps is the next free one.
 struct Shown {

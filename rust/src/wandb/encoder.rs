@@ -80,7 +80,8 @@ impl RunLog {
         self.flush(None);
     }
 
-    fn flush(&mut self, bound: Option<lanes::Group>) {
+    /// Of all that wait what comes before `bound`: the last row may get more values later.
+    fn flush(&mut self, bound: Option<lanes::Rank>) {
         while let Some(value) = self.lanes.next(bound, &self.series) {
             let (open, other) = match value.place.stream {
                 Stream::User => (&mut self.history, &mut self.statistics),
@@ -91,13 +92,15 @@ impl RunLog {
                     row.close(&mut self.numbers, &mut self.log, &mut self.message);
                 }
             }
-            if open.holds(&value) {
+            if open.holds(&value) || !open.has_room(&value) {
                 open.close(&mut self.numbers, &mut self.log, &mut self.message);
-                self.numbers.repeated += 1;
             }
             open.add(&value);
         }
         self.lanes.settle();
+        if bound.is_some() {
+            return;
+        }
         for row in [&mut self.history, &mut self.statistics] {
             row.close(&mut self.numbers, &mut self.log, &mut self.message);
         }
@@ -130,11 +133,10 @@ impl RunLog {
         self.numbers.record(&mut self.log, number, message);
     }
 
-    /// Rows of W&B's history so far, how many of them repeat the step before them, and how many
-    /// values are shown at the time of their row instead of theirs.
-    pub fn counts(&self) -> (u64, u64, u64) {
-        let numbers = &self.numbers;
-        (numbers.history, numbers.repeated, numbers.moved)
+    /// Rows of W&B's history so far, and how many values are shown at the time of their row
+    /// instead of theirs.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.numbers.history, self.numbers.moved)
     }
 }
 

@@ -18,8 +18,9 @@ from runferry.model import Uid
 
 Stage = Literal["created", "sending", "sealed", "verified"]
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 _WAIT_SECONDS = 30.0
+_ANEW = "move the ledger away: runs that carry our mark are found again"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     base INTEGER NOT NULL,
     digest TEXT NOT NULL,
     segments TEXT NOT NULL,  -- JSON list of hashes
+    carries TEXT NOT NULL,   -- JSON list of hashes
     losses TEXT NOT NULL,    -- JSON list of [code, fate, where, count, detail]
     PRIMARY KEY (uid, destination)
 ) WITHOUT ROWID
@@ -52,7 +54,8 @@ class Delivery:
     sent: int = 0  # chunks that are known to have arrived
     base: int = 0  # number of the first chunk of what is being sent; growth counts on
     digest: str = ""  # of the record's content that is being sent
-    segments: tuple[str, ...] = ()  # content hashes of the segments that a sealed push carried
+    segments: tuple[str, ...] = ()  # content hashes of the segments that are known to be there
+    carries: tuple[str, ...] = ()  # and of those that will be, once this is sealed
     losses: tuple[Loss, ...] = field(default=())  # reported while sending
 
 
@@ -75,14 +78,14 @@ class Ledger:
             if connection is None:
                 return None
             row = connection.execute(
-                "SELECT stage, remote, plan, generation, sent, base, digest, segments, losses"
-                " FROM deliveries"
+                "SELECT stage, remote, plan, generation, sent, base, digest, segments,"
+                " carries, losses FROM deliveries"
                 " WHERE uid = ? AND destination = ?",
                 (uid, destination),
             ).fetchone()
         if row is None:
             return None
-        stage, remote, plan, generation, sent, base, digest, segments, losses = row
+        stage, remote, plan, generation, sent, base, digest, segments, carries, losses = row
         return Delivery(
             uid,
             destination,
@@ -94,6 +97,7 @@ class Ledger:
             base,
             digest,
             tuple(json.loads(segments)),
+            tuple(json.loads(carries)),
             tuple(loss_from_json(loss) for loss in json.loads(losses)),
         )
 
@@ -110,12 +114,13 @@ class Ledger:
             delivery.base,
             delivery.digest,
             json.dumps(delivery.segments),
+            json.dumps(delivery.carries),
             json.dumps([loss_to_json(loss) for loss in delivery.losses]),
         )
         with self._opened() as connection:
             if connection is not None:
                 connection.execute(
-                    "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?,?,?,?,?)", row
+                    "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row
                 )
 
     def forget(self, uid: Uid, destination: str) -> None:
@@ -158,6 +163,12 @@ class Ledger:
                     where=str(self._path),
                     hint="pip install -U runferry",
                 )
+            if 0 < version < LEDGER_VERSION:
+                raise Corrupt(
+                    f"ledger version {version}; this runferry writes {LEDGER_VERSION}",
+                    where=str(self._path),
+                    hint=_ANEW,
+                )
             connection.execute("PRAGMA synchronous=FULL")
             if version == 0:
                 connection.execute(_SCHEMA)
@@ -183,8 +194,7 @@ class Ledger:
                     hint = "free some space, then run the command again"
                     raise NoSpace("the disk is full", where=where, hint=hint) from error
                 case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                    hint = "move the ledger away: runs that carry our mark are found again"
-                    raise Corrupt("the ledger cannot be read", where=where, hint=hint) from error
+                    raise Corrupt("the ledger cannot be read", where=where, hint=_ANEW) from error
                 case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:
                     hint = "give write permission to the archive folder"
                     raise ArchiveError(f"ledger: {error}", where=where, hint=hint) from error

@@ -2,6 +2,7 @@
 
 An external bucket sort: histogram the steps, scatter the rows to bucket files, sort each bucket.
 A bucket that is still too large is split again, by the next component of the order if need be.
+Where the segments follow each other already (`step_ranges`), each is sorted by itself.
 The order is (step, step_frac, seq); rows without a step come last, by (time, seq).
 """
 
@@ -21,18 +22,18 @@ from numpy.typing import NDArray
 from runferry.archive.points import KeyCodes
 from runferry.archive.reading import batches
 from runferry.archive.record import Segment
+from runferry.archive.step_ranges import Order, follow_each_other, one_by_one, sorting
 from runferry.archive.working_folder import working_folder
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.errors import ArchiveError
 from runferry.tables import KEY
 
-BUCKET_ROWS = 262_144
+BUCKET_ROWS = 393_216  # as a segment has
 CHUNK_ROWS = 65_536
 _MAX_BUCKETS = 256  # files open at once
 _BINS = 4_096
 _LATEST = np.iinfo(np.int64).max
 
-Order = tuple[NDArray[np.int64], ...]
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 
 
@@ -98,8 +99,8 @@ def _sorted(
     coded = _coded_schema(ROW_SCHEMAS[table])
     columns = ["step", "step_frac", "time", "time_ns", "seq"]
 
-    def rows() -> Iterator[pa.RecordBatch]:
-        for batch in batches(root, segments, rows=BUCKET_ROWS):
+    def rows(some: Sequence[Segment] = segments) -> Iterator[pa.RecordBatch]:
+        for batch in batches(root, some, rows=BUCKET_ROWS):
             key = pa.array(codes.codes(batch.column("key")))
             yield pa.RecordBatch.from_arrays([key, *batch.columns[1:]], schema=coded)
 
@@ -107,9 +108,13 @@ def _sorted(
         return batches(root, segments, columns=columns, rows=BUCKET_ROWS)
 
     total = sum(segment.rows for segment in segments)
-    folder = scratch / table
-    folder.mkdir()
-    for batch in _in_order(_Rows(total, rows, addresses), folder, coded):
+    if follow_each_other(root, segments, BUCKET_ROWS):
+        found = one_by_one((list(rows([segment])) for segment in segments), order_of)
+    else:
+        folder = scratch / table
+        folder.mkdir()
+        found = _in_order(_Rows(total, rows, addresses), folder, coded)
+    for batch in found:
         key = pa.DictionaryArray.from_arrays(batch.column(0), pa.array(codes.keys, pa.string()))
         yield pa.RecordBatch.from_arrays([key, *batch.columns[1:]], schema=ROW_SCHEMAS[table])
 
@@ -124,8 +129,7 @@ def _in_order(rows: _Rows, folder: Path, schema: pa.Schema) -> Iterator[pa.Recor
         table = pa.Table.from_batches(rows.batches(), schema).unify_dictionaries()
         whole = table.combine_chunks().to_batches()
         if whole:
-            by = np.lexsort(order_of(whole[0])[::-1])
-            yield whole[0].take(pa.array(by))
+            yield whole[0].take(pa.array(sorting(order_of(whole[0]))))
         return
     split = _split(rows)
     if split is None:  # all at one address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runferry.cli.grid import Column, show
+from runferry.cli.grid import GAP, Column, show
 from runferry.cli.session import Session
 from runferry.losses import Fate
 from runferry.ports import Limits
@@ -29,11 +29,27 @@ def show_holdings(session: Session) -> None:
     """The same as a table."""
     holdings = holdings_json()
     session.out.print(f"read from: {', '.join(holdings['readers'])}")
-    session.out.print(f"write to:  {', '.join(holdings['writers'])}\n")
+    session.out.print(f"write to:  {', '.join(holdings['writers'])}")
     writers: dict[str, dict[str, str]] = holdings["writers"]
-    columns = (Column("kind"), *(Column(name) for name in writers))
-    kinds = list(next(iter(writers.values()), {}))
-    show(session.out, columns, [(kind, *(w[kind] for w in writers.values())) for kind in kinds])
+    for names in _abreast(writers, session.out.width):
+        session.out.print()
+        kinds = list(writers[names[0]])
+        rows = [(kind, *(writers[name][kind] for name in names)) for kind in kinds]
+        show(session.out, tuple(map(Column, ("kind", *names))), rows)
+
+
+def _abreast(writers: dict[str, dict[str, str]], room: int) -> list[list[str]]:
+    """The writers, as many in one table as there is room for."""
+    groups: list[list[str]] = []
+    left = 0
+    for name, kinds in writers.items():
+        width = GAP + max(map(len, (name, *kinds.values())))
+        if not groups or width > left:
+            groups.append([])
+            left = room - max(map(len, kinds))
+        groups[-1].append(name)
+        left -= width
+    return groups
 
 
 def _kinds(writers: dict[str, Limits]) -> list[str]:

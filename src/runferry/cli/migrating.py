@@ -14,17 +14,20 @@ from typing import Final
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
 from runferry.errors import UsageError
-from runferry.transfer.migrations import MODELS, NEPTUNE, WANDB, Road, goal, road
+from runferry.transfer.migrations import MODELS, NEPTUNE, WANDB, Road, check_token, goal, road
 
 _ANSWERS_ENDED: Final = "the answers ended before the questions"
 
 
 @contextmanager
-def migrating(session: Session, source: str, destination: str) -> Iterator[tuple[str, str]]:
+def migrating(
+    session: Session, source: str, destination: str, *, is_dry: bool = False
+) -> Iterator[tuple[str, str]]:
     """The two ends of a conversion as they are meant; of a migration a log is kept meanwhile.
 
     What a migration was not told is asked for, where somebody can answer. Raises UsageError,
-    BadLocation, and what the source raises when its projects are listed.
+    BadLocation, AuthFailed where no token is set, and what the source raises when its projects are
+    listed. A dry run (`is_dry`) needs no token of the destination's.
     """
     from runferry.cli.logs import kept_in
 
@@ -32,6 +35,8 @@ def migrating(session: Session, source: str, destination: str) -> Iterator[tuple
     if taken is None:
         yield source, destination
         return
+    if not is_dry:
+        check_token()
     if sys.stdin.isatty() and sys.stderr.isatty():
         ask = _asked_of_wandb if taken == "wandb-to-neptune" else _asked_of_models
         source, destination = ask(session, source, destination)
@@ -67,9 +72,13 @@ def _asked_of_wandb(session: Session, source: str, destination: str) -> tuple[st
 
 
 def _asked_of_models(session: Session, source: str, destination: str) -> tuple[str, str]:
+    from runferry.transfer.migrations import own_project
+
     if source == MODELS:
         question = "Neptune project, WORKSPACE/PROJECT (blank: NEPTUNE_PROJECT)"
         source = f"{MODELS}{_answer(question)}"
+        if source == MODELS:
+            own_project()  # or an error, before more is asked
     destination = goal(source, destination)
     _ask_for_workers(session)
     return source, destination
@@ -114,9 +123,13 @@ def _ask_for_projects(session: Session, source: str) -> None:
 
 def _answer(question: str) -> str:
     """One line from the terminal; on stderr, since stdout is for what comes of it."""
-    sys.stderr.write(f"{question}: ")
-    sys.stderr.flush()
-    line = sys.stdin.readline()
+    try:
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # the question's line has no end yet
+        raise
     if not line:
         print(file=sys.stderr)
         raise UsageError(_ANSWERS_ENDED, hint="give them as arguments: runferry convert --help")

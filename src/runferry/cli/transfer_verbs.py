@@ -43,7 +43,7 @@ def convert(
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
-    with migrating(session, source, destination) as (start, end):
+    with migrating(session, source, destination, is_dry=dry_run) as (start, end):
         origin, goal = located(start), destined(end)
         chosen = session.settings
         options = ConvertOptions(

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -45,7 +46,7 @@ def connect(
             base_url=base_url,
             auth=auth,
             headers=sent,
-            verify=_trust(settings.ca_bundle),
+            verify=_trust(_bundles(settings.ca_bundle)),
             proxy=settings.proxy,
             timeout=settings.timeout,
         )
@@ -90,22 +91,29 @@ def _header_safe(key: str, base_url: str) -> str:
     return key
 
 
-def _trust(bundle: Path | None) -> ssl.SSLContext:
-    """The system's authorities, the public ones, and the user's own."""
+def _bundles(bundle: Path | None) -> tuple[str, ...]:
+    """Files with the user's own authorities."""
+    named = (bundle, os.environ.get("SSL_CERT_FILE"), os.environ.get("REQUESTS_CA_BUNDLE"))
+    return tuple(os.fspath(file) for file in named if file)
+
+
+@lru_cache(maxsize=8)
+def _trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
+    """The system's authorities, the public ones, and the user's own.
+
+    Made once: reading the public ones takes longer than a request.
+    """
     import certifi
 
     context = ssl.create_default_context()
     context.load_verify_locations(cafile=certifi.where())
-    named = (bundle, os.environ.get("SSL_CERT_FILE"), os.environ.get("REQUESTS_CA_BUNDLE"))
-    for file in named:
-        if not file:
-            continue
+    for file in bundles:
         try:
             context.load_verify_locations(cafile=file)
         except OSError as error:  # ssl.SSLError is one
             raise BadSetting(
                 f"this CA bundle cannot be used: {error}",
-                where=str(file),
+                where=file,
                 hint="ca_bundle, SSL_CERT_FILE and REQUESTS_CA_BUNDLE want a PEM file",
             ) from error
     return context

@@ -114,6 +114,9 @@ class Beginning:
                 return self._grown(
                     replace(delivery, sent=delivery.base, digest=f"/{metrics}"), stored
                 )
+            if stored.chunks is not None and not is_same:  # we sealed it, and it has grown again
+                delivery = replace(delivery, sent=stored.chunks, segments=delivery.carries)
+                return self._grown(delivery, stored)
             if not (delivery.base and is_same):  # whoever sealed it, or with whatever content
                 return self._anew(remote, stored, "replaced")
         if is_same and delivery.plan == self._plan.hash:

@@ -72,12 +72,13 @@ def convert(
     pulled = road.pulled()
     if not is_at(source, archive):
         uids = frozenset(outcome.uid for outcome in pulled.outcomes)
-        selection = replace(options.selection, uids=uids)
+        selection = options.selection.of_runs(uids)
         road = replace(road, options=replace(options, selection=selection))
     pushed = road.planned() if options.dry_run else road.pushed()
     verified = road.verified() if road.is_to_verify(pushed) else None
     discarded = road.discard() if options.discards and verified is not None else 0
-    told = tuple(notes(source, destination)) if moved(pushed.outcomes) else ()
+    is_any = any(outcome.error is None for outcome in moved(pushed.outcomes))
+    told = tuple(notes(source, destination)) if is_any else ()
     return ConvertReport(pulled, pushed, verified, discarded, str(archive.path), told)
 
 

@@ -181,8 +181,11 @@ def _of_repeated_steps(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
         return
     stepped = [series for series in inventory.series if series.stream == "user"]
     counted = [(one.key, [counts for _, counts in inventory.kinds_of(one)]) for one in stepped]
-    # values of two kinds may stand in one step
-    if not any(len(kinds) > 1 or any(map(_repeated, kinds)) for _, kinds in counted):
+    # values of two kinds may stand in one step, and a fraction beside the whole of another series
+    if not any(
+        len(kinds) > 1 or any(_repeated(one) or one.fractional_steps for one in kinds)
+        for _, kinds in counted
+    ):
         return
     for key, kinds in counted:
         for counts in kinds:

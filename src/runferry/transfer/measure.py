@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from runferry.transfer.compare import RowComparison
 from runferry.transfer.incoming import weight
 from runferry.transfer.law import explain
 from runferry.transfer.lockstep import Lockstep
+from runferry.transfer.neighbours import Neighbours, OpenReader
 from runferry.transfer.plan import RunPlan
 from runferry.transfer.progress import Interrupted, Observer, StopToken
 from runferry.transfer.relation import row_database
@@ -26,8 +27,6 @@ from runferry.transfer.sides import Sides
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
-
-OpenReader = Callable[[], Reader]
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ class ReadBack:
     ) -> None:
         self._archive = archive
         self._selection = selection
-        self._open_reader = open_reader
+        self._readers = Neighbours(open_reader)
         self._headers = headers
         self._observer = observer
         self._stop = stop
@@ -182,15 +181,19 @@ class ReadBack:
         """Whether every difference is one that the plan foretells."""
         with self._lock:
             if self._pairs is None:
-                self._pairs = Pairs.of(self._open_reader, self._headers, self._stop)
+                self._pairs = Pairs.of(self._readers.open, self._headers, self._stop)
         found = self._pairs.by_uid.get(record.run.uid, ())
         if not found:
             return False
         measuring = Measuring(
             self._archive, self._selection, self._pairs.ids, self._observer, self._stop
         )
-        reader = self._open_reader()
+        reader = self._readers.open()
         try:
             return measuring.compare(reader, record, found, planned).is_clean
         finally:
             reader.close()
+
+    def close(self) -> None:
+        """Nothing is compared any more."""
+        self._readers.close()

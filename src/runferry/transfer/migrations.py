@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
+from runferry import settings
 from runferry.dialects.neptune.places import PROJECT_VARIABLE, ServerPlace
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import app_of, is_path, parsed
-from runferry.errors import BadLocation
+from runferry.errors import AuthFailed, BadLocation
 from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Location, ProjectsReader, ReadOptions
@@ -27,6 +28,7 @@ WANDB: Final = "wandb:"
 MODELS: Final = "neptune-models:"
 NEPTUNE: Final = "neptune:"
 
+_TOKEN_FROM: Final = "NEPTUNE_API_TOKEN"  # noqa: S105  the name of a variable
 _BEFORE_CREATION: Final = (
     "Neptune sets the creation time of a run itself: charts over relative time begin before it, at"
     " negative times; the original one is {original}"
@@ -82,6 +84,25 @@ def workspace() -> str:
             hint=f"neptune:WORKSPACE, or set {PROJECT_VARIABLE} to WORKSPACE/PROJECT",
         )
     return ServerPlace.of("").workspace
+
+
+def check_token() -> None:
+    """Before anything is asked or pulled: whether the client will find a token. Raises AuthFailed.
+
+    The token is read by the client alone.
+    """
+    talks = settings.current().neptune_mode in ("async", "sync")
+    if talks and not os.environ.get(_TOKEN_FROM, "").strip():
+        raise AuthFailed(
+            "no token for Neptune is set",
+            where=NEPTUNE,
+            hint=f"export {_TOKEN_FROM}=…  # User menu of the web app, Get your API token",
+        )
+
+
+def own_project() -> str:
+    """What `NEPTUNE_PROJECT` names. Raises BadLocation."""
+    return str(ServerPlace.of(""))
 
 
 def _around(models: str) -> str:

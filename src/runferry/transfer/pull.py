@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from runferry.archive.store import Archive
 
 OpenReader = Callable[[], Reader]
+_log = logging.getLogger(__name__)
 
 _LOCKED_PATIENCE = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -81,7 +83,7 @@ def pull(
                 stop=stop,
                 workers=workers,
             )
-            outcomes = crew.run(_selected(lister, selection), pulling.one)
+            outcomes = crew.run(_selected(lister, selection, str(source)), pulling.one)
     finally:
         lister.close()
     if not crew.is_interrupted and crew.aborted is None:
@@ -95,9 +97,20 @@ def pull(
     )
 
 
-def _selected(lister: Reader, selection: Selection) -> Iterator[Run]:
-    """Asked for the first time by the crew, which can be stopped while the source is waited for."""
-    yield from selection.runs_of(lister)
+def _selected(lister: Reader, selection: Selection, where: str) -> Iterator[Run]:
+    """Asked for the first time by the crew, which can be stopped while the source is waited for.
+
+    Of several projects that were asked for, those without a run are warned about; where none has
+    one, that is an error of the whole.
+    """
+    missed = set(selection.projects)
+    for run in selection.runs_of(lister):
+        missed -= {glob for glob in missed if replace(EVERYTHING, projects=(glob,)).takes_run(run)}
+        yield run
+    if len(missed) < len(selection.projects):
+        for glob in selection.projects:
+            if glob in missed:
+                _log.warning("%s: no run in a project %s: left out", where, glob)
 
 
 @dataclass

@@ -9,6 +9,7 @@ again in full, in place of what is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import Listing, check_apart, ledger_key
 from runferry.transfer.marks import marks_of
-from runferry.transfer.measure import OpenReader, ReadBack
+from runferry.transfer.measure import ReadBack
+from runferry.transfer.neighbours import OpenReader
 from runferry.transfer.patience import Patience, Retrying
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import ListingObserver, Observer, Silent, StopToken
@@ -72,6 +74,7 @@ def push(
     where = str(Location("archive", str(archive.path)))
     waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
     retrying = Retrying(patience or Patience(), stop, observer)
+    back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
     trip = Trip(
         archive,
         ledger_key(destination),
@@ -80,7 +83,7 @@ def push(
         stop,
         retrying,
         restart,
-        ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop).holds,
+        back.holds,
         Listing(retrying),
         sender_of(archive.path),
         marks_of(archive.headers()),
@@ -91,8 +94,9 @@ def push(
     observer.phase("push", sum(map(len, waves)))
     if isinstance(observer, ListingObserver):
         observer.listed("push", chain(*waves))
-    for wave in waves:
-        crew.run(wave, partial(_bring, trip))
+    with closing(back):
+        for wave in waves:
+            crew.run(wave, partial(_bring, trip))
     return Report(
         phase="push",
         source=str(Location("archive", str(archive.path))),

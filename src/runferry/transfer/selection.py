@@ -65,6 +65,10 @@ class Selection:
         """Whether a series is moved."""
         return not self.metrics or any(_takes(globs, key) for globs in (self.metrics, *self.kept))
 
+    def of_runs(self, uids: frozenset[Uid]) -> Selection:
+        """The same of runs that are selected already: these, whatever their headers say by now."""
+        return replace(self, uids=uids, projects=(), run_ids=(), tags=(), since=None, until=None)
+
     @property
     def choice(self) -> Choice:
         """The series that are moved, however the lists of globs came together."""

@@ -116,6 +116,9 @@ class Sides:
         where, code = self._keys[difference.series], difference.code
         if difference.way == "changed":
             return Loss(code, Fate.ROUNDED, where, difference.rows)
+        if difference.kind == "console":  # has no address by which a part of it could be told
+            detail = f"lines that are {difference.way}"
+            return Loss("console", Fate.DROPPED, where, difference.rows, detail)
         if difference.way == "invented":
             detail = f"{difference.kind} rows that the original does not have"
             return Loss(code, Fate.DROPPED, where, difference.rows, detail)

@@ -79,7 +79,8 @@ class Books:
 
     def put(self, start: Start, stage: Stage, sent: int, *, is_numbered: bool = True) -> None:
         """The stage that was reached, and how many chunks have arrived."""
-        segments = self._segments() if stage == "sealed" else [s.sha256 for s in start.skip]
+        carries = self._segments()
+        segments = carries if stage == "sealed" else [s.sha256 for s in start.skip]
         self.trip.archive.ledger.put(
             Delivery(
                 uid=self.record.run.uid,
@@ -92,6 +93,7 @@ class Books:
                 base=start.base,
                 digest=self.content,
                 segments=tuple(segments),
+                carries=tuple(carries),
                 losses=self.losses,
             )
         )

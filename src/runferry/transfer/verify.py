@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from runferry.transfer.crew import Crew
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.foretell import MEDIA_KINDS
 from runferry.transfer.measure import Measuring, Pairs
+from runferry.transfer.neighbours import Neighbours, OpenReader
 from runferry.transfer.patience import pause_by
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import Interrupted, ListingObserver, Observer, Silent, StopToken
@@ -34,8 +35,6 @@ from runferry.transfer.space import RESERVE_BYTES
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
     from runferry.archive.store import Archive
-
-OpenReader = Callable[[], Reader]
 
 _ROLES = ("config", "summary", "environment", "other")
 _KINDS = ("scalar", "text", "histogram", "console", "file", "artifact", "document", "raw")
@@ -145,18 +144,20 @@ def verify_archive(
     if isinstance(observer, ListingObserver):
         observer.listed("verify", headers)
     pairs = Pairs({}, {}, 0)
-    if headers:
-        try:
-            with waiting_by(pause_by(stop, observer)):
-                pairs = Pairs.of(open_reader, headers, stop)
-        except Interrupted:
-            headers = []  # nothing is compared, and the report says why
-    measuring = Measuring(archive, selection, pairs.ids, observer, stop)
-    verifying = _Verify(archive, ledger_key(copy), limits or limits_of(copy), pairs, measuring)
-    crew = Crew[Reader, Run](
-        "verify", open_reader, header=lambda run: run, observer=observer, stop=stop, workers=workers
-    )
-    outcomes = crew.run(headers, verifying.one) if headers else ()
+    with closing(Neighbours(open_reader)) as readers:
+        if headers:
+            try:
+                with waiting_by(pause_by(stop, observer)):
+                    pairs = Pairs.of(readers.open, headers, stop)
+            except Interrupted:
+                headers = []  # nothing is compared, and the report says why
+        measuring = Measuring(archive, selection, pairs.ids, observer, stop)
+        verifying = _Verify(archive, ledger_key(copy), limits or limits_of(copy), pairs, measuring)
+        crew = Crew[Reader, Run](
+            "verify", readers.open, header=lambda run: run, observer=observer, stop=stop,
+            workers=workers,
+        )  # fmt: skip
+        outcomes = crew.run(headers, verifying.one) if headers else ()
     compared = {c.uid: c for c in verifying.comparisons}
     runs = [
         compared.get(o.uid) or RunComparison(o.uid, o.run, o.remote, error=o.error, hint=o.hint)

@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 
 use super::items::{Cells, SeriesPlace};
 use super::put_item;
+use crate::leveldb::LONGEST_RECORD;
 use crate::tables::{AddressColumns, Error, RowAddress};
 use crate::wandb::own::Code;
 use crate::wandb::sink::Stream;
@@ -21,10 +22,15 @@ pub enum Table {
 
 /// Bytes of room that are kept for the next batch.
 const MOST_ROOM: usize = 16 << 20;
+/// Bytes of one value: a row of it alone is a record that is read back.
+const LONGEST_VALUE: usize = LONGEST_RECORD - (1 << 20);
 
 /// What values must share to be shown in one row: first that they have no step, then step and
 /// millionths, or the time.
 pub type Group = (bool, i64, i64);
+
+/// Where a source row stands in the order of all tables: its group, and its number.
+pub type Rank = (Group, i64);
 
 /// One value on its way.
 pub struct Waiting<'a> {
@@ -43,6 +49,12 @@ pub struct SourceRow {
     pub group: Group,
     pub at: RowAddress,
     pub time_ns: Option<i64>,
+}
+
+impl SourceRow {
+    fn rank(&self) -> Rank {
+        (self.group, self.at.seq)
+    }
 }
 
 /// A value, as small as can be: there are many.
@@ -77,14 +89,14 @@ impl Lanes {
     /// Takes a batch in. Returns up to where no more rows can come, where there is such a place.
     ///
     /// A table that comes again, or comes before the last one, shows that the others have given all
-    /// they had up to its first row. The last group that waits may go on.
+    /// they had up to its first row. The last source row that waits may go on.
     pub fn take(
         &mut self,
         table: Table,
         batch: &RecordBatch,
         by_key: &HashMap<String, u32>,
         series: &[SeriesPlace],
-    ) -> Result<Option<Group>, Error> {
+    ) -> Result<Option<Rank>, Error> {
         let cells = match table {
             Table::Points => Cells::points(batch)?,
             Table::Texts => Cells::texts(batch)?,
@@ -99,7 +111,7 @@ impl Lanes {
         lane.entries.reserve(addresses.rows());
         for row in 0..addresses.rows() {
             let number = numbers[addresses.place(row)];
-            let entry = lane.push(
+            let rank = lane.push(
                 &addresses,
                 row,
                 number,
@@ -107,7 +119,7 @@ impl Lanes {
                 &cells,
                 &mut scratch,
             )?;
-            first = first.or(Some(entry));
+            first = first.or(Some(rank));
         }
         self.json = scratch;
         self.last = Some(table);
@@ -116,27 +128,27 @@ impl Lanes {
             .map(|first| latest.map_or(first, |latest| latest.min(first))))
     }
 
-    /// The last group of all that wait.
-    fn latest(&self) -> Option<Group> {
+    /// The last source row of all that wait.
+    fn latest(&self) -> Option<Rank> {
         let ends = self
             .lanes
             .iter()
             .filter_map(|lane| lane.entries.last().map(|_| lane.rows.last()));
-        ends.flatten().map(|row| row.group).max()
+        ends.flatten().map(SourceRow::rank).max()
     }
 
     /// The next value before `bound`.
     #[inline]
     pub fn next<'a>(
         &'a mut self,
-        bound: Option<Group>,
+        bound: Option<Rank>,
         series: &'a [SeriesPlace],
     ) -> Option<Waiting<'a>> {
         let heads = self.lanes.iter().enumerate();
         let (place, _) = heads
             .filter_map(|(place, lane)| Some((place, lane.head()?)))
-            .min_by_key(|(_, row)| (row.group, row.at.seq))
-            .filter(|(_, row)| bound.is_none_or(|bound| row.group < bound))?;
+            .min_by_key(|(_, row)| row.rank())
+            .filter(|(_, row)| bound.is_none_or(|bound| row.rank() < bound))?;
         let lane = &mut self.lanes[place];
         let entry = &lane.entries[lane.next];
         lane.next += 1;
@@ -175,7 +187,7 @@ impl Lane {
         place: &SeriesPlace,
         cells: &Cells,
         json: &mut Vec<u8>,
-    ) -> Result<Group, Error> {
+    ) -> Result<Rank, Error> {
         let at = addresses.at(row);
         let group = match self.rows.last() {
             Some(last) if last.at == at => last.group,
@@ -193,6 +205,10 @@ impl Lane {
         put_item(&mut self.bytes, field, &place.key, json);
         let item = self.bytes.len() - start;
         spelled.put_exact(&mut self.bytes);
+        let size = self.bytes.len() - start;
+        if size > LONGEST_VALUE {
+            return Err(Error::ValueTooLong(size));
+        }
         self.entries.push(Entry {
             start,
             item: item as u32, // of one cell, which is shorter
@@ -201,7 +217,7 @@ impl Lane {
             series: number,
             code: spelled.code,
         });
-        Ok(group)
+        Ok((group, at.seq))
     }
 
     fn settle(&mut self) {

@@ -3,6 +3,7 @@
 use super::items::{put_float, put_integer};
 use super::lanes::{Group, Waiting};
 use super::put_item;
+use crate::leveldb::LONGEST_RECORD;
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes_header, timestamp, varint_field};
 use crate::wandb::address::time_of;
@@ -15,6 +16,8 @@ const STEP_KEY: &[u8] = b"\x12\x05_step";
 const TIMESTAMP_KEY: &[u8] = b"\x12\x0a_timestamp";
 const RUNTIME_KEY: &[u8] = b"\x12\x08_runtime";
 const NS: i64 = 1_000_000_000;
+/// Bytes of values in one row: where they came from needs room in its record as well.
+const MOST_VALUES: usize = LONGEST_RECORD / 2;
 
 /// What is counted through the file.
 pub struct Numbers {
@@ -22,7 +25,6 @@ pub struct Numbers {
     records: u64,
     last_step: Option<i64>,
     pub history: u64,
-    pub repeated: u64,
     /// Values that are shown at another time than theirs: that of their row.
     pub moved: u64,
     /// Scratch.
@@ -36,7 +38,6 @@ impl Numbers {
             records: 0,
             last_step: None,
             history: 0,
-            repeated: 0,
             moved: 0,
             payload: Vec::new(),
         }
@@ -105,6 +106,12 @@ impl OpenRow {
     /// Whether it has a value of this series already.
     pub fn holds(&self, value: &Waiting<'_>) -> bool {
         self.group.is_some() && self.last_row.get(value.series as usize) == Some(&self.row)
+    }
+
+    /// Whether a reader will take the record with this value, too.
+    pub fn has_room(&self, value: &Waiting<'_>) -> bool {
+        let held = self.items.len() + self.own.len();
+        held == 0 || held + value.item.len() + value.exact.len() <= MOST_VALUES
     }
 
     pub fn add(&mut self, value: &Waiting<'_>) {

@@ -23,6 +23,11 @@ impl OwnBuilder {
         self.texts.clear();
     }
 
+    /// Bytes of what JSON does not say.
+    pub fn len(&self) -> usize {
+        self.codes.len() + self.doubles.len() + self.texts.len()
+    }
+
     pub fn item(&mut self, code: Code, exact: &[u8]) {
         self.codes.push(code as u8);
         self.has_codes |= code != Code::AsSpelled;

@@ -1,4 +1,7 @@
-"""The door to the vendor's client: what we use of it, its noise, its exceptions."""
+"""The door to the vendor's client: what we use of it, its noise, its exceptions.
+
+The token is the vendor's own `NEPTUNE_API_TOKEN`: read by it, and never by us.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from runferry.dialects.neptune.client_errors import as_ours
+from runferry.dialects.neptune.names import Container
 from runferry.dialects.neptune.places import queues_in
-from runferry.errors import (
-    AuthFailed,
-    Declined,
-    MissingExtra,
-    Refused,
-    RunferryError,
-    Unreachable,
-)
+from runferry.errors import MissingExtra
 from runferry.settings import NeptuneMode
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _LOGGERS: Final = ("neptune", "neptune_no_prefix")
-_AUTH: Final = {
-    "NeptuneInvalidApiTokenException", "NeptuneMissingApiTokenException", "Unauthorized",
-    "NeptuneAuthTokenExpired", "Forbidden",
-}  # fmt: skip
-_SILENT: Final = {
-    "NeptuneConnectionLostException", "InternalServerError", "CannotResolveHostname",
-    "NeptuneSynchronizationAlreadyStoppedException",
-}  # fmt: skip
+_OPENERS: Final[dict[Container, str]] = {
+    "run": "init_run",
+    "model": "init_model",
+    "model_version": "init_model_version",
+}
 
 
 class RemoteAttribute(Protocol):
@@ -49,6 +44,7 @@ class RemoteAttribute(Protocol):
     ) -> None: ...
     def upload(self, value: str) -> None: ...  # noqa: D102
     def upload_files(self, value: str) -> None: ...  # noqa: D102
+    def track_files(self, path: str, *, destination: str | None) -> None: ...  # noqa: D102
     def pop(self) -> None: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
 
@@ -89,33 +85,14 @@ def client() -> ModuleType:
 
 @contextmanager
 def in_our_words(where: str) -> Iterator[None]:
-    """The vendor's exceptions as ours."""
-    from neptune.common.exceptions import NeptuneException
-    from neptune.management.exceptions import ManagementOperationFailure
-
+    """The vendor's exceptions as ours, which `client_errors` tells; others pass as they are."""
     try:
         yield
-    except (NeptuneException, ManagementOperationFailure) as error:
-        raise _said(error, where) from error
-    except (ConnectionError, TimeoutError) as error:
-        raise Unreachable(
-            "Neptune does not answer", where=where, hint="run the same command again to resume"
-        ) from error
-
-
-def _said(error: Exception, where: str) -> RunferryError:
-    name = type(error).__name__
-    lines = (line.strip() for line in str(error).splitlines())
-    said = next((line for line in lines if line and not line.startswith(("-", "─"))), name)[:300]
-    if name in _AUTH:
-        return AuthFailed(
-            "Neptune does not accept the token", where=where, hint="set NEPTUNE_API_TOKEN"
-        )
-    if name in _SILENT:
-        return Unreachable(said, where=where, hint="run the same command again to resume")
-    if name in ("ClientHttpError", "ProjectsLimitReached", "ActiveProjectsLimitReachedException"):
-        return Declined(said, where=where)
-    return Refused(said, where=where)
+    except Exception as error:
+        ours = as_ours(error, where)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def open_project(neptune: ModuleType, project: str, queue: Path) -> RemoteRun:
@@ -123,6 +100,16 @@ def open_project(neptune: ModuleType, project: str, queue: Path) -> RemoteRun:
     with queues_in(queue), in_our_words(f"neptune:{project}"):
         opened: RemoteRun = neptune.init_project(project=project, mode="sync")
         return opened
+
+
+def to_read(neptune: ModuleType, project: str) -> Any:
+    """A project, to be read only."""
+    return neptune.init_project(project=project, mode="read-only")
+
+
+def container_to_read(neptune: ModuleType, project: str, kind: Container, sys_id: str) -> Any:
+    """A run, model or model version, to be read only."""
+    return getattr(neptune, _OPENERS[kind])(project=project, with_id=sys_id, mode="read-only")
 
 
 def cell(entry: Any, path: str) -> object:

@@ -53,29 +53,56 @@ class ServerPlace:
         return f"{self.workspace}/{self.project}" if self.project else self.workspace
 
 
-_environment: Final = threading.RLock()
+class _FolderVariable:
+    """Who has set the variable, so that it can be put back."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._users = 0
+        self._set = ""
+        self._before: str | None = None
+
+    def enter(self, folder: str) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._users or self._set == folder)
+            if not self._users:
+                self._before = os.environ.get(FOLDER_VARIABLE)
+                self._set = os.environ[FOLDER_VARIABLE] = folder
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._changed:
+            self._users -= 1
+            if self._users:
+                return
+            if self._before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = self._before
+            self._changed.notify_all()
+
+    def before(self) -> str | None:
+        with self._changed:
+            return self._before if self._users else os.environ.get(FOLDER_VARIABLE)
+
+
+_variable: Final = _FolderVariable()
 
 
 def queue_folder() -> Path:
-    """Where the client keeps what is not sent yet."""
-    with _environment:
-        return Path(os.environ.get(FOLDER_VARIABLE) or ".neptune")
+    """Where the client keeps what is not sent yet, if it is not told otherwise."""
+    return Path(_variable.before() or ".neptune")
 
 
 @contextmanager
 def queues_in(folder: Path) -> Iterator[None]:
     """Within this a run that the client makes has its queue there.
 
-    The client takes the folder from the environment, when a run is made and never again; all that
-    asks for it waits meanwhile.
+    The client takes the folder from the environment and from nowhere else, when a run is made and
+    never again. Threads that name the same folder do not wait for each other.
     """
-    with _environment:
-        before = os.environ.get(FOLDER_VARIABLE)
-        os.environ[FOLDER_VARIABLE] = str(folder.absolute())
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[FOLDER_VARIABLE]
-            else:
-                os.environ[FOLDER_VARIABLE] = before
+    _variable.enter(str(folder.absolute()))
+    try:
+        yield
+    finally:
+        _variable.leave()

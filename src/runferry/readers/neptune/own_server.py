@@ -25,7 +25,8 @@ from runferry.paths import inside
 from runferry.readers.plain_folder.run_folder import RunFolder
 from runferry.tables import loads
 
-_OF_OURS: Final = f"(`{SEALED}`:bool = true)"
+OWN_COLUMNS: Final = (UID, HEADER, SEALED)
+"""Of a table of runs: what tells ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class OwnServedRun:
     def _download(self, home: Path, scratch: Path) -> None:
         """The bundle, and into it the bytes that other attributes have."""
         where = f"neptune:{self.project}/{self.sys_id}"
-        neptune: Any = vendor.client()
+        neptune = vendor.client()
         with vendor.in_our_words(where):
-            remote = neptune.init_run(project=self.project, with_id=self.sys_id, mode="read-only")
+            remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
                 _extracted(remote[BUNDLE], home, scratch)
                 places = _places(home, where)
@@ -85,20 +86,13 @@ class OwnServedRun:
                 remote.stop()
 
 
-def own_served(project: str) -> Iterator[OwnServedRun]:
-    """The sealed runs of ours in a project, `WORKSPACE/NAME`."""
-    neptune: Any = vendor.client()
-    columns = ["sys/id", UID, HEADER]
-    with vendor.in_our_words(f"neptune:{project}"):
-        opened = neptune.init_project(project=project, mode="read-only")
-        try:
-            table = opened.fetch_runs_table(query=_OF_OURS, columns=columns, progress_bar=False)
-            rows = [[vendor.cell(entry, column) for column in columns] for entry in table]
-        finally:
-            opened.stop()
-    for sys_id, uid, header in rows:
-        if isinstance(uid, str) and isinstance(header, str):
-            yield OwnServedRun(project, str(sys_id), uid, header)
+def own_served(project: str, sys_id: str, entry: Any) -> OwnServedRun | None:
+    """A row of the table of a project's runs, `WORKSPACE/NAME`; None for what is not ours, or not
+    sealed."""
+    uid, header, is_sealed = (vendor.cell(entry, column) for column in OWN_COLUMNS)
+    if is_sealed is True and isinstance(uid, str) and isinstance(header, str):
+        return OwnServedRun(project, sys_id, uid, header)
+    return None
 
 
 def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:

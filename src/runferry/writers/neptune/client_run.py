@@ -18,7 +18,6 @@ from runferry.dialects.neptune.attribute_paths import (
     CLAIM,
     HEADER,
     MONITORING,
-    REQUIREMENTS,
     RUN_ID,
     SEALED,
     SYS,
@@ -37,10 +36,11 @@ from runferry.writers.neptune.client_media import ClientMedia
 from runferry.writers.neptune.client_rows import RisingSteps
 from runferry.writers.neptune.client_standing import clear
 from runferry.writers.neptune.held import HeldValue
-from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
+from runferry.writers.neptune.layout import Layout
 from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
+from runferry.writers.neptune.tracked import Tracked
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.staged import Staged
 
@@ -66,6 +66,7 @@ class ClientRun:
         self._rising = RisingSteps(started_ns or 0)
         self._media = ClientMedia(self._staged, self._layout, self._rising, self._upload)
         self._places: dict[str, list[str]] = {}
+        self._tracked = Tracked()
         self._expected: set[str] = set()
 
     def send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
@@ -84,7 +85,7 @@ class ClientRun:
                     extension.values, steps=extension.steps, timestamps=extension.timestamps
                 )
         self._expected |= self._media.send(remote)
-        self._send_files(remote)
+        self._send_files(remote, mode)
         remote.wait()
         self._check_arrived(remote, mode)
         remote[SEALED].assign(True)
@@ -101,6 +102,7 @@ class ClientRun:
         ):
             for attribute, count in hidden.items():
                 yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
+        yield from self._tracked.losses()
 
     # --- the beginning and the end
 
@@ -166,29 +168,32 @@ class ClientRun:
 
     # --- bytes
 
-    def _send_files(self, remote: RemoteRun) -> None:
+    def _send_files(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         """The files as sets, and the bundle; all lie in one folder, where they stay."""
         sets: dict[str, None] = {}
-        requirements: Path | None = None
+        alone: dict[str, Path] = {}
         for file in self._staged.files():
             if file.role == "console":
                 continue
-            attribute = file_attribute(file.path, file.role)
-            if attribute == REQUIREMENTS:
-                requirements = self._upload(attribute, file.staged)
+            attribute, name = self._layout.of_file(file.path, file.role)
+            if name is None:
+                alone[attribute] = self._upload(attribute, file.staged)
             else:
-                self._put(attribute, name_in_set(file.path, attribute), file.staged)
+                self._put(attribute, name, file.staged)
                 sets[attribute] = None
         for artifact in self._staged.artifacts():
             attribute = self._layout.artifact_path(artifact.name, artifact.version)
             for path, staged in artifact.members:
                 self._put(attribute, path, staged)
-            sets[attribute] = None
+                sets[attribute] = None
+            if not artifact.members:
+                self._tracked.send(remote, attribute, artifact.references)
         self._bundle()
-        sync_tree(self._uploads)
-        if requirements is not None:
-            remote[REQUIREMENTS].upload(str(requirements))
-            self._expected.add(REQUIREMENTS)
+        if mode == "offline":  # sent from where they lie, whenever somebody asks for it
+            sync_tree(self._uploads)
+        for attribute, place in alone.items():
+            remote[attribute].upload(str(place))
+            self._expected.add(attribute)
         for attribute in (*sets, BUNDLE):
             remote[attribute].upload_files(_pattern(self._uploads / self._files.folder(attribute)))
             self._expected.add(attribute)

@@ -31,6 +31,7 @@ from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import Projects, project_of
+from runferry.writers.neptune.queues import SHARED_QUEUES
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
 
@@ -56,6 +57,7 @@ class ClientWriter(PlainFolderWriter):
         self._neptune = vendor.client()
         self._place = ServerPlace("")
         self._projects: Projects | None = None  # on a server that can be asked
+        self._queues: Path | None = None  # while they are sent to a server
         self._remotes: dict[Uid, RemoteRun] = {}
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
@@ -71,7 +73,8 @@ class ClientWriter(PlainFolderWriter):
         writer = super().open(Location(where.tracker, str(root)))
         writer._place = place
         if writer._mode in ("async", "sync"):
-            writer._projects = Projects(writer._neptune, place, root.parent)
+            writer._queues = SHARED_QUEUES.enter()
+            writer._projects = Projects(writer._neptune, place, writer._queues)
         return writer
 
     @classmethod
@@ -152,7 +155,11 @@ class ClientWriter(PlainFolderWriter):
             if self._projects is not None:
                 self._projects.make(project, run)
             opened = vendor.open_run(
-                self._neptune, self._mode, project, _custom_id(run, draft.uid), _queue_of(draft)
+                self._neptune,
+                self._mode,
+                project,
+                _custom_id(run, draft.uid),
+                self._queues or _queue_of(draft),
             )
             self._remotes[draft.uid] = opened
             try:
@@ -214,6 +221,9 @@ class ClientWriter(PlainFolderWriter):
             self._stop(uid)
         if self._projects is not None:
             self._projects.close()
+        if self._queues is not None:
+            self._queues = None
+            SHARED_QUEUES.leave()
         super().close()
         if self._mode != "offline":
             with suppress(FileNotFoundError):
@@ -225,7 +235,7 @@ def _custom_id(run: Run, uid: Uid) -> str:
 
 
 def _queue_of(draft: Draft) -> Path:
-    """Where the client keeps what it has not sent yet: of an attempt that was killed, nobody sends
+    """Where the client keeps what is for no server now: of an attempt that was killed, nobody sends
     the rest."""
     return draft.home.parent / f".queue-{draft.home.name}"
 

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from runferry import settings
 from runferry.dialects.neptune.attribute_paths import (
     MONITORING,
-    REQUIREMENTS,
     marked,
     project_name,
 )
@@ -21,7 +20,7 @@ from runferry.dialects.neptune.names import SCOPES, TRACKER, part_name, san
 from runferry.dialects.neptune.own_store import Exported
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run, Uid
-from runferry.writers.neptune.layout import Layout, file_attribute, name_in_set
+from runferry.writers.neptune.layout import Layout
 from runferry.writers.neptune.parts import Parts, owner_of
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.run_files import RunFiles
@@ -122,18 +121,18 @@ class Exporting:
             if file.role == "console":
                 yield from () if has_lines else self._log(rows, file)
                 continue
-            attribute = file_attribute(file.path, file.role)
-            if attribute == REQUIREMENTS:
+            attribute, name = self._layout.of_file(file.path, file.role)
+            if name is None:
                 path = self._files.put_single(attribute, file.staged)
                 yield rows.of_file(attribute, "file", path)
                 continue
-            self._files.put(attribute, name_in_set(file.path, attribute), file.staged)
+            self._files.put(attribute, name, file.staged)
             sets[attribute] = None
         for artifact in self._staged.artifacts():
             attribute = self._layout.artifact_path(artifact.name, artifact.version)
             for path, staged in artifact.members:
                 self._files.put(attribute, path, staged)
-            sets[attribute] = None
+                sets[attribute] = None
         for attribute in sets:
             yield rows.of_file(attribute, "file_set", self._files.folder(attribute))
 

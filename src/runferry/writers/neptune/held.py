@@ -17,6 +17,7 @@ from runferry.dialects.neptune.attribute_paths import (
     UID,
 )
 from runferry.dialects.neptune.export_files import AttributeType
+from runferry.dialects.neptune.file_places import FILES, SETS
 from runferry.dialects.neptune.names import TRACKER
 from runferry.model import Attribute, Run, Tree, Uid, instant
 from runferry.tables import dumps
@@ -148,6 +149,8 @@ def of_model(uid: Uid, attributes: Iterable[Attribute]) -> Iterator[Held]:
     """A model of Neptune as it was: its attributes say all that its header does."""
     yield held(UID, uid)
     for attribute in attributes:
+        if attribute.path in (SETS, FILES):
+            continue
         place = ".".join((attribute.role, *attribute.path))
         yield _own("/".join(attribute.path), attribute.value, place)
 
@@ -161,6 +164,8 @@ def of_attributes(
         if tracker != TRACKER:
             namespace = {"config": CONFIG, "summary": SUMMARY}.get(attribute.role, tracker)
             yield held("/".join((namespace, *attribute.path)), attribute.value, place)
+        elif attribute.path in (SETS, FILES):
+            continue  # the files' own attributes say it
         elif attribute.path[0] != SYS:
             yield _own("/".join(attribute.path), attribute.value, place)
         elif not _is_said(attribute, stage_as_tag):

@@ -12,6 +12,7 @@ from runferry.dialects.neptune.attribute_paths import (
     ARTIFACTS,
     CHECKPOINTS,
     FILES,
+    MODEL_TAGS,
     MONITORING,
     REQUIREMENTS,
     RUNFERRY,
@@ -19,6 +20,7 @@ from runferry.dialects.neptune.attribute_paths import (
     SYS,
     AttributePaths,
 )
+from runferry.dialects.neptune.file_places import FilePlaces
 from runferry.dialects.neptune.names import TRACKER
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, DataKind, FileRole, Run, Series, Uid
@@ -46,9 +48,13 @@ class Layout:
     ) -> None:
         """`keeps_model`: a model of Neptune stays one, and becomes no run."""
         self._paths = AttributePaths()
+        attributes = tuple(attributes)
         self._series = series
+        self._files = FilePlaces(attributes if run.key.tracker == TRACKER else ())
+        self._has_whole_names = run.kind in MODEL_TAGS and not keeps_model
         self._tracker = run.key.tracker
         self._placed: dict[tuple[str, DataKind], str] = {}
+        self._placed_files: dict[str, str] = {}
         self.renamed: list[Loss] = []
         for path in _FIXED:
             self._paths.place(path)
@@ -57,7 +63,7 @@ class Layout:
         if keeps_model:
             self.attributes = tuple(map(self._placed_at, of_model(uid, attributes)))
         else:
-            self.attributes = tuple(self._held(run, uid, run_id, tuple(attributes)))
+            self.attributes = tuple(self._held(run, uid, run_id, attributes))
 
     def _held(
         self, run: Run, uid: Uid, run_id: str, attributes: tuple[Attribute, ...]
@@ -90,8 +96,28 @@ class Layout:
             return key
         return f"{MONITORING}/{key.removeprefix('system.').removeprefix('system/')}"
 
+    def of_file(self, path: str, role: FileRole) -> tuple[str, str | None]:
+        """The attribute that takes a file, and what the file is called in it; it has no name where
+        the attribute is this file alone.
+
+        Files of a model's sets carry the set's path, which is what the vendor's script makes of
+        them.
+        """
+        own = self._files.attribute(path)
+        if own is None:
+            attribute = file_attribute(path, role)
+            return attribute, None if attribute == REQUIREMENTS else name_in_set(path, attribute)
+        wished, name = own
+        if wished not in self._placed_files:
+            is_free = wished not in _FIXED
+            self._placed_files[wished] = self._place(wished, wished) if is_free else wished
+        attribute = self._placed_files[wished]
+        return attribute, path if name is not None and self._has_whole_names else name
+
     def artifact_path(self, name: str, version: str | None) -> str:
-        """The file set that holds an artifact version's bytes."""
+        """The file set that holds an artifact version's bytes, or what tracks them."""
+        if self._tracker == TRACKER:
+            return self._place(name, name)
         return self._place(f"{ARTIFACTS}/{name}{f':{version}' if version else ''}", name)
 
     def _place(self, wished: str, place: str) -> str:

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from runferry import settings
 from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, UID, project_name
-from runferry.dialects.neptune.client import cell, in_our_words, open_project
+from runferry.dialects.neptune.client import cell, in_our_words, open_project, to_read
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.model import Run, Uid
 
 _VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
-_making: Final = threading.Lock()
-"""Writers beside each other must not make one project twice."""
+_making: Final[dict[str, threading.Lock]] = {}
+"""By project. Writers beside each other must not make one twice."""
 _OF_OURS: Final = f'(`{UID}`:string != "")'
 
 
@@ -52,11 +52,12 @@ def url_of(run: Run) -> str | None:
 class Projects:
     """What is on the server; asked once, and kept up to date by what is done here."""
 
-    def __init__(self, neptune: ModuleType, place: ServerPlace, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, neptune: ModuleType, place: ServerPlace, queues: Path) -> None:
+        """`queues` is where the client keeps what is not sent yet."""
+        self._queues = queues
         self._neptune = neptune
         self._place = place
-        self._ready: set[str] = set()
+        self._known: set[str] = set()  # projects that are there; there may be more
         self._runs: dict[Uid, Found] | None = None
         self._opened: dict[str, Any] = {}  # to read from
 
@@ -75,7 +76,7 @@ class Projects:
             if known is None:
                 return None
             project = known.project
-        elif project not in self._ready and project not in self._names():
+        elif project not in self._known and project not in self._names():
             return None
         found = self._of(project, f'(`{UID}`:string = "{uid}")').get(uid)
         if found is not None and self._runs is not None:
@@ -89,12 +90,13 @@ class Projects:
 
     def make(self, project: str, run: Run) -> None:
         """Make the project if there is none; one that is there is used as it is."""
-        if project in self._ready:
+        if project in self._known:
             return
-        with _making, in_our_words(f"neptune:{project}"):
-            if project not in self._neptune.management.get_project_list():
-                self._create(project, run)
-        self._ready.add(project)
+        with _making.setdefault(project, threading.Lock()):
+            if project not in self._names():
+                with in_our_words(f"neptune:{project}"):
+                    self._create(project, run)
+        self._known.add(project)
 
     def _create(self, project: str, run: Run) -> None:
         chosen = settings.current()
@@ -108,23 +110,23 @@ class Projects:
             description=chosen.neptune_description or f"Exported from {origin}",
         )
         if came_from is not None:
-            opened = open_project(self._neptune, project, self._scratch / "queue")
+            opened = open_project(self._neptune, project, self._queues)
             opened[f"{run.key.tracker}_url"].assign(came_from)
             opened.stop()
 
     def _names(self) -> list[str]:
         with in_our_words(f"neptune:{self._place}"):
-            known = list(self._neptune.management.get_project_list())
-        return [name for name in known if self._place.has(name)]
+            listed = self._neptune.management.get_project_list()
+        names = [name for name in listed if self._place.has(name)]
+        self._known.update(names)
+        return names
 
     def _of(self, project: str, query: str) -> dict[Uid, Found]:
         found: dict[Uid, Found] = {}
         columns = [UID, SEALED, CLAIM]
         with in_our_words(f"neptune:{project}"):
             if project not in self._opened:
-                self._opened[project] = self._neptune.init_project(
-                    project=project, mode="read-only"
-                )
+                self._opened[project] = to_read(self._neptune, project)
             table = self._opened[project].fetch_runs_table(
                 query=query, columns=columns, progress_bar=False
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
+from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.paths import is_local
@@ -36,6 +37,11 @@ class NeptuneWriter:
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
         return is_local(where.where)
+
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """The project of `NEPTUNE_PROJECT`. Raises BadLocation."""
+        return str(ServerPlace.of(""))
 
     def find(self, uid: Uid) -> RemoteId | None:
         """See `runferry.ports.Writer`, as for the rest."""

@@ -29,11 +29,13 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class StagedArtifact:
-    """An artifact version, and the members whose bytes are there: (path, place)."""
+    """An artifact version, the members whose bytes are there: (path, place), and where the others
+    lie: (path, reference)."""
 
     name: str
     version: str | None
     members: tuple[tuple[str, str], ...]
+    references: tuple[tuple[str, str], ...] = ()
 
 
 class Staged:
@@ -58,15 +60,20 @@ class Staged:
         return list(found.values())
 
     def artifacts(self) -> Iterator[StagedArtifact]:
-        """Artifact versions with bytes."""
+        """Artifact versions with bytes, or with references."""
         for tree in self._listed(layout.ARTIFACTS):
             members = tuple(
                 (entry["path"], entry["blob"]["file"])
                 for entry in tree["entries"]
                 if entry["blob"]["file"] is not None
             )
-            if members:
-                yield StagedArtifact(tree["name"], tree.get("version"), members)
+            references = tuple(
+                (entry["path"], entry["reference"])
+                for entry in tree["entries"]
+                if entry["blob"]["file"] is None and entry.get("reference")
+            )
+            if members or references:
+                yield StagedArtifact(tree["name"], tree.get("version"), members, references)
 
     def lines(self, file: StagedFile) -> Iterator[pa.RecordBatch]:
         """The lines of a console log, as rows of `tables.CONSOLE`."""

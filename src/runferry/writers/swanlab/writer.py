@@ -29,6 +29,11 @@ class SwanlabWriter(FolderWriter):
         return is_local(where.where)
 
     @classmethod
+    def meant_by_name(cls) -> str:
+        """The account's own workspace, which the vendor's command knows, has no other name."""
+        return ""
+
+    @classmethod
     def is_readable(cls, where: Location) -> bool:
         """Runs of the cloud cannot be read back."""
         return is_local(where.where)

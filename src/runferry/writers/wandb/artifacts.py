@@ -13,6 +13,7 @@ from runferry.chunks import Artifact
 from runferry.dialects.protobuf import field, integer
 from runferry.model import ArtifactEntry, Tree, Uid
 from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.shown_json import config_json
 
 ARTIFACT: Final = 8
@@ -42,23 +43,22 @@ class StoredEntry:
         return self.entry.digest or self.entry.reference or ""
 
 
-def produced(
-    artifact: Artifact, entries: Sequence[StoredEntry], run_id: str, uid: Uid, home: Path
-) -> bytes:
-    """An `ArtifactRecord`. Its `local_path`s are absolute, as W&B's own: below `home`."""
+def produced(artifact: Artifact, entries: Sequence[StoredEntry], uid: Uid, place: Place) -> bytes:
+    """An `ArtifactRecord`. Its `local_path`s are absolute, as W&B's own: below the run's folder."""
     shown = sorted((one for one in entries if one.is_shown), key=lambda one: one.entry.path)
     stated = f"{uid}/{artifact.name}/{artifact.version}"
     named = [
-        field(1, run_id),
+        field(1, place.run_id),
+        field(2, place.project),
+        field(3, place.entity),
         field(4, artifact.type or "unspecified"),
         field(5, fit_name(artifact.name)),
         field(6, manifest_digest(shown)),
         field(7, artifact.description or ""),
         field(8, "" if artifact.metadata is None else config_json(_metadata(artifact))),
-        integer(9, 1),  # made by a user
     ]
     named += [field(11, alias) for alias in artifact.aliases]
-    named.append(field(12, _manifest(shown, home)))
+    named.append(field(12, _manifest(shown, place.folder)))
     named.append(integer(14, 1))  # it is whole
     named += [field(15, _client_id(stated)), field(16, _client_id(f"{uid}/{artifact.name}"))]
     return b"".join(named)
@@ -85,9 +85,11 @@ def manifest_digest(entries: Sequence[StoredEntry]) -> str:
 
 
 def _metadata(artifact: Artifact) -> Tree:
-    """W&B takes a mapping."""
+    """W&B takes a mapping; what records and service say of an artifact is none of the user's."""
     found = artifact.metadata
-    return found if isinstance(found, dict) else {"metadata": found}
+    if not isinstance(found, dict):
+        return {"metadata": found}
+    return {name: value for name, value in found.items() if name != "_wandb"}
 
 
 def _client_id(stated: str) -> str:

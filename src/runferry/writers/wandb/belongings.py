@@ -56,8 +56,7 @@ class Belongings:
         if artifact.relation == "used":
             self._records.put(artifacts.USED, artifacts.used(artifact))
             return
-        run_id, folder = self._place.run_id, self._place.folder
-        message = artifacts.produced(artifact, entries, run_id, self._uid, folder)
+        message = artifacts.produced(artifact, entries, self._uid, self._place)
         self._records.put(artifacts.ARTIFACT, message)
 
     def _list(self, stored: StoredFile | None, *, is_media: bool = False) -> None:

@@ -38,7 +38,7 @@ from runferry.writers.wandb.latest import LatestValues
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
 from runferry.writers.wandb.shown_json import config_json, history_json
-from runferry.writers.wandb.unsent import Unsent
+from runferry.writers.wandb.unsent import Unsent, unsent_header
 from runferry.writers.wandb.unsent_attributes import unsent_attributes
 
 _LOG: Final = "log.part"
@@ -67,7 +67,7 @@ class Draft:
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()
         self._unsent = Unsent()
-        self._is_begun = False
+        self._is_begun = self._is_ended = False
         self._records.put(messages.HEADER, messages.header())
         self._records.own(MARK, Mark(uid, run).tree())
 
@@ -76,7 +76,7 @@ class Draft:
         if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
             self._begin(chunk)
         try:
-            self._unsent.look_at(chunk)
+            self._unsent.look_at(chunk, self._series.is_user)
             self._put(chunk)
         except OverflowError as error:
             raise Refused(
@@ -155,7 +155,9 @@ class Draft:
     # --- the end ----------------------------------------------------------------------------------
 
     def complete(self, run: Run) -> None:
-        """Write what is left, and `runferry.json` once all else is there."""
+        """Write what is left, and `runferry.json` once all else is there; once."""
+        if self._is_ended:
+            return
         if not self._is_begun:
             self._begin(None)
         if run != self._run:
@@ -172,7 +174,9 @@ class Draft:
             self._records.put(messages.EXIT, ending)
         self._records.own(SEAL, {})
         self._log.flush()
+        self._run = run
         self._finish(run)
+        self._is_ended = True
 
     def _finish(self, run: Run) -> None:
         (self.home / FILES).mkdir(exist_ok=True)
@@ -206,8 +210,9 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        rows = self._unsent.losses(self._log.counts[2])
-        return (*rows, *unsent_attributes(self._run, self._attributes, self._address))
+        rows = self._unsent.losses(self._log.counts[1])
+        header = unsent_header(self._run)
+        return (*rows, *header, *unsent_attributes(self._run, self._attributes, self._address))
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""

@@ -56,6 +56,7 @@ SERVICE_LIMITS: Final = replace(
     repeated_step=Fate.ROUNDED,  # `wandb sync` numbers rows anew that do not rise
     source_order=Fate.MERGED,
     null_time=Fate.ROUNDED,
+    negative_time=Fate.ROUNDED,  # those before 1970 are no times there
     time_unit_ns=1_000,
     finer_time=Fate.ROUNDED,  # a double of seconds
     inexact_int=Fate.ROUNDED,  # numbers of JSON

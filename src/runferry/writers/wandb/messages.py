@@ -8,6 +8,7 @@ from typing import Final
 
 from runferry._version import VERSION
 from runferry.dialects.protobuf import field, integer
+from runferry.dialects.times import time_ns_of
 from runferry.model import Attribute, KeyPath, Run, Series, Tree
 from runferry.writers.wandb.addresses import escaped
 
@@ -30,6 +31,7 @@ _ENVIRONMENT_TEXTS: Final = {
     "email": 10, "root": 11, "host": 12, "username": 13, "executable": 14, "colab": 15,
     "gpu_type": 18,
 }  # fmt: skip
+_GIT: Final = {"remote_url": 1, "commit": 2}
 _ENVIRONMENT_NUMBERS: Final = {"cpu_count": 16, "cpu_count_logical": 17, "gpu_count": 19}
 
 Item = tuple[KeyPath, str]
@@ -125,16 +127,26 @@ class ListedFile:
 
 
 def environment(run: Run, attributes: Iterable[Attribute]) -> bytes:
-    """What W&B shows of machine and program; empty where nothing is known."""
-    stated: Mapping[str, Tree] = {
-        item.path[-1]: item.value for item in attributes if len(item.path) == 1
-    }
+    """What W&B shows of machine and program, and when it began; empty where nothing is known."""
+    known = {item.path: item.value for item in attributes}
+    stated: Mapping[str, Tree] = {path[0]: value for path, value in known.items() if path[1:] == ()}
+    begun = time_ns_of(stated.get("started_at"))
+    if begun is None:
+        begun = started_ns(run)
     texts = {"host": run.host, "username": run.user, **stated}
-    return b"".join(_environment_field(name, value) for name, value in texts.items())
+    found = [_environment_field(name, value) for name, value in texts.items()]
+    git = b"".join(_git_field(path, value) for path, value in known.items())
+    found += [field(9, git)] if git else []
+    found += [field(3, timestamp(begun))] if begun is not None else []
+    return b"".join(found)
 
 
 def is_environment_of_wandb(attribute: Attribute) -> bool:
     """Whether W&B has a field for this, and takes the value whole."""
+    if _git_field(attribute.path, attribute.value):
+        return True
+    if attribute.path == ("started_at",):
+        return time_ns_of(attribute.value) is not None
     if len(attribute.path) != 1 or not _environment_field(attribute.path[0], attribute.value):
         return False
     value = attribute.value
@@ -152,13 +164,27 @@ def _environment_field(name: str, value: Tree) -> bytes:
     return b""
 
 
-def ending(run: Run) -> bytes | None:
-    """How the run ended; None for one that has not."""
+def _git_field(path: KeyPath, value: Tree) -> bytes:
+    """Of the repository; empty where W&B has no field for it."""
+    if len(path) != 2 or path[0] != "git" or path[1] not in _GIT or not isinstance(value, str):
+        return b""
+    return field(_GIT[path[1]], value) if value else b""
+
+
+def shown_exit_code(run: Run) -> int | None:
+    """By which W&B tells how a run ended; None for one that has not."""
     if not run.complete and run.state in ("running", "unknown"):
         return None
-    code = run.exit_code
+    if run.exit_code is None:
+        return 0 if run.state in ("finished", "unknown") else 1
+    return run.exit_code if -(2**31) <= run.exit_code < 2**31 else 1
+
+
+def ending(run: Run) -> bytes | None:
+    """How the run ended; None for one that has not."""
+    code = shown_exit_code(run)
     if code is None:
-        code = 0 if run.state in ("finished", "unknown") else 1
+        return None
     begun = started_ns(run)
     known = begun is not None and run.ended_ns is not None
     seconds = (run.ended_ns - begun) // _NS if known else 0  # type: ignore[operator]

@@ -19,6 +19,7 @@ from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
+from runferry.writers.wandb.chosen_ids import CHOSEN_IDS
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders, fitting_id
 from runferry.writers.wandb.limits import SERVICE_LIMITS
@@ -92,18 +93,22 @@ class ServiceWriter(OfflineWriter):
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
         known = self._node(uid)
         run_id = fitting_id(run, uid) if known is None else str(known["name"])
-        if known is None and self._is_taken(run_id):
-            run_id = uid
-        place = self._folders.place_of(run, run_id)
-        return Draft(home, Place(place, run_id), run, uid, is_marked=True)
+        if known is None:
+            run_id = uid if self._is_taken(run_id) else CHOSEN_IDS.choose(self._there, run_id, uid)
+        place = Place(self._folders.place_of(run, run_id), run_id, self._project, self._entity)
+        return Draft(home, place, run, uid, is_marked=True)
 
     def _is_complete(self, uid: Uid) -> bool:
         node = self._node(uid)
         return node is not None and node["state"] in _OVER
 
     def _publish(self, draft: Draft, run: Run) -> None:
-        """Upload, look whether all rows are there, and forget what was authored."""
-        super()._publish(draft, run)
+        """Upload, look whether all rows are there, and forget what was authored.
+
+        Where the connection failed, it is called again: what was authored is in its place by then.
+        """
+        if draft.is_there:
+            super()._publish(draft, run)
         folder = draft.place.folder
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
@@ -113,6 +118,11 @@ class ServiceWriter(OfflineWriter):
             shutil.rmtree(folder)
 
     # --- what is there
+
+    @property
+    def _there(self) -> str:
+        """The project, on whichever server."""
+        return f"{self._service.account.base_url} {self._entity}/{self._project}"
 
     def _check(self, draft: Draft) -> None:
         """Raises Declined where rows are missing."""

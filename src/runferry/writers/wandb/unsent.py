@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from runferry.chunks import Artifact, Chunk, Console, File, Histograms, Media, Points
 from runferry.losses import Fate, Loss
+from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.messages import shown_exit_code, shown_tags
 
 _DETAILS: Final = {
-    "time": "a row of W&B has one time: that of the last value of its step; lines have the second",
+    "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
+    " system metrics what a double of seconds holds",
     "null-time": "W&B gives lines that have no time one of its own",
+    "source-order": "W&B keeps lines apart from rows",
     "value": "W&B shows what a terminal would show of a line",
     "number-kind": "W&B's service gives floats without a fraction back as integers",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
@@ -23,6 +28,16 @@ _DETAILS: Final = {
     "media-metadata": "W&B keeps what its own media have",
 }
 _STATED_THERE: Final = ("entity", "user", "source_url")
+_NEVER_MISSING: Final = ("name", "project", "status")
+_TIMES: Final = ("created_ns", "started_ns", "ended_ns")
+_JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
+_NEVER_EMPTY: Final = ("notes", "group", "job_type")
+_ENDING: Final = "W&B's service tells how a run ended by its exit code"
+_HEADER_DETAILS: Final = {
+    "tags": "key-value tags become tags, and W&B takes 64 characters of one",
+    **dict.fromkeys(_NEVER_MISSING, "W&B gives every run one"),
+    **dict.fromkeys(_NEVER_EMPTY, "W&B does not tell an empty text from none"),
+}
 _ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
 
 
@@ -33,11 +48,16 @@ class Unsent:
     counts: Counter[str] = field(default_factory=Counter)
     files: list[tuple[str, str | None]] = field(default_factory=list)
     artifacts: int = 0
+    produced: int = 0
+    pieces: int = 0
 
-    def look_at(self, chunk: Chunk) -> None:
-        """Count what one chunk has of it."""
+    def look_at(self, chunk: Chunk, is_user: Callable[[str], bool]) -> None:
+        """Count what one chunk has of it; `is_user` tells series from system metrics."""
         match chunk:
             case Points(batch):
+                keys = batch.column("key")
+                is_system = np.array([not is_user(key) for key in keys.dictionary.to_pylist()])
+                self.counts["time"] += int(np.count_nonzero(is_system[keys.indices.to_numpy()]))
                 values = batch.column("value").fill_null(0.5).to_numpy()
                 kinds = batch.column("kind")
                 words = kinds.dictionary.to_pylist()
@@ -50,10 +70,14 @@ class Unsent:
                 self.counts["media-path"] += len(items)
                 self.counts["media-metadata"] += len(items)
             case Console(batch):
-                for code in ("time", "null-time", "value"):
+                for code in ("time", "null-time", "value", "source-order"):
                     self.counts[code] += batch.num_rows
-            case Artifact():
+                ends = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
+                breaks = pc.sum(pc.count_substring(batch.column("line"), "\n")).as_py() or 0
+                self.pieces += batch.num_rows - ends + breaks - ends
+            case Artifact(relation=relation):
                 self.artifacts += 1
+                self.produced += relation == "produced"
 
     def file(self, file: File, stored: StoredFile | None) -> None:
         """A file that W&B gets under another name, or not at all."""
@@ -68,8 +92,33 @@ class Unsent:
         for name in _STATED_THERE:
             told = "W&B states whose account and where the copy is"
             yield Loss("header-field", Fate.ROUNDED, name, 1, told)
+        yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
         for path, instead in self.files:
             yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
             if instead is not None:
                 yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
         yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)
+        yield Loss("invented", Fate.DROPPED, "", self.produced, _ARTIFACT)
+
+
+def unsent_header(run: Run) -> Iterator[Loss]:
+    """The service knows runs by their exit code alone: 0 is finished, anything else has failed.
+
+    `wandb sync` takes a run that has not ended for one that failed.
+    """
+    code = shown_exit_code(run)
+    state = "finished" if code == 0 else "failed"
+    found = {
+        "state": run.state != state,
+        "complete": not run.complete,
+        "exit_code": run.exit_code is None and code == 0,
+        "tags": set(shown_tags(run)) != set(run.tags),
+        **{name: not getattr(run, name) for name in _NEVER_MISSING},
+        **{name: getattr(run, name) == "" for name in _NEVER_EMPTY},
+    }
+    for name, is_other in found.items():
+        if is_other:
+            yield Loss("header-field", Fate.ROUNDED, name, 1, _HEADER_DETAILS.get(name, _ENDING))
+    for name in _TIMES:
+        if getattr(run, name) is None:
+            yield Loss("header-times", Fate.ROUNDED, name, 1, "W&B states when it heard of the run")

@@ -10,7 +10,7 @@ from runferry.dialects.wandb.marks import ADDED_SUMMARY
 from runferry.dialects.wandb.values import is_leaf
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run
-from runferry.writers.wandb.messages import is_environment_of_wandb
+from runferry.writers.wandb.messages import is_environment_of_wandb, started_ns
 
 _INTERNAL: Final = "_wandb"
 _VERSION: Final = "wandb_version"
@@ -35,8 +35,9 @@ def unsent_attributes(
                 yield from _of_tree(item, address_of)
             case _:
                 pass  # not sent, and foretold
-    for name, value in (("host", run.host), ("username", run.user)):
-        if value and (name,) not in stated:
+    beside = ("host", run.host), ("username", run.user), ("started_at", started_ns(run))
+    for name, value in beside:
+        if value not in (None, "") and (name,) not in stated:
             place = f"environment.{name}"
             yield Loss("invented", Fate.DROPPED, place, 1, "W&B states it there as well")
 

@@ -18,8 +18,11 @@ from runferry.redact import without_credentials
 
 _log = logging.getLogger(__name__)
 _LINES_KEPT: Final = 12
-_NOT_OURS: Final = ("WANDB_MODE", "WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT")
-"""Variables that say of another run where it belongs."""
+_NOT_OURS: Final = (
+    "WANDB_MODE", "WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_RESUME",
+    "WANDB_RESUME_FROM", "WANDB_FORK_FROM", "WANDB_IGNORE_GLOBS",
+)  # fmt: skip
+"""Variables that say of another run where it belongs, or which of its files go with it."""
 
 
 def check_for_vendor() -> None:

@@ -29,6 +29,11 @@ class WandbWriter(OfflineWriter):
         return is_path(where.where)
 
     @classmethod
+    def meant_by_name(cls) -> str:
+        """None: runs go to a project that is named."""
+        return ""
+
+    @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: the service has no room for our own records."""
         return LIMITS if is_path(where.where) else SERVICE_LIMITS

@@ -10,7 +10,7 @@ from runferry.dialects.times import time_ns_of
 from runferry.model import Tree
 from runferry.readers.lines import WholeLines
 from runferry.readers.neptune.queue.containers import Execution, Queue
-from runferry.readers.neptune.queue.logs import Line, operation_in
+from runferry.readers.neptune.queue.logs import operation_in
 from runferry.readers.neptune.queue.values import Unreplayable, Values
 
 _LOOKED_AT: Final = 200  # operations; the client writes down what it knows of a run first
@@ -25,7 +25,7 @@ def assigned_sys(queue: Queue) -> dict[str, Tree]:
             with log.open("rb") as stream:
                 whole = WholeLines(lambda text: False)
                 for text in islice(whole.of(stream), _LOOKED_AT):
-                    operation = operation_in(Line(log, "", 0, text))
+                    operation = operation_in(text)
                     if operation is not None and operation.path[0] == "sys":
                         try:
                             if values.takes(operation.kind):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.neptune.names import text_of
@@ -19,6 +19,13 @@ from runferry.model import KeyPath, Tree
 from runferry.paths import spelled
 from runferry.readers.damage import cut
 from runferry.readers.lines import WholeLines, is_too_long
+from runferry.readers.neptune.queue.bursts import (
+    Burst,
+    behind_last_end,
+    blocks_of,
+    bursts_and_lines,
+    lines_of,
+)
 from runferry.readers.neptune.queue.containers import Execution
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.position import Grown
@@ -73,26 +80,33 @@ class Logs:
     losses: list[Loss] = field(default_factory=list)
     _ends: dict[str, int] = field(default_factory=dict)
 
-    def lines(self) -> Iterator[Line]:
-        """Whole lines that have not been read; on a second call exactly the same ones."""
+    def cleared(self, number: int) -> tuple[dict[KeyPath, int], int]:
+        """For each attribute the number of the last operation that emptied or removed it.
+
+        And the number behind the last operation. This finds out where the logs end, for `pieces`.
+        """
+        found: dict[KeyPath, int] = {}
         for log in self.execution.logs:
             name = f"{self.label}/{spelled(log.name)}"
             done = self.done.setdefault(name, Grown())
             done.check(log)
-            whole = WholeLines(_is_json, done.offset)
-            end = done.offset
             with log.open("rb") as stream:
-                for text in whole.of(stream):
-                    begin, end = end, whole.offset
-                    if name in self._ends and begin >= self._ends[name]:
-                        break
-                    if text.strip():
-                        yield Line(log, name, begin, text)
-            if name not in self._ends:
-                self._ends[name] = whole.offset
-                if whole.unfinished:
-                    where = f"{name}@{whole.offset}"
-                    self.losses.append(cut(where, whole.unfinished, is_over=False))
+                self._ends[name] = self._end_of(stream, name, done.offset)
+                for _, block in blocks_of(stream, done.offset, self._ends[name]):
+                    lines = [line for line in block.split(b"\n") if line.strip()]
+                    if any(word in block for word in _MAY_CLEAR):
+                        found.update(_cleared(lines, number))
+                    number += len(lines)
+        return found, number
+
+    def _end_of(self, stream: BinaryIO, name: str, begin: int) -> int:
+        """Behind the last whole line; what is behind it is told."""
+        whole = WholeLines(_is_json, behind_last_end(stream, begin))
+        for _ in whole.of(stream):
+            pass
+        if whole.unfinished:
+            self.losses.append(cut(f"{name}@{whole.offset}", whole.unfinished, is_over=False))
+        return whole.offset
 
     def finish(self) -> None:
         """Note that all lines were read."""
@@ -102,11 +116,35 @@ class Logs:
                 self.done[name].offset = self._ends[name]
                 self.done[name].sign(log)
 
-    def operations(self, number: int) -> Iterator[Operation | Odd]:
-        """The operations, the first of them with this number."""
-        for line in self.lines():
-            yield self._operation(number, line)
-            number += 1
+    def pieces(self, number: int, *, at_once: bool) -> Iterator[Operation | Odd | Burst]:
+        """What was looked through by `cleared`; the first operation has this number.
+
+        Numbers come many at once where that is asked for.
+        """
+        for line in self._lines(at_once):
+            if isinstance(line, Burst):
+                yield line
+                number += len(line)
+            else:
+                yield self._operation(number, line)
+                number += 1
+
+    def _lines(self, at_once: bool) -> Iterator[Line | Burst]:
+        for log in self.execution.logs:
+            name = f"{self.label}/{spelled(log.name)}"
+            with log.open("rb") as stream:
+                for begin, block in blocks_of(stream, self.done[name].offset, self._ends[name]):
+                    at = begin
+                    for found in bursts_and_lines(block) if at_once else lines_of(block):
+                        if isinstance(found, Burst):
+                            self._count(found.first_version, Line(log, name, at, b""))
+                            self.last_version = max(self.last_version, found.last_version)
+                            yield found
+                            at += found.size_bytes
+                            continue
+                        if found.strip():
+                            yield Line(log, name, at, found)
+                        at += len(found)
 
     def _operation(self, number: int, line: Line) -> Operation | Odd:
         notes = JsonNotes()
@@ -149,21 +187,18 @@ class Logs:
             yield Loss("sent-before", Fate.KEPT, self.label, 1, why)
 
 
-def cleared(lines: Iterator[Line], number: int) -> dict[KeyPath, int]:
-    """For each attribute the number of the last operation that emptied or removed it."""
-    found: dict[KeyPath, int] = {}
-    for each, line in enumerate(lines, number):
-        if any(word in line.text for word in _MAY_CLEAR):
-            operation = operation_in(line)  # what is none is told when it is replayed
+def _cleared(lines: list[bytes], number: int) -> Iterator[tuple[KeyPath, int]]:
+    for each, text in enumerate(lines, number):
+        if any(word in text for word in _MAY_CLEAR):
+            operation = operation_in(text)  # what is none is told when it is replayed
             if operation is not None and operation.kind in _CLEARS:
-                found[operation.path] = each
-    return found
+                yield operation.path, each
 
 
-def operation_in(line: Line) -> Operation | None:
+def operation_in(text: bytes) -> Operation | None:
     """The operation of a line; None for anything else."""
     try:
-        return _taken(0, line, _decoded(line.text, JsonNotes()))
+        return _taken(0, Line(Path(), "", 0, text), _decoded(text, JsonNotes()))
     except ValueError:
         return None
 

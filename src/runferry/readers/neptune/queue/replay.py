@@ -16,8 +16,9 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Cursor, KeyPath, Tree
 from runferry.readers.declared import Declared
 from runferry.readers.neptune.artifacts import tracked_artifact
+from runferry.readers.neptune.queue.bursts import Burst
 from runferry.readers.neptune.queue.containers import Execution, Queue, home_of, labels_of
-from runferry.readers.neptune.queue.logs import Line, Logs, Odd, Operation, cleared, where_of
+from runferry.readers.neptune.queue.logs import Logs, Odd, Operation, where_of
 from runferry.readers.neptune.queue.series import QueueSeries
 from runferry.readers.neptune.queue.uploads import Uploads
 from runferry.readers.neptune.queue.values import Held, Unreplayable, Values
@@ -92,9 +93,13 @@ class Replay:
         losses: list[Loss] = []
         cleared_at = self._cleared(logs := self._logs(labels))
         for one in logs:
-            for found in one.operations(self.number):
-                self.number += 1
-                yield from self._replayed(found, cleared_at)
+            for found in one.pieces(self.number, at_once=not cleared_at):
+                if isinstance(found, Burst):
+                    self.number += len(found)
+                    yield from self.series.add_burst(found)
+                else:
+                    self.number += 1
+                    yield from self._replayed(found, cleared_at)
             self.versions[one.label] = one.last_version
             losses += [*one.losses, *one.ending()]
             one.finish()
@@ -114,9 +119,8 @@ class Replay:
         found: dict[KeyPath, int] = {}
         number = self.number
         for one in logs:
-            lines = _Counted(one)
-            found.update(cleared(lines.lines(), number))
-            number += lines.count
+            more, number = one.cleared(number)
+            found.update(more)
         known = {series.path for series in self.series.declared.given.values()}
         known.update(map(_as_path, self.series.consoles.values()))
         if self.number and (gone := known & set(found)):
@@ -219,20 +223,6 @@ class Replay:
         if gone:
             what = "what was read before has been removed or replaced by the client since"
             raise SourceChanged(what, where=", ".join(sorted(gone)[:3]), hint=_AGAIN)
-
-
-@dataclass
-class _Counted:
-    """Counts lines while they are looked through."""
-
-    logs: Logs
-    count: int = 0
-
-    def lines(self) -> Iterator[Line]:
-        """The lines."""
-        for line in self.logs.lines():
-            self.count += 1
-            yield line
 
 
 def _as_path(value: Tree) -> KeyPath:

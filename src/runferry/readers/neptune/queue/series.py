@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.neptune.addressed import console_batch, points_batch, texts_batch
 from runferry.readers.neptune.logged import float_steps, second_times
+from runferry.readers.neptune.queue.bursts import Burst
 from runferry.readers.neptune.queue.logged_values import (
     Picture,
     columns_of,
@@ -70,27 +71,45 @@ class QueueSeries:
         found, steps, times = columns_of(operation.fields.get("values"))
         if operation.kind == "LogImages":
             pictures = [picture_of(value) for value in found]
-            yield from self._images(self._key(operation), pictures, steps, times)
+            yield from self._images(self._key(operation.path, "media"), pictures, steps, times)
             self.seq += len(found)
             return
         is_floats = operation.kind == "LogFloats"
         values = [number_of(one) if is_floats else text_of_line(one) for one in found]
         stream = self._stream(operation, steps)
         if stream is not None:
-            _extend(self._console.setdefault(stream, _Rows()), "", values, steps, times, 0)
+            _extend(
+                self._console.setdefault(stream, _Rows()),
+                [""] * len(values),
+                values,
+                steps,
+                times,
+                0,
+            )
         else:
             rows = self._floats if is_floats else self._texts
-            _extend(rows, self._key(operation), values, steps, times, self.seq)
+            key = self._key(operation.path, _KINDS[operation.kind])
+            _extend(rows, [key] * len(values), values, steps, times, self.seq)
             self.seq += len(values)
+        yield from self._full()
+
+    def add_burst(self, burst: Burst) -> Iterator[chunks.Chunk]:
+        """The numbers of many operations; gives what became full by them."""
+        keys = {text: self._key(path, "scalar") for text, path in burst.names.items()}
+        columns = burst.columns()
+        _extend(self._floats, [keys[text] for text in burst.paths], *columns, self.seq)
+        self.seq += len(burst)
+        yield from self._full()
+
+    def _full(self) -> Iterator[chunks.Chunk]:
         held = (self._floats, self._texts, *self._console.values())
         if any(len(rows.keys) >= BATCH_ROWS or rows.length >= _BYTES_AT_ONCE for rows in held):
             yield from self.drain()
 
-    def _key(self, operation: Operation) -> str:
-        stream = stream_of(operation.path)
-        path: KeyPath = operation.path
+    def _key(self, path: KeyPath, kind: DataKind) -> str:
+        stream = stream_of(path)
         key = self.declared.keys.key(path, stream)
-        series = self.declared.missing(key, path, stream, _KINDS[operation.kind])
+        series = self.declared.missing(key, path, stream, kind)
         if series is not None:
             self._new.append(series)
         return key
@@ -178,13 +197,13 @@ class QueueSeries:
 
 def _extend(
     rows: _Rows,
-    key: str,
-    values: list[float | str],
+    keys: list[str],
+    values: Sequence[float | str],
     steps: list[float | None],
     times: list[float | None],
     seq: int,
 ) -> None:
-    rows.keys.extend([key] * len(values))
+    rows.keys.extend(keys)
     rows.steps.extend(steps)
     rows.times.extend(times)
     rows.numbers.extend(range(seq, seq + len(values)))

@@ -21,10 +21,11 @@ def fields(message: bytes) -> Iterator[tuple[int, Wire]]:
     """
     at, end = 0, len(message)
     while at < end:
-        tag, at = varint(message, at)
+        tag, at = (message[at], at + 1) if message[at] < 0x80 else varint(message, at)
         kind = tag & 7
         if kind == 2:
-            length, at = varint(message, at)
+            is_short = at < end and message[at] < 0x80
+            length, at = (message[at], at + 1) if is_short else varint(message, at)
             if at + length > end:
                 raise Malformed("a field that ends behind its message")
             yield tag >> 3, message[at : at + length]

@@ -74,10 +74,15 @@ class ScaleSeries:
     _bins: _Rows = field(default_factory=_Rows)
     _console: dict[str, _Rows] = field(default_factory=dict)
     _new: list[Series] = field(default_factory=list)
+    _keys: dict[str, str] = field(default_factory=dict)
+    """Of series of numbers that have been declared, by path."""
 
     def add(self, snapshot: Snapshot, seq: int, uploads: Uploads) -> Iterator[chunks.Chunk]:
         """What was logged in one call; gives what became full by it."""
         for name, value in snapshot.appended:
+            if isinstance(value, float) and snapshot.preview is None and name in self._keys:
+                self._floats.add(self._keys[name], snapshot, seq, value)
+                continue
             path = path_of(name)
             if snapshot.preview is not None:
                 ratio = self._key((*path, _COMPLETION), "scalar")
@@ -100,7 +105,8 @@ class ScaleSeries:
             case bool():
                 self._strange(path, at, seq, value)
             case float() | int():
-                self._floats.add(self._key(path, "scalar"), at, seq, float(value))
+                key = self._keys["/".join(path)] = self._key(path, "scalar")
+                self._floats.add(key, at, seq, float(value))
             case str():
                 if not self._line(path, at, seq, value):
                     self._texts.add(self._key(path, "text"), at, seq, value, len(value))

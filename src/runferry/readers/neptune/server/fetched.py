@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from runferry.readers.neptune.server.client import vendor
+from runferry.dialects.neptune.client import in_our_words
 
 
 class Download(Protocol):
@@ -23,7 +23,7 @@ def opened(download: Download, where: str) -> BinaryIO:
     """The bytes, in a file that is gone when it is closed."""
     file = tempfile.NamedTemporaryFile(prefix="runferry-")  # noqa: SIM115  the caller closes it
     try:
-        with vendor(where):
+        with in_our_words(where):
             download(file.name)
         file.seek(0)
     except BaseException:
@@ -34,7 +34,7 @@ def opened(download: Download, where: str) -> BinaryIO:
 
 def opened_in_folder(download: Download, where: str) -> BinaryIO:
     """The same for a download that names its file itself, in a folder that it is given."""
-    with tempfile.TemporaryDirectory(prefix="runferry-") as folder, vendor(where):
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder, in_our_words(where):
         download(folder)
         (found,) = Path(folder).iterdir()
         return found.open("rb")  # it stays readable when its name is gone

@@ -9,18 +9,27 @@ WORKSPACE                  of all projects of a workspace
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.neptune.client import (
+    cell,
+    client,
+    container_to_read,
+    in_our_words,
+    to_read,
+)
 from runferry.dialects.neptune.header import header_of
 from runferry.dialects.neptune.names import Container, key_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import ReadOptions
-from runferry.readers.neptune.own_server import OwnServedRun, own_served
-from runferry.readers.neptune.server.client import open_container, open_project, vendor
+from runferry.readers.neptune.own_server import OWN_COLUMNS, OwnServedRun, own_served
 from runferry.readers.neptune.server.values import tree_of
 
 _FIELDS: Final = (
@@ -42,6 +51,8 @@ _FIELDS: Final = (
     "stage",
 )
 _GIT: Final = "source_code/git"
+_AT_ONCE: Final = 16
+"""Projects whose tables are asked for at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,8 @@ class ServedRun:
         from runferry.readers.neptune.server.reading import ServedReading
 
         where = f"{self.project}/{self.sys_id}"
-        with vendor(where) as neptune:
-            container = open_container(neptune, self.project, self.kind, self.sys_id)
+        with in_our_words(where):
+            container = container_to_read(client(), self.project, self.kind, self.sys_id)
             try:
                 reading = ServedReading(container, dict(self.beyond), where)
                 yield from reading.read(self._header_of(run), after)
@@ -90,23 +101,21 @@ class ServedRun:
 def served(
     text: str, kinds: Collection[Container], options: ReadOptions
 ) -> Iterator[ServedRun | OwnServedRun]:
-    """What a location means. Raises NotFound, BadLocation, and what `vendor` raises."""
-    with vendor(text) as neptune:
+    """What a location means. Raises NotFound, BadLocation, and what `in_our_words` does."""
+    neptune = client()
+    with in_our_words(text):
         projects, only = _meant(neptune, text)
         count = 0
-        for project in projects:
-            found = list(_of_project(neptune, project, kinds, options))
-            ours = {run.sys_id: run for run in own_served(project)} if "run" in kinds else {}
-            for run in found:
-                if only is None or run.sys_id == only:
-                    count += 1
-                    yield ours.get(run.sys_id, run)
+        for run in _of_projects(neptune, projects, kinds, options):
+            if only is None or run.sys_id == only:
+                count += 1
+                yield run
         if only is not None and not count:
             hint = f"runferry ls {'neptune' if 'run' in kinds else 'neptune-models'}:{projects[0]}"
             raise NotFound(f"no {' or '.join(kinds)} of this id", where=text, hint=hint)
 
 
-def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
+def _meant(neptune: ModuleType, text: str) -> tuple[list[str], str | None]:
     """Qualified names of projects, and the id of the one container that is meant."""
     workspace, _, rest = text.strip("/").partition("/")
     names, _, only = rest.partition("/")
@@ -125,16 +134,34 @@ def _meant(neptune: Any, text: str) -> tuple[list[str], str | None]:
     return own, None
 
 
+def _of_projects(
+    neptune: ModuleType, projects: list[str], kinds: Collection[Container], options: ReadOptions
+) -> Iterator[ServedRun | OwnServedRun]:
+    """Asked for at the same time, given in order: each waits for several answers."""
+    listed = partial(_listed, neptune, kinds=kinds, options=options)
+    with ThreadPoolExecutor(min(len(projects), _AT_ONCE)) as threads:
+        for found in threads.map(listed, projects):
+            yield from found
+
+
+def _listed(
+    neptune: ModuleType, project: str, kinds: Collection[Container], options: ReadOptions
+) -> list[ServedRun | OwnServedRun]:
+    return list(_of_project(neptune, project, kinds, options))
+
+
 def _of_project(
-    neptune: Any, project: str, kinds: Collection[Container], options: ReadOptions
-) -> Iterator[ServedRun]:
-    opened = open_project(neptune, project)
+    neptune: ModuleType, project: str, kinds: Collection[Container], options: ReadOptions
+) -> Iterator[ServedRun | OwnServedRun]:
+    opened = to_read(neptune, project)
     trashed = None if options.include_deleted else False
     try:
         if "run" in kinds:
-            columns = [*(f"sys/{name}" for name in _FIELDS), _GIT]
+            columns = [*(f"sys/{name}" for name in _FIELDS), _GIT, *OWN_COLUMNS]
             table = opened.fetch_runs_table(columns=columns, **_asked(trashed))
-            yield from (_entered(project, "run", entry) for entry in table)
+            for entry in table:
+                run = _entered(project, "run", entry)
+                yield own_served(project, run.sys_id, entry) or run
         if "model" in kinds:
             columns = [f"sys/{name}" for name in _FIELDS]
             for entry in opened.fetch_models_table(columns=columns, **_asked(trashed)):
@@ -149,8 +176,10 @@ def _asked(trashed: bool | None) -> dict[str, Any]:
     return {"trashed": trashed, "ascending": True, "progress_bar": False}
 
 
-def _versions(neptune: Any, project: str, model: str, columns: list[str]) -> Iterator[ServedRun]:
-    opened = open_container(neptune, project, "model", model)
+def _versions(
+    neptune: ModuleType, project: str, model: str, columns: list[str]
+) -> Iterator[ServedRun]:
+    opened = container_to_read(neptune, project, "model", model)
     try:
         table = opened.fetch_model_versions_table(
             columns=columns, ascending=True, progress_bar=False
@@ -163,15 +192,8 @@ def _versions(neptune: Any, project: str, model: str, columns: list[str]) -> Ite
 
 def _entered(project: str, kind: Container, entry: Any) -> ServedRun:
     """A row of a table."""
-    values = {name: _cell(entry, f"sys/{name}") for name in _FIELDS}
+    values = {name: tree_of(cell(entry, f"sys/{name}")) for name in _FIELDS}
     sys = {name: value for name, value in values.items() if value is not None}
-    beyond = {"sys/state": sys.get("state"), _GIT: _cell(entry, _GIT)}
+    beyond = {"sys/state": sys.get("state"), _GIT: tree_of(cell(entry, _GIT))}
     told = tuple((name, value) for name, value in beyond.items() if value is not None)
     return ServedRun(project, kind, str(values["id"]), tuple(sys.items()), told)
-
-
-def _cell(entry: Any, column: str) -> Tree:
-    try:
-        return tree_of(entry.get_attribute_value(column))
-    except ValueError:  # the row has no such column
-        return None

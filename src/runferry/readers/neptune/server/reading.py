@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.neptune.file_places import told
 from runferry.dialects.neptune.names import path_of, role_of, text_of
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss, LossLedger
@@ -43,7 +44,9 @@ class ServedReading:
         fetched = self.container.fetch()
         if after is None:
             yield chunks.Header(header)
-        yield chunks.Attributes(tuple(self._attributes(found, fetched)), is_whole=True)
+        kinds = ((path, type(attribute).__name__) for path, attribute in found.items())
+        attributes = (*self._attributes(found, fetched), *told(kinds))
+        yield chunks.Attributes(attributes, is_whole=True)
         for path, attribute in found.items():
             kind = type(attribute).__name__
             if kind in _SERIES:

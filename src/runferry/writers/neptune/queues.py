@@ -1,0 +1,41 @@
+"""Where the client keeps what it is sending, while it is being sent."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Final
+
+
+class SharedQueues:
+    """One folder for all writers of this process that talk to a server.
+
+    The client names a queue by the run and at random, so they do not meet there. It takes the
+    folder from the environment: with one for all, runs can be opened at the same time. What is
+    left in it was not sent, and is sent anew by the next push: it goes with the last writer.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._folder = Path()
+
+    def enter(self) -> Path:
+        """The folder, which is there until `leave` was called as often."""
+        with self._lock:
+            if not self._users:
+                self._folder = Path(tempfile.mkdtemp(prefix="runferry-neptune-"))
+            self._users += 1
+            return self._folder
+
+    def leave(self) -> None:
+        """It is not needed any more."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+
+SHARED_QUEUES: Final = SharedQueues()
