@@ -33,7 +33,7 @@ A store may stand anywhere in a tree and is recognised at its own place only; no
 run of another tracker. Readers of everything else find their runs below a folder by themselves.
 """
 
-SERVICES = frozenset({"neptune", "neptune-models", "swanlab", "wandb"})
+SERVICES = frozenset({"neptune", "neptune-models", "wandb"})
 """Trackers that mean the user's own account when nothing stands behind their name."""
 
 MARKS = {

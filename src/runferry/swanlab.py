@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from runferry import settings
+from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.errors import UsageError
 from runferry.transfer.selection import EVERYTHING, Selection
 
@@ -64,9 +65,8 @@ class Goal:
         )
 
     def _cloud(self) -> str:
-        if self.workspace and self.project:
-            return f"swanlab:{self.workspace}/{self.project}"
-        return f"swanlab:{self.workspace or ''}"
+        workspace = self.workspace or OWN_WORKSPACE
+        return f"swanlab:{workspace}/{self.project}" if self.project else f"swanlab:{workspace}"
 
     @contextmanager
     def meant(self) -> Iterator[None]:

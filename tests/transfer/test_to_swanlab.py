@@ -22,6 +22,7 @@ import runferry
 from runferry import _native
 from runferry.dialects.swanlab.wire import parsed
 from runferry.errors import ExitCode, UsageError
+from runferry.locations import locate
 from runferry.ports import Location
 from runferry.python_apart import environment_apart
 from runferry.swanlab import (
@@ -92,7 +93,9 @@ def shown(root: Path) -> list[Shown]:
 def test_cloud_is_a_project_of_a_workspace(mode: Any) -> None:
     assert Goal("proj", "team", mode).road("x").destination == "swanlab:team/proj"
     assert Goal(None, "team", mode).road("x").destination == "swanlab:team"
-    assert Goal("proj", None, mode).road("x").destination == "swanlab:"
+    assert Goal("proj", None, mode).road("x").destination == "swanlab:@/proj"
+    assert Goal(mode=mode).road("x").destination == "swanlab:@"
+    assert locate("swanlab:", role="destination") == Location("swanlab", "@")
 
 
 @pytest.mark.parametrize("mode", ["local", "offline"])

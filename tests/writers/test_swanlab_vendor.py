@@ -14,6 +14,7 @@ import pytest
 from neptune_runs import wandb_run
 from swanlab_service import SwanlabService, swanlab_service
 
+import runferry
 from runferry.errors import Declined
 from runferry.losses import Fate
 from runferry.model import Run, RunKey
@@ -158,6 +159,25 @@ def test_a_second_upload_adds_nothing(service: SwanlabService) -> None:
         written(CLOUD, curve(20)).close()
     assert len(service.metrics["scalar"]) == 60
     assert len(service.experiments) == 1
+
+
+def test_a_conversion_into_the_own_workspace_says_that_it_is_not_verified(
+    service: SwanlabService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Path(__file__).parents[2] / "examples" / "wandb"
+    report = runferry.convert(
+        f"wandb:{source}", "swanlab:@/proj", archive=tmp_path / "archive", allow="dropped"
+    )
+    assert report.exit_code == 0
+    assert report.verify is None
+    assert "is not verified" in caplog.text
+    assert len(service.experiments) == 2
+    assert "GET /project/me/proj" in service.asked
+    again = runferry.convert(
+        f"wandb:{source}", "swanlab:@/proj", archive=tmp_path / "archive", allow="dropped"
+    )
+    assert again.exit_code == 0
+    assert service.asked.count("POST /project/me/proj/experiment") == 2
 
 
 @pytest.mark.parametrize("refused", ["/house/metrics", "/resources/presigned", "/experiment"])

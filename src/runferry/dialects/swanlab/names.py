@@ -67,6 +67,9 @@ STATES: Final[tuple[tuple[str, RunState], ...]] = (
 )
 """By the number in a finish record: SwanLab's word, and ours."""
 
+OWN_WORKSPACE: Final = "@"
+"""In a location: that of the account, which nobody has to name."""
+
 STORE: Final = "runferry"
 STORE_MARK: Final = "swanlab"
 """Our own store of exact runs beside what SwanLab reads, and what its mark says."""

@@ -20,7 +20,9 @@ from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import CLOUD_LIMITS
 from runferry.writers.swanlab.upload import upload, vendor_command
 
-_PLACE: Final = re.compile(r"(?P<workspace>[0-9A-Za-z_\-]{1,25})(/(?P<project>[0-9A-Za-z_\-+.]+))?")
+_PLACE: Final = re.compile(
+    r"(@|(?P<workspace>[0-9A-Za-z_\-]{1,25}))(/(?P<project>[0-9A-Za-z_\-+.]+))?"
+)
 
 
 class CloudWriter(FolderWriter):
@@ -40,8 +42,8 @@ class CloudWriter(FolderWriter):
     @classmethod
     def open(cls, where: Location) -> Self:
         """Raises BadLocation, MissingExtra."""
-        named = _PLACE.fullmatch(where.where) if where.where else None
-        if where.where and named is None:
+        named = _PLACE.fullmatch(where.where)
+        if named is None:
             raise BadLocation(
                 "runs are uploaded into a workspace, or a project of one",
                 where=str(where),
@@ -51,9 +53,8 @@ class CloudWriter(FolderWriter):
         home = tempfile.mkdtemp(prefix="runferry-swanlab-")
         writer = super().open(Location(where.tracker, home))
         chosen = settings.current()
-        found = (None, None) if named is None else (named["workspace"], named["project"])
-        writer._workspace = found[0] or chosen.swanlab_workspace
-        writer._project = found[1] or chosen.swanlab_project
+        writer._workspace = named["workspace"] or chosen.swanlab_workspace
+        writer._project = named["project"] or chosen.swanlab_project
         return writer
 
     def present(self) -> Mapping[Uid, RemoteId] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Self, cast
 
+from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.swanlab.folder_writer import FolderWriter
@@ -30,8 +31,8 @@ class SwanlabWriter(FolderWriter):
 
     @classmethod
     def meant_by_name(cls) -> str:
-        """The account's own workspace, which the vendor's command knows, has no other name."""
-        return ""
+        """The account's own workspace, which the vendor's command knows."""
+        return OWN_WORKSPACE
 
     @classmethod
     def is_readable(cls, where: Location) -> bool:
