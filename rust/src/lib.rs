@@ -3,6 +3,7 @@
 //! The decoders below know nothing of Python, so that they can be tested and fuzzed without it.
 
 // Formats: each a module, with what only it needs in a folder of its name.
+pub mod swanlab;
 pub mod tensorboard;
 pub mod wandb;
 
@@ -42,6 +43,8 @@ mod _native {
     use crate::python::event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]
     use crate::python::records::wandb_records;
+    #[pymodule_export]
+    use crate::python::swanlab::{SwanlabBatch, SwanlabLog, SwanlabScanner};
     #[pymodule_export]
     use crate::python::tensorboard::{EventBatch, EventScanner};
     #[pymodule_export]

@@ -7,6 +7,7 @@ mod json_conventions;
 mod message;
 pub mod records;
 mod schema;
+pub mod swanlab;
 pub mod tensorboard;
 pub mod wandb;
 pub mod wandb_log;

@@ -10,6 +10,9 @@ __all__ = [
     "EventMarks",
     "EventScanner",
     "EventWriter",
+    "SwanlabBatch",
+    "SwanlabLog",
+    "SwanlabScanner",
     "WandbBatch",
     "WandbLog",
     "WandbScanner",
@@ -146,6 +149,98 @@ class EventScanner:
     @property
     def plugins(self) -> dict[str, str]:
         """Tag → plugin as known by now: metadata may come with the first value of a tag only."""
+
+@final
+class SwanlabBatch:
+    """One step of a scan: what was decoded from some records, at most `rows` rows a table.
+
+    Values that share step and time, one after the other, are one source row, as long as no key
+    comes twice; each line is one too, and `seq` numbers both in the order of the file. Columns of
+    `points` begin with series (int32), step, time (µs, UTC), time_ns, seq.
+    """
+
+    @property
+    def points(self) -> ArrowTable | None:
+        """…, value, value_i64, kind: doubles, and nulls where a record has no value at all."""
+    @property
+    def console(self) -> ArrowTable | None:
+        """time, time_ns, stream, line, seq: with the line ends that SwanLab takes away."""
+    @property
+    def series(self) -> list[str]:
+        """The keys of scalars and media that are new in this batch, by their numbers."""
+    @property
+    def records(self) -> list[tuple[int, int, int, bytes]]:
+        """(number, offset, seq, message) of everything else, by field numbers of `Record`.
+
+        Number 0 has the whole record: of a version 1 file its JSON, else what has no type that is
+        known, or several. Scalars and lines with fields that nobody knows stand here too.
+        """
+    @property
+    def damage(self) -> list[tuple[int, int, str]]:
+        """As `WandbBatch.damage`."""
+
+@final
+class SwanlabScanner:
+    """Reads a `.swanlab` file batch by batch, of version 2, or 1 (`backup.swanlab`).
+
+    It reads up to the size that the file had when it was opened. A later scan goes on with this
+    one's `offset`, `seq` and `group`. Raises OSError; runferry.errors.Damaged if the header is that
+    of something else; runferry.errors.UnknownVersion.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        offset: int = 0,
+        seq: int = 0,
+        group: tuple[int, int | None, int, list[str]] | None = None,
+        rows: int = 65536,
+    ) -> SwanlabScanner: ...
+    def next(self) -> SwanlabBatch | None:
+        """The next batch, or None at the end. Other threads run meanwhile."""
+    @property
+    def offset(self) -> int:
+        """Behind the last whole record."""
+    @property
+    def seq(self) -> int:
+        """The number of the next row."""
+    @property
+    def version(self) -> int:
+        """1: records of JSON; 2: of protobuf."""
+    @property
+    def group(self) -> tuple[int, int | None, int, list[str]] | None:
+        """Step, time in ns, seq and keys of the values that were logged together last."""
+
+@final
+class SwanlabLog:
+    """Writes a new `.swanlab` file of version 2.
+
+    SwanLab keeps one value a key and step, of steps from 0 on. A value whose step is taken, or that
+    has none, stands at the next free step of its key: rows come in order of step. `started_ns` is
+    the time of what has none, until one is known. Raises OSError, also where there is a file;
+    OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold; ValueError for
+    other columns, and keys that were not declared.
+    """
+
+    def __new__(cls, path: str | PathLike[str], *, started_ns: int) -> SwanlabLog: ...
+    def declare(self, key: str, name: str) -> None:
+        """The name by which SwanLab knows a key."""
+    def step(self, key: str, step: int | None) -> int | None:
+        """The step at which a value is shown, which is taken then; None for an unknown key."""
+    def points(self, batch: object) -> None:
+        """Rows of `tables.POINTS`; nulls are not written."""
+    def console(self, batch: object) -> None:
+        """Rows of `tables.CONSOLE`."""
+    def record(
+        self, number: int, message: bytes, *, num: int | None = None, time_ns: int | None = None
+    ) -> None:
+        """A record by the number of its type, spelled already."""
+    def flush(self) -> None:
+        """Write what waits."""
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Scalars; values at another step than theirs; nulls."""
 
 @final
 class WandbBatch:

@@ -193,6 +193,18 @@ def blob_at(path: Path, media_type: str | None = None, sha256: str | None = None
     return Blob(found.st_size, media_type, sha256, lambda: path.open("rb"))
 
 
+def is_local(where: str) -> bool:
+    """Whether this is a path of this machine: one that exists, or that is written like one."""
+    if not where:
+        return False
+    if where.startswith((".", "/", "~", "\\")) or PureWindowsPath(where).drive:
+        return True
+    try:
+        return os.path.lexists(Path(where).expanduser())
+    except (ValueError, RuntimeError):  # NUL, `~nobody`
+        return False
+
+
 def files_below(home: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
     """Every entry below `home` that is no folder, as (name with `/`, entry), sorted by folder.
 

@@ -173,6 +173,7 @@ class KeyRule:
     forbidden: tuple[str, ...] = ()  # substrings: "//", ".."
     reserved: tuple[str, ...] = ()  # whole names that are taken
     reserved_prefixes: tuple[str, ...] = ()
+    reserved_suffixes: tuple[str, ...] = ()
     ignores_case: bool = False  # two names that differ by case only collide
     must_be_path: bool = False  # names are relative POSIX paths: no leading "/", no "." part
     prefix_free: bool = False  # "a" and "a/b" cannot both exist
@@ -330,6 +331,16 @@ class ServerWriter(Protocol):
 
         Raises BadLocation where the user has not said which it is.
         """
+        ...
+
+
+@runtime_checkable
+class OneWayWriter(Protocol):
+    """A writer with places from which nobody can read back what arrived."""
+
+    @classmethod
+    def is_readable(cls, where: Location) -> bool:
+        """Whether this place can be read, so that what arrived can be verified."""
         ...
 
 

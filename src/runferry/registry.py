@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, cast
 
 from runferry.errors import BadLocation
-from runferry.ports import Limits, Location, PlaceWriter, Reader, ServerWriter, Writer
+from runferry.ports import Limits, Location, OneWayWriter, PlaceWriter, Reader, ServerWriter, Writer
 
 EndRole = Literal["source", "destination"]
 
@@ -72,6 +72,7 @@ _READERS = {
     "ray_tune": "runferry.readers.ray_tune:RayTuneReader",
     "sacred": "runferry.readers.sacred:SacredReader",
     "sb3": "runferry.readers.sb3:StableBaselinesReader",
+    "swanlab": "runferry.readers.swanlab.reader:SwanlabReader",
     "tensorboard": "runferry.readers.tensorboard:TensorboardReader",
     "trackio": "runferry.readers.trackio:TrackioReader",
     "wandb": "runferry.readers.wandb.reader:WandbReader",
@@ -85,6 +86,7 @@ _WRITERS = {
     "mlflow": "runferry.writers.mlflow:MlflowWriter",
     "neptune": "runferry.writers.neptune:NeptuneWriter",
     "parquet": "runferry.writers.parquet_folder:ParquetFolderWriter",
+    "swanlab": "runferry.writers.swanlab:SwanlabWriter",
     "tensorboard": "runferry.writers.tensorboard:TensorboardWriter",
     "trackio": "runferry.writers.trackio:TrackioWriter",
     "wandb": "runferry.writers.wandb:WandbWriter",
@@ -125,6 +127,12 @@ def is_path(place: Location) -> bool:
     """
     kind = writer(place.tracker)
     return not isinstance(kind, ServerWriter) or kind.is_path(place)
+
+
+def is_readable(place: Location) -> bool:
+    """Whether what a destination holds can be read back. Raises BadLocation, MissingExtra."""
+    kind = writer(place.tracker)
+    return not isinstance(kind, OneWayWriter) or kind.is_readable(place)
 
 
 def meant_by_name(name: str) -> str:

@@ -77,6 +77,12 @@ class Settings:
     those `anywhere` on this machine."""
     aim_python: Path | None = None
     """The Python that has Aim, where it has an environment of its own."""
+    swanlab_project: str | None = None
+    """The project of SwanLab that all runs go into; else each its own."""
+    swanlab_workspace: str | None = None
+    """The workspace of SwanLab that runs go into; else the account's own."""
+    swanlab_dashboard: bool = False
+    """List runs that are written for SwanLab in its local dashboard too (`swanlab watch`)."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -223,6 +229,9 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_stage_as_tag": _truth,
     "neptune_uploads": _one_of("beside", "anywhere"),
     "aim_python": _path,
+    "swanlab_project": _words,
+    "swanlab_workspace": _words,
+    "swanlab_dashboard": _truth,
     "log_file": _path,
     "color": _color,
 }

@@ -55,7 +55,9 @@ def test_every_verb_is_listed_and_has_help_that_fits(runferry: Caller) -> None:
         for option in ("--json", "--verbose", "--quiet", "--log-file", "--color"):
             assert option in told.out
     shown = listed.split("Commands:\n")[1].split("\n\n")[0]
-    assert [line.split()[0] for line in shown.splitlines()] == verbs.split()
+    assert [line.split()[0] for line in shown.splitlines()] == [*verbs.split(), "swanlab"]
+    told = runferry("swanlab", "convert", "--help")
+    assert all(len(line) <= 80 for line in told.out.splitlines())
     assert "..." not in shown
 
 

@@ -1,6 +1,6 @@
 //! Owns spelling fields: the inverse of walking them, appended to a buffer.
 
-use super::{BYTES, VARINT};
+use super::{BYTES, FIXED64, VARINT};
 
 pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -38,6 +38,25 @@ pub fn bytes(out: &mut Vec<u8>, number: u32, content: &[u8]) {
 /// Bytes that `bytes` would append.
 pub fn bytes_length(number: u32, length: usize) -> usize {
     varint_length(key(number, BYTES)) + varint_length(length as u64) + length
+}
+
+/// A double, also one of zero.
+pub fn double(out: &mut Vec<u8>, number: u32, value: f64) {
+    varint(out, key(number, FIXED64));
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// `google.protobuf.Timestamp`
+pub fn timestamp(out: &mut Vec<u8>, number: u32, time_ns: i64) {
+    const NS: i64 = 1_000_000_000;
+    let (seconds, nanos) = (time_ns.div_euclid(NS) as u64, time_ns.rem_euclid(NS) as u64);
+    bytes_header(
+        out,
+        number,
+        2 + varint_length(seconds) + varint_length(nanos),
+    );
+    varint_field(out, 1, seconds);
+    varint_field(out, 2, nanos);
 }
 
 /// `repeated double`, packed.

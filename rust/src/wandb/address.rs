@@ -59,16 +59,3 @@ pub fn ns_to_seconds(ns: i64) -> f64 {
     );
     fast_float2::parse(format!("{sign}{whole}.{rest:09}")).unwrap_or(f64::NAN)
 }
-
-/// `google.protobuf.Timestamp` as nanoseconds; None if it is malformed or beyond 64 bits.
-pub fn timestamp_ns(message: &[u8]) -> Option<i64> {
-    let (mut seconds, mut nanoseconds) = (0i64, 0i64);
-    for field in Fields::new(message) {
-        match field.ok()? {
-            (1, Wire::Varint(value)) => seconds = value as i64,
-            (2, Wire::Varint(value)) => nanoseconds = i64::from(value as i32),
-            _ => {}
-        }
-    }
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
-}

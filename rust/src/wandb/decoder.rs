@@ -2,8 +2,8 @@
 
 use crate::columns::{At, Console, Points};
 use crate::damage::Reason;
+use crate::protobuf::timestamp_ns;
 use crate::protobuf::{Fields, Malformed, Wire, zigzag};
-use crate::wandb::address::timestamp_ns;
 use crate::wandb::own::{FIELD, OwnRow};
 use crate::wandb::record::{HISTORY, OUTPUT, OUTPUT_RAW, RecordParts, STATS, SUMMARY};
 use crate::wandb::rows::RowReader;

@@ -11,7 +11,7 @@ mod rows;
 use std::collections::HashMap;
 
 use crate::leveldb::writing::LogWriter;
-use crate::protobuf::writing::{bytes, bytes_header, varint_field, zigzag};
+use crate::protobuf::writing::{bytes, bytes_header, timestamp, varint_field, zigzag};
 use crate::tables::{Error, Words, consoles};
 use crate::wandb::own;
 use crate::wandb::record::OUTPUT_RAW;
@@ -125,7 +125,7 @@ impl RunLog {
                 varint_field(&mut message, 1, 1);
             }
             if let Some(time_ns) = lines.time_ns(row)? {
-                rows::put_timestamp(&mut message, 2, time_ns);
+                timestamp(&mut message, 2, time_ns);
             }
             bytes(&mut message, 3, lines.line.value(row).as_bytes());
             varint_field(&mut message, own::FIELD, zigzag(lines.seq.value(row)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from runferry.errors import UsageError
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
-from runferry.registry import ARCHIVE
+from runferry.registry import ARCHIVE, is_readable
 from runferry.transfer.destination import check_apart, ledger_key
 from runferry.transfer.migrations import notes
 from runferry.transfer.patience import Patience
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from runferry.archive.store import Archive
 
 DEFAULT_ARCHIVE = Path(".runferry")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,12 @@ class _Road:
         """Whether there is anything to compare."""
         is_there = not self.options.dry_run and not is_at(self.destination, self.archive)
         went_through = pushed.aborted is None and not self.stop.is_set
-        return self.options.verifies and is_there and went_through
+        if not (self.options.verifies and is_there and went_through):
+            return False
+        if not is_readable(self.destination):
+            _log.warning("%s cannot be read: what arrived is not verified", self.destination)
+            return False
+        return True
 
     def verified(self) -> VerifyReport:
         """The destination against the archive."""

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from runferry import settings
-from runferry.dialects.local_paths import is_folder
 from runferry.dialects.neptune.places import PROJECT_VARIABLE, ServerPlace
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import app_of, is_path, parsed
 from runferry.errors import AuthFailed, BadLocation
 from runferry.model import Run
+from runferry.paths import is_local
 from runferry.ports import Location, ProjectsReader, ReadOptions
 from runferry.registry import reader as reader_class
 
@@ -37,7 +37,7 @@ _BEFORE_CREATION: Final = (
 
 def road(source: str, destination: str) -> Road | None:
     """Which migration leads from one place to the other, as the user wrote them; None: neither."""
-    if not destination.startswith(NEPTUNE) or is_folder(destination.removeprefix(NEPTUNE)):
+    if not destination.startswith(NEPTUNE) or is_local(destination.removeprefix(NEPTUNE)):
         return None
     if source.startswith(WANDB) and not is_path(source.removeprefix(WANDB)):
         return "wandb-to-neptune"
@@ -59,7 +59,7 @@ def goal(source: str, destination: str) -> str:
 
 def on_server(named: str) -> str:
     """The place of a workspace or a project. Raises BadLocation where a folder is called so."""
-    if is_folder(named):
+    if is_local(named):
         raise BadLocation(
             "a folder of this name lies here, and would be meant",
             where=f"{NEPTUNE}{named}",
@@ -107,7 +107,7 @@ def own_project() -> str:
 
 def _around(models: str) -> str:
     """The project that these models are in, or the workspace where they are in several."""
-    if is_folder(models):
+    if is_local(models):
         return ""
     names = models.strip("/").split("/")
     is_one = len(names) > 1 and "," not in names[1]

@@ -112,6 +112,7 @@ class _Grammar:
             and not any(part in name for part in rule.forbidden)
             and folded not in reserved
             and not name.startswith(rule.reserved_prefixes)
+            and not name.endswith(rule.reserved_suffixes)
             and not (rule.must_be_path and _breaks_path(name))
         )
 

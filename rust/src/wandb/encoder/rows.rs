@@ -7,7 +7,7 @@ use super::lanes::{Group, Waiting};
 use super::put_item;
 use crate::leveldb::LONGEST_RECORD;
 use crate::leveldb::writing::LogWriter;
-use crate::protobuf::writing::{bytes_header, varint_field};
+use crate::protobuf::writing::{bytes_header, timestamp, varint_field};
 use crate::wandb::address::{ns_to_seconds, time_of};
 use crate::wandb::keys::ItemValue;
 use crate::wandb::own::{OwnBuilder, Source};
@@ -224,7 +224,7 @@ impl OpenRow {
         let time_ns = self.sources.first().and_then(|source| source.time_ns);
         self.own.put(message, &self.sources, None, time_ns, 0);
         if let Some(time_ns) = time_ns {
-            put_timestamp(message, 2, time_ns);
+            timestamp(message, 2, time_ns);
         }
         message.extend_from_slice(&self.items);
     }
@@ -253,13 +253,4 @@ fn shown_seconds(ns: i64) -> f64 {
     let candidates = [nearest, nearest.next_up(), nearest.next_down()];
     let same = candidates.into_iter().find(|one| micros(*one) == meant);
     same.unwrap_or(nearest)
-}
-
-/// `google.protobuf.Timestamp`
-pub fn put_timestamp(out: &mut Vec<u8>, field: u32, time_ns: i64) {
-    let mut timestamp = Vec::with_capacity(16);
-    varint_field(&mut timestamp, 1, time_ns.div_euclid(NS) as u64);
-    varint_field(&mut timestamp, 2, time_ns.rem_euclid(NS) as u64);
-    bytes_header(out, field, timestamp.len());
-    out.extend_from_slice(&timestamp);
 }

@@ -3,8 +3,9 @@
 use super::{FIELD, RowReader};
 use crate::columns::At;
 use crate::json::{self, Scalar};
+use crate::protobuf::timestamp_ns;
 use crate::protobuf::{Malformed, Wire, take_bytes_field, take_field, varint};
-use crate::wandb::address::{step_field, time_of, timestamp_ns};
+use crate::wandb::address::{step_field, time_of};
 use crate::wandb::keys::ItemValue;
 use crate::wandb::own::{Code, OwnRow, TAG};
 use crate::wandb::sink::{Sink, Stream};

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Self, cast
 
 from runferry.dialects.clearml.names import TRACKER
-from runferry.dialects.local_paths import is_folder
 from runferry.errors import NotFound
-from runferry.paths import Folder
+from runferry.paths import Folder, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.finding import (
     WITHIN,
@@ -49,7 +48,7 @@ class ClearmlReader(LocalReader):
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
         """Raises NotFound; of a server AuthFailed, BadLocation, Unreachable."""
-        if is_folder(where.where):
+        if is_local(where.where):
             return super().open(where, options)
         from runferry.readers.clearml.server.reader import ServerReader
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry import settings
-from runferry.dialects.local_paths import is_folder
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Run
-from runferry.paths import Folder, folders_below
+from runferry.paths import Folder, folders_below, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
 from runferry.readers.neptune.export.parts import container_of, is_part, parts_below
@@ -81,7 +80,7 @@ class NeptuneReader(LocalReader):
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
         """Raises NotFound, BadLocation; of a server AuthFailed, Unreachable, MissingExtra."""
-        if is_folder(where.where):
+        if is_local(where.where):
             return super().open(where, options)
         text = where.where or os.environ.get("NEPTUNE_PROJECT", "")
         if not text:
@@ -101,7 +100,7 @@ class NeptuneReader(LocalReader):
 
     def look(self) -> Iterator[LocalRun]:
         """The runs, models or versions of a place, or of a server's project."""
-        if not is_folder(str(self.root)):
+        if not is_local(str(self.root)):
             yield from self._served()
             return
         left = 0

@@ -19,7 +19,7 @@ class LoggedRows:
     """Collects rows and gives them as chunks; holds no more than one batch of each kind."""
 
     def __init__(self, known: tuple[Series, ...] = (), declared: Declared | None = None) -> None:
-        """`declared` is shared with those who make other rows of the run."""
+        """`known` was declared by an earlier read; `declared` is shared with whoever made it."""
         self._declared = declared or Declared.after(known)
         self._points = PointRows()
         self._texts: list[TextRow] = []

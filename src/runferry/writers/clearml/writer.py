@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self, cast
 
-from runferry.dialects.local_paths import is_folder
+from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.clearml.limits import LIMITS, SERVER_LIMITS
 from runferry.writers.clearml.offline import OfflineWriter
@@ -16,7 +16,7 @@ class ClearmlWriter(OfflineWriter):
     @classmethod
     def open(cls, where: Location) -> Self:
         """Raises what opening a folder or a server raises."""
-        if is_folder(where.where):
+        if is_local(where.where):
             return super().open(where)
         from runferry.writers.clearml.service import ServiceWriter
 
@@ -26,9 +26,9 @@ class ClearmlWriter(OfflineWriter):
     @classmethod
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
-        return is_folder(where.where)
+        return is_local(where.where)
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: a server refuses some numbers, and keeps one of an iteration."""
-        return LIMITS if is_folder(where.where) else SERVER_LIMITS
+        return LIMITS if is_local(where.where) else SERVER_LIMITS

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.dialects.local_paths import is_folder
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
 from runferry.model import Run, Uid
+from runferry.paths import is_local
 from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
 from runferry.writers.neptune.export_writer import ExportWriter
 from runferry.writers.neptune.limits import LIMITS
@@ -27,7 +27,7 @@ class NeptuneWriter:
     @classmethod
     def open(cls, where: Location) -> Self:
         """Raises Refused, AuthFailed, Unreachable, MissingExtra, BadLocation."""
-        if is_folder(where.where):
+        if is_local(where.where):
             return cls(ExportWriter.open(where))
         from runferry.writers.neptune.client_writer import ClientWriter
 
@@ -36,7 +36,7 @@ class NeptuneWriter:
     @classmethod
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
-        return is_folder(where.where)
+        return is_local(where.where)
 
     @classmethod
     def meant_by_name(cls) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
 
 from runferry.dialects.plain_folder.names import Places, safe_part, safe_suffix
 from runferry.durable import sync, sync_tree
+from runferry.writers.plain_folder.shown import put_link
 
 
 class RunFiles:
@@ -67,15 +67,7 @@ class RunFiles:
         return known
 
     def _link(self, staged: str, place: str) -> None:
-        source = self._staged.joinpath(*staged.split("/"))
-        target = self._draft.joinpath(*place.split("/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(source, target)
+        put_link(self._staged.joinpath(*staged.split("/")), self._draft.joinpath(*place.split("/")))
 
     def publish(self) -> None:
         """Put the files in their place, and away with those that were there."""

@@ -1,0 +1,111 @@
+"""`runferry swanlab convert`: the options of SwanLab's own `convert`, documented ones too."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from runferry.cli.app import app
+from runferry.cli.options import OptionalText, Session, verb
+from runferry.errors import ExitCode, UsageError
+
+swanlab = typer.Typer(
+    name="swanlab",
+    help="Convert to SwanLab with the options of SwanLab's own command.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(swanlab)
+
+
+def _text(*names: str, help: str) -> typer.models.OptionInfo:
+    return cast("typer.models.OptionInfo", typer.Option(*names, help=help))
+
+
+@verb(swanlab, settings=["archive", "workers", "allow", "timezone"])
+def convert(
+    session: Session,
+    kind: Annotated[
+        str, _text("--type", "-t", help="tensorboard, wandb, wandb-local or mlflow.")
+    ] = "tensorboard",
+    project: Annotated[OptionalText, _text("--project", "-p", help="SwanLab project.")] = None,
+    workspace: Annotated[
+        OptionalText, _text("--workspace", "-w", help="SwanLab workspace.")
+    ] = None,
+    mode: Annotated[
+        str, _text("--mode", help="cloud (online), local, offline or disabled.")
+    ] = "cloud",
+    logdir: Annotated[
+        OptionalText, _text("--logdir", "-l", help="Folder of run folders. [default: ./swanlog]")
+    ] = None,
+    tb_log_dir: Annotated[
+        OptionalText, _text("--tb-log-dir", "--tb-logdir", help="Folder of event files.")
+    ] = None,
+    tb_types: Annotated[
+        OptionalText, _text("--tb-types", help="Taken for SwanLab's sake: every type is carried.")
+    ] = None,
+    wb_project: Annotated[OptionalText, _text("--wb-project", help="W&B project.")] = None,
+    wb_entity: Annotated[OptionalText, _text("--wb-entity", help="W&B entity.")] = None,
+    wb_runid: Annotated[OptionalText, _text("--wb-runid", help="One run; else all.")] = None,
+    wb_dir: Annotated[str, _text("--wb-dir", help="Folder of W&B's run folders.")] = "./wandb",
+    wb_run_dir: Annotated[OptionalText, _text("--wb-run-dir", help="One of them.")] = None,
+    mlflow_url: Annotated[
+        str, _text("--mlflow-url", help="MLflow server or store.")
+    ] = "http://127.0.0.1:5000",
+    mlflow_exp: Annotated[OptionalText, _text("--mlflow-exp", help="Experiment's name.")] = None,
+    mlflow_runid: Annotated[
+        OptionalText, _text("--mlflow-runid", help="One run; else all.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Ids are kept in any case; needs --wb-runid.")
+    ] = False,
+) -> ExitCode:
+    """Convert runs of other trackers to SwanLab."""
+    from runferry import swanlab as roads
+    from runferry.transfer.selection import EVERYTHING
+
+    if resume and not wb_runid:
+        raise UsageError("--resume is for one run", hint="--wb-runid RUN --resume")
+    if kind not in roads.KINDS:
+        raise UsageError(f"{kind} cannot be converted", hint=f"-t {'|'.join(roads.KINDS)}")
+    goal = roads.Goal(project, workspace, cast("roads.Mode", mode), logdir)
+    match kind:
+        case "wandb":
+            source, selection = roads.wandb_service(wb_project, wb_entity, wb_runid)
+        case "wandb-local":
+            source, selection = roads.wandb_folder(wb_dir, wb_run_dir), EVERYTHING
+        case "mlflow":
+            source, selection = roads.mlflow(mlflow_url, mlflow_exp, mlflow_runid)
+        case _:
+            source, selection = f"tensorboard:{tb_log_dir or '.'}", EVERYTHING
+    if tb_types is not None:
+        session.note("--tb-types: all types are carried")
+    with goal.meant():
+        return _moved(session, goal.road(source, selection))
+
+
+def _moved(session: Session, road: object) -> ExitCode:
+    from runferry import swanlab as roads
+    from runferry.cli.places import destined, hub, located, read_options
+    from runferry.cli.reports import show_conversion
+    from runferry.transfer.convert import ConvertOptions
+    from runferry.transfer.convert import convert as transfer
+    from runferry.transfer.patience import Patience
+
+    assert isinstance(road, roads.Road)
+    origin, end = located(road.source), destined(road.destination)
+    chosen = session.settings
+    options = ConvertOptions(
+        read=read_options(session),
+        selection=road.selection,
+        workers=chosen.workers,
+        allow=chosen.allow,
+        dry_run=road.dry_run,
+        reserve_bytes=chosen.reserve_bytes,
+        patience=Patience(chosen.patience),
+    )
+    archive = hub(session, origin, end)
+    with session.working() as (observer, stop):
+        report = transfer(origin, end, archive, options, observer=observer, stop=stop)
+    return session.conclude(report, show_conversion, is_asked=road.dry_run)

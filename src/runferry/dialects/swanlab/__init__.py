@@ -1,0 +1,1 @@
+"""How SwanLab spells things, for its reader and its writer."""

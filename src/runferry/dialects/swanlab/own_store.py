@@ -1,0 +1,54 @@
+"""What runferry keeps beside SwanLab's run folders, where no client looks.
+
+    <root>/run-<time>-<id>/                  for SwanLab
+    <root>/runferry/                         ours: runs as plain files, exact
+    <root>/runferry/runs/<name>/shown.json   which run folder was made of this run
+
+Ours counts as long as that folder's log is there as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from runferry.errors import Damaged
+from runferry.paths import inside
+
+SHOWN: Final = "shown.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was made of a run for SwanLab."""
+
+    folder: str
+    log: str
+    size: int  # of the log, in bytes
+
+    def text(self) -> str:
+        """As `shown.json`."""
+        return json.dumps(asdict(self), indent=2)
+
+    def stands(self, root: Path) -> bool:
+        """Whether the log is there as it was written."""
+        found = inside(root, f"{self.folder}/{self.log}")
+        return found is not None and found.stat().st_size == self.size
+
+
+def shown_in(folder: Path) -> Shown:
+    """What `shown.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
+    path = folder / SHOWN
+    said = path.read_bytes()
+    try:
+        tree = json.loads(said)
+        return Shown(str(tree["folder"]), str(tree["log"]), int(tree["size"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(
+            f"this cannot be read ({error})",
+            where=str(path),
+            hint=f"rm -r '{folder}': what SwanLab reads is still there",
+            offset=None,
+        ) from error

@@ -1,0 +1,131 @@
+"""The records of `backup.swanlab` (version 1 of the format): JSON, with rows among them.
+
+    {"model_type": "Scalar", "data": {"key", "step", "epoch",
+                                      "metric": {"index", "data", "create_time"}}}
+
+Types seen: Header, Project, Experiment, Runtime, Column, Scalar, Media, Log, Footer (0.6.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from runferry import chunks
+from runferry.dialects.json_trees import parse_json
+from runferry.dialects.swanlab.names import COLUMN_TYPES
+from runferry.dialects.times import time_ns_of
+from runferry.model import Address, Tree
+from runferry.readers.swanlab.facts import Facts
+from runferry.readers.swanlab.media import Item, MediaFound
+
+_NUMBERS: Final = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
+"""How old clients spell what JSON has no number for."""
+_TYPES: Final = {name.upper(): number for number, (name, _) in COLUMN_TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A scalar."""
+
+    key: str
+    at: Address
+    value: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its end."""
+
+    text: str
+    stream: str
+    time_ns: int | None
+
+
+Found = chunks.Raw | Row | Line | MediaFound
+
+
+class JsonRecords:
+    """Takes records one by one."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def take(self, seq: int, content: bytes) -> Iterator[Found]:
+        """Rows, lines, media, and what is not known."""
+        try:
+            tree: Any = parse_json(content.decode("utf-8", "surrogateescape"))
+            kind, data = tree["model_type"], tree["data"]
+            yield from self._take(str(kind), data, seq, content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield chunks.Raw("backup", f"not read: {type(error).__name__}", content, seq)
+
+    def _take(self, kind: str, data: dict[str, Any], seq: int, content: bytes) -> Iterator[Found]:
+        facts = self._facts
+        match kind:
+            case "Header":
+                begun = time_ns_of(data["create_time"])
+                facts.put(created_ns=begun, started_ns=begun, state="running", status="RUNNING")
+                facts.other["backup_type"] = data.get("backup_type")
+            case "Project":
+                facts.put(project=data["name"], entity=data.get("workspace"))
+                if data.get("public") is not None:
+                    facts.other["public"] = data["public"]
+            case "Experiment":
+                facts.put(
+                    run_id=data["id"],
+                    name=data["name"],
+                    notes=data.get("description"),
+                    tags=list(data.get("tags") or ()),
+                    group=data.get("group"),
+                    job_type=data.get("job_type"),
+                )
+                facts.other["colors"] = data.get("colors")
+            case "Runtime":
+                pass  # names of the files beside, which are read where they lie
+            case "Column":
+                facts.columns[str(data["key"])] = _column(data)
+            case "Scalar":
+                yield self._scalar(data, seq)
+            case "Media":
+                yield self._media(data, seq)
+            case "Log":
+                stream = "stderr" if data.get("level") == "ERROR" else "stdout"
+                yield Line(str(data["message"]), stream, time_ns_of(data.get("create_time")))
+            case "Footer":
+                facts.ended(1 if data["success"] else 2, "", time_ns_of(data.get("create_time")))
+            case _:
+                yield chunks.Raw(kind, "a record that is not known", content, seq)
+
+    def _scalar(self, data: dict[str, Any], seq: int) -> Row:
+        value = data["metric"]["data"]
+        if isinstance(value, str):
+            value = _NUMBERS.get(value, value)
+        return Row(str(data["key"]), _address(data, seq), value)
+
+    def _media(self, data: dict[str, Any], seq: int) -> MediaFound:
+        key = str(data["key"])
+        folder = str(data.get("key_encoded") or quote(key, safe=""))
+        metric = data["metric"]
+        names = metric["data"] if isinstance(metric["data"], list) else [metric["data"]]
+        more = metric.get("more") or [None] * len(names)
+        column = self._facts.columns.get(key)
+        stated = column.get("type") if isinstance(column, dict) else None
+        items = tuple(
+            Item(f"{folder}/{name}", caption=(facts or {}).get("caption"))
+            for name, facts in zip(names, more, strict=False)
+        )
+        return MediaFound(key, _address(data, seq), _TYPES.get(str(stated), 0), items)
+
+
+def _address(data: dict[str, Any], seq: int) -> Address:
+    return Address(seq, int(data["step"]), None, time_ns_of(data["metric"].get("create_time")))
+
+
+def _column(data: dict[str, Any]) -> Tree:
+    kept = {name: value for name, value in data.items() if value is not None and name != "key"}
+    kept["class"] = kept.pop("cls", "CUSTOM")
+    kept["type"] = kept.pop("column_type", "FLOAT")
+    return kept

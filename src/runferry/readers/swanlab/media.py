@@ -1,0 +1,85 @@
+"""Media of SwanLab's records: texts as texts, everything else with its bytes."""
+
+from __future__ import annotations
+
+import mimetypes
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runferry.chunks import Lost
+from runferry.dialects.swanlab.names import COLUMN_TYPES, MEDIA, TEXT
+from runferry.losses import Fate, Loss
+from runferry.model import Address, Blob, DataKind, MediaItem, MediaType
+from runferry.paths import blob_at, inside
+from runferry.readers.row_batches import TextRow
+
+_TEXT_AT_MOST = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a media record."""
+
+    file: str  # below `media`
+    payload: bytes | None = None
+    sha256: str | None = None
+    size: int | None = None
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFound:
+    """The items of one record."""
+
+    key: str
+    at: Address
+    column_type: int
+    items: tuple[Item, ...]
+
+
+@dataclass
+class MediaRows:
+    """Rows of one batch."""
+
+    home: Path
+    texts: list[TextRow] = field(default_factory=list)
+    items: list[MediaItem] = field(default_factory=list)
+    losses: list[Lost] = field(default_factory=list)
+
+    def add(self, key: str, found: MediaFound) -> DataKind:
+        """Take the items of one record under the run's key; what kind of rows they became."""
+        at, column_type, items = found.at, found.column_type, found.items
+        if column_type == TEXT and all(item.caption is None for item in items):
+            texts = [self._text(item) for item in items]
+            if all(text is not None for text in texts):
+                self.texts += [(key, at, text, "text") for text in texts]
+                return "text"
+        known: MediaType | None = COLUMN_TYPES.get(column_type, ("", "other"))[1]
+        for index, item in enumerate(items):
+            blob, path = self._blob(item), f"{MEDIA}/{item.file}"
+            made = MediaItem(key, at, known or "other", blob, index, path, item.caption)
+            self.items.append(made)
+        return "media"
+
+    def _text(self, item: Item) -> str | None:
+        """None for what is not there, and for what is no text."""
+        blob = self._blob(item)
+        if blob.open is None or (blob.size or 0) > _TEXT_AT_MOST:
+            return None
+        with blob.open() as stream:
+            content = stream.read()
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            detail = "bytes that are no UTF-8; the file is kept as media"
+            self.losses.append(Lost(Loss("bad-utf8", Fate.REENCODED, item.file, 1, detail)))
+            return None
+
+    def _blob(self, item: Item) -> Blob:
+        kind = mimetypes.guess_type(item.file)[0]
+        if item.payload is not None:
+            return Blob.from_bytes(item.payload, kind)
+        path = inside(self.home / MEDIA, item.file)
+        if path is None:
+            return Blob(item.size, kind, item.sha256)
+        return blob_at(path, kind)

@@ -1,0 +1,220 @@
+"""Runs of clients before 0.6: a folder of JSON lines for each key, and names in a database.
+
+    run-<time>-<id>/logs/<folder>/<last row>.log   {"index", "data", "create_time"} a line
+    run-<time>-<id>/console/<date>.log             what was printed
+    runs.swanlab (SQLite, beside it)               experiments, and which folder is which key
+
+Before 0.4 the folder is the key itself, with % before what no file's name may have.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from runferry import chunks
+from runferry.dialects.json_trees import parse_json
+from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
+from runferry.dialects.times import time_ns_of
+from runferry.errors import SourceChanged
+from runferry.losses import Fate, Loss
+from runferry.model import Address, Cursor, Run, RunKey
+from runferry.paths import inside, regular, spelled
+from runferry.readers.console_log import log_chunks
+from runferry.readers.declared import Declared
+from runferry.readers.lines import WholeLines
+from runferry.readers.row_batches import text_batch
+from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.readers.swanlab.facts import Facts
+from runferry.readers.swanlab.media import Item, MediaFound, MediaRows
+from runferry.readers.swanlab.position import Position
+from runferry.readers.swanlab.reading import ending, files_of
+
+_NUMBER: Final = re.compile(r"\d+")
+_TYPES: Final = {"image": 2, "audio": 3, "text": 4, "video": 5, "object3d": 7, "molecule": 8}
+_NUMBERS: Final = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
+_STATES: Final = {1: 1, -1: 2}  # of an experiment in the database → of a finish record
+_DAMAGED: Final = (ValueError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class OlderRun:
+    """A run's folder."""
+
+    key: RunKey
+    home: Path
+
+    @classmethod
+    def at(cls, home: Path) -> OlderRun:
+        """The run of a folder."""
+        facts, _ = _told(home)
+        return cls(facts.key(home.name.split("-", 2)[-1]), home)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Its rows."""
+        return tuple(path for _, path in _logs(self.home))
+
+    def header(self) -> Run:
+        """What the database beside it tells."""
+        return _told(self.home)[0].run(self.key)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """See `runferry.ports.Reader`; `run` is this one."""
+        position = Position() if after is None else Position.of(after.position)
+        facts, names = _told(self.home)
+        position.facts = facts
+        rows = _Rows(self.home, position, names, after)
+        for folder, path in _logs(self.home):
+            yield from rows.of(folder, path)
+        yield from rows.console()
+        yield from files_of(self.home, position)
+        yield from ending(run.key, self.home, position)
+
+
+def _logs(home: Path) -> Iterator[tuple[str, Path]]:
+    """Files of rows by their folders, both in order of number where they have one."""
+
+    def order(path: Path) -> tuple[int, str]:
+        found = _NUMBER.fullmatch(path.stem)
+        return (int(found[0]) if found else -1, path.name)
+
+    if not (home / LOGS).is_dir():
+        return
+    for folder in sorted((home / LOGS).iterdir(), key=order):
+        if folder.is_dir() and not folder.is_symlink():
+            for path in sorted(folder.glob("*.log"), key=order):
+                if regular(path) is not None:
+                    yield folder.name, path
+
+
+class _Rows:
+    def __init__(
+        self,
+        home: Path,
+        position: Position,
+        names: dict[str, tuple[str, str]],
+        after: Cursor | None,
+    ) -> None:
+        self._home = home
+        self._position = position
+        self._names = names
+        known = after.series if after is not None else ()
+        self._declared = Declared.after(known, position.facts.applied)
+        self._logged = LoggedRows(declared=self._declared)
+
+    def of(self, folder: str, path: Path) -> Iterator[chunks.Chunk]:
+        """The rows of one file that are new."""
+        name = spelled(path.relative_to(self._home).as_posix())
+        at = self._position.lines.setdefault(name, [0, 0])
+        if path.stat().st_size < at[0]:
+            hint = "pull it into a new archive"
+            raise SourceChanged("a file of rows is shorter than it was", where=name, hint=hint)
+        key, kind = self._names.get(folder, (unquote(folder), ""))
+        media = MediaRows(self._home)
+        lines = WholeLines(lambda text: text.rstrip().endswith(b"}"), at[0])
+        with path.open("rb") as stream:
+            for line in lines.of(stream):
+                at[1] += 1
+                try:
+                    yield from self._row(key, kind, folder, parse_json(line.decode()), media)
+                except _DAMAGED:
+                    why = "a line that is no row"
+                    yield chunks.Lost(Loss("bad-json", Fate.DROPPED, f"{name}:{at[1]}", 1, why))
+        at[0] = lines.offset
+        yield from self._logged.drain()
+        if media.texts:
+            yield chunks.Texts(text_batch(media.texts))
+        if media.items:
+            yield chunks.Media(tuple(media.items))
+
+    def _row(
+        self, key: str, kind: str, folder: str, tree: Any, media: MediaRows
+    ) -> Iterator[chunks.Chunk]:
+        at = Address(self._position.seq, tree["index"], None, time_ns_of(tree["create_time"]))
+        value = tree["data"]
+        self._position.seq += 1
+        stream = self._position.facts.stream_of(key)
+        if kind not in _TYPES:
+            value = _NUMBERS.get(value, value) if isinstance(value, str) else value
+            yield from self._logged.add(at, [((key,), value)], stream)
+            return
+        names = value if isinstance(value, list) else [value]
+        more = tree.get("more") or [None] * len(names)
+        items = tuple(
+            self._item(key, kind, folder, str(one), (said or {}).get("caption"))
+            for one, said in zip(names, more, strict=False)
+        )
+        run_key = self._declared.keys.key((key,), stream)
+        found = media.add(run_key, MediaFound(key, at, _TYPES[kind], items))
+        series = self._declared.missing(run_key, (key,), stream, found)
+        if series is not None:
+            yield chunks.SeriesFacts((series,))
+
+    def _item(self, key: str, kind: str, folder: str, name: str, caption: str | None) -> Item:
+        """Texts stand in the row itself; before 0.4 the folder of a medium is its key."""
+        if kind == "text" and inside(self._home / MEDIA / folder, name) is None:
+            content = name.encode("utf-8", "surrogatepass")
+            return Item(f"{folder}/{len(content)}.txt", content, caption=caption)
+        homes = (folder, quote(key, safe=""))
+        found = (home for home in homes if inside(self._home / MEDIA / home, name) is not None)
+        return Item(f"{next(found, folder)}/{name}", caption=caption)
+
+    def console(self) -> Iterator[chunks.Chunk]:
+        """The lines that are new."""
+        folder = self._home / CONSOLE
+        for path in sorted(folder.glob("*.log")) if folder.is_dir() else ():
+            name = spelled(path.relative_to(self._home).as_posix())
+            at = self._position.lines.setdefault(name, [0, 0])
+            for offset, seq, chunk in log_chunks(path, at[0], at[1], is_over=False):
+                at[:] = [offset, seq]
+                yield chunk
+
+
+def _told(home: Path) -> tuple[Facts, dict[str, tuple[str, str]]]:
+    """What the database beside a run says: facts, and the key and kind of each folder of rows."""
+    facts, names = Facts(), dict[str, tuple[str, str]]()
+    path = home.parent / DATABASE
+    if regular(path) is None:
+        return facts, names
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            _absorb(database, home.name, facts, names)
+    except sqlite3.Error as error:
+        facts.other["database_error"] = str(error)
+    return facts, names
+
+
+def _absorb(
+    database: sqlite3.Connection, run_id: str, facts: Facts, names: dict[str, tuple[str, str]]
+) -> None:
+    run = database.execute(
+        "SELECT e.*, p.name AS project FROM experiment e JOIN project p ON p.id = e.project_id"
+        " WHERE e.run_id = ?",
+        (run_id,),
+    ).fetchone()
+    if run is None:
+        return
+    begun, version = time_ns_of(run["create_time"]), run["version"]
+    facts.put(
+        project=run["project"],
+        name=run["name"],
+        notes=run["description"],
+        started_ns=begun,
+        created_ns=begun,
+        client=f"swanlab {version}" if version else None,
+        state="running",
+        status="RUNNING",
+    )
+    if run["status"] in _STATES:
+        facts.ended(_STATES[run["status"]], "", time_ns_of(run["finish_time"]))
+    for tag in database.execute("SELECT * FROM tag WHERE experiment_id = ?", (run["id"],)):
+        names[tag["folder"] or quote(tag["name"], safe="")] = (tag["name"], tag["type"])

@@ -1,0 +1,177 @@
+"""Reads the run folders of SwanLab's client, 0.3 to 0.10, and gives back exactly what we wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from runferry import _native
+from runferry.chunks import Chunk
+from runferry.dialects.swanlab.names import (
+    CONSOLE,
+    DATABASE,
+    FILES,
+    LOGS,
+    MEDIA,
+    STORE,
+    STORE_MARK,
+    SUFFIX,
+    TRACKER,
+    is_log_name,
+)
+from runferry.errors import BadLocation, RunferryError
+from runferry.model import Cursor, Run, RunKey
+from runferry.paths import Folder, is_local, regular
+from runferry.ports import Location, ReadOptions
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.run_folders.folder_reader import FolderReader
+from runferry.readers.swanlab.facts import Facts
+from runferry.readers.swanlab.older import OlderRun
+from runferry.readers.swanlab.own import own_runs
+from runferry.readers.swanlab.reading import RunReading
+from runferry.readers.swanlab.rows import Rows
+
+_NAME = re.compile(r"run-(\d{8}_\d{6})-(.+)")
+_BLOCK = 32_768
+_HEAD_ROWS = 16
+
+
+class SwanlabReader(FolderReader):
+    """Runs of a `swanlog` folder, each a folder; needs no swanlab package."""
+
+    name: ClassVar[str] = TRACKER
+    what: ClassVar[str] = "run-*.swanlab, backup.swanlab or logs/ of SwanLab"
+
+    @classmethod
+    def open(cls, where: Location, options: ReadOptions) -> Self:
+        """Raises NotFound, and BadLocation for a project of the cloud."""
+        if not is_local(where.where):
+            raise BadLocation(
+                "runs of SwanLab's cloud cannot be read: it has no export",
+                where=str(where),
+                hint="name a folder of its client: swanlab:./swanlog",
+            )
+        return super().open(where, options)
+
+    @classmethod
+    def is_run(cls, folder: Path, names: Collection[str]) -> bool:
+        """Whether a log lies here, or what clients before 0.6 kept instead."""
+        if any(is_log_name(name) and regular(folder / name) for name in names):
+            return True
+        return _NAME.fullmatch(folder.name) is not None and LOGS in names and FILES in names
+
+    @classmethod
+    def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
+        """What is below a run is its own, and our store is read as that."""
+        kept = {FILES, MEDIA, LOGS, CONSOLE, "debug"} if is_run else set[str]()
+        return {*kept, STORE, f".{STORE}"}
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether this is a log, or run folders lie below."""
+        if not path.is_dir():
+            return _is_log(path)
+        return super().recognises(path)
+
+    @classmethod
+    def keeps(cls, folder: Folder) -> Collection[str]:
+        """What lies below a run, and our own store."""
+        is_run = cls._holds_run(folder)
+        mine = cls.passed_over(folder.names, is_run=is_run) if is_run else set[str]()
+        if STORE in folder.names and _is_store(folder.path / STORE):
+            mine = {*mine, STORE}
+        return {*mine} & {*folder.names}
+
+    def check(self) -> None:
+        """Raises Damaged, UnknownVersion, NotFound."""
+        if self.root.name == DATABASE:
+            super().check()
+        _native.SwanlabScanner(self.root)
+
+    def look(self) -> Iterator[LocalRun]:
+        """The runs, ours first as they were written."""
+        if not self.root.is_dir():
+            yield LoggedRun.at(self.root)
+            return
+        ours: set[Path] = set()
+        for own in own_runs(self.root):
+            ours.add(own.shown)
+            yield own
+        for run in super().look():
+            if not ours.isdisjoint(source.parent.resolve() for source in run.sources):
+                continue
+            yield run
+
+    def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
+        """One for each log; of the older layout the one of the folder."""
+        logs = [
+            path
+            for path in sorted(folder.iterdir())
+            if is_log_name(path.name) and regular(path) is not None
+        ]
+        for log in logs:
+            yield LoggedRun.at(log)
+        if not logs:
+            yield OlderRun.at(folder)
+
+
+def _is_log(path: Path) -> bool:
+    if not path.name.endswith(SUFFIX) or regular(path) is None:
+        return False
+    with path.open("rb") as stream:
+        return stream.read(4) == b":SWL"
+
+
+def _is_store(path: Path) -> bool:
+    from runferry.dialects.plain_folder.layout import form_of
+
+    return form_of(path) == STORE_MARK
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """A run with a `.swanlab` file, of either version."""
+
+    key: RunKey
+    log: Path
+
+    @classmethod
+    def at(cls, log: Path) -> LoggedRun:
+        """The run of a file; one that cannot be read has the id that its folder states."""
+        named = _NAME.fullmatch(log.parent.name)
+        otherwise = named[2] if named else log.stem
+        facts = Facts()
+        with suppress(OSError, RunferryError):  # reading it says what is wrong
+            _absorb(facts, log, 0, most=1)
+        return cls(facts.key(otherwise), log)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The log."""
+        return (self.log,)
+
+    def header(self) -> Run:
+        """What both ends of the log tell."""
+        facts = Facts()
+        with suppress(RunferryError):  # reading it says what is wrong
+            _absorb(facts, self.log, 0, most=1)
+            size = self.log.stat().st_size
+            _absorb(facts, self.log, max(0, size // _BLOCK - 1) * _BLOCK)
+        return facts.run(self.key)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """See `runferry.ports.Reader`; `run` is this one."""
+        yield from RunReading(run.key, self.log, after).read()
+
+
+def _absorb(facts: Facts, log: Path, offset: int, most: int | None = None) -> None:
+    """What records from here on say, of at most so many batches."""
+    scanner = _native.SwanlabScanner(log, offset=offset, rows=_HEAD_ROWS)
+    rows = Rows(facts, log.parent, ())
+    while (batch := scanner.next()) is not None and most != 0:
+        rows.facts_of(batch, scanner.version)
+        most = None if most is None else most - 1

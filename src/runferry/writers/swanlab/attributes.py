@@ -1,0 +1,131 @@
+"""Attributes and the header as `config.yaml` and `swanlab-metadata.json`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from runferry.dialects.swanlab.names import TRACKER
+from runferry.model import Attribute, KeyPath, Run, Tree
+
+_ABOUT: Final = (
+    "entity", "user", "source_url", "parent", "sweep", "exit_code", "status", "kind", "client",
+)  # fmt: skip
+
+
+def config_text(run: Run, attributes: Iterable[Attribute]) -> str:
+    """`config.yaml`: each top-level key with its value, and their order.
+
+    Summary, other attributes and what SwanLab has no field for stand below keys of their own.
+    """
+    import yaml
+
+    items = list(attributes)
+    config = nested(item for item in items if item.role == "config")
+    for name, role in (("summary", "summary"), ("other", "other")):
+        tree = nested(item for item in items if item.role == role)
+        if tree:
+            config[_free(name, config)] = tree
+    config[_free("runferry", config)] = _about(run)
+    entries = {
+        key: {"desc": "", "sort": place, "value": plain(value)}
+        for place, (key, value) in enumerate(config.items())
+    }
+    return str(yaml.safe_dump(entries, allow_unicode=True, default_flow_style=False))
+
+
+def metadata_text(run: Run, attributes: Iterable[Attribute]) -> str:
+    """`swanlab-metadata.json`, in the shape that the client writes; the rest is below one key."""
+    environment = nested(item for item in attributes if item.role == "environment")
+    if run.key.tracker == TRACKER:
+        return json.dumps(plain(environment), ensure_ascii=False)
+    runtime: dict[str, Tree] = {
+        "hostname": run.host or environment.get("host"),
+        "os": environment.get("os"),
+        "python_version": environment.get("python"),
+        "python_executable": environment.get("executable"),
+        "command": environment.get("program"),
+    }
+    shape: dict[str, Tree] = {
+        "_version": 2,
+        "hardware": {},
+        "runtime": {name: value for name, value in runtime.items() if isinstance(value, str)},
+        "git": {},
+        "swanlab": {},
+        "environment": environment,
+    }
+    git = environment.get("git")
+    if isinstance(git, dict):
+        url = git.get("remote_url") or git.get("remote")
+        shape["git"] = {"remote_url": url, "commit": git.get("commit")}
+    return json.dumps(plain(shape), ensure_ascii=False)
+
+
+def nested(attributes: Iterable[Attribute]) -> dict[str, Tree]:
+    """Attributes as a mapping; one below another that is a value has its joined path as its key."""
+    tree: dict[str, Tree] = {}
+    for item in attributes:
+        if not _put(tree, item.path, item.value):
+            tree[_free(".".join(item.path), tree)] = item.value
+    return tree
+
+
+def _put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> bool:
+    inner = tree
+    for part in path[:-1]:
+        below = inner.setdefault(part, {})
+        if not isinstance(below, dict):
+            return False
+        inner = below
+    if path[-1] in inner:
+        return False
+    inner[path[-1]] = value
+    return True
+
+
+def _free(name: str, taken: dict[str, Tree]) -> str:
+    while name in taken:
+        name += "~"
+    return name
+
+
+def _about(run: Run) -> dict[str, Tree]:
+    about: dict[str, Tree] = {
+        "tracker": run.key.tracker,
+        "scope": run.key.scope,
+        "run_id": run.key.run_id,
+    }
+    about |= {name: getattr(run, name) for name in _ABOUT if getattr(run, name) is not None}
+    if run.labels:
+        about["labels"] = dict(run.labels)
+    if run.forked_from is not None:
+        about["forked_from"] = [run.forked_from.run_id, run.forked_from.step]
+    return about
+
+
+def plain(value: Tree) -> Any:
+    """A value as YAML and JSON have it: times as text, bytes in base64, no infinite numbers."""
+    match value:
+        case dict():
+            return {_whole(name): plain(inner) for name, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case datetime():
+            return value.isoformat()
+        case str():
+            return _whole(value)
+        case float() if not math.isfinite(value):
+            return str(value)  # SwanLab's server takes JSON, which has no such number
+        case _:
+            return value
+
+
+def _whole(text: str) -> str:
+    """Half a character becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

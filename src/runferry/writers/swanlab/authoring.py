@@ -1,0 +1,211 @@
+"""One run as a folder of SwanLab's, made from what is staged of it in our own store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from runferry import _native
+from runferry.dialects.swanlab.names import (
+    FINISH,
+    FINISH_NUM,
+    MEDIA_RECORD,
+    START,
+    START_NUM,
+    TEXT,
+)
+from runferry.losses import Fate, Loss
+from runferry.model import Run
+from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.staged import Staged
+from runferry.writers.swanlab import charts, messages
+from runferry.writers.swanlab.columns import Columns
+from runferry.writers.swanlab.header import Header, fitted
+from runferry.writers.swanlab.place import Place
+from runferry.writers.swanlab.run_files import RunFiles
+
+_IMAGE, _AUDIO, _VIDEO, _ECHARTS, _OBJECT3D, _MOLECULE, _HTML = 2, 3, 5, 6, 7, 8, 9
+_NATIVE: Final = {
+    "image": _IMAGE, "audio": _AUDIO, "video": _VIDEO, "object3d": _OBJECT3D,
+    "molecule": _MOLECULE, "html": _HTML,
+}  # fmt: skip
+_ROWS_AT_ONCE: Final = 4_096
+_MOST_ITEMS: Final = 108
+_LARGEST_ITEM: Final = 10 << 20
+"""What the client keeps of a media record (`RecordBuilder`); the server was not asked."""
+_CHART_AT_MOST: Final = 64 << 20
+
+
+class Authoring:
+    """Writes the folder `home`, which is to be moved to `place` whole."""
+
+    def __init__(self, home: Path, place: Place, draft: Draft, run: Run) -> None:
+        self._place = place
+        self._run = run
+        self._draft = draft
+        self._staged = Staged(draft)
+        self._header: Header = fitted(run)
+        self._losses = Counter[tuple[str, Fate, str, str]]()
+        home.mkdir()
+        self.log_name = f"run-{place.run_id}.swanlab"
+        self._log_path = home / self.log_name
+        self._log = _native.SwanlabLog(self._log_path, started_ns=self._header.started_ns)
+        self._columns = Columns(self._log, draft.series)
+        self._files = RunFiles(home, draft.home, place.folder, self._log)
+
+    def go(self) -> int:
+        """Write all of it; how many bytes the log has."""
+        header = self._header
+        start = messages.start(
+            header.run, self._place.run_id, header.project, header.workspace, header.started_ns
+        )
+        self._log.record(START, start, num=START_NUM, time_ns=header.started_ns)
+        self._files.put_own(self._run, self._draft.attributes)
+        self._scalars()
+        self._texts()
+        self._histograms()
+        self._media()
+        self._console()
+        self._files_of_run()
+        finish = messages.finish(self._run, header.ended_ns)
+        if finish is not None:
+            self._log.record(FINISH, finish, num=FINISH_NUM, time_ns=header.ended_ns)
+        self._log.flush()
+        return self._log_path.stat().st_size
+
+    def losses(self) -> tuple[Loss, ...]:
+        """What SwanLab is not shown as it is, and no plan foresees."""
+        found = [
+            Loss(code, fate, where, count, detail)
+            for (code, fate, where, detail), count in self._losses.items()
+        ]
+        return (*self._header.losses, *self._columns.retyped, *found)
+
+    @property
+    def moved(self) -> int:
+        """Values that are shown at another step than theirs."""
+        return self._log.counts[1]
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def _scalars(self) -> None:
+        for batch in self._staged.batches("points"):
+            for key in batch.column("key").unique().cast(pa.string()).to_pylist():
+                self._columns.of(key, 1)
+            self._log.points(batch)
+
+    def _texts(self) -> None:
+        for row in self._rows("texts", ["key", "step", "time", "time_ns", "text"]):
+            if row["text"] is not None:
+                self._put(row, TEXT, [_inline(row, row["text"].encode(), ".txt")])
+
+    def _histograms(self) -> None:
+        for row in self._rows("histograms", ["key", "step", "time", "time_ns", "edges", "counts"]):
+            chart = charts.histogram_chart(row["edges"], row["counts"])
+            self._put(row, _ECHARTS, [_inline(row, chart, ".json")])
+
+    def _media(self) -> None:
+        """Items of one row and key are one record."""
+        group: list[dict[str, Any]] = []
+        wanted = ["key", "step", "time", "time_ns", "seq", "media_type", "caption", "file"]
+        for row in self._rows("media", wanted):
+            if group and _row_of(group[0]) != _row_of(row):
+                self._put_media(group)
+                group = []
+            if row["file"] is not None:
+                group.append(row)
+        if group:
+            self._put_media(group)
+
+    def _put_media(self, rows: list[dict[str, Any]]) -> None:
+        first = rows[0]
+        column_type = _NATIVE.get(first["media_type"])
+        if column_type is None:
+            self._put_charts(rows)
+            return
+        items = [
+            self._files.put_medium(column_type, row["step"] or 0, row["file"], row["caption"])
+            for row in rows
+        ]
+        if len(items) > _MOST_ITEMS or any(size > _LARGEST_ITEM for _, size in items):
+            what = f"more than {_MOST_ITEMS} items or 10 MiB, which SwanLab's own client leaves out"
+            self._lose("large-media", Fate.REENCODED, first["key"], what)
+        self._put(first, column_type, [item for item, _ in items])
+
+    def _put_charts(self, rows: list[dict[str, Any]]) -> None:
+        """Tables and plots as charts where they can be; else as files of the run."""
+        charted = []
+        for row in rows:
+            path = self._draft.home.joinpath(*row["file"].split("/"))
+            chart = None
+            if row["media_type"] in ("table", "plot") and path.stat().st_size <= _CHART_AT_MOST:
+                make = charts.table_chart if row["media_type"] == "table" else charts.plot_chart
+                chart = make(path.read_bytes())
+            if chart is not None:
+                charted.append(_inline(row, chart, ".json"))
+                continue
+            self._files.put_file(row["file"], row["file"])
+            what = f"SwanLab shows no such {row['media_type']}; it is a file of the run"
+            self._lose("unshown-media", Fate.REENCODED, row["key"], what)
+        if charted:
+            self._put(rows[0], _ECHARTS, charted)
+
+    def _put(self, row: dict[str, Any], column_type: int, items: list[bytes]) -> None:
+        column = self._columns.of(row["key"], column_type)
+        step = self._log.step(column.lane, row["step"])
+        assert step is not None
+        time_ns = _time_ns(row)
+        if time_ns is None:
+            time_ns = self._header.started_ns
+        message = messages.media(column.name, step, column_type, time_ns, items)
+        self._log.record(MEDIA_RECORD, message, time_ns=time_ns)
+
+    def _console(self) -> None:
+        has_lines = False
+        for batch in self._staged.batches("console"):
+            has_lines = True
+            self._log.console(batch)
+        if not has_lines:
+            for file in self._staged.files():
+                if file.role == "console":
+                    for lines in self._staged.lines(file):
+                        self._log.console(lines)
+
+    def _files_of_run(self) -> None:
+        for file in self._staged.files():
+            self._files.put_file(file.path, file.staged)
+        for artifact in self._staged.artifacts():
+            folder = f"{artifact.name}-{artifact.version}" if artifact.version else artifact.name
+            for path, staged in artifact.members:
+                self._files.put_file(f"artifacts/{folder}/{path}", staged)
+
+    def _rows(self, table: str, wanted: list[str]) -> Iterator[dict[str, Any]]:
+        for batch in self._staged.batches(table):
+            rows = batch.select(wanted)
+            at = rows.schema.get_field_index("time")
+            rows = rows.set_column(at, "time", rows.column(at).cast(pa.int64()))
+            for first in range(0, rows.num_rows, _ROWS_AT_ONCE):
+                yield from rows.slice(first, _ROWS_AT_ONCE).to_pylist()
+
+    def _lose(self, code: str, fate: Fate, where: str, detail: str) -> None:
+        self._losses[code, fate, where, detail] += 1
+
+
+def _row_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["key"], row["seq"], row["media_type"], row["step"]
+
+
+def _time_ns(row: dict[str, Any]) -> int | None:
+    return None if row["time"] is None else int(row["time"]) * 1000 + (row["time_ns"] or 0)
+
+
+def _inline(row: dict[str, Any], content: bytes, suffix: str) -> bytes:
+    """An item whose bytes stand in the record; named as the client names its files."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = f"{max(row['step'] or 0, 0):03d}-{sha256[:8]}{suffix}"
+    return messages.item(name, sha256, len(content), row.get("caption"), content)

@@ -1,0 +1,78 @@
+"""What SwanLab can hold: in a folder with the exact run beside it, in its cloud alone.
+
+Keys and names are checked by `swanlab.sdk.internal.pkg.constraints`, steps by `RunMetrics` of
+`core_python.metrics` (swanlab 0.10.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from runferry.losses import Fate
+from runferry.ports import KeyRule, Limits
+
+LONGEST_KEY: Final = 512
+MAX_STEP: Final = 1 << 48
+_SHOWN: Final = ("scalar", "text", "image", "audio", "video", "object3d", "molecule", "html")
+_IN_ANOTHER_FORM: Final = (
+    "histogram", "table", "plot", "file", "other", "config", "summary", "environment",
+    "console", "artifact",
+)  # fmt: skip
+_KEPT_BESIDE: Final = ("document", "raw")
+_ROUGHLY: Final = (
+    "histogram", "table", "plot", "other", "summary", "environment", "artifact",
+)  # fmt: skip
+
+KEYS: Final = KeyRule(
+    max_length=LONGEST_KEY - 24,  # room for the mark of the machine's own, and of another kind
+    allowed=r"[^\x00-\x1f\x7f\ud800-\udfff]",
+    reserved_prefixes=(".", "/", " ", "__swanlab__."),
+    reserved_suffixes=(".", "/", " "),
+)
+
+LIMITS: Final = Limits(
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT)
+    | dict.fromkeys((*_IN_ANOTHER_FORM, *_KEPT_BESIDE), Fate.REENCODED),
+    order="step",  # a key's steps are shown once each; the later ones move on
+    resend="atomic",
+    series_key=KEYS,
+    null_step=Fate.REENCODED,  # shown at the next free step of its key
+    fractional_step=Fate.REENCODED,  # shown at its floor
+    negative_step=Fate.REENCODED,  # shown from 0 on
+    max_step=MAX_STEP,
+    step_beyond=Fate.REENCODED,
+    source_order=Fate.REENCODED,
+    null_time=Fate.REENCODED,  # shown at the last time that is known
+    null_value=Fate.REENCODED,  # not shown
+    inexact_int=Fate.REENCODED,  # shown as the nearest double
+    number_kind=Fate.REENCODED,
+    attribute_type=Fate.REENCODED,
+    run_id=Fate.REENCODED,
+    key_path=Fate.REENCODED,
+    series_facts=Fate.REENCODED,
+    header_times=Fate.REENCODED,
+    lineage=Fate.REENCODED,
+)
+
+CLOUD_LIMITS: Final = replace(
+    LIMITS,
+    holds=dict.fromkeys((*_SHOWN, "config", "console", "file"), Fate.KEPT)
+    | dict.fromkeys(_ROUGHLY, Fate.ROUNDED),
+    null_step=Fate.ROUNDED,
+    fractional_step=Fate.ROUNDED,
+    negative_step=Fate.ROUNDED,
+    step_beyond=Fate.DROPPED,
+    repeated_step=Fate.ROUNDED,
+    source_order=Fate.ROUNDED,
+    null_time=Fate.ROUNDED,
+    null_value=Fate.DROPPED,
+    inexact_int=Fate.ROUNDED,
+    number_kind=Fate.ROUNDED,
+    run_id=Fate.RENAMED,
+    key_path=Fate.ROUNDED,
+    series_facts=Fate.ROUNDED,
+    header_times=Fate.DROPPED,  # `swanlab sync` reports the moment of the upload
+    lineage=Fate.ROUNDED,
+)
+"""Nothing stands beside a run in the cloud."""

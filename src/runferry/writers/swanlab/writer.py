@@ -1,0 +1,45 @@
+"""The destination `swanlab`: a path is run folders, else a project of the cloud."""
+
+from __future__ import annotations
+
+from typing import Self, cast
+
+from runferry.dialects.swanlab.names import OWN_WORKSPACE
+from runferry.paths import is_local
+from runferry.ports import Limits, Location
+from runferry.writers.swanlab.folder_writer import FolderWriter
+from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
+
+
+class SwanlabWriter(FolderWriter):
+    """Opens what a location means."""
+
+    @classmethod
+    def open(cls, where: Location) -> Self:
+        """Raises what opening a folder or the cloud raises."""
+        if is_local(where.where):
+            return super().open(where)
+        from runferry.writers.swanlab.cloud import CloudWriter
+
+        # callers know it by the protocol of writers only, and this is one
+        return cast("Self", CloudWriter.open(where))
+
+    @classmethod
+    def is_path(cls, where: Location) -> bool:
+        """Whether this means a folder."""
+        return is_local(where.where)
+
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """The account's own workspace, which the vendor's command knows."""
+        return OWN_WORKSPACE
+
+    @classmethod
+    def is_readable(cls, where: Location) -> bool:
+        """Runs of the cloud cannot be read back."""
+        return is_local(where.where)
+
+    @classmethod
+    def limits_at(cls, where: Location) -> Limits:
+        """What a place can hold: nothing stands beside a run in the cloud."""
+        return LIMITS if is_local(where.where) else CLOUD_LIMITS

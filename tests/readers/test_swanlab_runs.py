@@ -1,0 +1,306 @@
+"""SwanLab's run folders: what each record becomes, whatever client wrote it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import Gathered, gather_one
+from swanlab_runs import (
+    SECOND,
+    START_NS,
+    backup,
+    backup_scalar,
+    finish,
+    folder,
+    framed,
+    line,
+    medium,
+    record,
+    scalar,
+    start,
+)
+
+from runferry import chunks
+from runferry.dialects.protobuf import field, integer
+from runferry.errors import BadLocation, Damaged, UnknownVersion
+from runferry.losses import Fate
+from runferry.model import Blob, Run
+from runferry.ports import Location, ReadOptions
+from runferry.readers.swanlab.reader import SwanlabReader
+from runferry.testing.reader_contract import ReaderContract
+from runferry.writers.swanlab import messages
+
+RECORDS = [
+    start(notes="why", group="g", job_type="train"),
+    line("hello", 1),
+    *(scalar(key, step, step / 7) for step in range(6) for key in ("loss", "a/b")),
+    line("oh no", 2, level=1),
+    finish(),
+]  # fmt: skip
+
+
+class TestSwanlab(ReaderContract):
+    reader = SwanlabReader
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Location:
+        folder(tmp_path / "swanlog", RECORDS[:-1], "one")
+        folder(tmp_path / "swanlog", [start("two"), scalar("x", 0, 1.0)], "two")
+        backup(tmp_path / "swanlog", BACKUP)
+        return Location("swanlab", str(tmp_path / "swanlog"))
+
+    def grow(self, source: Location) -> None:
+        more = [scalar("a/b", 5, 9.0), scalar("new", 5, 1.0), line("more", 3), finish()]
+        log = source.path / "run-20231114_221320-one" / "run-one.swanlab"
+        log.write_bytes(framed([*RECORDS[:-1], *more]))
+
+    @classmethod
+    def sized(cls, folder_: Path, rows: int) -> Location:
+        records = [scalar(key, step, 0.5) for step in range(rows // 2) for key in ("loss", "acc")]
+        folder(folder_, [start(), *records])
+        return Location("swanlab", str(folder_))
+
+
+BACKUP: list[tuple[str, dict[str, Any]]] = [
+    ("Header", {"backup_type": "DEFAULT", "create_time": "2023-11-14T22:13:20+00:00"}),
+    ("Project", {"name": "proj", "workspace": "team", "public": None}),
+    ("Experiment", {"id": "old", "name": "n", "description": "d", "tags": ["t"]}),
+    ("Log", {"create_time": "2023-11-14T22:13:20+00:00", "message": "hi", "level": "INFO"}),
+    ("Column", {"key": "__swanlab__.gpu", "cls": "SYSTEM", "column_type": "FLOAT"}),
+    backup_scalar("__swanlab__.gpu", 0, 49.5),
+    backup_scalar("loss", 0, 1.5, 1),
+    backup_scalar("loss", 1, "NaN", 2),
+    ("Footer", {"success": False, "create_time": "2023-11-14T22:14:20+00:00"}),
+]  # fmt: skip
+
+
+def header(found: Gathered) -> Run:
+    """As it is known at the end."""
+    return [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
+
+
+def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path) -> None:
+    found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
+    run = header(found)
+    assert (run.name, run.project, run.entity, run.tags) == ("one", "proj", "team", ("a", "b"))
+    assert (run.notes, run.group, run.job_type, run.host) == ("why", "g", "train", "box")
+    assert (run.started_ns, run.ended_ns) == (START_NS, START_NS + 60 * SECOND)
+    assert (run.status, run.state, run.complete) == ("FINISHED", "finished", True)
+    assert run.client == "swanlab 0.10.3"
+    values = {
+        (it.role, it.path): it.value
+        for chunk in found.chunks
+        if isinstance(chunk, chunks.Attributes)
+        for it in chunk.items
+    }
+    assert values["config", ("lr",)] == 0.1
+    assert values["config", ("net", "layers")] == [1, 2]
+    assert values["other", ("swanlab", "config", "net", "desc")] == "how it is built"
+    assert values["environment", ("runtime", "hostname")] == "box"
+    assert not found.losses
+
+
+def test_values_that_were_logged_together_share_their_row(tmp_path: Path) -> None:
+    found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
+    loss, other = (found.rows(chunks.Points, key) for key in ("loss", "a/b"))
+    assert [row["seq"] for row in loss] == [row["seq"] for row in other]
+    assert [row["step"] for row in loss] == list(range(6))
+    assert found.times("loss") == [START_NS + step * SECOND for step in range(6)]
+    twice = [start(), scalar("x", 1, 1.0), scalar("x", 1, 2.0)]
+    rows = gather_one(SwanlabReader, folder(tmp_path / "b", twice)).rows(chunks.Points, "x")
+    assert [row["value"] for row in rows] == [1.0, 2.0]
+    assert rows[0]["seq"] != rows[1]["seq"]
+
+
+def test_lines_keep_stream_and_order(tmp_path: Path) -> None:
+    found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
+    (console,) = [
+        chunk.batch.to_pylist() for chunk in found.chunks if isinstance(chunk, chunks.Console)
+    ]
+    told = [(row["stream"], row["line"]) for row in console]
+    assert told == [("stdout", "hello\n"), ("stderr", "oh no\n")]
+
+
+def content_of(blob: Blob) -> bytes | None:
+    if blob.open is None:
+        return None
+    with blob.open() as stream:
+        return stream.read()
+
+
+def test_media_come_with_bytes_captions_and_texts_as_texts(tmp_path: Path) -> None:
+    items = [
+        messages.item("003-a.png", "00", 3, "cap", None),
+        messages.item("003-b.png", "00", 3, None, b"xyz"),
+        messages.item("gone.png", "00", 7, None, None),
+    ]
+    text = messages.item("003-c.txt", "00", 5, None, b"hello")
+    home = folder(tmp_path, [start(), medium("img", 3, 2, items), medium("t", 3, 4, [text])])
+    (home / "media" / "image").mkdir(parents=True)
+    (home / "media" / "image" / "003-a.png").write_bytes(b"abc")
+    found = gather_one(SwanlabReader, home)
+    media = [it for chunk in found.chunks if isinstance(chunk, chunks.Media) for it in chunk.items]
+    assert [(it.index, it.caption, it.media_type) for it in media] == [
+        (0, "cap", "image"), (1, None, "image"), (2, None, "image"),
+    ]  # fmt: skip
+    assert [content_of(it.blob) for it in media] == [b"abc", b"xyz", None]
+    assert found.texts("t") == [(3, "hello")]
+    assert {(loss.code, loss.where) for loss in found.losses} == {("missing-bytes", "media")}
+
+
+def test_columns_tell_facts_of_series(tmp_path: Path) -> None:
+    column = messages.column("loss", 1, is_system=False, x_axis="epoch", is_hidden=True)
+    system = messages.column("cpu", 1, is_system=True, x_axis=None, is_hidden=False)
+    records = [
+        start(),
+        record(12, column),
+        record(12, system),
+        scalar("loss", 0, 1.0),
+        scalar("cpu", 0, 1.0),
+    ]
+    found = gather_one(SwanlabReader, folder(tmp_path, records))
+    series = {one.key: one for one in found.content.series.values()}
+    assert (series["loss"].x_axis, series["loss"].hidden) == ("epoch", True)
+    assert series["cpu"].stream == "system"
+
+
+def test_what_nobody_knows_is_kept_as_it_is(tmp_path: Path) -> None:
+    odd = [
+        start(),
+        record(17, b"\x08\x01"),
+        integer(1, 3),
+        record(13, field(1, "x") + integer(3, 1) + integer(9, 7) + field(5, b"")),
+        record(12, b"\xff"),
+    ]
+    found = gather_one(SwanlabReader, folder(tmp_path, odd))
+    raws = [chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
+    assert {raw.record_type for raw in raws} == {"#17", "unknown", "scalar", "column"}
+    assert found.series("x") == [(0, 0.0)]
+
+
+def test_a_file_that_was_saved_is_never_looked_for_elsewhere(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    saved = [
+        messages.save("../../secret", str(secret), 0),
+        messages.save("m.pt", "/x", 0) + field(6, b"w"),
+    ]
+    home = folder(tmp_path / "in", [start(), *(record(20, one) for one in saved)])
+    found = gather_one(SwanlabReader, home)
+    files = {it.path: it.blob for it in found.chunks if isinstance(it, chunks.File)}
+    assert files["files/../../secret"].is_missing
+    opened = files["files/m.pt"].open
+    assert opened is not None
+    assert opened().read() == b"w"
+
+
+def test_a_backup_of_older_clients_gives_the_same_things(tmp_path: Path) -> None:
+    found = gather_one(SwanlabReader, backup(tmp_path, BACKUP))
+    run = header(found)
+    assert (run.key.run_id, run.project, run.entity, run.notes) == ("old", "proj", "team", "d")
+    assert (run.status, run.state, run.complete) == ("CRASHED", "failed", True)
+    loss = [value for _, value in found.series("loss")]
+    assert loss[0] == 1.5
+    assert loss[1] != loss[1]
+    assert found.times("loss")[0] == 1_700_000_000_000_000_000 - 18_500_000_000
+    assert found.series("__swanlab__.gpu") == [(0, 49.5)]
+    series = {one.key: one.stream for one in found.content.series.values()}
+    assert series == {"loss": "user", "__swanlab__.gpu": "system"}
+
+
+def test_older_logs_are_read_with_the_names_of_their_database(tmp_path: Path) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    for name, rows in (("0", [(0, 1.5), (1, "NaN")]), ("train%2Facc", [(3, 2)])):
+        (home / "logs" / name).mkdir(parents=True)
+        lines = [
+            json.dumps({"index": step, "data": value, "create_time": "2023-11-14T22:13:20+00:00"})
+            for step, value in rows
+        ]
+        (home / "logs" / name / "1000.log").write_text("\n".join(lines) + "\n")
+    (home / "files").mkdir()
+    (home / "console").mkdir()
+    (home / "console" / "2023-11-14.log").write_text("hi\n")
+    with closing(sqlite3.connect(tmp_path / "runs.swanlab")) as database:
+        database.executescript(
+            "CREATE TABLE project (id, name);"
+            "CREATE TABLE experiment (id, project_id, run_id, name, description, status, version,"
+            " create_time, finish_time);"
+            "CREATE TABLE tag (experiment_id, name, folder, type);"
+            "INSERT INTO project VALUES (1, 'proj');"
+            "INSERT INTO experiment VALUES (7, 1, 'run-20231114_221320-abc', 'n', 'd', 1, '0.4.0',"
+            " '2023-11-14T22:13:20+00:00', '2023-11-14T22:14:20+00:00');"
+            "INSERT INTO tag VALUES (7, 'loss', '0', 'line');"
+        )
+    found = gather_one(SwanlabReader, tmp_path)
+    run = header(found)
+    assert (run.key.run_id, run.project, run.name, run.state) == ("abc", "proj", "n", "finished")
+    assert found.series("loss")[0] == (0, 1.5)
+    assert found.series("train/acc") == [(3, 2)]
+    assert any(isinstance(chunk, chunks.Console) for chunk in found.chunks)
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def _seen(home: Path) -> list[tuple[Any, ...]]:
+    found = gather_one(SwanlabReader, home)
+    return [
+        (row["key"], row["step"], row["value"], row["seq"])
+        for chunk in found.chunks
+        if isinstance(chunk, chunks.Points)
+        for row in chunk.batch.to_pylist()
+    ]
+
+
+def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
+    home = folder(tmp_path, RECORDS)
+    log = home / "run-r1.swanlab"
+    whole, content = _seen(home), log.read_bytes()
+    ends = [len(framed(RECORDS[:count])) for count in range(len(RECORDS) + 1)]
+    for length in range(7, len(content)):
+        log.write_bytes(content[:length])
+        found = _seen(home)
+        assert found == whole[: len(found)]
+        full = sum(end <= length for end in ends) - 1
+        assert len(found) == sum(map(is_scalar, RECORDS[:full]))
+
+
+def is_scalar(content: bytes) -> bool:
+    """Whether this is the record of a value: of what follows number and time."""
+    head = len(record(13, b"")) - 1
+    return content[head - 1] == 13 << 3 | 2
+
+
+def test_a_flipped_bit_loses_its_record_and_is_told(tmp_path: Path) -> None:
+    home = folder(tmp_path, RECORDS)
+    log = home / "run-r1.swanlab"
+    whole, content = _seen(home), log.read_bytes()
+    for at in range(len(framed(RECORDS[:2])) + 3, len(content) - 40, 11):
+        broken = bytearray(content)
+        broken[at] ^= 4
+        log.write_bytes(broken)
+        found = gather_one(SwanlabReader, home)
+        values = [row[:3] for row in _seen(home)]
+        assert set(values) <= {row[:3] for row in whole}
+        assert len(values) < len(whole) or len(found.losses)
+        assert any(
+            loss.code == "damaged-bytes" and loss.fate is Fate.DROPPED for loss in found.losses
+        )
+
+
+def test_other_files_and_versions_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "run-x.swanlab"
+    for content, error in ((b"SQLite format 3", Damaged), (b":SWL\xd6\xe1\x09", UnknownVersion)):
+        path.write_bytes(content)
+        with pytest.raises(error):
+            SwanlabReader.open(Location("swanlab", str(path)), ReadOptions())
+
+
+def test_the_cloud_is_no_source() -> None:
+    with pytest.raises(BadLocation, match="cannot be read"):
+        SwanlabReader.open(Location("swanlab", "team/project"), ReadOptions())

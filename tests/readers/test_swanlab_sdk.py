@@ -1,0 +1,76 @@
+"""Runs that SwanLab's own client has written, read without it."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from run_folders import Gathered, gather_one
+
+from runferry import chunks
+from runferry.python_apart import command_apart, environment_apart
+from runferry.readers.swanlab.reader import SwanlabReader
+
+pytest.importorskip("swanlab", reason="no swanlab package")
+
+_LOG = """
+import sys
+import numpy as np
+import swanlab
+swanlab.init(project="proj", experiment_name="one", description="why", tags=["a"], group="g",
+             job_type="train", config={"lr": 0.1, "net": {"layers": [1, 2]}}, mode="offline",
+             log_dir=sys.argv[1])
+for step in range(100):
+    swanlab.log({"loss": 1 / (step + 1), "train/acc": step, "bad": float("nan")}, step=step * 2)
+pixels = np.zeros((4, 4, 3), dtype=np.uint8)
+swanlab.log({"image": [swanlab.Image(pixels, caption="c"), swanlab.Image(pixels + 1)]}, step=3)
+swanlab.log({"text": swanlab.Text("hello")}, step=3)
+print("a line")
+swanlab.finish()
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+    home = tmp_path_factory.mktemp("swanlog")
+    subprocess.run(
+        command_apart(_LOG, str(home)),
+        env=environment_apart() | {"SWANLAB_SAVE_DIR": str(home.parent / "home")},
+        cwd=home.parent, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return gather_one(SwanlabReader, home)
+
+
+def test_every_value_is_read(found: Gathered) -> None:
+    assert found.series("loss") == [(2 * step, 1 / (step + 1)) for step in range(100)]
+    assert found.series("train/acc") == [(2 * step, float(step)) for step in range(100)]
+    assert all(value != value for _, value in found.series("bad"))
+    assert len(found.series("bad")) == 100
+    loss, accuracy = (found.rows(chunks.Points, key) for key in ("loss", "train/acc"))
+    assert [row["seq"] for row in loss] == [row["seq"] for row in accuracy]
+    assert not found.losses
+
+
+def test_media_lines_and_attributes_are_read(found: Gathered) -> None:
+    items = [it for chunk in found.chunks if isinstance(chunk, chunks.Media) for it in chunk.items]
+    assert [(it.media_type, it.caption, it.blob.is_missing) for it in items] == [
+        ("image", "c", False), ("image", None, False),
+    ]  # fmt: skip
+    assert found.texts("text") == [(3, "hello")]
+    lines = [
+        row["line"]
+        for chunk in found.chunks if isinstance(chunk, chunks.Console)
+        for row in chunk.batch.to_pylist()
+    ]  # fmt: skip
+    assert "a line\n" in lines
+    values = {
+        it.path: it.value
+        for chunk in found.chunks if isinstance(chunk, chunks.Attributes)
+        for it in chunk.items if it.role == "config"
+    }  # fmt: skip
+    assert values == {("lr",): 0.1, ("net", "layers"): [1, 2]}
+    run = [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
+    assert (run.project, run.name, run.notes, run.group) == ("proj", "one", "why", "g")
+    assert (run.state, run.complete) == ("finished", True)
+    assert run.client is not None
+    assert run.client.startswith("swanlab ")

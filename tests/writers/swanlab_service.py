@@ -1,0 +1,135 @@
+"""A stand-in for SwanLab's server: as much of it as `swanlab sync` (0.10.3) asks for.
+
+It keeps what is sent, and refuses what it is told to. The vendor's own command is its judge.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LATER = "2099-01-01T00:00:00.000Z"
+
+
+@dataclass
+class SwanlabService:
+    """What arrived, and which requests are refused: a part of a path → status."""
+
+    url: str = ""
+    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    states: list[str] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Status and JSON of one request below `/api`."""
+        self.asked.append(f"{method} {path}")
+        for part, status in self.refused.items():
+            if part in path:
+                return status, {"code": "refused", "message": "no"}
+        if path == "/login/api_key":
+            return 200, {"sid": "s", "expiredAt": LATER, "userInfo": {"username": "me"}}
+        if match := re.fullmatch(r"/project/([^/]+)/([^/]+)", path):
+            return 200, self._project(*match.groups())
+        if match := re.fullmatch(r"/project/([^/]+)/([^/]+)/experiment", path):
+            return self._experiment(body)
+        if match := re.fullmatch(r"/project/[^/]+/[^/]+/runs/([^/]+)(/\w+)?", path):
+            return self._of_run(match[1], match[2], body)
+        if path.endswith("/columns"):
+            self.columns += body if isinstance(body, list) else [body]
+        elif path.startswith("/projects/") and path.endswith("/series"):
+            self.columns += body["series"]
+        elif path == "/house/metrics":
+            self.metrics.setdefault(body["type"], []).extend(body["metrics"])
+        elif path.startswith("/house/metrics/summaries/"):
+            return 200, self._summary()
+        elif path == "/resources/presigned/put":
+            return 200, {"urls": [f"{self.url}/upload/{name}" for name in body["paths"]]}
+        elif path.endswith("/files/prepare"):
+            names = [one["path"] for one in body["files"]]
+            return 200, {"urls": [f"{self.url}/upload/files/{name}" for name in names]}
+        return 200, {}
+
+    def _project(self, owner: str, name: str) -> dict[str, Any]:
+        return {
+            "cuid": "p1", "name": name, "path": f"/{owner}/{name}", "version": 2,
+            "group": {"username": owner}, "_count": {"experiments": 0},
+        }  # fmt: skip
+
+    def _experiment(self, body: dict[str, Any]) -> tuple[int, Any]:
+        known = self.experiments.get(body["cuid"])
+        if known is not None:
+            return 200, known
+        made = {**body, "slug": body["cuid"], "createdAt": "2026-01-01T00:00:00.000Z"}
+        self.experiments[body["cuid"]] = made
+        return 201, made
+
+    def _of_run(self, run_id: str, what: str | None, body: Any) -> tuple[int, Any]:
+        if what == "/profile":
+            self.profile.update(body)
+        elif what == "/state":
+            self.states.append(body["state"])
+        return 200, self.experiments.get(run_id, {})
+
+    def _summary(self) -> dict[str, Any]:
+        def last(kind: str) -> list[dict[str, Any]]:
+            steps: dict[str, int] = {}
+            for one in self.metrics.get(kind, ()):
+                steps[one["key"]] = max(one["index"], steps.get(one["key"], 0))
+            return [{"key": key, "step": step} for key, step in steps.items()]
+
+        lines = [one["epoch"] for one in self.metrics.get("log", ())]
+        log = [{"step": max(lines)}] if lines else []
+        return {"scalar": last("scalar"), "media": last("media"), "log": log}
+
+
+@contextmanager
+def swanlab_service() -> Iterator[SwanlabService]:
+    """A server on the loopback."""
+    service = SwanlabService()
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _handle(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = self.path.partition("?")[0]
+            status, told = 200, {}
+            with lock:
+                if path.startswith("/upload/"):
+                    service.files[path.removeprefix("/upload/")] = content
+                else:
+                    body = json.loads(content) if content else None
+                    status, told = service.answer(self.command, path.removeprefix("/api"), body)
+            spelled = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(spelled)))
+            self.end_headers()
+            self.wfile.write(spelled)
+
+        do_GET = do_POST = do_PUT = do_PATCH = _handle  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        service.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield service
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,215 @@
+"""What SwanLab's own reader and uploader find in what we write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from neptune_runs import wandb_run
+from swanlab_service import SwanlabService, swanlab_service
+
+import runferry
+from runferry.errors import Declined
+from runferry.losses import Fate
+from runferry.model import Run, RunKey
+from runferry.ports import Location
+from runferry.python_apart import command_apart, environment_apart
+from runferry.registry import is_readable, limits_of
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.samples import START_NS, curve
+from runferry.testing.writer_laws import numbered
+from runferry.writers.swanlab import SwanlabWriter
+
+pytest.importorskip("swanlab", reason="no swanlab package")
+
+_READ = """
+import json, sys
+from pathlib import Path
+from google.protobuf.json_format import MessageToDict
+from swanlab.proto.swanlab.record.v1.record_pb2 import Record
+from swanlab.sdk.internal.core_python.store import DataStoreReader
+reader = DataStoreReader()
+reader.open(Path(sys.argv[1]))
+for content in reader:
+    record = Record()
+    record.ParseFromString(content)
+    print(json.dumps(MessageToDict(record, preserving_proto_field_name=True)))
+"""
+
+
+def written(where: Location, sample: Sample) -> SwanlabWriter:
+    writer = SwanlabWriter.open(where)
+    remote = writer.create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    return writer
+
+
+def read_by_vendor(folder: Path) -> list[dict[str, Any]]:
+    (log,) = folder.glob("run-*/run-*.swanlab")
+    command = command_apart(_READ, str(log))
+    done = subprocess.run(
+        command, env=environment_apart(), capture_output=True, text=True, timeout=60, check=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[dict[str, Any]]:
+    written(Location("swanlab", str(tmp_path)), wandb_run()).close()
+    return read_by_vendor(tmp_path)
+
+
+def test_the_vendors_reader_finds_the_run_with_its_past_times(
+    records: list[dict[str, Any]],
+) -> None:
+    begun = "2023-11-14T22:13:20Z"
+    assert records[0]["num"] == "-1"
+    assert records[0]["start"] == {
+        "project": "example_project", "name": "fluffy-cloud-1", "description": "# notes",
+        "tags": ["baseline", "v2"], "group": "sweep-7", "job_type": "train", "id": "abc123",
+        "started_at": begun,
+    }  # fmt: skip
+    assert records[-1]["finish"] == {
+        "state": "RUN_STATE_FINISHED", "finished_at": "2023-11-14T22:14:20Z",
+    }  # fmt: skip
+
+
+def test_the_vendors_reader_finds_every_value_with_its_step_and_time(
+    records: list[dict[str, Any]],
+) -> None:
+    scalars = [it["scalar"] for it in records if "scalar" in it]
+    loss = [it for it in scalars if it["key"] == "train/loss"]
+    assert [int(it.get("step", 0)) for it in loss] == [0, 10, 20]
+    assert [it["value"]["number"] for it in loss] == [1.0, 0.5, 1 / 3]
+    assert loss[1]["timestamp"] == "2023-11-14T22:13:21Z"
+    assert {it["key"] for it in scalars} == {"train/loss", "_runtime", "__swanlab__.system.cpu"}
+    columns = {it["column"]["column_key"]: it["column"] for it in records if "column" in it}
+    assert columns["__swanlab__.system.cpu"]["column_class"] == "COLUMN_CLASS_SYSTEM"
+    assert columns["train/loss"]["section_name"] == "train"
+    types = {
+        key: column["column_type"].removeprefix("COLUMN_TYPE_") for key, column in columns.items()
+    }
+    assert (types["note"], types["weights"], types["image"]) == ("TEXT", "ECHARTS", "IMAGE")
+    assert [it["log"]["line"] for it in records if "log" in it] == ["epoch 1", "epoch 2"]
+
+
+def test_a_repeated_step_moves_on_and_a_key_keeps_its_type(tmp_path: Path) -> None:
+    run = Recording(Run(RunKey("wandb", "p", "r"), complete=True, state="finished"))
+    for value in (1.0, 2.0, "word"):
+        run.log({"x": value}, step=5, time_ns=START_NS)
+    run.log({"x": 3.0}, step=6, time_ns=START_NS)
+    sample = run.sample()
+    writer = written(Location("swanlab", str(tmp_path)), sample)
+    remote = writer.find(sample.run.uid)
+    assert remote is not None
+    codes = {loss.code for loss in writer.losses(remote)}
+    writer.close()
+    found = read_by_vendor(tmp_path)
+    scalars = [it["scalar"] for it in found if "scalar" in it]
+    shown = [(int(it["step"]), it["value"]["number"]) for it in scalars]
+    assert shown == [(5, 1.0), (6, 2.0), (7, 3.0)]
+    assert {it["media"]["key"] for it in found if "media" in it} == {"x (text)"}
+    assert "key-type" in codes
+
+
+# --- the cloud ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SwanlabService]:
+    with swanlab_service() as service:
+        monkeypatch.setenv("SWANLAB_API_HOST", service.url)
+        monkeypatch.setenv("SWANLAB_API_KEY", "k" * 21)
+        monkeypatch.setenv("SWANLAB_SAVE_DIR", str(tmp_path / "home"))
+        yield service
+
+
+CLOUD = Location("swanlab", "team/proj")
+
+
+def test_the_vendors_command_uploads_all_of_a_run(service: SwanlabService) -> None:
+    written(CLOUD, wandb_run()).close()
+    assert service.experiments["abc123"]["name"] == "fluffy-cloud-1"
+    assert "GET /project/team/proj" in service.asked
+    assert {kind: len(rows) for kind, rows in service.metrics.items()} == {
+        "scalar": 9, "media": 5, "log": 2,
+    }  # fmt: skip
+    loss = [it for it in service.metrics["scalar"] if it["key"] == "train/loss"]
+    assert [(it["index"], it["data"], it["create_time"]) for it in loss] == [
+        (0, 1.0, "2023-11-14T22:13:20Z"),
+        (10, 0.5, "2023-11-14T22:13:21Z"),
+        (20, 1 / 3, "2023-11-14T22:13:22Z"),
+    ]
+    assert service.profile["config"]["lr"]["value"] == 0.1
+    assert service.profile["config"]["summary"]["value"]["acc"] == 0.9
+    assert service.files["files/model.ckpt"] == b"model.ckpt"
+    assert service.states == ["FINISHED"]
+
+
+def test_a_second_upload_adds_nothing(service: SwanlabService) -> None:
+    for _ in range(2):
+        written(CLOUD, curve(20)).close()
+    assert len(service.metrics["scalar"]) == 60
+    assert len(service.experiments) == 1
+
+
+def test_a_conversion_into_the_own_workspace_says_that_it_is_not_verified(
+    service: SwanlabService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Path(__file__).parents[2] / "examples" / "wandb"
+    report = runferry.convert(
+        f"wandb:{source}", "swanlab:@/proj", archive=tmp_path / "archive", allow="dropped"
+    )
+    assert report.exit_code == 0
+    assert report.verify is None
+    assert "is not verified" in caplog.text
+    assert len(service.experiments) == 2
+    assert "GET /project/me/proj" in service.asked
+    again = runferry.convert(
+        f"wandb:{source}", "swanlab:@/proj", archive=tmp_path / "archive", allow="dropped"
+    )
+    assert again.exit_code == 0
+    assert service.asked.count("POST /project/me/proj/experiment") == 2
+
+
+@pytest.mark.parametrize("refused", ["/house/metrics", "/resources/presigned", "/experiment"])
+def test_what_the_vendors_command_only_prints_is_an_error(
+    service: SwanlabService, refused: str
+) -> None:
+    """It ends with code 0 although the server has refused rows."""
+    service.refused = {refused: 403}
+    with pytest.raises(Declined, match="swanlab sync did not upload"):
+        written(CLOUD, wandb_run())
+
+
+def test_the_key_is_in_no_message(service: SwanlabService) -> None:
+    service.refused = {"/login": 401}
+    begun = time.monotonic()
+    with pytest.raises(Declined) as caught:
+        written(CLOUD, curve(3))
+    assert "k" * 21 not in str(caught.value)
+    assert time.monotonic() - begun < 60
+
+
+def test_nothing_stands_beside_a_run_in_the_cloud() -> None:
+    folder, cloud = limits_of(Location("swanlab", "./x")), limits_of(CLOUD)
+    assert folder.null_value is Fate.REENCODED
+    assert cloud.null_value is Fate.DROPPED
+    assert "raw" not in cloud.holds
+    assert is_readable(Location("swanlab", "./x"))
+    assert not is_readable(CLOUD)
+
+
+def test_an_unfinished_run_has_no_finish_record(tmp_path: Path) -> None:
+    sample = curve(3)
+    run = replace(sample.run, complete=False, state="running", ended_ns=None)
+    written(Location("swanlab", str(tmp_path)), replace(sample, run=run)).close()
+    assert not any("finish" in record for record in read_by_vendor(tmp_path))
