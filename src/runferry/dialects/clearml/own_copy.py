@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, TASK_FILE
-from runferry.errors import Damaged
+from runferry.dialects.plain_folder.notes import reading_note
 from runferry.model import Uid
 from runferry.paths import regular
 
@@ -84,15 +84,8 @@ def authored_in(session: Path) -> Authored | None:
     path = session / OWN / AUTHORED
     if regular(path) is None:
         return None
-    try:
+    with reading_note(path, "the session itself is still read"):
         return parsed(path.read_bytes())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(
-            f"this cannot be read ({error})",
-            where=str(path),
-            hint=f"rm -r '{path.parent}': the session itself is still read",
-            offset=None,
-        ) from error
 
 
 def parsed(text: bytes) -> Authored:

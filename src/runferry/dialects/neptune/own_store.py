@@ -21,7 +21,7 @@ from typing import Final
 from runferry.dialects.neptune.attribute_paths import RUNFERRY
 from runferry.dialects.neptune.names import san
 from runferry.dialects.neptune.places import ServerPlace, queue_folder
-from runferry.errors import Damaged
+from runferry.dialects.plain_folder.notes import reading_note
 from runferry.paths import inside
 
 STORE: Final = "runferry"
@@ -74,19 +74,11 @@ def offline_store(place: ServerPlace) -> Path:
 def exported_in(folder: Path) -> Exported:
     """What `exported.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / EXPORTED
-    said = path.read_bytes()
-    try:
-        tree = json.loads(said)
+    with reading_note(path, "the exporter's own files are still read"):
+        tree = json.loads(path.read_bytes())
         return Exported(
             str(tree["project_id"]),
             str(tree["run_id"]),
             str(tree["project_folder"]),
             tuple((str(name), int(size)) for name, size in tree["parts"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(
-            f"this cannot be read ({error})",
-            where=str(path),
-            hint=f"rm -r '{folder}': the exporter's own files are still read",
-            offset=None,
-        ) from error

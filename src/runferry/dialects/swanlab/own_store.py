@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from runferry.errors import Damaged
+from runferry.dialects.plain_folder.notes import reading_note
 from runferry.paths import inside
 
 SHOWN: Final = "shown.json"
@@ -41,14 +41,6 @@ class Shown:
 def shown_in(folder: Path) -> Shown:
     """What `shown.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / SHOWN
-    said = path.read_bytes()
-    try:
-        tree = json.loads(said)
+    with reading_note(path, "what SwanLab reads is still there"):
+        tree = json.loads(path.read_bytes())
         return Shown(str(tree["folder"]), str(tree["log"]), int(tree["size"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(
-            f"this cannot be read ({error})",
-            where=str(path),
-            hint=f"rm -r '{folder}': what SwanLab reads is still there",
-            offset=None,
-        ) from error

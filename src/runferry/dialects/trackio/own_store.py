@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from runferry.errors import Damaged
+from runferry.dialects.plain_folder.notes import reading_note
 
 LOGGED: Final = "logged.json"
 """In the folder of an exact run."""
@@ -53,17 +53,10 @@ def logged_in(connection: sqlite3.Connection, run_id: str, run_name: str) -> Log
 def logged_of(folder: Path) -> Logged:
     """What `logged.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / LOGGED
-    try:
+    with reading_note(path, "trackio's own rows are still read"):
         tree = json.loads(path.read_bytes())
         extents = {
             str(table): (int(count), int(first), int(last))
             for table, (count, first, last) in tree["extents"].items()
         }
         return Logged(str(tree["run_id"]), str(tree["run_name"]), extents)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(
-            f"this cannot be read ({error})",
-            where=str(path),
-            hint=f"rm -r '{folder}': trackio's own rows are still read",
-            offset=None,
-        ) from error

@@ -11,7 +11,6 @@ from runferry.chunks import Chunk, File, Lost
 from runferry.dialects.clearml.header import header_of, key_of
 from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, OFFLINE, TASK_FILE
 from runferry.dialects.clearml.own_copy import OWN, authored_in
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey
@@ -23,7 +22,7 @@ from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.clearml.task_file import read_task
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain_folder.reader import WrittenRun
+from runferry.readers.plain_folder.own_folder import OwnFolder
 
 _READ: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
 
@@ -73,33 +72,7 @@ class SessionRun:
                 yield File(name, "other", self.contents.blob(name))
 
 
-@dataclass(frozen=True, slots=True)
-class OwnSession:
-    """A session of ours: what is kept beside it says all."""
-
-    folder: Path
-    run: Run
-
-    @property
-    def key(self) -> RunKey:
-        """Its own, whatever tracker it comes from."""
-        return self.run.key
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The session's task."""
-        return (self.folder / TASK_FILE,)
-
-    def header(self) -> Run:
-        """As it was sealed."""
-        return self.run
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run."""
-        return WrittenRun(self.folder / OWN, ParquetForm()).read(run, after)
-
-
-def session_at(contents: Contents) -> SessionRun | OwnSession:
+def session_at(contents: Contents) -> SessionRun | OwnFolder:
     """What reads a session."""
     if isinstance(contents, FolderContents):
         own = _own(contents.path)
@@ -111,12 +84,13 @@ def session_at(contents: Contents) -> SessionRun | OwnSession:
     return SessionRun(contents, key_of(str(task_id or name)))
 
 
-def _own(folder: Path) -> OwnSession | None:
+def _own(folder: Path) -> OwnFolder | None:
     """None for a session that is not ours, or was edited since."""
     try:
         said = authored_in(folder)
         if said is None or not said.stands(folder):
             return None
-        return OwnSession(folder, read_run_file(folder / OWN).run)
+        own = folder / OWN
+        return OwnFolder(own, (folder / TASK_FILE,), read_run_file(own).run)
     except (FileNotFoundError, Damaged):
         return None

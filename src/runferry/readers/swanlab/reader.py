@@ -99,7 +99,7 @@ class SwanlabReader(FolderReader):
             return
         ours: set[Path] = set()
         for own in own_runs(self.root):
-            ours.add(own.shown)
+            ours.update(source.parent.resolve() for source in own.sources)
             yield own
         for run in super().look():
             if not ours.isdisjoint(source.parent.resolve() for source in run.sources):

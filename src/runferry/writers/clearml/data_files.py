@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 from runferry.dialects.clearml.names import DATA
 from runferry.dialects.plain_folder.names import Places, safe_part, safe_suffix
+from runferry.writers.plain_folder.run_files import put_link
 
 
 class DataFiles:
@@ -40,15 +39,8 @@ class DataFiles:
         return place
 
     def _linked(self, staged: str, wished: str) -> str:
-        source = self._staged.joinpath(*staged.split("/"))
         place = self._place(wished)
-        target = self._path(place)
-        try:
-            os.link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a system or a disk without links
-            shutil.copyfile(source, target)
+        put_link(self._staged.joinpath(*staged.split("/")), self._path(place))
         return place
 
     def _place(self, wished: str) -> str:

@@ -75,7 +75,7 @@ class ServiceWriter(OfflineWriter):
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _begin(self, home: Path, run: Run, uid: Uid) -> SessionDraft:
-        place = self._sessions.place(run, uid)
+        place = self._folders.place(run, uid)
         return SessionDraft(home, run, uid, place, project=self._project, is_for_server=True)
 
     def _is_complete(self, uid: Uid) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.dialects.neptune.export_files import DATA, FILES
 from runferry.dialects.neptune.own_store import EXPORTED, STORE, STORE_MARK, exported_in
 from runferry.errors import Refused
-from runferry.model import Run
+from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
 from runferry.writers.neptune.exporting import Exporting
@@ -53,8 +54,8 @@ class ExportWriter(ShownWriter):
         """No source by itself."""
         return STORE_MARK
 
-    def _stands_in(self, folder: Path) -> bool:
-        return exported_in(folder).stands(self._export / DATA)
+    def _standing(self, uids: Collection[Uid]) -> set[Uid]:
+        return self._those(uids, lambda home: exported_in(home).stands(self._export / DATA))
 
     def show(self, draft: Draft, run: Run) -> None:
         """The parts and files for everybody."""

@@ -7,19 +7,14 @@ from typing import Final
 from runferry.dialects.neptune.steps import MOST
 from runferry.losses import Fate
 from runferry.ports import Limits
+from runferry.writers.plain_folder.kinds import KINDS
 
 MAX_STRING: Final = 16_384
 MAX_LINE: Final = 1_000
 """Characters that the client cuts a string, and one of a series, to (neptune 1.14, `types`)."""
 
-_KINDS: Final = (
-    "text", "histogram", "console", "artifact", "document", "raw", "config", "summary",
-    "environment", "other", "image", "audio", "video", "table", "plot", "html", "object3d",
-    "molecule", "file",
-)  # fmt: skip
-
 LIMITS: Final = Limits(
-    holds={"scalar": Fate.KEPT} | dict.fromkeys(_KINDS, Fate.REENCODED),
+    holds=dict.fromkeys(KINDS, Fate.REENCODED) | {"scalar": Fate.KEPT},
     resend="atomic",
     null_step=Fate.REENCODED,  # natively the row's number
     falling_step=Fate.REENCODED,  # natively kept in the archive; a server takes rising ones only

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from pathlib import Path
 
 from runferry.dialects.plain_folder.names import Places, safe_part, safe_suffix
 from runferry.durable import sync, sync_tree
-from runferry.writers.plain_folder.shown import put_link
 
 
 class RunFiles:
@@ -86,3 +86,14 @@ class RunFiles:
         """Take away what was not published, also by processes that were killed."""
         for path in self._project.glob(f".{self._run}.*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def put_link(source: Path, target: Path) -> None:
+    """The same bytes at another place: a link, or a copy where the system has none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +20,7 @@ from runferry.writers.plain_folder.writer import PlainFolderWriter
 class ShownWriter(PlainFolderWriter):
     """A run is there as long as what was made of it for others stands.
 
-    A subclass makes that in `show`, and says in `_stands_in` whether it is as it was written.
+    A subclass makes that in `show`, and says in `_standing` whether it is as it was written.
     """
 
     form: ClassVar[Form] = ParquetForm()
@@ -32,23 +31,24 @@ class ShownWriter(PlainFolderWriter):
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
     @abstractmethod
-    def _stands_in(self, folder: Path) -> bool:
-        """Whether what the store's folder of a run tells of stands; raises as files do, Damaged."""
+    def _standing(self, uids: Collection[Uid]) -> set[Uid]:
+        """Those of these runs of which all that was made stands."""
 
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark; one of which nothing stands any more is gone."""
         found = super().find(uid)
-        return found if found is None or self._attempts(uid) or self._stands(uid) else None
+        return found if found is None or self._attempts(uid) or self._standing([uid]) else None
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The complete runs of which all stands."""
         found = super().present() or {}
-        return {uid: remote for uid, remote in found.items() if self._stands(uid)}
+        standing = self._standing(found)
+        return {uid: remote for uid, remote in found.items() if uid in standing}
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether it is complete; raises RunMissing."""
         progress = super().stored(remote)
-        if progress is not None and progress.is_sealed and not self._stands(Uid(remote)):
+        if progress is not None and progress.is_sealed and not self._standing([Uid(remote)]):
             raise self._missing(remote)
         return progress
 
@@ -56,22 +56,12 @@ class ShownWriter(PlainFolderWriter):
         """What others are not shown as it is, and no plan foresees."""
         return self._losses.get(remote, ())
 
-    def _stands(self, uid: Uid) -> bool:
-        folder = self._folders.find(uid)
-        if folder is None:
-            return False
-        try:
-            return self._stands_in(folder)
-        except (FileNotFoundError, Damaged):
-            return False
-
-
-def put_link(source: Path, target: Path) -> None:
-    """The same bytes at another place: a link, or a copy where the system has none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
+    def _those(self, uids: Collection[Uid], stands_in: Callable[[Path], bool]) -> set[Uid]:
+        """Those whose folder in the store passes; `stands_in` raises as files do, and Damaged."""
+        found = set()
+        for uid in uids:
+            folder = self._folders.find(uid)
+            with suppress(FileNotFoundError, Damaged):  # then it is made anew
+                if folder is not None and stands_in(folder):
+                    found.add(uid)
+        return found

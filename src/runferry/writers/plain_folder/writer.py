@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Final, Self, get_args
+from typing import ClassVar, Self
 
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
@@ -20,27 +19,24 @@ from runferry.dialects.plain_folder.layout import (
 )
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.durable import sync, write_atomically
-from runferry.errors import Conflict, Damaged, Refused
+from runferry.errors import Damaged, Refused
 from runferry.losses import Fate
-from runferry.model import MediaType, Run, Uid
+from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.attempts import AttemptWriter
 from runferry.writers.disk import disk_errors
 from runferry.writers.plain_folder import index
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.kinds import KINDS
 from runferry.writers.plain_folder.leftovers import clear_leftovers
-
-_KINDS: Final = (
-    "scalar", "text", "histogram", *get_args(MediaType), "config", "summary", "environment",
-    "other", "console", "file", "artifact", "document", "raw",
-)  # fmt: skip
+from runferry.writers.room import room_at
 
 
 class PlainFolderWriter(AttemptWriter[Draft]):
     """Puts runs into a folder, which holds everything. A run's id there is its mark."""
 
     form: ClassVar[Form]
-    limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(_KINDS, Fate.KEPT), resend="atomic")
+    limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(KINDS, Fate.KEPT), resend="atomic")
     has_tables_for_people: ClassVar[bool] = True
     """`history`, `system` and `runs`, which follow from the others."""
 
@@ -107,23 +103,12 @@ class PlainFolderWriter(AttemptWriter[Draft]):
     def _publish(self, draft: Draft, run: Run) -> None:
         """Move a complete run to where it is seen, and what it replaces away."""
         home = self._folders.home(run, draft.uid)
-        replaced = None
-        if home.exists():
-            if read_run_file(home).uid != draft.uid:
-                raise Conflict(
-                    "something else stands where this run should go",
-                    where=str(home),
-                    hint="move it away, then run the command again",
-                )
-            replaced = self._out_of_sight()
-            home.rename(replaced)
-        draft.home.rename(home)
-        sync([home.parent, self._root / HIDDEN])
-        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-            sync([draft.home.parent])
-        self._folders.settled(home)
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
+        with room_at(home, self._out_of_sight(), lambda it: read_run_file(it).uid == draft.uid):
+            draft.home.rename(home)
+            sync([home.parent, self._root / HIDDEN])
+            with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
+                sync([draft.home.parent])
+            self._folders.settled(home)
 
 
 def _refuse_strangers(root: Path, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -20,6 +19,7 @@ from runferry import _native
 from runferry.dialects.swanlab.names import COLUMN, COLUMN_TYPES, CONSOLE, LOGS, MEDIA, TEXT
 from runferry.dialects.swanlab.wire import parsed
 from runferry.dialects.times import rfc3339
+from runferry.writers.plain_folder.run_files import put_link
 
 CHARTS: Final = {1: "line", 2: "image", 3: "audio", 4: "text"}
 """Types of columns that it shows, and what it calls them."""
@@ -130,8 +130,7 @@ class DashboardLogs:
     def _link(self, folder: str, tag: str, name: str) -> None:
         target = self._home / MEDIA / tag / name
         if not target.exists():
-            target.parent.mkdir(exist_ok=True)
-            os.link(self._home / MEDIA / folder / name, target)
+            put_link(self._home / MEDIA / folder / name, target)
 
 
 def _line(step: int, value: object, row: dict[str, Any], more: object = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -11,12 +11,13 @@ from runferry import settings
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
 from runferry.dialects.swanlab.own_store import SHOWN, Shown, shown_in
 from runferry.durable import sync, sync_tree
-from runferry.errors import Conflict, Damaged
+from runferry.errors import Damaged
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.shown import ShownWriter
+from runferry.writers.room import in_the_way, room_at
 from runferry.writers.swanlab.authoring import Authoring
 from runferry.writers.swanlab.header import fitted
 from runferry.writers.swanlab.limits import LIMITS
@@ -56,8 +57,8 @@ class FolderWriter(ShownWriter):
         """No source by itself."""
         return STORE_MARK
 
-    def _stands_in(self, folder: Path) -> bool:
-        return shown_in(folder).stands(self._swanlog)
+    def _standing(self, uids: Collection[Uid]) -> set[Uid]:
+        return self._those(uids, lambda home: shown_in(home).stands(self._swanlog))
 
     def shown(self, uid: Uid) -> Path | None:
         """The run folder that was made of a run."""
@@ -90,25 +91,16 @@ class FolderWriter(ShownWriter):
         shown, before = shown_in(draft.home), self.shown(draft.uid)
         target = self._swanlog / shown.folder
         if target.exists() and before != target:
-            raise Conflict(
-                "something else stands where this run should go",
-                where=str(target),
-                hint="move it away, then run the command again",
-            )
+            raise in_the_way(target)
         super()._publish(draft, run)
         home = self._folders.home(run, draft.uid)
-        replaced = None
-        if target.exists():
-            replaced = self._out_of_sight()
-            target.rename(replaced)
-        sync_tree(home / _MADE)
-        (home / _MADE).rename(target)
-        sync([self._swanlog, home])
-        tags = self._listed.pop(draft.uid, None)
-        if tags is not None:
-            from runferry.writers.swanlab.dashboard_database import list_in_dashboard
+        with room_at(target, self._out_of_sight(), lambda there: there == before):
+            sync_tree(home / _MADE)
+            (home / _MADE).rename(target)
+            sync([self._swanlog, home])
+            tags = self._listed.pop(draft.uid, None)
+            if tags is not None:
+                from runferry.writers.swanlab.dashboard_database import list_in_dashboard
 
-            project = fitted(run).project
-            list_in_dashboard(self._swanlog, shown.folder, draft.header(run), project, tags)
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
+                project = fitted(run).project
+                list_in_dashboard(self._swanlog, shown.folder, draft.header(run), project, tags)

@@ -18,7 +18,7 @@ from runferry.dialects.swanlab.names import (
     SAVE_NUMS,
 )
 from runferry.model import Attribute, Run
-from runferry.writers.plain_folder.shown import put_link
+from runferry.writers.plain_folder.run_files import put_link
 from runferry.writers.swanlab import attributes as spelled
 from runferry.writers.swanlab import messages
 

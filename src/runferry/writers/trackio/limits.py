@@ -6,15 +6,10 @@ from typing import Final
 
 from runferry.losses import Fate
 from runferry.ports import Limits
-
-_KINDS: Final = (
-    "text", "histogram", "console", "artifact", "document", "raw", "config", "summary",
-    "environment", "other", "image", "audio", "video", "table", "plot", "html", "object3d",
-    "molecule", "file",
-)  # fmt: skip
+from runferry.writers.plain_folder.kinds import KINDS
 
 LIMITS: Final = Limits(
-    holds={"scalar": Fate.KEPT} | dict.fromkeys(_KINDS, Fate.REENCODED),
+    holds=dict.fromkeys(KINDS, Fate.REENCODED) | {"scalar": Fate.KEPT},
     resend="atomic",
     null_step=Fate.REENCODED,  # natively the row's number
     fractional_step=Fate.REENCODED,  # natively the whole step below

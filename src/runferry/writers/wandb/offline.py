@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from runferry.dialects.wandb.own_files import uid_of
 from runferry.durable import sync
-from runferry.errors import Conflict
 from runferry.model import Run, Uid
-from runferry.ports import Limits, Location, RemoteId
-from runferry.writers.attempts import AttemptWriter, clear_gone
-from runferry.writers.disk import disk_errors
+from runferry.ports import Limits, RemoteId
+from runferry.writers.offline_folders import OfflineFoldersWriter
+from runferry.writers.room import room_at
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders
 from runferry.writers.wandb.limits import LIMITS
 
 
-class OfflineWriter(AttemptWriter[Draft]):
+class OfflineWriter(OfflineFoldersWriter[Draft, RunFolders]):
     """Run folders below a folder, for `wandb sync` and `wandb leet`. A run's id there is its mark.
 
     A run that grew is written anew: `wandb sync` reads a log from its beginning anyway.
@@ -29,56 +27,26 @@ class OfflineWriter(AttemptWriter[Draft]):
     name: ClassVar[str] = "wandb"
     limits: ClassVar[Limits] = LIMITS
 
-    def __init__(self, folders: RunFolders) -> None:
-        super().__init__(folders.root, folders.hidden)
-        self._folders = folders
-
     @classmethod
-    def open(cls, where: Location) -> Self:
-        """Raises Refused where no folder can be."""
-        root = where.path.absolute()
-        with disk_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-        return cls(RunFolders(root))
+    def _below(cls, root: Path) -> RunFolders:
+        return RunFolders(root)
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The folders that have our mark, which is written last."""
         return {uid: RemoteId(uid) for uid in self._folders.complete()}
 
-    def folder(self, remote: RemoteId) -> Path | None:
-        """Where a complete run lies."""
-        return self._folders.find(Uid(remote))
-
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
         return Draft(home, self._folders.place(run, uid), run, uid)
-
-    def _is_complete(self, uid: Uid) -> bool:
-        return self._folders.find(uid) is not None
-
-    def _tidy(self) -> None:
-        clear_gone(self._hidden)
-        with suppress(OSError):  # there is none, or others are at work
-            self._hidden.rmdir()
 
     def _publish(self, draft: Draft, run: Run) -> None:
         """Move a complete run to where it is seen, and what it replaces away.
 
         Marks of an upload (`*.wandb.synced`) go with the old log: what is new is not uploaded yet.
         """
-        target, replaced = draft.place.folder, None
-        if target.exists():
-            if uid_of(target) != draft.uid:
-                raise Conflict(
-                    "something else stands where this run should go",
-                    where=str(target),
-                    hint="move it away, then run the command again",
-                )
-            replaced = self._out_of_sight()
-            target.rename(replaced)
-        draft.home.rename(target)
-        sync([self._root, self._hidden])
-        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-            sync([draft.home.parent])
-        self._folders.settled(draft.uid, target)
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
+        target = draft.place.folder
+        with room_at(target, self._out_of_sight(), lambda there: uid_of(there) == draft.uid):
+            draft.home.rename(target)
+            sync([self._root, self._hidden])
+            with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
+                sync([draft.home.parent])
+            self._folders.settled(draft.uid, target)
