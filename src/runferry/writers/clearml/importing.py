@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import subprocess
-import threading
-from collections import deque
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +10,10 @@ from typing import Final
 
 from runferry.dialects.clearml.account import Account
 from runferry.errors import Declined, MissingExtra
-from runferry.python_apart import command_apart, environment_apart
+from runferry.python_apart import command_apart
 from runferry.redact import without_credentials
+from runferry.writers.vendor_command import VendorCommand, environment_without
 
-_log = logging.getLogger(__name__)
-_LINES_KEPT: Final = 12
 _CODE: Final = """
 import sys
 from clearml import Task
@@ -43,53 +38,31 @@ def check_for_vendor() -> None:
 def import_session(session: Path, account: Account, home: Path) -> str:
     """Import a session, and give the id of the task that it became.
 
-    Its words go to our log. The keys travel in the environment of the process alone. One that is
-    still at it after a time that its size allows for is ended: against a server that is gone the
-    vendor's client tries 240 times. Raises Declined with its last words.
+    The keys travel in the environment of the process alone. One that is still at it after a time
+    that its size allows for is ended: against a server that is gone the vendor's client tries 240
+    times. Raises Declined with its last words, and what `VendorCommand.run` raises.
     """
-    said: deque[str] = deque(maxlen=_LINES_KEPT)
-    task, has_ended_it = None, threading.Event()
-    with subprocess.Popen(
-        command_apart(_CODE, str(session)),
-        env=_environment(account, home),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
+    tasks: list[str] = []
 
-        def end() -> None:
-            has_ended_it.set()
-            process.kill()
+    def told(line: str) -> str:
+        found = _DONE.fullmatch(line)
+        if found is None:
+            return account.without_secrets(line)
+        tasks.append(found[1])
+        return ""
 
-        timer = threading.Timer(_patience(session), end)
-        timer.start()
-        try:
-            for line in process.stdout:
-                found = _DONE.fullmatch(line.strip())
-                task = found[1] if found else task
-                told = account.without_secrets(without_credentials(line.strip()))
-                if told and not found:
-                    said.append(told)
-                    _log.info("clearml: %s", told)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            timer.cancel()
-    if task is None or task == "None" or process.returncode:
-        words = "; ".join(said) or f"exit code {process.returncode}"
-        if has_ended_it.is_set():
-            words = f"it was ended after {_patience(session):.0f} s; {words}"
+    command = command_apart(_CODE, str(session))
+    environment, patience = _environment(account, home), _patience(session)
+    importing = VendorCommand("clearml", command, environment, home, told, patience)
+    where = without_credentials(account.api_url)
+    ended = importing.run(where)
+    if ended.code or not tasks or tasks[-1] == "None":
         raise Declined(
-            f"clearml did not import the session: {words}",
-            where=without_credentials(account.api_url),
+            f"clearml did not import the session: {ended.words}",
+            where=where,
             hint="see what it says; sessions in a folder are clearml:./FOLDER",
         )
-    return task
+    return tasks[-1]
 
 
 def _patience(session: Path) -> float:
@@ -99,9 +72,8 @@ def _patience(session: Path) -> float:
 
 def _environment(account: Account, home: Path) -> Mapping[str, str]:
     """Ours, with the server that is meant; what the client keeps for itself lies beside."""
-    others = {name: value for name, value in environment_apart().items() if name not in _NOT_OURS}
     return {
-        **others,
+        **environment_without(_NOT_OURS),
         **account.environment(),
         "CLEARML_CACHE_DIR": str(home / "cache"),
         "PYTHONUNBUFFERED": "1",
