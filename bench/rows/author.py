@@ -89,7 +89,7 @@ def _push(archive: Path, folder: Path) -> child.Result:
     scratch(folder.name)
     for ledger in archive.glob("ledger.sqlite*"):
         ledger.unlink()
-    return child.ours("wandb_push.py", archive, folder, on_cores=2)
+    return child.ours("push_folder.py", "wandb", archive, folder, "*.wandb", on_cores=2)
 
 
 def _read(folder: Path) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ def measure(size: Size) -> Iterator[Row]:
     steps = max(50, size.authored_steps // _SLOWER)
     source = generate.logged_run(size.authored_steps, _METRICS)
     child.ours("pull.py", source, archive, 1, on_cores=2)
-    lap = child.ours("clearml_push.py", archive, own, on_cores=2)
+    lap = child.ours("push_folder.py", "clearml", archive, own, on_cores=2)
     if lap.outcome["failed"]:
         raise child.ChildFailed(f"nothing was authored: {lap.outcome['failed'][0]}")
     theirs.mkdir()

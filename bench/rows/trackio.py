@@ -20,7 +20,7 @@ def measure(size: Size) -> Iterator[Row]:
     archive, own, theirs = (scratch(f"trackio-{name}") for name in ("archive", "ours", "vendors"))
     steps = size.authored_steps
     child.ours("pull.py", generate.logged_run(steps, _METRICS), archive, 1, on_cores=2)
-    lap = child.ours("trackio_push.py", archive, own / "bench", on_cores=2)
+    lap = child.ours("push_folder.py", "trackio", archive, own / "bench", on_cores=2)
     if lap.outcome["failed"]:
         raise child.ChildFailed(f"nothing was authored: {lap.outcome['failed'][0]}")
     peer = child.work(

@@ -63,7 +63,7 @@ def _push(archive: Path, folder: Path) -> child.Result:
     scratch(folder.name)
     for ledger in archive.glob("ledger.sqlite*"):
         ledger.unlink()
-    return child.ours("events_push.py", archive, folder, on_cores=2)
+    return child.ours("push_folder.py", "tensorboard", archive, folder, "*tfevents*", on_cores=2)
 
 
 def _read(folder: Path) -> child.Result:
