@@ -86,7 +86,7 @@ class VendorCommand:
                 raise Declined(
                     _with(f"{self.called} did nothing for {idle:,.0f} seconds", words.said),
                     where=where,
-                    hint="runferry config  # shows `patience`, which says how long it may",
+                    hint="runferry settings  # shows `patience`, which says how long it may",
                 )
             if self.most_seconds is not None and time.monotonic() - began > self.most_seconds:
                 raise Declined(

@@ -62,9 +62,7 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
 
     environment = {**environment_without(_NOT_OURS), "COLUMNS": _WIDE}
     where = "/".join(part for part in (workspace, project, run_id) if part)
-    sync = VendorCommand(
-        "swanlab sync", [*command, str(folder)], environment, folder.parent, told
-    )
+    sync = VendorCommand("swanlab sync", [*command, str(folder)], environment, folder.parent, told)
     ended = sync.run(where)
     if ended.code or trouble:
         raise Declined(
