@@ -40,6 +40,8 @@ from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
 from runferry.transfer.verify import verify_archive
+from runferry.writers.neptune import client_run
+from runferry.writers.neptune.client_standing import clear
 from runferry.writers.neptune.client_writer import ClientWriter
 from runferry.writers.neptune.projects import Projects
 
@@ -48,8 +50,8 @@ ALL = Selection(included=frozenset({"all"}))
 
 
 @pytest.fixture
-def mode() -> Iterator[settings.NeptuneMode]:
-    yield from _in_mode("sync")
+def mode(request: pytest.FixtureRequest) -> Iterator[settings.NeptuneMode]:
+    yield from _in_mode(getattr(request, "param", "sync"))
 
 
 def _in_mode(mode: settings.NeptuneMode) -> Iterator[settings.NeptuneMode]:
@@ -355,6 +357,25 @@ def test_async_has_it_all_before_it_is_sealed(
         sent_well(tmp_path, wandb_run())
         assert shown(server)["runferry/sealed"] is True
         assert not (tmp_path / ".neptune").exists(), "what waits lies where nobody sends it again"
+
+
+@pytest.mark.parametrize("mode", ["async"], indirect=True)
+def test_what_the_server_refuses_is_told(
+    server: NeptuneServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's thread only logs it: here somebody else writes to the run meanwhile."""
+
+    def clear_and_write(remote: Any) -> None:
+        clear(remote)
+        (container,) = (one.id for one in server.runs.values())
+        server.series[container]["metric/0"] = [(1_500.0, 0.0, 0.0)]
+
+    monkeypatch.setattr(client_run, "clear", clear_and_write)
+    report = sent(tmp_path, curve(4_000))
+    (outcome,) = report.outcomes
+    (told,) = [loss for loss in outcome.losses if "refused by Neptune" in loss.detail]
+    assert told.count == len(server.refused)
+    assert "do not rise" in told.detail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit for sizes of files")

@@ -30,6 +30,7 @@ from runferry.durable import sync_tree
 from runferry.errors import Refused
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run
+from runferry.redact import without_credentials
 from runferry.settings import NeptuneMode
 from runferry.tables import dumps
 from runferry.writers.neptune.client_media import ClientMedia
@@ -38,6 +39,7 @@ from runferry.writers.neptune.client_standing import clear
 from runferry.writers.neptune.held import HeldValue
 from runferry.writers.neptune.layout import Layout
 from runferry.writers.neptune.limits import MAX_LINE, MAX_STRING
+from runferry.writers.neptune.refusals import refusals
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.neptune.tracked import Tracked
 from runferry.writers.plain_folder.draft import Draft
@@ -68,9 +70,15 @@ class ClientRun:
         self._places: dict[str, list[str]] = {}
         self._tracked = Tracked()
         self._expected: set[str] = set()
+        self._refused: list[str] = []
 
     def send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         """Everything, and then the mark. Raises Refused, Unreachable."""
+        with refusals(remote) as refused:
+            self._send(remote, mode)
+        self._refused = refused
+
+    def _send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
         if mode in ("async", "sync"):
             clear(remote)
         if remote.exists(_ENTRYPOINT):  # of the program that runs here: no argument turns it off
@@ -96,6 +104,10 @@ class ClientRun:
     def losses(self) -> Iterator[Loss]:
         """What Neptune shows under another name, or not at all; all of it is in the bundle."""
         yield from self._layout.renamed
+        if self._refused:
+            said = without_credentials(self._refused[0])[:200]
+            told = f"refused by Neptune ({said}); kept in the bundle"
+            yield Loss("not-shown", Fate.REENCODED, "", len(self._refused), told)
         for hidden, detail in (
             (self._rising.left_out, "Neptune takes rising steps only; kept in the bundle"),
             (self._media.hidden, "the client has no histograms; kept in the bundle"),
