@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from runferry.dialects.plain_folder.layout import (
 )
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.durable import sync, write_atomically
-from runferry.errors import Conflict, Damaged, Refused
+from runferry.errors import Damaged, Refused
 from runferry.losses import Fate
 from runferry.model import MediaType, Run, Uid
 from runferry.ports import Limits, Location, RemoteId
@@ -107,23 +106,8 @@ class PlainFolderWriter(AttemptWriter[Draft]):
     def _publish(self, draft: Draft, run: Run) -> None:
         """Move a complete run to where it is seen, and what it replaces away."""
         home = self._folders.home(run, draft.uid)
-        replaced = None
-        if home.exists():
-            if read_run_file(home).uid != draft.uid:
-                raise Conflict(
-                    "something else stands where this run should go",
-                    where=str(home),
-                    hint="move it away, then run the command again",
-                )
-            replaced = self._out_of_sight()
-            home.rename(replaced)
-        draft.home.rename(home)
-        sync([home.parent, self._root / HIDDEN])
-        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-            sync([draft.home.parent])
+        self._put_in_place(draft, home, lambda there: read_run_file(there).uid)
         self._folders.settled(home)
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _refuse_strangers(root: Path, name: str) -> None:

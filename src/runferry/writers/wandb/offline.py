@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.dialects.wandb.own_files import uid_of
-from runferry.durable import sync
-from runferry.errors import Conflict
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.attempts import AttemptWriter, clear_gone
@@ -65,20 +62,5 @@ class OfflineWriter(AttemptWriter[Draft]):
 
         Marks of an upload (`*.wandb.synced`) go with the old log: what is new is not uploaded yet.
         """
-        target, replaced = draft.place.folder, None
-        if target.exists():
-            if uid_of(target) != draft.uid:
-                raise Conflict(
-                    "something else stands where this run should go",
-                    where=str(target),
-                    hint="move it away, then run the command again",
-                )
-            replaced = self._out_of_sight()
-            target.rename(replaced)
-        draft.home.rename(target)
-        sync([self._root, self._hidden])
-        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-            sync([draft.home.parent])
-        self._folders.settled(draft.uid, target)
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
+        self._put_in_place(draft, draft.place.folder, uid_of)
+        self._folders.settled(draft.uid, draft.place.folder)
