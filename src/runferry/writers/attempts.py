@@ -19,6 +19,7 @@ from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 from runferry.chunks import Chunk
 from runferry.dialects.plain_folder.layout import is_uid
+from runferry.durable import sync
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Loss
 from runferry.model import Run, Uid
@@ -29,6 +30,8 @@ CLAIM: Final = "claim"
 """Who is writing a run: a file beside the attempts to do so."""
 GONE: Final = "gone-"
 """What the name of a folder begins with that is being removed."""
+_CLEARED_UP: Final = 100
+"""How often others may clear up at the very moment at which a folder is made."""
 
 
 class Attempt(Protocol):
@@ -81,7 +84,7 @@ class AttemptWriter(ABC, Generic[A]):
 
     @abstractmethod
     def _begin(self, home: Path, run: Run, uid: Uid) -> A:
-        """An attempt in a folder that it makes."""
+        """An attempt in a new folder."""
 
     def _complete(self, draft: A, run: Run) -> None:
         """Write what is left of a run."""
@@ -109,6 +112,7 @@ class AttemptWriter(ABC, Generic[A]):
         self._forget(uid)
         home = self._home(uid) / secrets.token_hex(6)
         with disk_errors(self._root):
+            _make(home)
             self._drafts[uid] = self._begin(home, run, uid)
         return RemoteId(uid)
 
@@ -208,6 +212,13 @@ class AttemptWriter(ABC, Generic[A]):
             hint="run the command again",
         )
 
+    def _move(self, folder: Path, target: Path) -> None:
+        """Move what an attempt has made to where it is seen."""
+        folder.rename(target)
+        sync([target.parent])
+        with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
+            sync([folder.parent, self._hidden])
+
     def _forget(self, remote: str) -> None:
         """Give up a draft: what its files still lack, as on a full disk, nobody misses."""
         draft = self._drafts.pop(remote, None)
@@ -232,6 +243,15 @@ class AttemptWriter(ABC, Generic[A]):
         with suppress(FileNotFoundError):
             folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _make(home: Path) -> None:
+    """A new folder; whoever clears up may take the empty ones above it away in between."""
+    for _ in range(_CLEARED_UP):
+        with suppress(FileNotFoundError):
+            home.mkdir(parents=True)
+            return
+    home.mkdir(parents=True)
 
 
 def clear_gone(hidden: Path) -> None:

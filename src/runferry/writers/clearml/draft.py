@@ -47,6 +47,7 @@ class SessionDraft:
         self._is_for_server = is_for_server
         self._project = project
         self._renamed: tuple[Loss, ...] = ()
+        (self.session / OWN).mkdir(parents=True)
         self._own = Draft(self.session / OWN, ParquetForm(), run, uid, has_wide_tables=False)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -60,7 +60,6 @@ class Draft:
         self.run = run
         self.uid = uid
         self.form = form
-        _make(home)
         (home / _BEGUN).touch(exist_ok=False)
         self._tables: dict[str, TableSink] = {}
         self._rows: dict[str, int] = {}
@@ -222,11 +221,3 @@ class Draft:
                 last.callback(self._tables.popitem()[1].close)
             while self._listings:
                 last.callback(self._listings.popitem()[1].close)
-
-
-def _make(home: Path) -> None:
-    """A new folder; whoever clears up may take the empty one above it away in between."""
-    with suppress(FileNotFoundError):
-        home.mkdir(parents=True)
-        return
-    home.mkdir(parents=True)

@@ -104,10 +104,7 @@ class PlainFolderWriter(AttemptWriter[Draft]):
         """Move a complete run to where it is seen, and what it replaces away."""
         home = self._folders.home(run, draft.uid)
         with room_at(home, self._out_of_sight(), lambda it: read_run_file(it).uid == draft.uid):
-            draft.home.rename(home)
-            sync([home.parent, self._root / HIDDEN])
-            with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-                sync([draft.home.parent])
+            self._move(draft.home, home)
             self._folders.settled(home)
 
 

@@ -54,7 +54,6 @@ class Draft:
         self, home: Path, place: Place, run: Run, uid: Uid, *, is_marked: bool = False
     ) -> None:
         """With `is_marked` W&B is shown our mark, as a tag."""
-        home.mkdir(parents=True)
         self.home = home
         self.place = place
         self.uid = uid

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from runferry.dialects.wandb.own_files import uid_of
-from runferry.durable import sync
 from runferry.model import Run, Uid
 from runferry.ports import Limits, RemoteId
 from runferry.writers.offline_folders import OfflineFoldersWriter
@@ -45,8 +43,5 @@ class OfflineWriter(OfflineFoldersWriter[Draft, RunFolders]):
         """
         target = draft.place.folder
         with room_at(target, self._out_of_sight(), lambda there: uid_of(there) == draft.uid):
-            draft.home.rename(target)
-            sync([self._root, self._hidden])
-            with suppress(FileNotFoundError):  # empty by now, and perhaps cleared up by another
-                sync([draft.home.parent])
+            self._move(draft.home, target)
             self._folders.settled(draft.uid, target)
