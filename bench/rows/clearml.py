@@ -18,7 +18,7 @@ _METRICS = 20
 _SLOWER = 5
 """The reporter logs so many times fewer steps."""
 _CONFIGURATION = "sdk { development { report_use_subprocess: false } }\n"
-"""Its faster way. With a process of its own, as by default on Linux, 2.1.12 takes a hundred times as
+"""Its faster way. With a process of its own, the default on Linux, 2.1.12 takes a hundred times as
 long for this, and now and then does not end."""
 
 
