@@ -183,6 +183,67 @@ def test_what_nobody_knows_is_kept_as_it_is(tmp_path: Path) -> None:
     assert found.series("x") == [(0, 0.0)]
 
 
+# --- resumed --------------------------------------------------------------------------------------
+
+LATER_NS = START_NS + 3600 * SECOND
+LATER = [start(resume=1, at_ns=LATER_NS), scalar("loss", 9, 0.5), line("again", 1), finish()]
+
+
+def resumed(root: Path, records: list[bytes] = LATER) -> Path:
+    return folder(root, records, time="20231114_231320")
+
+
+class TestSwanlabResumed(ReaderContract):
+    """A run that is resumed is a run that grows, by a folder of its own."""
+
+    reader = SwanlabReader
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Location:
+        folder(tmp_path / "swanlog", RECORDS)
+        return Location("swanlab", str(tmp_path / "swanlog"))
+
+    def grow(self, source: Location) -> None:
+        resumed(source.path)
+
+
+def test_folders_of_a_resumed_run_are_one_run_in_order_of_time(tmp_path: Path) -> None:
+    resumed(tmp_path)
+    folder(tmp_path, RECORDS)
+    (tmp_path / "run-20231114_231320-r1" / "files" / "config.yaml").write_text(
+        "lr:\n  value: 0.2\n"
+    )
+    found = gather_one(SwanlabReader, tmp_path)
+    assert [step for step, _ in found.series("loss")] == [0, 1, 2, 3, 4, 5, 9]
+    run = [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
+    assert run.key.run_id == "r1"
+    assert (run.started_ns, run.state, run.complete) == (START_NS, "finished", True)
+    values = {
+        it.path: it.value
+        for chunk in found.chunks if isinstance(chunk, chunks.Attributes)
+        for it in chunk.items if it.role == "config"
+    }  # fmt: skip
+    assert values == {("lr",): 0.2, ("net", "layers"): [1, 2]}
+    files = {chunk.path for chunk in found.chunks if isinstance(chunk, chunks.File)}
+    assert files == {"files/requirements.txt", "run-20231114_231320-r1/files/requirements.txt"}
+    assert not found.losses
+
+
+def test_a_resumed_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
+    folder(tmp_path, RECORDS)
+    resumed(tmp_path, LATER[:-1])
+    (run,) = SwanlabReader.open(Location("swanlab", str(tmp_path)), ReadOptions()).runs()
+    assert (run.state, run.ended_ns, run.complete) == ("running", None, False)
+    assert run.started_ns == START_NS
+
+
+def test_an_id_that_was_used_again_without_resuming_is_another_run(tmp_path: Path) -> None:
+    folder(tmp_path, RECORDS)
+    resumed(tmp_path, [start(at_ns=LATER_NS), scalar("loss", 9, 0.5)])
+    found = SwanlabReader.open(Location("swanlab", str(tmp_path)), ReadOptions()).runs()
+    assert [run.key.run_id for run in found] == ["r1", "r1~2"]
+
+
 def test_a_file_that_was_saved_is_never_looked_for_elsewhere(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s")

@@ -74,8 +74,8 @@ class OlderRun:
         for folder, path in _logs(self.home):
             yield from rows.of(folder, path)
         yield from rows.console()
-        yield from files_of(self.home, position)
-        yield from ending(run.key, self.home, position)
+        yield from files_of(self.home, position.files)
+        yield from ending(run.key, [self.home], position)
 
 
 def _logs(home: Path) -> Iterator[tuple[str, Path]]:

@@ -29,10 +29,11 @@ _KINDS = tables.CONSOLE.field("stream").type
 class Rows:
     """The rows of one file."""
 
-    def __init__(self, facts: Facts, home: Path, known: tuple[Series, ...]) -> None:
+    def __init__(self, facts: Facts, home: Path, declared: Declared | None = None) -> None:
+        """`declared` is what was declared of the run before, by its other files too."""
         self._facts = facts
         self._home = home
-        self._declared = Declared.after(known, facts.applied)
+        self._declared = declared or Declared.after((), facts.applied)
         self._logged = LoggedRows(declared=self._declared)
         self._names: list[str] = []
         self._protobuf = ProtobufRecords(facts, home)
