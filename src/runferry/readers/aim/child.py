@@ -14,6 +14,7 @@ import json
 import os
 import struct
 import sys
+import tempfile
 from contextlib import closing
 from typing import Any
 
@@ -21,7 +22,9 @@ import numpy as np
 from aim.storage.object import CustomObject
 from aim.storage.rockscontainer import RocksContainer
 
-BATCH = 65_536
+# it is started as a file, and finds what lies beside it by its bare name
+from child_columns import BATCH, Column  # type: ignore[import-not-found]
+
 NUMBERS = ("float", "float64", "int")
 
 
@@ -128,30 +131,52 @@ def _column(series: Any, name: str) -> dict[Any, Any]:
     return dict(zip(places, values))  # noqa: B905  Python 3.9 may run this
 
 
+def _spelled_value(one: Any) -> tuple[float, int, bool]:
+    is_whole = isinstance(one, int)
+    return float(one), int(one) if is_whole else 0, is_whole and not isinstance(one, bool)
+
+
 def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
-    values = _column(series, "val")
-    steps = _column(series, "step") if version > 1 else {place: place for place in values}
-    epochs, times = _column(series, "epoch"), _column(series, "time")
-    places = sorted((place for place in values if place in steps), key=steps.__getitem__)
-    half = len(values) - len(places)  # a value is stored before its step
-    if half:
-        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
-    for begin in range(0, len(places), BATCH):
-        part = places[begin : begin + BATCH]
-        numbers = [values[place] for place in part]
-        whole = [isinstance(one, int) and not isinstance(one, bool) for one in numbers]
-        known = [epochs.get(place) for place in part]
-        columns = [
-            np.array([steps[place] for place in part], "<i8"),
-            np.array([float(one) for one in numbers], "<f8"),
-            np.array([one if isinstance(one, int) else 0 for one in numbers], "<i8"),
-            np.array(whole, "u1"),
-            np.array([one or 0 for one in known], "<i8"),
-            np.array([one is not None for one in known], "u1"),
-            np.array([_number(times.get(place)) for place in part], "<f8"),
-        ]
-        told = {"kind": "metric", "name": name, "context": str(context), "rows": len(part)}
-        frames.put(told, b"".join(column.tobytes() for column in columns))
+    with tempfile.TemporaryDirectory(prefix="runferry-aim-") as home:
+        kinds = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
+        values = Column(series, "val", kinds, _spelled_value, home)
+        epochs = Column(
+            series, "epoch", {"epoch": "<i8", "has": "u1"}, lambda one: (one or 0, one is not None),
+            home,
+        )  # fmt: skip
+        times = Column(series, "time", {"time": "<f8"}, lambda one: (_number(one),), home)
+        order, steps = _by_step(series, values, version, home)
+        half = len(values) - len(order)  # a value is stored before its step
+        if half:
+            frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
+        told = {"kind": "metric", "name": name, "context": str(context)}
+        for begin in range(0, len(order), BATCH):
+            rows = order[begin : begin + BATCH]
+            places, all_there = values.places.found[rows], np.ones(len(rows), bool)
+            epoch, time = epochs.rows_of(places), times.rows_of(places)
+            columns = [
+                steps[rows].astype("<i8"),
+                *(values.take(rows, all_there, kind, 0) for kind in kinds),
+                epochs.take(*epoch, "epoch", 0),
+                epochs.take(*epoch, "has", 0),
+                times.take(*time, "time", float("nan")),
+            ]
+            frames.put(
+                {**told, "rows": len(rows)}, b"".join(column.tobytes() for column in columns)
+            )
+
+
+def _by_step(series: Any, values: Column, version: int, home: str) -> tuple[Any, Any]:
+    """Rows of values in the order of their steps, and the step of each row."""
+    places = values.places.found
+    if version == 1:  # the place is the step
+        steps, is_there = places.view("<i8"), np.ones(len(places), bool)
+    else:
+        column = Column(series, "step", {"step": "<i8"}, lambda one: (one,), home)
+        rows, is_there = column.rows_of(places)
+        steps = column.take(rows, is_there, "step", 0)
+    known = np.flatnonzero(is_there)
+    return known[np.argsort(steps[known], kind="stable")], steps
 
 
 def _number(value: Any) -> float:

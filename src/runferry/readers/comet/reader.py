@@ -9,8 +9,9 @@ from typing import ClassVar, Final
 from runferry.dialects.json_trees import parse_json
 from runferry.model import RunKey
 from runferry.paths import Folder, folders_below, regular
+from runferry.readers.comet.experiment import CometRun
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
-from runferry.readers.comet.reading import CometRun, stated_of
+from runferry.readers.comet.reading import stated_of
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.local_runs import LocalReader, LocalRun
 

@@ -1,4 +1,4 @@
-"""One offline experiment: its messages in the order in which they were logged."""
+"""The messages of an offline experiment, in the order in which they were logged."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import BinaryIO, Final
 from runferry import chunks
 from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
+from runferry.model import Address, Blob, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import spelled
 from runferry.readers.comet.bundles import unbundled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
-from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
+from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
 from runferry.readers.lines import beginnings, is_too_long, too_long
-from runferry.readers.missing import MissingBytes
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
 
 _FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_HEADER_LINES: Final = 200
 _EPOCH: Final = ("comet", "epoch")
 _SYSTEM: Final = "sys."
 _MEDIA_AT_MOST: Final = 512
@@ -42,46 +40,12 @@ def stated_of(members: Members) -> dict[str, Tree]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class CometRun:
-    """The archive or folder of an experiment: small, and made to be pickled."""
+@dataclass
+class Reading:
+    """One pass over the messages."""
 
     key: RunKey
     path: Path
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The archive, or the messages."""
-        return (self.path / MESSAGES if self.path.is_dir() else self.path,)
-
-    def header(self) -> Run:
-        """What `experiment.json` and the first messages say."""
-        members = members_of(self.path)
-        if members is None:
-            return Run(self.key)
-        reading = _Reading(self, members)
-        for _ in reading.messages(_HEADER_LINES):
-            pass
-        return reading.header()
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
-        """All of it: an archive is written once. See `runferry.ports.Reader`."""
-        members = members_of(self.path)
-        if members is None:
-            raise FileNotFoundError(2, "no experiment is here any more", str(self.path))
-        reading = _Reading(self, members)
-        missing = MissingBytes()
-        yield from missing.watched(reading.messages())
-        yield from missing.watched(reading.ending())
-        yield from map(chunks.Lost, missing.losses())
-        yield chunks.Header(reading.header())
-
-
-@dataclass
-class _Reading:
-    """One pass over the messages."""
-
-    run: CometRun
     members: Members
     facts: Facts = field(default_factory=Facts)
     rows: LoggedRows = field(default_factory=LoggedRows)
@@ -103,7 +67,7 @@ class _Reading:
 
     def header(self) -> Run:
         """What is known of the run by now."""
-        run = self.facts.header(experiment_header(Run(self.run.key), self.stated))
+        run = self.facts.header(experiment_header(Run(self.key), self.stated))
         is_whole = not (self.members.is_cut or self.is_damaged)
         return replace(run, complete=run.complete and is_whole)
 
@@ -263,7 +227,7 @@ class _Reading:
         yield from self.uploads.belongings()
         if self.members.is_cut:
             why = "the archive ends before the list of its members; what comes before is read"
-            self._lost("cut-archive", Fate.DROPPED, spelled(self.run.path.name), why)
+            self._lost("cut-archive", Fate.DROPPED, spelled(self.path.name), why)
         for loss in (*self.losses, *self.facts.losses, *noted(self.notes, MESSAGES)):
             yield chunks.Lost(loss)
 
