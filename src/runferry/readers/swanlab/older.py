@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,7 @@ from runferry import chunks
 from runferry.dialects.json_trees import parse_json
 from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
 from runferry.dialects.times import time_ns_of
-from runferry.errors import SourceChanged
+from runferry.errors import SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Cursor, Run, RunKey
 from runferry.paths import inside, regular, spelled
@@ -31,6 +30,7 @@ from runferry.readers.declared import Declared
 from runferry.readers.lines import WholeLines
 from runferry.readers.row_batches import text_batch
 from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.readers.sqlite_files import opened
 from runferry.readers.swanlab.facts import Facts
 from runferry.readers.swanlab.media import Item, MediaFound, MediaRows
 from runferry.readers.swanlab.position import Position
@@ -183,12 +183,11 @@ def _told(home: Path) -> tuple[Facts, dict[str, tuple[str, str]]]:
     path = home.parent / DATABASE
     if regular(path) is None:
         return facts, names
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as database:
+        with opened(path) as database:
             database.row_factory = sqlite3.Row
             _absorb(database, home.name, facts, names)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, SourceError) as error:
         facts.other["database_error"] = str(error)
     return facts, names
 
