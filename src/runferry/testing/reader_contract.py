@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
@@ -26,7 +26,7 @@ import pytest
 
 from runferry import chunks, tables
 from runferry.errors import RunferryError, SourceChanged
-from runferry.model import Cursor, Series, Tree
+from runferry.model import Cursor, Run, Series, Tree
 from runferry.ports import BATCH_ROWS, Location, Reader, ReadOptions
 from runferry.testing.content import Content, everything, snapshot
 
@@ -251,8 +251,12 @@ class ReaderContract:
     def test_nothing_there_is_an_error_with_a_hint(self, source: Location, tmp_path: Path) -> None:
         """Never an empty list."""
         with pytest.raises(RunferryError) as caught:
-            list(self.reader.open(self.nowhere(tmp_path), self.options).runs())
+            self._listed(self.nowhere(tmp_path))
         assert caught.value.hint, f"no hint: {caught.value}"
+
+    def _listed(self, where: Location) -> list[Run]:
+        with closing(self.reader.open(where, self.options)) as reader:
+            return list(reader.runs())
 
     def nowhere(self, tmp_path: Path) -> Location:
         """A location behind which nothing is."""

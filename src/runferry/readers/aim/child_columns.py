@@ -12,6 +12,7 @@ from typing import Any, Iterator  # noqa: UP035  Python 3.9 may run this
 import numpy as np
 
 BATCH = 65_536
+_AT_A_TIME = 4_096  # as objects of Python, which take twenty times the room
 _ALL_BITS = 2**64 - 1
 
 
@@ -25,7 +26,7 @@ class Column:
         self.numbers = {kind: _Numbers(home, f"{name}.{kind}", kinds[kind]) for kind in kinds}
         self.places = _Numbers(home, f"{name}.place", "<u8")
         items = _items_of(series, name)
-        while part := list(islice(items, BATCH)):
+        while part := list(islice(items, _AT_A_TIME)):
             self.places.add([place & _ALL_BITS for place, _ in part])
             spelled = [told(value) for _, value in part]
             for number, column in enumerate(self.numbers.values()):
