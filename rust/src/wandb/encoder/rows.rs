@@ -26,6 +26,8 @@ pub struct Numbers {
     started_ns: Option<i64>,
     records: u64,
     last_step: Option<i64>,
+    /// When the last statistics were taken.
+    last_taken_ns: Option<i64>,
     pub history: u64,
     /// Values that are shown at another time than theirs: that of their row.
     pub moved: u64,
@@ -41,6 +43,7 @@ impl Numbers {
             started_ns,
             records: 0,
             last_step: None,
+            last_taken_ns: None,
             history: 0,
             moved: 0,
             too_long: BTreeMap::new(),
@@ -64,6 +67,14 @@ impl Numbers {
         let step = own.unwrap_or(next);
         self.last_step = Some(self.last_step.map_or(step, |last| last.max(step)));
         step
+    }
+
+    /// With the last statistics, for those that have no time: `wandb sync` ends where there is none.
+    fn taken_ns(&mut self, own: Option<i64>) -> i64 {
+        let known = own.or(self.last_taken_ns).or(self.started_ns);
+        let time_ns = known.unwrap_or_default();
+        self.last_taken_ns = Some(time_ns);
+        time_ns
     }
 }
 
@@ -163,7 +174,7 @@ impl OpenRow {
                 numbers.record(log, HISTORY, message);
             }
             Stream::System => {
-                self.put_statistics(message);
+                self.put_statistics(numbers, message);
                 numbers.record(log, STATS, message);
             }
         }
@@ -220,12 +231,10 @@ impl OpenRow {
         message.extend_from_slice(&number);
     }
 
-    fn put_statistics(&mut self, message: &mut Vec<u8>) {
-        let time_ns = self.sources.first().and_then(|source| source.time_ns);
-        self.own.put(message, &self.sources, None, time_ns, 0);
-        if let Some(time_ns) = time_ns {
-            timestamp(message, 2, time_ns);
-        }
+    fn put_statistics(&mut self, numbers: &mut Numbers, message: &mut Vec<u8>) {
+        let time_ns = numbers.taken_ns(self.sources.first().and_then(|source| source.time_ns));
+        self.own.put(message, &self.sources, None, Some(time_ns), 0);
+        timestamp(message, 2, time_ns);
         message.extend_from_slice(&self.items);
     }
 }
