@@ -6,11 +6,13 @@ a server names its stand-in in `ways_there.SERVED`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.transfer.nasties import NASTIES, Found, archive_of_nasties
-from tests.transfer.ways_there import NO_FOLDER, ONE_WAY, SERVED, Pair, pairs
+from tests.transfer.nasties import NASTIES, Found, archive_of_nasties, every_run, few_runs
+from tests.transfer.ways_there import NO_FOLDER, ONE_WAY, SERVED, SLOW, Pair, pairs
 
 from runferry import registry
 from runferry.archive.as_source import ArchiveReader
@@ -26,16 +28,38 @@ from runferry.transfer.verify import verify_archive
 from runferry.writers.parquet_folder import ParquetFolderWriter
 
 KEYS = 10_000
+FEWER_KEYS = 500
+Archives = Callable[[str], Archive]
+
+PAIRS = tuple(pairs())
+WALKS = (
+    *(
+        pytest.param(
+            pair, "full", id=f"{pair}-full", marks=[pytest.mark.slow] * (str(pair) in SLOW)
+        )
+        for pair in PAIRS
+    ),
+    *(pytest.param(pair, "few", id=f"{pair}-few") for pair in PAIRS if str(pair) in SLOW),
+)
+"""Each destination at full size: all runs, 10,000 keys. The slow ones get it before a release, and
+always the few runs that have every nasty, with 500 keys."""
 
 
 @pytest.fixture(scope="module")
-def nasties(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return archive_of_nasties(tmp_path_factory.mktemp("nasties"), KEYS)
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
+    @cache
+    def archive(size: str) -> Archive:
+        samples = every_run(KEYS) if size == "full" else few_runs(FEWER_KEYS)
+        return archive_of_nasties(tmp_path_factory.mktemp(size), samples)
+
+    return archive
 
 
-@pytest.fixture(scope="module")
-def found(nasties: Archive) -> Found:
-    return Found(nasties)
+@pytest.mark.parametrize(("size", "keys"), [("full", KEYS), ("few", FEWER_KEYS)])
+def test_the_archive_holds_every_nasty(archives: Archives, size: str, keys: int) -> None:
+    found = Found(archives(size))
+    assert [nasty for nasty, is_there in NASTIES.items() if not is_there(found)] == []
+    assert found.most_keys == keys
 
 
 def walked(archive: Archive, there: Location, folder: Path) -> VerifyReport:
@@ -57,15 +81,11 @@ def untold(report: VerifyReport) -> list[tuple[str, object]]:
     return [(run.run, run.error or run.unexpected) for run in report.runs if not run.is_clean]
 
 
-@pytest.mark.parametrize("nasty", NASTIES)
-def test_the_archive_holds_every_nasty(found: Found, nasty: str) -> None:
-    assert NASTIES[nasty](found, KEYS)
-
-
-@pytest.mark.parametrize("pair", tuple(pairs()), ids=str)
+@pytest.mark.parametrize(("pair", "size"), WALKS)
 def test_what_is_lost_on_the_way_was_foretold_or_reported(
-    nasties: Archive, tmp_path: Path, pair: Pair
+    archives: Archives, tmp_path: Path, pair: Pair, size: str
 ) -> None:
+    nasties = archives(size)
     with pair.way(tmp_path) as there:
         report = walked(nasties, there, tmp_path)
     assert untold(report) == []
@@ -76,22 +96,22 @@ def test_what_is_lost_on_the_way_was_foretold_or_reported(
 
 def test_a_writer_to_servers_names_its_stand_in() -> None:
     writers = {name: registry.writer(name) for name in registry.writer_names()}
+    assert {*map(str, PAIRS)} >= SLOW
     served = {name for name, kind in writers.items() if isinstance(kind, ServerWriter)}
     assert served - ONE_WAY <= {*SERVED}
     assert {*SERVED} | NO_FOLDER | ONE_WAY <= {*writers}
 
 
 def test_the_walk_tells_of_a_writer_that_loses_something(
-    nasties: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append = ParquetFolderWriter.append
 
-    def forgetful(
-        self: ParquetFolderWriter, remote: RemoteId, number: int, chunk: Chunk
-    ) -> None:
+    def forgetful(self: ParquetFolderWriter, remote: RemoteId, number: int, chunk: Chunk) -> None:
         if not isinstance(chunk, Media):
             append(self, remote, number, chunk)
 
     monkeypatch.setattr(ParquetFolderWriter, "append", forgetful)
-    report = walked(nasties, Location("parquet", str(tmp_path / "there")), tmp_path)
-    assert {run for run, _ in untold(report)} == {"nasty/media"}
+    there = Location("parquet", str(tmp_path / "there"))
+    report = walked(archives("few"), there, tmp_path)
+    assert {run for run, _ in untold(report)} == {"nasty/crowd"}

@@ -120,6 +120,31 @@ def test_texts_that_the_service_would_take_apart_keep_every_letter(
     assert ("value", "nested") not in told
 
 
+def test_words_that_spell_a_number_are_foretold_to_become_one_beside_numbers(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("words"))
+    for step in range(6):
+        logged = "NaN" if step % 2 else step / 3
+        run.log({"loss": logged}, step=step, time_ns=START_NS + step * SECOND_NS)
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["invented", "loss"] == 3
+
+
+def test_statistics_without_a_time_arrive_at_that_of_those_before(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("machine"))
+    for step in range(6):
+        at = None if step in (0, 3) else START_NS + step * SECOND_NS
+        run.log({"gpu": step / 7}, time_ns=at, stream="system")
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["null-time", "gpu"] == 2
+
+
 def test_series_that_do_not_arrive_at_all_are_foretold(
     service: WandbService, tmp_path: Path
 ) -> None:

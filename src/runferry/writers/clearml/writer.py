@@ -29,6 +29,11 @@ class ClearmlWriter(OfflineWriter):
         return is_local(where.where)
 
     @classmethod
+    def meant_by_name(cls) -> str:
+        """Nothing: a project has to be named."""
+        return ""
+
+    @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: a server refuses some numbers, and keeps one of an iteration."""
         return LIMITS if is_local(where.where) else SERVER_LIMITS
