@@ -14,7 +14,7 @@ import pytest
 from runferry import settings
 from runferry.archive.store import Archive
 from runferry.losses import Fate
-from runferry.model import KeyPath, Tree
+from runferry.model import Address, Blob, KeyPath, MediaItem, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import command_apart, environment_apart
 from runferry.testing import samples
@@ -143,6 +143,15 @@ def test_statistics_without_a_time_arrive_at_that_of_those_before(
     (found,) = compared(tmp_path, run.sample())
     told = {(loss.code, loss.where): loss.count for loss in found.measured}
     assert told["null-time", "gpu"] == 2
+
+
+def test_media_without_their_bytes_are_told_to_stay_behind(
+    service: WandbService, tmp_path: Path
+) -> None:
+    gone = MediaItem("", Address(0), "image", Blob(size=10, media_type="image/png"))
+    run = Recording(header("gone")).log({"loss": 0.5, "image": gone}, step=0, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    assert ("duplicate-point", "image") in {(loss.code, loss.where) for loss in found.measured}
 
 
 def test_series_that_do_not_arrive_at_all_are_foretold(
