@@ -9,7 +9,7 @@ import pytest
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, NotFound
 from runferry.locations import locate
-from runferry.ports import Location, ServerWriter
+from runferry.ports import Location, PlaceWriter, ServerWriter
 from runferry.registry import is_path, reader, reader_names, writer, writer_names
 
 
@@ -103,3 +103,12 @@ def test_a_project_is_no_path() -> None:
         assert is_path(Location(tracker, "./project")), tracker
     for name in writer_names():
         assert hasattr(writer(name), "is_path") == isinstance(writer(name), ServerWriter), name
+
+
+def test_a_writer_that_tells_places_apart_says_what_each_can_hold() -> None:
+    for name in writer_names():
+        kind = writer(name)
+        assert hasattr(kind, "limits_at") == isinstance(kind, PlaceWriter), name
+        if isinstance(kind, PlaceWriter):
+            held = [kind.limits_at(Location(name, where)) for where in ("./here", "there/there")]
+            assert held == [kind.limits, *kind.elsewhere.values()], name

@@ -120,6 +120,16 @@ def limits_of(place: Location) -> Limits:
     return kind.limits_at(place) if isinstance(kind, PlaceWriter) else kind.limits
 
 
+def limits_by_place(name: str) -> dict[str, Limits]:
+    """What the places of a writer can hold: under its name alone, and with a word for others.
+
+    Raises BadLocation, MissingExtra.
+    """
+    kind = writer(name)
+    others = kind.elsewhere if isinstance(kind, PlaceWriter) else {}
+    return {name: kind.limits} | {f"{name} {word}": others[word] for word in others}
+
+
 def is_path(place: Location) -> bool:
     """Whether a destination that is no URL is a path of this machine, as its writer says.
 

@@ -87,8 +87,10 @@ SERVED: Mapping[str, Mapping[str, Way]] = {
 }
 """Places that are no folder, and what stands in for the server there."""
 
-SLOW = frozenset({"clearml-server", "neptune-queue", "neptune-server", "wandb-service"})
-"""Where a vendor's own tool takes seconds for a run, or milliseconds for a key."""
+SLOW = frozenset(
+    {"clearml-server", "mlflow-sqlite", "neptune-queue", "neptune-server", "wandb-service"}
+)
+"""Where a vendor's own tool or database takes seconds for a run, or milliseconds for a key."""
 
 NO_FOLDER = frozenset({"mlflow"})
 """Writers that cannot write to a folder of their own: MLflow's file store is only read."""
