@@ -8,6 +8,7 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -126,7 +127,7 @@ def limits_by_place(name: str) -> dict[str, Limits]:
     Raises BadLocation, MissingExtra.
     """
     kind = writer(name)
-    others = kind.elsewhere if isinstance(kind, PlaceWriter) else {}
+    others: Mapping[str, Limits] = kind.elsewhere if isinstance(kind, PlaceWriter) else {}
     return {name: kind.limits} | {f"{name} {word}": others[word] for word in others}
 
 

@@ -88,7 +88,7 @@ def formats(
         bool, typer.Option("--markdown", help="As a page: docs/formats.md.")
     ] = False,
 ) -> None:
-    """Say what each source gives, and what becomes of it in each destination."""
+    """Say what sources give, and what destinations keep."""
     from runferry.cli.holdings import holdings_json, holdings_page, show_holdings
 
     if session.is_json:
