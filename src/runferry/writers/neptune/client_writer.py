@@ -31,8 +31,7 @@ from runferry.writers.disk import disk_errors
 from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
-from runferry.writers.neptune.projects import Projects, project_of
-from runferry.writers.neptune.queues import SHARED_QUEUES
+from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
 
@@ -58,7 +57,6 @@ class ClientWriter(PlainFolderWriter):
         self._neptune = vendor.client()
         self._place = ServerPlace("")
         self._projects: Projects | None = None  # on a server that can be asked
-        self._queues: Path | None = None  # while they are sent to a server
         self._remotes: dict[Uid, RemoteRun] = {}
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
@@ -74,8 +72,7 @@ class ClientWriter(PlainFolderWriter):
         writer = super().open(Location(where.tracker, str(root)))
         writer._place = place
         if writer._mode in ("async", "sync"):
-            writer._queues = SHARED_QUEUES.enter()
-            writer._projects = Projects(writer._neptune, place, writer._queues)
+            writer._projects = SHARED_PROJECTS.enter(writer._neptune, place)
         return writer
 
     @classmethod
@@ -121,6 +118,8 @@ class ClientWriter(PlainFolderWriter):
             opened[UID].assign(draft.uid)
             opened[CLAIM].assign(words)
             opened.wait()
+        project = project_of(self._place, draft.run)
+        self._projects.note(draft.uid, Found(project, is_sealed=False, claim=words))
 
     # --- sending
 
@@ -135,6 +134,8 @@ class ClientWriter(PlainFolderWriter):
             with vendor.in_our_words(f"neptune ({run.key})"):
                 sending.send(remote, self._mode)
             self._stop(draft.uid)
+            if self._projects is not None:
+                self._projects.note(draft.uid, Found(project_of(self._place, run), is_sealed=True))
             if self._mode == "offline":
                 self._enqueue(draft, project_of(self._place, run), run_id)
             else:
@@ -159,7 +160,7 @@ class ClientWriter(PlainFolderWriter):
                 self._mode,
                 project,
                 _custom_id(run, draft.uid),
-                self._queues or _queue_of(draft),
+                _queue_of(draft) if self._projects is None else self._projects.queues,
             )
             self._remotes[draft.uid] = opened
             try:
@@ -229,11 +230,9 @@ class ClientWriter(PlainFolderWriter):
             if self._mode != "offline":
                 last.callback(self._remove_staged)
             last.callback(super().close)
-            if self._queues is not None:
-                self._queues = None
-                last.callback(SHARED_QUEUES.leave)
             if self._projects is not None:
-                last.callback(self._projects.close)
+                self._projects = None
+                last.callback(SHARED_PROJECTS.leave, self._place)
             for uid in list(self._remotes):
                 last.callback(self._give_up, uid)
 
