@@ -29,7 +29,7 @@ from runferry.transfer.report import Report, RunComparison
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.limits import LONGEST_ROW
-from runferry.writers.wandb.work_folder import WorkFolder
+from runferry.writers.work_folder import WorkFolder
 
 WHERE = Location("wandb", "lab/moved")
 ONCE_WRONG = ("names", "values", "texts", "times", "steps", "console")
@@ -200,8 +200,8 @@ def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path:
 
 _AUTHORING = """
 import sys, time
-from runferry.writers.wandb.work_folder import WorkFolder
-print(WorkFolder.made().path, flush=True)
+from runferry.writers.work_folder import WorkFolder
+print(WorkFolder.made("wandb").path, flush=True)
 time.sleep(60)
 """
 
@@ -218,10 +218,10 @@ def test_folders_of_the_killed_go_when_another_starts(
     ) as process:
         assert process.stdout is not None
         theirs = Path(process.stdout.readline().strip())
-        mine = WorkFolder.made()
+        mine = WorkFolder.made("wandb")
         assert theirs.is_dir()  # its process lives
         process.kill()
         process.wait()
     mine.remove()
-    WorkFolder.made().remove()
+    WorkFolder.made("wandb").remove()
     assert not list(tmp_path.iterdir())

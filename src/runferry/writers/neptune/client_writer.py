@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -34,6 +33,7 @@ from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.work_folder import WorkFolder
 
 QUEUED: Final = "queued.json"
 """In a staged run's folder: which folder of the offline queue was made of it."""
@@ -56,6 +56,7 @@ class ClientWriter(PlainFolderWriter):
         self._mode: NeptuneMode = settings.current().neptune_mode
         self._neptune = vendor.client()
         self._place = ServerPlace("")
+        self._work: WorkFolder | None = None  # where runs are staged for a server
         self._projects: Projects | None = None  # on a server that can be asked
         self._remotes: dict[Uid, RemoteRun] = {}
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
@@ -66,10 +67,12 @@ class ClientWriter(PlainFolderWriter):
         place = ServerPlace.of(where.where)
         vendor.client()
         if settings.current().neptune_mode == "offline":
-            root = offline_store(place)
+            work, root = None, offline_store(place)
         else:
-            root = Path(tempfile.mkdtemp(prefix="runferry-neptune-"), STORE)
+            work = WorkFolder.made(cls.name)
+            root = work.path / STORE
         writer = super().open(Location(where.tracker, str(root)))
+        writer._work = work
         writer._place = place
         if writer._mode in ("async", "sync"):
             writer._projects = SHARED_PROJECTS.enter(writer._neptune, place)
@@ -227,18 +230,14 @@ class ClientWriter(PlainFolderWriter):
     def close(self) -> None:
         """Give up what was begun; what was staged for a server goes."""
         with ExitStack() as last:  # backwards, and all of it whatever the server says
-            if self._mode != "offline":
-                last.callback(self._remove_staged)
+            if self._work is not None:
+                last.callback(self._work.remove)
             last.callback(super().close)
             if self._projects is not None:
                 self._projects = None
                 last.callback(SHARED_PROJECTS.leave, self._place)
             for uid in list(self._remotes):
                 last.callback(self._give_up, uid)
-
-    def _remove_staged(self) -> None:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self._root.parent)
 
 
 def _custom_id(run: Run, uid: Uid) -> str:
