@@ -29,7 +29,7 @@ from runferry import chunks
 from runferry.dialects.protobuf import field, integer
 from runferry.errors import BadLocation, Damaged, UnknownVersion
 from runferry.losses import Fate
-from runferry.model import Blob, Run
+from runferry.model import Blob, KeyPath, Run, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.readers.swanlab.reader import SwanlabReader
 from runferry.testing.reader_contract import ReaderContract
@@ -84,6 +84,11 @@ def header(found: Gathered) -> Run:
     return [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
 
 
+def attributes(found: Gathered) -> dict[tuple[str, KeyPath], Tree]:
+    parts = (chunk.items for chunk in found.chunks if isinstance(chunk, chunks.Attributes))
+    return {(it.role, it.path): it.value for items in parts for it in items}
+
+
 def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path) -> None:
     found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
     run = header(found)
@@ -92,12 +97,7 @@ def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path)
     assert (run.started_ns, run.ended_ns) == (START_NS, START_NS + 60 * SECOND)
     assert (run.status, run.state, run.complete) == ("FINISHED", "finished", True)
     assert run.client == "swanlab 0.10.3"
-    values = {
-        (it.role, it.path): it.value
-        for chunk in found.chunks
-        if isinstance(chunk, chunks.Attributes)
-        for it in chunk.items
-    }
+    values = attributes(found)
     assert values["config", ("lr",)] == 0.1
     assert values["config", ("net", "layers")] == [1, 2]
     assert values["other", ("swanlab", "config", "net", "desc")] == "how it is built"
@@ -181,6 +181,35 @@ def test_what_nobody_knows_is_kept_as_it_is(tmp_path: Path) -> None:
     raws = [chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
     assert {raw.record_type for raw in raws} == {"#17", "unknown", "scalar", "column"}
     assert found.series("x") == [(0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (record(10, field(1, b"pr\xffj")), "text that is no UTF-8"),
+        (record(11, field(1, "1")), "malformed: bytes where a number belongs"),
+        (record(12, field(3, "k") + field(12, field(3, "red"))), "fields that are not known"),
+        (medium("k", 0, 2, [field(1, "a.png") + field(9, "alt")]), "fields that are not known"),
+        (record(14, field(1, "k") + field(4, integer(1, 2**40))), "a time beyond 64 bits"),
+    ],
+)
+def test_a_record_that_is_read_otherwise_than_it_stands_is_kept_beside(
+    tmp_path: Path, message: bytes, reason: str
+) -> None:
+    found = gather_one(SwanlabReader, folder(tmp_path / "in", [start(), message]))
+    raws = [chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
+    assert [raw.reason for raw in raws] == [reason]
+
+
+def test_a_way_to_resume_that_nobody_knows_is_not_taken_for_another(tmp_path: Path) -> None:
+    home = folder(tmp_path / "in", [record(10, field(10, "r1") + integer(11, 4))])
+    assert attributes(gather_one(SwanlabReader, home))["other", ("swanlab", "resume")] == 4
+
+
+def test_a_line_whose_time_is_none_is_kept_beside(tmp_path: Path) -> None:
+    told = record(16, field(1, "hello") + field(3, integer(1, 2**62)))
+    found = gather_one(SwanlabReader, folder(tmp_path / "in", [start(), told]))
+    assert [raw.record_type for raw in found.chunks if isinstance(raw, chunks.Raw)] == ["log"]
 
 
 def test_a_file_that_was_saved_is_never_looked_for_elsewhere(tmp_path: Path) -> None:
