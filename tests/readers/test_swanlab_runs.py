@@ -286,6 +286,63 @@ def _seen(home: Path) -> list[tuple[Any, ...]]:
     ]
 
 
+def test_what_older_clients_call_a_warning_was_printed_to_stderr(tmp_path: Path) -> None:
+    lines: list[tuple[str, dict[str, Any]]] = [
+        ("Log", {"create_time": None, "message": level, "level": level})
+        for level in ("INFO", "WARN", "ERROR", "LOUD")
+    ]
+    found = gather_one(SwanlabReader, backup(tmp_path, [*BACKUP, *lines]))
+    console = [row for chunk in found.chunks if isinstance(chunk, chunks.Console)
+               for row in chunk.batch.to_pylist()]  # fmt: skip
+    streams = {row["line"].strip(): row["stream"] for row in console}
+    assert streams == {
+        "hi": "stdout", "INFO": "stdout", "WARN": "stderr", "ERROR": "stderr", "LOUD": "stdout"
+    }  # fmt: skip
+    (raw,) = (chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw))
+    assert "LOUD" in raw.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"step": 1.5, "metric": {"data": 1}},
+        {"step": 2**64, "metric": {"data": 1}},
+        {"step": 1, "metric": {"data": 1, "create_time": "yesterday"}},
+        {"step": 1, "metric": {"data": 1}, "key": "\udce9"},
+    ],
+)
+def test_a_row_of_a_backup_that_cannot_be_kept_is_raw(tmp_path: Path, data: dict[str, Any]) -> None:
+    found = gather_one(SwanlabReader, backup(tmp_path, [("Scalar", {"key": "k", **data})]))
+    assert len([chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]) == 1
+
+
+def test_media_of_which_less_is_said_than_there_are_are_kept_as_the_record(tmp_path: Path) -> None:
+    metric = {"data": ["a.png", "b.png"], "more": [{"caption": "a"}]}
+    kinds: list[tuple[str, dict[str, Any]]] = [("Media", {"key": "k", "step": 0, "metric": metric})]
+    found = gather_one(SwanlabReader, backup(tmp_path, kinds))
+    assert [chunk.record_type for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
+
+
+@pytest.mark.parametrize("tail", [b'{"index": 1, "da', b'{"index": "one", "data": 1}\n'])
+def test_a_line_of_older_logs_that_is_no_row_is_told(tmp_path: Path, tail: bytes) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "k").mkdir(parents=True)
+    (home / "files").mkdir()
+    row = b'{"index": 0, "data": 1, "create_time": null}\n'
+    (home / "logs" / "k" / "1000.log").write_bytes(row + tail)
+    found = gather_one(SwanlabReader, home)
+    assert found.series("k") == [(0, 1.0)]
+    assert len(found.losses) == 1
+
+
+def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    for name in ("logs", "files"):
+        (home / name).mkdir(parents=True)
+    (tmp_path / "runs.swanlab").write_bytes(b"SQLite format 3\0 and no more")
+    assert {loss.code for loss in gather_one(SwanlabReader, home).losses} == {"bad-database"}
+
+
 def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:
     home = folder(tmp_path, RECORDS)
     log = home / "run-r1.swanlab"
