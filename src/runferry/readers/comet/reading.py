@@ -10,10 +10,11 @@ from typing import BinaryIO, Final
 
 from runferry import chunks
 from runferry.dialects.json_trees import JsonNotes, parse_json
+from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import spelled
-from runferry.readers.comet.bundles import unbundled
+from runferry.readers.comet.bundles import strangers, unbundled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
@@ -22,6 +23,7 @@ from runferry.readers.missing import MissingBytes
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.tables import dumps
 
 _FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HEADER_LINES: Final = 200
@@ -36,7 +38,7 @@ def stated_of(members: Members) -> dict[str, Tree]:
     if stream is None:
         return {}
     with stream:
-        found = parse_json(stream.read(TEXT_AT_MOST).decode("utf-8", "replace"))
+        found = parse_json(stream.read(TEXT_AT_MOST).decode())
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found
@@ -135,7 +137,7 @@ class _Reading:
         if not line.strip():
             return
         try:
-            message = parse_json(line.decode("utf-8", "replace"), self.notes)
+            message = parse_json(self._decoded(line), self.notes)
         except ValueError as error:
             self.is_damaged = True
             if not line.endswith(b"\n"):
@@ -153,6 +155,13 @@ class _Reading:
         yield chunks.Raw("comet message", "of no known type", line, number)
         self._lost("unknown-message", Fate.REENCODED, MESSAGES, "kept as raw records")
 
+    def _decoded(self, line: bytes) -> str:
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            self._lost("bad-utf8", Fate.ROUNDED, MESSAGES, "U+FFFD stands for what is no text")
+            return line.decode("utf-8", "replace")
+
     def _taken(
         self, kind: str, payload: dict[str, Tree], seq: int
     ) -> Iterator[chunks.Chunk] | None:
@@ -164,7 +173,7 @@ class _Reading:
             if not isinstance(text, str):
                 return None
             stream = "stderr" if payload.get("stderr") else "stdout"
-            return self.printed.add(text, time if isinstance(time, int) else None, stream)
+            return self.printed.add(text, self._time_ms(time), stream)
         if kind in ("file_upload", "remote_file"):
             upload = Upload.of(payload)
             return None if upload is None else self._upload(upload, seq)
@@ -177,11 +186,14 @@ class _Reading:
 
     def _bundle(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
         """A message that has several things at once."""
-        messages = unbundled(payload)
+        messages, strange = unbundled(payload), strangers(payload)
         taken = [self._taken(kind, held, seq) for kind, held in messages or ()]
         known = [one for one in taken if one is not None]
         if not taken or len(known) < len(taken):
             return None
+        if strange:
+            content = dumps(strange).encode()
+            known.append(iter((chunks.Raw("comet message", "unknown fields", content, seq),)))
         return (chunk for one in known for chunk in one)
 
     def _metric(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
@@ -193,7 +205,9 @@ class _Reading:
             return None
         at = self._address(seq, metric.get("step"), payload.get("local_timestamp"))
         context = payload.get("context")
-        path: KeyPath = (context, name) if isinstance(context, str) and context else (name,)
+        if not isinstance(context, str | None):
+            return None
+        path: KeyPath = (context, name) if context else (name,)
         if isinstance(value, str):
             value = _FLOATS.get(value, value)
         epoch = metric.get("epoch")
@@ -205,12 +219,20 @@ class _Reading:
         return self.rows.add(at, values, "system" if is_system else "user")
 
     def _address(self, seq: int, step: Tree, time_ms: Tree) -> Address:
-        time_ns = time_ms * 1_000_000 if isinstance(time_ms, int) else None
+        time_ms = self._time_ms(time_ms)
+        time_ns = None if time_ms is None else time_ms * 1_000_000
         where = None if step is None else step_of(step)
         if step is not None and where is None:
             why = "a step that is no number of at most six places"
             self._lost("odd-step", Fate.DROPPED, MESSAGES, why)
         return address(seq, where, time_ns)
+
+    def _time_ms(self, value: Tree) -> int | None:
+        if isinstance(value, int) and time_ns_of(value * 1_000_000) is not None:
+            return value
+        if value is not None:
+            self._lost("odd-time", Fate.DROPPED, MESSAGES, "a time that is no whole millisecond")
+        return None
 
     def _html(self, html: str, seq: int) -> Iterator[chunks.Chunk]:
         key, facts = self.rows.declare(("html",), "media")
