@@ -173,7 +173,7 @@ class _Reading:
             if not isinstance(text, str):
                 return None
             stream = "stderr" if payload.get("stderr") else "stdout"
-            return self.printed.add(text, self._time_ms(time), stream)
+            return self.printed.add(text, self._time_ns(time), stream)
         if kind in ("file_upload", "remote_file"):
             upload = Upload.of(payload)
             return None if upload is None else self._upload(upload, seq)
@@ -219,20 +219,17 @@ class _Reading:
         return self.rows.add(at, values, "system" if is_system else "user")
 
     def _address(self, seq: int, step: Tree, time_ms: Tree) -> Address:
-        time_ms = self._time_ms(time_ms)
-        time_ns = None if time_ms is None else time_ms * 1_000_000
         where = None if step is None else step_of(step)
         if step is not None and where is None:
             why = "a step that is no number of at most six places"
             self._lost("odd-step", Fate.DROPPED, MESSAGES, why)
-        return address(seq, where, time_ns)
+        return address(seq, where, self._time_ns(time_ms))
 
-    def _time_ms(self, value: Tree) -> int | None:
-        if isinstance(value, int) and time_ns_of(value * 1_000_000) is not None:
-            return value
-        if value is not None:
+    def _time_ns(self, time_ms: Tree) -> int | None:
+        time_ns = time_ns_of(time_ms * 1_000_000) if isinstance(time_ms, int) else None
+        if time_ns is None and time_ms is not None:
             self._lost("odd-time", Fate.DROPPED, MESSAGES, "a time that is no whole millisecond")
-        return None
+        return time_ns
 
     def _html(self, html: str, seq: int) -> Iterator[chunks.Chunk]:
         key, facts = self.rows.declare(("html",), "media")
