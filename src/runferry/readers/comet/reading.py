@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from runferry import chunks
-from runferry.dialects.json_trees import JsonNotes, parse_json
+from runferry.dialects.json_trees import parse_json
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
@@ -17,8 +17,8 @@ from runferry.paths import spelled
 from runferry.readers.comet.bundles import strangers, unbundled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
+from runferry.readers.comet.message_lines import Message, MessageLines
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
-from runferry.readers.lines import beginnings, is_too_long, too_long
 from runferry.readers.missing import MissingBytes
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
@@ -88,16 +88,16 @@ class _Reading:
     facts: Facts = field(default_factory=Facts)
     rows: LoggedRows = field(default_factory=LoggedRows)
     printed: Printed = field(default_factory=Printed)
-    notes: JsonNotes = field(default_factory=JsonNotes)
     losses: LossLedger = field(default_factory=LossLedger)
     media: list[MediaItem] = field(default_factory=list)
     uploads: Uploads = field(init=False)
+    lines: MessageLines = field(init=False)
     stated: dict[str, Tree] = field(default_factory=dict)
-    is_damaged: bool = False
     epoch: Tree = None
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.members)
+        self.lines = MessageLines(self.members, self.losses)
         try:
             self.stated = stated_of(self.members)
         except (ValueError, OSError, EOFError) as error:
@@ -106,61 +106,27 @@ class _Reading:
     def header(self) -> Run:
         """What is known of the run by now."""
         run = self.facts.header(experiment_header(Run(self.run.key), self.stated))
-        is_whole = not (self.members.is_cut or self.is_damaged)
+        is_whole = not (self.members.is_cut or self.lines.is_damaged)
         return replace(run, complete=run.complete and is_whole)
 
     def messages(self, at_most: int | None = None) -> Iterator[chunks.Chunk]:
         """What each message says."""
-        stream = self.members.open(MESSAGES)
-        if stream is None:
-            self._lost("missing-file", Fate.DROPPED, MESSAGES, "what was logged is not here")
-            return
-        with stream:
-            for number, line in enumerate(self._lines(stream)):
-                if number == at_most:
-                    return
-                yield from self._line(number, line)
-
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
-        """The lines as far as they can be read."""
-        try:
-            yield from beginnings(stream)
-        except OSError as error:
-            self.is_damaged = True
-            self._lost("damaged-bytes", Fate.DROPPED, MESSAGES, f"not read on: {error.strerror}")
-
-    def _line(self, number: int, line: bytes) -> Iterator[chunks.Chunk]:
-        where = f"{MESSAGES}:{number + 1}"
-        if is_too_long(line):
-            self.losses.add(too_long(where))
-            return
-        if not line.strip():
-            return
-        try:
-            message = parse_json(self._decoded(line), self.notes)
-        except ValueError as error:
-            self.is_damaged = True
-            if not line.endswith(b"\n"):
-                why = f"the file ends inside a message of {len(line):,} bytes or more"
-                self._lost("cut-tail", Fate.DROPPED, where, why)
+        for found in self.lines.read():
+            if isinstance(found, chunks.Raw):
+                yield found
+            elif at_most is not None and found.number >= at_most:
                 return
-            yield chunks.Raw("comet line", str(error), line, number)
-            self._lost("damaged-line", Fate.REENCODED, MESSAGES, "kept as raw records")
-            return
-        match message:
+            else:
+                yield from self._message(found)
+
+    def _message(self, message: Message) -> Iterator[chunks.Chunk]:
+        match message.said:
             case {"type": str(kind), "payload": dict(payload)}:
-                if (taken := self._taken(kind, payload, number)) is not None:
+                if (taken := self._taken(kind, payload, message.number)) is not None:
                     yield from taken
                     return
-        yield chunks.Raw("comet message", "of no known type", line, number)
+        yield chunks.Raw("comet message", "of no known type", message.line, message.number)
         self._lost("unknown-message", Fate.REENCODED, MESSAGES, "kept as raw records")
-
-    def _decoded(self, line: bytes) -> str:
-        try:
-            return line.decode()
-        except UnicodeDecodeError:
-            self._lost("bad-utf8", Fate.ROUNDED, MESSAGES, "U+FFFD stands for what is no text")
-            return line.decode("utf-8", "replace")
 
     def _taken(
         self, kind: str, payload: dict[str, Tree], seq: int
@@ -283,7 +249,7 @@ class _Reading:
         if self.members.is_cut:
             why = "the archive ends before the list of its members; what comes before is read"
             self._lost("cut-archive", Fate.DROPPED, spelled(self.run.path.name), why)
-        for loss in (*self.losses, *self.facts.losses, *noted(self.notes, MESSAGES)):
+        for loss in (*self.losses, *self.facts.losses, *noted(self.lines.notes, MESSAGES)):
             yield chunks.Lost(loss)
 
     def _lost(self, code: str, fate: Fate, where: str, why: str) -> None:

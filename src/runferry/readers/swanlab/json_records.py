@@ -72,6 +72,23 @@ class JsonRecords:
             yield chunks.Raw("backup", "keys or numbers that a tree cannot hold", content, seq)
 
     def _take(self, kind: str, data: dict[str, Any], seq: int, content: bytes) -> Iterator[Found]:
+        match kind:
+            case "Scalar":
+                yield self._scalar(data, seq)
+            case "Media":
+                yield self._media(data, seq)
+            case "Log":
+                level = data.get("level")
+                stream = "stderr" if level in _STDERR else "stdout"
+                yield Line(str(data["message"]), stream, time_ns_of(data.get("create_time")))
+                if level not in (_STDOUT, *_STDERR):
+                    yield chunks.Raw(kind, f"a level that is not known: {level}", content, seq)
+            case _:
+                if not self._said(kind, data):
+                    yield chunks.Raw(kind, "a record that is not known", content, seq)
+
+    def _said(self, kind: str, data: dict[str, Any]) -> bool:
+        """What a record says of the run; False for one that is not known."""
         facts = self._facts
         match kind:
             case "Header":
@@ -96,20 +113,11 @@ class JsonRecords:
                 pass  # names of the files beside, which are read where they lie
             case "Column":
                 facts.columns[str(data["key"])] = _column(data)
-            case "Scalar":
-                yield self._scalar(data, seq)
-            case "Media":
-                yield self._media(data, seq)
-            case "Log":
-                level = data.get("level")
-                stream = "stderr" if level in _STDERR else "stdout"
-                yield Line(str(data["message"]), stream, time_ns_of(data.get("create_time")))
-                if level not in (_STDOUT, *_STDERR):
-                    yield chunks.Raw(kind, f"a level that is not known: {level}", content, seq)
             case "Footer":
                 facts.ended(1 if data["success"] else 2, "", time_ns_of(data.get("create_time")))
             case _:
-                yield chunks.Raw(kind, "a record that is not known", content, seq)
+                return False
+        return True
 
     def _scalar(self, data: dict[str, Any], seq: int) -> Row:
         value = data["metric"]["data"]
