@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.readers.wandb_service_runs import served
+from tests.transfer.roads import archive_of
 
 from runferry import settings
 from runferry.archive.store import Archive
 from runferry.losses import Fate
 from runferry.model import KeyPath, Tree
-from runferry.ports import Location, ReadOptions
+from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
 from runferry.testing import samples
 from runferry.testing.recording import Recording, Sample
-from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import SECOND_NS, START_NS, header
 from runferry.testing.wandb_service import Trouble, WandbService
 from runferry.transfer.progress import StopToken
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report, RunComparison
 from runferry.transfer.verify import verify_archive
@@ -56,26 +56,10 @@ MACHINE: dict[str | KeyPath, Tree] = {
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbService]:
-    with WandbService() as service:
-        home = tmp_path / "home"
-        home.mkdir()
-        for name, value in service.environment(home).items():
-            monkeypatch.setenv(name, value)
+def service(tmp_path: Path) -> Iterator[WandbService]:
+    with served(tmp_path / "account") as service:
         yield service
         assert not service.failures
-
-
-def archived(folder: Path, *recorded: Sample) -> Archive:
-    origin = record(recorded, folder / "origin")
-    archive = Archive.open(folder / "archive", create=True, reserve=0)
-    pull(
-        origin,
-        archive,
-        reserve_bytes=0,
-        open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
-    )
-    return archive
 
 
 def pushed(archive: Archive, stop: StopToken | None = None) -> Report:
@@ -84,7 +68,7 @@ def pushed(archive: Archive, stop: StopToken | None = None) -> Report:
 
 def compared(folder: Path, *recorded: Sample) -> tuple[RunComparison, ...]:
     """The runs after a push, each without a difference that nobody foretold."""
-    archive = archived(folder, *recorded)
+    archive = archive_of(recorded, folder)
     report = pushed(archive)
     assert not report.failures, report.failures
     runs = verify_archive(archive, WHERE).runs
@@ -168,7 +152,7 @@ def test_more_rows_than_were_sent_are_an_error(
 ) -> None:
     monkeypatch.setattr("runferry.writers.wandb.service._PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(Draft, "history_rows", 4)
-    (outcome,) = pushed(archived(tmp_path, samples.plain())).failures
+    (outcome,) = pushed(archive_of([samples.plain()], tmp_path)).failures
     assert "5 rows of history, and 4 were sent" in (outcome.error or "")
 
 
@@ -178,7 +162,7 @@ def test_an_upload_that_does_nothing_ends_when_patience_does(
     monkeypatch.setattr(settings, "current", lambda: replace(settings.Settings(), patience=2.0))
     service.faults.add(Trouble("delay", "graphql:UpsertBucket", seconds=12.0))
     began = time.monotonic()
-    archive = archived(tmp_path, samples.plain())
+    archive = archive_of([samples.plain()], tmp_path)
     (outcome,) = pushed(archive).failures
     assert "did nothing for" in (outcome.error or "")
     assert time.monotonic() - began < 30
@@ -193,7 +177,7 @@ def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path:
 
     service.faults.add(Trouble("call", "graphql:UpsertBucket", do=stopped))
     began = time.monotonic()
-    report = pushed(archived(tmp_path, samples.plain()), stop)
+    report = pushed(archive_of([samples.plain()], tmp_path), stop)
     assert report.is_interrupted
     assert time.monotonic() - began < 20
 
