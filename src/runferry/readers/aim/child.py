@@ -11,6 +11,7 @@ the other, or what an object holds. The last frame of a run says that all was re
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import sys
@@ -142,16 +143,32 @@ def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) 
         whole = [isinstance(one, int) and not isinstance(one, bool) for one in numbers]
         known = [epochs.get(place) for place in part]
         columns = [
-            np.array([steps[place] for place in part], "<i8"),
+            np.array([math.floor(steps[place]) for place in part], "<i8"),
+            np.array([_millionths(steps[place]) for place in part], "<i4"),
             np.array([float(one) for one in numbers], "<f8"),
             np.array([one if isinstance(one, int) else 0 for one in numbers], "<i8"),
             np.array(whole, "u1"),
-            np.array([one or 0 for one in known], "<i8"),
+            np.array([_number(one) for one in known], "<f8"),
             np.array([one is not None for one in known], "u1"),
+            np.array([isinstance(one, int) for one in known], "u1"),
             np.array([_number(times.get(place)) for place in part], "<f8"),
         ]
-        told = {"kind": "metric", "name": name, "context": str(context), "rows": len(part)}
+        told = {
+            "kind": "metric",
+            "name": name,
+            "context": str(context),
+            "rows": len(part),
+            "rounded": sum(_is_rounded(steps[place]) for place in part),
+        }
         frames.put(told, b"".join(column.tobytes() for column in columns))
+
+
+def _millionths(step: float) -> int:
+    return round((step - math.floor(step)) * 1e6)
+
+
+def _is_rounded(step: float) -> bool:
+    return math.floor(step) + _millionths(step) / 1e6 != step
 
 
 def _number(value: Any) -> float:

@@ -42,5 +42,5 @@ class AimReader(LocalReader):
     def look(self) -> Iterator[LocalRun]:
         """Every run of every repository, as its database lists them."""
         for home in repositories(self.root):
-            for run, is_archived in runs_of(home):
-                yield AimRun(home, run, is_archived)
+            for run, facts in runs_of(home):
+                yield AimRun(home, run, tuple(facts.items()))
