@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from socket import socket
+from typing import Any, Self
 
 import httpx
 
@@ -99,10 +101,13 @@ def _bundles(bundle: Path | None) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
-    """The system's authorities, the public ones, and the user's own.
+    """The system's authorities, the public ones, and the user's own; those are looked at now."""
+    return _whole_trust(bundles) if bundles else _TrustWhenNeeded()
 
-    Made once: reading the public ones takes longer than a request.
-    """
+
+@lru_cache(maxsize=8)
+def _whole_trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
+    """Made once: reading the public ones takes longer than a request."""
     import certifi
 
     context = ssl.create_default_context()
@@ -117,3 +122,33 @@ def _trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
                 hint="ca_bundle, SSL_CERT_FILE and REQUESTS_CA_BUNDLE want a PEM file",
             ) from error
     return context
+
+
+class _TrustWhenNeeded(ssl.SSLContext):
+    """Reads the authorities before the first handshake: who is asked without TLS never needs them.
+
+    A redirect or a proxy may still lead to one.
+    """
+
+    _protocols: Sequence[str] = ()
+
+    def __new__(cls) -> Self:
+        """Of a client."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """See `ssl.SSLContext`. Said before each handshake."""
+        self._protocols = tuple(alpn_protocols)
+
+    def wrap_socket(self, sock: socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """See `ssl.SSLContext`."""
+        return self._whole().wrap_socket(sock, *args, **options)
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """See `ssl.SSLContext`."""
+        return self._whole().wrap_bio(*args, **options)
+
+    def _whole(self) -> ssl.SSLContext:
+        whole = _whole_trust(())
+        whole.set_alpn_protocols(self._protocols)
+        return whole
