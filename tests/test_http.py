@@ -362,8 +362,9 @@ def test_a_private_authority_is_trusted_when_it_is_named(
 
 def test_a_bundle_that_is_none_is_a_bad_setting(tmp_path: Path) -> None:
     for bundle in (tmp_path / "absent.pem", Path(__file__)):
-        with pytest.raises(BadSetting, match="CA bundle"):
-            to("http://127.0.0.1", settings=Settings(ca_bundle=bundle))
+        for scheme in ("http", "https"):
+            with pytest.raises(BadSetting, match="CA bundle"):
+                to(f"{scheme}://127.0.0.1", settings=Settings(ca_bundle=bundle))
 
 
 @pytest.mark.parametrize("how", ["setting", "HTTP_PROXY"])
