@@ -11,7 +11,9 @@ mod rows;
 use std::collections::HashMap;
 
 use crate::leveldb::writing::LogWriter;
-use crate::protobuf::writing::{bytes, bytes_header, timestamp, varint_field, zigzag};
+use crate::protobuf::writing::{
+    bytes, bytes_header, bytes_length, timestamp, varint_field, zigzag,
+};
 use crate::tables::{Error, Words, consoles};
 use crate::wandb::own;
 use crate::wandb::record::OUTPUT_RAW;
@@ -71,11 +73,10 @@ impl RunLog {
 
     /// Rows of one of the tables that have steps. Writes what can get no more company.
     pub fn rows(&mut self, table: Table, batch: &RecordBatch) -> Result<(), Error> {
-        let first = self.lanes.take(table, batch, &self.by_key, &self.series)?;
-        if let Some(bound) = first {
-            self.flush(Some(bound));
+        if let Some(bound) = self.lanes.bound(table, batch)? {
+            self.flush(Some(bound)); // before more is spelled: it is still at hand
         }
-        Ok(())
+        self.lanes.take(table, batch, &self.by_key, &self.series)
     }
 
     /// No more rows come: writes those that wait.
@@ -85,31 +86,34 @@ impl RunLog {
 
     /// Of all that wait what comes before `bound`: the last row may get more values later.
     fn flush(&mut self, bound: Option<lanes::Rank>) {
-        while let Some(value) = self.lanes.next(bound, &self.series) {
-            let (open, other) = match value.place.stream {
+        while let Some(mut values) = self.lanes.next(bound, &self.series) {
+            let (open, other) = match values.stream {
                 Stream::User => (&mut self.history, &mut self.statistics),
                 Stream::System => (&mut self.statistics, &mut self.history),
             };
             for row in [&mut *open, other] {
-                if row.is_before(&value) {
-                    row.close(&mut self.numbers, &mut self.log, &mut self.message);
+                if row.is_before(&values) {
+                    row.close(&mut self.numbers, &mut self.log);
                 }
             }
-            if open.holds(&value) || !open.has_room(&value) {
-                open.close(&mut self.numbers, &mut self.log, &mut self.message);
+            open.add_together(&mut values, self.longest_row);
+            while let Some(value) = values.pop() {
+                if open.holds(&value) || !open.has_room(&value) {
+                    open.close(&mut self.numbers, &mut self.log);
+                }
+                if open.is_beyond(&value, self.longest_row) {
+                    *self.numbers.too_long.entry(value.series).or_default() += 1;
+                    continue;
+                }
+                open.add(&value);
             }
-            if open.is_beyond(&value, self.longest_row) {
-                *self.numbers.too_long.entry(value.series).or_default() += 1;
-                continue;
-            }
-            open.add(&value);
         }
         self.lanes.settle();
         if bound.is_some() {
             return;
         }
         for row in [&mut self.history, &mut self.statistics] {
-            row.close(&mut self.numbers, &mut self.log, &mut self.message);
+            row.close(&mut self.numbers, &mut self.log);
         }
     }
 
@@ -129,7 +133,7 @@ impl RunLog {
             }
             bytes(&mut message, 3, lines.line.value(row).as_bytes());
             varint_field(&mut message, own::FIELD, zigzag(lines.seq.value(row)));
-            self.numbers.record(&mut self.log, OUTPUT_RAW, &message);
+            self.numbers.record(&mut self.log, OUTPUT_RAW, &[&message]);
             self.message = message;
         }
         Ok(())
@@ -137,7 +141,7 @@ impl RunLog {
 
     /// A record that is spelled already.
     pub fn record(&mut self, number: u32, message: &[u8]) {
-        self.numbers.record(&mut self.log, number, message);
+        self.numbers.record(&mut self.log, number, &[message]);
     }
 
     /// Rows of W&B's history so far, and how many values are shown at the time of their row
@@ -156,8 +160,10 @@ impl RunLog {
 }
 
 /// An item of a history row or of statistics.
+#[inline]
 fn put_item(out: &mut Vec<u8>, field: u32, key: &[u8], json: &[u8]) {
-    let length = key.len() + crate::protobuf::writing::bytes_length(items::VALUE_JSON, json.len());
+    let length = key.len() + bytes_length(items::VALUE_JSON, json.len());
+    out.reserve(length + 16);
     bytes_header(out, field, length);
     out.extend_from_slice(key);
     bytes(out, items::VALUE_JSON, json);
