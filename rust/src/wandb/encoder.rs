@@ -164,6 +164,14 @@ impl RunLog {
 fn put_item(out: &mut Vec<u8>, field: u32, key: &[u8], json: &[u8]) {
     let length = key.len() + bytes_length(items::VALUE_JSON, json.len());
     out.reserve(length + 16);
+    if length < 0x80 && field < 16 {
+        // as the lines below would, where each number is one byte
+        out.extend_from_slice(&[(field << 3 | 2) as u8, length as u8]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(&[items::VALUE_TAG[0], items::VALUE_TAG[1], json.len() as u8]);
+        out.extend_from_slice(json);
+        return;
+    }
     bytes_header(out, field, length);
     out.extend_from_slice(key);
     bytes(out, items::VALUE_JSON, json);

@@ -13,6 +13,8 @@ use crate::wandb::own::Code;
 use crate::wandb::sink::Stream;
 
 pub const VALUE_JSON: u32 = 16;
+/// Its tag as bytes.
+pub const VALUE_TAG: [u8; 2] = [0x82, 0x01];
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
 const TEXT_FORMS: [&str; 2] = ["text", "json"];
