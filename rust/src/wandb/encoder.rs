@@ -2,11 +2,14 @@
 //! they come from, and in `own` what W&B has no place for.
 //!
 //! Tables come in windows: of each table the rows up to a common end, all in order of step. What may
-//! still get company waits in `lanes`; `rows` puts records together, `items` spells values.
+//! still get company waits in `lanes` and leaves them as `runs`; `rows` puts records together,
+//! `numbers` counts them, `items` spells values.
 
 mod items;
 mod lanes;
+mod numbers;
 mod rows;
+mod runs;
 
 use std::collections::HashMap;
 
@@ -21,7 +24,8 @@ use crate::wandb::sink::Stream;
 use arrow_array::RecordBatch;
 use items::SeriesPlace;
 use lanes::Lanes;
-use rows::{Numbers, OpenRow};
+use numbers::Numbers;
+use rows::OpenRow;
 
 pub use lanes::Table;
 

@@ -66,7 +66,8 @@ class Export:
     def _decoded_at_once(self, rows: int) -> int:
         """Some batches: each column that is taken up again costs as much as a hundred values."""
         meta = self.parquet.metadata
-        size: int = sum(meta.row_group(number).total_byte_size for number in range(meta.num_row_groups))
+        groups = map(meta.row_group, range(meta.num_row_groups))
+        size: int = sum(group.total_byte_size for group in groups)
         fitting = _BYTES_AT_ONCE * self.rows // max(1, size)
         return max(rows, min(rows * _BATCHES_AT_ONCE, fitting))
 
