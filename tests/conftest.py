@@ -7,6 +7,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("on any machine", deadline=None)  # a busy one takes its time
+settings.load_profile("on any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -68,8 +68,40 @@ def test_what_aim_logged_is_read(real: Path) -> None:
     assert [math.isnan(value) for _, value in odd] == [bool(n % 2) for n in range(STEPS)]
     assert odd[0][1] == math.inf
     assert found.texts("txt") == [(3, "hello")]
+    assert found.series("txt.epoch") == [(3, 2)]
     assert all(time is not None for time in found.times("count"))
     assert cut.series("a") == [(n, n * 0.5) for n in range(STEPS)]
+
+
+def test_steps_and_epochs_that_are_no_integers_are_kept(real: Path) -> None:
+    found, _ = both(real)
+    rows = [row for c in found.chunks if isinstance(c, chunks.Points)
+            for row in c.batch.to_pylist()]  # fmt: skip
+    steps = [(row["step"], row["step_frac"]) for row in rows if row["key"] == "part"]
+    assert steps == [(-1, 500_000), (1, 500_000)]
+    assert found.series("part.epoch") == [(1, 0.25)]
+
+
+def test_a_step_with_more_than_six_places_is_told(tmp_path: Path) -> None:
+    if importlib.util.find_spec("aim") is None:
+        pytest.skip("aim is not installed")
+    code = "import aim; aim.Run(repo='.').track(0.5, name='third', step=1 / 3)"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    environment = environment_apart()
+    subprocess.run(command, check=True, timeout=120, env=environment, cwd=tmp_path)
+    (found,) = gather(AimReader, tmp_path).values()
+    assert found.codes() == {"rounded-step": 1}
+
+
+def test_notes_are_attributes_of_their_run(real: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(real, tmp_path / "work")
+    with closing(sqlite3.connect(root / "repo" / ".aim" / "run_metadata.sqlite")) as database:
+        query = "INSERT INTO note (content, run_id) SELECT ?, id FROM run WHERE name = 'my run'"
+        database.execute(query, ("look again",))
+        database.commit()
+    found, cut = both(root)
+    assert found.attributes("other")["aim", "notes"] == ["look again"]
+    assert ("aim", "notes") not in cut.attributes("other")
 
 
 def test_parameters_and_header_are_those_of_the_run(real: Path) -> None:

@@ -11,6 +11,7 @@ the other, or what an object holds. The last frame of a run says that all was re
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import sys
@@ -26,6 +27,11 @@ from aim.storage.rockscontainer import RocksContainer
 from child_columns import BATCH, Column  # type: ignore[import-not-found]
 
 NUMBERS = ("float", "float64", "int")
+# what is sent of each value, epoch, time and step, in this order: see `metrics.Sequence`
+_VALUE = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
+_EPOCH = {"epoch": "<f8", "has": "u1", "is_int": "u1"}
+_TIME = {"time": "<f8"}
+_STEP = {"step": "<i8", "millionths": "<i4", "rounded": "u1"}
 
 
 class Frames:
@@ -131,52 +137,64 @@ def _column(series: Any, name: str) -> dict[Any, Any]:
     return dict(zip(places, values))  # noqa: B905  Python 3.9 may run this
 
 
-def _spelled_value(one: Any) -> tuple[float, int, bool]:
-    is_whole = isinstance(one, int)
-    return float(one), int(one) if is_whole else 0, is_whole and not isinstance(one, bool)
-
-
 def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
     with tempfile.TemporaryDirectory(prefix="runferry-aim-") as home:
-        kinds = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
-        values = Column(series, "val", kinds, _spelled_value, home)
-        epochs = Column(
-            series, "epoch", {"epoch": "<i8", "has": "u1"}, lambda one: (one or 0, one is not None),
-            home,
-        )  # fmt: skip
-        times = Column(series, "time", {"time": "<f8"}, lambda one: (_number(one),), home)
-        order, steps = _by_step(series, values, version, home)
+        values = Column(series, "val", _VALUE, _spelled_value, home)
+        epochs = Column(series, "epoch", _EPOCH, _spelled_epoch, home)
+        times = Column(series, "time", _TIME, lambda one: (_number(one),), home)
+        steps = None if version == 1 else Column(series, "step", _STEP, _spelled_step, home)
+        order, step_rows = _by_step(values.places.found, steps)
         half = len(values) - len(order)  # a value is stored before its step
         if half:
             frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
         told = {"kind": "metric", "name": name, "context": str(context)}
         for begin in range(0, len(order), BATCH):
             rows = order[begin : begin + BATCH]
-            places, all_there = values.places.found[rows], np.ones(len(rows), bool)
+            places, is_known = values.places.found[rows], np.ones(len(rows), bool)
+            step = _steps_of(places, steps, step_rows[rows])
             epoch, time = epochs.rows_of(places), times.rows_of(places)
             columns = [
-                steps[rows].astype("<i8"),
-                *(values.take(rows, all_there, kind, 0) for kind in kinds),
-                epochs.take(*epoch, "epoch", 0),
+                *step[:2],
+                *(values.take(rows, is_known, kind, 0) for kind in _VALUE),
+                epochs.take(*epoch, "epoch", math.nan),
                 epochs.take(*epoch, "has", 0),
-                times.take(*time, "time", float("nan")),
+                epochs.take(*epoch, "is_int", 0),
+                times.take(*time, "time", math.nan),
             ]
-            frames.put(
-                {**told, "rows": len(rows)}, b"".join(column.tobytes() for column in columns)
-            )
+            payload = b"".join(column.tobytes() for column in columns)
+            frames.put({**told, "rows": len(rows), "rounded": int(step[2].sum())}, payload)
 
 
-def _by_step(series: Any, values: Column, version: int, home: str) -> tuple[Any, Any]:
-    """Rows of values in the order of their steps, and the step of each row."""
-    places = values.places.found
-    if version == 1:  # the place is the step
-        steps, is_there = places.view("<i8"), np.ones(len(places), bool)
-    else:
-        column = Column(series, "step", {"step": "<i8"}, lambda one: (one,), home)
-        rows, is_there = column.rows_of(places)
-        steps = column.take(rows, is_there, "step", 0)
-    known = np.flatnonzero(is_there)
-    return known[np.argsort(steps[known], kind="stable")], steps
+def _by_step(places: Any, steps: Column | None) -> tuple[Any, Any]:
+    """Rows of values in the order of their steps, and for each row of values that of its step."""
+    if steps is None:  # the place is the step
+        return np.argsort(places.view("<i8"), kind="stable"), np.arange(len(places))
+    rows, is_known = steps.rows_of(places)
+    known = np.flatnonzero(is_known)
+    keys = [steps.take(rows[known], True, kind, 0) for kind in ("millionths", "step")]
+    return known[np.lexsort(keys)], rows
+
+
+def _steps_of(places: Any, steps: Column | None, rows: Any) -> list[Any]:
+    """Whole steps, their millionths, and whether that is not all of them."""
+    if steps is None:
+        return [places.view("<i8"), np.zeros(len(places), "<i4"), np.zeros(len(places), "u1")]
+    return [steps.take(rows, True, kind, 0) for kind in _STEP]
+
+
+def _spelled_value(one: Any) -> tuple[float, int, bool]:
+    is_whole = isinstance(one, int)
+    return float(one), int(one) if is_whole else 0, is_whole and not isinstance(one, bool)
+
+
+def _spelled_step(step: float) -> tuple[int, int, bool]:
+    whole = math.floor(step)
+    millionths = round((step - whole) * 1e6)
+    return whole, millionths, whole + millionths / 1e6 != step
+
+
+def _spelled_epoch(one: Any) -> tuple[float, bool, bool]:
+    return _number(one), one is not None, isinstance(one, int)
 
 
 def _number(value: Any) -> float:

@@ -47,9 +47,8 @@ class SessionRun:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of the session: its task is written anew at every turn."""
-        task, loss = read_task(self.contents)
-        if loss is not None:
-            yield Lost(loss)
+        task, losses = read_task(self.contents)
+        yield from map(Lost, losses)
         places = Places(self.contents, str(task.get("offline_folder") or ""))
         task_id = str(task.get("id") or self.key.run_id)
         reading = Reading(

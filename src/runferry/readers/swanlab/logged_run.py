@@ -19,6 +19,7 @@ from runferry.readers.swanlab.reading import RunReading
 from runferry.readers.swanlab.rows import Rows
 
 RUN_FOLDER: Final = re.compile(r"run-(\d{8}_\d{6})-(.+)")
+_RESUMED: Final = ("allow", "must")  # other ways are not known
 _BLOCK: Final = 32_768
 _HEAD_ROWS: Final = 16
 
@@ -46,7 +47,7 @@ class LoggedRun:
             facts.key(otherwise),
             (log,),
             started if isinstance(started, int) else 0,
-            bool(facts.other.get("resume")),
+            facts.other.get("resume") in _RESUMED,
         )
 
     @property

@@ -20,6 +20,7 @@ from runferry.dialects.swanlab.names import (
     is_log_name,
 )
 from runferry.errors import BadLocation
+from runferry.model import Kind
 from runferry.paths import Folder, is_local, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalRun
@@ -33,6 +34,10 @@ class SwanlabReader(FolderReader):
     """Runs of a `swanlog` folder, each a folder; needs no swanlab package."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "audio", "video", "plot", "html", "object3d", "molecule",
+        "file", "other", "config", "environment", "console", "raw"
+    })  # fmt: skip
     what: ClassVar[str] = "run-*.swanlab, backup.swanlab or logs/ of SwanLab"
 
     @classmethod

@@ -13,7 +13,6 @@ from runferry import chunks, tables
 from runferry.chunks import Chunk
 from runferry.model import DataKind, Series
 from runferry.readers.declared import Declared
-from runferry.readers.row_batches import text_batch
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.swanlab.facts import Facts
 from runferry.readers.swanlab.json_records import JsonRecords, Line, Row
@@ -54,7 +53,7 @@ class Rows:
                         others.append(found)
             yield from self._points(batch)
             yield from others
-        yield from self._drained(media)
+        yield from media.drained()
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
 
@@ -102,13 +101,6 @@ class Rows:
     def _media(self, rows: MediaRows, found: MediaFound) -> list[Chunk]:
         fact = self._fact(found.key, rows.add(self._key(found.key), found))
         return [] if fact is None else [chunks.SeriesFacts((fact,))]
-
-    def _drained(self, media: MediaRows) -> Iterator[Chunk]:
-        if media.texts:
-            yield chunks.Texts(text_batch(media.texts))
-        if media.items:
-            yield chunks.Media(tuple(media.items))
-        yield from media.losses
 
     # --- version 1 --------------------------------------------------------------------------------
 

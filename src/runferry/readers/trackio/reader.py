@@ -23,6 +23,7 @@ from runferry.dialects.trackio.places import (
     own_folder,
 )
 from runferry.errors import BadLocation, Damaged
+from runferry.model import Kind
 from runferry.paths import Folder
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
@@ -43,6 +44,10 @@ class TrackioReader(LocalReader):
     """Runs in the databases of trackio."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "histogram", "image", "audio", "video", "table", "html", "object3d",
+        "file", "other", "config", "artifact", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = f"a project, its {DATABASE} file, or a folder with some below it"
 
     @classmethod
