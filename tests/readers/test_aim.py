@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import CORPUS, Gathered, gather
@@ -25,6 +27,7 @@ from runferry.testing.content import snapshot
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("aim_script.py")
+LOOKED_UP = Path(__file__).with_name("aim_looked_up.py")
 LIVE = Path(__file__).with_name("aim_live_script.py")
 STEPS = 6
 
@@ -175,6 +178,32 @@ def test_a_run_that_is_being_written_is_read_as_an_exact_prefix(real: Path, tmp_
     assert lengths[0] > 0
 
 
+def test_a_killed_run_says_what_aim_itself_looks_up(real: Path, tmp_path: Path) -> None:
+    """Also that no epoch was stated: a series of epochs has those that were, and no others."""
+    del real  # Aim is there
+    home = tmp_path / "repo" / ".aim"
+    home.parent.mkdir()
+    _killed(home.parent)
+    (found,) = gather(AimReader, home).values()
+    asked = _looked_up(home, found.run.key.run_id)
+    points = [chunk.batch for chunk in found.chunks if isinstance(chunk, chunks.Points)]
+    keys = {key for batch in points for key in batch.column("key").to_pylist()}
+    assert keys == {"a", "b", "b.epoch"}
+    assert len(asked["a"]) > 500
+    for name in ("a", "b"):
+        assert stepped(found, name) == [(step, value) for step, value, _, _ in asked[name]]
+        times = [round(time * 1e6) * 1000 for _, _, _, time in asked[name]]
+        assert found.times(name) == times
+    stated = [(step, epoch) for step, _, epoch, _ in asked["b"] if epoch is not None]
+    assert stepped(found, "b.epoch") == stated
+
+
+def stepped(found: Gathered, key: str) -> list[tuple[float, float]]:
+    """Steps with their fractions, and values."""
+    rows = found.rows(chunks.Points, key)
+    return [(row["step"] + (row["step_frac"] or 0) / 1e6, row["value"]) for row in rows]
+
+
 def test_a_run_without_rows_is_listed_and_told(real: Path, tmp_path: Path) -> None:
     shutil.copytree(real, tmp_path / "work")
     home = tmp_path / "work" / "repo" / ".aim"
@@ -270,6 +299,28 @@ def test_repositories_of_the_corpus_are_read() -> None:
 
 def _runs(root: Path) -> list[chunks.Run]:
     return list(AimReader.open(Location("aim", str(root)), ReadOptions()).runs())
+
+
+def _killed(repository: Path) -> None:
+    """A run that was killed while it logged."""
+    command = [sys.executable, "-W", "ignore", str(LIVE), str(repository)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment_apart()) as writing:
+        try:
+            assert writing.stdout is not None
+            assert writing.stdout.readline() == b"begun\n"
+        finally:
+            writing.kill()
+
+
+def _looked_up(home: Path, run_hash: str) -> dict[str, list[list[Any]]]:
+    command = [sys.executable, "-W", "ignore", str(LOOKED_UP)]
+    folders = [str(home / part / "chunks" / run_hash) for part in ("meta", "seqs")]
+    told = subprocess.run(
+        [*command, *folders, run_hash], check=True, capture_output=True, timeout=120,
+        env=environment_apart(),
+    )  # fmt: skip
+    found: dict[str, list[list[Any]]] = json.loads(told.stdout)
+    return found
 
 
 def _made(folder: Path) -> Path:

@@ -44,6 +44,7 @@ class Sequence:
         for name, kind in _COLUMNS:
             found[name] = np.frombuffer(frame.payload, np.dtype(kind), rows, offset)
             offset += found[name].nbytes
+        assert offset == len(frame.payload), "the process sends other columns"
         return cls(found)
 
     def __len__(self) -> int:
