@@ -266,9 +266,12 @@ def test_a_resumed_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
     assert run.started_ns == START_NS
 
 
-def test_an_id_that_was_used_again_without_resuming_is_another_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [0, 4])  # no way, and one that nobody knows
+def test_an_id_that_was_used_again_without_resuming_is_another_run(
+    tmp_path: Path, way: int
+) -> None:
     folder(tmp_path, RECORDS)
-    resumed(tmp_path, [start(at_ns=LATER_NS), scalar("loss", 9, 0.5)])
+    resumed(tmp_path, [start(resume=way, at_ns=LATER_NS), scalar("loss", 9, 0.5)])
     found = SwanlabReader.open(Location("swanlab", str(tmp_path)), ReadOptions()).runs()
     assert [run.key.run_id for run in found] == ["r1", "r1~2"]
 
