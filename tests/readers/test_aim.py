@@ -22,7 +22,7 @@ from runferry.errors import Damaged, MissingExtra, NotFound, SourceError
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.aim import AimReader
-from runferry.readers.aim.process import interpreter
+from runferry.readers.aim.process import end_all, interpreter
 from runferry.testing.content import snapshot
 from runferry.testing.reader_contract import ReaderContract
 
@@ -268,8 +268,10 @@ def test_the_python_that_is_named_is_asked(tmp_path: Path) -> None:
         settings.install(None)
 
 
-def test_a_named_python_needs_nothing_but_aim(real: Path) -> None:
-    """Not even runferry: only the file of the process, which imports nothing of ours."""
+def test_a_named_python_needs_nothing_but_aim(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even runferry: only the process's file and the one beside it, wherever it looks."""
+    end_all()
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
     settings.install(settings.Settings(aim_python=Path(sys.executable)))
     try:
         found, _ = both(real)

@@ -15,7 +15,6 @@ import math
 import os
 import struct
 import sys
-import tempfile
 from contextlib import closing
 from typing import Any
 
@@ -138,31 +137,30 @@ def _column(series: Any, name: str) -> dict[Any, Any]:
 
 
 def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="runferry-aim-") as home:
-        values = Column(series, "val", _VALUE, _spelled_value, home)
-        epochs = Column(series, "epoch", _EPOCH, _spelled_epoch, home)
-        times = Column(series, "time", _TIME, lambda one: (_number(one),), home)
-        steps = None if version == 1 else Column(series, "step", _STEP, _spelled_step, home)
-        order, step_rows = _by_step(values.places.found, steps)
-        half = len(values) - len(order)  # a value is stored before its step
-        if half:
-            frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
-        told = {"kind": "metric", "name": name, "context": str(context)}
-        for begin in range(0, len(order), BATCH):
-            rows = order[begin : begin + BATCH]
-            places, is_known = values.places.found[rows], np.ones(len(rows), bool)
-            step = _steps_of(places, steps, step_rows[rows])
-            epoch, time = epochs.rows_of(places), times.rows_of(places)
-            columns = [
-                *step[:2],
-                *(values.take(rows, is_known, kind, 0) for kind in _VALUE),
-                epochs.take(*epoch, "epoch", math.nan),
-                epochs.take(*epoch, "has", 0),
-                epochs.take(*epoch, "is_int", 0),
-                times.take(*time, "time", math.nan),
-            ]
-            payload = b"".join(column.tobytes() for column in columns)
-            frames.put({**told, "rows": len(rows), "rounded": int(step[2].sum())}, payload)
+    values = Column(series, "val", _VALUE, _spelled_value)
+    epochs = Column(series, "epoch", _EPOCH, _spelled_epoch)
+    times = Column(series, "time", _TIME, lambda one: (_number(one),))
+    steps = None if version == 1 else Column(series, "step", _STEP, _spelled_step)
+    order, step_rows = _by_step(values.places.found, steps)
+    half = len(values) - len(order)  # a value is stored before its step
+    if half:
+        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
+    told = {"kind": "metric", "name": name, "context": str(context)}
+    for begin in range(0, len(order), BATCH):
+        rows = order[begin : begin + BATCH]
+        places, is_known = values.places.found[rows], np.ones(len(rows), bool)
+        step = _steps_of(places, steps, step_rows[rows])
+        epoch, time = epochs.rows_of(places), times.rows_of(places)
+        columns = [
+            *step[:2],
+            *(values.take(rows, is_known, kind, 0) for kind in _VALUE),
+            epochs.take(*epoch, "epoch", math.nan),
+            epochs.take(*epoch, "has", 0),
+            epochs.take(*epoch, "is_int", 0),
+            times.take(*time, "time", math.nan),
+        ]
+        payload = b"".join(column.tobytes() for column in columns)
+        frames.put({**told, "rows": len(rows), "rounded": int(step[2].sum())}, payload)
 
 
 def _by_step(places: Any, steps: Column | None) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ It imports nothing of runferry, as `child` does not, which lies beside it.
 
 from __future__ import annotations
 
-import os
+import tempfile
 from itertools import islice
 from typing import Any, Iterator  # noqa: UP035  Python 3.9 may run this
 
@@ -22,9 +22,9 @@ class Column:
     A value is given as one number for each of `kinds`.
     """
 
-    def __init__(self, series: Any, name: str, kinds: dict[str, str], told: Any, home: str) -> None:
-        self.numbers = {kind: _Numbers(home, f"{name}.{kind}", kinds[kind]) for kind in kinds}
-        self.places = _Numbers(home, f"{name}.place", "<u8")
+    def __init__(self, series: Any, name: str, kinds: dict[str, str], told: Any) -> None:
+        self.numbers = {kind: _Numbers(kinds[kind]) for kind in kinds}
+        self.places = _Numbers("<u8")
         items = _items_of(series, name)
         while part := list(islice(items, _AT_A_TIME)):
             self.places.add([place & _ALL_BITS for place, _ in part])
@@ -58,21 +58,24 @@ class Column:
 
 
 class _Numbers:
-    """Numbers that are written one after the other, and then looked up anywhere."""
+    """Numbers that are written one after the other, and then looked up anywhere.
 
-    def __init__(self, home: str, name: str, kind: str) -> None:
+    Their file has no name, so that nothing is left of it where the process is killed.
+    """
+
+    def __init__(self, kind: str) -> None:
         self.kind = np.dtype(kind)
         self.found: Any = np.empty(0, self.kind)
-        self._path = os.path.join(home, name)  # noqa: PTH118
-        self._file = open(self._path, "wb")  # noqa: PTH123, SIM115
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by `finish`
 
     def add(self, numbers: list[Any]) -> None:
         self._file.write(np.array(numbers, self.kind).tobytes())
 
     def finish(self) -> None:
-        self._file.close()
-        if os.path.getsize(self._path):  # noqa: PTH202
-            self.found = np.memmap(self._path, self.kind, "r")
+        with self._file as stream:
+            if stream.tell():
+                stream.flush()
+                self.found = np.memmap(stream, self.kind, "r")
 
 
 def _items_of(series: Any, name: str) -> Iterator[Any]:
