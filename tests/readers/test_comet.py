@@ -33,7 +33,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("comet_ml") is None:  # imported here it would log whatever other tests do
         pytest.skip("comet_ml is not installed")
     home = tmp_path_factory.mktemp("comet")
-    environment = environment_apart() | {"COMET_API_KEY": "", "HOME": str(home)}
+    environment = environment_apart() | {
+        "COMET_API_KEY": "", "COMET_DISABLE_AUTO_LOGGING": "0", "HOME": str(home),
+    }  # fmt: skip
     command = [sys.executable, "-W", "ignore", str(SCRIPT), str(home)]
     subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
     (archive,) = home.glob("*.zip")
