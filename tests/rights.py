@@ -1,28 +1,54 @@
-"""Tests that need rights which this user has not, or has too many: run again in a child.
+"""Tests that need rights which this user has not, or has too many.
 
-Root writes to read-only files, and only root mounts a disk. Both are arranged for one test in a
-process of its own, so that nobody has to skip it.
+Root writes to read-only files, and only root mounts a disk. Both are arranged, so that nobody has
+to skip a test: the first for a thread, the second in a process of its own.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-_OVERRIDE = "-dac_override,-dac_read_search"
+_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3 of linux/capability.h
+_OVERRIDES = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+_LOW_AND_HIGH = ctypes.c_uint32 * 6
+"""Effective, permitted and inheritable capabilities, the lower 32 bits of each and the upper."""
 
 
-def is_done_without_override(request: pytest.FixtureRequest) -> bool:
-    """Whether the test has passed in a child for which file modes hold, although it is root's."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or "TESTS_AGAIN" in os.environ:
-        return False
-    _run_again(request, "setpriv", f"--bounding-set={_OVERRIDE}", f"--inh-caps={_OVERRIDE}")
-    return True
+@contextmanager
+def modes_that_hold() -> Iterator[None]:
+    """File modes count for this thread and for those that it starts, also where it is root's.
+
+    Programs that it starts are root's again.
+    """
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        yield
+        return
+    before = _capabilities("capget", _LOW_AND_HIGH())
+    without = _LOW_AND_HIGH(*before)
+    without[0] &= ~_OVERRIDES
+    _capabilities("capset", without)
+    try:
+        yield
+    finally:
+        _capabilities("capset", before)
+
+
+def _capabilities(call: str, bits: ctypes.Array[ctypes.c_uint32]) -> ctypes.Array[ctypes.c_uint32]:
+    """Ask for those of this thread, or change them: capget(2), capset(2)."""
+    library = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_VERSION, 0)
+    if getattr(library, call)(ctypes.byref(header), ctypes.byref(bits)):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), call)
+    return bits
 
 
 def is_done_with_mounts(request: pytest.FixtureRequest) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.rights import is_done_without_override
 from tests.test_anywhere import wandb_run
 
 from runferry import registry
@@ -175,11 +174,10 @@ def test_links_in_circles_end_and_bring_no_run_twice(tmp_path: Path) -> None:
     assert len(runs(tmp_path)) == 1
 
 
+@pytest.mark.usefixtures("modes_hold")
 def test_what_is_closed_hides_nothing_else(
-    tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if is_done_without_override(request):
-        return
     written(tmp_path, {name: text for name, (_, text) in LOGS.items()})
     result = json.dumps({"training_iteration": 1}) + "\n"
     for name in ("shut", "zopen"):

@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.rights import is_done_without_override
 
 from runferry.archive.store import Archive
 from runferry.dialects.mlflow import schema
@@ -105,15 +104,14 @@ def test_a_locked_database_is_said_to_be_and_a_rerun_completes(
     assert_completes(archive, database)
 
 
+@pytest.mark.usefixtures("modes_hold")
 def test_a_read_only_database_is_said_to_be_and_a_rerun_completes(
-    request: pytest.FixtureRequest, archive: Archive, database: Path
+    archive: Archive, database: Path
 ) -> None:
-    if is_done_without_override(request):
-        return
     database.chmod(0o444)
     database.parent.chmod(0o555)
     try:
-        assert not os.access(database, os.W_OK)
+        assert not os.access(database, os.W_OK, effective_ids=True)
         assert_says_why(archive, database, "read")
     finally:
         database.parent.chmod(0o755)
@@ -121,11 +119,10 @@ def test_a_read_only_database_is_said_to_be_and_a_rerun_completes(
     assert_completes(archive, database)
 
 
+@pytest.mark.usefixtures("modes_hold")
 def test_an_archive_that_may_only_be_read_says_so_to_whoever_pushes_from_it(
-    archive: Archive, database: Path, request: pytest.FixtureRequest
+    archive: Archive, database: Path
 ) -> None:
-    if is_done_without_override(request):
-        return
     folders = [archive.path, *(path for path in archive.path.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)

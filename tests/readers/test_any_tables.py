@@ -18,7 +18,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_tables import Held, all_held, csv_file, held, one_held, opened, same
-from tests.rights import is_done_without_override
 
 from runferry import chunks
 from runferry.archive.store import Archive
@@ -268,11 +267,10 @@ def test_a_file_that_is_no_table_fails_alone(
 
 
 @each
+@pytest.mark.usefixtures("modes_hold")
 def test_a_file_that_is_closed_fails_alone(
-    tmp_path: Path, request: pytest.FixtureRequest, reader: type[Reader], write: Write, name: str
+    tmp_path: Path, reader: type[Reader], write: Write, name: str
 ) -> None:
-    if is_done_without_override(request):
-        return
     write(tmp_path / "a" / name, curve(2))
     shut = write(tmp_path / "b" / name, curve(2))
     shut.chmod(0)

@@ -12,7 +12,6 @@ from typing import Any
 import neptune_scales
 import pytest
 from test_trackio import database as trackio_database
-from tests.rights import is_done_without_override
 
 from runferry.chunks import Chunk, Points
 from runferry.ports import Location, ReadOptions
@@ -127,11 +126,10 @@ def test_reading_a_database_leaves_its_folder_as_it_was(
 
 @MAKERS
 @STATES
+@pytest.mark.usefixtures("modes_hold")
 def test_a_database_in_a_folder_that_nobody_may_write_to_is_read(
-    make: Callable[[Path], Made], state: str, tmp_path: Path, request: pytest.FixtureRequest
+    make: Callable[[Path], Made], state: str, tmp_path: Path
 ) -> None:
-    if is_done_without_override(request):
-        return
     (tmp_path / "home").mkdir()
     path, tracker, where = make(tmp_path / "home")
     leave(path, state)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from run_folders import gather_one, metric_file, result, results, trainer_rows, trainer_state
-from tests.rights import is_done_without_override
 
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate
@@ -251,11 +250,8 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_a_run_that_is_closed_to_us_fails_and_is_not_left_out(
-    tmp_path: Path, name: str, request: pytest.FixtureRequest
-) -> None:
-    if is_done_without_override(request):
-        return
+@pytest.mark.usefixtures("modes_hold")
+def test_a_run_that_is_closed_to_us_fails_and_is_not_left_out(tmp_path: Path, name: str) -> None:
     shut, files = CLOSED[name]
     for run in ("open", "shut"):
         for file, text in files.items():

@@ -23,7 +23,6 @@ from tensorboard_runs import (
 )
 from tensorboardX import SummaryWriter
 from tests.readers.gathered import gather
-from tests.rights import is_done_without_override
 
 from runferry.dialects.tensorboard.names import host_of
 from runferry.errors import Damaged, NotFound, SourceError
@@ -315,11 +314,8 @@ def test_a_header_without_events_is_a_run_that_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
-def test_what_is_closed_to_us_does_not_stop_the_others(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    if is_done_without_override(request):
-        return
+@pytest.mark.usefixtures("modes_hold")
+def test_what_is_closed_to_us_does_not_stop_the_others(tmp_path: Path) -> None:
     event_file(tmp_path / "open", losses("loss", range(2)))
     path = event_file(tmp_path / "closed-file", losses("loss", range(2)))
     folder = tmp_path / "closed-folder"

@@ -9,7 +9,6 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from tests.rights import is_done_without_override
 from wandb.proto import wandb_internal_pb2 as pb
 from wandb_runs import (
     exit_record,
@@ -194,11 +193,8 @@ def test_a_read_only_folder_is_read_and_not_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
-def test_one_unreadable_run_does_not_stop_the_others(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    if is_done_without_override(request):
-        return
+@pytest.mark.usefixtures("modes_hold")
+def test_one_unreadable_run_does_not_stop_the_others(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, small_run())
     folder_with(tmp_path, small_run("r2"), "r2")
     (folder / "run-r1.wandb").chmod(0)

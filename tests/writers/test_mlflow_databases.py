@@ -4,10 +4,12 @@ spells them."""
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,23 @@ def test_a_database_that_cannot_be_made_says_why_and_leaves_nothing(
     with pytest.raises(Refused, match=says):
         created.create_database(tmp_path / "runs.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def lines_of(database: Path) -> list[str]:
+    """What makes the database: SQLAlchemy's order of constraints and indexes is no fixed one."""
+    with closing(sqlite3.connect(database)) as connection:
+        dumped = "\n".join(connection.iterdump())
+    made = re.sub(r"\d{13}", "WHEN", dumped).replace(str(database.parent), "HERE")
+    return sorted(line.rstrip(",") for line in made.splitlines())
+
+
+def test_the_databases_that_tests_copy_are_those_that_the_vendor_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("copied", "made"):
+        created.create_database(tmp_path / name / "runs.db")
+        monkeypatch.setattr(created, "_APART", f"{created._APART}\n")
+    assert lines_of(tmp_path / "copied" / "runs.db") == lines_of(tmp_path / "made" / "runs.db")
 
 
 def test_a_run_that_is_discarded_leaves_no_artifacts_wherever_it_is_cut(

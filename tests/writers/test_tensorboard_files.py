@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from tensorboard_shown import event_file, picture, sound, written
-from tests.rights import is_done_without_override
 
 from runferry import _native, chunks
 from runferry.dialects.tensorboard.names import tag_path
@@ -442,11 +441,10 @@ def test_a_plot_that_only_says_it_is_a_curve_is_kept(tmp_path: Path, body: bytes
     assert content(tmp_path, remote).things == Content.of(sample.chunks).things
 
 
+@pytest.mark.usefixtures("modes_hold")
 def test_a_closed_folder_or_file_in_the_logdir_ends_no_other_push(
-    tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if is_done_without_override(request):
-        return
     shut, other = as_run(plain(), "shut"), as_run(plain(), "other")
     (remote,) = written(tmp_path, shut)
     closed = tmp_path / "theirs"
