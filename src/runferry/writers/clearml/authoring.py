@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from runferry.losses import Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.writers.clearml.data_files import DataFiles
 from runferry.writers.clearml.event_file import EventFile
+from runferry.writers.clearml.session_zip import Member
 from runferry.writers.clearml.task_json import (
     Parameters,
     name_of,
@@ -71,10 +72,10 @@ class Authoring:
         """What has another name there than it should."""
         return (*self._parameters.renamed, *self._titles.renamed)
 
-    def write_events(self, also: Callable[[bytes | memoryview], None] | None = None) -> None:
-        """Metrics, plots, samples, and what was printed; `also` gets what `metrics.jsonl` does."""
-        is_finite = self._is_for_server
-        metrics = EventFile(self._session / METRICS_FILE, self._id, is_finite=is_finite, also=also)
+    def write_events(self, packed: Member | None = None) -> None:
+        """Metrics, plots, samples, what was printed; `packed` gets what `metrics.jsonl` does."""
+        path, is_finite = self._session / METRICS_FILE, self._is_for_server
+        metrics = EventFile(path, self._id, is_finite=is_finite, packed=packed)
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
             for batch in self._staged.batches("points"):

@@ -77,13 +77,12 @@ class SessionDraft:
         sync([self.home])
 
     def _write_with_zip(self, authoring: Authoring, run: Run) -> None:
-        with SessionZip(self.session, self.zip) as packed:
-            with packed.growing(METRICS_FILE) as also:
-                authoring.write_events(also)
-            self.events = authoring.events
-            self._own.complete(run)
-            authoring.write_task(self.uid)
-            self._say(packed.add_others())
+        packed = SessionZip(self.session, self.zip, METRICS_FILE)
+        authoring.write_events(packed.first)
+        self.events = authoring.events
+        self._own.complete(run)
+        authoring.write_task(self.uid)
+        self._say(packed.add_others())
 
     def _write_for_server(self, authoring: Authoring, run: Run) -> None:
         authoring.write_events()
