@@ -3,11 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
 
 use pyo3::prelude::*;
 
 use crate::clearml::EventLines;
 use crate::python::arrow::{table_error, taken};
+
+/// Bytes that are written before they are synced, while the next ones are made.
+const MUCH: usize = 32 << 20;
 
 /// Writes a new file of events, which is made with the first of them.
 #[pyclass(module = "runferry._native")]
@@ -15,6 +20,7 @@ pub struct ClearmlEvents {
     lines: EventLines,
     path: PathBuf,
     file: Option<File>,
+    syncing: Option<Syncing>,
     packed: Option<File>,
     sum: crc32fast::Hasher,
     sizes: (u64, u64),
@@ -29,6 +35,7 @@ impl ClearmlEvents {
             lines: EventLines::new(packed.is_some(), is_finite),
             path,
             file: None,
+            syncing: None,
             packed: packed.map(opened_at).transpose()?,
             sum: crc32fast::Hasher::new(),
             sizes: (0, 0),
@@ -66,6 +73,7 @@ impl ClearmlEvents {
             self.write_out()?;
             self.file = None;
             self.packed = None;
+            self.syncing.take().map_or(Ok(()), Syncing::end)?;
             Ok((self.sum.clone().finalize(), self.sizes.0, self.sizes.1))
         })
     }
@@ -82,16 +90,21 @@ impl ClearmlEvents {
         if !text.is_empty() {
             let file = match &mut self.file {
                 Some(file) => file,
-                none => none.insert(
-                    OpenOptions::new()
+                none => {
+                    let file = OpenOptions::new()
                         .append(true)
                         .create(true)
-                        .open(&self.path)?,
-                ),
+                        .open(&self.path)?;
+                    self.syncing = Syncing::of(&file)?;
+                    none.insert(file)
+                }
             };
             file.write_all(text)?;
             self.sum.update(text);
             self.sizes.0 += text.len() as u64;
+            if let Some(syncing) = &mut self.syncing {
+                syncing.wrote(text.len());
+            }
         }
         if let (Some(file), Some(packer)) = (&mut self.packed, &self.lines.packer) {
             file.write_all(&packer.out)?;
@@ -99,6 +112,42 @@ impl ClearmlEvents {
         }
         self.lines.taken();
         Ok(())
+    }
+}
+
+/// Syncs a file now and then in a thread of its own, so that little is left to sync at the end.
+struct Syncing {
+    wanted: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+    waiting: usize,
+}
+
+impl Syncing {
+    /// None where the system gives no further thread: whoever syncs the file has more to wait for.
+    fn of(file: &File) -> io::Result<Option<Self>> {
+        let file = file.try_clone()?;
+        let (wanted, told) = sync_channel(1);
+        let sync = move || told.iter().try_for_each(|()| file.sync_data());
+        let thread = Builder::new().spawn(sync).ok();
+        Ok(thread.map(|thread| Self {
+            wanted,
+            thread,
+            waiting: 0,
+        }))
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.waiting += bytes;
+        if self.waiting >= MUCH {
+            self.waiting = 0;
+            let _ = self.wanted.try_send(()); // full: it is at it, and comes to these bytes later
+        }
+    }
+
+    /// What went wrong is told to one descriptor alone, and so here.
+    fn end(self) -> io::Result<()> {
+        drop(self.wanted);
+        self.thread.join().expect("syncing does not panic")
     }
 }
 

@@ -30,7 +30,6 @@ from runferry.losses import Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.writers.clearml.data_files import DataFiles
 from runferry.writers.clearml.event_file import EventFile
-from runferry.writers.clearml.session_zip import Member
 from runferry.writers.clearml.task_json import (
     Parameters,
     name_of,
@@ -51,7 +50,14 @@ class Authoring:
     """Writes `task.json`, the events and the files of a session into a folder."""
 
     def __init__(
-        self, session: Path, own: Draft, run: Run, place: Path, *, is_for_server: bool = False
+        self,
+        session: Path,
+        own: Draft,
+        run: Run,
+        place: Path,
+        titles: Titles,
+        *,
+        is_for_server: bool = False,
     ) -> None:
         """`place` is where the session is going to lie; its name is the task's id."""
         self._session = session
@@ -61,7 +67,7 @@ class Authoring:
         self._id = place.name
         self._is_for_server = is_for_server
         self._attributes = tuple(own.attributes)
-        self._titles = Titles(own.series)
+        self._titles = titles
         self._parameters = Parameters(run, self._shown_parameters())
         self.files = DataFiles(session, own.home, project_of(run), name_of(run), place.name)
         self._artifacts: list[Task] = []
@@ -72,14 +78,10 @@ class Authoring:
         """What has another name there than it should."""
         return (*self._parameters.renamed, *self._titles.renamed)
 
-    def write_events(self, packed: Member | None = None) -> None:
-        """Metrics, plots, samples, what was printed; `packed` gets what `metrics.jsonl` does."""
-        path, is_finite = self._session / METRICS_FILE, self._is_for_server
-        metrics = EventFile(path, self._id, is_finite=is_finite, packed=packed)
+    def write_events(self, metrics: EventFile) -> None:
+        """All but points, which are there: plots, samples, what was printed. Closes the file."""
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
-            for batch in self._staged.batches("points"):
-                metrics.scalars(batch, self._titles.of)
             metrics.add_all(SCALAR, self._singles())
             for batch in self._staged.batches("histograms"):
                 metrics.add_all(PLOT, self._histograms(batch))

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,10 @@ _BYTES_A_LINE: Final = 4 << 20
 
 
 class EventFile:
-    """One file of events, made when the first is written."""
+    """One file of events, made when the first is written.
+
+    Points are written in a thread: meanwhile the next ones are read, and our own copy is written.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,9 @@ class EventFile:
         place = None if packed is None else packed.place
         self._file = ClearmlEvents(path, packed=place, is_finite=is_finite)
         self._member = packed
+        self._thread = ThreadPoolExecutor(1, "events")
+        self._writing: Future[None] | None = None
+        self._is_open = True
         self._task = task_id
         self._heads: dict[str, str] = {}
         self._waiting: list[str] = []
@@ -51,6 +58,7 @@ class EventFile:
     @property
     def spans(self) -> dict[str, Span]:
         """How many events there are, by type."""
+        self._wait()
         most, fewest = self._most.copy(), self._fewest.copy()
         points, rising = self._file.counts
         most[SCALAR] += points
@@ -63,7 +71,9 @@ class EventFile:
         for key in keys:
             if key not in self._heads:
                 self._heads[key] = self._head(*title_of(key))
-        self._file.points(batch, [self._heads[key] for key in keys])
+        heads = [self._heads[key] for key in keys]
+        self._wait()
+        self._writing = self._thread.submit(self._file.points, batch, heads)
 
     def add(self, kind: str, event: Event) -> None:
         """One event; they wait until they are a line."""
@@ -83,9 +93,14 @@ class EventFile:
             self.add(kind, event)
 
     def close(self) -> None:
-        """Write what waits; nothing comes after this."""
-        self._write_waiting()
-        sums = self._file.finish()
+        """Write what waits; nothing comes after this. Harmless when repeated."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        with self._thread:
+            self._write_waiting()
+            self._wait()
+            sums = self._file.finish()
         if self._member is not None:
             self._member.finish(*sums)
 
@@ -96,9 +111,16 @@ class EventFile:
 
     def _write_waiting(self) -> None:
         if self._waiting:
+            self._wait()
             text = f"[{','.join(self._waiting)}]\n".encode()
             self._file.lines(text, b"" if self._member is None else _packed(text))
         self._waiting, self._waiting_bytes = [], 0
+
+    def _wait(self) -> None:
+        """Until the points are written. Raises what went wrong with them."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
 
 def _packed(text: bytes) -> bytes:
