@@ -22,7 +22,7 @@ from runferry.ports import Location
 from runferry.readers.row_batches import PointRows, scalar_of
 from runferry.tables import POINTS, conform
 from runferry.testing.recording import Sample
-from runferry.testing.samples import console, curve, files, media, names, values
+from runferry.testing.samples import console, curve, files, histograms, media, names, values
 from runferry.writers.clearml import ClearmlWriter
 from runferry.writers.clearml.event_file import EventFile
 from runferry.writers.clearml.rising import Rising
@@ -244,3 +244,11 @@ def test_the_session_names_what_is_there(tmp_path: Path, sample: Sample) -> None
         assert str(Path(uri).relative_to(folder)) in members
     assert not any(name.startswith("runferry/") for name in members)
     assert {"task.json", "metrics.jsonl"} <= members
+
+
+def test_a_histogram_is_a_plot_that_a_browser_can_parse(tmp_path: Path) -> None:
+    """JSON of browsers has no NaN: what is no number is a gap."""
+    plots = [event["plot_str"] for event in events_of(authored(tmp_path, histograms()))]
+    found = [json.loads(plot, parse_constant=pytest.fail) for plot in plots]
+    bars = [plot["data"][0] for plot in found]
+    assert [None in bar["x"] for bar in bars] == [False, True, False, False]

@@ -135,9 +135,9 @@ class Authoring:
         for row in _rows(batch, ["edges", "counts"]):
             edges, counts = row["edges"] or [], row["counts"] or []
             centres = [(a + b) / 2 for a, b in pairwise(edges)]
-            bars = {"type": "bar", "x": centres[: len(counts)], "y": counts}
+            bars = {"type": "bar", "x": _shown(centres[: len(counts)]), "y": _shown(counts)}
             plot = {"data": [bars], "layout": {"title": row["key"], "bargap": 0}}
-            yield self._event(row) | {"plot_str": json.dumps(plot)}
+            yield self._event(row) | {"plot_str": json.dumps(plot, allow_nan=False)}
 
     def _media(self, batch: pa.RecordBatch) -> Iterator[tuple[str, Event]]:
         for row in _rows(batch, ["media_type", "file"]):
@@ -215,6 +215,11 @@ def _is_number(item: Attribute) -> bool:
     """Whether a value of the summary is a number, which ClearML shows by itself."""
     is_number = isinstance(item.value, (int, float)) and not isinstance(item.value, bool)
     return item.role == "summary" and is_number and abs(item.value) < 2**63  # type: ignore[arg-type]
+
+
+def _shown(numbers: list[float]) -> list[float | None]:
+    """Numbers of a plot, which a browser parses: what JSON has no number for is a gap."""
+    return [number if math.isfinite(number) else None for number in numbers]
 
 
 def _rows(
