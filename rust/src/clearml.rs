@@ -34,6 +34,19 @@ impl PointRows {
     pub fn is_done(&self) -> bool {
         self.next == self.at.rows()
     }
+
+    /// A value that is there: integers without a point, all else with one or an exponent.
+    #[inline]
+    fn put_value(&self, row: usize, out: &mut Vec<u8>) {
+        let value = self.value.value(row);
+        if self.kind.at(row) == Kind::Int as u8 {
+            let exact = self.exact.is_valid(row).then(|| self.exact.value(row));
+            if let Some(integer) = exact.or_else(|| whole(value)) {
+                return put_integer(out, integer);
+            }
+        }
+        put_float(out, value);
+    }
 }
 
 /// The events of a session, as text that somebody takes away when there is enough of it.
@@ -112,41 +125,36 @@ impl EventLines {
         while !rows.is_done() && self.text.len() < ENOUGH {
             let row = rows.next;
             rows.next += 1;
-            let value = rows.value.value(row);
-            if rows.value.is_null(row) || self.is_finite && !value.is_finite() {
-                continue;
+            let is_null = rows.value.is_null(row);
+            if !is_null && (!self.is_finite || rows.value.value(row).is_finite()) {
+                self.event(rows, row);
             }
-            let exact = rows.exact.is_valid(row).then(|| rows.exact.value(row));
-            let address = rows.at.at(row);
-            let step = address.step.unwrap_or(address.seq);
-            let millis = address.time_us.map(|us| us.div_euclid(US_A_MS));
-            let series = rows.series[rows.at.place(row)];
-            let head = self.begin(series, step);
-            let time = self.text.len();
-            if let Some(millis) = millis {
-                self.text.extend_from_slice(b",\"timestamp\":");
-                put_integer(&mut self.text, millis);
-            }
-            let value_at = self.text.len();
-            self.text.extend_from_slice(b",\"value\":");
-            match (rows.kind.at(row) == Kind::Int as u8)
-                .then(|| exact.or_else(|| whole(value)))
-                .flatten()
-            {
-                Some(integer) => put_integer(&mut self.text, integer),
-                None => put_float(&mut self.text, value),
-            }
-            self.pack(
-                series,
-                Pieces {
-                    head,
-                    time,
-                    value: value_at,
-                    end: self.text.len(),
-                },
-            );
-            self.count(series, step);
         }
+    }
+
+    #[inline]
+    fn event(&mut self, rows: &PointRows, row: usize) {
+        let address = rows.at.at(row);
+        let series = rows.series[rows.at.place(row)];
+        let step = address.step.unwrap_or(address.seq);
+        let head = self.begin(series, step);
+        let time = self.text.len();
+        if let Some(micros) = address.time_us {
+            self.text.extend_from_slice(b",\"timestamp\":");
+            put_integer(&mut self.text, micros.div_euclid(US_A_MS));
+        }
+        let value = self.text.len();
+        self.text.extend_from_slice(b",\"value\":");
+        rows.put_value(row, &mut self.text);
+        let end = self.text.len();
+        let now = Pieces {
+            head,
+            time,
+            value,
+            end,
+        };
+        self.pack(series, now);
+        self.count(series, step);
     }
 
     /// Up to the iteration; where the event begins.

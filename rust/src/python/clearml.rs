@@ -21,6 +21,8 @@ pub struct ClearmlEvents {
     path: PathBuf,
     file: Option<File>,
     syncing: Option<Syncing>,
+    /// Bytes since it was last wanted.
+    unsynced: usize,
     packed: Option<File>,
     sum: crc32fast::Hasher,
     sizes: (u64, u64),
@@ -36,6 +38,7 @@ impl ClearmlEvents {
             path,
             file: None,
             syncing: None,
+            unsynced: 0,
             packed: packed.map(opened_at).transpose()?,
             sum: crc32fast::Hasher::new(),
             sizes: (0, 0),
@@ -95,15 +98,19 @@ impl ClearmlEvents {
                         .append(true)
                         .create(true)
                         .open(&self.path)?;
-                    self.syncing = Syncing::of(&file)?;
                     none.insert(file)
                 }
             };
             file.write_all(text)?;
             self.sum.update(text);
             self.sizes.0 += text.len() as u64;
-            if let Some(syncing) = &mut self.syncing {
-                syncing.wrote(text.len());
+            self.unsynced += text.len();
+            if self.unsynced >= MUCH {
+                self.unsynced = 0;
+                match &self.syncing {
+                    Some(syncing) => syncing.want(),
+                    None => self.syncing = Syncing::of(file)?,
+                }
             }
         }
         if let (Some(file), Some(packer)) = (&mut self.packed, &self.lines.packer) {
@@ -115,11 +122,10 @@ impl ClearmlEvents {
     }
 }
 
-/// Syncs a file now and then in a thread of its own, so that little is left to sync at the end.
+/// Syncs a long file now and then in a thread of its own, so that little is left at the end.
 struct Syncing {
     wanted: SyncSender<()>,
     thread: JoinHandle<io::Result<()>>,
-    waiting: usize,
 }
 
 impl Syncing {
@@ -129,19 +135,15 @@ impl Syncing {
         let (wanted, told) = sync_channel(1);
         let sync = move || told.iter().try_for_each(|()| file.sync_data());
         let thread = Builder::new().spawn(sync).ok();
-        Ok(thread.map(|thread| Self {
-            wanted,
-            thread,
-            waiting: 0,
+        Ok(thread.map(|thread| {
+            let syncing = Self { wanted, thread };
+            syncing.want();
+            syncing
         }))
     }
 
-    fn wrote(&mut self, bytes: usize) {
-        self.waiting += bytes;
-        if self.waiting >= MUCH {
-            self.waiting = 0;
-            let _ = self.wanted.try_send(()); // full: it is at it, and comes to these bytes later
-        }
+    fn want(&self) {
+        let _ = self.wanted.try_send(()); // full: it is at it, and comes to these bytes later
     }
 
     /// What went wrong is told to one descriptor alone, and so here.
