@@ -88,10 +88,9 @@ class ClientRun:
         self._send_values(remote)
         for batch, column in self._rows():
             for extension in self._rising.extensions(batch, column):
+                is_new = extension.attribute not in self._expected
+                extension.send(remote[extension.attribute], is_new=is_new)
                 self._expected.add(extension.attribute)
-                remote[extension.attribute].extend(
-                    extension.values, steps=extension.steps, timestamps=extension.timestamps
-                )
         self._expected |= self._media.send(remote)
         self._send_files(remote, mode)
         remote.wait()
