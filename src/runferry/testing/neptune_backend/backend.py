@@ -154,6 +154,8 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
             server.series[container].pop(path, None)
             files.pop(path, None)
         tracked = self._tracked(container, kind, op) if isinstance(op, TrackFilesToArtifact) else []
+        if isinstance(op, LogFloats | LogStrings):
+            op = type(op)(op.path, op.values[-1:])  # else the mock, too, keeps them all
         super()._execute_operation(container, kind, op, storage)
         if isinstance(op, TrackFilesToArtifact):
             artifact = Artifact(FileHasher.get_artifact_hash(tracked))
