@@ -61,7 +61,7 @@ def new_series(
 ) -> NewSeries:
     """A series to be assigned: its values are numbers, or texts.
 
-    The client checks each value, step and time of it once, where `extend` does so four times.
+    The client checks each value of it once; `extend` twice, and each step and time besides.
     """
     from neptune.types import FloatSeries, StringSeries
 
