@@ -35,6 +35,8 @@ from neptune.internal.backends.neptune_backend_mock import NeptuneBackendMock
 from neptune.internal.container_type import ContainerType
 from neptune.internal.id_formats import SysId, UniqueId
 from neptune.internal.operation import (
+    ClearFloatLog,
+    ClearStringLog,
     DeleteAttribute,
     LogFloats,
     LogImages,
@@ -146,10 +148,14 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
             files[path] = members
         elif isinstance(op, UploadFile):
             files[path] = {"": server.keep(Path(op.get_absolute_path(storage)))}
+        elif isinstance(op, ClearFloatLog | ClearStringLog):
+            server.series[container].pop(path, None)
         elif isinstance(op, DeleteAttribute):
             server.series[container].pop(path, None)
             files.pop(path, None)
         tracked = self._tracked(container, kind, op) if isinstance(op, TrackFilesToArtifact) else []
+        if isinstance(op, LogFloats | LogStrings):
+            op = type(op)(op.path, op.values[-1:])  # else the mock, too, keeps them all
         super()._execute_operation(container, kind, op, storage)
         if isinstance(op, TrackFilesToArtifact):
             artifact = Artifact(FileHasher.get_artifact_hash(tracked))
