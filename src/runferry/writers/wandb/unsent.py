@@ -31,9 +31,9 @@ _DETAILS: Final = {
     " system metrics what a double of seconds holds",
     "null-time": "W&B gives lines that have no time one of its own",
     "source-order": "W&B keeps lines apart from rows",
-    "value": "W&B shows what a terminal would show of a line, and gives -0.0 back as 0",
+    "value": "W&B shows what a terminal would show of a line",
     "number-kind": "W&B's service gives floats without a fraction back as integers",
-    "nan": "JSON has one NaN, without sign and payload",
+    "float-bits": "W&B gives -0.0 back as 0, and JSON has one NaN, without sign and payload",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
     "media-path": "W&B has them under names of their content",
     "media-metadata": "W&B keeps what its own media have",
@@ -85,8 +85,7 @@ class Unsent:
                 self.counts["number-kind"] += int(np.count_nonzero(is_whole))
                 is_odd = np.isnan(values) & (values.view(np.int64) != _NAN_BITS)
                 is_minus_zero = (values == 0) & np.signbit(values)
-                self.counts["value"] += int(np.count_nonzero(is_minus_zero))
-                self.counts["nan"] += int(np.count_nonzero(is_odd))
+                self.counts["float-bits"] += int(np.count_nonzero(is_minus_zero | is_odd))
             case Histograms(batch):
                 self.counts["counts-kind"] += batch.num_rows
             case Media(items):
