@@ -12,6 +12,8 @@ from runferry.ports import Limits
 FLOAT_BITS: Final = "float-bits"
 """What writers report where a destination has one zero and one NaN: no statistics foretell it."""
 
+_REPORTED: Final = (FLOAT_BITS, "number-kind")
+
 Case = tuple[str, str]
 """A code, and the SQL condition on the original's row under which it applies."""
 
@@ -49,8 +51,10 @@ class Rules:
         fates = {code.replace("_", "-"): getattr(limits, code) for code in _CODES}
         if limits.order == "step" and limits.null_step > Fate.REENCODED:
             fates["null-step"] = Fate.DROPPED  # what it becomes may come too late
-        found = [loss.fate for loss in reported if loss.code == FLOAT_BITS]
-        fates[FLOAT_BITS] = max(found, default=Fate.KEPT)
+        fates[FLOAT_BITS] = Fate.KEPT
+        for loss in reported:
+            if loss.code in _REPORTED:
+                fates[loss.code] = max(fates[loss.code], loss.fate)
         is_in_order = limits.order == "step"
         return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, is_in_order, fates)
 
