@@ -332,7 +332,24 @@ answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
     )
     expected = {"name": "model:v0", "metadata": {"accuracy": 0.5}, "files": ["w.bin"]}
     assert found == expected
-    bench.verified(archive)
+    verified = bench.verified(archive)
+    assert [(loss.code, loss.fate) for loss in verified.measured] == [
+        ("artifact-version", Fate.RENAMED)
+    ]
+    assert verified.exit_code == ExitCode.DONE
+
+
+def test_the_content_of_an_artifact_is_compared(bench: Bench) -> None:
+    archives = []
+    for content in (b"weights", b"damaged"):
+        entries = (ArtifactEntry("w.bin", Blob.from_bytes(content)),)
+        made = chunks.Artifact("net", "model", "produced", "v3", entries=entries)
+        run = Recording(header("maker")).put(made)
+        archives.append(archive_of([run.sample()], bench.folder / content.decode()))
+    bench.pushed(archives[1])
+    (compared,) = verify_archive(archives[0], WHERE).runs
+    found = {(loss.code, loss.where) for loss in compared.unexpected}
+    assert ("artifact-entry", "net/model/produced/v3/w.bin") in found
 
 
 def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:

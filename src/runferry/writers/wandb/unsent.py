@@ -27,6 +27,7 @@ from runferry.dialects.times import NS
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.unsent_artifacts import UnsentArtifacts
 
 _DETAILS: Final = {
     "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
@@ -44,7 +45,6 @@ _TOO_LONG: Final = "W&B takes no row of more than 10 MiB, so this value stays be
 _GONE: Final = "W&B knows media by their bytes, and these are missing"
 _NO_VALUES: Final = "W&B knows series by their values alone"
 _NAN_BITS: Final = 0x7FF8_0000_0000_0000
-_ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
 
 
 @dataclass
@@ -53,8 +53,7 @@ class Unsent:
 
     counts: Counter[str] = field(default_factory=Counter)
     files: list[tuple[str, str | None]] = field(default_factory=list)
-    artifacts: int = 0
-    produced: int = 0
+    artifacts: UnsentArtifacts = field(default_factory=UnsentArtifacts)
     pieces: int = 0
     declared: dict[str, None] = field(default_factory=dict)  # keys
     used: set[str] = field(default_factory=set)
@@ -84,9 +83,8 @@ class Unsent:
                 ends = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
                 breaks = pc.sum(pc.count_substring(batch.column("line"), "\n")).as_py() or 0
                 self.pieces += batch.num_rows - ends + breaks - ends
-            case Artifact(relation=relation):
-                self.artifacts += 1
-                self.produced += relation == "produced"
+            case Artifact():
+                self.artifacts.look_at(chunk)
 
     def _look_at_keys(self, chunk: Chunk) -> None:
         match chunk:
@@ -128,8 +126,7 @@ class Unsent:
             yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
             if instead is not None:
                 yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
-        yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)
-        yield Loss("invented", Fate.DROPPED, "", self.produced, _ARTIFACT)
+        yield from self.artifacts.losses()
 
 
 def _is_no_double(rows: pa.RecordBatch) -> NDArray[np.bool_]:
