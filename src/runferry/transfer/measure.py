@@ -95,7 +95,7 @@ class Measuring:
             measured.extend(sides.differences(self.ids))
         else:
             with row_database(self.archive.path) as database:
-                rows = RowComparison(database, Rules.of(planned.limits))
+                rows = RowComparison(database, Rules.of(planned.limits, reported))
                 sides = Sides(rows, planned, run, copy, self.selection)
                 for chunk in self._original(record, sent):
                     sides.add_original(chunk)

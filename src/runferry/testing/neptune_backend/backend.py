@@ -93,11 +93,11 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
         return self._new(self._server.name_of(project_id), ContainerType.MODEL, f"{KEY}-{key}")
 
     def create_model_version(self, project_id: str, model_id: UniqueId) -> ApiExperiment:
-        server = self._server
+        server, project = self._server, self._server.name_of(project_id)
         (model,) = (one for one in server.made.values() if one.id == model_id)
-        own = (sys_id for _, sys_id in server.made if sys_id.startswith(f"{model.sys_id}-"))
-        sys_id = f"{model.sys_id}-{sum(1 for _ in own) + 1}"
-        made = self._new(server.name_of(project_id), ContainerType.MODEL_VERSION, sys_id)
+        begin = f"{model.sys_id}-"
+        own = sum(of == project and sys_id.startswith(begin) for of, sys_id in server.made)
+        made = self._new(project, ContainerType.MODEL_VERSION, f"{begin}{own + 1}")
         self._containers[made.id, made.type].set(["sys", "model_id"], String(str(model.sys_id)))
         return made
 
