@@ -26,6 +26,7 @@ from runferry.tables import dumps
 
 _FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _EPOCH: Final = ("comet", "epoch")
+_ASSET: Final = "asset"
 _SYSTEM: Final = "sys."
 _MEDIA_AT_MOST: Final = 512
 
@@ -170,7 +171,10 @@ class Reading:
     def _upload(self, upload: Upload, seq: int) -> Iterator[chunks.Chunk]:
         at = self._address(seq, upload.step, upload.time_ms)
         if upload.is_text and (text := self._text(upload.path)) is not None:
-            yield from self.rows.add(at, [(upload.key, text)])
+            values: list[tuple[KeyPath, Tree]] = [(upload.key, text)]
+            if upload.told:
+                values.append(((*upload.key, _ASSET), upload.told))
+            yield from self.rows.add(at, values)
         elif upload.is_media:
             key, facts = self.rows.declare(upload.key, "media")
             yield from facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -39,6 +39,10 @@ MODEL: Final = "model-element"
 TEXT: Final = "text-sample"
 TEXT_AT_MOST: Final = 16 << 20
 _UNNAMED: Final = "auto-generated-in-the-backend"
+_PLACED: Final = {
+    "fileName", "figName", "assetId", "imageId", "step", "context", "groupingName",
+}  # fmt: skip
+"""Of `additional_params`, what a name, an address or a model is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Upload:
     uri: str | None
     model: str | None
     metadata: Tree
+    more: dict[str, Tree]  # what else is said of it: epoch, extension, sampleRate, …
 
     @classmethod
     def of(cls, payload: dict[str, Tree]) -> Upload | None:
@@ -77,6 +82,7 @@ class Upload:
             _word(uri),
             _word(params.get("groupingName")),
             payload.get("metadata"),
+            {word: it for word, it in params.items() if not _is_known(word, it, kind)},
         )
 
     @property
@@ -96,6 +102,17 @@ class Upload:
         return (name,) if self.context is None else (self.context, name)
 
     @property
+    def told(self) -> dict[str, Tree]:
+        """What is said of it, beside where and when it was logged."""
+        stated: dict[str, Tree] = {
+            "asset_id": self.asset_id,
+            "metadata": self.metadata,
+            "model": self.model,
+            **self.more,
+        }
+        return {word: value for word, value in stated.items() if value not in (None, {})}
+
+    @property
     def media_type(self) -> str | None:
         """The MIME type of its bytes, as far as its name tells."""
         if self.kind in _JSON:
@@ -109,29 +126,25 @@ class Uploads:
 
     members: Members
     _files: dict[str, Upload] = field(default_factory=dict)
-    _models: dict[str, list[Upload]] = field(default_factory=dict)
-    _remote: list[Upload] = field(default_factory=list)
+    _models: dict[str, dict[str, Upload]] = field(default_factory=dict)
+    _remote: dict[str, Upload] = field(default_factory=dict)
 
     def item(self, upload: Upload, key: str, at: Address) -> MediaItem:
         """One of a series."""
         blob = self.members.blob(upload.path, upload.media_type)
         kind = _MEDIA[upload.kind]
-        more = {"asset_id": upload.asset_id, "metadata": upload.metadata, "type": upload.kind}
-        told: Tree = {name: value for name, value in more.items() if value not in (None, {})}
+        told: Tree = {**upload.told, "type": upload.kind}
         return MediaItem(key, at, kind, blob, path=upload.name, metadata=told)
 
     def keep(self, upload: Upload) -> None:
         """Remember a file, for `belongings`."""
         if upload.uri is not None:
-            self._remote.append(upload)
+            kept = self._remote
         elif upload.kind == MODEL:
-            self._models.setdefault(upload.model or "model", []).append(upload)
+            kept = self._models.setdefault(upload.model or "model", {})
         else:
-            name = upload.name
-            if name in self._files and upload.asset_id is not None:
-                name = f"{name}~{upload.asset_id[:8]}"
-            name = next(it for it in _numbered(name) if it not in self._files)
-            self._files[name] = upload
+            kept = self._files
+        kept[_free(upload, kept)] = upload
 
     def belongings(self) -> Iterator[chunks.Chunk]:
         """Files, models and references."""
@@ -140,31 +153,47 @@ class Uploads:
             yield chunks.File(name, _ROLES.get(upload.kind, "other"), blob)
         for name, uploads in self._models.items():
             entries = tuple(
-                ArtifactEntry(one.name, self.members.blob(one.path, one.media_type))
-                for one in uploads
+                ArtifactEntry(path, self.members.blob(one.path, one.media_type))
+                for path, one in uploads.items()
             )
             yield chunks.Artifact(name, "model", "produced", entries=entries)
-        for upload in self._remote:
+        for name, upload in self._remote.items():
             entry = ArtifactEntry(upload.name, reference=upload.uri)
             yield chunks.Artifact(
-                upload.name, "remote", "produced", metadata=upload.metadata, entries=(entry,)
+                name, "remote", "produced", metadata=upload.metadata, entries=(entry,)
             )
 
     def attributes(self) -> Iterator[Attribute]:
-        """What is said of files that a file has no place for."""
-        models = ((one.name, one) for them in self._models.values() for one in them)
-        remote = ((one.name, one) for one in self._remote)
-        for name, upload in (*self._files.items(), *models, *remote):
-            told: dict[str, Tree] = {"type": upload.kind}
-            for key, value in (
-                ("asset_id", upload.asset_id),
+        """What is said of files that a file has no place for; each has a path of its own."""
+        taken: set[str] = set()
+        models = (one for them in self._models.values() for one in them.values())
+        for upload in (*self._files.values(), *models, *self._remote.values()):
+            told: dict[str, Tree] = {"type": upload.kind, **upload.told}
+            for word, value in (
                 ("step", upload.step),
                 ("context", upload.context),
-                ("metadata", upload.metadata or None),
+                ("local_timestamp", upload.time_ms),
             ):
                 if value is not None:
-                    told[key] = value
+                    told[word] = value
+            name = _free(upload, taken)
+            taken.add(name)
             yield Attribute(("assets", name), "other", told)
+
+
+def _free(upload: Upload, taken: Container[str]) -> str:
+    """Its name, or one like it where another has that."""
+    name = upload.name
+    if name in taken and upload.asset_id is not None:
+        name = f"{name}~{upload.asset_id[:8]}"
+    return next(it for it in _numbered(name) if it not in taken)
+
+
+def _is_known(word: str, value: Tree, kind: str) -> bool:
+    """Whether an `Upload` has this of `additional_params` elsewhere, or it says nothing."""
+    if value is None or word in _PLACED:
+        return True
+    return (word, value) in (("type", kind), ("overwrite", False), ("isRemote", True))
 
 
 def _numbered(name: str) -> Iterator[str]:
