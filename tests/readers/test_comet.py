@@ -146,19 +146,17 @@ def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
     assert artifacts["far"].entries[0].reference == "s3://bucket/k"
 
 
-def test_all_that_is_said_of_an_upload_is_kept(real: Path) -> None:
+def test_uploads_of_one_name_are_all_described(real: Path) -> None:
+    """As a file, and as a part of a model: the second does not replace the first."""
     found = gather_one(CometReader, real)
-    (text,) = (json.loads(text) for _, text in found.texts("text-sample.asset"))
-    assert (text["metadata"], len(text["asset_id"])) == ({"by": "me"}, 32)
-    media = {i.key: i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items}
-    sound = media["a.wav"].metadata
-    assert isinstance(sound, dict)
-    assert (sound["sampleRate"], sound["extension"]) == (8000, "wav")
+    (said,) = (c for c in found.chunks if isinstance(c, chunks.Raw))
+    assert json.loads(said.payload)["metadata"] == {"by": "me"}
     assets = {path[1]: it for path, it in found.attributes("other").items() if path[0] == "assets"}
     plain, model = (it for name, it in assets.items() if name.startswith("plain.txt"))
     assert isinstance(plain, dict)
     assert isinstance(model, dict)
-    assert (plain["type"], plain["step"], plain["overwrite"]) == ("asset", 5, True)
+    assert (plain["type"], plain["step"]) == ("asset", 5)
+    assert plain["params"] == {"overwrite": True}
     assert (model["type"], model["model"]) == ("model-element", "net")
 
 
@@ -259,6 +257,37 @@ def test_what_was_logged_again_with_another_value_is_told(tmp_path: Path) -> Non
     found = gather_one(CometReader, experiment(tmp_path / "x", told, **ENDED))
     assert found.attributes("other")["k",] == 2
     assert found.codes() == {"replaced-attribute": 1}
+
+
+def test_whatever_else_is_said_of_an_upload_is_kept(tmp_path: Path) -> None:
+    """What only repeats its type or the end of its name is not."""
+    home = tmp_path / "x"
+    said = {"type": "audio", "extension": "wav", "overwrite": False, "runId": None}
+    uploads = []
+    for kind, name, more in (
+        ("audio", "a.wav", {"sampleRate": 8000, "epoch": 3, **said}),
+        ("asset", "b.wav", {"groupingName": "g", "extension": "bin"}),
+        ("text-sample", "note", {"epoch": 3, "by": "hand"}),
+    ):
+        payload = {
+            "upload_type": kind,
+            "file_path": name,
+            "additional_params": {"fileName": name, "step": 1, **more},
+        }
+        uploads.append({"payload": payload, "type": "file_upload"})
+    experiment(home, uploads, **ENDED)
+    for upload in uploads:
+        (home / str(upload["payload"]["file_path"])).write_bytes(b"bytes")
+    found = gather_one(CometReader, home)
+    (sound,) = [item for c in found.chunks if isinstance(c, chunks.Media) for item in c.items]
+    assert sound.metadata == {"type": "audio", "epoch": 3, "params": {"sampleRate": 8000}}
+    assert found.attributes("other")["assets", "b.wav"] == {
+        "type": "asset", "step": 1, "params": {"groupingName": "g", "extension": "bin"}
+    }  # fmt: skip
+    (raw,) = [c for c in found.chunks if isinstance(c, chunks.Raw)]
+    assert json.loads(raw.payload) == {"params": {"by": "hand"}, "metadata": None}
+    assert found.texts("note") == [(1, "bytes")]
+    assert found.series("comet.epoch") == [(1, 3)]
 
 
 def test_files_of_one_name_are_all_there(tmp_path: Path) -> None:

@@ -38,11 +38,10 @@ _ROLES: Final[dict[str, FileRole]] = {"source_code": "source", "notebook": "sour
 MODEL: Final = "model-element"
 TEXT: Final = "text-sample"
 TEXT_AT_MOST: Final = 16 << 20
+_NAMES: Final = ("fileName", "figName", "assetId")
+_IDS: Final = ("assetId", "imageId")
+_WORDS: Final = ("context", "groupingName")
 _UNNAMED: Final = "auto-generated-in-the-backend"
-_PLACED: Final = {
-    "fileName", "figName", "assetId", "imageId", "step", "context", "groupingName",
-}  # fmt: skip
-"""Of `additional_params`, what a name, an address or a model is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,9 @@ class Upload:
     uri: str | None
     model: str | None
     metadata: Tree
-    more: dict[str, Tree]  # what else is said of it: epoch, extension, sampleRate, …
+    epoch: Tree
+    rest: dict[str, Tree]
+    """What else its parameters say: sample rates, sizes, counters."""
 
     @classmethod
     def of(cls, payload: dict[str, Tree]) -> Upload | None:
@@ -70,11 +71,20 @@ class Upload:
         path, uri = payload.get("file_path"), payload.get("remote_uri")
         if not isinstance(kind, str) or not (isinstance(path, str) or isinstance(uri, str)):
             return None
-        name = params.get("fileName") or params.get("figName") or params.get("assetId") or kind
+        named = next(filter(params.get, _NAMES), None)
+        known = next(filter(params.get, _IDS), None)
+        name = str(params[named]) if named else kind
+        taken = {named, known, "step", "epoch"} | {
+            key for key in _WORDS if isinstance(params.get(key), str)
+        }
+        if kind != MODEL:
+            taken.discard("groupingName")
+        repeated = {"type": kind, "extension": name.rpartition(".")[2], "overwrite": False}
+        taken |= {key for key, it in repeated.items() if params.get(key) == it}
         return cls(
             kind,
-            str(name),
-            _word(params.get("assetId") or params.get("imageId")),
+            name,
+            _word(params[known]) if known else None,
             params.get("step"),
             payload.get("local_timestamp"),
             _word(params.get("context")),
@@ -82,7 +92,8 @@ class Upload:
             _word(uri),
             _word(params.get("groupingName")),
             payload.get("metadata"),
-            {word: it for word, it in params.items() if not _is_known(word, it, kind)},
+            params.get("epoch"),
+            {key: it for key, it in params.items() if key not in taken and it is not None},
         )
 
     @property
@@ -100,17 +111,6 @@ class Upload:
         """The path of its series."""
         name = self.kind if self.name == _UNNAMED else self.name
         return (name,) if self.context is None else (self.context, name)
-
-    @property
-    def told(self) -> dict[str, Tree]:
-        """What is said of it, beside where and when it was logged."""
-        stated: dict[str, Tree] = {
-            "asset_id": self.asset_id,
-            "metadata": self.metadata,
-            "model": self.model,
-            **self.more,
-        }
-        return {word: value for word, value in stated.items() if value not in (None, {})}
 
     @property
     def media_type(self) -> str | None:
@@ -133,7 +133,14 @@ class Uploads:
         """One of a series."""
         blob = self.members.blob(upload.path, upload.media_type)
         kind = _MEDIA[upload.kind]
-        told: Tree = {**upload.told, "type": upload.kind}
+        more: dict[str, Tree] = {
+            "asset_id": upload.asset_id,
+            "metadata": upload.metadata,
+            "type": upload.kind,
+            "epoch": upload.epoch,
+            "params": upload.rest,
+        }
+        told: Tree = {name: value for name, value in more.items() if value not in (None, {})}
         return MediaItem(key, at, kind, blob, path=upload.name, metadata=told)
 
     def keep(self, upload: Upload) -> None:
@@ -168,14 +175,19 @@ class Uploads:
         taken: set[str] = set()
         models = (one for them in self._models.values() for one in them.values())
         for upload in (*self._files.values(), *models, *self._remote.values()):
-            told: dict[str, Tree] = {"type": upload.kind, **upload.told}
-            for word, value in (
+            told: dict[str, Tree] = {"type": upload.kind}
+            for key, value in (
+                ("asset_id", upload.asset_id),
                 ("step", upload.step),
-                ("context", upload.context),
                 ("local_timestamp", upload.time_ms),
+                ("context", upload.context),
+                ("epoch", upload.epoch),
+                ("model", upload.model if upload.kind == MODEL else None),
+                ("metadata", upload.metadata or None),
+                ("params", upload.rest or None),
             ):
                 if value is not None:
-                    told[word] = value
+                    told[key] = value
             name = _free(upload, taken)
             taken.add(name)
             yield Attribute(("assets", name), "other", told)
@@ -187,13 +199,6 @@ def _free(upload: Upload, taken: Container[str]) -> str:
     if name in taken and upload.asset_id is not None:
         name = f"{name}~{upload.asset_id[:8]}"
     return next(it for it in _numbered(name) if it not in taken)
-
-
-def _is_known(word: str, value: Tree, kind: str) -> bool:
-    """Whether an `Upload` has this of `additional_params` elsewhere, or it says nothing."""
-    if value is None or word in _PLACED:
-        return True
-    return (word, value) in (("type", kind), ("overwrite", False), ("isRemote", True))
 
 
 def _numbered(name: str) -> Iterator[str]:
