@@ -270,7 +270,8 @@ def resolve(
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
             name = variable.removeprefix(PREFIX).lower()
             _known(name, variable, "the environment")
-            take(name, environment[variable], "the environment", variable)
+            if environment[variable]:  # `VARIABLE=` is how a shell script takes one away
+                take(name, environment[variable], "the environment", variable)
     for name, flag in (flags or {}).items():
         if flag is not None:
             spelled = FLAGS.get(name, f"--{name.replace('_', '-')}")

@@ -9,94 +9,45 @@ Each is `runferry.convert` between two places. `cloud` and `online` are the same
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from runferry import settings
-from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.errors import UsageError
+from runferry.losses import Fate
+from runferry.swanlab_roads import Goal, Mode, mlflow, tensorboard, wandb_folders, wandb_service
 from runferry.transfer.selection import EVERYTHING, Selection
-from runferry.transfer.value_types import TYPES
 
 if TYPE_CHECKING:
     from runferry.transfer.report import ConvertReport
 
-Mode = Literal["cloud", "online", "local", "offline", "disabled"]
-Kind = Literal["tensorboard", "wandb", "wandb-local", "mlflow"]
-MODES: Final = ("cloud", "online", "local", "offline", "disabled")
-KINDS: Final = ("tensorboard", "wandb", "wandb-local", "mlflow")
-_LOG_DIR: Final = "swanlog"
-
-
-@dataclass(frozen=True, slots=True)
-class Road:
-    """Between which places runs are moved, and which of them."""
-
-    source: str
-    destination: str
-    selection: Selection = EVERYTHING
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """Where runs go, in SwanLab's words."""
-
-    project: str | None = None
-    workspace: str | None = None
-    mode: Mode = "cloud"
-    logdir: str | None = None
-
-    def road(self, source: str, selection: Selection = EVERYTHING) -> Road:
-        """The road there. Raises UsageError for a mode that is none."""
-        if self.mode not in MODES:
-            raise UsageError(
-                f"{self.mode} is no mode of SwanLab", hint=f"one of {', '.join(MODES)}"
-            )
-        is_cloud = self.mode in ("cloud", "online")
-        folder = self.logdir or os.environ.get("SWANLAB_LOG_DIR") or _LOG_DIR
-        return Road(
-            source,
-            self._cloud() if is_cloud else f"swanlab:{_local(folder)}",
-            selection,
-            self.mode == "disabled",
-        )
-
-    def _cloud(self) -> str:
-        workspace = self.workspace or OWN_WORKSPACE
-        return f"swanlab:{workspace}/{self.project}" if self.project else f"swanlab:{workspace}"
-
-    @contextmanager
-    def meant(self) -> Iterator[None]:
-        """Within this, runs go into its project and workspace."""
-        before = settings.current()
-        chosen = replace(
-            before,
-            swanlab_project=self.project or before.swanlab_project,
-            swanlab_workspace=self.workspace or before.swanlab_workspace,
-            swanlab_dashboard=self.mode == "local" or before.swanlab_dashboard,
-        )
-        settings.install(chosen)
-        try:
-            yield
-        finally:
-            settings.install(before)
-
 
 class _Converter:
-    """What the converters share: SwanLab's words for where runs go."""
+    """What the converters share: SwanLab's words for where runs go, as of 0.10.3 and before.
+
+    `log_dir` is `logdir`. `resume` changes nothing: ids are kept in any case. `allow` is the worst
+    loss that leaves the report's exit code at 0, by default `Goal.allowed`. Raises UsageError for
+    `tags`: runs keep their own.
+    """
 
     def __init__(
         self,
         project: str | None = None,
         workspace: str | None = None,
         mode: Mode = "cloud",
+        log_dir: str | None = None,
         logdir: str | None = None,
+        tags: Sequence[str] | None = None,
+        resume: bool = False,
+        *,
+        allow: Fate | str | None = None,
     ) -> None:
-        self.goal = Goal(project, workspace, mode, logdir)
+        del resume
+        if tags:
+            raise UsageError(
+                "runs keep the tags that they have", hint="leave tags= out, and tag them in SwanLab"
+            )
+        self.goal = Goal(project, workspace, mode, log_dir or logdir)
+        self.allow = allow
 
     def _convert(self, source: str, selection: Selection = EVERYTHING) -> ConvertReport:
         from runferry.api import convert
@@ -104,31 +55,78 @@ class _Converter:
         road = self.goal.road(source, selection)
         with self.goal.meant():
             return convert(
-                road.source, road.destination, selection=road.selection, dry_run=road.dry_run
+                road.source,
+                road.destination,
+                selection=road.selection,
+                allow=self.goal.allowed if self.allow is None else self.allow,
+                dry_run=road.dry_run,
             )
 
 
 class WandbConverter(_Converter):
     """Runs of W&B's service."""
 
+    def __init__(
+        self,
+        project: str | None = None,
+        workspace: str | None = None,
+        mode: Mode = "cloud",
+        log_dir: str | None = None,
+        logdir: str | None = None,
+        tags: Sequence[str] | None = None,
+        resume: bool = False,
+        wb_project: str | None = None,
+        wb_entity: str | None = None,
+        *,
+        allow: Fate | str | None = None,
+    ) -> None:
+        """`wb_project` and `wb_entity` hold where `run` names none."""
+        super().__init__(project, workspace, mode, log_dir, logdir, tags, resume, allow=allow)
+        self._place = (wb_project, wb_entity)
+
     def run(
         self,
         wb_project: str | None = None,
         wb_entity: str | None = None,
         wb_runid: str | None = None,
+        *,
+        wb_run_id: str | None = None,
     ) -> ConvertReport:
         """All runs of the project; of an id that one. Failed runs are in the report."""
-        return self._convert(*wandb_service(wb_project, wb_entity, wb_runid))
+        project, entity = wb_project or self._place[0], wb_entity or self._place[1]
+        return self._convert(*wandb_service(project, entity, wb_runid or wb_run_id))
 
 
 class WandbLocalConverter(_Converter):
     """Run folders of W&B's client."""
 
+    def __init__(
+        self,
+        project: str | None = None,
+        workspace: str | None = None,
+        mode: Mode = "cloud",
+        log_dir: str | None = None,
+        logdir: str | None = None,
+        tags: Sequence[str] | None = None,
+        resume: bool = False,
+        root_wandb_dir: str = "./wandb",
+        wandb_run_dir: str | None = None,
+        *,
+        allow: Fate | str | None = None,
+    ) -> None:
+        """The folders hold where `run` names none."""
+        super().__init__(project, workspace, mode, log_dir, logdir, tags, resume, allow=allow)
+        self._folders = (root_wandb_dir, wandb_run_dir)
+
     def run(
-        self, root_wandb_dir: str = "./wandb", wandb_run_dir: str | None = None
+        self,
+        root_wandb_dir: str | None = None,
+        wandb_run_dir: str | None = None,
+        wb_run_id: str | None = None,
     ) -> ConvertReport:
-        """All runs of the folder, or that of one run's folder in it."""
-        return self._convert(wandb_folder(root_wandb_dir, wandb_run_dir))
+        """All runs of the folder, that of one run's folder in it, or that of an id."""
+        home, run_folder = root_wandb_dir or self._folders[0], wandb_run_dir or self._folders[1]
+        return self._convert(*wandb_folders(home, run_folder, wb_run_id))
 
 
 class TFBConverter(_Converter):
@@ -139,15 +137,22 @@ class TFBConverter(_Converter):
         project: str | None = None,
         workspace: str | None = None,
         mode: Mode = "cloud",
+        log_dir: str | None = None,
         logdir: str | None = None,
         types: str | None = None,
+        *,
+        allow: Fate | str | None = None,
     ) -> None:
         """`types` are those of values, with commas between them; None means all."""
-        super().__init__(project, workspace, mode, logdir)
+        super().__init__(project, workspace, mode, log_dir, logdir, allow=allow)
         self.types = types
 
-    def run(self, convert_dir: str = ".") -> ConvertReport:
-        """All runs below the folder. Raises UsageError for a type that is none."""
+    def run(self, convert_dir: str = ".", depth: int | None = None) -> ConvertReport:
+        """All runs below the folder, however deep: `depth` is SwanLab's, and limits nothing here.
+
+        Raises UsageError for a type that is none.
+        """
+        del depth
         return self._convert(*tensorboard(convert_dir, self.types))
 
 
@@ -157,44 +162,5 @@ class MLFlowConverter(_Converter):
     def run(
         self, tracking_uri: str, experiment: str | None = None, run_id: str | None = None
     ) -> ConvertReport:
-        """All runs of an experiment, by its name; of an id that one."""
+        """All runs of an experiment, by its id or name; of a run's id that one."""
         return self._convert(*mlflow(tracking_uri, experiment, run_id))
-
-
-def wandb_service(
-    project: str | None, entity: str | None, run_id: str | None
-) -> tuple[str, Selection]:
-    """The place, and which runs there; without an entity the account's own."""
-    if entity is None:
-        projects = (project,) if project else ()
-        return "wandb:", Selection(projects=projects, run_ids=(run_id,) if run_id else ())
-    where = "/".join(part for part in (entity, project, run_id if project else None) if part)
-    only = (run_id,) if run_id and not project else ()
-    return f"wandb:{where}", Selection(run_ids=only)
-
-
-def wandb_folder(folder: str, run_folder: str | None) -> str:
-    """The place of a folder, or of one run in it."""
-    return f"wandb:{_local(f'{folder}/{run_folder}' if run_folder else folder)}"
-
-
-def _local(folder: str) -> str:
-    """A folder spelled so that it is no name of a service."""
-    return folder if folder.startswith(("/", ".", "~")) else f"./{folder}"
-
-
-def tensorboard(folder: str, types: str | None) -> tuple[str, Selection]:
-    """The place, and of which types values are moved. Raises UsageError for one that is none."""
-    named = frozenset(word.strip().lower() for word in (types or "").split(",") if word.strip())
-    for unknown in sorted(named - {*TYPES}):
-        raise UsageError(
-            f"{unknown} is no type of values",
-            hint=f"--tb-types {','.join(TYPES[:3])} or others of {', '.join(TYPES)}",
-        )
-    return f"tensorboard:{folder}", Selection(types=named)
-
-
-def mlflow(uri: str, experiment: str | None, run_id: str | None) -> tuple[str, Selection]:
-    """The place, and which runs there."""
-    projects = (experiment,) if experiment else ()
-    return f"mlflow:{uri}", Selection(projects=projects, run_ids=(run_id,) if run_id else ())

@@ -19,6 +19,11 @@ for step in range(steps):
     run.track(2**53 + step, name="count", step=step)
 run.track(0.5, name="part", step=1.5, epoch=0.25)
 run.track(0.25, name="part", step=-0.5)
+for step, mixed in enumerate([0, 0.5, 1, np.float32(0.25), True, 2**53 + 1]):
+    run.track(mixed, name="mixed", step=step * 3, epoch=step)
+for step in range(steps):  # an unknown type of data, as a later Aim may have
+    run.track(0.5 + step, name="unknown", step=step * 1.25)
+run.meta_run_tree["traces", next(iter(run.meta_run_tree["contexts"])), "unknown", "dtype"] = "new"
 run.track(aim.Text("hello"), name="txt", step=3, epoch=2)
 picture = aim.Image(np.zeros((4, 4, 3), np.uint8), caption="black")
 run.track([picture, aim.Image(np.ones((4, 4, 3), np.uint8))], name="pictures", step=1)

@@ -42,6 +42,7 @@ def main(folder: Path) -> None:
     logger.report_image("pictures", "x", iteration=2, image=image)
     Path("clip.wav").write_bytes(b"RIFFxxxx")
     logger.report_media("sounds", "y", iteration=2, local_path="clip.wav")
+    logger.report_media("far", "z", iteration=3, url="https://host.example/shelf/far.png")
     task.upload_artifact("numbers", {"k": 1}, wait_on_upload=True)
     task.upload_artifact("file", "clip.wav", metadata={"q": "w"}, wait_on_upload=True)
     print("a printed line")

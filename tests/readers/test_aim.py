@@ -86,6 +86,23 @@ def test_steps_and_epochs_that_are_no_integers_are_kept(real: Path) -> None:
     assert found.series("part.epoch") == [(1, 0.25)]
 
 
+def test_numbers_of_mixed_types_are_the_rows_that_aim_itself_looks_up(real: Path) -> None:
+    """A loss that begins at 0, an accuracy that reaches 1: Aim calls such a sequence a `number`."""
+    found, _ = both(real)
+    home = real / "repo" / ".aim"
+    asked = _looked_up(home, found.run.key.run_id)["mixed"]
+    assert [(step, value) for step, value, _, _ in asked] == list(found.series("mixed"))
+    assert found.series("mixed.epoch") == [(n, epoch) for n, _, epoch, _ in asked]
+    assert found.series("mixed")[-1] == (15, 2**53 + 1)
+    kinds = [row["kind"] for row in found.rows(chunks.Points, "mixed")]
+    assert kinds[:3] == ["int", "float64", "int"]
+
+
+def test_numbers_of_an_unknown_type_keep_their_steps(real: Path) -> None:
+    found, _ = both(real)
+    assert stepped(found, "unknown") == [(n * 1.25, 0.5 + n) for n in range(STEPS)]
+
+
 def test_a_step_with_more_than_six_places_is_told(tmp_path: Path) -> None:
     if importlib.util.find_spec("aim") is None:
         pytest.skip("aim is not installed")

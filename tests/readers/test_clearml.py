@@ -117,14 +117,16 @@ def test_what_the_client_logged_is_read(session: Path) -> None:
     assert {(s.path, s.kind) for s in found.series.values()} == {
         (("loss", "train"), "scalar"), (("loss", "a/b"), "scalar"), (("Summary", "best"), "scalar"),
         (("spread", "w"), "media"), (("tab", "s"), "media"), (("pictures", "x"), "media"),
-        (("sounds", "y"), "media"),
+        (("sounds", "y"), "media"), (("far", "z"), "media"),
     }  # fmt: skip
     points = [row for c in chunks if isinstance(c, Points) for row in c.batch.to_pylist()]
     assert [(r["step"], r["value"]) for r in points if r["key"] == "loss.train"] == [
         (step, step * 0.5) for step in range(5)
     ]
     kinds = [item.media_type for c in chunks if isinstance(c, Media) for item in c.items]
-    assert sorted(kinds) == ["audio", "image", "plot", "plot"]
+    assert sorted(kinds) == ["audio", "image", "image", "plot", "plot"]
+    said = [item.metadata for c in chunks if isinstance(c, Media) for item in c.items]
+    assert [it for it in said if it] == [{"url": "https://host.example/shelf/far.png"}]
     lines = [cells[-2] for cells in found.rows["Console"]]
     assert {"hello text\n", "a printed line\n"} <= {*lines}
     assert "requirements.txt" in found.files
@@ -140,7 +142,7 @@ def test_a_session_that_was_moved_has_its_files(session: Path, tmp_path: Path) -
         (entry,) = artifact.entries
         assert not entry.blob.is_missing
     media = [item for chunk in chunks if isinstance(chunk, Media) for item in chunk.items]
-    assert not any(item.blob.is_missing for item in media)
+    assert [item.key for item in media if item.blob.is_missing] == ["far.z"]
     others = [c.path for c in chunks if isinstance(c, File) and c.path.startswith("data/")]
     assert others == []
 

@@ -120,7 +120,10 @@ def test_header_config_and_others_are_those_of_the_experiment(real: Path) -> Non
         ("nested", "a"): 1,
         ("nested", "b"): [1, 2],
         ("word",): "x",
+        ("late",): 1,
     }
+    told = found.attributes("other")["parameters", "late"]
+    assert told == {"step": 4}
     assert found.attributes("other")["note",] == "v"
     assert "python_version" in {path[0] for path in found.attributes("environment")}
     assert found.codes() == {"replaced-parameter": 1}
@@ -141,6 +144,20 @@ def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
     artifacts = {c.name: c for c in found.chunks if isinstance(c, chunks.Artifact)}
     assert [entry.path for entry in artifacts["net"].entries] == ["plain.txt"]
     assert artifacts["far"].entries[0].reference == "s3://bucket/k"
+
+
+def test_uploads_of_one_name_are_all_described(real: Path) -> None:
+    """As a file, and as a part of a model: the second does not replace the first."""
+    found = gather_one(CometReader, real)
+    (said,) = (c for c in found.chunks if isinstance(c, chunks.Raw))
+    assert json.loads(said.payload)["metadata"] == {"by": "me"}
+    assets = {path[1]: it for path, it in found.attributes("other").items() if path[0] == "assets"}
+    plain, model = (it for name, it in assets.items() if name.startswith("plain.txt"))
+    assert isinstance(plain, dict)
+    assert isinstance(model, dict)
+    assert (plain["type"], plain["step"]) == ("asset", 5)
+    assert plain["params"] == {"overwrite": True}
+    assert (model["type"], model["model"]) == ("model-element", "net")
 
 
 def test_an_unpacked_experiment_equals_its_archive(real: Path, tmp_path: Path) -> None:

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import gather_one
+from run_folders import Gathered, gather_one
 
 from runferry import chunks
 from runferry.anywhere import AnyReader
 from runferry.errors import SourceChanged
+from runferry.model import Blob
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.trackio import TrackioReader
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("trackio_script.py")
+DATABASE, USING = "proj.db", "proj-user.db"
 
 
 def logged(folder: Path, steps: int, first: int = 0, project: str = "proj") -> None:
@@ -86,7 +88,7 @@ class TestTrackio(ReaderContract):
 
 
 def test_what_trackio_logged_is_read(real: Path) -> None:
-    found = gather_one(TrackioReader, real)
+    found = gather_one(TrackioReader, real / DATABASE)
     assert found.series("loss") == [(n * 2, 1 / (n + 1)) for n in range(4)]
     assert found.series("count") == [(n * 2, 2**60 + 1) for n in range(4)]
     assert str(found.series("odd")) == "[(0, inf), (2, nan), (4, inf), (6, nan)]"
@@ -105,7 +107,7 @@ def test_what_trackio_logged_is_read(real: Path) -> None:
 
 
 def test_media_histograms_and_tables_are_read_with_their_bytes(real: Path) -> None:
-    found = gather_one(TrackioReader, real)
+    found = gather_one(TrackioReader, real / DATABASE)
     items = [i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items]
     by_key = {item.key: item for item in items}
     assert by_key["image"].caption == "black"
@@ -119,8 +121,54 @@ def test_media_histograms_and_tables_are_read_with_their_bytes(real: Path) -> No
     assert (bins[0]["edges"], bins[0]["counts"]) == ([0.0, 0.5, 1.0], [1.0, 2.0])
 
 
+def test_saved_files_come_with_the_first_run_of_their_project(real: Path) -> None:
+    found = gather_one(TrackioReader, real / DATABASE)
+    saved = [c for c in found.chunks if isinstance(c, chunks.File) and c.path.startswith("media")]
+    assert [(file.path, content(file.blob)) for file in saved] == [
+        ("media/proj/files/weights.bin", b"saved")
+    ]
+    other = gather_one(TrackioReader, real / USING)
+    assert not [c for c in other.chunks if isinstance(c, chunks.File)]
+
+
+def test_artifacts_are_of_the_runs_that_made_or_used_them_also_in_other_projects(
+    real: Path,
+) -> None:
+    made = artifacts(gather_one(TrackioReader, real / DATABASE))
+    assert [(one.name, one.relation, one.version) for one in made] == [("set", "produced", "v0")]
+    assert (made[0].description, made[0].metadata) == ("about it", {"rows": 2})
+    found = gather_one(TrackioReader, real / USING)
+    (used,) = artifacts(found)
+    assert (used.name, used.relation, used.version) == ("proj/set", "used", "v0")
+    assert [content(entry.blob) for entry in used.entries] == [b"saved"]
+    assert (used.digest, used.aliases) == (made[0].digest, made[0].aliases)
+    assert found.codes() == {}
+
+
+def test_a_used_artifact_whose_project_is_not_here_is_named_and_told(
+    real: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(real, tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.glob(f"{DATABASE}*"):
+        path.unlink()
+    found = gather_one(TrackioReader, tmp_path / USING)
+    (used,) = artifacts(found)
+    assert (used.name, used.type, used.version) == ("proj/set", "dataset", "v0")
+    assert found.codes() == {"missing-artifact": 1}
+
+
+def artifacts(found: Gathered) -> list[chunks.Artifact]:
+    return [chunk for chunk in found.chunks if isinstance(chunk, chunks.Artifact)]
+
+
+def content(blob: Blob) -> bytes:
+    assert blob.open is not None
+    with blob.open() as stream:
+        return stream.read()
+
+
 def test_config_and_header_are_those_of_the_run(real: Path) -> None:
-    found = gather_one(TrackioReader, real)
+    found = gather_one(TrackioReader, real / DATABASE)
     config = found.attributes("config")
     assert config["lr",] == 0.1
     assert config["nested", "a", "b"] == 1
@@ -133,9 +181,9 @@ def test_config_and_header_are_those_of_the_run(real: Path) -> None:
 
 def test_a_run_that_trackio_resumes_is_read_on(real: Path, tmp_path: Path) -> None:
     shutil.copytree(real, tmp_path, dirs_exist_ok=True)
-    before = gather_one(TrackioReader, tmp_path)
+    before = gather_one(TrackioReader, tmp_path / DATABASE)
     logged(tmp_path, 2, first=4)
-    after = gather_one(TrackioReader, tmp_path, before.cursor())
+    after = gather_one(TrackioReader, tmp_path / DATABASE, before.cursor())
     assert after.series("loss") == [(8, 1 / 5), (10, 1 / 6)]
     assert not [c for c in after.chunks if isinstance(c, chunks.Media)]
 
@@ -261,7 +309,7 @@ def test_any_finds_projects_and_leaves_what_lies_beside_them_alone(
 ) -> None:
     shutil.copytree(real, tmp_path / "t")
     reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
-    assert [run.key.tracker for run in reader.runs()] == ["trackio"]
+    assert [run.key.tracker for run in reader.runs()] == ["trackio"] * 2
 
 
 def test_words_for_nan_are_numbers_and_no_other_words(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Logs runs with trackio itself: TRACKIO_DIR and argv say where, and how many steps."""
 
 import math
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import trackio
@@ -42,4 +44,17 @@ if first == 0:
     )
     trackio.log_system({"gpu": 0.5})
     trackio.alert("late", text="too slow", level=trackio.AlertLevel.WARN)
+    home = Path(os.environ["TRACKIO_DIR"])
+    saved = home / "weights.bin"
+    saved.write_bytes(b"saved")
+    trackio.save(saved)
+    made = trackio.Artifact("set", type="dataset", description="about it", metadata={"rows": 2})
+    made.add_file(str(saved))
+    made = run.log_artifact(made)
 trackio.finish()
+if first == 0:  # another project, which uses an artifact of this one
+    user = trackio.init(project=f"{project}-user", name="u", auto_log_gpu=False, embed=False)
+    user.use_artifact(made)
+    trackio.log({"x": 1})
+    trackio.finish()
+    saved.unlink()

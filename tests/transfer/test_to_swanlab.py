@@ -7,8 +7,10 @@ The options are those of https://docs.swanlab.cn (integration-wandb) and of swan
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +26,12 @@ from runferry import _native
 from runferry.dialects.swanlab.wire import parsed
 from runferry.errors import ExitCode, UsageError
 from runferry.locations import locate
+from runferry.losses import Fate
+from runferry.model import Run, RunKey
 from runferry.ports import Location
 from runferry.python_apart import environment_apart
-from runferry.swanlab import (
-    Goal,
-    MLFlowConverter,
-    TFBConverter,
-    WandbConverter,
-    WandbLocalConverter,
-    mlflow,
-    wandb_folder,
-    wandb_service,
-)
+from runferry.swanlab import MLFlowConverter, TFBConverter, WandbConverter, WandbLocalConverter
+from runferry.swanlab_roads import Goal, mlflow, wandb_folder, wandb_service
 from runferry.testing.writer_laws import numbered
 from runferry.transfer.selection import Selection
 from runferry.writers.swanlab import SwanlabWriter
@@ -127,6 +123,44 @@ def test_wandb_options_name_a_place_and_without_a_run_all_are_meant() -> None:
     )
     assert wandb_folder("./wandb", None) == "wandb:./wandb"
     assert wandb_folder("wandb", "run-1") == "wandb:./wandb/run-1"
+    assert wandb_folder("./wandb", "/else/run-1") == "wandb:/else/run-1"
+
+
+@pytest.mark.parametrize("project", [None, ""])
+def test_wandb_without_a_project_is_refused(project: str | None) -> None:
+    with pytest.raises(UsageError, match="no project"):
+        wandb_service(project, "team", None)
+    with pytest.raises(UsageError, match="no project"):
+        WandbConverter().run(wb_entity="team")
+
+
+def test_names_are_no_globs() -> None:
+    for name in ("exp [v1]", "a*b", "what?", "[!x]", "plain"):
+        _, selection = mlflow("http://127.0.0.1:5000", name, None)
+        assert selection.takes_run(Run(RunKey("mlflow", "", "1"), project=name))
+        assert not selection.takes_run(Run(RunKey("mlflow", "", "1"), project=f"{name}x"))
+        _, selection = wandb_service(name, None, None)
+        assert selection.takes_run(Run(RunKey("wandb", "", "1"), project=name))
+
+
+def test_the_cloud_ends_with_0_though_it_holds_no_run_exactly() -> None:
+    """What it cannot hold is told; `allow` says what else is to change the exit code."""
+    assert Goal(mode="cloud").allowed is Fate.DROPPED
+    assert Goal(mode="offline").allowed is None
+    for allow, code in (("kept", ExitCode.LOSS), (None, ExitCode.DONE)):
+        logdir = f"logs-{allow}"
+        converter = WandbLocalConverter(mode="offline", log_dir=logdir, allow=allow)
+        assert converter.run(str(EXAMPLES / "wandb")).exit_code is code
+
+
+def test_the_words_of_0_10_3_are_taken() -> None:
+    words: dict[str, Any] = {"mode": "offline", "log_dir": "logs", "tags": None, "resume": True}
+    converter = WandbLocalConverter(**words, root_wandb_dir=str(EXAMPLES / "wandb"))
+    ids = [run.run.key.run_id for run in runferry.load(f"wandb:{EXAMPLES / 'wandb'}")]
+    assert converter.run(wb_run_id=ids[0]).exit_code is ExitCode.DONE
+    assert [run.start.text(10) for run in shown(Path("logs"))] == [ids[0]]
+    with pytest.raises(UsageError, match="tags"):
+        WandbConverter(**{**words, "tags": ["t"]})
 
 
 def test_mlflow_options_name_a_place() -> None:
@@ -159,6 +193,7 @@ def test_the_command_line_takes_the_documents_options() -> None:
 def test_a_failure_changes_the_exit_code_and_resume_needs_a_run() -> None:
     assert called("-t", "wandb-local", "--wb-dir", "./nothing", "--mode", "offline").returncode == 1
     assert called("-t", "wandb", "--resume").returncode == 2
+    assert called("-t", "wandb").returncode == 2
     assert called("-t", "aim").returncode == 2
 
 
@@ -235,7 +270,7 @@ def test_event_files_arrive_with_their_times() -> None:
         for step in range(5):
             writer.add_scalar("loss", step / 4, step, walltime=1_700_000_000.5 + step)
         writer.add_text("note", "hello", 1)
-    assert TFBConverter(mode="offline").run("events").exit_code == 0
+    assert TFBConverter(mode="offline", types=None).run("events", depth=3).exit_code == 0
     (found,) = shown(Path("swanlog"))
     assert found.scalars["loss"] == [(step, step / 4) for step in range(5)]
     assert found.media(4) == ["note/text_summary"]
@@ -273,3 +308,8 @@ def test_mlflow_arrives() -> None:
     converted = MLFlowConverter(mode="offline").run(store)
     assert converted.exit_code is ExitCode.DONE
     assert len(shown(Path("swanlog"))) == 2
+    with closing(sqlite3.connect("runs.db")) as database:
+        query = "SELECT experiment_id, name FROM experiments WHERE experiment_id IN " \
+            "(SELECT experiment_id FROM runs)"  # fmt: skip
+        for number, name in database.execute(query):
+            assert mlflow(store, str(number), None)[1] == mlflow(store, name, None)[1]

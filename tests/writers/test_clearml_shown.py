@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runferry.chunks import Attributes
 from runferry.dialects.clearml.names import SINGLE_ITERATION
 from runferry.dialects.clearml.parameters import spelled, value_of
 from runferry.model import Address, Attribute, Run, RunKey, Series, Tree, same_value
@@ -188,6 +189,17 @@ def test_no_two_series_have_one_place() -> None:
     assert found == [titles.of(key) for key in series]
     assert [loss.code for loss in titles.renamed] == ["renamed-key"] * len(titles.renamed)
     assert titles.renamed
+
+
+def test_no_two_numbers_of_the_summary_have_one_name(tmp_path: Path) -> None:
+    paths = [("a/b",), ("a", "b"), ("a/b~2",)]
+    items = tuple(Attribute(path, "summary", number) for number, path in enumerate(paths))
+    sample = Sample(Run(RunKey("x", "", "1")), (Attributes(items),))
+    shown = {
+        event["variant"]: event["value"] for event in events_of(authored(tmp_path, sample))
+        if event["iter"] == SINGLE_ITERATION
+    }  # fmt: skip
+    assert shown == {"a/b": 0, "a/b~2": 1, "a/b~2~2": 2}
 
 
 def test_no_two_parameters_have_one_place() -> None:

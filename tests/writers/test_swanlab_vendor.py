@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -178,6 +179,23 @@ def test_a_conversion_into_the_own_workspace_says_that_it_is_not_verified(
     )
     assert again.exit_code == 0
     assert service.asked.count("POST /project/me/proj/experiment") == 2
+
+
+def test_a_conversion_in_the_vendors_words_ends_with_0_in_the_cloud(
+    service: SwanlabService, tmp_path: Path
+) -> None:
+    """What the cloud cannot hold is told; another `--allow` makes that another exit code."""
+    source = Path(__file__).parents[2] / "examples" / "wandb"
+    command = [sys.executable, "-m", "runferry", "swanlab", "convert", "-t", "wandb-local"]
+    for project, more, code in (("one", [], 0), ("two", ["--allow", "rounded"], 3)):
+        where = ["--wb-dir", str(source), "-p", project, "--archive", str(tmp_path / project)]
+        done = subprocess.run(
+            [*command, *where, *more], env=environment_apart(), cwd=tmp_path, timeout=120,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert "header-times" in done.stdout
+    assert len(service.experiments) == 2
 
 
 @pytest.mark.parametrize("refused", ["/house/metrics", "/resources/presigned", "/experiment"])

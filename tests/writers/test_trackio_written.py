@@ -92,6 +92,34 @@ FACTS = chunks.SeriesFacts(
 )
 
 
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ({"columns": ["a", 1], "data": [[1, "x"], [math.nan, {"b": [2]}]]},
+         [{"a": 1, "1": "x"}, {"a": "NaN", "1": '{"b": [2]}'}]),
+        ({"_type": "trackio.table", "_value": [{"a": None}]}, [{"a": None}]),
+        ([{"a": True}, {"b": 2}], [{"a": True}, {"b": 2}]),
+        ({"columns": ["a", "a"], "data": [[1, 2]]}, None),
+        ({"columns": ["a"], "data": [[1, 2]]}, None),
+        ("a,b", None),
+    ],
+)  # fmt: skip
+def test_tables_are_shown_as_trackio_logs_them(
+    place: Location, tmp_path: Path, table: Any, rows: Any
+) -> None:
+    content = json.dumps(table).encode()
+    item = MediaItem("image", at(0), "table", Blob.from_bytes(content, "application/json"))
+    written(place, RUN, FACTS, chunks.Media((item,)))
+    with closing(sqlite3.connect(tmp_path / "out" / "proj.db")) as database:
+        logged = [json.loads(text) for (text,) in database.execute("SELECT metrics FROM metrics")]
+    expected = [] if rows is None else [{"image": {"_type": "trackio.table", "_value": rows}}]
+    assert logged == expected
+    reader = TrackioReader.open(Location("trackio", str(tmp_path / "out")), ReadOptions())
+    (run,) = reader.runs()
+    found = [it for c in reader.read(run) if isinstance(c, chunks.Media) for it in c.items]
+    assert [(it.media_type, it.blob.size) for it in found] == [("table", len(content))]
+
+
 def test_trackio_reads_what_was_written(place: Location, tmp_path: Path) -> None:
     rows = [("loss", at(n), 1 / (n + 1)) for n in range(3)]
     rows += [("step", at(n), 2**60 + n) for n in range(3)]

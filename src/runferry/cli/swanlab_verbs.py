@@ -9,6 +9,7 @@ import typer
 from runferry.cli.app import app
 from runferry.cli.options import OptionalText, Session, verb
 from runferry.errors import ExitCode, UsageError
+from runferry.losses import Fate
 
 swanlab = typer.Typer(
     name="swanlab",
@@ -54,7 +55,9 @@ def convert(
     mlflow_url: Annotated[
         str, _text("--mlflow-url", help="MLflow server or store.")
     ] = "http://127.0.0.1:5000",
-    mlflow_exp: Annotated[OptionalText, _text("--mlflow-exp", help="Experiment's name.")] = None,
+    mlflow_exp: Annotated[
+        OptionalText, _text("--mlflow-exp", help="Experiment's id or name.")
+    ] = None,
     mlflow_runid: Annotated[
         OptionalText, _text("--mlflow-runid", help="One run; else all.")
     ] = None,
@@ -63,8 +66,7 @@ def convert(
     ] = False,
 ) -> ExitCode:
     """Convert runs of other trackers to SwanLab."""
-    from runferry import swanlab as roads
-    from runferry.transfer.selection import EVERYTHING
+    from runferry import swanlab_roads as roads
 
     if resume and not wb_runid:
         raise UsageError("--resume is for one run", hint="--wb-runid RUN --resume")
@@ -75,17 +77,20 @@ def convert(
         case "wandb":
             source, selection = roads.wandb_service(wb_project, wb_entity, wb_runid)
         case "wandb-local":
-            source, selection = roads.wandb_folder(wb_dir, wb_run_dir), EVERYTHING
+            source, selection = roads.wandb_folders(wb_dir, wb_run_dir, wb_runid)
         case "mlflow":
             source, selection = roads.mlflow(mlflow_url, mlflow_exp, mlflow_runid)
         case _:
             source, selection = roads.tensorboard(tb_log_dir or ".", tb_types)
+    allowed = session.settings.allow
+    if session.resolved.origins["allow"] == "default":
+        allowed = goal.allowed or allowed
     with goal.meant():
-        return _moved(session, goal.road(source, selection))
+        return _moved(session, goal.road(source, selection), allowed)
 
 
-def _moved(session: Session, road: object) -> ExitCode:
-    from runferry import swanlab as roads
+def _moved(session: Session, road: object, allowed: Fate) -> ExitCode:
+    from runferry import swanlab_roads as roads
     from runferry.cli.places import destined, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
@@ -99,7 +104,7 @@ def _moved(session: Session, road: object) -> ExitCode:
         read=read_options(session),
         selection=road.selection,
         workers=chosen.workers,
-        allow=chosen.allow,
+        allow=allowed,
         dry_run=road.dry_run,
         reserve_bytes=chosen.reserve_bytes,
         patience=Patience(chosen.patience),

@@ -25,7 +25,8 @@ from aim.storage.rockscontainer import RocksContainer
 # it is started as a file, and finds what lies beside it by its bare name
 from child_columns import BATCH, Column  # type: ignore[import-not-found]
 
-NUMBERS = ("float", "float64", "int")
+# "number" is what Aim makes of a sequence that holds both integers and others
+NUMBERS = ("float", "float64", "int", "number")
 # what is sent of each value, epoch, time and step, in this order: see `metrics.Sequence`
 _VALUE = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
 _EPOCH = {"epoch": "<f8", "has": "u1", "is_int": "u1"}
@@ -118,7 +119,7 @@ def _sequences(frames: Frames, run: Any, rows: Any, run_hash: str) -> None:
             if dtype in NUMBERS:
                 _metric(frames, series, number, name, version)
             else:
-                _objects(frames, series, number, name, dtype)
+                _objects(frames, series, number, name, dtype, version)
 
 
 def _artifacts(run: Any) -> dict[str, Any]:
@@ -199,29 +200,42 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _objects(frames: Frames, series: Any, context: Any, name: str, dtype: str) -> None:
+def _objects(
+    frames: Frames, series: Any, context: Any, name: str, dtype: str, version: int
+) -> None:
     epochs, times = _column(series, "epoch"), _column(series, "time")
-    for step, value in series.array("val").items():
+    steps = None if version == 1 else _column(series, "step")
+    told = {"name": name, "context": str(context)}
+    half = 0
+    for place, value in series.array("val").items():
+        step = place if steps is None else steps.get(place)
+        if step is None:
+            half += 1
+            continue
+        whole, millionths, is_rounded = _spelled_step(step)
         items = value if isinstance(value, (list, tuple)) else [value]
         for index, item in enumerate(items):
             fields, content, is_text = _fields(item)
             frames.put(
                 {
+                    **told,
                     "kind": "object",
-                    "name": name,
-                    "context": str(context),
                     "dtype": dtype,
                     "type": getattr(item, "AIM_NAME", type(item).__name__),
-                    "step": step,
+                    "step": whole,
+                    "millionths": millionths,
+                    "rounded": is_rounded,
                     "index": index,
                     "count": len(items),
-                    "epoch": epochs.get(step),
-                    "time": times.get(step),
+                    "epoch": epochs.get(place),
+                    "time": times.get(place),
                     "fields": fields,
                     "text": is_text,
                 },
                 content,
             )
+    if half:
+        frames.put({**told, "kind": "half", "rows": half})
 
 
 def _fields(item: Any) -> tuple[dict[str, Any], bytes, bool]:

@@ -20,7 +20,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-_MILLION: Final = 1_000_000
+MILLION: Final = 1_000_000
 
 
 def time_ns_of(seconds: Any) -> int | None:
@@ -88,8 +88,8 @@ class Sequence:
             "key": pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(rows, np.int32)), pa.array([key])
             ),
-            "step": pa.array(self.columns["step"] + millionths // _MILLION),
-            "step_frac": pa.array(millionths % _MILLION, mask=millionths % _MILLION == 0),
+            "step": pa.array(self.columns["step"] + millionths // MILLION),
+            "step_frac": pa.array(millionths % MILLION, mask=millionths % MILLION == 0),
             "time": pa.array(micros, mask=~is_timed).cast(tables.TIME),
             "seq": pa.array(np.arange(first, first + rows, dtype=np.int64)),
         }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from runferry import tables
-from runferry.model import Address, Blob, MediaItem, MediaType
+from runferry.model import Address, Blob, MediaItem, MediaType, Tree
 from runferry.readers.aim.process import Frame
 from runferry.readers.row_batches import address_columns
 
@@ -84,9 +83,19 @@ def text_of(frame: Frame) -> str:
     return frame.payload.decode("utf-8", "replace")
 
 
-def json_of(frame: Frame) -> str:
-    """Any other object as JSON: its type, its fields, and its bytes as text where they are."""
+def value_of(frame: Frame, kind: str) -> Tree:
+    """What a row holds: a text, a number, or any other object as a tree."""
+    if kind == "text":
+        return text_of(frame)
+    if frame.told["type"] in ("int", "float"):
+        number: Tree = frame.told["fields"]["value"]
+        return number
+    return _tree_of(frame)
+
+
+def _tree_of(frame: Frame) -> Tree:
+    """An object's type, its fields, and its bytes as text where they are."""
     told = {"type": frame.told["type"], **frame.told["fields"]}
     if frame.payload:
         told["data"] = text_of(frame) if frame.told["text"] else frame.payload.hex()
-    return json.dumps(told, ensure_ascii=False)
+    return told

@@ -26,7 +26,7 @@ from runferry.model import (
     Tree,
 )
 from runferry.readers.aim import objects
-from runferry.readers.aim.metrics import Sequence, time_ns_of
+from runferry.readers.aim.metrics import MILLION, Sequence, time_ns_of
 from runferry.readers.aim.process import Frame, frames
 from runferry.readers.aim.repository import DATABASE, copied, no_rows
 from runferry.readers.declared import Declared
@@ -149,8 +149,7 @@ class _Reading:
         path, stream = self._path(frame)
         sequence, rounded = Sequence.of(frame), frame.told["rounded"]
         if rounded:
-            why = "steps with more than six places"
-            yield chunks.Lost(Loss("rounded-step", Fate.ROUNDED, ".".join(path), rounded, why))
+            yield _rounded(path, rounded)
         yield from self._key(path, stream, "scalar")
         yield chunks.Points(sequence.values(self._named(path, stream), self.seq))
         of_epoch = (*path, "epoch")
@@ -169,7 +168,10 @@ class _Reading:
             return
         path, stream = self._path(frame)
         self.seq += told["index"] == 0
-        at = Address(self.seq - 1, told["step"], None, time_ns)
+        above, millionths = divmod(told["millionths"], MILLION)
+        at = Address(self.seq - 1, told["step"] + above, millionths or None, time_ns)
+        if told["rounded"] and told["index"] == 0:
+            yield _rounded(path, 1)
         if told["index"] == 0 and told["epoch"] is not None:
             yield from self.rows.add(at, [((*path, "epoch"), told["epoch"])], stream)
         if kind == "media":
@@ -183,9 +185,7 @@ class _Reading:
             yield from self._key(path, stream, "histogram")
             self.bins.append(found)
             return
-        value: Tree = (
-            objects.text_of(frame) if kind == "text" else json.loads(objects.json_of(frame))
-        )
+        value = objects.value_of(frame, kind)
         if told["count"] > 1:  # several at one step stay together by their place in the path
             path = (*path, str(told["index"]))
         yield from self.rows.add(at, [(path, value)], stream)
@@ -208,6 +208,11 @@ class _Reading:
             fields = told if isinstance(told, dict) else {}
             entry = ArtifactEntry(str(fields.get("path", name)), reference=fields.get("uri"))
             yield chunks.Artifact(name, "aim", "produced", entries=(entry,))
+
+
+def _rounded(path: KeyPath, count: int) -> chunks.Chunk:
+    why = "steps with more than six places"
+    return chunks.Lost(Loss("rounded-step", Fate.ROUNDED, ".".join(path), count, why))
 
 
 def _word(value: Tree) -> str:

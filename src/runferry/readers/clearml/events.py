@@ -25,6 +25,7 @@ from runferry.model import Address, Attribute, Blob, KeyPath, MediaItem, MediaTy
 from runferry.readers.clearml.scalar_columns import ScalarColumns
 from runferry.readers.row_batches import scalar_of, whole_step
 from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.redact import without_credentials
 from runferry.tables import dumps
 
 SampleBlob = Callable[[str | None, str | None, str | None], Blob]
@@ -137,19 +138,25 @@ class EventRows:
 
     def _debug_sample(self, event: Event, path: KeyPath, at: Address) -> Iterator[Chunk]:
         key, url = event.get("key"), event.get("url")
-        place = str(key or url)
+        place = without_credentials(str(key or url), is_location=True)
         media_type, _ = mimetypes.guess_type(place.partition("?")[0])
         blob = self._sample(
             None if key is None else str(key), None if url is None else str(url), media_type
         )
-        yield from self._media(path, at, _kind_of(media_type), blob, place)
+        yield from self._media(path, at, _kind_of(media_type), blob, place, _elsewhere(url))
 
     def _media(
-        self, path: KeyPath, at: Address, kind: MediaType, blob: Blob, place: str | None
+        self,
+        path: KeyPath,
+        at: Address,
+        kind: MediaType,
+        blob: Blob,
+        place: str | None,
+        metadata: Tree = None,
     ) -> Iterator[Chunk]:
         key, declared = self._rows.declare(path, "media")
         yield from declared
-        yield Media((MediaItem(key, at, kind, blob, path=place),))
+        yield Media((MediaItem(key, at, kind, blob, path=place, metadata=metadata),))
 
     def _raw(self, event: Tree, reason: str, seq: int) -> Raw:
         kind = event.get("type") if isinstance(event, dict) else None
@@ -172,6 +179,13 @@ def odd_fields(counts: Counter[str]) -> Iterator[Lost]:
         if count:
             why = f"events whose {field} is none"
             yield Lost(Loss(f"odd-{field}", Fate.DROPPED, field, count, why))
+
+
+def _elsewhere(url: Tree) -> Tree:
+    """Where the bytes of a sample lie, if that is no path of the machine that logged it."""
+    if url is None or "://" not in str(url) or str(url).startswith("file://"):
+        return None
+    return {"url": without_credentials(str(url), is_location=True)}
 
 
 def _values(event: Event) -> Tree:

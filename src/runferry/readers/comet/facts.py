@@ -12,6 +12,7 @@ from runferry.model import Attribute, KeyPath, Role, Run, Tree, same_value
 
 _NESTED: Final = "hasNestedParams"
 _NAME: Final = "Name"
+_PARAMETERS: Final = "parameters"
 _MS: Final = 1_000_000
 _SURROUNDINGS: Final[dict[str, str | None]] = {
     "system_details": None,
@@ -57,17 +58,27 @@ class Facts:
 
     def _parameter(self, payload: dict[str, Tree]) -> bool:
         told = payload.get("param", payload.get("params"))
-        match told:
-            case {"paramName": str(name), "paramValue": value, **rest}:
-                is_own = rest.get("source", "manual") in ("manual", None)
-            case _:
-                return False
+        if not isinstance(told, dict) or "paramValue" not in told:
+            return False
+        name, value = told.get("paramName"), told["paramValue"]
+        if not isinstance(name, str):
+            return False
+        is_own = told.get("source", "manual") in ("manual", None)
         if not is_own and name in ("curr_step", "curr_epoch"):
             return True  # which each value states for itself
         role: Role = "config" if is_own else "other"
         path = tuple(name.split("|")) if self.splits else (name,)
         self._put(role, path, value, "replaced-parameter")
+        self._circumstances(name, told.get("step"), payload.get("context"))
         return True
+
+    def _circumstances(self, name: str, step: Tree, context: Tree) -> None:
+        """At which step and of which context the last value of a parameter is."""
+        stated = {"step": step, "context": context}
+        told: dict[str, Tree] = {word: it for word, it in stated.items() if it is not None}
+        self.values.pop(("other", (_PARAMETERS, name)), None)
+        if told:
+            self.values["other", (_PARAMETERS, name)] = told
 
     def _put(
         self, role: Role, path: KeyPath, value: Tree, code: str = "replaced-attribute"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -126,8 +126,8 @@ class Uploads:
 
     members: Members
     _files: dict[str, Upload] = field(default_factory=dict)
-    _models: dict[str, list[Upload]] = field(default_factory=dict)
-    _remote: list[Upload] = field(default_factory=list)
+    _models: dict[str, dict[str, Upload]] = field(default_factory=dict)
+    _remote: dict[str, Upload] = field(default_factory=dict)
 
     def item(self, upload: Upload, key: str, at: Address) -> MediaItem:
         """One of a series."""
@@ -146,15 +146,12 @@ class Uploads:
     def keep(self, upload: Upload) -> None:
         """Remember a file, for `belongings`."""
         if upload.uri is not None:
-            self._remote.append(upload)
+            kept = self._remote
         elif upload.kind == MODEL:
-            self._models.setdefault(upload.model or "model", []).append(upload)
+            kept = self._models.setdefault(upload.model or "model", {})
         else:
-            name = upload.name
-            if name in self._files and upload.asset_id is not None:
-                name = f"{name}~{upload.asset_id[:8]}"
-            name = next(it for it in _numbered(name) if it not in self._files)
-            self._files[name] = upload
+            kept = self._files
+        kept[_free(upload, kept)] = upload
 
     def belongings(self) -> Iterator[chunks.Chunk]:
         """Files, models and references."""
@@ -163,33 +160,45 @@ class Uploads:
             yield chunks.File(name, _ROLES.get(upload.kind, "other"), blob)
         for name, uploads in self._models.items():
             entries = tuple(
-                ArtifactEntry(one.name, self.members.blob(one.path, one.media_type))
-                for one in uploads
+                ArtifactEntry(path, self.members.blob(one.path, one.media_type))
+                for path, one in uploads.items()
             )
             yield chunks.Artifact(name, "model", "produced", entries=entries)
-        for upload in self._remote:
+        for name, upload in self._remote.items():
             entry = ArtifactEntry(upload.name, reference=upload.uri)
             yield chunks.Artifact(
-                upload.name, "remote", "produced", metadata=upload.metadata, entries=(entry,)
+                name, "remote", "produced", metadata=upload.metadata, entries=(entry,)
             )
 
     def attributes(self) -> Iterator[Attribute]:
-        """What is said of files that a file has no place for."""
-        models = ((one.name, one) for them in self._models.values() for one in them)
-        remote = ((one.name, one) for one in self._remote)
-        for name, upload in (*self._files.items(), *models, *remote):
+        """What is said of files that a file has no place for; each has a path of its own."""
+        taken: set[str] = set()
+        models = (one for them in self._models.values() for one in them.values())
+        for upload in (*self._files.values(), *models, *self._remote.values()):
             told: dict[str, Tree] = {"type": upload.kind}
             for key, value in (
                 ("asset_id", upload.asset_id),
                 ("step", upload.step),
+                ("local_timestamp", upload.time_ms),
                 ("context", upload.context),
                 ("epoch", upload.epoch),
+                ("model", upload.model if upload.kind == MODEL else None),
                 ("metadata", upload.metadata or None),
                 ("params", upload.rest or None),
             ):
                 if value is not None:
                     told[key] = value
+            name = _free(upload, taken)
+            taken.add(name)
             yield Attribute(("assets", name), "other", told)
+
+
+def _free(upload: Upload, taken: Container[str]) -> str:
+    """Its name, or one like it where another has that."""
+    name = upload.name
+    if name in taken and upload.asset_id is not None:
+        name = f"{name}~{upload.asset_id[:8]}"
+    return next(it for it in _numbered(name) if it not in taken)
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -68,6 +68,11 @@ class MlflowReader:
                 deleted,
             )
 
+    def experiment_of(self, number: str) -> str | None:
+        """The name of the experiment with this id; None where no run is in one."""
+        runs = self._store.runs(include_deleted=self._options.include_deleted)
+        return next((it.experiment for it in runs if it.experiment_id == number), None)
+
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks. A run that has changed in any way is read whole again."""
         native = self._store.run(run.key.run_id)

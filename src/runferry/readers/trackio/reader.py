@@ -38,6 +38,7 @@ from runferry.readers.trackio.databases import (
     owners,
 )
 from runferry.readers.trackio.reading import TrackioRun
+from runferry.readers.trackio.saved_files import WithSaved, saved_folder
 
 
 class TrackioReader(LocalReader):
@@ -85,7 +86,14 @@ class TrackioReader(LocalReader):
         """The runs of every database, by the time when they began."""
         for path in databases_below(self.root):
             with failing_as_ours(path), opened(path) as connection:
-                yield from list(_runs(path, connection))
+                yield from _with_saved(path, list(_runs(path, connection)))
+
+
+def _with_saved(path: Path, runs: list[LocalRun]) -> list[LocalRun]:
+    folder = saved_folder(path)
+    if folder is None or not runs:
+        return runs
+    return [WithSaved(runs[0], path, folder), *runs[1:]]
 
 
 def _runs(path: Path, connection: sqlite3.Connection) -> Iterator[LocalRun]:

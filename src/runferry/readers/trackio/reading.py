@@ -20,7 +20,8 @@ from runferry.readers.row_batches import whole_step
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.sqlite_files import failing_as_ours, opened
-from runferry.readers.trackio.belongings import alert_of, artifacts, config_attributes, trace_of
+from runferry.readers.trackio.artifacts import artifacts
+from runferry.readers.trackio.belongings import alert_of, config_attributes, trace_of
 from runferry.readers.trackio.databases import ROWS, Owner, Schema, text_of
 from runferry.readers.trackio.values import Values
 from runferry.tables import dumps

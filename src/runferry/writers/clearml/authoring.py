@@ -37,7 +37,7 @@ from runferry.writers.clearml.task_json import (
     task_of,
     task_text,
 )
-from runferry.writers.clearml.titles import Titles
+from runferry.writers.clearml.titles import SingleNames, Titles
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.staged import Staged
 
@@ -68,6 +68,7 @@ class Authoring:
         self._is_for_server = is_for_server
         self._attributes = tuple(own.attributes)
         self._titles = titles
+        self._single_names = SingleNames(item for item in self._attributes if _is_number(item))
         self._parameters = Parameters(run, self._shown_parameters())
         self.files = DataFiles(session, own.home, project_of(run), name_of(run), place.name)
         self._artifacts: list[Task] = []
@@ -76,7 +77,7 @@ class Authoring:
     @property
     def renamed(self) -> tuple[Loss, ...]:
         """What has another name there than it should."""
-        return (*self._parameters.renamed, *self._titles.renamed)
+        return (*self._parameters.renamed, *self._titles.renamed, *self._single_names.renamed)
 
     def write_events(self, metrics: EventFile) -> None:
         """All but points, which are there: plots, samples, what was printed. Closes the file."""
@@ -122,11 +123,11 @@ class Authoring:
         times = (run.ended_ns, run.started_ns, run.created_ns)
         time_ns = next((time for time in times if time is not None), None)
         at = {} if time_ns is None else {"timestamp": time_ns // 1_000_000}
-        for item in self._attributes:
+        for item, name in self._single_names.items:
             value = item.value
-            if not _is_number(item) or (self._is_for_server and not math.isfinite(value)):  # type: ignore[arg-type]
+            if self._is_for_server and not math.isfinite(value):  # type: ignore[arg-type]
                 continue
-            head = {"metric": SINGLE_METRIC, "variant": "/".join(item.path)}
+            head = {"metric": SINGLE_METRIC, "variant": name}
             yield {**head, **at, "iter": SINGLE_ITERATION, "value": value}
 
     # --- rows

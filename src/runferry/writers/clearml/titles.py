@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Final
 
 from runferry.dialects.clearml.names import MONITOR
 from runferry.losses import Fate, Loss
-from runferry.model import KeyPath, Series
+from runferry.model import Attribute, KeyPath, Series
 
 Title = tuple[str, str]
 _MACHINE: Final = f"{MONITOR}machine"
@@ -33,15 +33,33 @@ class Titles:
 
     def _free(self, key: str) -> Title:
         title, wished = _wished(self._series.get(key) or Series(key, (key,)))
-        name = wished
-        for copy in count(2):
-            if (title, name) not in self._taken:
-                break
-            name = f"{wished}~{copy}"
+        name = next(it for it in _copies(wished) if (title, it) not in self._taken)
         if name != wished:
             detail = f"as {title} / {name}"
             self.renamed.append(Loss("renamed-key", Fate.RENAMED, key, 1, detail))
         return title, name
+
+
+class SingleNames:
+    """Gives each number that is shown by itself a name of its own: ClearML has no paths there."""
+
+    def __init__(self, numbers: Iterable[Attribute]) -> None:
+        self.items: list[tuple[Attribute, str]] = []
+        self.renamed: list[Loss] = []
+        taken: set[str] = set()
+        for item in numbers:
+            wished = "/".join(item.path)
+            name = next(it for it in _copies(wished) if it not in taken)
+            taken.add(name)
+            self.items.append((item, name))
+            if name != wished:
+                detail = f"as {name}"
+                self.renamed.append(Loss("renamed-key", Fate.RENAMED, wished, 1, detail))
+
+
+def _copies(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}~{copy}" for copy in count(2))
 
 
 def _wished(series: Series) -> Title:

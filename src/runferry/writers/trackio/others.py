@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from runferry.writers.plain_folder.run_files import RunFiles
 from runferry.writers.plain_folder.staged import Staged
+from runferry.writers.trackio.shown_tables import shown_table
 
 _SHOWN: Final = {
     "image": "trackio.image",
@@ -51,16 +52,23 @@ def histograms(staged: Staged) -> Iterator[Value]:
 
 
 def media(staged: Staged, files: RunFiles, project: str) -> Iterator[Value]:
-    """Media whose bytes are there, of the kinds that trackio shows."""
+    """Media whose bytes are there, of the kinds that trackio shows, and tables."""
     for batch in staged.batches("media"):
         for row in _rows(batch, "media_type", "file", "caption"):
-            kind = _SHOWN.get(row["media_type"])
-            if kind is None or row["file"] is None:
-                continue
-            step = row["seq"] if row["step"] is None else row["step"]
-            place = files.put_step(row["key"], step, row["file"])
-            value = {"_type": kind, "file_path": f"{project}/{place}", "caption": row["caption"]}
-            yield row["seq"], row["step"], row["time"], row["key"], value
+            value = row["file"] and _shown(row, staged, files, project)
+            if value is not None:
+                yield row["seq"], row["step"], row["time"], row["key"], value
+
+
+def _shown(row: dict[str, Any], staged: Staged, files: RunFiles, project: str) -> object | None:
+    if row["media_type"] == "table":
+        return shown_table(staged.home.joinpath(*row["file"].split("/")))
+    kind = _SHOWN.get(row["media_type"])
+    if kind is None:
+        return None
+    step = row["seq"] if row["step"] is None else row["step"]
+    place = files.put_step(row["key"], step, row["file"])
+    return {"_type": kind, "file_path": f"{project}/{place}", "caption": row["caption"]}
 
 
 def _rows(batch: pa.RecordBatch, *names: str) -> Iterator[dict[str, Any]]:
