@@ -34,10 +34,25 @@ FILES = (
     "output.log", "code/train.py", "requirements.txt", "model.ckpt", "my-checkpoint/weights.bin",
     "notes/readme.md", "artifact/1/x", "config.yaml", "media/images/i.png", "wandb-summary.json",
 )  # fmt: skip
+OBJECTS = {
+    "picture": {
+        "_type": "image-file", "sha256": "0" * 64, "size": 3, "width": 1, "height": 1,
+        "path": "media/images/picture_2_0.png", "format": "png",
+    },
+    "weights": {"_type": "histogram", "values": [1, 2], "bins": [0.0, 0.5, 1.0]},
+    "eval": {
+        "table": {
+            "_type": "table-file", "sha256": "1" * 64, "size": 3, "ncols": 2, "nrows": 1,
+            "path": "media/table/eval/table_2_1.table.json", "log_mode": "IMMUTABLE",
+            "artifact_path": "wandb-client-artifact://abc/eval/table.table.json",
+        },
+    },
+}  # fmt: skip
+"""As wandb 0.31 leaves an Image, a Histogram and a Table in the summary."""
 FULL = RunContent(
     name="fluffy-cloud-1",
     config={"lr": 0.1, "epochs": 3, "layers": [1, 2], "nothing": None, "amp": True},
-    summary={"acc": 0.9, "_runtime": 60, "best": {"name": "x"}},
+    summary={"acc": 0.9, "_runtime": 60, "best": {"name": "x"}, **OBJECTS},
     tags=("baseline", "v2"),
     notes="# notes",
     group="sweep-7",
@@ -203,9 +218,12 @@ def test_files(moved: Moved, attribute: str, names: set[str]) -> None:
 
 
 def test_what_is_left_out_by_default(moved: Moved) -> None:
-    assert not [path for path in moved.run if path in ("summary/_runtime", "_runtime", "_step")]
-    left = {loss["where"] for loss in moved.answer.json["push"]["losses"]}
-    assert {"left-out"} & {loss["code"] for loss in moved.answer.json["push"]["losses"]}, left
+    assert not {"summary/_runtime", "_runtime", "_step"} & set(moved.run)
+    summaries = {path for path in moved.run if path.startswith("summary/")}
+    assert summaries == {"summary/acc", "summary/best/name"}
+    (outcome,) = (run for run in moved.answer.json["push"]["runs"] if "abc123" in run["run"])
+    left = {loss["where"] for loss in outcome["losses"] if loss["code"] == "left-out"}
+    assert {"summary.picture", "summary.weights", "summary.eval", "summary._runtime"} <= left
 
 
 def test_the_report_says_that_relative_time_begins_before_the_run(moved: Moved) -> None:
