@@ -205,6 +205,18 @@ def is_local(where: str) -> bool:
         return False
 
 
+def is_temporary_of_ours(where: Path) -> bool:
+    """Whether this lies in a folder that runferry made among the system's temporary ones."""
+    import tempfile
+
+    temporary = Path(tempfile.gettempdir()).resolve()
+    resolved = where.resolve()
+    return any(
+        folder.parent == temporary and folder.name.startswith("runferry-")
+        for folder in (resolved, *resolved.parents)
+    )
+
+
 def files_below(home: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
     """Every entry below `home` that is no folder, as (name with `/`, entry), sorted by folder.
 
