@@ -248,6 +248,8 @@ def test_each_switch_and_all_include_what_is_left_out(
     assert answer.code == 0, answer.err
     assert statuses(answer) == {"replaced": 1}
     assert len(server.values("team/example-project", "abc123")["_runtime"]) == 3
+    answer = runferry(*args, "--include", "_summary", "--archive", "another")
+    assert statuses(answer) == {"replaced": 1}, "also where another archive sent it"
     assert len(server.runs) == 1
 
 
