@@ -20,7 +20,7 @@ from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Kind, Run
-from runferry.paths import Folder, folders_below, is_local
+from runferry.paths import Folder, all_look_here, folders_below, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
 from runferry.readers.neptune.export.parts import container_of, is_part, parts_below
@@ -113,7 +113,7 @@ class NeptuneReader(LocalReader):
                 yield run
             else:
                 left += 1
-        if left:
+        if left and not all_look_here():
             command = f"runferry ls {shlex.quote(f'{self.others}:{self.root}')}"
             _log.warning("%s: left out, and listed by `%s`: %d", self.root, command, left)
 
