@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ OBJECTS = {
     },
 }  # fmt: skip
 """As wandb 0.31 leaves an Image, a Histogram and a Table in the summary."""
+METADATA = b'{"host": "box", "startedAt": "2023-11-14T22:13:20.123456789Z", "python": "3.11"}'
 FULL = RunContent(
     name="fluffy-cloud-1",
     config={"lr": 0.1, "epochs": 3, "layers": [1, 2], "nothing": None, "amp": True},
@@ -61,7 +63,7 @@ FULL = RunContent(
     created_at="2023-11-14T22:13:20",
     events=[{"_timestamp": BEGAN + n, "_runtime": n, "system.cpu": 50.0 + n} for n in range(700)],
     console=["2023-11-14T22:13:21.000001 epoch 1", "2023-11-14T22:13:22.000001 epoch 2"],
-    files={name: name.encode() for name in FILES},
+    files={name: name.encode() for name in FILES} | {"wandb-metadata.json": METADATA},
 )
 
 
@@ -188,6 +190,15 @@ def test_project_url_visibility_and_description(moved: Moved) -> None:
 )
 def test_fields_config_summary_and_attributes(moved: Moved, path: str, value: object) -> None:
     assert moved.run[path] == value
+
+
+def test_what_the_header_says_is_there_once(moved: Moved) -> None:
+    """The metadata of W&B says the host and the start too."""
+    started = datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)  # Neptune keeps milliseconds
+    assert (moved.run["wandb/host"], moved.run["wandb/started_at"]) == ("box", started)
+    assert moved.run["wandb/python"] == "3.11"
+    assert not [path for path in moved.run if "~" in path]
+    assert "renamed-key" not in {loss["code"] for loss in moved.answer.json["push"]["losses"]}
 
 
 def test_metrics_have_both_their_steps_and_their_times(moved: Moved) -> None:
