@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runferry import chunks
-from runferry.dialects.wandb.marks import marked
+from runferry.dialects.wandb.marks import SHOWN_TIME_UNIT_NS, marked
 from runferry.dialects.wandb.service import Service
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
@@ -204,7 +204,9 @@ class RunReading:
         position = self._position
         declared = Declared.after(self._known, said.definitions.applied)
         names = Names(self._known, said.summary, position.counts)
-        user = JsonRows("user", declared, None, files.claim, names.path, _compact)
+        _, mark = marked(node.get("tags") or ())
+        unit_ns = 1 if mark is None else SHOWN_TIME_UNIT_NS
+        user = JsonRows("user", declared, None, files.claim, names.path, _compact, unit_ns)
         history = History(
             self._service, self._place, said.stated, position, user, names, self._standing
         )
