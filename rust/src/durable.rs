@@ -50,20 +50,15 @@ fn sync(path: &Path) -> io::Result<()> {
 #[cfg(feature = "python")]
 mod python {
     use super::*;
-    use pyo3::exceptions::PyOSError;
+    use crate::python::os_error::os_error_at;
     use pyo3::prelude::*;
 
     /// Makes files and the names in folders last, several at a time.
     #[pyfunction]
     #[pyo3(name = "sync")]
     pub fn sync_paths(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<()> {
-        py.detach(|| sync_all(&paths)).map_err(|(path, error)| {
-            let number = error.raw_os_error();
-            let told = error.to_string();
-            let words = told.split(" (os error").next().unwrap_or_default();
-            // errno, strerror, filename, winerror: by one of the numbers Python chooses the kind
-            PyOSError::new_err((number, words.to_owned(), path, number))
-        })
+        py.detach(|| sync_all(&paths))
+            .map_err(|(path, error)| os_error_at(path, &error))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod event_writer;
 mod items;
 mod json_conventions;
 mod message;
+pub mod os_error;
 pub mod records;
 mod schema;
 pub mod swanlab;

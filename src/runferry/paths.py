@@ -42,7 +42,7 @@ class Folder:
 
 
 _seen: ContextVar[dict[Path, Folder] | None] = ContextVar("seen", default=None)
-_closed: ContextVar[Collection[Path]] = ContextVar("closed", default=frozenset())
+_closed: ContextVar[Collection[Path] | None] = ContextVar("closed", default=None)
 
 
 @contextmanager
@@ -69,6 +69,11 @@ def none_comes_into(closed: Collection[Path]) -> Iterator[None]:
         yield
     finally:
         _closed.reset(token)
+
+
+def all_look_here() -> bool:
+    """Whether all readers look for their runs, so that what one leaves out is another's."""
+    return _closed.get() is not None
 
 
 def looked_into(path: Path) -> Folder:
@@ -110,7 +115,7 @@ def folders_below(
     while pending:
         deeper: list[Path] = []
         for path in pending:
-            if path in _closed.get():
+            if path in (_closed.get() or ()):
                 continue
             folder = looked_into(path)
             yield folder
@@ -203,6 +208,18 @@ def is_local(where: str) -> bool:
         return os.path.lexists(Path(where).expanduser())
     except (ValueError, RuntimeError):  # NUL, `~nobody`
         return False
+
+
+def is_temporary_of_ours(where: Path) -> bool:
+    """Whether this lies in a folder that runferry made among the system's temporary ones."""
+    import tempfile
+
+    temporary = Path(tempfile.gettempdir()).resolve()
+    resolved = where.resolve()
+    return any(
+        folder.parent == temporary and folder.name.startswith("runferry-")
+        for folder in (resolved, *resolved.parents)
+    )
 
 
 def files_below(home: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from runferry.testing.samples import bulk, curve
 from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
+from runferry.writers.disk import disk_errors
 from runferry.writers.mlflow import MlflowWriter
 
 
@@ -115,3 +118,30 @@ def push_onto(disk: Path, tmp_path: Path) -> None:
     again = push(archive, where, open_writer=lambda: MlflowWriter.open(where))
     assert not again.failures, again.failures
     assert [outcome.rows for outcome in again.outcomes] == [60_000]
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])
+def test_a_native_log_that_fills_the_disk_says_so(
+    request: pytest.FixtureRequest, tmp_path: Path, tracker: str
+) -> None:
+    if is_done_with_mounts(request):
+        return
+    source = record([bulk(100_000)], tmp_path / "source")
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pulled(source, archive)
+    with small_disk(tmp_path) as disk:
+        where = Location(tracker, str(disk / "runs"))
+        report = push(archive, where)
+        assert "the disk is full" in str(report.aborted or report.failures[0].error)
+        enlarge(disk)
+        assert not push(archive, where).failures
+
+
+def test_a_full_disk_below_what_goes_to_a_service_names_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for where, is_named in (("runferry-wandb-x", True), ("elsewhere", False)):
+        with pytest.raises(NoSpace) as caught, disk_errors(tmp_path / where / "y"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert ("TMPDIR" in caught.value.hint) is is_named

@@ -108,12 +108,32 @@ def test_a_base_url_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         account()
 
 
-def test_a_url_of_another_app_is_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_the_environment_goes_to_no_other_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is for the base URL; a location with another server's URL has the key of netrc."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert account(Address(app="https://wandb.here")).base_url == "https://wandb.here"
+    for app in ("https://wandb.here", "http://wandb.here:8080"):
+        with pytest.raises(AuthFailed) as caught:
+            account(Address(app=app))
+        assert f"wandb login --host={app}" in caught.value.hint
+        assert f"WANDB_BASE_URL={app}" in caught.value.hint
+    (home / ".netrc").write_text(f"machine wandb.here\n login user\n password {'b' * 40}\n")
+    other = account(Address(app="https://wandb.here"))
+    assert (other.base_url, other.key) == ("https://wandb.here", "b" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.here")
+    assert account(Address(app="https://wandb.here")).key == KEY
+    with pytest.raises(AuthFailed):
+        account(Address(app="https://wandb.ai"))
+
+
+def test_a_url_of_the_base_urls_app_is_the_same_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
     assert account(Address(app="https://wandb.ai")).base_url == "https://api.wandb.ai"
+    assert account(Address(app="https://app.forge.coreweave.com")).key == KEY
     monkeypatch.setenv("WANDB_BASE_URL", "https://api.mine.here")
-    assert account(Address(app="https://app.mine.here")).base_url == "https://api.mine.here"
+    found = account(Address(app="https://app.mine.here"))
+    assert (found.base_url, found.key) == ("https://api.mine.here", KEY)
 
 
 def test_the_apps_address_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:

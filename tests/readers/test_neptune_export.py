@@ -33,6 +33,7 @@ from neptune_exports import (
     write_run,
 )
 
+from runferry.anywhere import AnyReader
 from runferry.dialects.neptune.names import part_name, path_of, san, text_of
 from runferry.dialects.neptune.schema import EXPORT
 from runferry.dialects.neptune.steps import joined_steps, millionths_of, split_steps
@@ -505,6 +506,13 @@ def test_models_are_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         assert set(gather_all(tmp_path)) == {"swift-owl"}
     assert "runferry ls neptune-models:" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        kinds = {
+            run.kind for run in AnyReader.open(Location("any", str(tmp_path)), ReadOptions()).runs()
+        }
+    assert kinds == {"run", "model"}
+    assert not caplog.text, "one reader leaves out what another lists"
 
 
 def test_projects_that_spell_alike_stay_two(tmp_path: Path) -> None:

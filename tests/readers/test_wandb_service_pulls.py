@@ -245,6 +245,31 @@ def test_dates_select_as_they_do_elsewhere(service: WandbService, archive: Archi
     assert set(contents(archive)) == {"day2"}
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "taken"),
+    [
+        (None, "2024-01-03", {"uploaded-later", "at-once"}),
+        ("2024-01-03", None, {"new"}),
+        ("2024-01-01", "2024-01-02", {"at-once"}),
+    ],
+)
+def test_dates_go_by_when_a_run_began_not_by_when_it_was_uploaded(
+    service: WandbService, archive: Archive, since: str | None, until: str | None, taken: set[str]
+) -> None:
+    from datetime import UTC, datetime
+
+    began = b'{"startedAt": "2024-01-02T12:00:00Z"}'
+    for name, uploaded, files in (
+        ("at-once", "2024-01-01T12:00:00", {}),
+        ("uploaded-later", "2024-06-01T12:00:00", {"wandb-metadata.json": began}),
+        ("new", "2024-06-02T12:00:00", {"wandb-metadata.json": b"{"}),
+    ):
+        service.put_run(f"lab/p/{name}", RunContent(created_at=uploaded, files=files))
+    ends = [day and datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (since, until)]
+    pulled("lab/p", archive, selection=Selection(since=ends[0] or None, until=ends[1] or None))
+    assert set(contents(archive)) == taken
+
+
 def test_the_default_entity_is_the_accounts(service: WandbService) -> None:
     fill(service)
     with opened("") as source:

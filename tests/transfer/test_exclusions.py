@@ -23,7 +23,7 @@ from runferry.transfer.selection import Selection
 
 EXPECTED = {
     "models": {"model": 1},
-    "objects": {"image": 1, "weights": 1, "summary.image": 2, "dataset": 1},
+    "objects": {"image": 1, "weights": 1, "summary.image": 1, "summary.eval": 1, "dataset": 1},
     "_summary": {"summary._runtime": 1},
     "_metrics": {"_runtime": 3},
     "_attributes": {"environment._wandb": 1, "environment._internal": 1},

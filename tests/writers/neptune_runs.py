@@ -46,7 +46,8 @@ def wandb_run(run_id: str = "abc123", project: str = "example_project") -> Sampl
         {"lr": 0.1, "epochs": 3, "layers": [1, 2], "nothing": None, "amp": True, "huge": 2**80},
     )
     run.attributes("summary", {"acc": 0.9, "_runtime": 60, "best/name": "x"})
-    run.attributes("summary", {("image", "_type"): "image-file", ("image", "path"): "media/i.png"})
+    image = {"_type": "image-file", "path": "media/i.png", "format": "png", "size": len(PNG)}
+    run.attributes("summary", {"image": image, ("eval", "table"): {"_type": "table-file"}})
     run.attributes("environment", {"python": "3.11", "_wandb": {}, "_internal": 1})
     for step in range(3):
         at = START_NS + step * SECOND_NS

@@ -240,7 +240,14 @@ def test_a_bucket_that_says_no_is_asked_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_stage_becomes_a_tag_on_request(server: NeptuneServer) -> None:
-    migrated("neptune-models:", "neptune:", "--stage-as-tag")
+    """Of runs that are there already with `--restart` only, which is said."""
+    migrated("neptune-models:", "neptune:")
+    answer = migrated("neptune-models:", "neptune:", "--stage-as-tag")
+    (note,) = answer.json["notes"]
+    assert "3 runs there already, left as sent before; --restart" in note
+    assert runs_of(server)["PRO-MOD-1"]["sys/tags"] == {"model_version"}
+    answer = migrated("neptune-models:", "neptune:", "--stage-as-tag", "--restart")
+    assert not [note for note in answer.json["notes"] if "--restart" in note]
     version = runs_of(server)["PRO-MOD-1"]
     assert version["sys/tags"] == {"model_version", "none"}
     assert "old_sys/stage" not in version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -223,6 +224,16 @@ def test_steps_that_do_not_rise_are_told(server: NeptuneServer, tmp_path: Path) 
     }  # fmt: skip
     assert told["falling"] == 5
     assert told["twin"] == 3
+
+
+def test_numbers_that_are_not_finite_are_told(server: NeptuneServer, tmp_path: Path) -> None:
+    run = Recording(wandb_run().run)
+    for step, value in enumerate((1.0, math.nan, math.inf, -math.inf, 2.0)):
+        run.log({"odd": value}, step=step, time_ns=START_NS)
+    report = sent_well(tmp_path, run.sample())
+    (loss,) = (loss for loss in report.outcomes[0].losses if loss.code == "not-shown")
+    assert (loss.where, loss.count, loss.fate) == ("odd", 3, Fate.REENCODED)
+    assert [value for _, _, value in shown(server)["odd"]] == [1.0, 2.0]
 
 
 def test_strings_are_cut_to_what_the_client_holds(server: NeptuneServer, tmp_path: Path) -> None:

@@ -388,6 +388,18 @@ def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None
     bench.verified(archive)
 
 
+def test_times_to_the_microsecond_come_back_as_they_were(bench: Bench) -> None:
+    """W&B has doubles of seconds, whose last digits are none of the source's."""
+    run = Recording(header("timed"))
+    for step in range(50):
+        at = START_NS + step * 123_457_000
+        run.log({"loss": step / 4, "word": f"at {step}"}, step=step, time_ns=at)
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    measured = bench.verified(archive).measured
+    assert "finer-time" not in {loss.code for loss in measured}
+
+
 def test_times_of_system_metrics_are_foretold_to_be_doubles(bench: Bench) -> None:
     run = Recording(header("measured"))
     for number in range(20):

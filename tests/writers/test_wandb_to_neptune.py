@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,26 @@ FILES = (
     "output.log", "code/train.py", "requirements.txt", "model.ckpt", "my-checkpoint/weights.bin",
     "notes/readme.md", "artifact/1/x", "config.yaml", "media/images/i.png", "wandb-summary.json",
 )  # fmt: skip
+OBJECTS = {
+    "picture": {
+        "_type": "image-file", "sha256": "0" * 64, "size": 3, "width": 1, "height": 1,
+        "path": "media/images/picture_2_0.png", "format": "png",
+    },
+    "weights": {"_type": "histogram", "values": [1, 2], "bins": [0.0, 0.5, 1.0]},
+    "eval": {
+        "table": {
+            "_type": "table-file", "sha256": "1" * 64, "size": 3, "ncols": 2, "nrows": 1,
+            "path": "media/table/eval/table_2_1.table.json", "log_mode": "IMMUTABLE",
+            "artifact_path": "wandb-client-artifact://abc/eval/table.table.json",
+        },
+    },
+}  # fmt: skip
+"""As wandb 0.31 leaves an Image, a Histogram and a Table in the summary."""
+METADATA = b'{"host": "box", "startedAt": "2023-11-14T22:13:20.123456789Z", "python": "3.11"}'
 FULL = RunContent(
     name="fluffy-cloud-1",
     config={"lr": 0.1, "epochs": 3, "layers": [1, 2], "nothing": None, "amp": True},
-    summary={"acc": 0.9, "_runtime": 60, "best": {"name": "x"}},
+    summary={"acc": 0.9, "_runtime": 60, "best": {"name": "x"}, **OBJECTS},
     tags=("baseline", "v2"),
     notes="# notes",
     group="sweep-7",
@@ -46,7 +63,7 @@ FULL = RunContent(
     created_at="2023-11-14T22:13:20",
     events=[{"_timestamp": BEGAN + n, "_runtime": n, "system.cpu": 50.0 + n} for n in range(700)],
     console=["2023-11-14T22:13:21.000001 epoch 1", "2023-11-14T22:13:22.000001 epoch 2"],
-    files={name: name.encode() for name in FILES},
+    files={name: name.encode() for name in FILES} | {"wandb-metadata.json": METADATA},
 )
 
 
@@ -175,6 +192,15 @@ def test_fields_config_summary_and_attributes(moved: Moved, path: str, value: ob
     assert moved.run[path] == value
 
 
+def test_what_the_header_says_is_there_once(moved: Moved) -> None:
+    """The metadata of W&B says the host and the start too."""
+    started = datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)  # Neptune keeps milliseconds
+    assert (moved.run["wandb/host"], moved.run["wandb/started_at"]) == ("box", started)
+    assert moved.run["wandb/python"] == "3.11"
+    assert not [path for path in moved.run if "~" in path]
+    assert "renamed-key" not in {loss["code"] for loss in moved.answer.json["push"]["losses"]}
+
+
 def test_metrics_have_both_their_steps_and_their_times(moved: Moved) -> None:
     assert moved.rows("train/loss") == [
         (step * 10.0, BEGAN + step, 1 / (step + 1)) for step in range(3)
@@ -203,9 +229,12 @@ def test_files(moved: Moved, attribute: str, names: set[str]) -> None:
 
 
 def test_what_is_left_out_by_default(moved: Moved) -> None:
-    assert not [path for path in moved.run if path in ("summary/_runtime", "_runtime", "_step")]
-    left = {loss["where"] for loss in moved.answer.json["push"]["losses"]}
-    assert {"left-out"} & {loss["code"] for loss in moved.answer.json["push"]["losses"]}, left
+    assert not {"summary/_runtime", "_runtime", "_step"} & set(moved.run)
+    summaries = {path for path in moved.run if path.startswith("summary/")}
+    assert summaries == {"summary/acc", "summary/best/name"}
+    (outcome,) = (run for run in moved.answer.json["push"]["runs"] if "abc123" in run["run"])
+    left = {loss["where"] for loss in outcome["losses"] if loss["code"] == "left-out"}
+    assert {"summary.picture", "summary.weights", "summary.eval", "summary._runtime"} <= left
 
 
 def test_the_report_says_that_relative_time_begins_before_the_run(moved: Moved) -> None:
@@ -230,6 +259,8 @@ def test_each_switch_and_all_include_what_is_left_out(
     assert answer.code == 0, answer.err
     assert statuses(answer) == {"replaced": 1}
     assert len(server.values("team/example-project", "abc123")["_runtime"]) == 3
+    answer = runferry(*args, "--include", "_summary", "--archive", "another")
+    assert statuses(answer) == {"replaced": 1}, "also where another archive sent it"
     assert len(server.runs) == 1
 
 

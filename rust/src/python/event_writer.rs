@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::python::arrow::{table_error, taken};
+use crate::python::os_error::{os_error, os_error_at};
 use crate::tensorboard::encoder::{Error, EventEncoder, Facts, HistogramRows, PointRows, TextRows};
 use crate::tensorboard::marks::{marks, own_value};
 use crate::tfrecord::WholeRecords;
@@ -35,16 +36,7 @@ impl EventWriter {
         tags: HashMap<String, String>,
         doubles: bool,
     ) -> PyResult<Self> {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        if file.metadata()?.len() > offset {
-            file.set_len(offset)?;
-        }
-        file.seek(SeekFrom::Start(offset))?;
+        let file = opened_at(&path, offset).map_err(|error| os_error_at(path, &error))?;
         Ok(Self {
             encoder: EventEncoder::new(tags, doubles),
             file,
@@ -96,14 +88,28 @@ impl EventWriter {
     }
 
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.write_out())?;
-        Ok(())
+        py.detach(|| self.write_out()).map_err(os_error)
     }
 
     #[getter]
     fn offset(&self) -> u64 {
         self.offset + self.encoder.out.len() as u64
     }
+}
+
+/// To append behind this place; what stands there goes.
+fn opened_at(path: &Path, offset: u64) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    if file.metadata()?.len() > offset {
+        file.set_len(offset)?;
+    }
+    file.seek(SeekFrom::Start(offset))?;
+    Ok(file)
 }
 
 impl EventWriter {
@@ -120,7 +126,7 @@ impl EventWriter {
             }
             Ok(Ok(()))
         });
-        Ok(done.map_err(table_error)??)
+        done.map_err(table_error)?.map_err(os_error)
     }
 
     fn write_out(&mut self) -> io::Result<()> {

@@ -11,6 +11,7 @@ use pyo3::types::PyBytes;
 use crate::python::arrow::{
     ArrowTable, Format, damage_rows, opened, table, table_error, taken, unreadable,
 };
+use crate::python::os_error::{os_error, os_error_at};
 use crate::swanlab::encoder::RunLog;
 use crate::swanlab::{Batch, Group, Scanner, Start};
 
@@ -127,7 +128,11 @@ impl SwanlabLog {
     #[new]
     #[pyo3(signature = (path, *, started_ns))]
     fn new(path: PathBuf, started_ns: i64) -> PyResult<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| os_error_at(path, &error))?;
         let log = RunLog::new(started_ns);
         Ok(Self { log, file })
     }
@@ -170,7 +175,7 @@ impl SwanlabLog {
     }
 
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
-        Ok(py.detach(|| self.write_out())?)
+        py.detach(|| self.write_out()).map_err(os_error)
     }
 
     #[getter]

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 
 use crate::python::arrow::{table_error, taken};
+use crate::python::os_error::{os_error, os_error_at};
 use crate::tables::Error;
 use crate::wandb::encoder::{RunLog, Table};
 use crate::wandb::sink::Stream;
@@ -28,7 +29,11 @@ impl WandbLog {
     #[new]
     #[pyo3(signature = (path, *, started_ns, longest_row=None))]
     fn new(path: PathBuf, started_ns: Option<i64>, longest_row: Option<usize>) -> PyResult<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| os_error_at(path, &error))?;
         Ok(Self {
             log: RunLog::new(started_ns, longest_row),
             file,
@@ -82,8 +87,7 @@ impl WandbLog {
             log.finish_rows();
             Ok(())
         })?;
-        py.detach(|| self.write_out())?;
-        Ok(())
+        py.detach(|| self.write_out()).map_err(os_error)
     }
 
     #[getter]
@@ -116,7 +120,7 @@ impl WandbLog {
             }
             Ok(self.write_out())
         });
-        Ok(done.map_err(table_error)??)
+        done.map_err(table_error)?.map_err(os_error)
     }
 
     fn write_out(&mut self) -> io::Result<()> {

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runferry.errors import ArchiveError, NoSpace
+from runferry.paths import is_temporary_of_ours
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -45,14 +46,7 @@ def disk_errors(where: Path) -> Iterator[None]:
 
 def elsewhere(where: Path) -> str:
     """How another disk is chosen for this archive: a temporary one has no option of its own."""
-    import tempfile
-
-    temporary = Path(tempfile.gettempdir()).resolve()
-    resolved = where.resolve()
-    if any(
-        folder.parent == temporary and folder.name.startswith("runferry-")
-        for folder in (resolved, *resolved.parents)
-    ):
+    if is_temporary_of_ours(where):
         return "set TMPDIR to a folder on another disk: that is where this temporary archive is"
     return "choose another folder with --archive PATH"
 

@@ -11,7 +11,7 @@ from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions
 from runferry.registry import ARCHIVE, is_readable
 from runferry.transfer.destination import check_apart, ledger_key
-from runferry.transfer.migrations import notes
+from runferry.transfer.migrations import notes, notes_on_standing
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import Observer, Silent, StopToken
 from runferry.transfer.pull import pull
@@ -76,8 +76,10 @@ def convert(
     verified = road.verified() if road.is_to_verify(pushed) else None
     discarded = road.discard() if options.discards and verified is not None else 0
     is_any = any(outcome.error is None for outcome in moved(pushed.outcomes))
-    told = tuple(notes(source, destination)) if is_any else ()
-    return ConvertReport(pulled, pushed, verified, discarded, str(archive.path), told)
+    told = [*notes(source, destination)] if is_any else []
+    if not (options.dry_run or options.restart):
+        told += notes_on_standing(destination, pushed.outcomes)
+    return ConvertReport(pulled, pushed, verified, discarded, str(archive.path), tuple(told))
 
 
 def _check_discarding(source: Location, archive: Archive, options: ConvertOptions) -> None:

@@ -152,15 +152,13 @@ class Exclusions:
         self, items: Iterable[Attribute]
     ) -> Iterator[tuple[tuple[str, KeyPath], tuple[str, str]]]:
         """Which are left out, by role and path: (switch, first name)."""
-        listed = list(items)
-        objects = {a.path[:-1] for a in listed if a.role == "summary" and a.path[-1] == "_type"}
-        for item in listed:
+        for item in items:
             begins_so = item.path[0].startswith("_")
             if item.role == "config":
                 continue
             if begins_so:
                 switch = OWN_SUMMARY if item.role == "summary" else OWN_ATTRIBUTES
-            elif item.role == "summary" and _is_below(item.path, objects):
+            elif item.role == "summary" and _is_object(item):
                 switch = OBJECTS
             else:
                 continue
@@ -234,8 +232,9 @@ def _told(inventory: Inventory, kinds: Container[str] | None = None) -> Counter[
     return counts if kinds is None else Counter({k: n for k, n in counts.items() if k in kinds})
 
 
-def _is_below(path: KeyPath, objects: set[KeyPath]) -> bool:
-    return any(path[:length] in objects for length in range(1, len(path)))
+def _is_object(item: Attribute) -> bool:
+    """Whether this stands for a value of W&B's own types, which is one mapping."""
+    return isinstance(item.value, Mapping) and "_type" in item.value
 
 
 def _by_first_name(left: Mapping[tuple[str, KeyPath], tuple[str, str]]) -> Iterator[Loss]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from runferry import settings
@@ -19,6 +19,7 @@ from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Location, ProjectsReader, ReadOptions
 from runferry.registry import reader as reader_class
+from runferry.transfer.report import RunOutcome
 
 Road = Literal["wandb-to-neptune", "neptune-models-to-neptune"]
 Share: TypeAlias = "tuple[str, str]"
@@ -29,6 +30,9 @@ MODELS: Final = "neptune-models:"
 NEPTUNE: Final = "neptune:"
 
 _TOKEN_FROM: Final = "NEPTUNE_API_TOKEN"  # noqa: S105  the name of a variable
+_STAGES_STAND: Final = (
+    "--stage-as-tag: {runs} there already, left as sent before; --restart sends them anew"
+)
 _BEFORE_CREATION: Final = (
     "Neptune sets the creation time of a run itself: charts over relative time begin before it, at"
     " negative times; the original one is {original}"
@@ -154,10 +158,18 @@ def share_of(taken: Road) -> Callable[[Run], Share]:
 
 
 def notes(source: Location, destination: Location) -> Sequence[str]:
-    """What is not as it was for all runs of a migration, whatever is in them."""
+    """What is not as it was for all runs of a migration that were moved, whatever is in them."""
     match road(str(source), str(destination)):
         case "wandb-to-neptune":
             return (_BEFORE_CREATION.format(original="wandb/created_at"),)
         case "neptune-models-to-neptune":
             return (_BEFORE_CREATION.format(original="old_sys/creation_time"),)
     return ()
+
+
+def notes_on_standing(destination: Location, outcomes: Iterable[RunOutcome]) -> Iterator[str]:
+    """What was asked for and does not reach runs that were there already."""
+    wants_tags = destination.tracker == "neptune" and settings.current().neptune_stage_as_tag
+    standing = sum(outcome.status == "unchanged" for outcome in outcomes)
+    if wants_tags and standing:
+        yield _STAGES_STAND.format(runs="a run" if standing == 1 else f"{standing} runs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from runferry.model import Inventory, Run, Uid
 from runferry.ports import ChoosingReader, Reader, Wanted
 from runferry.transfer.exclusions import Exclusions
 from runferry.transfer.value_types import ValueTypes
+
+_log = logging.getLogger(__name__)
 
 Choice: TypeAlias = "tuple[tuple[str, ...], ...]"
 """Lists of globs; a series that any of them takes is chosen. Without a list all are."""
@@ -112,8 +115,11 @@ class Selection:
 
     @property
     def names_runs(self) -> bool:
-        """Whether some runs were asked for by name; dates may well leave none, night by night."""
-        return bool(self.projects or self.run_ids or self.tags)
+        """Whether some runs were asked for that are to be there.
+
+        Those since a date need not be: what runs every night may well find none.
+        """
+        return bool(self.projects or self.run_ids or self.tags or self.until)
 
     @property
     def narrows_projects(self) -> bool:
@@ -129,8 +135,12 @@ class Selection:
 
     def check_found(self, is_any: bool, where: str) -> None:
         """Raises UsageError when runs were asked for and there is none such."""
-        if self.names_runs and not is_any:
+        if is_any:
+            return
+        if self.names_runs:
             raise UsageError("no run is selected", where=where, hint=f"runferry ls {where}")
+        if self.since is not None:
+            _log.warning("%s: no run began since %s", where, self.since.isoformat(" "))
 
     @property
     def metrics_hash(self) -> str:

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from runferry.errors import NoSpace, Refused
+from runferry.paths import is_temporary_of_ours
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_FREE: Final = "free some space"
+_ANOTHER: Final = "set TMPDIR to a folder on another disk"
+"""What is sent to a service is first written into a temporary folder."""
 
 
 @contextmanager
@@ -20,14 +25,15 @@ def disk_errors(where: Path) -> Iterator[None]:
         yield
     except OSError as error:
         said = error.strerror or str(error)
+        another = _ANOTHER if is_temporary_of_ours(where) else ""
         if error.errno in _FULL:
             raise NoSpace(
                 f"the disk is full ({said}); the run is not complete there",
                 where=str(where),
-                hint="free some space, then run the command again",
+                hint=f"{' or '.join(filter(None, (_FREE, another)))}, then run the command again",
             ) from error
         raise Refused(
             f"cannot write here ({said})",
             where=str(where),
-            hint=f"ls -ld {where}  # or name another folder",
+            hint=another or f"ls -ld {where}  # or name another folder",
         ) from error

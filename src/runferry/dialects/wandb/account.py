@@ -44,38 +44,61 @@ class Account:
 def account(address: Address | None = None) -> Account:
     """The account for an address, else the one that the environment and W&B's files name.
 
-    Raises AuthFailed where there is no key, BadSetting for a base URL that is none.
+    WANDB_API_KEY is for the server that these name, and no other gets it: where a location has the
+    URL of another one, that one's key is netrc's. Raises AuthFailed where there is no key,
+    BadSetting for a base URL that is none.
     """
     files = _settings_files()
     base = os.environ.get("WANDB_BASE_URL") or files.get("base_url") or DEFAULT_BASE
-    base = base.strip().rstrip("/")
+    base = stated = base.strip().rstrip("/")
     if address is not None and address.app is not None and address.app != app_of(base):
         base = base_of(address.app)
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
         raise BadSetting("this is no URL of a W&B server", where=f"WANDB_BASE_URL={base}")
     entity = os.environ.get("WANDB_ENTITY") or files.get("entity") or None
-    return Account(base, _key(base, files), entity)
+    of_environment = _of_environment(base) if _is_same_server(base, stated) else None
+    return Account(base, _key(base, of_environment, files), entity)
 
 
 def wrong_key(base: str) -> str:
     """The hint for a server that does not take the key."""
     return (
-        f"wandb login --relogin --host={base}, or WANDB_API_KEY with a key of "
-        f"{app_of(base)}/authorize; check also what the key may see"
+        f"wandb login --relogin --host={base}, or {_variables(base)}; "
+        "check also what the key may see"
     )
 
 
-def _key(base: str, files: dict[str, str]) -> str:
-    """The environment's, then that of netrc, then that of the settings files."""
-    if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") and not os.environ.get("WANDB_API_KEY"):
+def _variables(base: str) -> str:
+    """What to set for a server."""
+    server = "" if base == DEFAULT_BASE else f"WANDB_BASE_URL={base} and "
+    return f"{server}WANDB_API_KEY with a key of {app_of(base)}/authorize"
+
+
+def _is_same_server(base: str, stated: str) -> bool:
+    here, there = urlsplit(base), urlsplit(stated)
+    return here.scheme == there.scheme and here.netloc in (
+        there.netloc,
+        _SAME_SERVER.get(there.netloc),
+    )
+
+
+def _of_environment(base: str) -> str | None:
+    """The key that the environment has. Raises AuthFailed for one that is not exchanged."""
+    key = os.environ.get("WANDB_API_KEY")
+    if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") and not key:
         raise AuthFailed(
             "runferry does not exchange the identity token of WANDB_IDENTITY_TOKEN_FILE",
             where=base,
-            hint=f"export WANDB_API_KEY=... with a key of {app_of(base)}/authorize",
+            hint=f"set {_variables(base)}",
         )
+    return key
+
+
+def _key(base: str, of_environment: str | None, files: dict[str, str]) -> str:
+    """The environment's, then that of netrc, then that of the settings files."""
     stated = (files.get("base_url") or DEFAULT_BASE).strip().rstrip("/")
     of_files = files.get("api_key") if stated == base else None
-    for found in (os.environ.get("WANDB_API_KEY"), _netrc(base), of_files):
+    for found in (of_environment, _netrc(base), of_files):
         if found and (key := found.strip()):
             if not _KEY.fullmatch(key):
                 raise AuthFailed(
@@ -88,8 +111,7 @@ def _key(base: str, files: dict[str, str]) -> str:
         "there is no key for this W&B server",
         where=base,
         hint=(
-            f"wandb login --host={base}, or WANDB_API_KEY with a key of {app_of(base)}/authorize; "
-            "runs in a folder are wandb:./FOLDER"
+            f"wandb login --host={base}, or {_variables(base)}; runs in a folder are wandb:./FOLDER"
         ),
     )
 

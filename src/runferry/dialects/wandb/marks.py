@@ -16,6 +16,9 @@ from runferry.model import Uid
 ADDED_SUMMARY: Final = frozenset({"_step", "_runtime", "_timestamp"})
 """What W&B states in the summary of every run."""
 
+SHOWN_TIME_UNIT_NS: Final = 1_000
+"""Our rows show their times cut to this, as doubles of seconds of the same microsecond."""
+
 _TAG: Final = re.compile(r"runferry:([0-9a-f]{32})(?::([rs]+))?")
 
 

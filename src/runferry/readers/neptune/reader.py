@@ -18,7 +18,7 @@ from runferry.dialects.neptune.names import MODELS, TRACKER, Container
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.errors import BadLocation, NotFound
 from runferry.model import Kind
-from runferry.paths import Folder, is_local
+from runferry.paths import Folder, all_look_here, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
 
@@ -92,7 +92,7 @@ class NeptuneReader(LocalReader):
                 yield run
             else:
                 left += 1
-        if left:
+        if left and not all_look_here():
             command = f"runferry ls {shlex.quote(f'{self.others}:{self.root}')}"
             _log.warning("%s: left out, and listed by `%s`: %d", self.root, command, left)
 

@@ -36,6 +36,8 @@ class JsonRows:
     claim: Callable[[Iterator[str]], None]
     path_of: Callable[[KeyPath], KeyPath] = _same
     text_of: Callable[[Tree], str] = json.dumps
+    time_unit_ns: int = 1
+    """To what times are cut: what lies below it came with a double of seconds."""
 
     def __post_init__(self) -> None:
         self._points = PointRows()
@@ -73,7 +75,7 @@ class JsonRows:
                 step = found
                 address[name] = value
             elif name == "_timestamp" and (found := seconds_ns(value)) is not None:
-                time_ns = found
+                time_ns = found - found % self.time_unit_ns
                 address[name] = value
             else:
                 rest[name] = value

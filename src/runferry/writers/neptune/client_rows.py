@@ -40,15 +40,17 @@ class RisingSteps:
         self._default_ms = default_ns // 1_000_000
         self._last: dict[str, float] = {}
         self.left_out: Counter[str] = Counter()  # rows, by attribute
+        self.not_finite: Counter[str] = Counter()  # likewise
 
     def extensions(self, rows: pa.RecordBatch, column: str) -> Iterator[Extension]:
         """The rows' values of one column, which are all of one kind; without those that are null,
         NaN or infinite."""
         values = rows.column(column)
+        rows = rows.filter(values.is_valid())
         if pa.types.is_floating(values.type):
-            rows = rows.filter(pc.fill_null(pc.is_finite(values), False))
-        else:
-            rows = rows.filter(values.is_valid())
+            is_finite = pc.is_finite(rows.column(column))
+            self.not_finite.update(rows.filter(pc.invert(is_finite))["attribute_path"].to_pylist())
+            rows = rows.filter(is_finite)
         paths = rows.column("attribute_path").dictionary_encode()
         for number, path in enumerate(paths.dictionary.to_pylist()):
             some = rows.filter(pc.equal(paths.indices, number))

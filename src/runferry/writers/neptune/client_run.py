@@ -108,9 +108,10 @@ class ClientRun:
             yield Loss("not-shown", Fate.REENCODED, "", len(self._refused), told)
         for hidden, detail in (
             (self._rising.left_out, "Neptune takes rising steps only; kept in the bundle"),
+            (self._rising.not_finite, "Neptune takes finite numbers only; kept in the bundle"),
             (self._media.hidden, "the client has no histograms; kept in the bundle"),
         ):
-            for attribute, count in hidden.items():
+            for attribute, count in (+hidden).items():
                 yield Loss("not-shown", Fate.REENCODED, attribute, count, detail)
         yield from self._tracked.losses()
 

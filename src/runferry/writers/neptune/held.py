@@ -19,6 +19,7 @@ from runferry.dialects.neptune.attribute_paths import (
 from runferry.dialects.neptune.export_files import AttributeType
 from runferry.dialects.neptune.file_places import FILES, SETS
 from runferry.dialects.neptune.names import TRACKER
+from runferry.dialects.times import time_ns_of
 from runferry.model import Attribute, Run, Tree, Uid, instant
 from runferry.tables import dumps
 
@@ -59,6 +60,14 @@ def held(path: str, value: Tree, place: str = "") -> Held:
             return Held(path, "string", dumps(value), place)
         case _:
             return Held(path, "string", str(value), place)
+
+
+def says_the_same(value: HeldValue, header: HeldValue) -> bool:
+    """Whether an attribute says what the header does in the same place, which then says it once."""
+    if isinstance(header, datetime) and isinstance(value, str):
+        found = time_ns_of(value)
+        return found is not None and instant(found) == header
+    return type(value) is type(header) and value == header
 
 
 def of_header(

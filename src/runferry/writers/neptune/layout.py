@@ -24,7 +24,14 @@ from runferry.dialects.neptune.file_places import FilePlaces
 from runferry.dialects.neptune.names import TRACKER
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, DataKind, FileRole, Run, Series, Uid
-from runferry.writers.neptune.held import Held, of_attributes, of_header, of_model
+from runferry.writers.neptune.held import (
+    Held,
+    HeldValue,
+    of_attributes,
+    of_header,
+    of_model,
+    says_the_same,
+)
 
 _FIXED: Final = (
     f"{MONITORING}/stdout", f"{MONITORING}/stderr", SOURCE_FILES, REQUIREMENTS, CHECKPOINTS, FILES,
@@ -71,10 +78,13 @@ class Layout:
         self, run: Run, uid: Uid, run_id: str, attributes: tuple[Attribute, ...]
     ) -> Iterator[Held]:
         as_tag = settings.current().neptune_stage_as_tag
+        said: dict[str, HeldValue] = {}
         for item in of_header(run, uid, run_id, attributes, stage_as_tag=as_tag):
+            said[item.path] = item.value
             yield replace(item, path=self._paths.place(item.path))
         for item in of_attributes(attributes, run.key.tracker, stage_as_tag=as_tag):
-            yield self._placed_at(item)
+            if not (item.path in said and says_the_same(item.value, said[item.path])):
+                yield self._placed_at(item)
 
     def _placed_at(self, item: Held) -> Held:
         return replace(item, path=self._at(item.path, item.path, item.place))

@@ -75,6 +75,8 @@ class ColumnRows:
         """Of rows that are numbered from `number` on."""
         first, second = self._rows.seq(0), self._rows.seq(1)
         seq = first + (second - first) * (number + np.arange(len(steps)))
+        if time_ns is not None:
+            time_ns = time_ns - time_ns % self._rows.time_unit_ns
         return RowAddresses(seq, steps, time_ns)
 
     def give(

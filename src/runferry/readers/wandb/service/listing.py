@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import repeat
 from typing import Any, Final
 
 from runferry.dialects.wandb.addresses import Address
 from runferry.dialects.wandb.own_files import TRACKER
 from runferry.dialects.wandb.service import Service
 from runferry.errors import AuthFailed, Declined, NotFound, SourceChanged
-from runferry.model import Run, RunKey, instant
+from runferry.model import Run, RunKey, Tree, instant
 from runferry.ports import Wanted
 from runferry.readers.wandb.service.documents import reports_run
 from runferry.readers.wandb.service.files import following, nodes
 from runferry.readers.wandb.service.header import header
+from runferry.readers.wandb.service.metadata import METADATA, metadata_of_each
 from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
 
 _log = logging.getLogger(__name__)
@@ -27,7 +29,6 @@ _PROJECTS_AT_ONCE: Final = 200
 _RUNS_AT_ONCE: Final = 50
 _GLOB: Final = frozenset("*?[")
 _UID: Final = re.compile(r"[0-9a-f]{32}")  # ours, which the service does not know
-_SECOND_NS: Final = 1_000_000_000
 _ORDER: Final = "+created_at"
 
 
@@ -117,12 +118,12 @@ class Listing:
         cursor: str | None = None
         is_any = has_reports = False
         while True:
-            found = self._page(entity, project, filters, cursor)
+            found = self._page(entity, project, filters, cursor, is_dated=_is_dated(wanted))
             has_reports |= any(nodes(found.get("allViews") or {}))
             page = found.get("runs") or {}
-            for node in nodes(page):
+            for run in self._headers(entity, project, list(nodes(page)), wanted):
                 is_any = True
-                yield header(node, self._service.account.base_url, entity, project)
+                yield run
             cursor = following(page)
             if cursor is None:
                 break
@@ -135,7 +136,20 @@ class Listing:
         if self._address.run is None and has_reports:
             yield reports_run(self._service, entity, project)
 
-    def _page(self, entity: str, project: str, filters: str, cursor: str | None) -> dict[str, Any]:
+    def _headers(
+        self, entity: str, project: str, listed: list[dict[str, Any]], wanted: Wanted
+    ) -> Iterator[Run]:
+        """With when they began, where that decides; a run may be uploaded long after."""
+        told: Iterable[Tree] = repeat(None)
+        if _is_dated(wanted):
+            told = metadata_of_each(self._service, entity, project, listed)
+        for node, metadata in zip(listed, told, strict=False):
+            base_url = self._service.account.base_url
+            yield header(node, base_url, entity, project, metadata=metadata)
+
+    def _page(
+        self, entity: str, project: str, filters: str, cursor: str | None, *, is_dated: bool
+    ) -> dict[str, Any]:
         answer = self._service.ask(
             RUNS,
             {
@@ -146,6 +160,8 @@ class Listing:
                 "perPage": _RUNS_AT_ONCE,
                 "order": _ORDER,
                 "isFirst": cursor is None,
+                "isDated": is_dated,
+                "names": [METADATA],
             },
         )
         found = answer.get("project")
@@ -166,12 +182,14 @@ def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
     for name, globs in (("name", wanted.run_ids), ("tags", wanted.tags)):
         if globs and all(map(_is_exact, globs)):
             clauses.append({name: {"$in": list(globs)}})
-    # the service's times are cut to seconds, so these ends are wider than what was asked for
+    # what was uploaded before a time began before it, but not the other way round
     if wanted.since_ns is not None:
         clauses.append({"createdAt": {"$gte": _second(wanted.since_ns)}})
-    if wanted.until_ns is not None:
-        clauses.append({"createdAt": {"$lte": _second(wanted.until_ns + _SECOND_NS)}})
     return {"$and": clauses} if clauses else {}
+
+
+def _is_dated(wanted: Wanted) -> bool:
+    return wanted.since_ns is not None or wanted.until_ns is not None
 
 
 def _is_exact(glob: str) -> bool:

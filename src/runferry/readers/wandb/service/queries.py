@@ -23,24 +23,27 @@ fragment Header on Run {
 }
 """
 
+_PAGE: Final = "pageInfo { endCursor hasNextPage }"
+_FILE: Final = "id name directUrl sizeBytes mimetype updatedAt md5"
+
 RUNS: Final = (
     """
 query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int, $order: String,
-    $filters: JSONString, $isFirst: Boolean!, $viewType: String = "runs") {
+    $filters: JSONString, $isFirst: Boolean!, $isDated: Boolean!, $names: [String],
+    $viewType: String = "runs") {
   project(name: $project, entityName: $entity) {
     allViews(viewType: $viewType, first: 1) @include(if: $isFirst) { edges { node { id } } }
     runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
-      edges { node { ...Header } cursor }
+      edges { node { ...Header ...Named @include(if: $isDated) } cursor }
       pageInfo { endCursor hasNextPage }
     }
   }
 }
 """
     + _HEADER
+    + f"fragment Named on Run {{ files(names: $names) {{ edges {{ node {{ {_FILE} }} }} }} }}"
 )
 
-_PAGE: Final = "pageInfo { endCursor hasNextPage }"
-_FILE: Final = "id name directUrl sizeBytes mimetype updatedAt md5"
 _LINE: Final = "number timestamp level label line"
 
 _VERSION: Final = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from runferry import chunks
-from runferry.dialects.wandb.marks import marked
+from runferry.dialects.wandb.marks import SHOWN_TIME_UNIT_NS, marked
 from runferry.dialects.wandb.service import Service
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
@@ -36,6 +36,7 @@ from runferry.readers.wandb.service.header import (
     mapping_of,
 )
 from runferry.readers.wandb.service.history import History, export_urls
+from runferry.readers.wandb.service.metadata import METADATA, metadata_file, metadata_in
 from runferry.readers.wandb.service.names import Names
 from runferry.readers.wandb.service.own_copy import as_it_was, copy_in
 from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
@@ -43,11 +44,7 @@ from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import RUN
 from runferry.readers.wandb.service.stated import Stated, with_numbers
-from runferry.readers.wandb.trees import parse_json
 from runferry.tables import dumps, loads
-
-_METADATA: Final = "wandb-metadata.json"
-_METADATA_AT_MOST: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +159,17 @@ class RunReading:
 
     def _metadata(self, node: dict[str, Any], files: RunFiles) -> Iterator[chunks.Chunk]:
         """Takes in wandb-metadata.json, if it is new."""
-        file = files.first_of(node.get("files") or {}, _METADATA)
-        if file is None or self._position.files.get(_METADATA) == file.stamp:
-            return
-        if (file.size or 0) > _METADATA_AT_MOST or file.url is None:
+        file = metadata_file(files, node)
+        if file is None or self._position.files.get(METADATA) == file.stamp:
             return
         try:
-            found = parse_json(files.content(file).decode("utf-8", "replace"))
+            self._position.metadata = metadata_in(files, file)
         except FileNotFoundError as error:
             self._position.is_short = True  # it was listed a moment ago
-            yield chunks.Lost(Loss("missing-file", Fate.DROPPED, _METADATA, 1, str(error)))
-            return
+            yield chunks.Lost(Loss("missing-file", Fate.DROPPED, METADATA, 1, str(error)))
         except ValueError as error:
-            loss = Loss("unreadable-file", Fate.DROPPED, _METADATA, 1, f"no JSON: {error}")
+            loss = Loss("unreadable-file", Fate.DROPPED, METADATA, 1, f"no JSON: {error}")
             yield from self._standing.settled([loss])
-            return
-        self._position.metadata = found if isinstance(found, dict) else None
 
     def _said(self, node: dict[str, Any]) -> _Said:
         stated = Stated.of(node)
@@ -220,7 +212,9 @@ class RunReading:
         position = self._position
         declared = Declared.after(self._known, said.definitions.applied)
         names = Names(self._known, said.summary, position.counts, self._paths)
-        user = JsonRows("user", declared, None, files.claim, names.path, _compact)
+        _, mark = marked(node.get("tags") or ())
+        unit_ns = 1 if mark is None else SHOWN_TIME_UNIT_NS
+        user = JsonRows("user", declared, None, files.claim, names.path, _compact, unit_ns)
         history = History(
             self._service, self._place, said.stated, position, user, names, self._standing
         )
