@@ -241,3 +241,4 @@ def test_asking_for_runs_that_are_not_there_is_a_wrong_call(
     nightly = runferry("pull", EXAMPLE, "other", "--since", "2099-01-01", "--json")
     assert nightly.code == 0, nightly.err
     assert "no run began since 2099-01-01" in nightly.err
+    assert not Path("other").exists(), "nothing came into an archive that was not there"

@@ -45,19 +45,29 @@ class Archive:
         self.folders = Folders(path)
         self._stood_in_for: dict[Uid, Uid] = {}
         self._ledger: Ledger | None = None
+        self._is_new = False
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
         """Raises NotFound, NewerFormat, Corrupt, and ArchiveError for an earlier version."""
         stated = path / MANIFEST
-        if not stated.is_file():
+        is_new = not stated.is_file()
+        if is_new:
             if not create:
                 raise NotFound(
                     "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
                 )
             manifest.found(path)
         manifest.check(stated)
-        return cls(path, reserve=reserve)
+        archive = cls(path, reserve=reserve)
+        archive._is_new = is_new
+        return archive
+
+    def remove_unused(self) -> None:
+        """Take away a folder that was made for this archive, where nothing came into it."""
+        if self._is_new and [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
+            (self.path / MANIFEST).unlink()
+            self.path.rmdir()
 
     # --- what is there ----------------------------------------------------------------------------
 

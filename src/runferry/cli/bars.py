@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from runferry.cli.grid import count
 from runferry.cli.streams import console, printable
 from runferry.settings import Color
 
@@ -29,7 +30,7 @@ class Lines:
 
     def phase(self, phase: Phase, runs: int | None) -> None:
         """A phase begins."""
-        log.info("%s begins%s", phase, "" if runs is None else f": {runs:,} runs")
+        log.info("%s begins%s", phase, "" if runs is None else f": {count(runs, 'run')}")
 
     def began(self, phase: Phase, run: Run) -> None:
         """Work on a run begins."""
@@ -98,7 +99,7 @@ class Bar(Lines):
         if self._task is None:
             return
         rate = self._rows / max(time.monotonic() - self._begun, 1e-3)
-        said = f"{self._runs:,} runs  {self._rows:,} rows  {_rounded(rate)}/s"
+        said = f"{count(self._runs, 'run')}  {count(self._rows, 'row')}  {_rounded(rate)}/s"
         self._progress.update(self._task, said=said)
 
     def _close(self) -> None:

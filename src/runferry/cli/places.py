@@ -62,6 +62,15 @@ def new_archive(session: Session, path: str | None = None) -> Archive:
     return Archive.open(_folder(session, path), create=True, reserve=session.settings.reserve_bytes)
 
 
+@contextmanager
+def filled(archive: Archive) -> Iterator[Archive]:
+    """An archive that runs are to come into; where none does, no new folder is left behind."""
+    try:
+        yield archive
+    finally:
+        archive.remove_unused()
+
+
 def hub(session: Session, origin: Location, goal: Location) -> Archive:
     """The archive between two places: an end that is one, unless another was asked for."""
     if session.resolved.origins["archive"] == "default":

@@ -37,7 +37,7 @@ def convert(
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
     from runferry.cli.migrating import migrating
-    from runferry.cli.places import destined, hub, located, read_options
+    from runferry.cli.places import destined, filled, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
@@ -58,7 +58,7 @@ def convert(
             patience=Patience(chosen.patience),
         )
         archive = hub(session, origin, goal)
-        with session.working() as (observer, stop):
+        with filled(archive), session.working() as (observer, stop):
             report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
         return session.conclude(report, show_conversion, is_asked=dry_run)
 
@@ -73,15 +73,15 @@ def pull(
     ] = None,
 ) -> ExitCode:
     """Bring runs into an archive."""
-    from runferry.cli.places import located, new_archive, read_options
+    from runferry.cli.places import filled, located, new_archive, read_options
     from runferry.cli.reports import show_report
     from runferry.transfer.pull import pull as transfer
 
     place = located(source)
-    with session.working() as (observer, stop):
+    with filled(new_archive(session, folder)) as archive, session.working() as (observer, stop):
         report = transfer(
             place,
-            new_archive(session, folder),
+            archive,
             options=read_options(session),
             selection=session.selection,
             workers=session.settings.workers,
