@@ -1,0 +1,73 @@
+"""W&B: what its client hands to its service, as serialized records, and where a run's files lie.
+
+`InterfaceSock` is the one way from the client to the service in all versions from 0.13 on: by
+`_publish`, and what wants an answer by `_communicate_async` (to 0.18) or `deliver_async` (from
+0.22). How rows come from these records is `replicas.wandb_history`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+
+from runferry.live.frames import Kind
+from runferry.live.hooks.patching import Patches
+from runferry.live.journal import Journal
+
+NAME: Final = "wandb"
+_INTERFACE = "wandb.sdk.interface.interface_sock"
+
+
+class WandbHook:
+    """Captures runs of W&B from their start on."""
+
+    name = NAME
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._streams: dict[str, str] = {}  # of a run: what its records are from
+        self._begun = 0
+        self._patches = Patches(lambda: journal.drop(NAME))
+        after = self._patches.after
+        after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
+        for method in ("_publish", "deliver_async", "_communicate_async"):
+            after(_INTERFACE, "InterfaceSock", method, self._sent)
+
+    def on(self) -> None:
+        """See `Patches.on`."""
+        self._patches.on()
+
+    def off(self) -> None:
+        """See `Patches.off`."""
+        self._patches.off()
+
+    def _announced(self, run: Any, result: object, settings: Any, *_: object, **__: object) -> None:
+        """A run object was made: where it will put its files."""
+        run_id = str(settings.run_id)
+        self._begun += 1
+        facts = {
+            "tracker": NAME,
+            "stream": run_id,
+            "begun": f"{os.getpid()}-{self._begun}",
+            "files": _absolute(getattr(settings, "files_dir", None)),
+            "folder": os.path.basename(str(getattr(settings, "sync_dir", "") or "")),  # noqa: PTH119
+            "database": _absolute(getattr(settings, "sync_file", None)),
+            "entity": getattr(settings, "entity", None),
+            "project": getattr(settings, "project", None),
+            "server": getattr(settings, "base_url", None),
+            "is_offline": bool(getattr(settings, "_offline", False)),
+        }
+        self._streams[run_id] = json.dumps(facts, default=str)
+
+    def _sent(self, interface: Any, result: object, record: Any, *_: object, **__: object) -> None:
+        """A record was handed over."""
+        stream = record._info.stream_id
+        source = self._streams.get(stream)
+        if source is None:
+            source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
+        self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
+
+
+def _absolute(path: object) -> str | None:
+    return os.path.abspath(str(path)) if path else None  # noqa: PTH100

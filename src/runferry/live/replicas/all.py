@@ -1,0 +1,93 @@
+"""All replicas of a session: which record belongs to which, and where our readers find them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from runferry.live.frames import Frame, Kind
+from runferry.live.replicas.tensorboard import EventReplica, place_of
+from runferry.live.replicas.wandb import WandbReplica
+from runferry.model import Tree
+from runferry.ports import Location
+
+
+class Replica(Protocol):
+    """What takes the records of one source, in order."""
+
+    def flush(self) -> None:
+        """Bring all that is whole to the disk. Raises OSError."""
+        ...
+
+    def end(self) -> None:
+        """No more comes. Raises OSError."""
+        ...
+
+
+class Replicas:
+    """Replicas below one folder, a folder for each tracker."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._wandb: dict[str, WandbReplica] = {}
+        self._events: dict[str, EventReplica] = {}
+        self._taken: set[Path] = set()
+        self._touched: dict[int, Replica] = {}
+        self.of_services: Counter[str] = Counter()  # records that came from a service's file
+        self.sources: dict[str, dict[str, Tree]] = {}  # by what tells them apart
+
+    def learn(self, facts: dict[str, Tree]) -> None:
+        """A hook says what its records are from."""
+        if "service" in facts:
+            return
+        self.sources[repr(sorted(facts.items(), key=lambda item: item[0]))] = facts
+        if facts.get("tracker") == "wandb":
+            self._of_stream(facts).learn(facts)
+
+    def take(self, facts: dict[str, Tree], frame: Frame) -> None:
+        """One record of a source. Raises OSError."""
+        match frame.kind:
+            case Kind.WANDB:
+                replica, database = self._of_stream(facts), facts.get("service")
+                replica.take(frame, database)
+                self._touched[id(replica)] = replica
+                if database is not None:
+                    self.of_services[str(database)] += 1
+            case Kind.EVENT:
+                events = self._of_file(facts)
+                events.take(frame)
+                self._touched[id(events)] = events
+            case _:
+                pass
+
+    def flush(self) -> None:
+        """Bring what is whole to the disk, where anything came. Raises OSError."""
+        touched, self._touched = self._touched, {}
+        for replica in touched.values():
+            replica.flush()
+
+    def end(self) -> None:
+        """No more comes. Raises OSError."""
+        for replica in (*self._wandb.values(), *self._events.values()):
+            replica.end()
+
+    def places(self) -> Iterator[Location]:
+        """Where there is something to read."""
+        for tracker in ("wandb", "tensorboard"):
+            folder = self._root / tracker
+            if folder.is_dir():
+                yield Location(tracker, str(folder))
+
+    def _of_stream(self, facts: dict[str, Tree]) -> WandbReplica:
+        stream = str(facts.get("stream"))
+        if stream not in self._wandb:
+            self._wandb[stream] = WandbReplica(self._root / "wandb", self._taken)
+        return self._wandb[stream]
+
+    def _of_file(self, facts: dict[str, Tree]) -> EventReplica:
+        path = str(facts.get("file"))
+        if path not in self._events:
+            self._events[path] = EventReplica(self._root / "tensorboard" / place_of(facts))
+        return self._events[path]

@@ -1,0 +1,55 @@
+"""Event files as TensorBoard's writers make them, each with all that its writer was given."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from runferry import _native
+from runferry.live.frames import Frame
+from runferry.model import Tree
+
+_FRAMING = 16  # bytes around an event: its length, and two checksums
+
+
+class EventReplica:
+    """One event file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._there = path.stat().st_size if path.exists() else 0
+        self._size = 0  # of all that was given
+        self._writer: _native.EventWriter | None = None
+
+    def take(self, frame: Frame) -> None:
+        """One event. Raises OSError."""
+        end = self._size + _FRAMING + len(frame.payload)
+        if end > self._there or self._writer is not None:
+            if self._writer is None:
+                self._path.touch()
+                self._writer = _native.EventWriter(
+                    str(self._path), offset=self._size, tags={}, doubles=False
+                )
+            self._writer.event(frame.payload)
+        self._size = end
+
+    def flush(self) -> None:
+        """Bring it to the disk. Raises OSError."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def end(self) -> None:
+        """No more comes. Raises OSError."""
+        self.flush()
+
+
+def place_of(facts: dict[str, Tree]) -> PurePath:
+    """Where an event file lies below the root that runs are named from: the working directory.
+
+    One that lies elsewhere keeps all of its path.
+    """
+    path = PurePath(str(facts.get("file")))
+    root = PurePath(str(facts.get("root") or facts.get("cwd") or "/"))
+    if path.is_relative_to(root):
+        return path.relative_to(root)
+    return path.relative_to(path.anchor)
