@@ -11,19 +11,21 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runferry.archive.lock import FileLock
 from runferry.archive.store import Archive
+from runferry.live.calls_reader import CallsReader
 from runferry.live.follower import Follower
 from runferry.live.layout import Layout
 from runferry.live.origins import came_from
-from runferry.live.replicas.all import Replicas
+from runferry.live.replicas.all import CALLS, Replicas
 from runferry.live.sending import Sending
 from runferry.live.service_records import ServiceRecords
 from runferry.live.status import State, Status
 from runferry.model import Run
-from runferry.ports import Location
+from runferry.ports import Location, Reader, ReadOptions
 from runferry.transfer.progress import StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.report import Report
@@ -137,7 +139,7 @@ class Delivery:
     def _pull_into(self, archive: Archive, stop: StopToken) -> Report:
         report = Report("pull", str(self._layout.replicas), str(archive.path))
         for place in self._replicas.places():
-            one = pull(place, archive, stop=stop)
+            one = pull(place, archive, stop=stop, open_reader=_opener(place))
             report = replace(report, outcomes=(*report.outcomes, *one.outcomes))
         return report
 
@@ -169,3 +171,10 @@ class Delivery:
             self._told = status
         return status
 
+
+
+def _opener(place: Location) -> Callable[[], Reader] | None:
+    """What reads a folder of replicas, where the registry does not know it."""
+    if place.tracker != CALLS:
+        return None
+    return lambda: CallsReader.open(place, ReadOptions())

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from runferry.live.frames import Frame, Kind
+from runferry.live.replicas.calls import CallsReplica
 from runferry.live.replicas.tensorboard import EventReplica, place_of
 from runferry.live.replicas.wandb import WandbReplica
 from runferry.model import Tree
 from runferry.ports import Location
+
+
+CALLS = "calls"
+"""What the folder of calls is called; no reader of the registry knows it."""
 
 
 class Replica(Protocol):
@@ -33,6 +38,7 @@ class Replicas:
         self._root = root
         self._wandb: dict[str, WandbReplica] = {}
         self._events: dict[str, EventReplica] = {}
+        self._calls: dict[tuple[str, str], CallsReplica] = {}
         self._taken: set[Path] = set()
         self._touched: dict[int, Replica] = {}
         self.of_services: Counter[str] = Counter()  # records that came from a service's file
@@ -59,6 +65,10 @@ class Replicas:
                 events = self._of_file(facts)
                 events.take(frame)
                 self._touched[id(events)] = events
+            case Kind.CALL:
+                calls = self._of_run(facts)
+                calls.take(frame)
+                self._touched[id(calls)] = calls
             case _:
                 pass
 
@@ -70,12 +80,12 @@ class Replicas:
 
     def end(self) -> None:
         """No more comes. Raises OSError."""
-        for replica in (*self._wandb.values(), *self._events.values()):
+        for replica in (*self._wandb.values(), *self._events.values(), *self._calls.values()):
             replica.end()
 
     def places(self) -> Iterator[Location]:
         """Where there is something to read."""
-        for tracker in ("wandb", "tensorboard"):
+        for tracker in ("wandb", "tensorboard", CALLS):
             folder = self._root / tracker
             if folder.is_dir():
                 yield Location(tracker, str(folder))
@@ -91,3 +101,9 @@ class Replicas:
         if path not in self._events:
             self._events[path] = EventReplica(self._root / "tensorboard" / place_of(facts))
         return self._events[path]
+
+    def _of_run(self, facts: dict[str, Tree]) -> CallsReplica:
+        named = str(facts.get("tracker")), str(facts.get("run"))
+        if named not in self._calls:
+            self._calls[named] = CallsReplica(self._root / CALLS, facts)
+        return self._calls[named]

@@ -1,0 +1,258 @@
+"""Reads runs that stand as calls (`replicas.calls`), and goes on where it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from runferry.chunks import Attributes, Checkpoint, Chunk, Document, Header, Lost
+from runferry.dialects.mlflow.artifacts import Entry
+from runferry.dialects.mlflow.attributes import params, system_attributes
+from runferry.dialects.mlflow.header import NativeRun, as_run
+from runferry.dialects.mlflow.points import NativePoints
+from runferry.errors import SourceChanged
+from runferry.live.replicas.calls import SUFFIX
+from runferry.model import Blob, Cursor, Run, RunKey, Tree
+from runferry.paths import blob_at
+from runferry.ports import BATCH_ROWS
+from runferry.readers.local_runs import LocalReader
+from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
+from runferry.readers.mlflow.store import dataset
+
+Call = dict[str, Tree]
+
+
+class CallsReader(LocalReader):
+    """Runs whose calls lie in a folder. Copies of their files lie in another."""
+
+    name: ClassVar[str] = "calls"
+    takes: ClassVar[str] = "a folder of calls"
+
+    @property
+    def copies(self) -> Path:
+        """Beside the replicas."""
+        return self.root.parent.parent / "files"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Never by itself: only a session has such a folder."""
+        return False
+
+    def look(self) -> Iterator[CallsRun]:
+        """Headers are from all calls of each run, which are few or must be read anyway."""
+        for path in sorted(self.root.glob(f"*{SUFFIX}")):
+            yield CallsRun(path, self.copies)
+
+
+@dataclass(frozen=True, slots=True)
+class CallsRun:
+    """The calls of one run."""
+
+    path: Path
+    copies: Path
+
+    @property
+    def key(self) -> RunKey:
+        """Of the run."""
+        return self.header().key
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Its file."""
+        return (self.path,)
+
+    def header(self) -> Run:
+        """What the first calls tell."""
+        with self.path.open("rb") as lines:
+            told, state = json.loads(lines.readline()), _State()
+            for line, _ in zip(lines, range(_HEAD_LINES), strict=False):
+                if line.endswith(b"\n"):
+                    state.take(json.loads(line))
+        return _run(told, state.native(str(told["run"])))
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """Its chunks; `run` is this one."""
+        return _Reading(self, after).read()
+
+
+_HEAD_LINES = 8
+
+
+@dataclass
+class _State:
+    """What calls have said of a run so far: all that is not a row."""
+
+    info: dict[str, Tree] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def take(self, call: Call) -> bool:
+        """Whether the call was about attributes."""
+        match call["op"]:
+            case "run":
+                self.info |= {k: v for k, v in call.items() if k not in ("op", "tags")}
+                self.tags |= _texts(call.get("tags"))
+            case "update":
+                known = {k: v for k, v in call.items() if k != "op" and v is not None}
+                self.info |= known
+            case "batch":
+                self.params |= _pairs(call.get("params"))
+                self.tags |= _pairs(call.get("tags"))
+                return bool(call.get("params") or call.get("tags"))
+            case "untag":
+                self.tags.pop(str(call["key"]), None)
+            case _:
+                return False
+        return True
+
+    def native(self, run_id: str) -> NativeRun:
+        """In MLflow's words."""
+        info = self.info
+        return NativeRun(
+            run_id=run_id,
+            experiment=str(info.get("experiment") or "Default"),
+            name=_text(info.get("name")),
+            user=_text(info.get("user")),
+            status=str(info.get("status") or "RUNNING"),
+            start_ms=_whole(info.get("start_ms")),
+            end_ms=_whole(info.get("end_ms")),
+            artifact_uri=_text(info.get("artifact_uri")),
+            experiment_id=str(info.get("experiment_id") or ""),
+            tags=dict(self.tags),
+            params=dict(self.params),
+        )
+
+
+class _Reading:
+    """One pass over the calls of a run, from the beginning or from a cursor."""
+
+    def __init__(self, of: CallsRun, after: Cursor | None) -> None:
+        self._of = of
+        self._is_first = after is None
+        known = after.series if after else ()
+        self._rows = PlainRows(known)
+        self._media = {series.path[0]: series.key for series in known if series.kind == "media"}
+        self._state, self._offset, position = _State(), 0, after.position if after else None
+        if isinstance(position, dict):
+            self._state = _State(**position["state"])  # type: ignore[arg-type]
+            self._rows.seq = position["seq"]  # type: ignore[assignment]
+            self._offset = position["offset"]  # type: ignore[assignment]
+        elif after is not None:
+            raise SourceChanged("no cursor of these calls", where=str(of.path))
+
+    def read(self) -> Iterator[Chunk]:
+        """All chunks; the last two are the header and a checkpoint."""
+        is_told, files, waiting = self._is_first, dict[str, str](), list[list[Tree]]()
+        with self._of.path.open("rb") as lines:
+            told = json.loads(lines.readline())
+            if not self._offset:
+                self._offset = lines.tell()
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                call: Call = json.loads(line)
+                is_told = self._state.take(call) or is_told
+                match call["op"]:
+                    case "batch":
+                        waiting += call.get("metrics") or []  # type: ignore[arg-type]
+                        if len(waiting) >= BATCH_ROWS:
+                            yield from self._points(waiting)
+                            waiting = []
+                    case "file":
+                        files[str(call["path"])] = str(call["copy"])
+                    case "dataset":
+                        yield _dataset(call)
+                    case _:
+                        pass
+        native = self._state.native(str(told["run"]))
+        if is_told:
+            yield Attributes(params(native) + system_attributes(native), is_whole=True)
+        yield from self._points(waiting)
+        yield from self._files(native, files)
+        yield from map(Lost, self._rows.losses)
+        yield Header(_run(told, native))
+        position: dict[str, Tree] = {
+            "state": dict(vars(self._state)),
+            "seq": self._rows.seq,
+            "offset": self._offset,
+        }
+        yield Checkpoint(position)
+
+    def _points(self, rows: list[list[Tree]]) -> Iterator[Chunk]:
+        for start in range(0, len(rows), BATCH_ROWS):
+            yield from self._rows.chunks(_native_points(rows[start : start + BATCH_ROWS]))
+
+    def _files(self, native: NativeRun, files: Mapping[str, str]) -> Iterator[Chunk]:
+        entries = {path: Entry(path, None) for path in sorted(files)}
+        copies = _Copies(self._of.copies, files)
+        yield from artifact_chunks(native, copies, entries, self._rows, self._media)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """Files as they were when they were logged."""
+
+    folder: Path
+    names: Mapping[str, str]
+
+    def blob(self, entry: Entry) -> Blob:
+        """The bytes of one."""
+        return blob_at(self.folder / self.names[entry.path])
+
+
+def _native_points(rows: list[list[Tree]]) -> NativePoints:
+    keys = {str(row[0]): None for row in rows}
+    code = {key: number for number, key in enumerate(keys)}
+    value = np.array([row[1] for row in rows], np.float64)
+    return NativePoints(
+        list(keys),
+        np.array([code[str(row[0])] for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.int64),
+        np.array([row[3] for row in rows], np.int64),
+        value,
+        np.isnan(value),
+    )
+
+
+def _run(told: Call, native: NativeRun) -> Run:
+    """The run; an experiment of ours is none of MLflow's."""
+    run = as_run(native)
+    tracker = str(told["tracker"])
+    return run if tracker == "mlflow" else replace(run, key=RunKey(tracker, "", native.run_id))
+
+
+def _dataset(call: Call) -> Document:
+    return dataset(
+        str(call["name"]),
+        str(call["digest"]),
+        str(call["source_type"]),
+        str(call["source"]),
+        _text(call.get("schema")),
+        _text(call.get("profile")),
+        _texts(call.get("tags")),
+    )
+
+
+def _texts(value: Tree) -> dict[str, str]:
+    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _pairs(value: Tree) -> dict[str, str]:
+    pairs = value if isinstance(value, list) else []
+    return {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list)}
+
+
+def _text(value: Tree) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _whole(value: Tree) -> int | None:
+    return value if isinstance(value, int) else None
+

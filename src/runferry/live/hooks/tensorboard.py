@@ -1,0 +1,91 @@
+"""TensorBoard: what `EventFileWriter.add_event` is given, of `tensorboard` (which torch uses too)
+and of `tensorboardX`, as serialized events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from runferry.live.frames import Kind
+from runferry.live.hooks.patching import Patches
+from runferry.live.journal import Journal
+
+NAME: Final = "tensorboard"
+_OF_TENSORBOARD = "tensorboard.summary.writer.event_file_writer"
+_OF_TENSORBOARDX = "tensorboardX.event_file_writer"
+_FIRST_AT_MOST = 4096  # bytes of a first event, which says the version of the format
+
+
+class TensorboardHook:
+    """Captures events of writers, of those too that are there already."""
+
+    name = NAME
+
+    def __init__(self, journal: Journal, root: str | None = None) -> None:
+        """`root` is what runs are named from; else the working directory."""
+        self._journal = journal
+        self._root = os.path.abspath(root) if root else None  # noqa: PTH100
+        self._sources: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._patches = Patches(lambda: journal.drop(NAME))
+        after = self._patches.after
+        after(_OF_TENSORBOARD, "EventFileWriter", "add_event", self._added)
+        after(_OF_TENSORBOARDX, "EventFileWriter", "__init__", self._made_x)
+        after(_OF_TENSORBOARDX, "EventFileWriter", "add_event", self._added_x)
+
+    def on(self) -> None:
+        """See `Patches.on`."""
+        self._patches.on()
+
+    def off(self) -> None:
+        """See `Patches.off`."""
+        self._patches.off()
+
+    def _added(self, writer: Any, result: object, event: Any) -> None:
+        source = self._sources.get(writer)
+        if source is None:
+            path = str(writer._file_name)
+            source = self._met(writer, path)
+            first = None if event.file_version else _first_event(path)
+            if first is not None:
+                self._journal.append(NAME, Kind.EVENT, source, first)
+        self._journal.append(NAME, Kind.EVENT, source, event.SerializeToString())
+
+    def _made_x(self, writer: Any, result: object, *_: object, **__: object) -> None:
+        """The first event of a file of tensorboardX does not come by `add_event`."""
+        inner = writer._ev_writer
+        source = self._met(writer, str(inner._file_name))
+        self._journal.append(NAME, Kind.EVENT, source, inner._event.SerializeToString())
+
+    def _added_x(self, writer: Any, result: object, event: Any) -> None:
+        if writer._closed:  # then the original did nothing
+            return
+        source = self._sources.get(writer)
+        if source is None:
+            self._made_x(writer, None)
+            source = self._sources[writer]
+        self._journal.append(NAME, Kind.EVENT, source, event.SerializeToString())
+
+    def _met(self, writer: Any, path: str) -> str:
+        """What events of a writer are from."""
+        facts = {
+            "tracker": NAME,
+            "file": os.path.abspath(path),  # noqa: PTH100
+            "cwd": os.getcwd(),  # noqa: PTH109
+            "root": self._root,
+        }
+        source = self._sources[writer] = json.dumps(facts)
+        return source
+
+
+def _first_event(path: str) -> bytes | None:
+    """That of a file whose writer was there already: by it a reader tells one run from another."""
+    with open(path, "rb") as stream:  # noqa: PTH123
+        head = stream.read(12)
+        length = int.from_bytes(head[:8], "little")
+        if len(head) < 12 or length > _FIRST_AT_MOST:
+            return None
+        content = stream.read(length)
+    return content if len(content) == length else None

@@ -1,0 +1,41 @@
+"""A run of MLflow, or an experiment of ours, as the calls that made it: a line of JSON each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from runferry.live.frames import Frame
+from runferry.live.replicas.growing import GrowingFile
+from runferry.model import Tree
+
+SUFFIX = ".calls"
+
+
+class CallsReplica:
+    """The calls of one run; the first line says which run it is."""
+
+    def __init__(self, folder: Path, facts: dict[str, Tree]) -> None:
+        run_id = str(facts.get("run"))
+        name = hashlib.blake2b(f"{facts.get('tracker')} {run_id}".encode(), digest_size=8).hexdigest()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = GrowingFile(folder / f"{name}{SUFFIX}")
+        self._file.put(first_line(str(facts.get("tracker")), run_id))
+
+    def take(self, frame: Frame) -> None:
+        """One call, which is one line."""
+        self._file.put(frame.payload.replace(b"\n", b" ") + b"\n")
+
+    def flush(self) -> None:
+        """Bring it to the disk. Raises OSError."""
+        self._file.flush()
+
+    def end(self) -> None:
+        """No more comes. Raises OSError."""
+        self.flush()
+
+
+def first_line(tracker: str, run_id: str) -> bytes:
+    """Whose calls follow."""
+    return json.dumps({"tracker": tracker, "run": run_id}).encode() + b"\n"
