@@ -255,4 +255,3 @@ def _text(value: Tree) -> str | None:
 
 def _whole(value: Tree) -> int | None:
     return value if isinstance(value, int) else None
-

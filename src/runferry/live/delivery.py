@@ -157,20 +157,20 @@ class Delivery:
     def _tell(self, state: State) -> Status:
         files = self._follower.files
         dropped = sum(sum(file.counts.get("dropped", {}).values()) for file in files)
+        captured = self._captured()
+        known = [sending.status for sending in self._sendings]
         status = Status(
             state,
             os.getpid(),
-            self._captured(),
+            captured,
             dropped,
-            0,
-            tuple(sending.status for sending in self._sendings),
+            tuple(replace(one, pending=max(captured - one.delivered, 0)) for one in known),
             {file.path.name: file.offset for file in files},
         )
         if status != self._told:
             status.write(self._layout.status)
             self._told = status
         return status
-
 
 
 def _opener(place: Location) -> Callable[[], Reader] | None:

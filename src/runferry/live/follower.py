@@ -35,7 +35,9 @@ class JournalFile:
     path: Path
     offset: int = 0
     sources: dict[int, dict[str, Tree]] = field(default_factory=dict)
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # as the process said at its end
+    counts: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # as the process said at its end
     taken: Counter[str] = field(default_factory=Counter)  # records by tracker
     is_stopped: bool = False  # the hooks came off
     is_over: bool = False  # its process is gone, or done, and nothing follows
@@ -116,7 +118,7 @@ class Follower:
         return self._files.setdefault(name, JournalFile(self._folder / name))
 
     def _whole(self, file: JournalFile, end: int) -> int:
-        """Behind the last whole record before `end`; one that is longer than a round is waited for."""
+        """Behind the last whole record that begins before `end`."""
         last = file.offset
         with file.path.open("rb") as stream:
             for frame in frames(stream, file.offset, end):

@@ -89,7 +89,11 @@ class Sending:
         while not self._stop.is_set:
             captured, is_ending = self._captured, self._is_ending
             status = self.status
-            if captured == status.delivered and self._is_settled >= is_ending and not status.failing:
+            if (
+                captured == status.delivered
+                and self._is_settled >= is_ending
+                and not status.failing
+            ):
                 self._wake.wait(1.0)
                 self._wake.clear()
                 continue
@@ -132,7 +136,7 @@ class Sending:
             return _failure(report), excluded
         except RunferryError as error:
             return str(error), 0
-        except Exception as error:  # this destination must not end the others
+        except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
             return f"{type(error).__name__}: {error}", 0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry.dialects.protobuf import values
-from runferry.live.frames import SUFFIX, Kind
+from runferry.live.frames import Kind
 from runferry.live.journal import Journal
 from runferry.live.replicas.wandb_log import records
 from runferry.model import Tree

@@ -12,12 +12,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from runferry.live.frames import Kind
 from runferry.live.journal import Journal
-from runferry.live.layout import FOLDER_VARIABLE, TO_VARIABLE, Layout, Stated, is_session, new_folder
+from runferry.live.layout import (
+    FOLDER_VARIABLE,
+    TO_VARIABLE,
+    Layout,
+    Stated,
+    is_session,
+    new_folder,
+)
 from runferry.live.status import Status
 from runferry.redact import without_credentials
 
@@ -41,8 +49,12 @@ class Hook(Protocol):
 class Session:
     """What is captured in this process for one set of destinations."""
 
-    def __init__(self, layout: Layout, destinations: tuple[str, ...]) -> None:
+    def __init__(
+        self, layout: Layout, destinations: tuple[str, ...], secrets: Mapping[str, str]
+    ) -> None:
+        """`secrets` are variables for the delivery process alone."""
         self.layout = layout
+        self._secrets = secrets
         self.destinations = destinations
         self.journal = Journal(layout.journals)
         self.hooks: dict[str, Hook] = {}
@@ -64,11 +76,12 @@ class Session:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
             TO_VARIABLE: json.dumps(self.destinations),
+            **self._secrets,
         }
         environment.pop(FOLDER_VARIABLE, None)
         command = [sys.executable, "-P", "-m", "runferry.live.deliver", str(self.layout.root)]
         with self.layout.log.open("ab") as log:
-            subprocess.run(  # noqa: S603  it forks, and is back at once
+            subprocess.run(  # it forks, and is back at once
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,7 +113,13 @@ class Sessions:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, ...], Session] = {}
 
-    def begin(self, destinations: tuple[str, ...], folder: Path | None, stated: Stated) -> Session:
+    def begin(
+        self,
+        destinations: tuple[str, ...],
+        folder: Path | None,
+        stated: Stated,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Session:
         """The session for these destinations: this process's, its parent's, or a new one."""
         with self._lock:
             session = self._known.get(destinations)
@@ -111,7 +130,7 @@ class Sessions:
             root = joined or new_folder()
             if not is_session(root):
                 stated.write(root)
-            session = self._known[destinations] = Session(Layout(root), destinations)
+            session = self._known[destinations] = Session(Layout(root), destinations, secrets or {})
             os.environ[FOLDER_VARIABLE] = str(root)
             session.deliver()
             return session

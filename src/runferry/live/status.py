@@ -21,8 +21,7 @@ class DestinationStatus:
     pending: int = 0
     excluded: int = 0  # runs that came from this very place
     failing: str | None = None  # what the last attempt ended in
-    attempts: int = 0
-    losses: int = 0  # beyond what plain re-encoding takes
+    attempts: int = 0  # that failed one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,6 @@ class Status:
     process: int
     captured: int = 0
     dropped: int = 0  # as processes said when they ended
-    unread: int = 0  # bytes of records that were cut when their process died
     destinations: tuple[DestinationStatus, ...] = ()
     journals: dict[str, int] = field(default_factory=dict)  # bytes that are taken
 

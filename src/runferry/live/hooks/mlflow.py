@@ -127,7 +127,7 @@ class MlflowHook:
         self._logged(store, run_id, metrics, params, tags)
 
     def _logged(self, store: Any, run_id: str, metrics: Any, params: Any, tags: Any) -> None:
-        call = {
+        call: dict[str, object] = {
             "op": "batch",
             "metrics": [[m.key, float(m.value), m.timestamp, m.step] for m in metrics],
             "params": [[param.key, str(param.value)] for param in params],

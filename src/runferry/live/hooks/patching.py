@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 Seen = Callable[..., None]
-"""Called with the object, the original's result and its arguments, when that has returned."""
+"""Called with the object, then (once it has returned) the original's result, and its arguments."""
 _ORIGINAL = "__runferry_original__"
 
 
@@ -27,14 +27,18 @@ class Patches:
     def __init__(self, failed: Callable[[], None]) -> None:
         """`failed` counts what our own half could not do."""
         self._failed = failed
-        self._wanted: dict[str, list[tuple[str, str, Seen]]] = {}
+        self._wanted: dict[str, list[tuple[str, str, Seen | None, Seen | None]]] = {}
         self._put: list[tuple[type, str, object]] = []
         self._finder = _Finder(self._imported)
         self.is_on = False
 
     def after(self, module: str, of_class: str, method: str, seen: Seen) -> None:
         """`seen` runs behind a method of a class, if that module has them."""
-        self._wanted.setdefault(module, []).append((of_class, method, seen))
+        self._wanted.setdefault(module, []).append((of_class, method, None, seen))
+
+    def before(self, module: str, of_class: str, method: str, asked: Seen) -> None:
+        """`asked` runs before a method, with its arguments: only where the user wants a change."""
+        self._wanted.setdefault(module, []).append((of_class, method, asked, None))
 
     def on(self) -> None:
         """Patch what is imported, and whatever will be."""
@@ -59,22 +63,24 @@ class Patches:
         self._put.clear()
 
     def _imported(self, module: ModuleType) -> None:
-        for of_class, method, seen in self._wanted.get(module.__name__, ()):
-            kind = getattr(module, of_class, None)
+        for of_class, method, asked, seen in self._wanted.get(module.__name__, ()):
+            kind: type | None = getattr(module, of_class, None)
             original = None if kind is None else kind.__dict__.get(method)
-            if inspect.isfunction(original) and not any(
-                put[:2] == (kind, method) for put in self._put
-            ):
-                patch = self._patch(original, seen)
+            if kind is None or not inspect.isfunction(original):
+                continue
+            if not any(put[:2] == (kind, method) for put in self._put):
+                patch = self._patch(original, asked, seen)
                 setattr(kind, method, patch)
                 self._put.append((kind, method, patch))
 
-    def _patch(self, original: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
-        def done(result: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if not self.is_on:  # a name that was bound while it was
+    def _patch(
+        self, original: Callable[..., Any], asked: Seen | None, seen: Seen | None
+    ) -> Callable[..., Any]:
+        def ours(half: Seen | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if half is None or not self.is_on:  # a name that was bound while it was
                 return
             try:
-                seen(args[0], result, *args[1:], **kwargs)
+                half(*args, **kwargs)
             except Exception:  # noqa: BLE001  training goes on; that we missed something is counted
                 self._failed()
 
@@ -82,16 +88,18 @@ class Patches:
 
             @functools.wraps(original)
             async def patched(*args: Any, **kwargs: Any) -> Any:
+                ours(asked, args, kwargs)
                 result = await original(*args, **kwargs)
-                done(result, args, kwargs)
+                ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
         else:
 
             @functools.wraps(original)
             def patched(*args: Any, **kwargs: Any) -> Any:
+                ours(asked, args, kwargs)
                 result = original(*args, **kwargs)
-                done(result, args, kwargs)
+                ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
         setattr(patched, _ORIGINAL, original)

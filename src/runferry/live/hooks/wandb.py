@@ -24,13 +24,16 @@ class WandbHook:
 
     name = NAME
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, sends: bool = True) -> None:
+        """With `sends` false W&B's own client stays offline."""
         self._journal = journal
         self._streams: dict[str, str] = {}  # of a run: what its records are from
         self._begun = 0
         self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
+        if not sends:
+            self._patches.before("wandb.sdk.wandb_init", "_WandbInit", "init", _kept_offline)
         for method in ("_publish", "deliver_async", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
 
@@ -67,6 +70,14 @@ class WandbHook:
         if source is None:
             source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
         self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
+
+
+def _kept_offline(starting: Any, *args: object, **kwargs: object) -> None:
+    """The settings with which a run is about to begin, as `mode="offline"` would have them."""
+    given: tuple[Any, ...] = (*args, *kwargs.values(), getattr(starting, "settings", None))
+    for settings in given:
+        if hasattr(settings, "run_id") and settings.mode not in ("offline", "dryrun", "disabled"):
+            settings.mode = "offline"
 
 
 def _absolute(path: object) -> str | None:

@@ -14,7 +14,6 @@ from runferry.live.replicas.wandb import WandbReplica
 from runferry.model import Tree
 from runferry.ports import Location
 
-
 CALLS = "calls"
 """What the folder of calls is called; no reader of the registry knows it."""
 
@@ -80,7 +79,8 @@ class Replicas:
 
     def end(self) -> None:
         """No more comes. Raises OSError."""
-        for replica in (*self._wandb.values(), *self._events.values(), *self._calls.values()):
+        replicas: list[Replica] = [*self._wandb.values(), *self._events.values()]
+        for replica in (*replicas, *self._calls.values()):
             replica.end()
 
     def places(self) -> Iterator[Location]:

@@ -17,11 +17,11 @@ class CallsReplica:
     """The calls of one run; the first line says which run it is."""
 
     def __init__(self, folder: Path, facts: dict[str, Tree]) -> None:
-        run_id = str(facts.get("run"))
-        name = hashlib.blake2b(f"{facts.get('tracker')} {run_id}".encode(), digest_size=8).hexdigest()
+        tracker, run_id = str(facts.get("tracker")), str(facts.get("run"))
+        name = hashlib.blake2b(f"{tracker} {run_id}".encode(), digest_size=8).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
         self._file = GrowingFile(folder / f"{name}{SUFFIX}")
-        self._file.put(first_line(str(facts.get("tracker")), run_id))
+        self._file.put(first_line(tracker, run_id))
 
     def take(self, frame: Frame) -> None:
         """One call, which is one line."""

@@ -1,7 +1,7 @@
 """Values as wandb-core spells them again: it reads what the client sent, and writes it anew.
 
-`simplejsonext`, which it uses, has one kind of number in text: a float without a fraction is written
-as an integer, and an integer beyond 64 bits is a float.
+`simplejsonext`, which it uses, has one kind of number in text: a float without a fraction is
+written as an integer, and an integer beyond 64 bits is a float.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Final
 
 from runferry.model import Tree
 
-_AS_IT_IS: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})|-?(?:0|[1-9]\d{0,15})\.\d{0,15}[1-9]|true|false|null")
+_AS_IT_IS: Final = re.compile(
+    r"-?(?:0|[1-9]\d{0,17})|-?(?:0|[1-9]\d{0,15})\.\d{0,15}[1-9]|true|false|null"
+)
 _INT64: Final = range(-(2**63), 2**63)
 _FLAT_BELOW: Final = 1e21  # from here on floats have an exponent
 

@@ -83,7 +83,9 @@ class Definitions:
                 row.set(step, number(self._latest[found.step]))
 
     def _by_glob(self, key: str) -> Definition | None:
-        found = (made for glob, made in self._globs.items() if key.startswith(glob.removesuffix("*")))
+        found = (
+            made for glob, made in self._globs.items() if key.startswith(glob.removesuffix("*"))
+        )
         return next(found, None)
 
 
