@@ -103,7 +103,9 @@ def start_logging(
     session = sessions.begin(places, _path(journal), stated, secrets)
     experiment = Experiment(session.journal, session.layout.files, name, project)
     _active.append(experiment)
-    _capture_all(session)
+    session.capture(TensorboardHook(session.journal))
+    session.capture(WandbHook(session.journal))
+    session.capture(MlflowHook(session.journal, session.layout.files))
     params = {key: value for key, value in (config or {}).items() if key not in _SWITCHES}
     if params:
         experiment.log_params(params)
@@ -153,12 +155,6 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
         }
         for one in status.destinations
     }
-
-
-def _capture_all(session: Session) -> None:
-    session.capture(TensorboardHook(session.journal))
-    session.capture(WandbHook(session.journal))
-    session.capture(MlflowHook(session.journal, session.layout.files))
 
 
 def _session(

@@ -135,6 +135,12 @@ class Sessions:
             session.deliver()
             return session
 
+    def join(self, layout: Layout) -> Session:
+        """The session of `runferry run`, which has a delivery process already."""
+        places = Stated.read(layout.root).destinations
+        with self._lock:
+            return self._known.setdefault(places, Session(layout, places, {}))
+
     def all(self) -> list[Session]:
         """In the order in which they were begun."""
         return list(self._known.values())
