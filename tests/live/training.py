@@ -1,4 +1,4 @@
-"""Training processes for the tests of `live`: scripts that are run apart, and what became of them."""
+"""Training processes for the tests of `live`, run apart, and what became of them."""
 
 from __future__ import annotations
 
@@ -67,11 +67,12 @@ def settled(folder: Path, seconds: float = 60.0) -> Status:
     raise AssertionError(f"{Status.read(path)} {layout(folder).log.read_text()}")
 
 
-def differences(original: str, copy: str, *metrics: str) -> set[str]:
-    """What nothing foretold, by its code; of the order of rows among each other nothing is asked."""
+def differences(original: str, copy: str, *metrics: str) -> list[str]:
+    """What nothing foretold; the order of rows among each other is not asked for."""
     report = runferry.verify(original, copy, selection=Selection(metrics=metrics))
     assert report.runs
-    return {loss.code for loss in report.unexpected} - {"source-order"}
+    found = [loss for run in report.runs for loss in run.unexpected]
+    return [f"{loss}" for loss in found if loss.code != "source-order"]
 
 
 def rows(place: str) -> dict[str, list[tuple[Any, Any]]]:

@@ -1,22 +1,28 @@
 """Values as wandb-core spells them again: it reads what the client sent, and writes it anew.
 
-`simplejsonext`, which it uses, has one kind of number in text: a float without a fraction is
-written as an integer, and an integer beyond 64 bits is a float.
+`simplejsonext`, which it uses, writes floats by Go's format `g` in its shortest form: without a
+fraction they look like integers below a million, and have an exponent from there on. An integer
+beyond 64 bits is a float.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
+from decimal import Decimal
 from typing import Final
 
 from runferry.model import Tree
 
 _AS_IT_IS: Final = re.compile(
-    r"-?(?:0|[1-9]\d{0,17})|-?(?:0|[1-9]\d{0,15})\.\d{0,15}[1-9]|true|false|null"
+    r"-?(?:0|[1-9]\d{0,17})"
+    r"|-?[1-9]\d{0,5}\.\d{0,9}[1-9]"
+    r"|-?0\.(?!0000)\d{0,15}[1-9]"
+    r"|true|false|null"
 )
 _INT64: Final = range(-(2**63), 2**63)
-_FLAT_BELOW: Final = 1e21  # from here on floats have an exponent
+_FLAT: Final = range(-4, 6)  # decimal exponents that are not written
 
 
 def respelled(text: str) -> str:
@@ -33,15 +39,26 @@ def spelled(value: Tree) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(spelled, value))}]"
     if isinstance(value, dict):
-        items = (f"{json.dumps(name, ensure_ascii=False)}:{spelled(value[name])}" for name in value)
+        items = (f"{spelled(name)}:{spelled(value[name])}" for name in sorted(value))
         return f"{{{','.join(items)}}}"
     return json.dumps(value)
 
 
 def number(value: float) -> str:
     """A number as text."""
-    if isinstance(value, int) and value not in _INT64:
+    if isinstance(value, int):
+        if value in _INT64:
+            return str(value)
         value = float(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < _FLAT_BELOW:
-        return "-0" if not value and str(value).startswith("-") else str(int(value))
-    return json.dumps(value)
+    if not math.isfinite(value):
+        return json.dumps(value)
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    power = len(digits) + exponent - 1
+    if power in _FLAT:
+        return repr(value).removesuffix(".0")
+    first, rest = str(digits[0]), "".join(map(str, digits[1:]))
+    mantissa = f"{first}.{rest}" if rest else first
+    return f"{'-' if sign else ''}{mantissa}e{power:+03d}"

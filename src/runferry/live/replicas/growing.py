@@ -7,12 +7,15 @@ from pathlib import Path
 
 
 class GrowingFile:
-    """Takes the same bytes in every life; those that the file has already are passed over."""
+    """Takes the same bytes in every life; those that the file has already are passed over.
+
+    Nothing is there before the first `flush`.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-        self._there = os.fstat(self._descriptor).st_size
+        self._path = path
+        self._descriptor = -1
+        self._there = path.stat().st_size if path.exists() else 0
         self._waiting = bytearray()
         self.size = 0  # of all that was given
 
@@ -24,6 +27,9 @@ class GrowingFile:
 
     def flush(self) -> None:
         """Write what waits. Raises OSError; what was written then stays written."""
+        if self._waiting and self._descriptor < 0:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         while self._waiting:
             at = self.size - len(self._waiting)
             written = os.pwrite(self._descriptor, self._waiting, at)

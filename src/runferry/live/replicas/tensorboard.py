@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from runferry import _native
+from runferry.dialects.tensorboard.wire import fields_of
 from runferry.live.frames import Frame
 from runferry.model import Tree
 
+_SUMMARY = 5  # the field of an event
 _FRAMING = 16  # bytes around an event: its length, and two checksums
 
 
@@ -20,26 +22,30 @@ class EventReplica:
         self._there = path.stat().st_size if path.exists() else 0
         self._size = 0  # of all that was given
         self._writer: _native.EventWriter | None = None
+        self._has_value = False  # the first one decides what readers take the file for
 
     def take(self, frame: Frame) -> None:
         """One event. Raises OSError."""
         end = self._size + _FRAMING + len(frame.payload)
         if end > self._there or self._writer is not None:
             if self._writer is None:
-                self._path.touch()
                 self._writer = _native.EventWriter(
                     str(self._path), offset=self._size, tags={}, doubles=False
                 )
             self._writer.event(frame.payload)
         self._size = end
+        self._has_value = self._has_value or any(
+            number == _SUMMARY for number, _ in fields_of(frame.payload)
+        )
 
     def flush(self) -> None:
         """Bring it to the disk. Raises OSError."""
-        if self._writer is not None:
+        if self._writer is not None and self._has_value:
             self._writer.flush()
 
     def end(self) -> None:
         """No more comes. Raises OSError."""
+        self._has_value = True
         self.flush()
 
 

@@ -82,6 +82,7 @@ class _Run:
         self._history = History()
         self._numbered = 0
         self.is_over = False
+        self._is_known = False  # which run it is: else readers would take it for another
         self._is_final = False
 
     def take(self, number: int, message: bytes, frame: Frame, *, is_local: bool) -> None:
@@ -98,6 +99,7 @@ class _Run:
                 self._files.listed(message)
             case 17:
                 self._history.is_shared = _is_shared(message)
+                self._is_known = True
             case 18:
                 self._exit(message, frame.time_ns)
                 return
@@ -109,12 +111,13 @@ class _Run:
 
     def flush(self) -> None:
         """See `WandbReplica.flush`."""
-        self._files.bring(is_over=self._is_final)
-        self._log.flush()
+        if self._is_known:
+            self._files.bring(is_over=self._is_final)
+            self._log.flush()
 
     def end(self) -> None:
         """See `WandbReplica.end`."""
-        self._is_final = True
+        self._is_final = self._is_known = True
         self.flush()
 
     def put(self, record: Record) -> None:

@@ -22,7 +22,7 @@ class WandbFile:
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path)
         self._file.put(_BEGIN)
-        self.flush, self.close = self._file.flush, self._file.close
+        self.flush = self._file.flush
 
     def record(self, payload: bytes) -> None:
         """One record, cut where blocks end."""

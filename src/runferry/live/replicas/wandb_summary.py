@@ -44,7 +44,7 @@ class MetricSummary:
         if self.is_hidden or self.latest is None:
             return None
         if not self.rules:
-            return self.latest
+            return None if self.latest == "null" else self.latest
         mean = self.total / self.count if self.count else float("nan")
         known = {
             "last": self.latest,
