@@ -33,7 +33,9 @@ class WandbHook:
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
         if not sends:
-            self._patches.before("wandb.sdk.wandb_init", "_WandbInit", "init", _kept_offline)
+            os.environ["WANDB_MODE"] = "offline"  # what wandb.init(mode=…) says goes before it
+            for method in ("maybe_login", "init"):
+                self._patches.before("wandb.sdk.wandb_init", "_WandbInit", method, _kept_offline)
         for method in ("_publish", "deliver_async", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
 
