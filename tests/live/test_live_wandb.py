@@ -97,7 +97,12 @@ run.finish()
 )
 
 
-CLOCK = ("where='_runtime'", "where='ended_ns'", "where='summary._runtime'", "where='summary._wandb.runtime'")
+CLOCK = (
+    "where='_runtime'",
+    "where='ended_ns'",
+    "where='summary._runtime'",
+    "where='summary._wandb.runtime'",
+)
 
 
 def _compared(folder: Path) -> list[str]:

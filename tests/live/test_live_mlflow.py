@@ -1,0 +1,99 @@
+"""MLflow: what is mirrored equals what conversion of the same store gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from training import differences, rows, settled, told, train
+
+import runferry
+
+pytest.importorskip("mlflow", reason="mlflow is not installed")
+
+BEGIN = """
+import logging
+logging.disable(logging.WARNING)
+from runferry.live.interfaces import sync_mlflow
+session = sync_mlflow(to=TO)
+import mlflow
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+mlflow.set_tracking_uri(STORE)
+"""
+
+
+def _begin(folder: Path, *to: str) -> str:
+    places = to or (f"archive:{folder / 'mirrored'}",)
+    # the file store: a database would first be made, for half a minute
+    return f"TO = {places!r}\nSTORE = {str(folder / 'mlruns')!r}\n{BEGIN}"
+
+
+RUN = """
+mlflow.set_experiment("an experiment")
+with mlflow.start_run(run_name="first", tags={"a": "b"}, description="notes") as parent:
+    mlflow.log_params({"lr": 0.1, "name": "x"})
+    for step in range(50):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
+        mlflow.log_metric("later", step, step=step, synchronous=False)
+    mlflow.log_metrics({"nan": float("nan"), "inf": float("inf"), "less": -float("inf")}, step=3)
+    mlflow.log_metric("stated", 1, step=-2, timestamp=1234567890123)
+    mlflow.set_tag("gone", "x")
+    mlflow.MlflowClient().delete_tag(parent.info.run_id, "gone")
+    mlflow.log_text("hello", "deep/text.txt")
+    mlflow.log_dict({"a": 1}, "d.json")
+    mlflow.log_table({"a": [1, 2]}, "table.json")
+    os.makedirs("folder/inner", exist_ok=True)
+    for name in ("folder/one.txt", "folder/inner/two.txt"):
+        with open(name, "w") as stream:
+            stream.write(name)
+    mlflow.log_artifacts("folder", "all")
+    mlflow.log_artifact("folder")
+    mlflow.flush_async_logging()
+    with mlflow.start_run(run_name="child", nested=True):
+        mlflow.log_metric("loss", 1)
+try:
+    with mlflow.start_run(run_name="broken"):
+        raise ValueError
+except ValueError:
+    pass
+"""
+
+
+def test_mirrored_equals_converted(tmp_path: Path) -> None:
+    train(tmp_path, _begin(tmp_path) + RUN)
+    assert settled(tmp_path).state == "done"
+    assert differences(f"mlflow:{tmp_path / 'mlruns'}", f"archive:{tmp_path / 'mirrored'}") == []
+    assert len(runferry.load(tmp_path / "mirrored")) == 3
+
+
+def test_an_asynchronous_image_is_mirrored(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    code = """
+import numpy as np
+from PIL import Image
+with mlflow.start_run():
+    for step in range(3):
+        image = Image.fromarray(np.full((4, 4, 3), step, "uint8"))
+        mlflow.log_image(image, key="seen", step=step, synchronous=False)
+    mlflow.flush_artifact_async_logging()
+"""
+    train(tmp_path, _begin(tmp_path) + code)
+    assert settled(tmp_path).state == "done"
+    (run,) = runferry.load(tmp_path / "mirrored")
+    seen = [row for row in run.media.to_pylist() if row["key"] == "seen"]
+    assert [row["step"] for row in seen] == [0, 1, 2]
+
+
+def test_what_was_logged_to_a_place_is_not_sent_there_again(tmp_path: Path) -> None:
+    store = f"mlflow:{tmp_path / 'mlruns'}"
+    code = """
+import json
+with mlflow.start_run() as run:
+    mlflow.log_metric("loss", 1, step=1)
+from runferry.live.interfaces import stop_logging
+print(json.dumps(stop_logging()))
+"""
+    out = told(train(tmp_path, _begin(tmp_path, f"archive:{tmp_path / 'mirrored'}", store) + code))
+    assert all(one["pending"] == 0 and not one["failing"] for one in out.values()), out
+    assert rows(store) == {"loss": [(1, 1.0)]}
+    assert rows(f"archive:{tmp_path / 'mirrored'}") == {"loss": [(1, 1.0)]}
