@@ -17,9 +17,10 @@ from runferry.archive.lock import FileLock
 from runferry.live.calls_reader import CallsReader
 from runferry.live.follower import Follower
 from runferry.live.hub import Hub, Opened
+from runferry.live.joined import ExperimentsReader
 from runferry.live.layout import Layout
 from runferry.live.origins import came_from
-from runferry.live.replicas.all import CALLS, Replicas
+from runferry.live.replicas.all import Replicas
 from runferry.live.service_records import ServiceRecords
 from runferry.live.status import State, Status
 from runferry.model import Run
@@ -137,6 +138,10 @@ class Delivery:
 
 def _opener(place: Location) -> Callable[[], Reader] | None:
     """What reads a folder of replicas, where the registry does not know it."""
-    if place.tracker != CALLS:
-        return None
-    return lambda: CallsReader.open(place, ReadOptions())
+    match place.tracker:
+        case "calls":
+            return lambda: CallsReader.open(place, ReadOptions())
+        case "experiments":
+            return lambda: ExperimentsReader.open(place, ReadOptions())
+        case _:
+            return None

@@ -103,7 +103,7 @@ def start_logging(
     session = sessions.begin(places, _path(journal), stated, secrets)
     experiment = Experiment(session.journal, session.layout.files, name, project)
     _active.append(experiment)
-    session.capture(TensorboardHook(session.journal))
+    session.capture(TensorboardHook(session.journal, experiment=experiment.run_id))
     session.capture(WandbHook(session.journal))
     session.capture(MlflowHook(session.journal, session.layout.files))
     params = {key: value for key, value in (config or {}).items() if key not in _SWITCHES}

@@ -16,7 +16,7 @@ def came_from(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
     match tracker:
         case "wandb":
             return run.key.run_id == facts.get("stream") and _is_project(place, facts)
-        case "tensorboard":
+        case "tensorboard" if not facts.get("experiment"):
             return Path(str(facts.get("file"))).is_relative_to(place.path.resolve())
         case "mlflow":
             return _same_store(place.where, str(facts.get("store")))

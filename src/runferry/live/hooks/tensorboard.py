@@ -24,8 +24,14 @@ class TensorboardHook:
 
     name = NAME
 
-    def __init__(self, journal: Journal, root: str | None = None) -> None:
-        """`root` is what runs are named from; else the working directory."""
+    def __init__(
+        self, journal: Journal, root: str | None = None, experiment: str | None = None
+    ) -> None:
+        """`root` is what runs are named from, else the working directory.
+
+        With an experiment, by its id, all that is captured belongs to that.
+        """
+        self._experiment = experiment
         self._journal = journal
         self._root = os.path.abspath(root) if root else None  # noqa: PTH100
         self._sources: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -75,6 +81,7 @@ class TensorboardHook:
             "file": os.path.abspath(path),  # noqa: PTH100
             "cwd": os.getcwd(),  # noqa: PTH109
             "root": self._root,
+            "experiment": self._experiment,
         }
         source = self._sources[writer] = json.dumps(facts)
         return source

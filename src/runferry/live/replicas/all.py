@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from runferry.live.experiment import TRACKER
 from runferry.live.frames import Frame, Kind
 from runferry.live.replicas.calls import CallsReplica
 from runferry.live.replicas.tensorboard import EventReplica, place_of
@@ -16,6 +17,10 @@ from runferry.ports import Location
 
 CALLS = "calls"
 """What the folder of calls is called; no reader of the registry knows it."""
+
+
+EXPERIMENTS = "experiments"
+"""The same of experiments of ours."""
 
 
 class Replica(Protocol):
@@ -36,7 +41,7 @@ class Replicas:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._wandb: dict[str, WandbReplica] = {}
-        self._events: dict[str, EventReplica] = {}
+        self._events: dict[tuple[str, str], EventReplica] = {}
         self._calls: dict[tuple[str, str], CallsReplica] = {}
         self._taken: set[Path] = set()
         self._touched: dict[int, Replica] = {}
@@ -85,7 +90,7 @@ class Replicas:
 
     def places(self) -> Iterator[Location]:
         """Where there is something to read."""
-        for tracker in ("wandb", "tensorboard", CALLS):
+        for tracker in ("wandb", "tensorboard", CALLS, EXPERIMENTS):
             folder = self._root / tracker
             if folder.is_dir():
                 yield Location(tracker, str(folder))
@@ -97,13 +102,21 @@ class Replicas:
         return self._wandb[stream]
 
     def _of_file(self, facts: dict[str, Tree]) -> EventReplica:
-        path = str(facts.get("file"))
-        if path not in self._events:
-            self._events[path] = EventReplica(self._root / "tensorboard" / place_of(facts))
-        return self._events[path]
+        named = str(facts.get("experiment") or ""), str(facts.get("file"))
+        if named not in self._events:
+            folder = self._of_experiment(named[0]) if named[0] else self._root
+            self._events[named] = EventReplica(folder / "tensorboard" / place_of(facts))
+        return self._events[named]
 
     def _of_run(self, facts: dict[str, Tree]) -> CallsReplica:
         named = str(facts.get("tracker")), str(facts.get("run"))
         if named not in self._calls:
-            self._calls[named] = CallsReplica(self._root / CALLS, facts)
+            is_own = named[0] == TRACKER
+            folder = self._of_experiment(named[1]) if is_own else self._root / CALLS
+            self._calls[named] = CallsReplica(folder, facts)
         return self._calls[named]
+
+    def _of_experiment(self, run_id: str) -> Path:
+        if not run_id.isalnum():
+            raise ValueError(f"{run_id!r} is no id of an experiment")
+        return self._root / EXPERIMENTS / run_id

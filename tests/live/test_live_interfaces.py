@@ -1,0 +1,187 @@
+"""`start_logging` and its kin, as the document that they are from shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from training import rows, settled, told, train
+
+import runferry
+from runferry.errors import BadLocation, UsageError
+from runferry.live import backends
+
+pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+
+
+def test_a_thousand_fast_scalars_and_all_else_arrive_in_one_run(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import json
+        from runferry.live.interfaces import get_active_experiment, start_logging, stop_logging
+        start_logging(
+            exp_name="experiment_1", project="my_project",
+            backend=["jsonl:./lines", "archive:./mirrored"],
+            config={"lr": 0.1, "deep": {"er": 2}, "track_git": True},
+        )
+        from tensorboardX import SummaryWriter
+        writer, other = SummaryWriter("runs/a"), SummaryWriter("runs/b")
+        for step in range(1000):
+            writer.add_scalar("loss", step, step)
+        other.add_scalar("loss", 7, 7)
+        experiment = get_active_experiment()
+        experiment.log_params({"batch": 32})
+        experiment.set_iteration(4)
+        experiment.log_metric("accuracy", 0.5)
+        experiment.log_metric("accuracy", 0.6, 5)
+        with open("model.pth", "w") as stream:
+            stream.write("weights")
+        experiment.log_artifact("model.pth")
+        writer.close()
+        other.close()
+        print(json.dumps(stop_logging()))
+        assert get_active_experiment() is None
+        """,
+    )
+    counts = told(out)
+    assert set(counts) == {"jsonl:./lines", "archive:./mirrored"}
+    for one in counts.values():
+        assert (one["pending"], one["dropped"], one["failing"]) == (0, 0, None)
+        assert one["captured"] == one["delivered"]
+    for place in (f"jsonl:{tmp_path / 'lines'}", f"archive:{tmp_path / 'mirrored'}"):
+        found = rows(place)
+        assert found.pop("loss") == [(step, float(step)) for step in range(1000)]
+        assert found.pop("accuracy") == [(4, 0.5), (5, 0.6)]
+        ((key, points),) = found.items()
+        assert key.endswith("/loss")
+        assert points == [(7, 7.0)]
+        (run,) = runferry.load(place)
+        assert (run.run.name, run.run.project, run.run.state) == (
+            "experiment_1",
+            "my_project",
+            "finished",
+        )
+        assert run.config == {"lr": "0.1", "deep.er": "2", "batch": "32"}
+        assert [file.path for file in run.files] == ["model.pth"]
+
+
+def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
+    """The document's validation."""
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    store = f"mlflow:{tmp_path / 'm.db'}"
+    train(
+        tmp_path,
+        f"""
+        import logging
+        logging.disable(logging.WARNING)
+        test_metrics = {{"loss": 0.5, "accuracy": 0.95}}
+        import mlflow
+        mlflow.set_tracking_uri("sqlite:///{tmp_path / "m.db"}")
+        with mlflow.start_run(run_name="direct"):
+            for name, value in test_metrics.items():
+                mlflow.log_metric(name, value, step=0)
+        from runferry.live.interfaces import start_logging, stop_logging
+        start_logging("validation_test", backend="mlflow:sqlite:///{tmp_path / "m.db"}")
+        from tensorboardX import SummaryWriter
+        writer = SummaryWriter()
+        for name, value in test_metrics.items():
+            writer.add_scalar(name, value, 0)
+        with mlflow.start_run(run_name="beside"):  # captured from there: it does not come twice
+            mlflow.log_metric("beside", 1)
+        writer.close()
+        (told,) = stop_logging(timeout=90).values()
+        assert told["pending"] == 0 and not told["failing"], told
+        """,
+    )
+    found = {run.run.name: run for run in runferry.load(store)}
+    assert set(found) == {"direct", "validation_test", "beside"}
+    direct, captured = (
+        {row["key"]: pytest.approx(row["value"], rel=1e-7) for row in run.points.to_pylist()}
+        for run in (found["direct"], found["validation_test"])
+    )
+    assert direct == {key: value.expected for key, value in captured.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("archive", ("archive:./.runferry/archive",)),
+        ("mlflow,archive:./a", ("mlflow:sqlite:///mlflow.db", "archive:./a")),
+        (["jsonl:./x", "jsonl:./x"], ("jsonl:./x",)),
+    ],
+)
+def test_backends_are_names_places_lists_or_texts(
+    given: str | list[str], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert backends.places(given, project="p") == expected
+
+
+def test_what_cannot_be_right_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    with pytest.raises(BadLocation, match="mlfow"):
+        backends.places("mlfow", project="p")
+    with pytest.raises(BadLocation, match="mlfow"):
+        backends.checked(["mlfow:sqlite:///m.db"])
+    with pytest.raises(BadLocation, match="W&B"):
+        backends.places("wandb", project="p")
+    with pytest.raises(UsageError, match="no mode"):
+        backends.of_swanlab("clowd")
+    with pytest.raises(UsageError, match="api_key"):
+        backends.keys(("archive:./a",), "secret")
+    assert backends.keys(("wandb:e/p", "archive:./a"), "secret") == {"WANDB_API_KEY": "secret"}
+    assert backends.of_swanlab("disabled") == ""
+    assert backends.of_swanlab("offline", logdir="logs") == "swanlab:./logs"
+
+
+def test_run_mirrors_a_command_without_touching_its_code(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        """
+import sys
+assert "pyarrow" not in sys.modules
+from tensorboardX import SummaryWriter
+with SummaryWriter("runs/a") as writer:
+    for step in range(10):
+        writer.add_scalar("loss", step, step)
+sys.exit(3)
+"""
+    )
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['OTHERS'] = 'ran'")
+    train(
+        tmp_path,
+        """
+        import subprocess
+        os.environ["PYTHONPATH"] += os.pathsep + os.getcwd()
+        done = subprocess.run([sys.executable, "-m", "runferry", "run", "--to",
+                               "archive:./mirrored", "--", sys.executable, "-W", "ignore", "train.py"])
+        assert done.returncode == 3, done
+        """,
+    )
+    assert settled(tmp_path).state == "done"
+    assert rows(f"archive:{tmp_path / 'mirrored'}") == {"loss": [(n, float(n)) for n in range(10)]}
+
+
+def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:
+    code = """
+        import subprocess
+        following = subprocess.Popen(
+            [sys.executable, "-m", "runferry", "follow", "runs", "--to", "jsonl:./lines",
+             "--until-quiet", "3", "--json"], stdout=subprocess.PIPE)
+        from tensorboardX import SummaryWriter
+        with SummaryWriter("runs/a", flush_secs=1) as writer:
+            for step in range(20):
+                writer.add_scalar("loss", step, step)
+                time.sleep(0.05)
+        assert following.wait(60) == 0
+        """
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "events.out.tfevents.0.before").write_bytes(b"")
+    train(
+        tmp_path,
+        "from tensorboardX import SummaryWriter\n"
+        "with SummaryWriter('runs/first') as w: w.add_scalar('first', 1, 1)\n",
+    )
+    train(tmp_path, code)
+    found = rows(f"jsonl:{tmp_path / 'lines'}")
+    assert found["loss"] == [(n, float(n)) for n in range(20)]
