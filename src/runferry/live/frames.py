@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 _HEAD = struct.Struct("<IIB3xIQ")
 _REST = struct.Struct("<B3xIQ")  # what the checksum is over, before the payload
+_rest, _front = _REST.pack, struct.Struct("<II").pack
+_crc32, _now = zlib.crc32, time.time_ns
 LONGEST = 256 << 20
 """Bytes of a payload. No reader of ours takes a longer record."""
 VERSION = 1
@@ -48,9 +50,8 @@ class Frame:
 
 def spelled(kind: int, source: int, payload: bytes, time_ns: int | None = None) -> bytes:
     """A frame of this payload."""
-    rest = _REST.pack(kind, source, time.time_ns() if time_ns is None else time_ns)
-    crc = zlib.crc32(payload, zlib.crc32(rest))
-    return struct.pack("<II", len(payload), crc) + rest + payload
+    rest = _rest(kind, source, _now() if time_ns is None else time_ns) + payload
+    return _front(len(payload), _crc32(rest)) + rest
 
 
 def frames(stream: BinaryIO, start: int, end: int | None = None) -> Iterator[Frame]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import json
 import os
 import sys
@@ -23,6 +24,23 @@ from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind, spelled
 
 if sys.platform != "win32":
     import fcntl
+
+    _write = ctypes.PyDLL(None).write  # gives an int: no frame is longer than one can say
+
+    def _written(descriptor: int, frame: bytes) -> int:
+        """One write, which keeps Python's lock. Raises OSError.
+
+        `os.write` lets go of it, and gets it back when other threads let go: a call that takes half
+        a microsecond then waits for the SDK's own threads. What failed is asked why by `os.write`.
+        """
+        written: int = _write(descriptor, frame, len(frame))
+        return written if written >= 0 else os.write(descriptor, frame)
+else:
+
+    def _written(descriptor: int, frame: bytes) -> int:
+        """One write. Raises OSError."""
+        return os.write(descriptor, frame)
+
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -105,12 +123,9 @@ class Journal:
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        frame = spelled(kind, source, payload)
+        frame, descriptor = spelled(kind, source, payload), self._descriptor
         try:
-            descriptor = self._descriptor
-            if descriptor is None:
-                descriptor = self._opened()
-            written = os.write(descriptor, frame)
+            written = _written(self._opened() if descriptor is None else descriptor, frame)
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False

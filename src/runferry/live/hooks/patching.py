@@ -93,13 +93,23 @@ class Patches:
                 ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
-        else:
+        elif asked is not None or seen is None:
 
             @functools.wraps(original)
             def patched(*args: Any, **kwargs: Any) -> Any:
                 ours(asked, args, kwargs)
+                return original(*args, **kwargs)
+
+        else:  # the one that is called for every value
+
+            @functools.wraps(original)
+            def patched(*args: Any, **kwargs: Any) -> Any:
                 result = original(*args, **kwargs)
-                ours(seen, (args[0], result, *args[1:]), kwargs)
+                if self.is_on:
+                    try:
+                        seen(args[0], result, *args[1:], **kwargs)
+                    except Exception:  # noqa: BLE001  as in `ours`
+                        self._failed()
                 return result
 
         setattr(patched, _ORIGINAL, original)
