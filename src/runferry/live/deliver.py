@@ -13,6 +13,8 @@ from pathlib import Path
 
 from runferry.live.layout import TO_VARIABLE, Layout, Stated
 
+_NICE = 10  # whoever trains goes first where processors are few
+
 
 def main(arguments: list[str]) -> int:
     """Deliver one session until nothing is left. What goes wrong is in `delivery.log`."""
@@ -21,6 +23,7 @@ def main(arguments: list[str]) -> int:
         if os.fork():
             return 0
         os.setsid()
+        os.nice(_NICE)
     return deliver(root)
 
 

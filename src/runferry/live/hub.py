@@ -18,7 +18,8 @@ from runferry.transfer.pull import pull
 from runferry.transfer.report import Report
 
 _log = logging.getLogger(__name__)
-_SHARE = 3.0  # pulls rest so many times as long as the last one took
+_SHARE = 5.0  # pulls rest so many times as long as the last one took
+_LEAST_PAUSE = 0.3
 _LONGEST_PAUSE = 30.0
 
 Opened = tuple[Location, Callable[[], Reader] | None]
@@ -61,7 +62,7 @@ class Hub:
     @property
     def is_rested(self) -> bool:
         """Whether the next pull would take no more than its share of a processor."""
-        pause = min(self._took * _SHARE, _LONGEST_PAUSE)
+        pause = min(max(self._took * _SHARE, _LEAST_PAUSE), _LONGEST_PAUSE)
         return time.monotonic() - self._pulled_at >= pause
 
     @property
