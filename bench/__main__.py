@@ -19,6 +19,7 @@ from bench.rows import (
     clearml,
     decode,
     help_time,
+    live,
     memory,
     mlflow_push,
     neptune,
@@ -43,6 +44,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "clearml": clearml.measure,
     "neptune": neptune.measure,
     "trackio": trackio.measure,
+    "live": live.measure,
 }
 
 

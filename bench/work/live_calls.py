@@ -1,29 +1,29 @@
 """Times each call of an SDK with the hook and without, in alternating blocks of one process.
 
-Usage: live_calls.py wandb|tensorboard|tensorboardX CALLS BLOCKS
+Usage: live_calls.py wandb|tensorboard|tensorboardX CALLS BLOCKS FOLDER
 
-Prints the median and the 99th percentile of both, in µs.
+The outcome has the median and the 99th percentile of both, in µs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+
+from stopwatch import answer, stopwatch
 
 import runferry
 
 sdk, calls, blocks = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 warnings.simplefilter("ignore")
-folder = tempfile.mkdtemp(dir=os.environ.get("BENCH_SCRATCH"))
+folder = sys.argv[4]
 os.chdir(folder)
 
 
@@ -73,7 +73,7 @@ session = start(to="archive:./mirrored", journal="session")
 assert session is not None
 (hook,) = session.hooks.values()
 times: dict[bool, list[int]] = {True: [], False: []}
-with logging_of(sdk) as log:
+with stopwatch() as lap, logging_of(sdk) as log:
     measured(log, 0)
     step = calls
     for block in range(2 * blocks):
@@ -83,9 +83,9 @@ with logging_of(sdk) as log:
         times[is_on] += measured(log, step)
         step += calls
     hook.on()
-told: dict[str, float] = {"dropped": session.journal.dropped.total()}
+told: dict[str, object] = {"dropped": session.journal.dropped.total()}
 for is_on, name in ((True, "mirrored"), (False, "bare")):
     ordered = sorted(times[is_on])
     told[f"{name}_median_us"] = statistics.median(ordered) / 1000
     told[f"{name}_p99_us"] = ordered[len(ordered) * 99 // 100] / 1000
-print(json.dumps(told))
+answer(lap, told)
