@@ -153,8 +153,10 @@ sys.exit(3)
         """
         import subprocess
         os.environ["PYTHONPATH"] += os.pathsep + os.getcwd()
-        done = subprocess.run([sys.executable, "-m", "runferry", "run", "--to",
-                               "archive:./mirrored", "--", sys.executable, "-W", "ignore", "train.py"])
+        command = [sys.executable, "-W", "ignore", "train.py"]
+        done = subprocess.run(
+            [sys.executable, "-m", "runferry", "run", "--to", "archive:./mirrored", "--", *command]
+        )
         assert done.returncode == 3, done
         """,
     )
