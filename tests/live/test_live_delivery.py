@@ -77,7 +77,10 @@ def _status(folder: Path) -> Status:
 LOSS = {"loss": [(step, float(step)) for step in range(100)]}
 
 
-@pytest.mark.parametrize("seed", range(4))
+MOMENTS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 50))]
+
+
+@pytest.mark.parametrize("seed", MOMENTS)
 def test_training_killed_at_any_moment_loses_at_most_the_call_in_flight(
     tmp_path: Path, seed: int
 ) -> None:
@@ -106,7 +109,7 @@ def _ended(folder: Path, seconds: float = 40.0) -> Status:
     raise AssertionError(Layout(folder / "session").log.read_text())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", MOMENTS[:10])
 def test_delivery_killed_at_random_moments_duplicates_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     to = ("archive:./mirrored", "jsonl:./lines", "tensorboard:./events")

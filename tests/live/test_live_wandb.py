@@ -117,7 +117,9 @@ def test_mirrored_equals_converted(tmp_path: Path, code: str) -> None:
     assert _compared(tmp_path) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
+)
 def test_any_calls_of_log_give_the_rows_that_wandb_keeps(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     logged = [

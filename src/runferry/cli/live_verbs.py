@@ -31,7 +31,7 @@ def run(
         OptionalText, typer.Option("--journal", metavar="PATH", help="The session's folder.")
     ] = None,
 ) -> ExitCode:
-    """Run a training command, and mirror what it logs with W&B, TensorBoard and MLflow."""
+    """Run a training command, and mirror what it logs."""
     from pathlib import Path
 
     from runferry.cli.living import became
@@ -61,7 +61,7 @@ def follow(
         ),
     ] = 600.0,
 ) -> ExitCode:
-    """Follow files of W&B and TensorBoard that grow, and mirror them until their runs end."""
+    """Mirror files that grow, until their runs end."""
     from runferry.cli.living import followed, show_status
     from runferry.cli.places import destined, located
 
@@ -80,7 +80,7 @@ def status(
         bool, typer.Option("--watch", "-w", help="Again and again until it is done.")
     ] = False,
 ) -> ExitCode:
-    """Show what of a session was captured, delivered, is pending, or was dropped."""
+    """Show what of a session arrived where."""
     from runferry.cli.living import show_status, watched
     from runferry.live.status import Status
 
@@ -98,7 +98,7 @@ def resume(
     journal: Journal = None,
     to: To = [],  # noqa: B006  typer reads it
 ) -> ExitCode:
-    """Deliver what a session has captured and not delivered yet, here or on another machine."""
+    """Deliver what of a session has not arrived yet."""
     from runferry.cli.living import resumed, show_status
 
     return show_status(session, resumed(session, _session_at(journal), tuple(to)))
