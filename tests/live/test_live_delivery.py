@@ -92,7 +92,7 @@ def test_training_killed_at_any_moment_loses_at_most_the_call_in_flight(
             break
     process.send_signal(signal.SIGKILL)
     last = int([line, *process.stdout.read().split()][-1])
-    process.wait()
+    process.communicate()
     _ended(tmp_path)
     found = rows(f"archive:{tmp_path / 'mirrored'}")["loss"]
     assert found == [(step, float(step)) for step in range(len(found))]

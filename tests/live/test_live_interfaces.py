@@ -187,3 +187,35 @@ def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:
     train(tmp_path, code)
     found = rows(f"jsonl:{tmp_path / 'lines'}")
     assert found["loss"] == [(n, float(n)) for n in range(20)]
+
+
+def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        import subprocess
+        for command in (
+            ["init", "-q"], ["config", "user.email", "a@b.c"], ["config", "user.name", "a"],
+            ["commit", "-q", "--allow-empty", "-m", "x"],
+            ["remote", "add", "origin", "https://user:hunter2@example.com/x.git"],
+        ):
+            subprocess.run(["git", *command], check=True)
+        with open("script.py", "w") as stream:
+            stream.write("changed")
+        subprocess.run(["git", "add", "script.py"], check=True)
+        from runferry.live import interfaces
+        interfaces.start_logging(
+            "e", backend="archive:./mirrored", config={"track_system": True, "track_git": True}
+        )
+        time.sleep(1.5)
+        interfaces.stop_logging()
+        """,
+    )
+    (run,) = runferry.load(f"archive:{tmp_path / 'mirrored'}")
+    assert {"git.commit", "git.branch", "git.remote", "git.dirty"} <= set(run.run.labels)
+    assert "hunter2" not in str(run.run.labels)
+    assert run.run.labels["git.dirty"] == "true"
+    assert [file.path for file in run.files] == ["git.patch"]
+    assert {"memory", "disk", "cpu"} <= {series.key for series in run.series}
+    assert {series.stream for series in run.series} == {"system"}
+    assert run.config == {}

@@ -207,7 +207,7 @@ for step in range(100000):
             break
     process.kill()
     last = int([line, *process.stdout.read().split()][-1])
-    process.wait()
+    process.communicate()
     assert settled(tmp_path).state == "done"
     logged = rows(f"archive:{tmp_path / 'mirrored'}")["loss"]
     assert logged[: last + 1] == [(step, step) for step in range(last + 1)]

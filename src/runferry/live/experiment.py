@@ -65,6 +65,17 @@ class Experiment:
                 below = inner.relative_to(found.parent).as_posix()
                 self._file(inner, "/".join(filter(None, (artifact_path, below))))
 
+    def log_text(self, text: str, artifact_path: str) -> None:
+        """A text as a file."""
+        copy = self._copy_name()
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+            (self._files / copy).write_text(text, encoding="utf-8")
+        except OSError:  # a full disk is no matter of training's
+            self._journal.drop(HOOK)
+        else:
+            self._call({"op": "file", "path": artifact_path, "copy": copy})
+
     def set_tag(self, key: str, value: object) -> None:
         """One tag."""
         self._batch(tags=[[key, str(value)]])
@@ -81,12 +92,21 @@ class Experiment:
         self._call({"op": "batch", **rows})
 
     def _file(self, path: Path, place: str) -> None:
+        copy = self._copy_name()
+        with path.open("rb") as source:
+            try:
+                self._files.mkdir(parents=True, exist_ok=True)
+                with (self._files / copy).open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            except OSError:  # a full disk is no matter of training's
+                self._journal.drop(HOOK)
+            else:
+                self._call({"op": "file", "path": place, "copy": copy})
+
+    def _copy_name(self) -> str:
         with self._lock:
             self._copies += 1
-            copy = f"{os.getpid()}-e{self._copies}"
-        self._files.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, self._files / copy)
-        self._call({"op": "file", "path": place, "copy": copy})
+            return f"{self.run_id}-{os.getpid()}-{self._copies}"
 
     def _call(self, call: dict[str, object]) -> None:
         self._journal.append(HOOK, Kind.CALL, self._source, json.dumps(call).encode())

@@ -17,10 +17,12 @@ from runferry.live.hooks.mlflow import MlflowHook
 from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.hooks.wandb import WandbHook
 from runferry.live.layout import Stated
+from runferry.live.machine import Machine, log_git
 from runferry.live.session import Session, sessions, without_secrets
 
 Places = str | Iterable[str]
 _active: list[Experiment] = []
+_machines: list[Machine] = []
 _SWITCHES: Final = ("track_system", "track_git")
 
 
@@ -92,8 +94,9 @@ def start_logging(
 ) -> Experiment:
     """Begin an experiment: from now on TensorBoard, W&B and MLflow are captured for every backend.
 
-    `backend` is a name, a place, a list of them, or a text with commas. What `config` holds besides
-    `track_system` and `track_git` is logged as parameters. Raises BadLocation, UsageError.
+    `backend` is a name, a place, a list of them, or a text with commas. `track_system` and
+    `track_git` in `config` ask for metrics of the machine and the state of git; all else in it is
+    logged as parameters. Raises BadLocation, UsageError.
     """
     project = project or backends.DEFAULT_PROJECT
     name = exp_name or "experiment"
@@ -106,6 +109,11 @@ def start_logging(
     session.capture(TensorboardHook(session.journal, experiment=experiment.run_id))
     session.capture(WandbHook(session.journal))
     session.capture(MlflowHook(session.journal, session.layout.files))
+    if (config or {}).get("track_git"):
+        log_git(experiment)
+    if (config or {}).get("track_system"):
+        _machines.append(Machine(experiment))
+        _machines[-1].start()
     params = {key: value for key, value in (config or {}).items() if key not in _SWITCHES}
     if params:
         experiment.log_params(params)
@@ -124,6 +132,8 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
     `failing` what the last attempt ended in. What is pending then is delivered later: by the
     process that is at it, or by `runferry resume`.
     """
+    while _machines:
+        _machines.pop().stop()
     while _active:
         _active.pop().end()
     found: dict[str, dict[str, object]] = {}
