@@ -33,7 +33,10 @@ class Patches:
         self.is_on = False
 
     def after(self, module: str, of_class: str, method: str, seen: Seen) -> None:
-        """`seen` runs behind a method of a class, if that module has them."""
+        """`seen` runs behind a method of a class, if that module has them.
+
+        Of several names with `|` between them it is the first that the class has.
+        """
         self._wanted.setdefault(module, []).append((of_class, method, None, seen))
 
     def before(self, module: str, of_class: str, method: str, asked: Seen) -> None:
@@ -65,8 +68,11 @@ class Patches:
     def _imported(self, module: ModuleType) -> None:
         for of_class, method, asked, seen in self._wanted.get(module.__name__, ()):
             kind: type | None = getattr(module, of_class, None)
-            original = None if kind is None else kind.__dict__.get(method)
-            if kind is None or not inspect.isfunction(original):
+            names = [] if kind is None else [n for n in method.split("|") if n in kind.__dict__]
+            if kind is None or not names:
+                continue
+            method, original = names[0], kind.__dict__[names[0]]  # noqa: PLW2901  the one it has
+            if not inspect.isfunction(original):
                 continue
             if not any(put[:2] == (kind, method) for put in self._put):
                 patch = self._patch(original, asked, seen)

@@ -1,14 +1,16 @@
 """W&B: what its client hands to its service, as serialized records, and where a run's files lie.
 
 `InterfaceSock` is the one way from the client to the service in all versions from 0.13 on: by
-`_publish`, and what wants an answer by `_communicate_async` (to 0.18) or `deliver_async` (from
-0.22). How rows come from these records is `replicas.wandb_history`.
+`_publish`, and what wants an answer by `_communicate_async` (to 0.18), `_deliver` (from 0.21.2), or
+`deliver_async` (from 0.22.1, where `_deliver` calls it). `replicas.wandb_history` says how rows come
+from these records.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import Any, Final
 
 from runferry.live.frames import Kind
@@ -36,7 +38,7 @@ class WandbHook:
             os.environ["WANDB_MODE"] = "offline"  # what wandb.init(mode=…) says goes before it
             for method in ("maybe_login", "init"):
                 self._patches.before("wandb.sdk.wandb_init", "_WandbInit", method, _kept_offline)
-        for method in ("_publish", "deliver_async", "_communicate_async"):
+        for method in ("_publish", "deliver_async|_deliver", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
 
     def on(self) -> None:
@@ -61,6 +63,7 @@ class WandbHook:
             "entity": getattr(settings, "entity", None),
             "project": getattr(settings, "project", None),
             "server": getattr(settings, "base_url", None),
+            "version": getattr(sys.modules.get("wandb"), "__version__", None),
             "is_offline": bool(getattr(settings, "_offline", False)),
         }
         self._streams[run_id] = json.dumps(facts, default=str)

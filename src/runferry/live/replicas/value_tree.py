@@ -84,13 +84,16 @@ def _leaves(level: dict[str, _Node[Leaf]], above: Path) -> Iterator[tuple[Path, 
             yield (*above, label), node.leaf
 
 
-def put_json(tree: ValueTree[str], path: Path, text: str) -> None:
-    """A value in JSON, a mapping leaf by leaf. Raises ValueError for what is no JSON."""
+def put_json(tree: ValueTree[str], path: Path, text: str, *, verbatim: bool = False) -> None:
+    """A value in JSON, a mapping leaf by leaf. Raises ValueError for what is no JSON.
+
+    It is spelled as wandb-core does, or left as the client spelled it.
+    """
     if not text.lstrip().startswith("{"):
-        tree.set(path, respelled(text))
+        tree.set(path, text if verbatim else respelled(text))
         return
     for below, value in _values(json.loads(text), path):
-        tree.set(below, spelled(value))
+        tree.set(below, json.dumps(value) if verbatim else spelled(value))
 
 
 def _values(value: Tree, path: Path) -> Iterator[tuple[Path, Tree]]:

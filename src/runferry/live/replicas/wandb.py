@@ -79,7 +79,8 @@ class _Run:
         home = facts.get("files")
         self._files = RunFiles(Path(str(home)) if home else None, folder / "files")
         self.database = facts.get("database")  # that the service writes
-        self._history = History()
+        self._is_core = _is_core(str(facts.get("version") or ""))
+        self._history = History(is_core=self._is_core)
         self._numbered = 0
         self.is_over = False
         self._is_known = False  # which run it is: else readers would take it for another
@@ -144,7 +145,7 @@ class _Run:
                     for inner, artifact in values(content):
                         if inner == 1 and isinstance(artifact, bytes):
                             self.put((8, artifact))
-                case 24:  # python_packages
+                case 24 if self._is_core:  # python_packages
                     self.put((6, _REQUIREMENTS))
                 case 64:  # shutdown
                     self._is_final = True
@@ -185,6 +186,12 @@ def _is_shared(message: bytes) -> bool:
     for number in (19, *_SHARED_MODE):
         at = dict(values(at)).get(number, b"") if isinstance(at, bytes) else b""
     return bool(at)
+
+
+def _is_core(version: str) -> bool:
+    """Whether a version of W&B has wandb-core by default: from 0.18 on."""
+    parts = re.match(r"(\d+)\.(\d+)", version)
+    return parts is None or (int(parts[1]), int(parts[2])) >= (0, 18)
 
 
 def _file_name(run_id: str) -> str:

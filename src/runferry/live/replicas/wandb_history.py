@@ -27,7 +27,9 @@ _NS: Final = 10**9
 class History:
     """The rows of one run, with the summary that follows from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_core: bool = True) -> None:
+        """Before 0.18 the service was in Python: it left numbers as they were spelled."""
+        self._is_core = is_core
         self._row: ValueTree[str] = ValueTree()
         self._step: int | None = None
         self._definitions = Definitions()
@@ -74,7 +76,7 @@ class History:
             return
         for path, text in items:
             with contextlib.suppress(ValueError):  # wandb-core leaves out what is no JSON, too
-                put_json(self._row, path, text)
+                put_json(self._row, path, text, verbatim=not self._is_core)
         if step is None if flush is None else flush:
             yield from self._flushed(time_ns, self._step + 1)
 
@@ -99,7 +101,7 @@ class History:
             self._summary.configure(path, definition)
         self._definitions.insert_steps(row)
         yield self._timing(time_ns)
-        updates = self._summary.updates(row)
+        updates = self._summary.updates(row, nested=self._is_core or not self._definitions.are_any)
         if updates:
             yield SUMMARY, b"".join(_items(updates))
         stated = b"" if self.is_shared else field(2, integer(1, step))

@@ -31,6 +31,11 @@ class Definitions:
         self._globs: dict[str, Definition] = {}
         self._latest: dict[str, float] = {}
 
+    @property
+    def are_any(self) -> bool:
+        """Whether any metric was defined, by its name or by a glob that took it."""
+        return bool(self._named)
+
     def define(self, message: bytes) -> tuple[Path, Definition] | None:
         """Take in a `MetricRecord`; the path and definition of a metric that has a name."""
         name, glob, step, parts = "", "", "", dict[int, dict[int, int]]()

@@ -84,13 +84,20 @@ class Summary:
         else:
             self._metrics.remove(path)
 
-    def updates(self, row: ValueTree[str]) -> list[tuple[Path, str]]:
-        """What a row changes."""
+    def updates(self, row: ValueTree[str], *, nested: bool = True) -> list[tuple[Path, str]]:
+        """What a row changes; without `nested` not what stands in mappings that are no media."""
         changed = []
         for path, text in row.leaves():
+            if not nested and len(path) > 1 and not _is_medium(row, path):
+                continue
             found = self._metrics.made(path, MetricSummary)
             found.take(text)
             told = found.told()
             if told is not None:
                 changed.append((path, told))
         return changed
+
+
+def _is_medium(row: ValueTree[str], path: Path) -> bool:
+    """Whether a value stands in a mapping with a `_type`."""
+    return any(row.get((*path[:end], "_type")) is not None for end in range(1, len(path)))
