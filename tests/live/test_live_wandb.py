@@ -102,6 +102,7 @@ CLOCK = (
     "where='ended_ns'",
     "where='summary._runtime'",
     "where='summary._wandb.runtime'",
+    "where='environment._wandb.runtime'",
 )
 
 

@@ -1,9 +1,9 @@
 """W&B: what its client hands to its service, as serialized records, and where a run's files lie.
 
 `InterfaceSock` is the one way from the client to the service in all versions from 0.13 on: by
-`_publish`, and what wants an answer by `_communicate_async` (to 0.18), `_deliver` (from 0.21.2), or
-`deliver_async` (from 0.22.1, where `_deliver` calls it). `replicas.wandb_history` says how rows come
-from these records.
+`_publish`, and what wants an answer by `_communicate_async` (to 0.18), `_deliver` (from 0.21.2) or
+`deliver_async` (from 0.22.1, where `_deliver` calls it). How rows come of these records is in
+`replicas.wandb_history`.
 """
 
 from __future__ import annotations
