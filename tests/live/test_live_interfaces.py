@@ -219,3 +219,31 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
     assert {"memory", "disk", "cpu"} <= {series.key for series in run.series}
     assert {series.stream for series in run.series} == {"system"}
     assert run.config == {}
+
+
+def test_one_program_after_the_other_in_a_command_is_mirrored(tmp_path: Path) -> None:
+    """The delivery ends when the command does, and not when its first program does."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(
+            f"from tensorboardX import SummaryWriter\n"
+            f"with SummaryWriter('runs/{name}') as writer:\n"
+            f"    writer.add_scalar('{name}', 1, 1)\n"
+        )
+    python = "python -W ignore"
+    train(
+        tmp_path,
+        f"""
+        import subprocess
+        subprocess.run(
+            [sys.executable, "-m", "runferry", "run", "--to", "archive:./mirrored", "--",
+             "sh", "-c", "{python} one.py; sleep 5; {python} two.py"], check=True)
+        """,
+    )
+    assert settled(tmp_path).state == "done"
+    assert set(rows(f"archive:{tmp_path / 'mirrored'}")) == {"one", "two"}
+
+
+def test_a_session_that_captures_nothing_ends(tmp_path: Path) -> None:
+    train(tmp_path, "import runferry; runferry.sync_tensorboard(to='archive:./mirrored')")
+    status = settled(tmp_path)
+    assert (status.state, status.captured) == ("done", 0)

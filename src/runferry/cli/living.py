@@ -35,7 +35,7 @@ def became(root: Path, places: tuple[str, ...], command: list[str]) -> ExitCode:
     from runferry.live.session import without_secrets
 
     Stated(without_secrets(places)).write(root)
-    Mirroring(Layout(root), places, {}).deliver()
+    Mirroring(Layout(root), places, {}).deliver(is_inherited=True)
     hooks = str(Path(next(iter(autostart.__path__))))
     path = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": path, FOLDER_VARIABLE: str(root)}

@@ -27,6 +27,7 @@ from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
 
 _LOOK_SECONDS = 0.1
+_ALONE_SECONDS = 60.0  # how long nobody may have begun a journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Delivery:
 
     def _follow(self) -> None:
         """Until all processes that trained are gone."""
-        is_behind = True
+        is_behind, began = True, time.monotonic()
         while not self._stop.is_set:
             self._service.look(self._replicas.sources.values())
             is_behind = self._follower.advance() or is_behind
@@ -84,7 +85,8 @@ class Delivery:
                 self._hub.bring(self._captured(), is_ending=False)
                 is_behind = False
             self._tell("following")
-            if not self._ends.follows or self._follower.is_over():
+            is_alone = not self._follower.files and time.monotonic() - began > _ALONE_SECONDS
+            if not self._ends.follows or is_alone or self._follower.is_over():
                 return
             if not self._follower.rest:
                 self._stop.wait(_LOOK_SECONDS)

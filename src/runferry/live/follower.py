@@ -57,7 +57,7 @@ class JournalFile:
             return not self.counts
         with self.path.open("rb") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # EX would want to write
             except OSError:
                 return True
         return False
@@ -81,7 +81,10 @@ class Follower:
 
     def advance(self) -> bool:
         """Take what is there; whether there was anything. Raises OSError."""
-        held = {name: self._known(name).is_held() for name in self._names()}
+        held = {}
+        for name in self._names():
+            file = self._known(name)
+            held[name] = not file.is_over and file.is_held()
         ends, self.rest = {}, 0
         for name in self._names():
             file = self._known(name)

@@ -97,6 +97,20 @@ class Journal:
             self._sources[source] = number
             return number
 
+    def begin(self, *, is_inherited: bool = False) -> None:
+        """Have the file, and its lock: whoever follows waits from now on for what comes.
+
+        With `is_inherited` the program that this process becomes has the lock too.
+        """
+        if self._process != os.getpid():
+            self.after_fork()
+        if self._is_stopped or self._descriptor is not None:
+            return
+        try:
+            os.set_inheritable(self._opened(), is_inherited)
+        except OSError as error:
+            self._stop(str(error.strerror or error))
+
     def drop(self, hook: str) -> None:
         """Count what could not be captured."""
         self.dropped[hook] += 1

@@ -71,8 +71,15 @@ class Session:
         self.hooks.clear()
         self.journal.close(Kind.STOP)
 
-    def deliver(self) -> None:
-        """Start the delivery process. Nobody waits for it, and it is no child of ours."""
+    def deliver(self, *, is_inherited: bool = False) -> None:
+        """Start the delivery process. Nobody waits for it, and it is no child of ours.
+
+        It follows for as long as this process, or with `is_inherited` what it becomes, has its
+        journal open; where none can be opened there is nothing to follow.
+        """
+        self.journal.begin(is_inherited=is_inherited)
+        if self.journal.is_stopped:
+            return
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
             TO_VARIABLE: json.dumps(self.destinations),
