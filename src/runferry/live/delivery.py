@@ -80,7 +80,7 @@ class Delivery:
         is_behind, began = True, time.monotonic()
         while not self._stop.is_set:
             self._service.look(self._replicas.sources.values())
-            is_behind = self._follower.advance() or is_behind
+            is_behind = self._advance() or is_behind
             if is_behind and self._hub.is_rested:
                 self._hub.bring(self._captured(), is_ending=False)
                 is_behind = False
@@ -94,9 +94,10 @@ class Delivery:
     def _finish(self) -> Status:
         """What is left when nothing more comes."""
         self._service.finish(self._replicas.sources.values(), self._stop)
-        while self._follower.advance() and not self._stop.is_set:
+        while self._advance() and not self._stop.is_set:
             pass
-        self._replicas.end()
+        with self._hub.sources_lock:
+            self._replicas.end()
         self._hub.bring(self._captured(), is_ending=True)
         deadline = time.monotonic() + self._ends.patience
         while not self._stop.is_set and time.monotonic() < deadline:
@@ -107,6 +108,10 @@ class Delivery:
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")
+
+    def _advance(self) -> bool:
+        with self._hub.sources_lock:
+            return self._follower.advance()
 
     def _sources(self) -> Iterator[Opened]:
         for place in self._replicas.places():

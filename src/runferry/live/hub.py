@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -43,6 +44,9 @@ class Hub:
             Sending(place, self.archive, excluded, self._into_archive) for place in places
         ]
         self.stop = StopToken()
+        self.sources_lock = threading.Lock()
+        """Held by whoever changes what is followed, and by whoever reads it in another thread: a
+        file that a row names must not be met without the row."""
         self._pulled_at = 0.0
         self._took = 0.0
         self.failing: str | None = None
@@ -96,4 +100,6 @@ class Hub:
         return report
 
     def _into_archive(self, place: Location, stop: StopToken) -> Report:
-        return self._pull_into(Archive.open(place.path, create=True), stop)
+        archive = Archive.open(place.path, create=True)
+        with self.sources_lock:
+            return self._pull_into(archive, stop)

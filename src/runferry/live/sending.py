@@ -55,6 +55,7 @@ class Sending:
         self._wake = threading.Event()
         self._captured = 0  # records that the archive has
         self._is_ending = False
+        self._is_settled = False  # delivered after the end was known
         self.status = DestinationStatus(str(place))
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
@@ -82,8 +83,6 @@ class Sending:
     def join(self, seconds: float | None) -> None:
         """Wait until it has ended."""
         self._thread.join(seconds)
-
-    _is_settled = False  # delivered after the end was known
 
     def _go(self) -> None:
         while not self._stop.is_set:
