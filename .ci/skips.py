@@ -82,6 +82,8 @@ ALLOWED = (
         )
     ),
     ("*.TestSwanlab.*", "what was logged *", "tests/readers/test_swanlab_sdk.py compares it"),
+    ("*.TestSwanlabResumed.*", "what was logged *", "test_swanlab_sdk.py compares it"),
+    ("*.TestSwanlabResumed.*", "no large source *", "TestSwanlab has one"),
     ("*.TestSwanlabFolder.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestSwanlabFolder.*", "resend is atomic", "nothing is sent again"),
     ("*.test_swanlab_sdk", "collection skipped", "swanlab wants protobuf < 7: run apart"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +25,7 @@ from bench.rows import (
     neptune,
     service,
     small_runs,
+    swanlab,
     tensorboard,
     trackio,
 )
@@ -43,27 +44,32 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "author": author.measure,
     "clearml": clearml.measure,
     "neptune": neptune.measure,
+    "swanlab": swanlab.measure,
     "trackio": trackio.measure,
     "live": live.measure,
 }
+GROUPS = {"writers": ("swanlab", "clearml", "trackio")}
+"""What is measured together under one name."""
+
+_NAMES = (*ROWS, *GROUPS)
 
 
 def main(arguments: list[str]) -> int:
     """Measure the rows that were named, or all; 1 if one failed or its outputs differ."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_NAMES)}")
     parser.add_argument("--quick", action="store_true", help="small inputs; ratios mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
     asked = parser.parse_args(arguments)
-    strangers = sorted(set(asked.names) - ROWS.keys())
+    strangers = sorted(set(asked.names) - {*_NAMES})
     if strangers:
-        parser.error(f"no row {', '.join(strangers)}; there are {', '.join(ROWS)}")
+        parser.error(f"no row {', '.join(strangers)}; there are {', '.join(_NAMES)}")
 
     progress = Console(stderr=True)
     size = QUICK if asked.quick else FULL
     machine = report.machine()
     rows: list[Row] = []
-    for name in asked.names or ROWS:
+    for name in _rows_of(asked.names):
         progress.print(f"measuring {name} …", style="dim")
         rows += _measured(name, size)
         clear_spent()
@@ -76,6 +82,11 @@ def main(arguments: list[str]) -> int:
         figures = report.as_json(rows, machine, is_quick=asked.quick, peers=peers)
         asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return int(any(row.verdict in ("outputs differ", "failed") for row in rows))
+
+
+def _rows_of(names: Sequence[str]) -> Sequence[str]:
+    """The rows of names and of groups, each once; all without a name."""
+    return list(dict.fromkeys(row for name in names or ROWS for row in GROUPS.get(name, (name,))))
 
 
 def _measured(name: str, size: Size) -> list[Row]:

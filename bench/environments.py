@@ -68,4 +68,8 @@ TBPARSE = Environment("tbparse", "0.0.9")
 TENSORBOARDX = Environment("tensorboardX", "2.6.5", ("crc32c",))
 TRACKIO = Environment("trackio", "0.43.*")
 CLEARML = Environment("clearml", "2.1.*", ("numpy",))
-PEERS = (WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX, TRACKIO, CLEARML)
+SWANLAB = Environment("swanlab", "0.10.*")
+PEERS = (
+    *(WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX),
+    *(TRACKIO, CLEARML, SWANLAB),
+)

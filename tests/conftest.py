@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# tensorboardX imports Comet's client where it is installed, and that logs what MLflow logs
+os.environ["COMET_DISABLE_AUTO_LOGGING"] = "1"
+
+settings.register_profile("on any machine", deadline=None)  # a busy one takes its time
+settings.load_profile("on any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -65,3 +65,10 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     code = code.replace("examples/wandb", (ROOT / "examples" / "wandb").as_posix())
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_page_of_formats_is_what_the_command_prints() -> None:
+    from runferry.cli.holdings import holdings_page
+
+    printed = holdings_page()
+    assert text_of("docs/formats.md") == printed, "runferry formats --markdown > docs/formats.md"

@@ -329,6 +329,23 @@ def test_a_stranger_with_a_certificate_of_his_own_is_not_trusted(
     assert clock.pauses == []
 
 
+def test_a_redirect_to_a_stranger_is_not_trusted_either(
+    authority: tuple[Path, ssl.SSLContext],
+) -> None:
+    with serving(says(200), tls=authority[1]) as stranger:
+        with serving(says(302, Location=f"{stranger.url}/y")) as server, to(server) as client:
+            with pytest.raises(Unreachable, match="not trusted"):
+                client.request("GET", "/x")
+
+
+def test_authorities_are_not_read_for_a_server_without_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    with serving(says(200)) as server, to(server) as client:
+        assert client.request("GET", "/x").status_code == 200
+
+
 @pytest.mark.parametrize("how", ["setting", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_private_authority_is_trusted_when_it_is_named(
     how: str, authority: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
@@ -345,8 +362,9 @@ def test_a_private_authority_is_trusted_when_it_is_named(
 
 def test_a_bundle_that_is_none_is_a_bad_setting(tmp_path: Path) -> None:
     for bundle in (tmp_path / "absent.pem", Path(__file__)):
-        with pytest.raises(BadSetting, match="CA bundle"):
-            to("http://127.0.0.1", settings=Settings(ca_bundle=bundle))
+        for scheme in ("http", "https"):
+            with pytest.raises(BadSetting, match="CA bundle"):
+                to(f"{scheme}://127.0.0.1", settings=Settings(ca_bundle=bundle))
 
 
 @pytest.mark.parametrize("how", ["setting", "HTTP_PROXY"])

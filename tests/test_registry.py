@@ -9,7 +9,8 @@ import pytest
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, NotFound
 from runferry.locations import locate
-from runferry.registry import reader, reader_names, writer, writer_names
+from runferry.ports import Location, PlaceWriter, ServerWriter
+from runferry.registry import is_path, reader, reader_names, writer, writer_names
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +95,20 @@ def test_credentials_are_never_shown() -> None:
 def test_every_built_in_name_can_be_imported() -> None:
     assert {reader(name).name for name in reader_names()} == set(reader_names())
     assert {writer(name).name for name in writer_names()} == set(writer_names())
+
+
+def test_a_project_is_no_path() -> None:
+    for tracker in ("clearml", "neptune", "swanlab", "trackio", "wandb"):
+        assert not is_path(Location(tracker, "project")), tracker
+        assert is_path(Location(tracker, "./project")), tracker
+    for name in writer_names():
+        assert hasattr(writer(name), "is_path") == isinstance(writer(name), ServerWriter), name
+
+
+def test_a_writer_that_tells_places_apart_says_what_each_can_hold() -> None:
+    for name in writer_names():
+        kind = writer(name)
+        assert hasattr(kind, "limits_at") == isinstance(kind, PlaceWriter), name
+        if isinstance(kind, PlaceWriter):
+            held = [kind.limits_at(Location(name, where)) for where in ("./here", "there/there")]
+            assert held == [kind.limits, *kind.elsewhere.values()], name

@@ -48,6 +48,7 @@ def _headline(size: Size) -> Row:
     seconds = median(result.wall_seconds for result in results)
     asked = sum(n for name, n in service.apart.asked.items() if not name.startswith("status:"))
     line = results[-1].outcome["line"]
+    alone = median(_client_alone(work.facts).wall_seconds for _ in range(3))
     complaint = next(filter(None, (_complaint(result, work.facts) for result in results)), "")
     return Row(
         "neptune",
@@ -61,9 +62,11 @@ def _headline(size: Size) -> Row:
         complaint
         or "runs, projects, values and their exact sum, lines, files and their bytes, as the "
         f"simulated Neptune holds them; {asked / len(results):,.0f} requests of W&B, "
-        f"{line['requests']:,} of Neptune; {in_words(most)}",
+        f"{line['requests']:,} of Neptune; Neptune's client alone, given the same at hand: "
+        f"{alone:.2f} s; {in_words(most)}",
         {
             "wall_seconds": [result.wall_seconds for result in results],
+            "client_alone_wall_seconds": alone,
             "convert_wall_seconds": [result.lap_wall_seconds for result in results],
             "cpu_seconds": [result.cpu_seconds for result in results],
             "line": line,
@@ -84,6 +87,17 @@ def _converted(environment: Mapping[str, str]) -> child.Result:
     result = child.work(sys.executable, "neptune_convert.py", *arguments, on_cores=2, **environment)
     scratch("neptune-archive")
     return result
+
+
+def _client_alone(facts: Mapping[str, Any]) -> child.Result:
+    """What the vendor's client takes for as much, if nobody reads, stages or verifies it."""
+    runs, series = facts["runs"], 6
+    each = (
+        *(facts["projects"], runs, series, facts["points"] // runs // series),
+        *(facts["lines"] // runs, facts["files"] // runs, facts["bytes"] // facts["files"]),
+    )
+    arguments = (str(_WORKERS), _line(_LATENCY_MS), *map(str, each))
+    return child.work(sys.executable, "neptune_client.py", *arguments, on_cores=2)
 
 
 def _line(latency_ms: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import child, generate
 from bench.environments import TRACKIO
+from bench.pushing import in_turns, push_anew
 from bench.report import Row, verdict_on
 from bench.scratch import scratch
 from bench.size import Size
@@ -16,36 +17,40 @@ _METRICS = 20
 
 
 def measure(size: Size) -> Iterator[Row]:
-    """By seconds a value, on the same two cores; both databases are read by `sqlite3`."""
+    """By seconds a value, in turns, on the same two cores; both databases are read by `sqlite3`."""
     archive, own, theirs = (scratch(f"trackio-{name}") for name in ("archive", "ours", "vendors"))
     steps = size.authored_steps
     child.ours("pull.py", generate.logged_run(steps, _METRICS), archive, 1, on_cores=2)
-    lap = child.ours("push_folder.py", "trackio", archive, own / "bench", on_cores=2)
-    if lap.outcome["failed"]:
-        raise child.ChildFailed(f"nothing was authored: {lap.outcome['failed'][0]}")
-    peer = child.work(
-        TRACKIO.python, "log_trackio.py", steps, _METRICS, on_cores=2,
-        TRACKIO_DIR=str(theirs), HOME=str(theirs), HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+    turns = in_turns(
+        lambda: push_anew("trackio", archive, own, below="bench"), lambda: _stored(theirs, steps)
+    )
     values, peer_values = (_values(place / "bench.db") for place in (own, theirs))
     is_whole = peer_values == steps * _METRICS and values >= peer_values
-    cost, peer_cost = lap.lap_wall_seconds / values, peer.lap_wall_seconds / peer_values
+    cost, peer_cost = turns.seconds / values, turns.peer_seconds / peer_values
     yield Row(
         "trackio",
         f"archive → project, {values:,} values, with the exact run, synced",
-        f"{lap.lap_wall_seconds:.3f} s, {1 / cost:,.0f} values/s",
+        f"{turns.seconds:.3f} s, {1 / cost:,.0f} values/s",
         f"{TRACKIO} bulk_log, {peer_values:,} values: {1 / peer_cost:,.0f} values/s",
         cost / peer_cost,
         f"≤ {_RATIO} ×",
         verdict_on(cost <= _RATIO * peer_cost) if is_whole else "outputs differ",
         "by Python's sqlite3 and json: every value that was logged is there, in both",
-        {
-            "wall_seconds": [lap.lap_wall_seconds], "values": values,
-            "peer_wall_seconds": [peer.lap_wall_seconds], "peer_values": peer_values,
-        },
-    )  # fmt: skip
+        {**turns.figures(), "values": values, "peer_values": peer_values},
+    )
     for place in (archive, own, theirs):
         scratch(place.name)
+
+
+def _stored(folder: Path, steps: int) -> child.Result:
+    scratch(folder.name)
+    return child.work(
+        *(TRACKIO.python, "log_trackio.py", steps, _METRICS),
+        on_cores=2,
+        TRACKIO_DIR=str(folder),
+        HOME=str(folder),
+        HF_HUB_OFFLINE="1",
+    )
 
 
 def _values(database: Path) -> int:

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import as_runferry_starts  # noqa: F401  before the simulated server imports the client
 from neptune_line import Line
 from neptune_models import put_models
 from neptune_server import SlowServer

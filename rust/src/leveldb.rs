@@ -6,7 +6,7 @@
 //! counted from an *origin*: 0 as specified, or 7 where a writer forgot to count the header
 //! (wandb-core before 0.17.6). The reader never stitches over damage: a record is whole or lost.
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 mod chunk;
@@ -16,6 +16,7 @@ pub use chunk::{BLOCK, HEADER};
 
 use crate::damage::{Damage, Reason};
 use crate::leveldb::chunk::{Chunk, Chunks, FIRST, FULL, LAST, is_legal, next_block};
+use crate::unreadable::Unreadable;
 
 /// Blocks that are walked under both origins when a bad chunk is met and the origin is not known.
 const PROBE_BLOCKS: u64 = 4;
@@ -24,6 +25,27 @@ const PROBE_BLOCKS: u64 = 4;
 pub const LONGEST_RECORD: usize = 256 << 20;
 /// A buffer that a long record has made larger than this is not kept for the others.
 const KEPT_BUFFER: usize = 1 << 20;
+
+/// What a format says of a log before its first chunk: what is its own (six bytes), and a version.
+pub struct Header {
+    /// None where the file is cut within its header: then it has no records.
+    pub version: Option<u8>,
+    /// Bytes of the file.
+    pub length: u64,
+}
+
+/// Reads the header of a file of the format that begins with `magic`.
+pub fn header_of<S: Read + Seek>(source: &mut S, magic: &[u8; 6]) -> Result<Header, Unreadable> {
+    let length = source.seek(SeekFrom::End(0))?;
+    source.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    source.by_ref().take(HEADER).read_to_end(&mut bytes)?;
+    if !magic.starts_with(&bytes[..bytes.len().min(magic.len())]) {
+        return Err(Unreadable::OtherFormat);
+    }
+    let version = bytes.get(magic.len()).copied();
+    Ok(Header { version, length })
+}
 
 /// A whole record: where it begins and ends in the file, and its bytes.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ pub mod damage;
 mod json;
 pub mod protobuf;
 mod tables;
+pub mod unreadable;
 
 // For the archive, which decodes nothing.
 pub mod durable;

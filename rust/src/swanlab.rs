@@ -9,13 +9,13 @@ mod decoder;
 pub mod encoder;
 mod record;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 
 use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
 
 use crate::damage::Damage;
-use crate::leveldb::{HEADER, LogReader};
+use crate::leveldb::{LogReader, header_of};
+use crate::unreadable::Unreadable;
 use decoder::Decoder;
 
 pub use decoder::{Group, OtherRecord};
@@ -26,28 +26,6 @@ const MAGIC: [u8; 6] = *b":SWL\xd6\xe1";
 const JSON: u8 = 1;
 /// Records of protobuf.
 const PROTOBUF: u8 = 2;
-
-/// Why a file cannot be read at all.
-#[derive(Debug)]
-pub enum Error {
-    Io(io::Error),
-    /// The header is that of something else.
-    NotSwanlab,
-    UnknownVersion(u8),
-    Arrow(ArrowError),
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ArrowError> for Error {
-    fn from(error: ArrowError) -> Self {
-        Self::Arrow(error)
-    }
-}
 
 /// What a scan starts from.
 #[derive(Clone, Debug, Default)]
@@ -79,21 +57,14 @@ pub struct Scanner<S> {
 
 impl<S: Read + Seek> Scanner<S> {
     /// A scan of batches with at most `rows` rows a table.
-    pub fn new(mut source: S, start: &Start, rows: usize) -> Result<Self, Error> {
-        let length = source.seek(SeekFrom::End(0))?;
-        source.seek(SeekFrom::Start(0))?;
-        let mut header = Vec::new();
-        source.by_ref().take(HEADER).read_to_end(&mut header)?;
-        if !MAGIC.starts_with(&header[..header.len().min(MAGIC.len())]) {
-            return Err(Error::NotSwanlab);
-        }
-        // A file cut within its header has no version, and no records.
-        let version = header.get(MAGIC.len()).copied().unwrap_or(PROTOBUF);
+    pub fn new(mut source: S, start: &Start, rows: usize) -> Result<Self, Unreadable> {
+        let header = header_of(&mut source, &MAGIC)?;
+        let version = header.version.unwrap_or(PROTOBUF);
         if !matches!(version, JSON | PROTOBUF) {
-            return Err(Error::UnknownVersion(version));
+            return Err(Unreadable::UnknownVersion(version));
         }
         Ok(Self {
-            log: LogReader::new(source, start.offset, length, Some(0)),
+            log: LogReader::new(source, start.offset, header.length, Some(0)),
             decoder: Decoder::new(start),
             rows: rows.max(1),
             version,
@@ -101,7 +72,7 @@ impl<S: Read + Seek> Scanner<S> {
     }
 
     /// The next batch; None at the end of the file.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Unreadable> {
         while self.decoder.has_room(self.rows) && self.log.damaged() < self.rows {
             let Some(frame) = self.log.next_record()? else {
                 break;

@@ -109,6 +109,7 @@ impl AddressColumns {
         self.seq.len()
     }
 
+    #[inline]
     pub fn at(&self, row: usize) -> RowAddress {
         RowAddress {
             seq: self.seq.value(row),

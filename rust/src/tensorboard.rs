@@ -23,15 +23,15 @@ mod tensor;
 mod time;
 mod value;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::mem::take;
 
 use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
 
 use crate::columns::slices;
 use crate::damage::Damage;
 use crate::tfrecord::{HEADER, RecordReader, may_begin};
+use crate::unreadable::Unreadable;
 use decoder::Decoder;
 use event::EventParts;
 
@@ -40,27 +40,6 @@ pub use series::SeriesName;
 
 /// So many whole records are looked at before a file is said to hold no events.
 const LOOKED_AT: usize = 8;
-
-/// Why a file cannot be read at all.
-#[derive(Debug)]
-pub enum Error {
-    Io(io::Error),
-    /// It does not begin as an event file does, and nothing whole follows.
-    NotEvents,
-    Arrow(ArrowError),
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ArrowError> for Error {
-    fn from(error: ArrowError) -> Self {
-        Self::Arrow(error)
-    }
-}
 
 /// What was decoded from some events.
 #[derive(Debug, Default)]
@@ -94,10 +73,10 @@ impl<S: Read + Seek> Scanner<S> {
         seq: i64,
         rows: usize,
         plugins: &[(String, String)],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Unreadable> {
         let length = source.seek(SeekFrom::End(0))?;
         if offset == 0 && !may_be_events(&mut source, length)? {
-            return Err(Error::NotEvents);
+            return Err(Unreadable::OtherFormat);
         }
         let mut decoder = Decoder::new(seq);
         for (tag, plugin) in plugins {
@@ -114,7 +93,7 @@ impl<S: Read + Seek> Scanner<S> {
     }
 
     /// The next batch; None at the end of the file.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Unreadable> {
         if self.slices.is_empty() {
             let batch = self.decode()?;
             self.slices = batch.split(self.rows);
@@ -128,7 +107,7 @@ impl<S: Read + Seek> Scanner<S> {
         Ok(slice)
     }
 
-    fn decode(&mut self) -> Result<Batch, Error> {
+    fn decode(&mut self) -> Result<Batch, Unreadable> {
         while let Some(record) = self.records.next_record()? {
             self.decoder
                 .take(record.offset, record.end, record.payload)?;
@@ -159,7 +138,7 @@ impl<S: Read + Seek> Scanner<S> {
 }
 
 /// Whether a whole event is in it, or what there is may be the beginning of one.
-fn may_be_events<S: Read + Seek>(source: &mut S, length: u64) -> Result<bool, Error> {
+fn may_be_events<S: Read + Seek>(source: &mut S, length: u64) -> Result<bool, Unreadable> {
     let mut records = RecordReader::new(&mut *source, 0, length);
     let mut looked_at = 0;
     while let Some(record) = records.next_record()? {

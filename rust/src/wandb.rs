@@ -14,15 +14,15 @@ mod rows;
 pub(crate) mod sink;
 mod summary;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::mem::take;
 
 use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
 
 use crate::columns::slices;
 use crate::damage::Damage;
-use crate::leveldb::{HEADER, LogReader};
+use crate::leveldb::{LogReader, header_of};
+use crate::unreadable::Unreadable;
 use decoder::{Decoder, Fit};
 use sink::{SeriesName, Sink};
 use summary::LastValue;
@@ -33,28 +33,6 @@ pub use decoder::OtherRecord;
 const MAGIC: [u8; 6] = *b":W&B\xe1\xbe";
 /// The only version there is.
 const VERSION: u8 = 0;
-
-/// Why a file cannot be read at all.
-#[derive(Debug)]
-pub enum Error {
-    Io(io::Error),
-    /// The header is that of something else.
-    NotWandb,
-    UnknownVersion(u8),
-    Arrow(ArrowError),
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ArrowError> for Error {
-    fn from(error: ArrowError) -> Self {
-        Self::Arrow(error)
-    }
-}
 
 /// What a scan starts from.
 #[derive(Clone, Copy, Debug)]
@@ -67,23 +45,20 @@ pub struct Start {
 }
 
 /// The framing of a `.wandb` file, once its header is found to be one.
-pub fn open_log<S: Read + Seek>(mut source: S, start: &Start) -> Result<LogReader<S>, Error> {
-    let length = source.seek(SeekFrom::End(0))?;
-    source.seek(SeekFrom::Start(0))?;
-    let mut header = Vec::new();
-    source.by_ref().take(HEADER).read_to_end(&mut header)?;
-    let magic = &header[..header.len().min(MAGIC.len())];
-    if !MAGIC.starts_with(magic) {
-        return Err(Error::NotWandb);
-    }
-    // A file cut within its header has no version, and no records.
-    if let Some(version) = header.get(MAGIC.len())
-        && *version != VERSION
+pub fn open_log<S: Read + Seek>(mut source: S, start: &Start) -> Result<LogReader<S>, Unreadable> {
+    let header = header_of(&mut source, &MAGIC)?;
+    if let Some(version) = header.version
+        && version != VERSION
         && !start.any_version
     {
-        return Err(Error::UnknownVersion(*version));
+        return Err(Unreadable::UnknownVersion(version));
     }
-    Ok(LogReader::new(source, start.offset, length, start.origin))
+    Ok(LogReader::new(
+        source,
+        start.offset,
+        header.length,
+        start.origin,
+    ))
 }
 
 /// What was decoded from some records.
@@ -118,7 +93,7 @@ struct Held {
 
 impl<S: Read + Seek> Scanner<S> {
     /// A scan of batches with at most `rows` rows a table.
-    pub fn new(source: S, start: &Start, rows: usize) -> Result<Self, Error> {
+    pub fn new(source: S, start: &Start, rows: usize) -> Result<Self, Unreadable> {
         let log = open_log(source, start)?;
         let decoder = Decoder::new(start.seq);
         let (offset, seq) = (start.offset, start.seq);
@@ -135,7 +110,7 @@ impl<S: Read + Seek> Scanner<S> {
     }
 
     /// The next batch; None at the end of the file.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Unreadable> {
         if self.slices.is_empty() {
             let batch = self.decode()?;
             self.slices = batch.split(self.rows);
@@ -148,7 +123,7 @@ impl<S: Read + Seek> Scanner<S> {
         Ok(slice)
     }
 
-    fn decode(&mut self) -> Result<Batch, Error> {
+    fn decode(&mut self) -> Result<Batch, Unreadable> {
         if let Some(held) = self.held.take() {
             self.decoder
                 .take(held.offset, held.end, &held.bytes, usize::MAX);

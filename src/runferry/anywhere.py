@@ -17,7 +17,7 @@ from runferry import registry
 from runferry.chunks import Chunk, Lost
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import KINDS, Cursor, Kind, Run, RunKey
 from runferry.paths import Folder, folders_below, listed_once, none_comes_into, spelled
 from runferry.ports import (
     Location,
@@ -209,6 +209,7 @@ class AnyReader:
     """The runs of all sources below a folder, each read by its own reader."""
 
     name: ClassVar[str] = registry.ANY
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
 
     def __init__(self, index: Index, options: ReadOptions, readers: list[Reader]) -> None:
         self._index = index

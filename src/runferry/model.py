@@ -38,6 +38,17 @@ DataKind = Literal["scalar", "text", "histogram", "media"]
 MediaType = Literal[
     "image", "audio", "video", "table", "plot", "html", "object3d", "molecule", "file", "other"
 ]
+Kind: TypeAlias = (
+    Literal["scalar", "text", "histogram", "console", "artifact", "document", "raw"]
+    | MediaType
+    | Role
+)
+"""What a run may have: what a reader gives, and of what a destination says what becomes of it."""
+KINDS: tuple[Kind, ...] = (
+    "scalar", "text", "histogram",
+    "image", "audio", "video", "table", "plot", "html", "object3d", "molecule", "file", "other",
+    "config", "summary", "environment", "console", "artifact", "document", "raw",
+)  # fmt: skip
 FileRole = Literal["source", "requirements", "console", "checkpoint", "other"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

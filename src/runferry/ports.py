@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, Uid
+from runferry.model import Cursor, Kind, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
 """A run's name in a destination, as that destination spells it."""
@@ -70,6 +70,9 @@ class Reader(Protocol):
     """
 
     name: ClassVar[str]
+    gives: ClassVar[frozenset[Kind]]
+    """What runs of this tracker may have. Those that runferry wrote there come back with all that
+    the destination kept, whatever is said here."""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -184,8 +187,7 @@ class Limits:
     """What a destination can hold: data, not code. `plan` is a pure function of this.
 
     Each Fate says what becomes of something the destination cannot hold as it is. `holds` names
-    the kinds: scalar, text, histogram, the media types, config, summary, environment, other,
-    console, file, artifact, document, raw; a kind that is not named is dropped.
+    the kinds (`model.KINDS`); a kind that is not named is dropped.
     """
 
     holds: Mapping[str, Fate] = field(default_factory=dict)
@@ -309,6 +311,9 @@ class Writer(Protocol):
 @runtime_checkable
 class PlaceWriter(Protocol):
     """A writer whose places do not all hold the same."""
+
+    elsewhere: ClassVar[Mapping[str, Limits]]
+    """What its other places can hold, by a word for each: service, cloud. `limits` are of files."""
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:

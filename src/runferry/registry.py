@@ -8,6 +8,7 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -118,6 +119,16 @@ def limits_of(place: Location) -> Limits:
     """What a destination can hold. Raises BadLocation, MissingExtra."""
     kind = writer(place.tracker)
     return kind.limits_at(place) if isinstance(kind, PlaceWriter) else kind.limits
+
+
+def limits_by_place(name: str) -> dict[str, Limits]:
+    """What the places of a writer can hold: under its name alone, and with a word for others.
+
+    Raises BadLocation, MissingExtra.
+    """
+    kind = writer(name)
+    others: Mapping[str, Limits] = kind.elsewhere if isinstance(kind, PlaceWriter) else {}
+    return {name: kind.limits} | {f"{name} {word}": others[word] for word in others}
 
 
 def is_path(place: Location) -> bool:

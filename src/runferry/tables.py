@@ -11,6 +11,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,9 @@ _ADDRESS = [
     pa.field("time_ns", pa.int16()),  # 0–999 below the µs, null where the source has no ns
 ]
 _SEQ = pa.field("seq", pa.int64(), nullable=False)  # source row, shared by values logged together
+
+_SHARED = 65_536
+"""Rows of a column of nulls that batches share."""
 
 POINT_KINDS = ("float64", "float32", "int", "bool", "null")
 
@@ -89,12 +93,23 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for column in schema:
         index = batch.schema.get_field_index(column.name)
         if index >= 0:
-            columns.append(batch.column(index).cast(column.type))
+            found = batch.column(index)
+            columns.append(found if found.type == column.type else found.cast(column.type))
         elif column.nullable:
-            columns.append(pa.nulls(batch.num_rows, column.type))
+            columns.append(_nulls(column.type, batch.num_rows))
         else:
             raise ValueError(f"column {column.name} is missing")
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _nulls(kind: pa.DataType, rows: int) -> pa.Array:
+    """So many of them; batches share one column, as nobody changes what they hold."""
+    return _shared_nulls(kind).slice(0, rows) if rows <= _SHARED else pa.nulls(rows, kind)
+
+
+@lru_cache(maxsize=16)
+def _shared_nulls(kind: pa.DataType) -> pa.Array:
+    return pa.nulls(_SHARED, kind)
 
 
 # --- typed values as JSON -------------------------------------------------------------------------

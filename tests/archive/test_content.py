@@ -95,7 +95,7 @@ def cut(draw: st.DrawFn, rows: list[Row]) -> list[list[Row]]:
     return [rows[a:b] for a, b in pairwise([0, *borders, len(rows)])]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_every_way_of_cutting_gives_equal_content_counts_and_digest(data: st.DataObject) -> None:
     rows = data.draw(rows_strategy())
@@ -116,7 +116,7 @@ def test_every_way_of_cutting_gives_equal_content_counts_and_digest(data: st.Dat
         assert set(other.series(record)) == set(archive.series(whole))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows_strategy())
 def test_the_counts_are_those_of_a_plain_loop(rows: list[Row]) -> None:
     with tempfile.TemporaryDirectory() as folder:

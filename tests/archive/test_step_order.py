@@ -27,7 +27,7 @@ def place(row: Row) -> tuple[int, int, int, int]:
     return (1, 2**63 - 1 if row.time is None else row.time, row.ns or 0, row.seq)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_strategy(), st.integers(1, 9), st.integers(1, 12))
 def test_any_run_comes_in_step_order_with_rows_whole(
     rows: list[Row], bucket: int, chunk: int
@@ -53,7 +53,7 @@ def test_any_run_comes_in_step_order_with_rows_whole(
         assert not list((archive.path / "locks").iterdir())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_strategy())
 def test_segments_that_follow_each_other_are_in_order_too(rows: list[Row]) -> None:
     """As a run's are that was pulled: all series of a step, then the next step."""

@@ -11,8 +11,11 @@ from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
+from runferry.registry import reader_names, writer_names
 from runferry.testing.recording import Recording
 from runferry.testing.samples import header
+
+ROOT = Path(__file__).parents[2]
 
 
 def widest(text: str) -> int:
@@ -195,7 +198,24 @@ def test_formats_names_every_tracker(runferry: Caller) -> None:
     found = runferry("formats", "--json").json
     assert {"archive", "mlflow", "wandb"} <= set(found["readers"])
     assert set(found["writers"]["archive"].values()) == {"kept"}
-    assert widest(runferry("formats").out) <= 80
+    assert found["writers"]["wandb service"]["document"] == "dropped"
+    assert set(found["gives"]) == set(found["readers"])
+    assert set(found["gives"]["archive"]) == set(found["writers"]["archive"])
+    assert "molecule" not in found["gives"]["tensorboard"]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_formats_fit_the_terminal(runferry: Caller, width: int) -> None:
+    shown = runferry("formats", COLUMNS=str(width)).out
+    assert width / 2 < widest(shown) <= width
+    for name in reader_names() + writer_names():
+        assert name in shown
+
+
+def test_formats_are_a_page_too(runferry: Caller) -> None:
+    assert runferry("formats", "--markdown").out == (ROOT / "docs" / "formats.md").read_text(
+        "utf-8"
+    )
 
 
 def test_settings_tell_their_origin_and_no_password(runferry: Caller) -> None:

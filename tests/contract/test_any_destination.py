@@ -34,7 +34,6 @@ def assert_lawful(samples: list[Sample], held: Limits) -> None:
 
 @settings(
     max_examples=20,
-    deadline=None,
     derandomize=False,  # also where hypothesis would: each run of the tests tries others
     print_blob=True,
     phases=[
@@ -51,7 +50,7 @@ def test_any_run_arrives_as_any_limits_say(sample: Sample, held: Limits) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
 @given(st.lists(runs(), min_size=1, max_size=3, unique_by=lambda s: s.run.key), limits())
 def test_any_runs_arrive_as_any_limits_say(samples: list[Sample], held: Limits) -> None:
     note(repr(held))

@@ -41,7 +41,7 @@ def test_every_bit_of_a_nasty_run_is_kept(sample: Sample, tmp_path: Path) -> Non
     assert_kept(sample, tmp_path)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_every_bit_of_any_run_is_kept(sample: Sample) -> None:
     with TemporaryDirectory() as folder:

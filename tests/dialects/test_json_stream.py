@@ -53,7 +53,7 @@ def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     return int(request.param)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, st.sampled_from([None, 2]), st.booleans(), st.sampled_from([1, 3, 1000]))
 def test_walked_value_by_value_it_is_the_document(
     value: Any, indent: int | None, ascii_only: bool, size: int
@@ -88,7 +88,7 @@ def test_what_stands_before_a_cut_is_read_and_the_place_told(piece: int) -> None
         assert caught.value.offset <= length
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.one_of(st.floats(allow_nan=False), st.text('[]{},\\"ab', max_size=4), st.none())),
     st.sampled_from([None, 2]),

@@ -168,7 +168,7 @@ def test_what_is_not_there_is_not_found_and_the_hint_lists_what_is(
     assert error.hint == hint
     assert "\x1b" not in error.what
     assert "---" not in error.what
-    assert "team" in error.what
+    assert "team" in error.where
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,7 @@ def holds(folder: Path, table: str, schema: pa.Schema, rows: Rows, cut: int) -> 
         assert read_back(path, table) == cells(whole)
 
 
-_LAW = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_LAW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_LAW

@@ -32,9 +32,7 @@ from runferry.losses import Fate
 from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.damage import reports
 
-quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def yields(folder: Path, records: list[bytes]) -> list[list[object]]:

@@ -11,9 +11,7 @@ from wandb_log import BLOCK, HEADER, Log, everything, line, row, run, scan, scan
 
 from runferry.errors import Damaged, UnknownVersion
 
-quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:

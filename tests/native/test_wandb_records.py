@@ -113,7 +113,6 @@ def values_of(field: Any, message: str) -> st.SearchStrategy[Any]:
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())

@@ -25,9 +25,7 @@ from wandb_log import (
     whole,
 )
 
-quick = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 names = st.text(max_size=8).filter(lambda name: name not in ("_type", "_step", "_timestamp"))
 int64 = st.integers(-(2**63), 2**63 - 1)
 

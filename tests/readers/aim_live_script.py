@@ -12,5 +12,6 @@ run = aim.Run(
 )
 for step in range(10**9):
     run.track(step * 0.5, name="a", step=step)
+    run.track(step, name="b", step=step / 8, epoch=step / 4 if step % 3 else None)
     if step == 500:
         print("begun", flush=True)

@@ -15,16 +15,20 @@ from runferry.testing.recording import Sample
 from runferry.writers.clearml import ClearmlWriter
 
 SCRIPT = Path(__file__).with_name("clearml_script.py")
+_CONFIGURATION = "sdk { development { report_use_subprocess: false } }\n"
+"""With a process for its reports the client now and then waits for that at its end, for ever."""
 
 
 def logged_by_the_client(folder: Path) -> Path:
     """The session that the script logs; its folder."""
     work = folder / "work"
     work.mkdir(parents=True)
+    configuration = folder / "clearml.conf"
+    configuration.write_text(_CONFIGURATION)
     environment = environment_apart() | {
         "CLEARML_OFFLINE_MODE": "1",
         "CLEARML_CACHE_DIR": str(folder / "cache"),
-        "CLEARML_CONFIG_FILE": str(folder / "none.conf"),
+        "CLEARML_CONFIG_FILE": str(configuration),
         "HOME": str(folder),
     }
     ended = subprocess.run(

@@ -41,9 +41,10 @@ def record(number: int, message: bytes, num: int = 1) -> bytes:
     return integer(1, num) + messages.timestamp(2, START_NS) + field(number, message)
 
 
-def start(run_id: str = "r1", **fields: Any) -> bytes:
+def start(run_id: str = "r1", *, resume: int = 0, at_ns: int = START_NS, **fields: Any) -> bytes:
     run = Run(RunKey("swanlab", "proj", run_id), name="one", tags=("a", "b"), **fields)
-    return record(10, messages.start(run, run_id, "proj", "team", START_NS), -1)
+    started = messages.start(run, run_id, "proj", "team", at_ns)
+    return record(10, started + (integer(11, resume) if resume else b""), -1)
 
 
 def finish(state: int = 1, error: str = "") -> bytes:
@@ -66,9 +67,11 @@ def medium(key: str, step: int, kind: int, items: list[bytes]) -> bytes:
     return record(14, messages.media(key, step, kind, START_NS + step * SECOND, items))
 
 
-def folder(root: Path, records: list[bytes], run_id: str = "r1") -> Path:
+def folder(
+    root: Path, records: list[bytes], run_id: str = "r1", time: str = "20231114_221320"
+) -> Path:
     """A run folder of clients since 0.8."""
-    home = root / f"run-20231114_221320-{run_id}"
+    home = root / f"run-{time}-{run_id}"
     (home / "files").mkdir(parents=True)
     (home / "files" / "config.yaml").write_text(
         "lr:\n  desc: ''\n  sort: 0\n  value: 0.1\n"

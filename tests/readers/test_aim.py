@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import CORPUS, Gathered, gather
@@ -20,11 +22,12 @@ from runferry.errors import Damaged, MissingExtra, NotFound, SourceError
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.aim import AimReader
-from runferry.readers.aim.process import interpreter
+from runferry.readers.aim.process import end_all, interpreter
 from runferry.testing.content import snapshot
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("aim_script.py")
+LOOKED_UP = Path(__file__).with_name("aim_looked_up.py")
 LIVE = Path(__file__).with_name("aim_live_script.py")
 STEPS = 6
 
@@ -68,8 +71,40 @@ def test_what_aim_logged_is_read(real: Path) -> None:
     assert [math.isnan(value) for _, value in odd] == [bool(n % 2) for n in range(STEPS)]
     assert odd[0][1] == math.inf
     assert found.texts("txt") == [(3, "hello")]
+    assert found.series("txt.epoch") == [(3, 2)]
     assert all(time is not None for time in found.times("count"))
     assert cut.series("a") == [(n, n * 0.5) for n in range(STEPS)]
+
+
+def test_steps_and_epochs_that_are_no_integers_are_kept(real: Path) -> None:
+    found, _ = both(real)
+    rows = [row for c in found.chunks if isinstance(c, chunks.Points)
+            for row in c.batch.to_pylist()]  # fmt: skip
+    steps = [(row["step"], row["step_frac"]) for row in rows if row["key"] == "part"]
+    assert steps == [(-1, 500_000), (1, 500_000)]
+    assert found.series("part.epoch") == [(1, 0.25)]
+
+
+def test_a_step_with_more_than_six_places_is_told(tmp_path: Path) -> None:
+    if importlib.util.find_spec("aim") is None:
+        pytest.skip("aim is not installed")
+    code = "import aim; aim.Run(repo='.').track(0.5, name='third', step=1 / 3)"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    environment = environment_apart()
+    subprocess.run(command, check=True, timeout=120, env=environment, cwd=tmp_path)
+    (found,) = gather(AimReader, tmp_path).values()
+    assert found.codes() == {"rounded-step": 1}
+
+
+def test_notes_are_attributes_of_their_run(real: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(real, tmp_path / "work")
+    with closing(sqlite3.connect(root / "repo" / ".aim" / "run_metadata.sqlite")) as database:
+        query = "INSERT INTO note (content, run_id) SELECT ?, id FROM run WHERE name = 'my run'"
+        database.execute(query, ("look again",))
+        database.commit()
+    found, cut = both(root)
+    assert found.attributes("other")["aim", "notes"] == ["look again"]
+    assert ("aim", "notes") not in cut.attributes("other")
 
 
 def test_parameters_and_header_are_those_of_the_run(real: Path) -> None:
@@ -143,6 +178,32 @@ def test_a_run_that_is_being_written_is_read_as_an_exact_prefix(real: Path, tmp_
     assert lengths[0] > 0
 
 
+def test_a_killed_run_says_what_aim_itself_looks_up(real: Path, tmp_path: Path) -> None:
+    """Also that no epoch was stated: a series of epochs has those that were, and no others."""
+    del real  # Aim is there
+    home = tmp_path / "repo" / ".aim"
+    home.parent.mkdir()
+    _killed(home.parent)
+    (found,) = gather(AimReader, home).values()
+    asked = _looked_up(home, found.run.key.run_id)
+    points = [chunk.batch for chunk in found.chunks if isinstance(chunk, chunks.Points)]
+    keys = {key for batch in points for key in batch.column("key").to_pylist()}
+    assert keys == {"a", "b", "b.epoch"}
+    assert len(asked["a"]) > 500
+    for name in ("a", "b"):
+        assert stepped(found, name) == [(step, value) for step, value, _, _ in asked[name]]
+        times = [round(time * 1e6) * 1000 for _, _, _, time in asked[name]]
+        assert found.times(name) == times
+    stated = [(step, epoch) for step, _, epoch, _ in asked["b"] if epoch is not None]
+    assert stepped(found, "b.epoch") == stated
+
+
+def stepped(found: Gathered, key: str) -> list[tuple[float, float]]:
+    """Steps with their fractions, and values."""
+    rows = found.rows(chunks.Points, key)
+    return [(row["step"] + (row["step_frac"] or 0) / 1e6, row["value"]) for row in rows]
+
+
 def test_a_run_without_rows_is_listed_and_told(real: Path, tmp_path: Path) -> None:
     shutil.copytree(real, tmp_path / "work")
     home = tmp_path / "work" / "repo" / ".aim"
@@ -207,8 +268,10 @@ def test_the_python_that_is_named_is_asked(tmp_path: Path) -> None:
         settings.install(None)
 
 
-def test_a_named_python_needs_nothing_but_aim(real: Path) -> None:
-    """Not even runferry: only the file of the process, which imports nothing of ours."""
+def test_a_named_python_needs_nothing_but_aim(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even runferry: only the process's file and the one beside it, wherever it looks."""
+    end_all()
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
     settings.install(settings.Settings(aim_python=Path(sys.executable)))
     try:
         found, _ = both(real)
@@ -238,6 +301,28 @@ def test_repositories_of_the_corpus_are_read() -> None:
 
 def _runs(root: Path) -> list[chunks.Run]:
     return list(AimReader.open(Location("aim", str(root)), ReadOptions()).runs())
+
+
+def _killed(repository: Path) -> None:
+    """A run that was killed while it logged."""
+    command = [sys.executable, "-W", "ignore", str(LIVE), str(repository)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment_apart()) as writing:
+        try:
+            assert writing.stdout is not None
+            assert writing.stdout.readline() == b"begun\n"
+        finally:
+            writing.kill()
+
+
+def _looked_up(home: Path, run_hash: str) -> dict[str, list[list[Any]]]:
+    command = [sys.executable, "-W", "ignore", str(LOOKED_UP)]
+    folders = [str(home / part / "chunks" / run_hash) for part in ("meta", "seqs")]
+    told = subprocess.run(
+        [*command, *folders, run_hash], check=True, capture_output=True, timeout=120,
+        env=environment_apart(),
+    )  # fmt: skip
+    found: dict[str, list[list[Any]]] = json.loads(told.stdout)
+    return found
 
 
 def _made(folder: Path) -> Path:

@@ -448,9 +448,7 @@ OBJECTS = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(OBJECTS, min_size=1, max_size=6))
 def test_json_lines_are_read_as_they_are(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     found = one_held(JsonLinesReader, write_jsonl(tmp_path / "t.jsonl", rows))

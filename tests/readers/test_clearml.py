@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from clearml_sessions import logged_by_the_client, moved, written
 
 from runferry import anywhere
-from runferry.chunks import Artifact, Chunk, File, Media, Points
+from runferry.chunks import Artifact, Chunk, File, Media, Points, Raw
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.reader import ClearmlReader
@@ -260,3 +262,52 @@ def test_rows_stay_in_their_order_however_odd_their_values(tmp_path: Path) -> No
     kinds = ["float64", "float64", "null", "float64", "bool", "int", "int", *["float64"] * 3]
     assert [row["kind"] for row in rows] == kinds * 3
     assert {row["key"] for row in rows} == {"loss.train"}
+
+
+def test_steps_and_times_that_are_none_are_told(tmp_path: Path) -> None:
+    odd = [scalar(1, 0.5, iter="soon"), scalar(2, 0.5, timestamp=2**70), scalar(3, 0.5, iter=1.5)]
+    said = [{"type": "log", "msg": "hello", "timestamp": "now"}]
+    folder = write_session(
+        tmp_path / "offline-1", task={"id": "offline-1"}, metrics=json.dumps(odd),
+        log=json.dumps(said),
+    )  # fmt: skip
+    found, _ = one(folder)
+    assert len(found.rows["Points"]) == 3
+    assert sorted((loss.code, loss.count) for loss in found.losses) == [
+        ("odd-iter", 2), ("odd-timestamp", 1), ("odd-timestamp", 1)
+    ]  # fmt: skip
+
+
+def test_text_that_is_no_utf_8_is_told_wherever_it_stands(tmp_path: Path) -> None:
+    line = json.dumps([scalar(0, "caf?", metric="\ud800")])
+    folder = write_session(tmp_path / "offline-1", task={"id": "offline-1", "name": "?"})
+    (folder / "metrics.jsonl").write_bytes(line.encode().replace(b"?", b"\xe9"))
+    (folder / "task.json").write_bytes(b'{"id": "offline-1", "name": "\xe9"}')
+    with (folder / "metrics.jsonl").open("ab") as stream:
+        stream.write(b"\n")
+    codes = sorted((loss.code, loss.where) for loss in one(folder)[0].losses)
+    assert codes == [
+        ("bad-text", "metrics.jsonl:1"), ("bad-utf8", "metrics.jsonl:1"), ("bad-utf8", "task.json")
+    ]  # fmt: skip
+
+
+def test_a_task_that_is_no_mapping_is_told(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "offline-1", task=[1])
+    assert [loss.code for loss in one(folder)[0].losses] == ["cut-file"]
+
+
+def test_half_a_packed_plot_is_kept_as_it_is(tmp_path: Path) -> None:
+    packed = base64.b64encode(zlib.compress(json.dumps({"data": [*range(500)]}).encode())[:-20])
+    event = scalar(0, 0, type="plot", plot_data=packed.decode())
+    folder = write_session(
+        tmp_path / "offline-1", task={"id": "offline-1"}, metrics=json.dumps([event])
+    )
+    assert [chunk for chunk in one(folder)[1] if isinstance(chunk, Raw)]
+
+
+def test_requirements_that_are_no_text_are_attributes(tmp_path: Path) -> None:
+    script = {"requirements": {"pip": ["numpy"]}}
+    found, _ = one(
+        write_session(tmp_path / "offline-1", task={"id": "offline-1", "script": script})
+    )
+    assert loads(found.attributes["environment", ("script", "requirements", "pip")]) == ["numpy"]

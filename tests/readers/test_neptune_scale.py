@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from neptune_scales import create, database, log_on, number, snapshot, text, value_of
 
+from runferry.dialects.protobuf_reading import Malformed
 from runferry.errors import Damaged, SourceChanged, UnknownVersion
 from runferry.losses import Fate
 from runferry.model import Cursor, Fork
@@ -22,7 +23,6 @@ from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.readers.neptune.scale import messages, wire
-from runferry.readers.neptune.scale.fields import Malformed
 from runferry.testing.content import digest_of
 from runferry.testing.content import snapshot as files_of
 from runferry.testing.reader_contract import ReaderContract

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
 
     from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
 
-from runferry.errors import AuthFailed, BadLocation, NotFound, SourceChanged, Unreachable
+from runferry.errors import AuthFailed, BadLocation, Declined, NotFound, SourceChanged, Unreachable
 from runferry.model import Cursor
 from runferry.ports import Location, ReadOptions
 from runferry.readers.neptune.reader import NeptuneModelsReader, NeptuneReader
@@ -350,3 +350,31 @@ def test_a_cursor_of_another_reader_is_refused(server: NeptuneServer) -> None:
     (listed,) = reader.runs()
     with pytest.raises(SourceChanged):
         list(reader.read(listed, Cursor({"reader": "neptune queue", "series": {}, "files": []})))
+
+
+def test_a_project_that_is_closed_to_us_fails_alone(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neptune.common.exceptions import Forbidden
+
+    for project in ("team/vision", *(f"team/p{number:02d}" for number in range(40))):
+        server.add(project)
+        with logging_to(project) as run:
+            run["a"] = 1
+    found = NeptuneBackend.get_project
+
+    def get_project(self: NeptuneBackend, project_id: str) -> Any:
+        if project_id == "team/p07":
+            raise Forbidden
+        return found(self, project_id)
+
+    monkeypatch.setattr(NeptuneBackend, "get_project", get_project)
+    reader = NeptuneReader.open(where("team"), ReadOptions())
+    runs = list(reader.runs())
+    closed = [run for run in runs if run.key.scope == "team/p07"]
+    assert [run.key.scope for run in runs] == sorted(server.projects)
+    assert closed[0].name == "project team/p07"
+    with pytest.raises(Declined, match="does not accept the token here"):
+        list(reader.read(closed[0]))
+    with pytest.raises(AuthFailed):
+        NeptuneReader.open(where("team/p07"), ReadOptions())

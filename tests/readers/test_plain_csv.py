@@ -78,9 +78,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_siz
 CELLS = st.one_of(INTEGERS, st.floats(), st.booleans(), TEXTS, st.none())
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=12),
     separator=st.sampled_from([",", ";", "\t", "|"]),

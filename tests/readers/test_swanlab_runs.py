@@ -29,7 +29,7 @@ from runferry import chunks
 from runferry.dialects.protobuf import field, integer
 from runferry.errors import BadLocation, Damaged, UnknownVersion
 from runferry.losses import Fate
-from runferry.model import Blob, Run
+from runferry.model import Blob, KeyPath, Run, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.readers.swanlab.reader import SwanlabReader
 from runferry.testing.reader_contract import ReaderContract
@@ -84,6 +84,11 @@ def header(found: Gathered) -> Run:
     return [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
 
 
+def attributes(found: Gathered) -> dict[tuple[str, KeyPath], Tree]:
+    parts = (chunk.items for chunk in found.chunks if isinstance(chunk, chunks.Attributes))
+    return {(it.role, it.path): it.value for items in parts for it in items}
+
+
 def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path) -> None:
     found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
     run = header(found)
@@ -92,12 +97,7 @@ def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path)
     assert (run.started_ns, run.ended_ns) == (START_NS, START_NS + 60 * SECOND)
     assert (run.status, run.state, run.complete) == ("FINISHED", "finished", True)
     assert run.client == "swanlab 0.10.3"
-    values = {
-        (it.role, it.path): it.value
-        for chunk in found.chunks
-        if isinstance(chunk, chunks.Attributes)
-        for it in chunk.items
-    }
+    values = attributes(found)
     assert values["config", ("lr",)] == 0.1
     assert values["config", ("net", "layers")] == [1, 2]
     assert values["other", ("swanlab", "config", "net", "desc")] == "how it is built"
@@ -183,6 +183,99 @@ def test_what_nobody_knows_is_kept_as_it_is(tmp_path: Path) -> None:
     assert found.series("x") == [(0, 0.0)]
 
 
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (record(10, field(1, b"pr\xffj")), "text that is no UTF-8"),
+        (record(11, field(1, "1")), "malformed: bytes where a number belongs"),
+        (record(12, field(3, "k") + field(12, field(3, "red"))), "fields that are not known"),
+        (medium("k", 0, 2, [field(1, "a.png") + field(9, "alt")]), "fields that are not known"),
+        (record(14, field(1, "k") + field(4, integer(1, 2**40))), "a time beyond 64 bits"),
+    ],
+)
+def test_a_record_that_is_read_otherwise_than_it_stands_is_kept_beside(
+    tmp_path: Path, message: bytes, reason: str
+) -> None:
+    found = gather_one(SwanlabReader, folder(tmp_path / "in", [start(), message]))
+    raws = [chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
+    assert [raw.reason for raw in raws] == [reason]
+
+
+def test_a_way_to_resume_that_nobody_knows_is_not_taken_for_another(tmp_path: Path) -> None:
+    home = folder(tmp_path / "in", [record(10, field(10, "r1") + integer(11, 4))])
+    assert attributes(gather_one(SwanlabReader, home))["other", ("swanlab", "resume")] == 4
+
+
+def test_a_line_whose_time_is_none_is_kept_beside(tmp_path: Path) -> None:
+    told = record(16, field(1, "hello") + field(3, integer(1, 2**62)))
+    found = gather_one(SwanlabReader, folder(tmp_path / "in", [start(), told]))
+    assert [raw.record_type for raw in found.chunks if isinstance(raw, chunks.Raw)] == ["log"]
+
+
+# --- resumed --------------------------------------------------------------------------------------
+
+LATER_NS = START_NS + 3600 * SECOND
+LATER = [start(resume=1, at_ns=LATER_NS), scalar("loss", 9, 0.5), line("again", 1), finish()]
+
+
+def resumed(root: Path, records: list[bytes] = LATER) -> Path:
+    return folder(root, records, time="20231114_231320")
+
+
+class TestSwanlabResumed(ReaderContract):
+    """A run that is resumed is a run that grows, by a folder of its own."""
+
+    reader = SwanlabReader
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Location:
+        folder(tmp_path / "swanlog", RECORDS)
+        return Location("swanlab", str(tmp_path / "swanlog"))
+
+    def grow(self, source: Location) -> None:
+        resumed(source.path)
+
+
+def test_folders_of_a_resumed_run_are_one_run_in_order_of_time(tmp_path: Path) -> None:
+    resumed(tmp_path)
+    folder(tmp_path, RECORDS)
+    (tmp_path / "run-20231114_231320-r1" / "files" / "config.yaml").write_text(
+        "lr:\n  value: 0.2\n"
+    )
+    found = gather_one(SwanlabReader, tmp_path)
+    assert [step for step, _ in found.series("loss")] == [0, 1, 2, 3, 4, 5, 9]
+    run = [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
+    assert run.key.run_id == "r1"
+    assert (run.started_ns, run.state, run.complete) == (START_NS, "finished", True)
+    values = {
+        it.path: it.value
+        for chunk in found.chunks if isinstance(chunk, chunks.Attributes)
+        for it in chunk.items if it.role == "config"
+    }  # fmt: skip
+    assert values == {("lr",): 0.2, ("net", "layers"): [1, 2]}
+    files = {chunk.path for chunk in found.chunks if isinstance(chunk, chunks.File)}
+    assert files == {"files/requirements.txt", "run-20231114_231320-r1/files/requirements.txt"}
+    assert not found.losses
+
+
+def test_a_resumed_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
+    folder(tmp_path, RECORDS)
+    resumed(tmp_path, LATER[:-1])
+    (run,) = SwanlabReader.open(Location("swanlab", str(tmp_path)), ReadOptions()).runs()
+    assert (run.state, run.ended_ns, run.complete) == ("running", None, False)
+    assert run.started_ns == START_NS
+
+
+@pytest.mark.parametrize("way", [0, 4])  # no way, and one that nobody knows
+def test_an_id_that_was_used_again_without_resuming_is_another_run(
+    tmp_path: Path, way: int
+) -> None:
+    folder(tmp_path, RECORDS)
+    resumed(tmp_path, [start(resume=way, at_ns=LATER_NS), scalar("loss", 9, 0.5)])
+    found = SwanlabReader.open(Location("swanlab", str(tmp_path)), ReadOptions()).runs()
+    assert [run.key.run_id for run in found] == ["r1", "r1~2"]
+
+
 def test_a_file_that_was_saved_is_never_looked_for_elsewhere(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s")
@@ -255,6 +348,63 @@ def _seen(home: Path) -> list[tuple[Any, ...]]:
         if isinstance(chunk, chunks.Points)
         for row in chunk.batch.to_pylist()
     ]
+
+
+def test_what_older_clients_call_a_warning_was_printed_to_stderr(tmp_path: Path) -> None:
+    lines: list[tuple[str, dict[str, Any]]] = [
+        ("Log", {"create_time": None, "message": level, "level": level})
+        for level in ("INFO", "WARN", "ERROR", "LOUD")
+    ]
+    found = gather_one(SwanlabReader, backup(tmp_path, [*BACKUP, *lines]))
+    console = [row for chunk in found.chunks if isinstance(chunk, chunks.Console)
+               for row in chunk.batch.to_pylist()]  # fmt: skip
+    streams = {row["line"].strip(): row["stream"] for row in console}
+    assert streams == {
+        "hi": "stdout", "INFO": "stdout", "WARN": "stderr", "ERROR": "stderr", "LOUD": "stdout"
+    }  # fmt: skip
+    (raw,) = (chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw))
+    assert "LOUD" in raw.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"step": 1.5, "metric": {"data": 1}},
+        {"step": 2**64, "metric": {"data": 1}},
+        {"step": 1, "metric": {"data": 1, "create_time": "yesterday"}},
+        {"step": 1, "metric": {"data": 1}, "key": "\udce9"},
+    ],
+)
+def test_a_row_of_a_backup_that_cannot_be_kept_is_raw(tmp_path: Path, data: dict[str, Any]) -> None:
+    found = gather_one(SwanlabReader, backup(tmp_path, [("Scalar", {"key": "k", **data})]))
+    assert len([chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]) == 1
+
+
+def test_media_of_which_less_is_said_than_there_are_are_kept_as_the_record(tmp_path: Path) -> None:
+    metric = {"data": ["a.png", "b.png"], "more": [{"caption": "a"}]}
+    kinds: list[tuple[str, dict[str, Any]]] = [("Media", {"key": "k", "step": 0, "metric": metric})]
+    found = gather_one(SwanlabReader, backup(tmp_path, kinds))
+    assert [chunk.record_type for chunk in found.chunks if isinstance(chunk, chunks.Raw)]
+
+
+@pytest.mark.parametrize("tail", [b'{"index": 1, "da', b'{"index": "one", "data": 1}\n'])
+def test_a_line_of_older_logs_that_is_no_row_is_told(tmp_path: Path, tail: bytes) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "k").mkdir(parents=True)
+    (home / "files").mkdir()
+    row = b'{"index": 0, "data": 1, "create_time": null}\n'
+    (home / "logs" / "k" / "1000.log").write_bytes(row + tail)
+    found = gather_one(SwanlabReader, home)
+    assert found.series("k") == [(0, 1.0)]
+    assert len(found.losses) == 1
+
+
+def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    for name in ("logs", "files"):
+        (home / name).mkdir(parents=True)
+    (tmp_path / "runs.swanlab").write_bytes(b"SQLite format 3\0 and no more")
+    assert {loss.code for loss in gather_one(SwanlabReader, home).losses} == {"bad-database"}
 
 
 def test_truncated_anywhere_gives_an_exact_prefix(tmp_path: Path) -> None:

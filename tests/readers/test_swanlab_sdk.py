@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from run_folders import Gathered, gather_one
@@ -74,3 +75,28 @@ def test_media_lines_and_attributes_are_read(found: Gathered) -> None:
     assert (run.state, run.complete) == ("finished", True)
     assert run.client is not None
     assert run.client.startswith("swanlab ")
+
+
+_RESUME = """
+import sys
+import swanlab
+for first in (0, 3):
+    swanlab.init(project="proj", id="again", resume="allow", mode="offline", log_dir=sys.argv[1])
+    for step in range(first, first + 3):
+        swanlab.log({"loss": float(step)}, step=step)
+    swanlab.finish()
+"""
+
+
+def test_what_the_client_resumes_is_one_run(tmp_path: Path) -> None:
+    home = tmp_path / "swanlog"
+    home.mkdir()
+    subprocess.run(
+        command_apart(_RESUME, str(home)),
+        env=environment_apart() | {"SWANLAB_SAVE_DIR": str(tmp_path / "home")},
+        cwd=tmp_path, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert len(list(home.glob("run-*/run-*.swanlab"))) == 2
+    found = gather_one(SwanlabReader, home)
+    assert found.series("loss") == [(step, float(step)) for step in range(6)]
+    assert not found.losses

@@ -167,6 +167,57 @@ def test_rows_that_are_no_json_are_kept_as_they_are_and_told(tmp_path: Path) -> 
     assert [type(c).__name__ for c in found.chunks].count("Raw") == 1
 
 
+def test_bytes_that_are_no_text_keep_their_row_as_it_is(tmp_path: Path) -> None:
+    path = database(tmp_path / "p.db", 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = X'7B22E9223A317D' WHERE step = 0")
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    assert found.codes() == {"unreadable-row": 1}
+    (raw,) = (chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw))
+    assert raw.payload
+
+
+@pytest.mark.parametrize(("column", "value"), [("step", "soon"), ("timestamp", "today")])
+def test_a_step_or_time_that_is_none_is_told(tmp_path: Path, column: str, value: str) -> None:
+    path = database(tmp_path / "p.db", 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE metrics SET {column} = ? WHERE step = 0", (value,))
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    assert len(found.series("a")) == 2
+    assert found.codes() == {f"odd-{'time' if column == 'timestamp' else column}": 1}
+
+
+@pytest.mark.parametrize("config", ["[1]", "{", "null"])
+def test_a_config_that_is_no_mapping_is_told(tmp_path: Path, config: str) -> None:
+    path = database(tmp_path / "p.db", 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE configs (id INTEGER PRIMARY KEY, run_id TEXT,"
+                           " run_name TEXT, config TEXT, created_at TEXT)")  # fmt: skip
+        row = ("0" * 31 + "1", "r", config, "2024-01-02T03:04:05+00:00")
+        connection.execute("INSERT INTO configs VALUES (1, ?, ?, ?, ?)", row)
+        connection.commit()
+    assert gather_one(TrackioReader, path).codes() == {"unreadable-config": 1}
+
+
+@pytest.mark.parametrize("manifest", ["{}", '[{"path": "a"}]', "["])
+def test_a_manifest_with_what_is_no_file_is_told(tmp_path: Path, manifest: str) -> None:
+    path = database(tmp_path / "p.db", 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE artifacts (id, name, type, description);"
+            "CREATE TABLE artifact_versions (id, artifact_id, version, manifest, metadata,"
+            " manifest_digest);"
+            "CREATE TABLE run_artifact_links (id, artifact_version_id, run_id, run_name,"
+            " direction);"
+            "INSERT INTO artifacts VALUES (1, 'a', 'model', NULL);"
+            f"INSERT INTO artifact_versions VALUES (1, 1, 0, '{manifest}', NULL, 'd');"
+            f"INSERT INTO run_artifact_links VALUES (1, 1, '{'0' * 31}1', 'r', 'output');"
+        )
+    assert gather_one(TrackioReader, path).codes() == {"unreadable-artifact": 1}
+
+
 def test_rows_that_are_gone_are_no_continuation(tmp_path: Path) -> None:
     path = database(tmp_path / "p.db", 4)
     cursor = gather_one(TrackioReader, path).cursor()

@@ -54,7 +54,7 @@ METADATA = st.fixed_dictionaries(
 SUMMARY = st.dictionaries(st.sampled_from(["_runtime", "_wandb", "a"]), ANYTHING)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(METADATA, SUMMARY)
 @example({"startedAt": "2020-99-99T00:00:00"}, {})
 @example({"startedAt": {"seconds": "x"}, "state": {}}, {"_runtime": float("nan")})
@@ -78,7 +78,7 @@ def test_any_metadata_and_summary_are_read(
         tables.dumps(one.position)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-(2**31), 2**31 - 1),

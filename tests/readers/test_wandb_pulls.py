@@ -107,7 +107,7 @@ def read(path: Path, cursor: Cursor | None) -> tuple[list[Chunk], Cursor]:
     return found, Cursor(position, tuple(known.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(one_of_many(), max_size=12), st.data())
 def test_any_cut_into_pulls_and_batches_gives_what_one_pull_gives(
     records: list[pb.Record], draw: st.DataObject

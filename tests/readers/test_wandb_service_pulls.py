@@ -126,6 +126,21 @@ def test_a_run_that_is_deleted_half_way_fails_alone(
     assert set(contents(archive)) == {f"r0-{n}" for n in range(4)}
 
 
+def test_a_project_that_is_closed_to_us_fails_alone(
+    service: WandbService, archive: Archive
+) -> None:
+    """Listed and not given: once while it is listed, once as the run that stands for it."""
+    fill(service, projects=3, runs=2)
+    service.faults.add(Trouble("status", "graphql:Runs", skip=1, status=403))
+    service.faults.add(Trouble("status", "graphql:Runs", skip=1, status=403))
+    report = pulled("lab", archive)
+    (failure,) = report.failures
+    assert failure.run == "p1/~unlisted"
+    assert statuses(report) == ["failed", *["new"] * 4]
+    assert set(contents(archive)) == {"r0-0", "r0-1", "r2-0", "r2-1"}
+    assert statuses(pulled("lab", archive)) == [*["new"] * 2, *["unchanged"] * 4]
+
+
 @pytest.mark.parametrize("skip", [0, 1, 3, 6])
 def test_a_server_that_dies_and_comes_back_leaves_no_gap_and_no_duplicate(
     service: WandbService, archive: Archive, tmp_path: Path, skip: int

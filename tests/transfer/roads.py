@@ -32,7 +32,7 @@ IMPATIENT = Patience(seconds=0.2, first_pause=0.01, longest_pause=0.02)
 
 def archive_of(samples: Iterable[Sample], folder: Path) -> Archive:
     """An archive with these runs, pulled from a reference source beside it."""
-    archive = Archive.open(folder / "archive", create=True)
+    archive = Archive.open(folder / "archive", create=True, reserve=0)
     pull_from(record(samples, folder / "source"), archive)
     return archive
 

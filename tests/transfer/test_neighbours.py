@@ -16,6 +16,7 @@ from runferry.writers.csv_folder import CsvFolderWriter
 
 class _Looking(LocalReader):
     name = "looking"
+    gives = frozenset()
     looks = 0
 
     @classmethod

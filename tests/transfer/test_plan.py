@@ -200,7 +200,6 @@ def test_equal_plans_have_equal_hashes_and_others_do_not() -> None:
 
 @settings(
     max_examples=40,
-    deadline=None,
     derandomize=False,  # also where hypothesis would: each run of the tests tries others
     print_blob=True,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

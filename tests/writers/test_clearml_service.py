@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.transfer.roads import archive_of
 
 from runferry import registry
 from runferry.archive.store import Archive
@@ -23,10 +24,8 @@ from runferry.readers.clearml.reader import ClearmlReader
 from runferry.tables import POINTS, conform
 from runferry.testing.clearml_server import ClearmlServer
 from runferry.testing.recording import Sample
-from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import all_samples, console, curve, files, media, plain, values
 from runferry.transfer.patience import Patience
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
@@ -40,16 +39,8 @@ class Bench:
     server: ClearmlServer
     folder: Path
 
-    def archive(self, *samples: Sample, name: str = "archive") -> Archive:
-        origin = record(samples, self.folder / f"{name}-origin")
-        archive = Archive.open(self.folder / name, create=True, reserve=0)
-        pull(
-            origin,
-            archive,
-            reserve_bytes=0,
-            open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
-        )
-        return archive
+    def archive(self, *samples: Sample) -> Archive:
+        return archive_of(samples, self.folder)
 
     def push(self, archive: Archive) -> Report:
         return push(archive, WHERE, allow=Fate.DROPPED, patience=Patience(seconds=0.0))

@@ -178,6 +178,10 @@ def test_an_artifact_tracks_the_files_where_they_lie(
 def test_files_that_are_not_where_they_were_are_told(server: NeptuneServer, tmp_path: Path) -> None:
     log_files(tmp_path / "home")
     shutil.rmtree(tmp_path / "home" / "data")
+    check_that_it_is_not_shown(server)
+
+
+def check_that_it_is_not_shown(server: NeptuneServer) -> None:
     answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
     assert "data/tracked" not in runs_of(server)["PRO-MOD-3"]
     assert ("not-shown", "data/tracked") in losses_of(answer.json)
@@ -191,9 +195,7 @@ def test_what_the_client_takes_for_a_pattern_is_told(
     shutil.rmtree(tmp_path / "home" / "data" / "more")
     (tmp_path / "home" / "data" / "train.csv").rename(tmp_path / "home" / "data" / "train*.csv")
     monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", mode)
-    answer = migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-3", *ROUNDED)
-    assert "data/tracked" not in runs_of(server)["PRO-MOD-3"]
-    assert ("not-shown", "data/tracked") in losses_of(answer.json)
+    check_that_it_is_not_shown(server)
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

@@ -66,7 +66,6 @@ def is_of_arrow(word: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
-@settings(deadline=None)
 @given(WORDS)
 def test_any_word_is_read_as_it_was_and_its_cell_is_tame(word: str) -> None:
     cell = text_cells.spelled(word)
@@ -75,7 +74,6 @@ def test_any_word_is_read_as_it_was_and_its_cell_is_tame(word: str) -> None:
     cell.encode("utf-8")
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), WORDS.filter(is_of_arrow))))
 def test_a_column_of_words_is_spelled_as_its_words_are(words: list[str | None]) -> None:
     column = pa.array(words, pa.string())
@@ -84,7 +82,6 @@ def test_a_column_of_words_is_spelled_as_its_words_are(words: list[str | None]) 
     assert text_cells.meant_column(cells).equals(column)
 
 
-@settings(deadline=None)
 @given(st.lists(TIMES))
 def test_any_time_is_read_as_it_was(times: list[int | None]) -> None:
     column = pa.array(times, pa.int64()).cast(TIME)
@@ -99,7 +96,6 @@ def test_times_are_spelled_as_arrow_spells_them_but_for_the_letter_between() -> 
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
-@settings(deadline=None)
 @given(cells=st.lists(st.tuples(NUMBERS, TIMES, WORDS.filter(is_of_arrow))))
 def test_any_points_are_read_bit_by_bit(
     form: Form, cells: list[tuple[float | None, int | None, str]]
@@ -189,7 +185,7 @@ def bits_of(batch: pa.RecordBatch) -> list[list[object]]:
 
 @pytest.mark.parametrize("table", sorted(SCHEMAS.keys() - {"points"}))
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(drawn=st.data())
 def test_any_rows_of_any_table_are_read_bit_by_bit(
     form: Form, table: str, drawn: st.DataObject
@@ -214,7 +210,6 @@ TREES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(TREES)
 def test_any_tree_is_read_as_it_was_whatever_halves_its_words_hold(tree: Tree) -> None:
     line = dumps(tree)
@@ -242,7 +237,7 @@ def test_halves_side_by_side_survive_the_archive_and_the_folder(form: str, tmp_p
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(sample=runs())
 def test_any_run_is_read_as_it_was(form: str, sample: Sample) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +253,6 @@ def test_any_run_is_read_as_it_was(form: str, sample: Sample) -> None:
     assert found == logged.comparable()
 
 
-@settings(deadline=None)
 @given(WORDS, st.one_of(st.none(), st.integers(-(2**70), 2**70)))
 def test_any_header_is_read_as_it_was(word: str, time_ns: int | None) -> None:
     run = Run(RunKey(word, word, word), name=word, notes=word, tags=(word,), labels={word: word},
@@ -269,7 +263,6 @@ def test_any_header_is_read_as_it_was(word: str, time_ns: int | None) -> None:
         assert read_run_file(Path(folder)) == said
 
 
-@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=12))
 def test_places_are_safe_short_and_unlike_each_other_on_any_disk(paths: list[str]) -> None:
     places = names.Places()

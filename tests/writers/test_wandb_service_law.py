@@ -10,26 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.readers.wandb_service_runs import served
+from tests.transfer.roads import archive_of
 
 from runferry import settings
 from runferry.archive.store import Archive
 from runferry.losses import Fate
-from runferry.model import KeyPath, Tree
-from runferry.ports import Location, ReadOptions
+from runferry.model import Address, Blob, KeyPath, MediaItem, Tree
+from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
 from runferry.testing import samples
 from runferry.testing.recording import Recording, Sample
-from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import SECOND_NS, START_NS, header
 from runferry.testing.wandb_service import Trouble, WandbService
 from runferry.transfer.progress import StopToken
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report, RunComparison
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.limits import LONGEST_ROW
-from runferry.writers.wandb.work_folder import WorkFolder
+from runferry.writers.work_folder import WorkFolder
 
 WHERE = Location("wandb", "lab/moved")
 ONCE_WRONG = ("names", "values", "texts", "times", "steps", "console")
@@ -56,26 +56,10 @@ MACHINE: dict[str | KeyPath, Tree] = {
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbService]:
-    with WandbService() as service:
-        home = tmp_path / "home"
-        home.mkdir()
-        for name, value in service.environment(home).items():
-            monkeypatch.setenv(name, value)
+def service(tmp_path: Path) -> Iterator[WandbService]:
+    with served(tmp_path / "account") as service:
         yield service
         assert not service.failures
-
-
-def archived(folder: Path, *recorded: Sample) -> Archive:
-    origin = record(recorded, folder / "origin")
-    archive = Archive.open(folder / "archive", create=True, reserve=0)
-    pull(
-        origin,
-        archive,
-        reserve_bytes=0,
-        open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
-    )
-    return archive
 
 
 def pushed(archive: Archive, stop: StopToken | None = None) -> Report:
@@ -84,7 +68,7 @@ def pushed(archive: Archive, stop: StopToken | None = None) -> Report:
 
 def compared(folder: Path, *recorded: Sample) -> tuple[RunComparison, ...]:
     """The runs after a push, each without a difference that nobody foretold."""
-    archive = archived(folder, *recorded)
+    archive = archive_of(recorded, folder)
     report = pushed(archive)
     assert not report.failures, report.failures
     runs = verify_archive(archive, WHERE).runs
@@ -118,6 +102,40 @@ def test_texts_that_the_service_would_take_apart_keep_every_letter(
     told = {(loss.code, loss.where): loss.count for loss in found.measured}
     assert told["text-form", "nested"] == 1
     assert ("value", "nested") not in told
+
+
+def test_words_that_spell_a_number_are_foretold_to_become_one_beside_numbers(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("words"))
+    for step in range(6):
+        logged = "NaN" if step % 2 else step / 3
+        run.log({"loss": logged}, step=step, time_ns=START_NS + step * SECOND_NS)
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["invented", "loss"] == 3
+
+
+def test_statistics_without_a_time_arrive_at_that_of_those_before(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("machine"))
+    for step in range(6):
+        at = None if step in (0, 3) else START_NS + step * SECOND_NS
+        run.log({"gpu": step / 7}, time_ns=at, stream="system")
+    run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    told = {(loss.code, loss.where): loss.count for loss in found.measured}
+    assert told["null-time", "gpu"] == 2
+
+
+def test_media_without_their_bytes_are_told_to_stay_behind(
+    service: WandbService, tmp_path: Path
+) -> None:
+    gone = MediaItem("", Address(0), "image", Blob(size=10, media_type="image/png"))
+    run = Recording(header("gone")).log({"loss": 0.5, "image": gone}, step=0, time_ns=START_NS)
+    (found,) = compared(tmp_path, run.sample())
+    assert ("duplicate-point", "image") in {(loss.code, loss.where) for loss in found.measured}
 
 
 def test_series_that_do_not_arrive_at_all_are_foretold(
@@ -168,7 +186,7 @@ def test_more_rows_than_were_sent_are_an_error(
 ) -> None:
     monkeypatch.setattr("runferry.writers.wandb.service._PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(Draft, "history_rows", 4)
-    (outcome,) = pushed(archived(tmp_path, samples.plain())).failures
+    (outcome,) = pushed(archive_of([samples.plain()], tmp_path)).failures
     assert "5 rows of history, and 4 were sent" in (outcome.error or "")
 
 
@@ -178,7 +196,7 @@ def test_an_upload_that_does_nothing_ends_when_patience_does(
     monkeypatch.setattr(settings, "current", lambda: replace(settings.Settings(), patience=2.0))
     service.faults.add(Trouble("delay", "graphql:UpsertBucket", seconds=12.0))
     began = time.monotonic()
-    archive = archived(tmp_path, samples.plain())
+    archive = archive_of([samples.plain()], tmp_path)
     (outcome,) = pushed(archive).failures
     assert "did nothing for" in (outcome.error or "")
     assert time.monotonic() - began < 30
@@ -193,15 +211,15 @@ def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path:
 
     service.faults.add(Trouble("call", "graphql:UpsertBucket", do=stopped))
     began = time.monotonic()
-    report = pushed(archived(tmp_path, samples.plain()), stop)
+    report = pushed(archive_of([samples.plain()], tmp_path), stop)
     assert report.is_interrupted
     assert time.monotonic() - began < 20
 
 
 _AUTHORING = """
 import sys, time
-from runferry.writers.wandb.work_folder import WorkFolder
-print(WorkFolder.made().path, flush=True)
+from runferry.writers.work_folder import WorkFolder
+print(WorkFolder.made("wandb").path, flush=True)
 time.sleep(60)
 """
 
@@ -218,10 +236,10 @@ def test_folders_of_the_killed_go_when_another_starts(
     ) as process:
         assert process.stdout is not None
         theirs = Path(process.stdout.readline().strip())
-        mine = WorkFolder.made()
+        mine = WorkFolder.made("wandb")
         assert theirs.is_dir()  # its process lives
         process.kill()
         process.wait()
     mine.remove()
-    WorkFolder.made().remove()
+    WorkFolder.made("wandb").remove()
     assert not list(tmp_path.iterdir())

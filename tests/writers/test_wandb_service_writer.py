@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.readers.wandb_service_runs import served
+from tests.transfer.roads import archive_of
 from tests.wandb_service.vendors_client import run_client
 
 from runferry import chunks, registry
@@ -16,14 +18,12 @@ from runferry.archive.store import Archive
 from runferry.errors import BadLocation, MissingExtra, Unreachable
 from runferry.losses import Fate
 from runferry.model import ArtifactEntry, Blob, RunState, Tree
-from runferry.ports import Location, ReadOptions
+from runferry.ports import Location
 from runferry.testing.recording import Recording, Sample
-from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import SECOND_NS, START_NS, as_run, attributes, curve, header, plain
 from runferry.testing.wandb_service import Trouble, WandbService
-from runferry.transfer.pull import pull
 from runferry.transfer.push import plan_all, push
-from runferry.transfer.report import Report
+from runferry.transfer.report import Report, VerifyReport
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb import WandbWriter, upload
 from runferry.writers.wandb.draft import Draft
@@ -37,21 +37,18 @@ class Bench:
     service: WandbService
     folder: Path
 
-    def archive(self, *samples: Sample, name: str = "archive") -> Archive:
-        origin = record(samples, self.folder / f"{name}-origin")
-        archive = Archive.open(self.folder / name, create=True, reserve=0)
-        pull(
-            origin,
-            archive,
-            reserve_bytes=0,
-            open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
-        )
-        return archive
+    def archive(self, *samples: Sample) -> Archive:
+        return archive_of(samples, self.folder)
 
     def pushed(self, archive: Archive) -> Report:
         report = push(archive, WHERE, allow=Fate.DROPPED)
         assert not report.failures, report.failures
         assert report.aborted is None
+        return report
+
+    def verified(self, archive: Archive) -> VerifyReport:
+        report = verify_archive(archive, WHERE)
+        assert report.is_clean, [run.unexpected for run in report.runs]
         return report
 
     def rows(self, run: str) -> int:
@@ -61,28 +58,27 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with WandbService() as service:
-        home = tmp_path / "home"
-        home.mkdir()
-        for name, value in service.environment(home).items():
-            monkeypatch.setenv(name, value)
-        yield Bench(service, tmp_path)
+def service(tmp_path: Path) -> Iterator[WandbService]:
+    with served(tmp_path / "account") as service:
+        yield service
         assert not service.failures
+
+
+@pytest.fixture
+def bench(service: WandbService, tmp_path: Path) -> Bench:
+    return Bench(service, tmp_path)
 
 
 def test_what_was_uploaded_reads_back_equal(bench: Bench) -> None:
     archive = bench.archive(plain(), curve(50))
     assert bench.pushed(archive).counts == {"new": 2}
-    verified = verify_archive(archive, WHERE, limits=registry.limits_of(WHERE))
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_odd_attributes_are_told_where_they_cannot_be_kept(bench: Bench) -> None:
     archive = bench.archive(attributes())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +105,7 @@ def test_an_ending_that_the_service_cannot_state_is_told(
     run.log({"loss": 0.5}, step=0, time_ns=START_NS)
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_workers_that_wish_for_one_id_bring_their_runs_apart(bench: Bench) -> None:
@@ -118,8 +113,7 @@ def test_workers_that_wish_for_one_id_bring_their_runs_apart(bench: Bench) -> No
     archive = bench.archive(*samples)
     report = push(archive, WHERE, allow=Fate.DROPPED, workers=2)
     assert report.counts == {"new": 2}, report.failures
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def of_scope(scope: str, rows: int) -> Sample:
@@ -144,8 +138,7 @@ def test_where_rows_of_one_step_go_is_foretold(bench: Bench) -> None:
     foretold = {x.where: x.count for x in planned.possible if x.code == "repeated-step"}
     assert foretold == {"loss": 5, "beside": 4}
 
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    verified = bench.verified(archive)
     moved = [x for run in verified.runs for x in run.measured if x.code == "repeated-step"]
     assert {x.where: x.count for x in moved} == {"loss": 2, "beside": 1}  # 1, 1, 2 are 1, 2, 3
 
@@ -174,7 +167,7 @@ def test_a_second_push_from_anywhere_makes_no_second_run(bench: Bench) -> None:
     bench.pushed(bench.archive(sample))
     before = bench.rows(sample.run.key.run_id)
     assert bench.pushed(bench.archive(sample)).counts == {"unchanged": 1}
-    bench.pushed(bench.archive(sample, name="another"))
+    bench.pushed(archive_of([sample], bench.folder / "another"))
     assert bench.rows(sample.run.key.run_id) == before
     assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
 
@@ -184,8 +177,7 @@ def test_a_run_that_grew_is_brought_up_to_date_in_its_place(bench: Bench) -> Non
     for cut in (5, len(whole.chunks)):
         archive = bench.archive(Sample(whole.run, whole.chunks[:cut]))
         bench.pushed(archive)
-        verified = verify_archive(archive, WHERE, limits=registry.limits_of(WHERE))
-        assert verified.is_clean, [run.unexpected for run in verified.runs]
+        bench.verified(archive)
     assert bench.rows("growing") == 40
     assert bench.service.store.value("SELECT COUNT(*) FROM runs") == 1
 
@@ -237,8 +229,7 @@ def test_what_the_environment_says_of_training_is_not_said_of_an_upload(
     run.put(chunks.File("notes.txt", "other", Blob.from_bytes(b"notes")))
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_no_key_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -289,8 +280,7 @@ answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
     )
     expected = {"name": "model:v0", "metadata": {"accuracy": 0.5}, "files": ["w.bin"]}
     assert found == expected
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
@@ -310,8 +300,7 @@ def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> 
     run.log({"loss": 0.5}, step=0, time_ns=START_NS)
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_key_value_tags_and_an_unknown_exit_code_are_foretold(bench: Bench) -> None:
@@ -319,8 +308,7 @@ def test_key_value_tags_and_an_unknown_exit_code_are_foretold(bench: Bench) -> N
     run = Recording(header("labelled", labels=labels, tags=("plain",), exit_code=None))
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None:
@@ -329,8 +317,7 @@ def test_what_was_printed_in_pieces_reads_back_as_foretold(bench: Bench) -> None
     run.console([("stdout", text, START_NS) for text in pieces])
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)
 
 
 def test_times_of_system_metrics_are_foretold_to_be_doubles(bench: Bench) -> None:
@@ -340,5 +327,4 @@ def test_times_of_system_metrics_are_foretold_to_be_doubles(bench: Bench) -> Non
         run.log({"gpu.temp": number / 4}, time_ns=at, stream="system")
     archive = bench.archive(run.sample())
     bench.pushed(archive)
-    verified = verify_archive(archive, WHERE)
-    assert verified.is_clean, [run.unexpected for run in verified.runs]
+    bench.verified(archive)

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.transfer.roads import archive_of
 
 from runferry import _native, chunks
-from runferry.archive.store import Archive
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem, MediaType
-from runferry.ports import Location, ReadOptions
+from runferry.ports import Location
 from runferry.tables import POINTS, conform
 from runferry.testing.recording import Recording, Sample
-from runferry.testing.reference import ReferenceReader, record
 from runferry.testing.samples import START_NS, all_samples, as_run, plain
 from runferry.testing.samples.basics import header
-from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 
 SECOND = 10**9
@@ -28,15 +26,7 @@ SECOND = 10**9
 
 def authored(folder: Path, *samples: Sample) -> dict[str, Path]:
     """The logs of runs that were pushed into run folders, by run id."""
-    origin = record(samples, folder / "origin")
-    archive = Archive.open(folder / "archive", create=True, reserve=0)
-    pull(
-        origin,
-        archive,
-        reserve_bytes=0,
-        open_reader=lambda: ReferenceReader.open(origin, ReadOptions()),
-    )
-    report = push(archive, Location("wandb", str(folder / "wandb")))
+    report = push(archive_of(samples, folder), Location("wandb", str(folder / "wandb")))
     assert not report.failures, report.failures
     logs = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     found = {path.name[4:-6]: path for path in logs}

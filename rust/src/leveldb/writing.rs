@@ -21,7 +21,24 @@ impl LogWriter {
         }
     }
 
-    pub fn record(&mut self, payload: &[u8]) {
+    /// A record that `spell` appends to what it is given.
+    ///
+    /// Nearly all fit the block that is at work: they are spelled where they are to stand.
+    pub fn record(&mut self, spell: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.out.len();
+        self.out.extend_from_slice(&[0; HEADER_SIZE]);
+        spell(&mut self.out);
+        let size = self.out.len() - start;
+        if self.at + size <= BLOCK as usize {
+            self.seal(FULL, start);
+            return;
+        }
+        let payload = self.out.split_off(start + HEADER_SIZE);
+        self.out.truncate(start);
+        self.pieces(&payload);
+    }
+
+    fn pieces(&mut self, payload: &[u8]) {
         let mut rest = payload;
         let mut is_first = true;
         loop {
@@ -50,15 +67,21 @@ impl LogWriter {
     }
 
     fn chunk(&mut self, kind: u8, piece: &[u8]) {
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&[kind]);
-        crc.update(piece);
-        self.out.extend_from_slice(&crc.finalize().to_le_bytes());
-        let length = piece.len() as u16; // less than a block
-        self.out.extend_from_slice(&length.to_le_bytes());
-        self.out.push(kind);
+        let start = self.out.len();
+        self.out.extend_from_slice(&[0; HEADER_SIZE]);
         self.out.extend_from_slice(piece);
-        self.at = (self.at + HEADER_SIZE + piece.len()) % BLOCK as usize;
+        self.seal(kind, start);
+    }
+
+    /// Puts the header where room was left for it, before the payload that ends `out`.
+    fn seal(&mut self, kind: u8, start: usize) {
+        let chunk = &mut self.out[start..];
+        let length = (chunk.len() - HEADER_SIZE) as u16; // less than a block
+        chunk[4..6].copy_from_slice(&length.to_le_bytes());
+        chunk[6] = kind;
+        let crc = crc32fast::hash(&chunk[6..]);
+        chunk[..4].copy_from_slice(&crc.to_le_bytes());
+        self.at = (self.at + chunk.len()) % BLOCK as usize;
     }
 }
 
@@ -76,7 +99,7 @@ mod tests {
             let mut log = LogWriter::new(*b":W&B\xe1\xbe\0");
             let records = [first, 0, 1, 3 * block, 5].map(|length| vec![b'x'; length]);
             for record in &records {
-                log.record(record);
+                log.record(|out| out.extend_from_slice(record));
             }
             let size = log.out.len() as u64;
             let mut reader = LogReader::new(Cursor::new(&log.out), 0, size, None);

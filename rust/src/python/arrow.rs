@@ -1,12 +1,17 @@
 //! Owns how tables come from Python, and how they and errors reach it.
 
+use std::fs::File;
+use std::path::Path;
+
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::{Array, RecordBatch, StructArray};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 
+use crate::damage::Damage;
 use crate::tables::Error;
+use crate::unreadable::Unreadable;
 
 /// A table that other Arrow libraries take without copying.
 #[pyclass(frozen, module = "runferry._native")]
@@ -68,6 +73,59 @@ pub fn runferry_error(py: Python<'_>, class: &str, what: String, path: &str, hin
         Ok(PyErr::from_value(class.call((what,), Some(&named))?))
     };
     raise().unwrap_or_else(|error| error)
+}
+
+/// How a format is known, for those who gave a file that is none.
+pub struct Format {
+    pub name: &'static str,
+    /// What such a file is not.
+    pub refusal: &'static str,
+    /// How many bytes show it.
+    pub head: usize,
+    /// What they say in a file of the format.
+    pub begins: &'static str,
+}
+
+/// A file that cannot be read, as an error of `runferry.errors`.
+pub fn unreadable(py: Python<'_>, error: Unreadable, path: &str, format: &Format) -> PyErr {
+    match error {
+        Unreadable::Io(error) => error.into(),
+        Unreadable::Arrow(error) => arrow_error(error),
+        Unreadable::OtherFormat => {
+            let hint = format!(
+                "head -c {} '{path}' | xxd  # {}",
+                format.head, format.begins
+            );
+            runferry_error(py, "Damaged", format.refusal.to_owned(), path, &hint)
+        }
+        Unreadable::UnknownVersion(version) => {
+            let what = format!("version {version} of the {} format is unknown", format.name);
+            let hint = "pip install --upgrade runferry";
+            runferry_error(py, "UnknownVersion", what, path, hint)
+        }
+    }
+}
+
+/// A scan of the file at a path, and the path as errors spell it.
+pub fn opened<T: Send>(
+    py: Python<'_>,
+    path: &Path,
+    format: &Format,
+    scan: impl FnOnce(File) -> Result<T, Unreadable> + Send,
+) -> PyResult<(T, String)> {
+    let spelled = path.display().to_string();
+    let found = py.detach(|| scan(File::open(path)?));
+    match found {
+        Ok(scanner) => Ok((scanner, spelled)),
+        Err(error) => Err(unreadable(py, error, &spelled, format)),
+    }
+}
+
+/// Damage for Python: where, how many bytes, and the word for it.
+pub fn damage_rows(damage: &[Damage]) -> Vec<(u64, u64, &'static str)> {
+    let rows = damage.iter();
+    rows.map(|d| (d.offset, d.length, d.reason.as_str()))
+        .collect()
 }
 
 /// A table for Python, if there is one.

@@ -12,12 +12,14 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::damage::{Damage, Reason};
 use crate::protobuf::Fields;
+use crate::python::arrow::{damage_rows, unreadable};
 use crate::python::items::{ItemView, KeyStyle};
 use crate::python::message::{Converter, Failure, Style};
 use crate::python::schema::Schema;
-use crate::python::wandb::{record_type, to_python};
+use crate::python::wandb::{FORMAT, record_type};
+use crate::unreadable::Unreadable;
 use crate::wandb::record::{HISTORY, RecordParts, STATS, SUMMARY};
-use crate::wandb::{Error, Start, open_log};
+use crate::wandb::{Start, open_log};
 
 const CONFIG: u32 = 5;
 
@@ -57,12 +59,12 @@ pub fn wandb_records<'py>(
     let _pause = GcPause::new(py)?;
     view.read_all(&path, &start)
         .map_err(|failure| match failure {
-            ReadFailure::File(error) => to_python(py, error, &spelled),
+            ReadFailure::File(error) => unreadable(py, error, &spelled, &FORMAT),
             ReadFailure::Python(error) => error,
         })?;
     if let Some(list) = damage {
-        for damage in &view.damage {
-            list.append((damage.offset, damage.length, damage.reason.as_str()))?;
+        for row in damage_rows(&view.damage) {
+            list.append(row)?;
         }
     }
     Ok(view.lists)
@@ -100,7 +102,7 @@ impl Drop for GcPause<'_> {
 }
 
 enum ReadFailure {
-    File(Error),
+    File(Unreadable),
     Python(PyErr),
 }
 

@@ -8,30 +8,21 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::python::arrow::{ArrowTable, arrow_error, runferry_error, table, table_error, taken};
+use crate::python::arrow::{
+    ArrowTable, Format, damage_rows, opened, table, table_error, taken, unreadable,
+};
 use crate::swanlab::encoder::RunLog;
-use crate::swanlab::{Batch, Error, Group, Scanner, Start};
+use crate::swanlab::{Batch, Group, Scanner, Start};
 
 /// Bytes that may wait before they are written.
 const ENOUGH: usize = 1 << 20;
 
-fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
-    let (class, what, hint) = match error {
-        Error::Io(error) => return error.into(),
-        Error::Arrow(error) => return arrow_error(error),
-        Error::NotSwanlab => (
-            "Damaged",
-            "not a .swanlab file".to_owned(),
-            format!("head -c 7 '{path}' | xxd  # a run begins with :SWL"),
-        ),
-        Error::UnknownVersion(version) => (
-            "UnknownVersion",
-            format!("version {version} of the .swanlab format is unknown"),
-            "pip install --upgrade runferry".to_owned(),
-        ),
-    };
-    runferry_error(py, class, what, path, &hint)
-}
+const FORMAT: Format = Format {
+    name: ".swanlab",
+    refusal: "not a .swanlab file",
+    head: 7,
+    begins: "a run begins with :SWL",
+};
 
 /// What was decoded from some records.
 #[pyclass(frozen, get_all, module = "runferry._native")]
@@ -49,15 +40,12 @@ impl SwanlabBatch {
             let bytes = PyBytes::new(py, &record.bytes).unbind();
             (record.number, record.offset, record.seq, bytes)
         });
-        let damage = batch.damage.iter();
         Ok(Self {
             points: table(py, batch.points)?,
             console: table(py, batch.console)?,
             series: batch.series,
             records: records.collect(),
-            damage: damage
-                .map(|d| (d.offset, d.length, d.reason.as_str()))
-                .collect(),
+            damage: damage_rows(&batch.damage),
         })
     }
 }
@@ -93,21 +81,15 @@ impl SwanlabScanner {
             keys,
         });
         let start = Start { offset, seq, group };
-        let spelled = path.display().to_string();
-        let scanner = File::open(&path)
-            .map_err(Error::Io)
-            .and_then(|file| Scanner::new(file, &start, rows))
-            .map_err(|error| to_python(py, error, &spelled))?;
-        Ok(Self {
-            scanner,
-            path: spelled,
-        })
+        let scan = |file| Scanner::new(file, &start, rows);
+        let (scanner, path) = opened(py, &path, &FORMAT, scan)?;
+        Ok(Self { scanner, path })
     }
 
     fn next(&mut self, py: Python<'_>) -> PyResult<Option<SwanlabBatch>> {
         let scanner = &mut self.scanner;
         let batch = py.detach(|| scanner.next_batch());
-        let batch = batch.map_err(|error| to_python(py, error, &self.path))?;
+        let batch = batch.map_err(|error| unreadable(py, error, &self.path, &FORMAT))?;
         batch.map(|batch| SwanlabBatch::new(py, batch)).transpose()
     }
 

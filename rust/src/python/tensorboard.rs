@@ -9,22 +9,17 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping};
 
 use crate::damage::{Damage, Reason};
-use crate::python::arrow::{ArrowTable, arrow_error, runferry_error, table};
+use crate::python::arrow::{ArrowTable, Format, damage_rows, opened, table, unreadable};
 use crate::python::message::{Converter, Failure, Style};
 use crate::python::schema::Schema;
-use crate::tensorboard::{Batch, Error, Message, OtherRecord, Scanner, SeriesName};
+use crate::tensorboard::{Batch, Message, OtherRecord, Scanner, SeriesName};
 
-fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
-    match error {
-        Error::Io(error) => error.into(),
-        Error::Arrow(error) => arrow_error(error),
-        Error::NotEvents => {
-            let hint =
-                format!("head -c 64 '{path}' | xxd  # brain.Event:2 stands at its beginning");
-            runferry_error(py, "Damaged", "no event file".to_owned(), path, &hint)
-        }
-    }
-}
+const FORMAT: Format = Format {
+    name: "event file",
+    refusal: "no event file",
+    head: 64,
+    begins: "brain.Event:2 stands at its beginning",
+};
 
 type Record = (&'static str, u64, i64, Option<i64>, Py<PyDict>);
 
@@ -53,10 +48,7 @@ impl EventBatch {
             media: table(py, batch.media)?,
             series: series.collect::<PyResult<_>>()?,
             records,
-            damage: damage
-                .iter()
-                .map(|d| (d.offset, d.length, d.reason.as_str()))
-                .collect(),
+            damage: damage_rows(&damage),
         })
     }
 }
@@ -204,21 +196,15 @@ impl EventScanner {
                 .extract()
                 .map_err(|_| PyTypeError::new_err("plugins is a mapping of tags to names"))
         })?;
-        let spelled = path.display().to_string();
-        let opened = py.detach(|| {
-            let file = File::open(&path)?;
-            Scanner::new(file, offset, seq, rows, &plugins)
-        });
-        Ok(Self {
-            scanner: opened.map_err(|error| to_python(py, error, &spelled))?,
-            path: spelled,
-        })
+        let scan = |file| Scanner::new(file, offset, seq, rows, &plugins);
+        let (scanner, path) = opened(py, &path, &FORMAT, scan)?;
+        Ok(Self { scanner, path })
     }
 
     fn next(&mut self, py: Python<'_>) -> PyResult<Option<EventBatch>> {
         let scanner = &mut self.scanner;
         let batch = py.detach(|| scanner.next_batch());
-        let batch = batch.map_err(|error| to_python(py, error, &self.path))?;
+        let batch = batch.map_err(|error| unreadable(py, error, &self.path, &FORMAT))?;
         batch.map(|batch| EventBatch::new(py, batch)).transpose()
     }
 

@@ -9,32 +9,18 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::damage::{Damage, Reason};
 use crate::leveldb::HEADER;
-use crate::python::arrow::{ArrowTable, arrow_error, runferry_error, table};
+use crate::python::arrow::{ArrowTable, Format, damage_rows, opened, table, unreadable};
 use crate::python::message::{Converter, Failure, Style};
 use crate::python::schema::Schema;
 use crate::wandb::OtherRecord;
-use crate::wandb::{Batch, Error, Scanner, Start};
+use crate::wandb::{Batch, Scanner, Start};
 
-pub fn to_python(py: Python<'_>, error: Error, path: &str) -> PyErr {
-    match error {
-        Error::Io(error) => error.into(),
-        Error::Arrow(error) => arrow_error(error),
-        Error::NotWandb => {
-            let hint = format!("head -c 7 '{path}' | xxd  # a run begins with :W&B");
-            runferry_error(py, "Damaged", "not a .wandb file".to_owned(), path, &hint)
-        }
-        Error::UnknownVersion(version) => {
-            let what = format!("version {version} of the .wandb format is unknown");
-            runferry_error(
-                py,
-                "UnknownVersion",
-                what,
-                path,
-                "pip install --upgrade runferry",
-            )
-        }
-    }
-}
+pub const FORMAT: Format = Format {
+    name: ".wandb",
+    refusal: "not a .wandb file",
+    head: 7,
+    begins: "a run begins with :W&B",
+};
 
 /// What was decoded from some records.
 #[pyclass(frozen, get_all, module = "runferry._native")]
@@ -62,10 +48,7 @@ impl WandbBatch {
             console: table(py, batch.console)?,
             series: series.collect::<PyResult<_>>()?,
             records,
-            damage: damage
-                .iter()
-                .map(|d| (d.offset, d.length, d.reason.as_str()))
-                .collect(),
+            damage: damage_rows(&damage),
         })
     }
 }
@@ -170,21 +153,15 @@ impl WandbScanner {
             seq,
             any_version,
         };
-        let spelled = path.display().to_string();
-        let scanner = File::open(&path)
-            .map_err(Error::Io)
-            .and_then(|file| Scanner::new(file, &start, rows))
-            .map_err(|error| to_python(py, error, &spelled))?;
-        Ok(Self {
-            scanner,
-            path: spelled,
-        })
+        let scan = |file| Scanner::new(file, &start, rows);
+        let (scanner, path) = opened(py, &path, &FORMAT, scan)?;
+        Ok(Self { scanner, path })
     }
 
     fn next(&mut self, py: Python<'_>) -> PyResult<Option<WandbBatch>> {
         let scanner = &mut self.scanner;
         let batch = py.detach(|| scanner.next_batch());
-        let batch = batch.map_err(|error| to_python(py, error, &self.path))?;
+        let batch = batch.map_err(|error| unreadable(py, error, &self.path, &FORMAT))?;
         batch.map(|batch| WandbBatch::new(py, batch)).transpose()
     }
 

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use arrow_schema::ArrowError;
+
 use crate::columns::{At, Console, Points};
 use crate::damage::{Damage, Reason};
 use crate::protobuf::{Fields, Malformed, Wire, timestamp_ns};
 use crate::swanlab::record::{LOG, Logged, MEDIA, SCALAR, SCALAR_TYPE};
-use crate::swanlab::{Batch, Error, Start};
+use crate::swanlab::{Batch, Start};
 
 /// A batch is cut when its texts or its other records are this large, whatever the rows.
 const BATCH_BYTES: usize = 16 << 20;
@@ -81,7 +83,7 @@ impl Decoder {
             && self.console.text_bytes() + self.record_bytes < BATCH_BYTES
     }
 
-    pub fn finish(&mut self) -> Result<Batch, Error> {
+    pub fn finish(&mut self) -> Result<Batch, ArrowError> {
         self.record_bytes = 0;
         let points = std::mem::take(&mut self.points);
         let console = std::mem::take(&mut self.console);
@@ -230,7 +232,10 @@ impl Decoder {
             match field? {
                 (1, Wire::Bytes(text)) => line = text,
                 (2, Wire::Varint(stated)) => level = stated,
-                (3, Wire::Bytes(time)) => time_ns = timestamp_ns(time),
+                (3, Wire::Bytes(time)) => {
+                    time_ns = timestamp_ns(time);
+                    is_odd |= time_ns.is_none();
+                }
                 (4, Wire::Varint(_)) => {} // its number among the lines
                 _ => is_odd = true,
             }

@@ -155,7 +155,7 @@ impl RunLog {
         varint_field(&mut self.payload, 1, num as u64);
         timestamp(&mut self.payload, 2, time_ns);
         bytes(&mut self.payload, number, message);
-        self.log.record(&self.payload);
+        self.log.record(|out| out.extend_from_slice(&self.payload));
     }
 
     /// Scalars; values of any kind at another step than theirs; nulls, which are not written.

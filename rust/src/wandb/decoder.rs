@@ -1,15 +1,17 @@
 //! Owns the decoding of single records: into columns what columns can hold, the rest handed on.
 
+use arrow_schema::ArrowError;
+
 use crate::columns::{At, Console, Points};
 use crate::damage::Reason;
 use crate::protobuf::timestamp_ns;
 use crate::protobuf::{Fields, Malformed, Wire, zigzag};
+use crate::wandb::Batch;
 use crate::wandb::own::{FIELD, OwnRow};
 use crate::wandb::record::{HISTORY, OUTPUT, OUTPUT_RAW, RecordParts, STATS, SUMMARY};
 use crate::wandb::rows::RowReader;
 use crate::wandb::sink::{Sink, Stream};
 use crate::wandb::summary::Summary;
-use crate::wandb::{Batch, Error};
 
 /// A batch is cut when its texts or its other records are this large, whatever the rows.
 const BATCH_BYTES: usize = 16 << 20;
@@ -80,7 +82,7 @@ impl Decoder {
         }
     }
 
-    pub fn finish(&mut self) -> Result<Batch, Error> {
+    pub fn finish(&mut self) -> Result<Batch, ArrowError> {
         self.record_bytes = 0;
         let room = (self.sink.points.rows() + ROOM_TO_SPARE).min(MOST_ROOM);
         let room = if self.is_closed { 0 } else { room };

@@ -2,16 +2,21 @@
 //! they come from, and in `own` what W&B has no place for.
 //!
 //! Tables come in windows: of each table the rows up to a common end, all in order of step. What may
-//! still get company waits in `lanes`; `rows` puts records together, `items` spells values.
+//! still get company waits in `lanes` and leaves them as `runs`; `rows` puts records together,
+//! `numbers` counts them, `items` spells values.
 
 mod items;
 mod lanes;
+mod numbers;
 mod rows;
+mod runs;
 
 use std::collections::HashMap;
 
 use crate::leveldb::writing::LogWriter;
-use crate::protobuf::writing::{bytes, bytes_header, timestamp, varint_field, zigzag};
+use crate::protobuf::writing::{
+    bytes, bytes_header, bytes_length, timestamp, varint_field, zigzag,
+};
 use crate::tables::{Error, Words, consoles};
 use crate::wandb::own;
 use crate::wandb::record::OUTPUT_RAW;
@@ -19,7 +24,8 @@ use crate::wandb::sink::Stream;
 use arrow_array::RecordBatch;
 use items::SeriesPlace;
 use lanes::Lanes;
-use rows::{Numbers, OpenRow};
+use numbers::Numbers;
+use rows::OpenRow;
 
 pub use lanes::Table;
 
@@ -71,11 +77,10 @@ impl RunLog {
 
     /// Rows of one of the tables that have steps. Writes what can get no more company.
     pub fn rows(&mut self, table: Table, batch: &RecordBatch) -> Result<(), Error> {
-        let first = self.lanes.take(table, batch, &self.by_key, &self.series)?;
-        if let Some(bound) = first {
-            self.flush(Some(bound));
+        if let Some(bound) = self.lanes.bound(table, batch)? {
+            self.flush(Some(bound)); // before more is spelled: it is still at hand
         }
-        Ok(())
+        self.lanes.take(table, batch, &self.by_key, &self.series)
     }
 
     /// No more rows come: writes those that wait.
@@ -85,31 +90,34 @@ impl RunLog {
 
     /// Of all that wait what comes before `bound`: the last row may get more values later.
     fn flush(&mut self, bound: Option<lanes::Rank>) {
-        while let Some(value) = self.lanes.next(bound, &self.series) {
-            let (open, other) = match value.place.stream {
+        while let Some(mut values) = self.lanes.next(bound, &self.series) {
+            let (open, other) = match values.stream {
                 Stream::User => (&mut self.history, &mut self.statistics),
                 Stream::System => (&mut self.statistics, &mut self.history),
             };
             for row in [&mut *open, other] {
-                if row.is_before(&value) {
-                    row.close(&mut self.numbers, &mut self.log, &mut self.message);
+                if row.is_before(&values) {
+                    row.close(&mut self.numbers, &mut self.log);
                 }
             }
-            if open.holds(&value) || !open.has_room(&value) {
-                open.close(&mut self.numbers, &mut self.log, &mut self.message);
+            open.add_together(&mut values, self.longest_row);
+            while let Some(value) = values.pop() {
+                if open.holds(&value) || !open.has_room(&value) {
+                    open.close(&mut self.numbers, &mut self.log);
+                }
+                if open.is_beyond(&value, self.longest_row) {
+                    *self.numbers.too_long.entry(value.series).or_default() += 1;
+                    continue;
+                }
+                open.add(&value);
             }
-            if open.is_beyond(&value, self.longest_row) {
-                *self.numbers.too_long.entry(value.series).or_default() += 1;
-                continue;
-            }
-            open.add(&value);
         }
         self.lanes.settle();
         if bound.is_some() {
             return;
         }
         for row in [&mut self.history, &mut self.statistics] {
-            row.close(&mut self.numbers, &mut self.log, &mut self.message);
+            row.close(&mut self.numbers, &mut self.log);
         }
     }
 
@@ -129,7 +137,7 @@ impl RunLog {
             }
             bytes(&mut message, 3, lines.line.value(row).as_bytes());
             varint_field(&mut message, own::FIELD, zigzag(lines.seq.value(row)));
-            self.numbers.record(&mut self.log, OUTPUT_RAW, &message);
+            self.numbers.record(&mut self.log, OUTPUT_RAW, &[&message]);
             self.message = message;
         }
         Ok(())
@@ -137,7 +145,7 @@ impl RunLog {
 
     /// A record that is spelled already.
     pub fn record(&mut self, number: u32, message: &[u8]) {
-        self.numbers.record(&mut self.log, number, message);
+        self.numbers.record(&mut self.log, number, &[message]);
     }
 
     /// Rows of W&B's history so far, and how many values are shown at the time of their row
@@ -156,8 +164,18 @@ impl RunLog {
 }
 
 /// An item of a history row or of statistics.
+#[inline]
 fn put_item(out: &mut Vec<u8>, field: u32, key: &[u8], json: &[u8]) {
-    let length = key.len() + crate::protobuf::writing::bytes_length(items::VALUE_JSON, json.len());
+    let length = key.len() + bytes_length(items::VALUE_JSON, json.len());
+    out.reserve(length + 16);
+    if length < 0x80 && field < 16 {
+        // as the lines below would, where each number is one byte
+        out.extend_from_slice(&[(field << 3 | 2) as u8, length as u8]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(&[items::VALUE_TAG[0], items::VALUE_TAG[1], json.len() as u8]);
+        out.extend_from_slice(json);
+        return;
+    }
     bytes_header(out, field, length);
     out.extend_from_slice(key);
     bytes(out, items::VALUE_JSON, json);

@@ -15,7 +15,7 @@ from runferry.archive.store import Archive
 from runferry.chunks import Artifact, Checkpoint, Chunk, Document, File, Header, Lost
 from runferry.errors import NotFound, SourceChanged
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, Tree
+from runferry.model import KINDS, Cursor, Kind, Run, Tree
 from runferry.ports import Location, ReadOptions
 
 
@@ -23,6 +23,7 @@ class ArchiveReader:
     """Reads the runs of an archive. Continues from the segments that were read before."""
 
     name: ClassVar[str] = "archive"
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive

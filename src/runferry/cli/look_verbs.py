@@ -82,12 +82,19 @@ def records(
 
 
 @verb(app)
-def formats(session: Session) -> None:
-    """Say which trackers there are, and what each can hold."""
-    from runferry.cli.holdings import holdings_json, show_holdings
+def formats(
+    session: Session,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As a page: docs/formats.md.")
+    ] = False,
+) -> None:
+    """Say what sources give, and what destinations keep."""
+    from runferry.cli.holdings import holdings_json, holdings_page, show_holdings
 
     if session.is_json:
         session.print_json(holdings_json())
+    elif markdown:
+        typer.echo(holdings_page(), nl=False)
     else:
         show_holdings(session)
 

@@ -129,7 +129,7 @@ class RetryingClient:
                 method, path, params=params, json=json, follow_redirects=method in _MAY_FOLLOW
             ) as answer:
                 if answer.is_success:
-                    for block in answer.iter_bytes(BLOCK_BYTES):
+                    for block in answer.iter_bytes():  # as they come: gathering them costs a copy
                         into.write(block)
                 else:
                     answer.read()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from socket import socket
+from typing import Any, Self
 
 import httpx
 
@@ -46,7 +48,7 @@ def connect(
             base_url=base_url,
             auth=auth,
             headers=sent,
-            verify=_trust(_bundles(settings.ca_bundle)),
+            verify=_trust(base_url, _bundles(settings.ca_bundle)),
             proxy=settings.proxy,
             timeout=settings.timeout,
         )
@@ -97,12 +99,18 @@ def _bundles(bundle: Path | None) -> tuple[str, ...]:
     return tuple(os.fspath(file) for file in named if file)
 
 
-@lru_cache(maxsize=8)
-def _trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
-    """The system's authorities, the public ones, and the user's own.
+def _trust(base_url: str, bundles: tuple[str, ...]) -> ssl.SSLContext:
+    """The system's authorities, the public ones, and the user's own."""
+    if base_url.lower().startswith("https:"):
+        return _whole_trust(bundles)
+    for file in bundles:
+        _look_at(file)
+    return _TrustWhenNeeded(bundles)
 
-    Made once: reading the public ones takes longer than a request.
-    """
+
+@lru_cache(maxsize=8)
+def _whole_trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
+    """Made once: reading the public ones takes longer than a request."""
     import certifi
 
     context = ssl.create_default_context()
@@ -111,9 +119,55 @@ def _trust(bundles: tuple[str, ...]) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=file)
         except OSError as error:  # ssl.SSLError is one
-            raise BadSetting(
-                f"this CA bundle cannot be used: {error}",
-                where=file,
-                hint="ca_bundle, SSL_CERT_FILE and REQUESTS_CA_BUNDLE want a PEM file",
-            ) from error
+            raise _bad_bundle(file, error) from error
     return context
+
+
+def _look_at(file: str) -> None:
+    """Raises BadSetting for what is no bundle at first sight."""
+    try:
+        if b"-----BEGIN " not in Path(file).read_bytes():
+            raise _bad_bundle(file, "no certificate in it")
+    except OSError as error:
+        raise _bad_bundle(file, error) from error
+
+
+def _bad_bundle(file: str, error: object) -> BadSetting:
+    return BadSetting(
+        f"this CA bundle cannot be used: {error}",
+        where=file,
+        hint="ca_bundle, SSL_CERT_FILE and REQUESTS_CA_BUNDLE want a PEM file",
+    )
+
+
+class _TrustWhenNeeded(ssl.SSLContext):
+    """Reads the authorities before the first handshake: who is asked without TLS never needs them.
+
+    A redirect or a proxy may still lead to one.
+    """
+
+    _bundles: tuple[str, ...]
+    _protocols: tuple[str, ...]
+
+    def __new__(cls, bundles: tuple[str, ...]) -> Self:
+        """Of a client."""
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        made._bundles, made._protocols = bundles, ()
+        return made
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """See `ssl.SSLContext`. Said before each handshake."""
+        self._protocols = tuple(alpn_protocols)
+
+    def wrap_socket(self, sock: socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """See `ssl.SSLContext`."""
+        return self._whole().wrap_socket(sock, *args, **options)
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """See `ssl.SSLContext`."""
+        return self._whole().wrap_bio(*args, **options)
+
+    def _whole(self) -> ssl.SSLContext:
+        whole = _whole_trust(self._bundles)
+        whole.set_alpn_protocols(self._protocols)
+        return whole

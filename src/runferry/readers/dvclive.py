@@ -19,7 +19,7 @@ from typing import ClassVar
 from runferry import chunks
 from runferry.dialects.run_folder import Beside, file_beside, read_yaml
 from runferry.losses import Fate, Loss
-from runferry.model import Address, Attribute, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
+from runferry.model import Address, Attribute, Cursor, KeyPath, Kind, MediaItem, Run, RunKey, Tree
 from runferry.paths import blob_at, files_below, looked_into, regular, spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
@@ -45,6 +45,9 @@ class DvcliveReader(FolderReader):
     """Runs that DVCLive logged, each a folder."""
 
     name: ClassVar[str] = "dvclive"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "file", "other", "config", "summary", "raw",
+    })  # fmt: skip
     what: ClassVar[str] = "plots/metrics/*.tsv or metrics.json of DVCLive"
 
     @classmethod

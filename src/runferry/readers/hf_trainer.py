@@ -20,7 +20,7 @@ from runferry.dialects.json_stream import BrokenJson, JsonStream
 from runferry.dialects.json_trees import JsonNotes, leaves
 from runferry.dialects.run_folder import file_beside
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Cursor, Role, Run, RunKey, Tree
+from runferry.model import Attribute, Cursor, Kind, Role, Run, RunKey, Tree
 from runferry.paths import spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
@@ -43,6 +43,9 @@ class HfTrainerReader(FolderReader):
     """Runs of the Trainer: its output folders, whose checkpoints hold copies of one history."""
 
     name: ClassVar[str] = "hf_trainer"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "file", "other", "config", "summary", "raw",
+    })  # fmt: skip
     what: ClassVar[str] = STATE
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import ClassVar
 from runferry import chunks
 from runferry.dialects.run_folder import HYDRA, Beside, config_beside, file_beside
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import Cursor, Kind, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.local_runs import LocalRun
@@ -36,6 +36,9 @@ class HydraReader(FolderReader):
     """Jobs of Hydra: their configuration, overrides and logs."""
 
     name: ClassVar[str] = "hydra"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "file", "other", "config", "environment", "console",
+    })  # fmt: skip
     what: ClassVar[str] = f"{HYDRA}/config.yaml"
 
     @classmethod

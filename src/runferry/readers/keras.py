@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runferry.model import Run
+from runferry.model import Kind, Run
 from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
 from runferry.readers.tabular.csv_form import CsvForm, form_if_table, guess_separator, is_number
 from runferry.readers.tabular.csv_table import CsvTable
@@ -37,6 +37,7 @@ class KerasReader(TableReader):
     """Every file below a folder whose first column is `epoch`: one run each."""
 
     name: ClassVar[str] = "keras"
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "raw"})
     takes: ClassVar[str] = "a file that CSVLogger wrote, or a folder of such files"
 
     @classmethod

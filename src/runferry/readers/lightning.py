@@ -16,7 +16,7 @@ from typing import ClassVar
 from runferry.dialects.run_folder import HPARAMS, Text, text_beside
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Run, RunKey
+from runferry.model import Kind, Run, RunKey
 from runferry.paths import Folder, folders_below, regular
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
@@ -36,6 +36,7 @@ class LightningReader(TableReader):
     """Every folder with a `metrics.csv` that has a `step` column, or with `hparams.yaml` alone."""
 
     name: ClassVar[str] = "lightning"
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "other", "config", "raw"})
     takes: ClassVar[str] = "a folder that CSVLogger wrote, such as lightning_logs"
 
     @classmethod

@@ -17,7 +17,7 @@ from typing import ClassVar, Protocol, Self
 from runferry.chunks import Chunk, Header, Lost
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import Cursor, Kind, Run, RunKey
 from runferry.paths import Folder, regular, spelled
 from runferry.ports import Location, ReadOptions, RunReader
 
@@ -113,6 +113,7 @@ class LocalReader:
     """Lists the runs below a place once, and reads each. A subclass says which there are."""
 
     name: ClassVar[str]
+    gives: ClassVar[frozenset[Kind]]
     takes: ClassVar[str]
     """What a location may be, for hints: "a file that …, or a folder with …"."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry.chunks import Chunk
-from runferry.model import Cursor, Run
+from runferry.model import Cursor, Kind, Run
 from runferry.ports import Location, ReadOptions, RunReader
 from runferry.readers.csv_tables import CsvReader
 from runferry.readers.jsonl_tables import JsonLinesReader
@@ -25,6 +25,7 @@ class PlainFilesReader:
     """The reader of what stands at the place: the mark of a folder of ours decides."""
 
     name: ClassVar[str]
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "raw"})
     ours: ClassVar[type[PlainFolderReader]]
     tables: ClassVar[type[AnyTableReader]]
 

@@ -11,7 +11,7 @@ from runferry import chunks, tables
 from runferry.ports import BATCH_ROWS
 
 _Line = tuple[int, int | None, str, str]
-"""Number, time in ms, stream and text."""
+"""Number, time in ns, stream and text."""
 
 
 @dataclass
@@ -22,10 +22,10 @@ class Printed:
     _lines: list[_Line] = field(default_factory=list)
     _count: int = 0
 
-    def add(self, text: str, time_ms: int | None, stream: str) -> Iterator[chunks.Chunk]:
+    def add(self, text: str, time_ns: int | None, stream: str) -> Iterator[chunks.Chunk]:
         """A piece; gives what became full by it."""
         for piece in text.splitlines(keepends=True):
-            number, began, _, before = self._open.pop(stream, (-1, time_ms, stream, ""))
+            number, began, _, before = self._open.pop(stream, (-1, time_ns, stream, ""))
             if number < 0:
                 number, self._count = self._count, self._count + 1
             line = (number, began, stream, before + piece)
@@ -48,10 +48,12 @@ class Printed:
 
 
 def _batch(lines: list[_Line]) -> pa.RecordBatch:
-    times = [None if time is None else time * 1000 for _, time, _, _ in lines]
+    times = [None if time is None else time // 1000 for _, time, _, _ in lines]
+    below = [None if time is None or not time % 1000 else time % 1000 for _, time, _, _ in lines]
     streams = pa.array([stream for _, _, stream, _ in lines], pa.string())
     columns = {
         "time": pa.array(times, pa.int64()).cast(tables.TIME),
+        "time_ns": pa.array(below, pa.int16()),
         "stream": streams.cast(tables.CONSOLE.field("stream").type),
         "line": pa.array([line for _, _, _, line in lines], pa.string()),
         "seq": pa.array([number for number, _, _, _ in lines], pa.int64()),

@@ -17,7 +17,18 @@ from runferry.dialects.json_trees import JsonNotes, leaves, parse_json
 from runferry.dialects.run_folder import file_beside
 from runferry.dialects.times import seconds_ns
 from runferry.losses import Fate, Loss
-from runferry.model import Address, Attribute, Cursor, Role, Run, RunKey, RunState, Tree, same_value
+from runferry.model import (
+    Address,
+    Attribute,
+    Cursor,
+    Kind,
+    Role,
+    Run,
+    RunKey,
+    RunState,
+    Tree,
+    same_value,
+)
 from runferry.paths import regular, spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.lines import WholeLines, is_too_long, too_long, unended
@@ -45,6 +56,9 @@ class RayTuneReader(FolderReader):
     """Trials of Ray Tune, each a folder in that of its experiment."""
 
     name: ClassVar[str] = "ray_tune"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "file", "other", "config", "environment", "raw",
+    })  # fmt: skip
     what: ClassVar[str] = "result.json and params.json of Ray Tune"
 
     @classmethod

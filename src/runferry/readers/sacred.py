@@ -15,7 +15,18 @@ from runferry import chunks
 from runferry.dialects.run_folder import file_beside
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Blob, Cursor, FileRole, Role, Run, RunKey, RunState, Tree
+from runferry.model import (
+    Attribute,
+    Blob,
+    Cursor,
+    FileRole,
+    Kind,
+    Role,
+    Run,
+    RunKey,
+    RunState,
+    Tree,
+)
 from runferry.paths import blob_at, inside, regular, spelled
 from runferry.readers.finding import key_of, signature_of
 from runferry.readers.local_runs import LocalRun
@@ -49,6 +60,9 @@ class SacredReader(FolderReader):
     """Runs that sacred's FileStorageObserver kept."""
 
     name: ClassVar[str] = "sacred"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "config", "summary", "environment", "other", "console", "file"
+    })  # fmt: skip
     what: ClassVar[str] = f"{RUN} and {CONFIG} of sacred"
 
     @classmethod

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from runferry.dialects.json_trees import leaves, parse_json
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, KeyPath, Run, Tree
+from runferry.model import Attribute, KeyPath, Kind, Run, Tree
 from runferry.paths import folders_below
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.ray_tune import RAY_COLUMNS
@@ -72,6 +72,7 @@ class StableBaselinesReader(TableReader):
     """Every folder with a `progress.csv` that is not Ray's, or with `*monitor.csv`."""
 
     name: ClassVar[str] = "sb3"
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "config", "raw"})
     takes: ClassVar[str] = "a folder with progress.csv or *monitor.csv, or such a file"
 
     @classmethod

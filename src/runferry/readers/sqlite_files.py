@@ -19,6 +19,7 @@ from runferry.errors import Damaged, SourceError
 from runferry.paths import regular, spelled
 
 _MAGIC: Final = b"SQLite format 3\0"
+_WRITE_VERSION: Final = 18  # where it stands; 2 is a write-ahead log
 _TRIES: Final = 5
 
 
@@ -28,6 +29,12 @@ def is_sqlite(path: Path) -> bool:
         return False
     with path.open("rb") as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
+
+
+def has_wal_mode(path: Path) -> bool:
+    """Whether its writers keep a write-ahead log, by the header (sqlite.org/fileformat)."""
+    with path.open("rb") as stream:
+        return stream.read(_WRITE_VERSION + 1)[_WRITE_VERSION:] == b"\2"
 
 
 @contextmanager
@@ -40,7 +47,9 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         copy = Path(folder) / path.name
         _copy(path, copy)
-        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        with closing(
+            sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
+        ) as connection:
             yield connection
 
 
@@ -61,7 +70,7 @@ def failing_as_ours(path: Path) -> Iterator[None]:
 def connected(path: Path) -> sqlite3.Connection:
     """The database without what is in its write-ahead log, as a file that nobody changes."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _wal_of(path: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runferry.losses import Fate, Loss
-from runferry.model import KeyPath, Run
+from runferry.model import KeyPath, Kind, Run
 from runferry.readers.finding import begins_with, files_named, key_of, label_of, signature_of
 from runferry.readers.tabular.csv_form import CsvForm, form_if_table
 from runferry.readers.tabular.csv_table import CsvTable
@@ -43,6 +43,7 @@ class WandbCsvReader(TableReader):
     """Every export below a folder; of a chart each run that it shows, of the table each row."""
 
     name: ClassVar[str] = "wandb_csv"
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "config", "raw"})
     takes: ClassVar[str] = "a CSV file that W&B exported, or a folder of such files"
 
     @classmethod

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from runferry import chunks, tables
 from runferry.losses import Fate, Loss
-from runferry.model import Blob, MediaItem, Role, Run, Series
+from runferry.model import Blob, Kind, MediaItem, Role, Run, Series
 from runferry.ports import Location, Reader, ReadOptions, RemoteId
 
 Cells = tuple[Any, ...]
@@ -22,6 +22,17 @@ _TABLES = {
     chunks.Texts: tables.TEXTS,
     chunks.Histograms: tables.HISTOGRAMS,
     chunks.Console: tables.CONSOLE,
+}
+
+_KINDS: dict[type, Kind] = {
+    chunks.Points: "scalar",
+    chunks.Texts: "text",
+    chunks.Histograms: "histogram",
+    chunks.Console: "console",
+    chunks.File: "file",
+    chunks.Artifact: "artifact",
+    chunks.Document: "document",
+    chunks.Raw: "raw",
 }
 
 
@@ -88,6 +99,17 @@ class Content:
             # a reader that reads on may state a loss again, and what was kept is no loss
             "losses": sorted({repr(loss) for loss in self.losses if loss.fate > Fate.KEPT}),
         }
+
+
+def kinds_of(chunk: chunks.Chunk) -> frozenset[Kind]:
+    """The kinds of what a chunk holds, as `Reader.gives` and `Limits.holds` name them."""
+    match chunk:
+        case chunks.Attributes(items):
+            return frozenset(item.role for item in items)
+        case chunks.Media(items):
+            return frozenset(item.media_type for item in items)
+    kind = _KINDS.get(type(chunk))
+    return frozenset() if kind is None else frozenset({kind})
 
 
 def row_values(batch: pa.RecordBatch) -> list[Cells]:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
@@ -26,9 +26,9 @@ import pytest
 
 from runferry import chunks, tables
 from runferry.errors import RunferryError, SourceChanged
-from runferry.model import Cursor, Series, Tree
+from runferry.model import Cursor, Run, Series, Tree
 from runferry.ports import BATCH_ROWS, Location, Reader, ReadOptions
-from runferry.testing.content import Content, everything, snapshot
+from runferry.testing.content import Content, everything, kinds_of, snapshot
 
 FOREIGN: tuple[Tree, ...] = (
     {},
@@ -135,6 +135,16 @@ class ReaderContract:
                 batch = tables.conform(chunk.batch, schemas[type(chunk)])  # type: ignore[union-attr]
                 batch.validate(full=True)
                 assert 0 < batch.num_rows <= BATCH_ROWS
+
+    def test_what_is_given_was_declared(self, source: Location) -> None:
+        """No kind of data comes that `gives` does not name, unless runferry wrote the run."""
+        with self.opened(source) as reader:
+            for run in reader.runs():
+                whole = list(reader.read(run))
+                header = Content.of(whole).header
+                if header is None or header.origin_uid is None:
+                    given = frozenset[str]().union(*map(kinds_of, whole))
+                    assert given <= self.reader.gives, (run.key, given - self.reader.gives)
 
     def test_a_series_is_declared_before_its_first_row(self, source: Location) -> None:
         """And no two series share a key, or a stream and path."""
@@ -251,8 +261,12 @@ class ReaderContract:
     def test_nothing_there_is_an_error_with_a_hint(self, source: Location, tmp_path: Path) -> None:
         """Never an empty list."""
         with pytest.raises(RunferryError) as caught:
-            list(self.reader.open(self.nowhere(tmp_path), self.options).runs())
+            self._listed(self.nowhere(tmp_path))
         assert caught.value.hint, f"no hint: {caught.value}"
+
+    def _listed(self, where: Location) -> list[Run]:
+        with closing(self.reader.open(where, self.options)) as reader:
+            return list(reader.runs())
 
     def nowhere(self, tmp_path: Path) -> Location:
         """A location behind which nothing is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.errors import UsageError
@@ -25,7 +24,6 @@ from runferry.transfer.verify import verify_archive
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
 
-DEFAULT_ARCHIVE = Path(".runferry")
 _log = logging.getLogger(__name__)
 
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray};
 
-use crate::columns::KINDS;
+use crate::columns::{KINDS, Kind};
 use crate::json;
 use crate::protobuf::writing::bytes;
 use crate::tables::{Error, Words, primitive, strings};
@@ -13,6 +13,8 @@ use crate::wandb::own::Code;
 use crate::wandb::sink::Stream;
 
 pub const VALUE_JSON: u32 = 16;
+/// Its tag as bytes.
+pub const VALUE_TAG: [u8; 2] = [0x82, 0x01];
 const KEY: u32 = 1;
 const NESTED_KEY: u32 = 2;
 const TEXT_FORMS: [&str; 2] = ["text", "json"];
@@ -124,7 +126,7 @@ impl Cells {
             } => {
                 let double = value.is_valid(row).then(|| value.value(row));
                 let exact = value_i64.is_valid(row).then(|| value_i64.value(row));
-                spell_scalar(out, double, exact, KINDS[usize::from(kind.at(row))])
+                spell_scalar(out, double, exact, kind.at(row))
             }
             Self::Texts { text, form } => {
                 let is_text = form.at(row) == 0;
@@ -164,25 +166,28 @@ fn spell_scalar(
     out: &mut Vec<u8>,
     value: Option<f64>,
     exact: Option<i64>,
-    kind: &str,
+    kind: u8,
 ) -> Spelled<'static> {
-    let Some(value) = value.filter(|_| kind != "null") else {
+    const FLOAT32: u8 = Kind::Float32 as u8;
+    const INT: u8 = Kind::Int as u8;
+    const BOOL: u8 = Kind::Bool as u8;
+    let Some(value) = value.filter(|_| kind != Kind::Null as u8) else {
         out.extend_from_slice(b"null");
         return Spelled::plain(Code::AsSpelled);
     };
     match kind {
-        "int" => match exact.or_else(|| whole(value)) {
+        INT => match exact.or_else(|| whole(value)) {
             Some(integer) => put_integer(out, integer),
             None => {
                 put_float(out, value);
                 return with_double(Code::ExactInt, value);
             }
         },
-        "bool" => out.extend_from_slice(if value == 0.0 { b"false" } else { b"true" }),
+        BOOL => out.extend_from_slice(if value == 0.0 { b"false" } else { b"true" }),
         _ => {
             put_float(out, value);
             let is_spelled = !value.is_nan() || value.to_bits() == f64::NAN.to_bits();
-            return match (kind == "float32", is_spelled) {
+            return match (kind == FLOAT32, is_spelled) {
                 (false, true) => Spelled::plain(Code::AsSpelled),
                 (true, true) => Spelled::plain(Code::Float32),
                 (false, false) => with_double(Code::ExactFloat64, value),

@@ -6,9 +6,9 @@ use arrow_array::RecordBatch;
 
 use super::items::{Cells, SeriesPlace};
 use super::put_item;
+use super::runs::{Entry, Run};
 use crate::leveldb::LONGEST_RECORD;
 use crate::tables::{AddressColumns, Error, RowAddress};
-use crate::wandb::own::Code;
 use crate::wandb::sink::Stream;
 
 /// The tables whose rows have steps, in the order in which a window has them.
@@ -32,18 +32,6 @@ pub type Group = (bool, i64, i64);
 /// Where a source row stands in the order of all tables: its group, and its number.
 pub type Rank = (Group, i64);
 
-/// One value on its way.
-pub struct Waiting<'a> {
-    pub row: &'a SourceRow,
-    pub series: u32,
-    pub place: &'a SeriesPlace,
-    pub code: Code,
-    /// As a field of the row.
-    pub item: &'a [u8],
-    /// What JSON does not say.
-    pub exact: &'a [u8],
-}
-
 /// What the values of a source row share.
 pub struct SourceRow {
     pub group: Group,
@@ -55,16 +43,6 @@ impl SourceRow {
     fn rank(&self) -> Rank {
         (self.group, self.at.seq)
     }
-}
-
-/// A value, as small as can be: there are many.
-struct Entry {
-    start: usize,
-    item: u32,
-    exact: u32,
-    row: u32,
-    series: u32,
-    code: Code,
 }
 
 #[derive(Default)]
@@ -86,17 +64,31 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Takes a batch in. Returns up to where no more rows can come, where there is such a place.
+    /// Up to where no more rows can come once a batch does, where there is such a place.
     ///
     /// A table that comes again, or comes before the last one, shows that the others have given all
     /// they had up to its first row. The last source row that waits may go on.
+    pub fn bound(&self, table: Table, batch: &RecordBatch) -> Result<Option<Rank>, Error> {
+        let addresses = AddressColumns::new(batch)?;
+        let is_new_window = self.last.is_some_and(|last| table <= last);
+        if !is_new_window || addresses.rows() == 0 {
+            return Ok(None);
+        }
+        let at = addresses.at(0);
+        let first = (group_of(&at), at.seq);
+        Ok(Some(
+            self.latest().map_or(first, |latest| latest.min(first)),
+        ))
+    }
+
+    /// Takes a batch in.
     pub fn take(
         &mut self,
         table: Table,
         batch: &RecordBatch,
         by_key: &HashMap<String, u32>,
         series: &[SeriesPlace],
-    ) -> Result<Option<Rank>, Error> {
+    ) -> Result<(), Error> {
         let cells = match table {
             Table::Points => Cells::points(batch)?,
             Table::Texts => Cells::texts(batch)?,
@@ -104,14 +96,12 @@ impl Lanes {
         };
         let addresses = AddressColumns::new(batch)?;
         let numbers = numbers_of(&addresses, by_key)?;
-        let is_new_window = self.last.is_some_and(|last| table <= last);
-        let latest = self.latest();
-        let (mut first, mut scratch) = (None, std::mem::take(&mut self.json));
+        let mut scratch = std::mem::take(&mut self.json);
         let lane = &mut self.lanes[table as usize];
         lane.entries.reserve(addresses.rows());
         for row in 0..addresses.rows() {
             let number = numbers[addresses.place(row)];
-            let rank = lane.push(
+            lane.push(
                 &addresses,
                 row,
                 number,
@@ -119,13 +109,10 @@ impl Lanes {
                 &cells,
                 &mut scratch,
             )?;
-            first = first.or(Some(rank));
         }
         self.json = scratch;
         self.last = Some(table);
-        Ok(first
-            .filter(|_| is_new_window)
-            .map(|first| latest.map_or(first, |latest| latest.min(first))))
+        Ok(())
     }
 
     /// The last source row of all that wait.
@@ -137,29 +124,31 @@ impl Lanes {
         ends.flatten().map(SourceRow::rank).max()
     }
 
-    /// The next value before `bound`.
-    #[inline]
+    /// The next values before `bound`.
     pub fn next<'a>(
         &'a mut self,
         bound: Option<Rank>,
         series: &'a [SeriesPlace],
-    ) -> Option<Waiting<'a>> {
+    ) -> Option<Run<'a>> {
         let heads = self.lanes.iter().enumerate();
         let (place, _) = heads
             .filter_map(|(place, lane)| Some((place, lane.head()?)))
             .min_by_key(|(_, row)| row.rank())
             .filter(|(_, row)| bound.is_none_or(|bound| row.rank() < bound))?;
         let lane = &mut self.lanes[place];
-        let entry = &lane.entries[lane.next];
-        lane.next += 1;
-        let middle = entry.start + entry.item as usize;
-        Some(Waiting {
-            row: &lane.rows[entry.row as usize],
-            series: entry.series,
-            place: &series[entry.series as usize],
-            code: entry.code,
-            item: &lane.bytes[entry.start..middle],
-            exact: &lane.bytes[middle..middle + entry.exact as usize],
+        let rest = &lane.entries[lane.next..];
+        let row = rest[0].row;
+        let stream = series[rest[0].series as usize].stream;
+        let is_of_it =
+            |entry: &&Entry| entry.row == row && series[entry.series as usize].stream == stream;
+        let count = rest.iter().take_while(is_of_it).count();
+        lane.next += count;
+        Some(Run {
+            row: &lane.rows[row as usize],
+            stream,
+            entries: &rest[..count],
+            bytes: &lane.bytes,
+            series,
         })
     }
 
@@ -187,17 +176,12 @@ impl Lane {
         place: &SeriesPlace,
         cells: &Cells,
         json: &mut Vec<u8>,
-    ) -> Result<Rank, Error> {
+    ) -> Result<(), Error> {
         let at = addresses.at(row);
-        let group = match self.rows.last() {
-            Some(last) if last.at == at => last.group,
-            _ => {
-                let group = group_of(&at);
-                let time_ns = at.time_ns()?;
-                self.rows.push(SourceRow { group, at, time_ns });
-                group
-            }
-        };
+        if self.rows.last().is_none_or(|last| last.at != at) {
+            let (group, time_ns) = (group_of(&at), at.time_ns()?);
+            self.rows.push(SourceRow { group, at, time_ns });
+        }
         json.clear();
         let spelled = cells.spell(row, json);
         let start = self.bytes.len();
@@ -217,7 +201,7 @@ impl Lane {
             series: number,
             code: spelled.code,
         });
-        Ok((group, at.seq))
+        Ok(())
     }
 
     fn settle(&mut self) {

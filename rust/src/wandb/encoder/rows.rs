@@ -1,13 +1,13 @@
 //! Owns rows of W&B while they get their values, and what they become: records.
 
-use std::collections::BTreeMap;
-
 use super::items::{put_float, put_integer};
-use super::lanes::{Group, Waiting};
+use super::lanes::{Group, SourceRow};
+use super::numbers::Numbers;
 use super::put_item;
+use super::runs::{Run, Waiting};
 use crate::leveldb::LONGEST_RECORD;
 use crate::leveldb::writing::LogWriter;
-use crate::protobuf::writing::{bytes_header, timestamp, varint_field};
+use crate::protobuf::writing::{bytes, timestamp, varint_field};
 use crate::wandb::address::{ns_to_seconds, time_of};
 use crate::wandb::keys::ItemValue;
 use crate::wandb::own::{OwnBuilder, Source};
@@ -21,52 +21,6 @@ const NS: i64 = 1_000_000_000;
 /// Bytes of values in one row: where they came from needs room in its record as well.
 const MOST_VALUES: usize = LONGEST_RECORD / 2;
 
-/// What is counted through the file.
-pub struct Numbers {
-    started_ns: Option<i64>,
-    records: u64,
-    last_step: Option<i64>,
-    pub history: u64,
-    /// Values that are shown at another time than theirs: that of their row.
-    pub moved: u64,
-    /// By series: values for which their row had no room.
-    pub too_long: BTreeMap<u32, u64>,
-    /// Scratch.
-    payload: Vec<u8>,
-}
-
-impl Numbers {
-    pub fn new(started_ns: Option<i64>) -> Self {
-        Self {
-            started_ns,
-            records: 0,
-            last_step: None,
-            history: 0,
-            moved: 0,
-            too_long: BTreeMap::new(),
-            payload: Vec::new(),
-        }
-    }
-
-    /// A record: its number, and its message under the number of its type.
-    pub fn record(&mut self, log: &mut LogWriter, number: u32, message: &[u8]) {
-        self.records += 1;
-        self.payload.clear();
-        varint_field(&mut self.payload, 1, self.records);
-        bytes_header(&mut self.payload, number, message.len());
-        self.payload.extend_from_slice(message);
-        log.record(&self.payload);
-    }
-
-    /// Behind the last step, for a row that has none.
-    fn step_of(&mut self, own: Option<i64>) -> i64 {
-        let next = self.last_step.map_or(0, |last| last.saturating_add(1));
-        let step = own.unwrap_or(next);
-        self.last_step = Some(self.last_step.map_or(step, |last| last.max(step)));
-        step
-    }
-}
-
 /// A row that gets values.
 pub struct OpenRow {
     stream: Stream,
@@ -79,6 +33,10 @@ pub struct OpenRow {
     /// By series: the last row in which it had a value.
     last_row: Vec<u64>,
     row: u64,
+    /// Scratch: what stands before the items, and behind them, and a number.
+    before: Vec<u8>,
+    behind: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl OpenRow {
@@ -93,11 +51,14 @@ impl OpenRow {
             own: OwnBuilder::default(),
             last_row: Vec::new(),
             row: 0,
+            before: Vec::new(),
+            behind: Vec::new(),
+            text: Vec::new(),
         }
     }
 
     /// Whether it is over where this value comes: another step, or no steps and another source row.
-    pub fn is_before(&self, value: &Waiting<'_>) -> bool {
+    pub fn is_before(&self, value: &Run<'_>) -> bool {
         let Some(group) = self.group else {
             return false;
         };
@@ -124,56 +85,104 @@ impl OpenRow {
         longest.is_some_and(|longest| self.items.len() + value.item.len() > longest)
     }
 
+    /// Takes the first values of a run, as many as surely can stand in this row.
+    ///
+    /// All of a source row, nearly always; the others have to be looked at one by one.
+    pub fn add_together(&mut self, run: &mut Run<'_>, longest: Option<usize>) {
+        let Some(items) = run.items() else {
+            return;
+        };
+        let size = self.items.len() + items.len();
+        if size + self.own.len() + run.len() > MOST_VALUES.min(longest.unwrap_or(MOST_VALUES)) {
+            return;
+        }
+        self.open(run.row);
+        let (mut count, mut is_whole) = (0, true);
+        for (series, code, is_runtime) in run.values() {
+            if self.last_row.get(series) == Some(&self.row) {
+                is_whole = false; // a second value of one series: the row ends before it
+                break;
+            }
+            self.mark(series);
+            self.has_runtime |= is_runtime;
+            self.own.item(code, &[]);
+            count += 1;
+        }
+        let size = if is_whole {
+            items.len()
+        } else {
+            run.size_of(count)
+        };
+        self.items.extend_from_slice(&items[..size]);
+        self.count(run.row, count);
+        run.skip(count);
+    }
+
     pub fn add(&mut self, value: &Waiting<'_>) {
+        self.open(value.row);
+        self.mark(value.series as usize);
+        self.has_runtime |= value.place.is_runtime;
+        self.items.extend_from_slice(value.item);
+        self.own.item(value.code, value.exact);
+        self.count(value.row, 1);
+    }
+
+    fn open(&mut self, row: &SourceRow) {
         if self.group.is_none() {
-            self.group = Some(value.row.group);
-            self.step_frac = value.row.at.step_frac;
+            self.group = Some(row.group);
+            self.step_frac = row.at.step_frac;
             self.row += 1;
         }
-        let series = value.series as usize;
+    }
+
+    fn mark(&mut self, series: usize) {
         if self.last_row.len() <= series {
             self.last_row.resize(series + 1, 0);
         }
         self.last_row[series] = self.row;
-        self.has_runtime |= value.place.is_runtime;
-        self.items.extend_from_slice(value.item);
-        self.own.item(value.code, value.exact);
+    }
+
+    /// So many values of a source row more.
+    fn count(&mut self, row: &SourceRow, items: usize) {
         match self.sources.last_mut() {
-            Some(source) if is_same(source, value) => source.items += 1,
-            _ => self.sources.push(Source {
-                seq: value.row.at.seq,
-                step: value.row.at.step,
-                step_frac: value.row.at.step_frac,
-                time_ns: value.row.time_ns,
-                items: 1,
+            Some(source) if is_same(source, row) => source.items += items,
+            _ if items > 0 => self.sources.push(Source {
+                seq: row.at.seq,
+                step: row.at.step,
+                step_frac: row.at.step_frac,
+                time_ns: row.time_ns,
+                items,
             }),
+            _ => {}
         }
     }
 
     /// Writes the record, if there is one.
-    pub fn close(&mut self, numbers: &mut Numbers, log: &mut LogWriter, message: &mut Vec<u8>) {
+    pub fn close(&mut self, numbers: &mut Numbers, log: &mut LogWriter) {
         if self.group.take().is_none() {
             return;
         }
-        message.clear();
-        match self.stream {
+        self.before.clear();
+        self.behind.clear();
+        let kind = match self.stream {
             Stream::User => {
-                self.put_history(numbers, message);
+                self.put_history(numbers);
                 numbers.history += 1;
-                numbers.record(log, HISTORY, message);
+                HISTORY
             }
             Stream::System => {
-                self.put_statistics(message);
-                numbers.record(log, STATS, message);
+                self.put_statistics(numbers);
+                STATS
             }
-        }
+        };
+        numbers.record(log, kind, &[&self.before, &self.items, &self.behind]);
         self.items.clear();
         self.sources.clear();
         self.own.clear();
         self.has_runtime = false;
     }
 
-    fn put_history(&mut self, numbers: &mut Numbers, message: &mut Vec<u8>) {
+    fn put_history(&mut self, numbers: &mut Numbers) {
         let step = numbers.step_of(self.sources.first().and_then(|source| source.step));
         let time_ns = self
             .sources
@@ -185,7 +194,8 @@ impl OpenRow {
             .iter()
             .filter(|source| source.time_ns != time_ns);
         numbers.moved += moved.map(|source| source.items as u64).sum::<u64>();
-        let mut text = Vec::new();
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
         put_integer(&mut text, step);
         put_item(&mut self.items, 1, STEP_KEY, &text);
         let mut shown = 1;
@@ -212,28 +222,25 @@ impl OpenRow {
             shown += 1;
         }
         let sources = &self.sources;
-        self.own.put(message, sources, Some(step), shown_ns, shown);
-        message.extend_from_slice(&self.items);
-        let mut number = Vec::new();
-        varint_field(&mut number, 1, step as u64);
-        bytes_header(message, 2, number.len());
-        message.extend_from_slice(&number);
+        self.own
+            .put(&mut self.before, sources, Some(step), shown_ns, shown);
+        text.clear();
+        varint_field(&mut text, 1, step as u64);
+        bytes(&mut self.behind, 2, &text);
+        self.text = text;
     }
 
-    fn put_statistics(&mut self, message: &mut Vec<u8>) {
-        let time_ns = self.sources.first().and_then(|source| source.time_ns);
-        self.own.put(message, &self.sources, None, time_ns, 0);
-        if let Some(time_ns) = time_ns {
-            timestamp(message, 2, time_ns);
-        }
-        message.extend_from_slice(&self.items);
+    fn put_statistics(&mut self, numbers: &mut Numbers) {
+        let own_ns = self.sources.first().and_then(|source| source.time_ns);
+        let time_ns = numbers.taken_ns(own_ns);
+        self.own
+            .put(&mut self.before, &self.sources, None, Some(time_ns), 0);
+        timestamp(&mut self.before, 2, time_ns);
     }
 }
 
-fn is_same(source: &Source, value: &Waiting<'_>) -> bool {
-    source.seq == value.row.at.seq
-        && source.time_ns == value.row.time_ns
-        && source.step == value.row.at.step
+fn is_same(source: &Source, row: &SourceRow) -> bool {
+    source.seq == row.at.seq && source.time_ns == row.time_ns && source.step == row.at.step
 }
 
 /// The double nearest to so many nanoseconds, nearly always.

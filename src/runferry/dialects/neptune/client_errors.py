@@ -127,9 +127,9 @@ def _not_found(error: Exception, where: str) -> NotFound:
     quoted = _QUOTED.search(told)
     name = told if "\n" not in told else quoted[1] if quoted else ""
     kind = getattr(getattr(error, "container_type", None), "value", "object")
-    what = f"there is no {kind} {name}" if name else _first_line(error)
+    what = f"there is no {kind} of this name" if name else _first_line(error)
     around = name.rpartition("/")[0] or "WORKSPACE"
-    return NotFound(f"Neptune: {what}", where=where, hint=f"runferry ls neptune:{around}")
+    return NotFound(f"Neptune: {what}", where=name or where, hint=f"runferry ls neptune:{around}")
 
 
 def _answered(error: Exception) -> Exception:

@@ -11,6 +11,7 @@ the other, or what an object holds. The last frame of a run says that all was re
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import sys
@@ -21,8 +22,15 @@ import numpy as np
 from aim.storage.object import CustomObject
 from aim.storage.rockscontainer import RocksContainer
 
-BATCH = 65_536
+# it is started as a file, and finds what lies beside it by its bare name
+from child_columns import BATCH, Column  # type: ignore[import-not-found]
+
 NUMBERS = ("float", "float64", "int")
+# what is sent of each value, epoch, time and step, in this order: see `metrics.Sequence`
+_VALUE = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
+_EPOCH = {"epoch": "<f8", "has": "u1", "is_int": "u1"}
+_TIME = {"time": "<f8"}
+_STEP = {"step": "<i8", "millionths": "<i4", "rounded": "u1"}
 
 
 class Frames:
@@ -129,29 +137,62 @@ def _column(series: Any, name: str) -> dict[Any, Any]:
 
 
 def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
-    values = _column(series, "val")
-    steps = _column(series, "step") if version > 1 else {place: place for place in values}
-    epochs, times = _column(series, "epoch"), _column(series, "time")
-    places = sorted((place for place in values if place in steps), key=steps.__getitem__)
-    half = len(values) - len(places)  # a value is stored before its step
+    values = Column(series, "val", _VALUE, _spelled_value)
+    epochs = Column(series, "epoch", _EPOCH, _spelled_epoch)
+    times = Column(series, "time", _TIME, lambda one: (_number(one),))
+    steps = None if version == 1 else Column(series, "step", _STEP, _spelled_step)
+    order, step_rows = _by_step(values.places.found, steps)
+    half = len(values) - len(order)  # a value is stored before its step
     if half:
         frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
-    for begin in range(0, len(places), BATCH):
-        part = places[begin : begin + BATCH]
-        numbers = [values[place] for place in part]
-        whole = [isinstance(one, int) and not isinstance(one, bool) for one in numbers]
-        known = [epochs.get(place) for place in part]
+    told = {"kind": "metric", "name": name, "context": str(context)}
+    for begin in range(0, len(order), BATCH):
+        rows = order[begin : begin + BATCH]
+        places, is_known = values.places.found[rows], np.ones(len(rows), bool)
+        step = _steps_of(places, steps, step_rows[rows])
+        epoch, time = epochs.rows_of(places), times.rows_of(places)
         columns = [
-            np.array([steps[place] for place in part], "<i8"),
-            np.array([float(one) for one in numbers], "<f8"),
-            np.array([one if isinstance(one, int) else 0 for one in numbers], "<i8"),
-            np.array(whole, "u1"),
-            np.array([one or 0 for one in known], "<i8"),
-            np.array([one is not None for one in known], "u1"),
-            np.array([_number(times.get(place)) for place in part], "<f8"),
+            *step[:2],
+            *(values.take(rows, is_known, kind, 0) for kind in _VALUE),
+            epochs.take(*epoch, "epoch", math.nan),
+            epochs.take(*epoch, "has", 0),
+            epochs.take(*epoch, "is_int", 0),
+            times.take(*time, "time", math.nan),
         ]
-        told = {"kind": "metric", "name": name, "context": str(context), "rows": len(part)}
-        frames.put(told, b"".join(column.tobytes() for column in columns))
+        payload = b"".join(column.tobytes() for column in columns)
+        frames.put({**told, "rows": len(rows), "rounded": int(step[2].sum())}, payload)
+
+
+def _by_step(places: Any, steps: Column | None) -> tuple[Any, Any]:
+    """Rows of values in the order of their steps, and for each row of values that of its step."""
+    if steps is None:  # the place is the step
+        return np.argsort(places.view("<i8"), kind="stable"), np.arange(len(places))
+    rows, is_known = steps.rows_of(places)
+    known = np.flatnonzero(is_known)
+    keys = [steps.take(rows[known], True, kind, 0) for kind in ("millionths", "step")]
+    return known[np.lexsort(keys)], rows
+
+
+def _steps_of(places: Any, steps: Column | None, rows: Any) -> list[Any]:
+    """Whole steps, their millionths, and whether that is not all of them."""
+    if steps is None:
+        return [places.view("<i8"), np.zeros(len(places), "<i4"), np.zeros(len(places), "u1")]
+    return [steps.take(rows, True, kind, 0) for kind in _STEP]
+
+
+def _spelled_value(one: Any) -> tuple[float, int, bool]:
+    is_whole = isinstance(one, int)
+    return float(one), int(one) if is_whole else 0, is_whole and not isinstance(one, bool)
+
+
+def _spelled_step(step: float) -> tuple[int, int, bool]:
+    whole = math.floor(step)
+    millionths = round((step - whole) * 1e6)
+    return whole, millionths, whole + millionths / 1e6 != step
+
+
+def _spelled_epoch(one: Any) -> tuple[float, bool, bool]:
+    return _number(one), one is not None, isinstance(one, int)
 
 
 def _number(value: Any) -> float:

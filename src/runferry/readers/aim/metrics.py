@@ -15,9 +15,12 @@ from runferry.dialects.times import NS
 from runferry.readers.aim.process import Frame
 
 _COLUMNS: Final = (
-    ("step", "<i8"), ("value", "<f8"), ("exact", "<i8"), ("is_int", "u1"),
-    ("epoch", "<i8"), ("has_epoch", "u1"), ("time", "<f8"),
+    ("step", "<i8"), ("millionths", "<i4"), ("value", "<f8"), ("exact", "<i8"), ("is_int", "u1"),
+    ("epoch", "<f8"), ("has_epoch", "u1"), ("is_int_epoch", "u1"), ("time", "<f8"),
 )  # fmt: skip
+
+
+_MILLION: Final = 1_000_000
 
 
 def time_ns_of(seconds: Any) -> int | None:
@@ -41,6 +44,7 @@ class Sequence:
         for name, kind in _COLUMNS:
             found[name] = np.frombuffer(frame.payload, np.dtype(kind), rows, offset)
             offset += found[name].nbytes
+        assert offset == len(frame.payload), "the process sends other columns"
         return cls(found)
 
     def __len__(self) -> int:
@@ -52,13 +56,10 @@ class Sequence:
         is_int = self.columns["is_int"].astype(bool)
         near = np.where(np.abs(value) < 2.0**63, value, 0.0)
         beyond = is_int & ((near.astype(np.int64) != exact) | (np.abs(value) >= 2.0**63))
-        kinds = pa.DictionaryArray.from_arrays(
-            pa.array(is_int.astype(np.int8)), pa.array(["float64", "int"])
-        )
         columns = {
             "value": pa.array(value, from_pandas=False),
             "value_i64": pa.array(exact, mask=~beyond),
-            "kind": kinds,
+            "kind": _kinds(is_int),
         }
         return self._batch(key, first, columns, np.ones(len(self), np.bool_))
 
@@ -67,12 +68,9 @@ class Sequence:
         known = self.columns["has_epoch"].astype(bool)
         if not known.any():
             return None
-        epoch = self.columns["epoch"]
         columns = {
-            "value": pa.array(epoch.astype(np.float64)),
-            "kind": pa.DictionaryArray.from_arrays(
-                pa.array(np.zeros(len(self), np.int8)), pa.array(["int"])
-            ),
+            "value": pa.array(self.columns["epoch"], from_pandas=False),
+            "kind": _kinds(self.columns["is_int_epoch"]),
         }
         return self._batch(key, first, columns, known)
 
@@ -80,6 +78,7 @@ class Sequence:
         self, key: str, first: int, columns: dict[str, pa.Array], kept: NDArray[np.bool_]
     ) -> pa.RecordBatch:
         rows = len(self)
+        millionths = self.columns["millionths"]
         time = self.columns["time"]
         is_timed = np.isfinite(time) & (np.abs(time) < 2.0**63 / NS)
         whole = np.floor(np.where(is_timed, time, 0.0))
@@ -89,7 +88,8 @@ class Sequence:
             "key": pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(rows, np.int32)), pa.array([key])
             ),
-            "step": pa.array(self.columns["step"]),
+            "step": pa.array(self.columns["step"] + millionths // _MILLION),
+            "step_frac": pa.array(millionths % _MILLION, mask=millionths % _MILLION == 0),
             "time": pa.array(micros, mask=~is_timed).cast(tables.TIME),
             "seq": pa.array(np.arange(first, first + rows, dtype=np.int64)),
         }
@@ -97,3 +97,8 @@ class Sequence:
         if not kept.all():
             batch = batch.filter(pa.array(kept))
         return tables.conform(batch, tables.POINTS)
+
+
+def _kinds(is_int: NDArray[Any]) -> pa.Array:
+    words = pa.array(["float64", "int"])
+    return pa.DictionaryArray.from_arrays(pa.array(is_int.astype(np.int8)), words)

@@ -20,7 +20,6 @@ _MEDIA: Final[dict[str, MediaType]] = {
 }
 _MIME: Final = {"aim.figure": "application/json"}
 LINE: Final = "log_line"
-RECORD: Final = "log_record"
 
 Bins = tuple[str, Address, list[float], list[float], str]
 """Key, address, edges, counts and their kind."""

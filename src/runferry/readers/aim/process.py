@@ -65,7 +65,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
-                env=environment,
+                env={**environment, "PYTHONSAFEPATH": ""},  # it imports what lies beside it
                 cwd=tempfile.gettempdir(),
             )
         except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from runferry.model import Kind
 from runferry.paths import Folder
 from runferry.readers.aim.reading import AimRun
 from runferry.readers.aim.repository import is_repository, repositories, runs_of
@@ -16,6 +17,10 @@ class AimReader(LocalReader):
     """Runs that Aim keeps in `.aim` folders."""
 
     name: ClassVar[str] = "aim"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "histogram", "image", "audio", "plot", "config", "environment",
+        "other", "console", "artifact"
+    })  # fmt: skip
     takes: ClassVar[str] = "a folder with a `.aim` folder at or below it"
 
     @classmethod
@@ -37,5 +42,5 @@ class AimReader(LocalReader):
     def look(self) -> Iterator[LocalRun]:
         """Every run of every repository, as its database lists them."""
         for home in repositories(self.root):
-            for run, is_archived in runs_of(home):
-                yield AimRun(home, run, is_archived)
+            for run, facts in runs_of(home):
+                yield AimRun(home, run, tuple(facts.items()))

@@ -44,7 +44,8 @@ class AimRun:
 
     home: Path
     run: Run
-    is_archived: bool = False
+    facts: tuple[tuple[str, Tree], ...] = ()
+    """What the database says that a header has no place for."""
 
     @property
     def key(self) -> RunKey:
@@ -63,8 +64,7 @@ class AimRun:
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
         """All of it: RocksDB does not tell what came since. See `runferry.ports.Reader`."""
         reading = _Reading(self.run)
-        if self.is_archived:
-            reading.attributes.append(Attribute(("aim", "archived"), "other", True))
+        reading.attributes += [Attribute(("aim", name), "other", it) for name, it in self.facts]
         run_hash = self.key.run_id
         with copied(self.home, run_hash) as places:
             if places is None:
@@ -147,7 +147,10 @@ class _Reading:
 
     def _metric(self, frame: Frame) -> Iterator[chunks.Chunk]:
         path, stream = self._path(frame)
-        sequence = Sequence.of(frame)
+        sequence, rounded = Sequence.of(frame), frame.told["rounded"]
+        if rounded:
+            why = "steps with more than six places"
+            yield chunks.Lost(Loss("rounded-step", Fate.ROUNDED, ".".join(path), rounded, why))
         yield from self._key(path, stream, "scalar")
         yield chunks.Points(sequence.values(self._named(path, stream), self.seq))
         of_epoch = (*path, "epoch")
@@ -162,12 +165,13 @@ class _Reading:
         kind = objects.kind_of(frame)
         time_ns = time_ns_of(told["time"])
         if kind == "line":
-            time_ms = None if time_ns is None else time_ns // 1_000_000
-            yield from self.printed.add(f"{objects.text_of(frame)}\n", time_ms, "stdout")
+            yield from self.printed.add(f"{objects.text_of(frame)}\n", time_ns, "stdout")
             return
         path, stream = self._path(frame)
         self.seq += told["index"] == 0
         at = Address(self.seq - 1, told["step"], None, time_ns)
+        if told["index"] == 0 and told["epoch"] is not None:
+            yield from self.rows.add(at, [((*path, "epoch"), told["epoch"])], stream)
         if kind == "media":
             yield from self._key(path, stream, "media")
             self.media.append(objects.medium(frame, self._named(path, stream), at))

@@ -19,7 +19,7 @@ from typing import Final
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Run, RunKey
+from runferry.model import Run, RunKey, Tree
 from runferry.paths import folders_below, looked_into, regular, spelled
 from runferry.readers.sqlite_files import failing_as_ours, opened
 
@@ -39,6 +39,10 @@ _TAGS: Final = (
     "JOIN tag AS t ON t.id = l.tag_id ORDER BY t.id"
 )
 
+_NOTES: Final = (
+    "SELECT r.hash, n.content FROM note AS n JOIN run AS r ON r.id = n.run_id ORDER BY n.id"
+)
+
 
 def is_repository(names: Collection[str]) -> bool:
     """Whether a folder with these names is one."""
@@ -53,14 +57,15 @@ def repositories(root: Path) -> Iterator[Path]:
                 yield folder.path
 
 
-def runs_of(home: Path) -> list[tuple[Run, bool]]:
-    """The runs of a repository, and which of them are archived there. Raises SourceError."""
+def runs_of(home: Path) -> list[tuple[Run, dict[str, Tree]]]:
+    """The runs of a repository, and what a header has no place for. Raises SourceError."""
     database = home / DATABASE
     with failing_as_ours(database), opened(database) as connection:
         tables = {n for (n,) in connection.execute("SELECT name FROM sqlite_master")}
         rows = connection.execute(_RUNS).fetchall() if "run" in tables else []
-        tags = _tags(connection) if {"run_tag", "tag"} <= tables else {}
-    found: dict[str, tuple[Run, bool]] = {}
+        tags = _texts(connection, _TAGS) if {"run_tag", "tag"} <= tables else {}
+        notes = _texts(connection, _NOTES) if "note" in tables else {}
+    found: dict[str, tuple[Run, dict[str, Tree]]] = {}
     for run_hash, name, about, created, ended, is_archived, experiment in rows:
         ended_ns = time_ns_of(ended)
         run = Run(
@@ -76,16 +81,20 @@ def runs_of(home: Path) -> list[tuple[Run, bool]]:
             complete=ended_ns is not None,
             client="aim",
         )
-        found[str(run_hash)] = (run, bool(is_archived))
+        facts: dict[str, Tree] = {"archived": True} if is_archived else {}
+        if run_hash in notes:
+            facts["notes"] = [*notes[run_hash]]
+        found[str(run_hash)] = (run, facts)
     for name in _chunks(home):
-        found.setdefault(name, (Run(RunKey("aim", "", name), client="aim"), False))
+        found.setdefault(name, (Run(RunKey("aim", "", name), client="aim"), {}))
     return list(found.values())
 
 
-def _tags(connection: sqlite3.Connection) -> dict[str, list[str]]:
+def _texts(connection: sqlite3.Connection, query: str) -> dict[str, list[str]]:
+    """By run, in order."""
     found: dict[str, list[str]] = {}
-    for run_hash, tag in connection.execute(_TAGS):
-        found.setdefault(run_hash, []).append(str(tag))
+    for run_hash, text in connection.execute(query):
+        found.setdefault(run_hash, []).append(str(text))
     return found
 
 

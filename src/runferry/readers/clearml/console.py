@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
 
-from runferry.chunks import Console
+from runferry.chunks import Console, Lost
 from runferry.dialects.clearml.names import Event
-from runferry.readers.clearml.events import time_ns_of_event
+from runferry.readers.clearml.events import odd_fields, time_ns_of_event
 from runferry.tables import CONSOLE, TIME
 
 _AT_ONCE: Final = 16_384
@@ -25,6 +26,7 @@ class ConsoleRows:
         self._streams: list[str] = []
         self._times: list[int | None] = []
         self._seq = 0
+        self._odd: Counter[str] = Counter()
         self.worker: str | None = None  # the first that printed
 
     def add(self, event: Event) -> Iterator[Console]:
@@ -34,6 +36,7 @@ class ConsoleRows:
         if self.worker is None and isinstance(worker, str) and worker:
             self.worker = worker
         time_ns = time_ns_of_event(event)
+        self._odd["timestamp"] += time_ns is None and event.get("timestamp") is not None
         for line in str(event.get("msg") or "").split("\n"):
             self._lines.append(f"{line}\n")
             self._streams.append("stderr" if level in _STDERR else "stdout")
@@ -59,3 +62,7 @@ class ConsoleRows:
         self._seq += count
         self._lines, self._streams, self._times = [], [], []
         yield Console(pa.RecordBatch.from_pydict(columns, schema=CONSOLE))
+
+    def losses(self) -> Iterator[Lost]:
+        """What messages said that no line holds."""
+        yield from odd_fields(self._odd)

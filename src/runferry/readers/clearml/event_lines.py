@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from runferry.chunks import Lost
 from runferry.dialects.clearml.names import Event
-from runferry.dialects.json_trees import mended
+from runferry.dialects.json_trees import JsonNotes, mended
 from runferry.losses import Fate, Loss
 from runferry.readers.clearml.contents import Contents
 from runferry.readers.damage import cut
 from runferry.readers.lines import WholeLines, is_too_long, too_long
+from runferry.readers.run_folders.documents import noted
 
 
 def events_in(contents: Contents, name: str) -> Iterator[Event | Lost]:
@@ -32,19 +33,36 @@ def events_in(contents: Contents, name: str) -> Iterator[Event | Lost]:
 
 
 def _events(line: bytes, where: str) -> Iterator[Event | Lost]:
+    notes = JsonNotes()
     try:
-        text = line.decode("utf-8", "replace")
+        text, is_text = readable(line)
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         yield Lost(Loss("damaged-line", Fate.DROPPED, where, 1, f"no JSON ({error})"))
         return
     if "\\u" in text:
-        found = mended(found)
+        found = mended(found, notes)
+    if not is_text:
+        yield Lost(bad_utf8(where))
+    yield from map(Lost, noted(notes, where))
     for event in found if isinstance(found, list) else [found]:
         if isinstance(event, dict):
             yield event
         else:
             yield Lost(Loss("damaged-line", Fate.DROPPED, where, 1, "an event that is no mapping"))
+
+
+def readable(content: bytes) -> tuple[str, bool]:
+    """As text, and whether it is all UTF-8."""
+    try:
+        return content.decode(), True
+    except UnicodeDecodeError:
+        return content.decode("utf-8", "replace"), False
+
+
+def bad_utf8(where: str) -> Loss:
+    """What stands there is not all text."""
+    return Loss("bad-utf8", Fate.ROUNDED, where, 1, "U+FFFD stands for what is no text")
 
 
 def _is_whole(line: bytes) -> bool:

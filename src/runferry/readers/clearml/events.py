@@ -6,10 +6,11 @@ import base64
 import math
 import mimetypes
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from runferry.chunks import Chunk, Media, Raw
+from runferry.chunks import Chunk, Lost, Media, Raw
 from runferry.dialects.clearml.names import (
     PLOT,
     SAMPLE,
@@ -19,6 +20,7 @@ from runferry.dialects.clearml.names import (
     Event,
     stream_of,
 )
+from runferry.losses import Fate, Loss
 from runferry.model import Address, Attribute, Blob, KeyPath, MediaItem, MediaType, Tree
 from runferry.readers.clearml.scalar_columns import ScalarColumns
 from runferry.readers.row_batches import scalar_of, whole_step
@@ -44,6 +46,7 @@ class EventRows:
         self._scalars = ScalarColumns()
         self._seq = 0
         self._singles: dict[str, Attribute] = {}
+        self._odd: Counter[str] = Counter()  # fields that are not what they should be
 
     @property
     def singles(self) -> tuple[Attribute, ...]:
@@ -71,7 +74,7 @@ class EventRows:
         if path is None:
             yield self._raw(event, "an event without title and series", seq)
             return
-        at = _address(event, seq)
+        at = self._address(event, seq)
         if kind == SCALAR and "value" in event:
             yield from self._scalar(event, path, at)
         elif kind == VECTOR and isinstance(values := _values(event), list):
@@ -89,6 +92,17 @@ class EventRows:
         yield from self._rows.drain()
         yield from self._scalars.drain()
         self._scalars.avoided.clear()
+
+    def losses(self) -> Iterator[Lost]:
+        """What events said that no row holds."""
+        yield from odd_fields(self._odd)
+
+    def _address(self, event: Event, seq: int) -> Address:
+        """The iteration as the step; a value that was reported by itself has none."""
+        step, time_ns = whole_step(event.get("iter")), time_ns_of_event(event)
+        self._odd["iter"] += step is None and event.get("iter") is not None
+        self._odd["timestamp"] += time_ns is None and event.get("timestamp") is not None
+        return Address(seq, None if step == SINGLE_ITERATION else step, None, time_ns)
 
     def _path(self, event: Event) -> KeyPath | None:
         """Title and series; for a model's own events behind the model's id."""
@@ -142,14 +156,6 @@ class EventRows:
         return Raw(str(kind or "event"), reason, dumps(event).encode(), seq)
 
 
-def _address(event: Event, seq: int) -> Address:
-    """The iteration as the step; a value that was reported by itself has none."""
-    step = whole_step(event.get("iter"))
-    if step == SINGLE_ITERATION:
-        step = None
-    return Address(seq, step, None, time_ns_of_event(event))
-
-
 def time_ns_of_event(event: Event) -> int | None:
     """Milliseconds since the epoch as nanoseconds."""
     stated = event.get("timestamp")
@@ -158,6 +164,14 @@ def time_ns_of_event(event: Event) -> int | None:
     if not math.isfinite(stated) or abs(stated) >= _MOST_MS:
         return None
     return int(stated) * _NS_A_MS if isinstance(stated, int) else round(stated * _NS_A_MS)
+
+
+def odd_fields(counts: Counter[str]) -> Iterator[Lost]:
+    """Steps and times of events that are none, by the field."""
+    for field, count in counts.items():
+        if count:
+            why = f"events whose {field} is none"
+            yield Lost(Loss(f"odd-{field}", Fate.DROPPED, field, count, why))
 
 
 def _values(event: Event) -> Tree:
@@ -172,10 +186,12 @@ def _plot(event: Event) -> bytes | None:
     packed = event.get("plot_data")
     if not isinstance(packed, str):
         return None
+    unpacking = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(base64.b64decode(packed), _PLOT_AT_MOST)
+        plot = unpacking.decompress(base64.b64decode(packed), _PLOT_AT_MOST)
     except (ValueError, zlib.error):
         return None
+    return plot if unpacking.eof else None  # not half of one
 
 
 def _kind_of(media_type: str | None) -> MediaType:

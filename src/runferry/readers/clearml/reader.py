@@ -9,6 +9,7 @@ from typing import ClassVar, Self, cast
 
 from runferry.dialects.clearml.names import TRACKER
 from runferry.errors import NotFound
+from runferry.model import Kind
 from runferry.paths import Folder, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.finding import (
@@ -26,6 +27,10 @@ class ClearmlReader(LocalReader):
     """Sessions at or below a place; a location that is no path opens a server."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "audio", "video", "plot", "html", "file", "other", "config",
+        "summary", "environment", "console", "artifact", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = (
         "an offline session (offline-…, or its zip), a folder that has some below it, "
         "or PROJECT, or the address of a server"

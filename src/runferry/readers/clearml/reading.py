@@ -36,6 +36,7 @@ class Reading:
             elif rows.is_full:
                 yield from rows.drain()
         yield from rows.drain()
+        yield from rows.losses()
         if rows.singles:
             yield Attributes(rows.singles)
         console = ConsoleRows()
@@ -45,6 +46,7 @@ class Reading:
             else:
                 yield from console.add(event)
         yield from console.drain()
+        yield from console.losses()
         yield from files_of(self.task)
         yield from self.artifacts
         yield from self.rest

@@ -12,7 +12,6 @@ from runferry.dialects.clearml.header import header_of, key_of
 from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, OFFLINE, TASK_FILE
 from runferry.dialects.clearml.own_copy import OWN, authored_in
 from runferry.dialects.plain_folder.run_file import read_run_file
-from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey
 from runferry.readers.clearml.contents import Contents, FolderContents
 from runferry.readers.clearml.event_lines import events_in
@@ -22,7 +21,7 @@ from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.clearml.task_file import read_task
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain_folder.own_folder import OwnFolder
+from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
 
 _READ: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
 
@@ -47,9 +46,8 @@ class SessionRun:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of the session: its task is written anew at every turn."""
-        task, loss = read_task(self.contents)
-        if loss is not None:
-            yield Lost(loss)
+        task, losses = read_task(self.contents)
+        yield from map(Lost, losses)
         places = Places(self.contents, str(task.get("offline_folder") or ""))
         task_id = str(task.get("id") or self.key.run_id)
         reading = Reading(
@@ -86,11 +84,9 @@ def session_at(contents: Contents) -> SessionRun | OwnFolder:
 
 def _own(folder: Path) -> OwnFolder | None:
     """None for a session that is not ours, or was edited since."""
-    try:
+    own = folder / OWN
+    with unless_damaged(own):
         said = authored_in(folder)
-        if said is None or not said.stands(folder):
-            return None
-        own = folder / OWN
-        return OwnFolder(own, (folder / TASK_FILE,), read_run_file(own).run)
-    except (FileNotFoundError, Damaged):
-        return None
+        if said is not None and said.stands(folder):
+            return OwnFolder(own, (folder / TASK_FILE,), read_run_file(own).run)
+    return None

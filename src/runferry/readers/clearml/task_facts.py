@@ -38,7 +38,8 @@ def _values(task: Task) -> Iterator[tuple[Role, KeyPath, Tree]]:
     for name, item in _mapping(task.get("configuration")).items():
         yield from _configuration(str(name), item)
     for path, value in leaves(_mapping(task.get("script"))):
-        if value not in ("", None, {}, []) and path not in _IN_FILES:
+        is_file = path in _IN_FILES and isinstance(value, str)
+        if value not in ("", None, {}, []) and not is_file:
             yield "environment", ("script", *path), value
     for metric in _mapping(task.get("last_metrics")).values():
         for variant in _mapping(metric).values():

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, cast
+from typing import Final
 
 from runferry.dialects.clearml.names import TASK_FILE, Task
-from runferry.dialects.json_trees import mended, parse_json
+from runferry.dialects.json_trees import JsonNotes, mended, parse_json
 from runferry.losses import Fate, Loss
 from runferry.readers.clearml.contents import Contents
+from runferry.readers.clearml.event_lines import bad_utf8, readable
+from runferry.readers.run_folders.documents import noted
 
 _BYTES_AT_MOST: Final = 256 << 20
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _CLOSING: Final = {"{": "}", "[": "]"}
 
 
-def read_task(contents: Contents) -> tuple[Task, Loss | None]:
+def read_task(contents: Contents) -> tuple[Task, list[Loss]]:
     """The task, and what could not be read of it."""
     stream = contents.opened(TASK_FILE)
     if stream is None:
-        return {}, Loss("unreadable-file", Fate.DROPPED, TASK_FILE, 1, "it is gone")
+        return {}, [Loss("unreadable-file", Fate.DROPPED, TASK_FILE, 1, "it is gone")]
     with stream:
         content = stream.read(_BYTES_AT_MOST)
-    text = content.decode("utf-8", "replace")
+    text, is_text = readable(content)
+    losses, notes = [] if is_text else [bad_utf8(TASK_FILE)], JsonNotes()
     try:
-        return _mapping(parse_json(text)), None
+        task = parse_json(text, notes)
+        if not isinstance(task, dict):
+            raise ValueError("no mapping")
     except ValueError as error:
-        whole = _closed(text)
         detail = f"it is cut, or no JSON ({error}): what stands before was read"
-        return whole, Loss("cut-file", Fate.DROPPED, TASK_FILE, 1, detail)
+        losses.append(Loss("cut-file", Fate.DROPPED, TASK_FILE, 1, detail))
+        return _closed(text), losses
+    return task, [*losses, *noted(notes, TASK_FILE)]
 
 
 def _closed(text: str) -> Task:
@@ -46,10 +52,7 @@ def _closed(text: str) -> Task:
         elif word == ",":
             end, closing = found.start(), "".join(reversed(open_brackets))
     try:
-        return _mapping(mended(json.loads(text[:end] + closing)))
+        whole = mended(json.loads(text[:end] + closing))
     except (ValueError, RecursionError):
         return {}
-
-
-def _mapping(value: object) -> Task:
-    return cast("Task", value) if isinstance(value, dict) else {}
+    return whole if isinstance(whole, dict) else {}

@@ -29,6 +29,16 @@ _NESTED: Final = {"log_other", "system_info", "log_dependency", "system_details"
 """What such a bundle has as a mapping of its own."""
 
 
+_BOOKKEEPING: Final = {"context", "local_timestamp", "message_id", "stderr"}
+"""What belongs to the other fields."""
+
+
+def strangers(payload: dict[str, Tree]) -> dict[str, Tree]:
+    """The fields that nobody knows."""
+    known = {name for names in _BUNDLED.values() for name in names} | _BOOKKEEPING
+    return {name: it for name, it in payload.items() if name not in known and it is not None}
+
+
 def unbundled(payload: dict[str, Tree]) -> list[tuple[str, dict[str, Tree]]] | None:
     """The messages that a later client would have sent; None for one that nobody knows."""
     shared: dict[str, Tree] = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, KeyPath, Role, Run, Tree, same_value
 
@@ -48,7 +49,7 @@ class Facts:
         if kind in _SAID:
             for name, value in payload.items():
                 if name != "message_id":
-                    self.values["other", (name,)] = value
+                    self._put("other", (name,), value)
             return True
         if kind in ("system_info", "log_dependency"):
             return self._pair(kind, payload)
@@ -65,12 +66,16 @@ class Facts:
             return True  # which each value states for itself
         role: Role = "config" if is_own else "other"
         path = tuple(name.split("|")) if self.splits else (name,)
-        known = self.values.get((role, path))
-        if (role, path) in self.values and not same_value(known, value):
-            why = "a parameter that was logged again; its last value is kept, as Comet shows it"
-            self.losses.add(Loss("replaced-parameter", Fate.DROPPED, name, 1, why))
-        self.values[role, path] = value
+        self._put(role, path, value, "replaced-parameter")
         return True
+
+    def _put(
+        self, role: Role, path: KeyPath, value: Tree, code: str = "replaced-attribute"
+    ) -> None:
+        if (role, path) in self.values and not same_value(self.values[role, path], value):
+            why = "what was logged again; its last value is kept, as Comet shows it"
+            self.losses.add(Loss(code, Fate.DROPPED, ".".join(path), 1, why))
+        self.values[role, path] = value
 
     def _other(self, payload: dict[str, Tree]) -> bool:
         name = payload.get("key")
@@ -81,7 +86,7 @@ class Facts:
             self.name = value
         elif name == _NESTED:
             self.splits = value is True
-        self.values["other", (name,)] = value
+        self._put("other", (name,), value)
         return True
 
     def _pair(self, kind: str, payload: dict[str, Tree]) -> bool:
@@ -89,7 +94,7 @@ class Facts:
         if not isinstance(name, str):
             return False
         value = payload.get("value", payload.get("version"))
-        self.values["environment", (kind, name)] = value
+        self._put("environment", (kind, name), value)
         return True
 
     def _surroundings(self, kind: str, payload: dict[str, Tree]) -> None:
@@ -98,7 +103,7 @@ class Facts:
             if name in ("message_id", "local_timestamp") or value is None:
                 continue
             path = (name,) if before is None else (before, name)
-            self.values["environment", path] = value
+            self._put("environment", path, value)
         host, user = payload.get("hostname"), payload.get("user")
         self.host = host if isinstance(host, str) else self.host
         self.user = user if isinstance(user, str) else self.user
@@ -137,15 +142,26 @@ def experiment_header(run: Run, stated: dict[str, Tree]) -> Run:
 
 def experiment_attributes(stated: dict[str, Tree]) -> Iterator[Attribute]:
     """The rest of `experiment.json`."""
-    known = {"offline_id", "project_name", "workspace", "start_time", "stop_time", "tags"}
     for name, value in stated.items():
-        if name not in known and value is not None:
+        if value is not None and not _is_of_header(name, value):
             yield Attribute(("experiment", name), "other", value)
+
+
+def _is_of_header(name: str, value: Tree) -> bool:
+    """Whether `experiment_header` has taken all of it."""
+    match name:
+        case "offline_id" | "project_name" | "workspace":
+            return isinstance(value, str)
+        case "start_time" | "stop_time":
+            return _time(value) is not None
+        case "tags":
+            return isinstance(value, list) and all(isinstance(tag, str) for tag in value)
+    return False
 
 
 def _time(value: Tree) -> int | None:
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    return int(value) * _MS if is_number else None  # type: ignore[arg-type]
+    return time_ns_of(value * _MS) if is_number else None  # type: ignore[operator]
 
 
 def _word(value: Tree) -> str | None:

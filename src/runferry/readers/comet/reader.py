@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from runferry.dialects.json_trees import parse_json
-from runferry.model import RunKey
+from runferry.model import Kind, RunKey
 from runferry.paths import Folder, folders_below, regular
+from runferry.readers.comet.experiment import CometRun
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
-from runferry.readers.comet.reading import CometRun, stated_of
+from runferry.readers.comet.reading import stated_of
 from runferry.readers.finding import key_of, label_of, signature_of
 from runferry.readers.local_runs import LocalReader, LocalRun
 
@@ -22,6 +23,10 @@ class CometReader(LocalReader):
     """Experiments that Comet's OfflineExperiment kept."""
 
     name: ClassVar[str] = "comet"
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "audio", "video", "table", "plot", "html", "object3d", "file",
+        "other", "config", "environment", "console", "artifact", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = f"a {_ENDING} of Comet's OfflineExperiment, or a folder with some"
 
     @classmethod

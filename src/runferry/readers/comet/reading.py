@@ -1,4 +1,4 @@
-"""One offline experiment: its messages in the order in which they were logged."""
+"""The messages of an offline experiment, in the order in which they were logged."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from runferry import chunks
-from runferry.dialects.json_trees import JsonNotes, parse_json
+from runferry.dialects.json_trees import parse_json
+from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Address, Blob, Cursor, KeyPath, MediaItem, Run, RunKey, Tree
+from runferry.model import Address, Blob, KeyPath, MediaItem, Run, RunKey, Tree
 from runferry.paths import spelled
-from runferry.readers.comet.bundles import unbundled
+from runferry.readers.comet.bundles import strangers, unbundled
 from runferry.readers.comet.facts import Facts, experiment_attributes, experiment_header
-from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members, members_of
+from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members
+from runferry.readers.comet.message_lines import Message, MessageLines
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
-from runferry.readers.lines import beginnings, is_too_long, too_long
-from runferry.readers.missing import MissingBytes
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
+from runferry.tables import dumps
 
 _FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_HEADER_LINES: Final = 200
 _EPOCH: Final = ("comet", "epoch")
 _SYSTEM: Final = "sys."
 _MEDIA_AT_MOST: Final = 512
@@ -36,66 +36,32 @@ def stated_of(members: Members) -> dict[str, Tree]:
     if stream is None:
         return {}
     with stream:
-        found = parse_json(stream.read(TEXT_AT_MOST).decode("utf-8", "replace"))
+        found = parse_json(stream.read(TEXT_AT_MOST).decode())
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class CometRun:
-    """The archive or folder of an experiment: small, and made to be pickled."""
+@dataclass
+class Reading:
+    """One pass over the messages."""
 
     key: RunKey
     path: Path
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The archive, or the messages."""
-        return (self.path / MESSAGES if self.path.is_dir() else self.path,)
-
-    def header(self) -> Run:
-        """What `experiment.json` and the first messages say."""
-        members = members_of(self.path)
-        if members is None:
-            return Run(self.key)
-        reading = _Reading(self, members)
-        for _ in reading.messages(_HEADER_LINES):
-            pass
-        return reading.header()
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
-        """All of it: an archive is written once. See `runferry.ports.Reader`."""
-        members = members_of(self.path)
-        if members is None:
-            raise FileNotFoundError(2, "no experiment is here any more", str(self.path))
-        reading = _Reading(self, members)
-        missing = MissingBytes()
-        yield from missing.watched(reading.messages())
-        yield from missing.watched(reading.ending())
-        yield from map(chunks.Lost, missing.losses())
-        yield chunks.Header(reading.header())
-
-
-@dataclass
-class _Reading:
-    """One pass over the messages."""
-
-    run: CometRun
     members: Members
     facts: Facts = field(default_factory=Facts)
     rows: LoggedRows = field(default_factory=LoggedRows)
     printed: Printed = field(default_factory=Printed)
-    notes: JsonNotes = field(default_factory=JsonNotes)
     losses: LossLedger = field(default_factory=LossLedger)
     media: list[MediaItem] = field(default_factory=list)
     uploads: Uploads = field(init=False)
+    lines: MessageLines = field(init=False)
     stated: dict[str, Tree] = field(default_factory=dict)
-    is_damaged: bool = False
     epoch: Tree = None
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.members)
+        self.lines = MessageLines(self.members, self.losses)
         try:
             self.stated = stated_of(self.members)
         except (ValueError, OSError, EOFError) as error:
@@ -103,54 +69,27 @@ class _Reading:
 
     def header(self) -> Run:
         """What is known of the run by now."""
-        run = self.facts.header(experiment_header(Run(self.run.key), self.stated))
-        is_whole = not (self.members.is_cut or self.is_damaged)
+        run = self.facts.header(experiment_header(Run(self.key), self.stated))
+        is_whole = not (self.members.is_cut or self.lines.is_damaged)
         return replace(run, complete=run.complete and is_whole)
 
     def messages(self, at_most: int | None = None) -> Iterator[chunks.Chunk]:
         """What each message says."""
-        stream = self.members.open(MESSAGES)
-        if stream is None:
-            self._lost("missing-file", Fate.DROPPED, MESSAGES, "what was logged is not here")
-            return
-        with stream:
-            for number, line in enumerate(self._lines(stream)):
-                if number == at_most:
-                    return
-                yield from self._line(number, line)
-
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
-        """The lines as far as they can be read."""
-        try:
-            yield from beginnings(stream)
-        except OSError as error:
-            self.is_damaged = True
-            self._lost("damaged-bytes", Fate.DROPPED, MESSAGES, f"not read on: {error.strerror}")
-
-    def _line(self, number: int, line: bytes) -> Iterator[chunks.Chunk]:
-        where = f"{MESSAGES}:{number + 1}"
-        if is_too_long(line):
-            self.losses.add(too_long(where))
-            return
-        if not line.strip():
-            return
-        try:
-            message = parse_json(line.decode("utf-8", "replace"), self.notes)
-        except ValueError as error:
-            self.is_damaged = True
-            if not line.endswith(b"\n"):
-                why = f"the file ends inside a message of {len(line):,} bytes or more"
-                self._lost("cut-tail", Fate.DROPPED, where, why)
+        for found in self.lines.read():
+            if isinstance(found, chunks.Raw):
+                yield found
+            elif at_most is not None and found.number >= at_most:
                 return
-            yield chunks.Raw("comet line", str(error), line, number)
-            self._lost("damaged-line", Fate.REENCODED, MESSAGES, "kept as raw records")
-            return
-        match message:
+            else:
+                yield from self._message(found)
+
+    def _message(self, message: Message) -> Iterator[chunks.Chunk]:
+        match message.said:
             case {"type": str(kind), "payload": dict(payload)}:
-                if (taken := self._taken(kind, payload, number)) is not None:
+                if (taken := self._taken(kind, payload, message.number)) is not None:
                     yield from taken
                     return
-        yield chunks.Raw("comet message", "of no known type", line, number)
+        yield chunks.Raw("comet message", "of no known type", message.line, message.number)
         self._lost("unknown-message", Fate.REENCODED, MESSAGES, "kept as raw records")
 
     def _taken(
@@ -164,7 +103,7 @@ class _Reading:
             if not isinstance(text, str):
                 return None
             stream = "stderr" if payload.get("stderr") else "stdout"
-            return self.printed.add(text, time if isinstance(time, int) else None, stream)
+            return self.printed.add(text, self._time_ns(time), stream)
         if kind in ("file_upload", "remote_file"):
             upload = Upload.of(payload)
             return None if upload is None else self._upload(upload, seq)
@@ -177,11 +116,14 @@ class _Reading:
 
     def _bundle(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
         """A message that has several things at once."""
-        messages = unbundled(payload)
+        messages, strange = unbundled(payload), strangers(payload)
         taken = [self._taken(kind, held, seq) for kind, held in messages or ()]
         known = [one for one in taken if one is not None]
         if not taken or len(known) < len(taken):
             return None
+        if strange:
+            content = dumps(strange).encode()
+            known.append(iter((chunks.Raw("comet message", "unknown fields", content, seq),)))
         return (chunk for one in known for chunk in one)
 
     def _metric(self, payload: dict[str, Tree], seq: int) -> Iterator[chunks.Chunk] | None:
@@ -193,7 +135,9 @@ class _Reading:
             return None
         at = self._address(seq, metric.get("step"), payload.get("local_timestamp"))
         context = payload.get("context")
-        path: KeyPath = (context, name) if isinstance(context, str) and context else (name,)
+        if not isinstance(context, str | None):
+            return None
+        path: KeyPath = (context, name) if context else (name,)
         if isinstance(value, str):
             value = _FLOATS.get(value, value)
         epoch = metric.get("epoch")
@@ -205,12 +149,17 @@ class _Reading:
         return self.rows.add(at, values, "system" if is_system else "user")
 
     def _address(self, seq: int, step: Tree, time_ms: Tree) -> Address:
-        time_ns = time_ms * 1_000_000 if isinstance(time_ms, int) else None
         where = None if step is None else step_of(step)
         if step is not None and where is None:
             why = "a step that is no number of at most six places"
             self._lost("odd-step", Fate.DROPPED, MESSAGES, why)
-        return address(seq, where, time_ns)
+        return address(seq, where, self._time_ns(time_ms))
+
+    def _time_ns(self, time_ms: Tree) -> int | None:
+        time_ns = time_ns_of(time_ms * 1_000_000) if isinstance(time_ms, int) else None
+        if time_ns is None and time_ms is not None:
+            self._lost("odd-time", Fate.DROPPED, MESSAGES, "a time that is no whole millisecond")
+        return time_ns
 
     def _html(self, html: str, seq: int) -> Iterator[chunks.Chunk]:
         key, facts = self.rows.declare(("html",), "media")
@@ -263,8 +212,8 @@ class _Reading:
         yield from self.uploads.belongings()
         if self.members.is_cut:
             why = "the archive ends before the list of its members; what comes before is read"
-            self._lost("cut-archive", Fate.DROPPED, spelled(self.run.path.name), why)
-        for loss in (*self.losses, *self.facts.losses, *noted(self.notes, MESSAGES)):
+            self._lost("cut-archive", Fate.DROPPED, spelled(self.path.name), why)
+        for loss in (*self.losses, *self.facts.losses, *noted(self.lines.notes, MESSAGES)):
             yield chunks.Lost(loss)
 
     def _lost(self, code: str, fate: Fate, where: str, why: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from runferry import chunks
@@ -129,6 +130,7 @@ class Uploads:
             name = upload.name
             if name in self._files and upload.asset_id is not None:
                 name = f"{name}~{upload.asset_id[:8]}"
+            name = next(it for it in _numbered(name) if it not in self._files)
             self._files[name] = upload
 
     def belongings(self) -> Iterator[chunks.Chunk]:
@@ -150,7 +152,9 @@ class Uploads:
 
     def attributes(self) -> Iterator[Attribute]:
         """What is said of files that a file has no place for."""
-        for name, upload in self._files.items():
+        models = ((one.name, one) for them in self._models.values() for one in them)
+        remote = ((one.name, one) for one in self._remote)
+        for name, upload in (*self._files.items(), *models, *remote):
             told: dict[str, Tree] = {"type": upload.kind}
             for key, value in (
                 ("asset_id", upload.asset_id),
@@ -161,6 +165,11 @@ class Uploads:
                 if value is not None:
                     told[key] = value
             yield Attribute(("assets", name), "other", told)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}~{number}" for number in count(2))
 
 
 def _word(value: Tree) -> str | None:

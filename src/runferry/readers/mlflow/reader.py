@@ -14,7 +14,7 @@ from runferry.dialects.mlflow.bundle import all_parts
 from runferry.dialects.mlflow.header import as_run
 from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
-from runferry.model import Cursor, Run, Tree
+from runferry.model import Cursor, Kind, Run, Tree
 from runferry.paths import looked_into, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow.filestore import META, FileStore
@@ -31,6 +31,10 @@ class MlflowReader:
     """Reads `./mlruns`, `sqlite:///runs.db` (or the file's path), `http://…`, any SQL URI."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "image", "table", "file", "other", "config", "environment", "artifact",
+        "document",
+    })  # fmt: skip
 
     def __init__(self, store: Store, where: str, options: ReadOptions) -> None:
         self._store = store

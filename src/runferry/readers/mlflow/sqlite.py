@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -24,6 +24,7 @@ from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.sqlite_files import has_wal_mode, opened
 
 _MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
 
@@ -34,6 +35,17 @@ FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
 
 
+def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """A connection that leaves nothing beside the file, while a server may go on writing to it.
+
+    Of a database with a write-ahead log sqlite makes an index beside it even when it only reads; it
+    is there already where somebody has it open.
+    """
+    if has_wal_mode(path) and not path.with_name(f"{path.name}-shm").exists():
+        return opened(path)
+    return closing(schema.connect(path, read_only=True))
+
+
 class SqliteStore:
     """One file. Any schema that has the columns we need is read, whatever its version says."""
 
@@ -42,14 +54,10 @@ class SqliteStore:
             raise NotFound("no such MLflow database", where=str(path))
         self._path = path
         self._beyond: Mapping[str, Sequence[Loss]] | None = None
-        with self._reading():
-            self._connection = schema.connect(path, read_only=True)
-        try:
-            with self._reading():
-                self._check_schema()
-        except RunferryError:
-            self._connection.close()
-            raise
+        with ExitStack() as opening, self._reading():
+            self._connection = opening.enter_context(_connected(path))
+            self._check_schema()
+            self._open = opening.pop_all()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -217,7 +225,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._open.close()
 
 
 def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from runferry.dialects.neptune.export_files import DATA
@@ -12,9 +11,8 @@ from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.dialects.plain_folder.run_file import read_run_file
-from runferry.errors import Damaged
 from runferry.paths import folders_below
-from runferry.readers.plain_folder.own_folder import OwnFolder
+from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
 
 
 def own_exported(root: Path) -> Iterator[OwnFolder]:
@@ -28,7 +26,7 @@ def own_exported(root: Path) -> Iterator[OwnFolder]:
         if form_of(home / STORE) != STORE_MARK:
             continue
         for folder in Folders(home / STORE).complete():
-            with suppress(FileNotFoundError, Damaged):  # then the exporter's own files count
+            with unless_damaged(folder):
                 exported = exported_in(folder)
                 if exported.stands(home / DATA):
                     parts = home / DATA / exported.project_folder
@@ -39,5 +37,5 @@ def own_exported(root: Path) -> Iterator[OwnFolder]:
 def own_queued(place: ServerPlace) -> Iterator[OwnFolder]:
     """Those that wait in the client's offline queue to be sent to a place."""
     for folder in Folders(offline_store(place)).complete():
-        with suppress(FileNotFoundError, Damaged):
+        with unless_damaged(folder):
             yield OwnFolder(folder, (), read_run_file(folder).run)

@@ -19,7 +19,7 @@ from runferry.dialects.neptune.own_store import STORE, STORE_MARK
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
-from runferry.model import Run
+from runferry.model import Kind, Run
 from runferry.paths import Folder, folders_below, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
@@ -47,6 +47,10 @@ class NeptuneReader(LocalReader):
     """
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "histogram", "image", "audio", "video", "html", "file", "other",
+        "config", "environment", "console", "artifact", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = (
         "an export of neptune-exporter, a .neptune folder, a folder that has one below it, "
         "or WORKSPACE/PROJECT"

@@ -20,7 +20,7 @@ from runferry.dialects.plain_folder.jsonl_form import JsonLinesForm
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged, NotFound
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import KINDS, Cursor, Kind, Run, RunKey
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import free_key
 from runferry.readers.plain_folder.run_folder import RunFolder
@@ -30,6 +30,7 @@ class PlainFolderReader:
     """Reads the runs of a folder; which form they have is the subclass's."""
 
     name: ClassVar[str]
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
     form: ClassVar[Form]
 
     def __init__(self, root: Path) -> None:

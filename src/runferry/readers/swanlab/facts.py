@@ -17,6 +17,7 @@ class Facts:
     header: dict[str, Tree] = field(default_factory=dict)  # fields of `Run`
     other: dict[str, Tree] = field(default_factory=dict)  # what the model has no field for
     columns: dict[str, Tree] = field(default_factory=dict)  # by key: what is said of a series
+    begun: dict[str, Tree] = field(default_factory=dict)  # of a resumed run: when it first began
 
     def put(self, **fields: Tree) -> None:
         """Header fields; what is empty says nothing."""
@@ -29,9 +30,17 @@ class Facts:
         if error:
             self.other["error"] = error
 
+    def resumed(self) -> None:
+        """The run goes on: it began when it first did, and its end is not known again."""
+        times = {name: self.header.get(name) for name in ("created_ns", "started_ns")}
+        self.begun = {**{name: time for name, time in times.items() if time}, **self.begun}
+        for name in ("status", "state", "ended_ns", "complete"):
+            self.header.pop(name, None)
+        self.other.pop("error", None)
+
     def run(self, key: RunKey) -> Run:
         """The header as it is known now."""
-        fields = cast("dict[str, Any]", self.header) | {}
+        fields = cast("dict[str, Any]", {**self.header, **self.begun})
         fields.pop("run_id", None)
         fields["tags"] = tuple(fields.get("tags", ()))
         return Run(key, **fields)
@@ -71,10 +80,10 @@ class Facts:
 
     def tree(self) -> list[Tree]:
         """For a cursor."""
-        return [self.header, self.other, self.columns]
+        return [self.header, self.other, self.columns, self.begun]
 
     @classmethod
     def of(cls, tree: Any) -> Facts:
         """The inverse of `tree`."""
-        header, other, columns = tree
-        return cls(dict(header), dict(other), dict(columns))
+        header, other, columns, begun = tree
+        return cls(dict(header), dict(other), dict(columns), dict(begun))

@@ -14,15 +14,20 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from runferry import chunks
-from runferry.dialects.json_trees import parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.swanlab.names import COLUMN_TYPES
 from runferry.dialects.times import time_ns_of
 from runferry.model import Address, Tree
+from runferry.readers.row_batches import whole_step
 from runferry.readers.swanlab.facts import Facts
-from runferry.readers.swanlab.media import Item, MediaFound
+from runferry.readers.swanlab.media import Item, MediaFound, captioned
 
-_NUMBERS: Final = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
+DAMAGED: Final = (ValueError, KeyError, TypeError, AttributeError)
+"""What taking JSON apart raises where it is not of this form."""
+NUMBERS: Final = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
 """How old clients spell what JSON has no number for."""
+_STDOUT: Final = "INFO"
+_STDERR: Final = ("WARN", "ERROR")  # what was printed there, and what a run that failed raised
 _TYPES: Final = {name.upper(): number for number, (name, _) in COLUMN_TYPES.items()}
 
 
@@ -56,13 +61,34 @@ class JsonRecords:
     def take(self, seq: int, content: bytes) -> Iterator[Found]:
         """Rows, lines, media, and what is not known."""
         try:
-            tree: Any = parse_json(content.decode("utf-8", "surrogateescape"))
+            notes = JsonNotes()
+            tree: Any = parse_json(content.decode(), notes)
             kind, data = tree["model_type"], tree["data"]
             yield from self._take(str(kind), data, seq, content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             yield chunks.Raw("backup", f"not read: {type(error).__name__}", content, seq)
+            return
+        if notes != JsonNotes():
+            yield chunks.Raw("backup", "keys or numbers that a tree cannot hold", content, seq)
 
     def _take(self, kind: str, data: dict[str, Any], seq: int, content: bytes) -> Iterator[Found]:
+        match kind:
+            case "Scalar":
+                yield self._scalar(data, seq)
+            case "Media":
+                yield self._media(data, seq)
+            case "Log":
+                level = data.get("level")
+                stream = "stderr" if level in _STDERR else "stdout"
+                yield Line(str(data["message"]), stream, time_ns_of(data.get("create_time")))
+                if level not in (_STDOUT, *_STDERR):
+                    yield chunks.Raw(kind, f"a level that is not known: {level}", content, seq)
+            case _:
+                if not self._said(kind, data):
+                    yield chunks.Raw(kind, "a record that is not known", content, seq)
+
+    def _said(self, kind: str, data: dict[str, Any]) -> bool:
+        """What a record says of the run; False for one that is not known."""
         facts = self._facts
         match kind:
             case "Header":
@@ -87,41 +113,38 @@ class JsonRecords:
                 pass  # names of the files beside, which are read where they lie
             case "Column":
                 facts.columns[str(data["key"])] = _column(data)
-            case "Scalar":
-                yield self._scalar(data, seq)
-            case "Media":
-                yield self._media(data, seq)
-            case "Log":
-                stream = "stderr" if data.get("level") == "ERROR" else "stdout"
-                yield Line(str(data["message"]), stream, time_ns_of(data.get("create_time")))
             case "Footer":
                 facts.ended(1 if data["success"] else 2, "", time_ns_of(data.get("create_time")))
             case _:
-                yield chunks.Raw(kind, "a record that is not known", content, seq)
+                return False
+        return True
 
     def _scalar(self, data: dict[str, Any], seq: int) -> Row:
         value = data["metric"]["data"]
         if isinstance(value, str):
-            value = _NUMBERS.get(value, value)
+            value = NUMBERS.get(value, value)
         return Row(str(data["key"]), _address(data, seq), value)
 
     def _media(self, data: dict[str, Any], seq: int) -> MediaFound:
         key = str(data["key"])
         folder = str(data.get("key_encoded") or quote(key, safe=""))
-        metric = data["metric"]
-        names = metric["data"] if isinstance(metric["data"], list) else [metric["data"]]
-        more = metric.get("more") or [None] * len(names)
         column = self._facts.columns.get(key)
         stated = column.get("type") if isinstance(column, dict) else None
-        items = tuple(
-            Item(f"{folder}/{name}", caption=(facts or {}).get("caption"))
-            for name, facts in zip(names, more, strict=False)
-        )
+        found = captioned(data["metric"])
+        items = tuple(Item(f"{folder}/{name}", caption=caption) for name, caption in found)
         return MediaFound(key, _address(data, seq), _TYPES.get(str(stated), 0), items)
 
 
 def _address(data: dict[str, Any], seq: int) -> Address:
-    return Address(seq, int(data["step"]), None, time_ns_of(data["metric"].get("create_time")))
+    return address_of(seq, data["step"], data["metric"].get("create_time"))
+
+
+def address_of(seq: int, step: Tree, created: Tree) -> Address:
+    """Where a row stands. Raises ValueError for what is no step, or no time."""
+    whole, time_ns = whole_step(step), time_ns_of(created)
+    if whole is None or (time_ns is None and created is not None):
+        raise ValueError("no step, or no time")
+    return Address(seq, whole, None, time_ns)
 
 
 def _column(data: dict[str, Any]) -> Tree:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from runferry.chunks import Lost
+from runferry.chunks import Chunk, Lost, Media, Texts
 from runferry.dialects.swanlab.names import COLUMN_TYPES, MEDIA, TEXT
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Blob, DataKind, MediaItem, MediaType
 from runferry.paths import blob_at, inside
-from runferry.readers.row_batches import TextRow
+from runferry.readers.row_batches import TextRow, text_batch
 
 _TEXT_AT_MOST = 64 << 20
 
@@ -37,6 +39,14 @@ class MediaFound:
     items: tuple[Item, ...]
 
 
+def captioned(metric: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """The items of a row of JSON, `data`, with what `more` says of each. Raises ValueError."""
+    names = metric["data"] if isinstance(metric["data"], list) else [metric["data"]]
+    more = metric.get("more") or [None] * len(names)
+    for name, said in zip(names, more, strict=True):
+        yield str(name), (said or {}).get("caption")
+
+
 @dataclass
 class MediaRows:
     """Rows of one batch."""
@@ -60,6 +70,15 @@ class MediaRows:
             made = MediaItem(key, at, known or "other", blob, index, path, item.caption)
             self.items.append(made)
         return "media"
+
+    def drained(self) -> Iterator[Chunk]:
+        """All rows, and what was lost in them; nothing is held afterwards."""
+        if self.texts:
+            yield Texts(text_batch(self.texts))
+        if self.items:
+            yield Media(tuple(self.items))
+        yield from self.losses
+        self.texts, self.items, self.losses = [], [], []
 
     def _text(self, item: Item) -> str | None:
         """None for what is not there, and for what is no text."""

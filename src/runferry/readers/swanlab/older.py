@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,25 +21,24 @@ from runferry import chunks
 from runferry.dialects.json_trees import parse_json
 from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
 from runferry.dialects.times import time_ns_of
-from runferry.errors import SourceChanged
+from runferry.errors import SourceChanged, SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Address, Cursor, Run, RunKey
+from runferry.model import Cursor, Run, RunKey
 from runferry.paths import inside, regular, spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.declared import Declared
-from runferry.readers.lines import WholeLines
-from runferry.readers.row_batches import text_batch
+from runferry.readers.lines import WholeLines, unended
 from runferry.readers.run_folders.logged_rows import LoggedRows
+from runferry.readers.sqlite_files import opened
 from runferry.readers.swanlab.facts import Facts
-from runferry.readers.swanlab.media import Item, MediaFound, MediaRows
+from runferry.readers.swanlab.json_records import DAMAGED, NUMBERS, address_of
+from runferry.readers.swanlab.media import Item, MediaFound, MediaRows, captioned
 from runferry.readers.swanlab.position import Position
 from runferry.readers.swanlab.reading import ending, files_of
 
 _NUMBER: Final = re.compile(r"\d+")
 _TYPES: Final = {"image": 2, "audio": 3, "text": 4, "video": 5, "object3d": 7, "molecule": 8}
-_NUMBERS: Final = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
 _STATES: Final = {1: 1, -1: 2}  # of an experiment in the database → of a finish record
-_DAMAGED: Final = (ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class OlderRun:
     @classmethod
     def at(cls, home: Path) -> OlderRun:
         """The run of a folder."""
-        facts, _ = _told(home)
+        facts, _, _ = _told(home)
         return cls(facts.key(home.name.split("-", 2)[-1]), home)
 
     @property
@@ -68,14 +66,14 @@ class OlderRun:
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
         """See `runferry.ports.Reader`; `run` is this one."""
         position = Position() if after is None else Position.of(after.position)
-        facts, names = _told(self.home)
-        position.facts = facts
+        position.facts, names, losses = _told(self.home)
+        yield from position.standing.met(losses)
         rows = _Rows(self.home, position, names, after)
         for folder, path in _logs(self.home):
             yield from rows.of(folder, path)
         yield from rows.console()
-        yield from files_of(self.home, position)
-        yield from ending(run.key, self.home, position)
+        yield from files_of(self.home, position.files)
+        yield from ending(run.key, [self.home], position)
 
 
 def _logs(home: Path) -> Iterator[tuple[str, Path]]:
@@ -108,6 +106,7 @@ class _Rows:
         known = after.series if after is not None else ()
         self._declared = Declared.after(known, position.facts.applied)
         self._logged = LoggedRows(declared=self._declared)
+        self._is_over = bool(position.facts.header.get("complete"))
 
     def of(self, folder: str, path: Path) -> Iterator[chunks.Chunk]:
         """The rows of one file that are new."""
@@ -124,33 +123,29 @@ class _Rows:
                 at[1] += 1
                 try:
                     yield from self._row(key, kind, folder, parse_json(line.decode()), media)
-                except _DAMAGED:
+                except DAMAGED:
                     why = "a line that is no row"
                     yield chunks.Lost(Loss("bad-json", Fate.DROPPED, f"{name}:{at[1]}", 1, why))
         at[0] = lines.offset
+        if lines.unfinished:
+            loss = unended(name, at[1], at[0], lines.unfinished, is_over=self._is_over)
+            yield from self._position.standing.met((loss,))
         yield from self._logged.drain()
-        if media.texts:
-            yield chunks.Texts(text_batch(media.texts))
-        if media.items:
-            yield chunks.Media(tuple(media.items))
+        yield from media.drained()
 
     def _row(
         self, key: str, kind: str, folder: str, tree: Any, media: MediaRows
     ) -> Iterator[chunks.Chunk]:
-        at = Address(self._position.seq, tree["index"], None, time_ns_of(tree["create_time"]))
+        at = address_of(self._position.seq, tree["index"], tree["create_time"])
         value = tree["data"]
         self._position.seq += 1
         stream = self._position.facts.stream_of(key)
         if kind not in _TYPES:
-            value = _NUMBERS.get(value, value) if isinstance(value, str) else value
+            value = NUMBERS.get(value, value) if isinstance(value, str) else value
             yield from self._logged.add(at, [((key,), value)], stream)
             return
-        names = value if isinstance(value, list) else [value]
-        more = tree.get("more") or [None] * len(names)
-        items = tuple(
-            self._item(key, kind, folder, str(one), (said or {}).get("caption"))
-            for one, said in zip(names, more, strict=False)
-        )
+        named = captioned(tree)
+        items = tuple(self._item(key, kind, folder, name, said) for name, said in named)
         run_key = self._declared.keys.key((key,), stream)
         found = media.add(run_key, MediaFound(key, at, _TYPES[kind], items))
         series = self._declared.missing(run_key, (key,), stream, found)
@@ -172,25 +167,26 @@ class _Rows:
         for path in sorted(folder.glob("*.log")) if folder.is_dir() else ():
             name = spelled(path.relative_to(self._home).as_posix())
             at = self._position.lines.setdefault(name, [0, 0])
-            for offset, seq, chunk in log_chunks(path, at[0], at[1], is_over=False):
+            for offset, seq, chunk in log_chunks(path, at[0], at[1], is_over=self._is_over):
                 at[:] = [offset, seq]
                 yield chunk
 
 
-def _told(home: Path) -> tuple[Facts, dict[str, tuple[str, str]]]:
+def _told(home: Path) -> tuple[Facts, dict[str, tuple[str, str]], list[Loss]]:
     """What the database beside a run says: facts, and the key and kind of each folder of rows."""
-    facts, names = Facts(), dict[str, tuple[str, str]]()
+    facts, names, losses = Facts(), dict[str, tuple[str, str]](), list[Loss]()
     path = home.parent / DATABASE
     if regular(path) is None:
-        return facts, names
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        return facts, names, losses
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as database:
+        with opened(path) as database:
             database.row_factory = sqlite3.Row
             _absorb(database, home.name, facts, names)
-    except sqlite3.Error as error:
-        facts.other["database_error"] = str(error)
-    return facts, names
+    # it is damaged, changes all the time, or lacks a column
+    except (sqlite3.Error, SourceError, IndexError) as error:
+        why = f"names and times of the run are not known: {error}"
+        losses.append(Loss("bad-database", Fate.DROPPED, DATABASE, 1, why))
+    return facts, names, losses
 
 
 def _absorb(

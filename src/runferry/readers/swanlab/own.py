@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from runferry.dialects.plain_folder.folders import Folders
@@ -11,9 +10,8 @@ from runferry.dialects.plain_folder.layout import form_of
 from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
 from runferry.dialects.swanlab.own_store import shown_in
-from runferry.errors import Damaged
 from runferry.paths import folders_below
-from runferry.readers.plain_folder.own_folder import OwnFolder
+from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
 
 
 def own_runs(root: Path) -> Iterator[OwnFolder]:
@@ -26,7 +24,7 @@ def own_runs(root: Path) -> Iterator[OwnFolder]:
         if form_of(home / STORE) != STORE_MARK:
             continue
         for folder in Folders(home / STORE).complete():
-            with suppress(FileNotFoundError, Damaged):
+            with unless_damaged(folder):
                 shown = shown_in(folder)
                 if shown.stands(home):
                     log = home / shown.folder / shown.log

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runferry import chunks
+from runferry.dialects.protobuf_reading import Malformed
 from runferry.dialects.swanlab.names import (
     COLUMN,
     COLUMN_TYPES,
@@ -16,7 +17,7 @@ from runferry.dialects.swanlab.names import (
     SCALAR_RECORD,
     START,
 )
-from runferry.dialects.swanlab.wire import Message, MessageError, parsed
+from runferry.dialects.swanlab.wire import Message, parsed
 from runferry.model import Address, Blob, Tree
 from runferry.paths import inside
 from runferry.readers.run_folders.run_files import role_of
@@ -28,12 +29,16 @@ _CHARTS = (
     "", "LINE", "BAR", "SCALAR", "IMAGE", "AUDIO", "TEXT", "VIDEO", "ECHARTS", "OBJECT3D",
     "MOLECULE", "HTML",
 )  # fmt: skip
+_RESUMES = ("", "allow", "must")
 _POLICIES = ("now", "end", "live")
 _NAMES = {
     START: "start", FINISH: "finish", COLUMN: "column", SCALAR_RECORD: "scalar",
     MEDIA_RECORD: "media", LOG: "log", SAVE: "save", 0: "unknown",
 }  # fmt: skip
-_KNOWN = {START: range(1, 13), FINISH: range(1, 4), COLUMN: range(1, 15), SAVE: range(1, 7)}
+_KNOWN = {
+    START: range(1, 13), FINISH: range(1, 4), COLUMN: range(1, 15), MEDIA_RECORD: range(1, 6),
+    SAVE: range(1, 7),
+}  # fmt: skip
 
 
 def raw(number: int, seq: int, message: bytes, reason: str) -> chunks.Raw:
@@ -52,16 +57,18 @@ class ProtobufRecords:
         """The chunks of a record; of a media record its items, which want a key."""
         try:
             message = parsed(content)
+            if number in _KNOWN:
+                message.expect(_KNOWN[number])
             yield from self._take(number, seq, content, message)
-        except MessageError as error:
+        except Malformed as error:
             yield raw(number, seq, content, f"malformed: {error}")
+            return
+        if message.flaws:
+            yield raw(number, seq, content, "; ".join(sorted(message.flaws)))
 
     def _take(
         self, number: int, seq: int, content: bytes, message: Message
     ) -> Iterator[chunks.Chunk | MediaFound]:
-        known = _KNOWN.get(number)
-        if known is not None and message.strangers(known):
-            yield raw(number, seq, content, "fields that are not known")
         match number:
             case 10:
                 start(self._facts, message)
@@ -83,11 +90,10 @@ class ProtobufRecords:
         if message.integer(5):
             return
         name = message.text(1)
-        policy = message.integer(4)
         stated: dict[str, Tree] = {
             "source_path": message.text(2),
             "target_path": message.text(3),
-            "policy": _POLICIES[policy] if 0 <= policy < len(_POLICIES) else policy,
+            "policy": _word(_POLICIES, message.integer(4)),
         }
         self._facts.other.setdefault("saved", {})
         saved = self._facts.other["saved"]
@@ -117,7 +123,7 @@ def start(facts: Facts, message: Message) -> None:
     for name, value in (
         ("public", bool(message.integer(3))),
         ("color", message.text(9)),
-        ("resume", ("", "allow", "must")[message.integer(11) % 3]),
+        ("resume", _word(_RESUMES, message.integer(11))),
     ):
         if value:
             facts.other[name] = value
@@ -139,9 +145,9 @@ def _column(message: Message) -> Tree:
         "hidden": bool(message.integer(14)),
     }
     found["class"] = {1: "CUSTOM", 2: "SYSTEM"}.get(message.integer(1), message.integer(1))
-    for y_range in message.messages(7):
+    for y_range in message.messages(7, range(1, 3)):
         found["y_range"] = [y_range.double(1), y_range.double(2)]
-    for colors in message.messages(12):
+    for colors in message.messages(12, range(1, 3)):
         found["metric_colors"] = [colors.text(1), colors.text(2)]
     return {name: value for name, value in found.items() if value not in ("", False, 0)}
 
@@ -152,8 +158,8 @@ def _word(words: tuple[str, ...], number: int) -> Tree:
 
 def _items(message: Message) -> Iterator[Item]:
     folder = COLUMN_TYPES.get(message.integer(3), (str(message.integer(3)), None))[0]
-    for value in message.messages(5):
-        for item in value.messages(1):
+    for value in message.messages(5, range(1, 2)):
+        for item in value.messages(1, range(1, 6)):
             yield Item(
                 f"{folder}/{item.text(1)}",
                 item.content(5) if item.has(5) else None,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from runferry import _native
-from runferry.chunks import Chunk
 from runferry.dialects.swanlab.names import (
     CONSOLE,
     DATABASE,
@@ -23,27 +19,25 @@ from runferry.dialects.swanlab.names import (
     TRACKER,
     is_log_name,
 )
-from runferry.errors import BadLocation, RunferryError
-from runferry.model import Cursor, Run, RunKey
+from runferry.errors import BadLocation
+from runferry.model import Kind
 from runferry.paths import Folder, is_local, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalRun
 from runferry.readers.run_folders.folder_reader import FolderReader
-from runferry.readers.swanlab.facts import Facts
+from runferry.readers.swanlab.logged_run import RUN_FOLDER, LoggedRun, joined
 from runferry.readers.swanlab.older import OlderRun
 from runferry.readers.swanlab.own import own_runs
-from runferry.readers.swanlab.reading import RunReading
-from runferry.readers.swanlab.rows import Rows
-
-_NAME = re.compile(r"run-(\d{8}_\d{6})-(.+)")
-_BLOCK = 32_768
-_HEAD_ROWS = 16
 
 
 class SwanlabReader(FolderReader):
     """Runs of a `swanlog` folder, each a folder; needs no swanlab package."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "audio", "video", "plot", "html", "object3d", "molecule",
+        "file", "other", "config", "environment", "console", "raw"
+    })  # fmt: skip
     what: ClassVar[str] = "run-*.swanlab, backup.swanlab or logs/ of SwanLab"
 
     @classmethod
@@ -62,7 +56,7 @@ class SwanlabReader(FolderReader):
         """Whether a log lies here, or what clients before 0.6 kept instead."""
         if any(is_log_name(name) and regular(folder / name) for name in names):
             return True
-        return _NAME.fullmatch(folder.name) is not None and LOGS in names and FILES in names
+        return RUN_FOLDER.fullmatch(folder.name) is not None and LOGS in names and FILES in names
 
     @classmethod
     def passed_over(cls, names: Collection[str], *, is_run: bool) -> Collection[str]:
@@ -101,10 +95,12 @@ class SwanlabReader(FolderReader):
         for own in own_runs(self.root):
             ours.update(source.parent.resolve() for source in own.sources)
             yield own
-        for run in super().look():
-            if not ours.isdisjoint(source.parent.resolve() for source in run.sources):
-                continue
-            yield run
+        others = (
+            run
+            for run in super().look()
+            if ours.isdisjoint(source.parent.resolve() for source in run.sources)
+        )
+        yield from joined(others)
 
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """One for each log; of the older layout the one of the folder."""
@@ -130,48 +126,3 @@ def _is_store(path: Path) -> bool:
     from runferry.dialects.plain_folder.layout import form_of
 
     return form_of(path) == STORE_MARK
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedRun:
-    """A run with a `.swanlab` file, of either version."""
-
-    key: RunKey
-    log: Path
-
-    @classmethod
-    def at(cls, log: Path) -> LoggedRun:
-        """The run of a file; one that cannot be read has the id that its folder states."""
-        named = _NAME.fullmatch(log.parent.name)
-        otherwise = named[2] if named else log.stem
-        facts = Facts()
-        with suppress(OSError, RunferryError):  # reading it says what is wrong
-            _absorb(facts, log, 0, most=1)
-        return cls(facts.key(otherwise), log)
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The log."""
-        return (self.log,)
-
-    def header(self) -> Run:
-        """What both ends of the log tell."""
-        facts = Facts()
-        with suppress(RunferryError):  # reading it says what is wrong
-            _absorb(facts, self.log, 0, most=1)
-            size = self.log.stat().st_size
-            _absorb(facts, self.log, max(0, size // _BLOCK - 1) * _BLOCK)
-        return facts.run(self.key)
-
-    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """See `runferry.ports.Reader`; `run` is this one."""
-        yield from RunReading(run.key, self.log, after).read()
-
-
-def _absorb(facts: Facts, log: Path, offset: int, most: int | None = None) -> None:
-    """What records from here on say, of at most so many batches."""
-    scanner = _native.SwanlabScanner(log, offset=offset, rows=_HEAD_ROWS)
-    rows = Rows(facts, log.parent, ())
-    while (batch := scanner.next()) is not None and most != 0:
-        rows.facts_of(batch, scanner.version)
-        most = None if most is None else most - 1

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runferry import _native, chunks
 from runferry.dialects.json_trees import leaves
 from runferry.dialects.run_folder import Beside, read_yaml
 from runferry.dialects.swanlab.names import CONFIG, FILES, LOGS, MEDIA, METADATA, is_log_name
+from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Cursor, RunKey
+from runferry.model import Attribute, Cursor, RunKey, Tree
+from runferry.paths import spelled
 from runferry.ports import BATCH_ROWS
 from runferry.readers.damage import Reports
+from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
 from runferry.readers.run_folders.documents import json_mapping
 from runferry.readers.run_folders.run_files import run_files
 from runferry.readers.swanlab.facts import Facts
-from runferry.readers.swanlab.position import Position
+from runferry.readers.swanlab.position import LogPosition, Position
 from runferry.readers.swanlab.rows import Rows
 
 _MENDED = {"bad-utf8": (Fate.ROUNDED, "U+FFFD stands for what is no text")}
@@ -26,49 +30,67 @@ _SHAPE = {"value", "desc", "sort"}  # of an entry of config.yaml
 
 
 class RunReading:
-    """One pass over one run's `.swanlab` file, from its beginning or from a cursor."""
+    """One pass over one run's `.swanlab` files, from its beginning or from a cursor."""
 
-    def __init__(self, key: RunKey, log: Path, after: Cursor | None) -> None:
+    def __init__(self, key: RunKey, logs: Sequence[Path], after: Cursor | None) -> None:
         self._key = key
-        self._log = log
-        self._home = log.parent
+        self._logs = logs
         self._position = Position() if after is None else Position.of(after.position)
-        self._rows = Rows(
-            self._position.facts, self._home, after.series if after is not None else ()
-        )
+        gone = self._position.logs.keys() - {log.parent.name for log in logs}
+        if gone:
+            raise SourceChanged(
+                "a folder of this run that was read before is gone",
+                where=str(logs[0].parent.parent / min(gone)),
+                hint="pull it into a new archive, or bring the folder back",
+            )
+        known = after.series if after is not None else ()
+        self._declared = Declared.after(known, self._position.facts.applied)
 
     def read(self) -> Iterator[chunks.Chunk]:
         """All chunks; the last two are the header as known now, and a checkpoint."""
         position = self._position
         missing = MissingBytes()
-        yield from missing.watched(self._records())
-        yield from self._rows.restated()
-        yield from missing.watched(files_of(self._home, position))
+        for number, log in enumerate(self._logs):
+            if number and log.parent.name not in position.logs:
+                position.facts.resumed()
+            at = position.logs.setdefault(log.parent.name, LogPosition())
+            for chunk in missing.watched(self._of_log(log, at)):
+                yield _of_resumed(chunk, log.parent) if number else chunk
         yield from map(chunks.Lost, missing.losses())
-        yield from ending(self._key, self._home, position)
+        homes = [log.parent for log in self._logs]
+        yield from ending(self._key, homes, position)
 
-    def _records(self) -> Iterator[chunks.Chunk]:
-        position, path = self._position, self._log
-        position.log.check(path)
+    def _of_log(self, log: Path, at: LogPosition) -> Iterator[chunks.Chunk]:
+        rows = Rows(self._position.facts, log.parent, self._declared)
+        yield from self._records(log, at, rows)
+        yield from rows.restated()
+        yield from files_of(log.parent, at.files)
+
+    def _records(self, path: Path, at: LogPosition, rows: Rows) -> Iterator[chunks.Chunk]:
+        position = self._position
+        at.read.check(path)
         scanner = _native.SwanlabScanner(
-            path,
-            offset=position.log.offset,
-            seq=position.seq,
-            group=position.group,
-            rows=BATCH_ROWS,
+            path, offset=at.read.offset, seq=position.seq, group=at.group, rows=BATCH_ROWS
         )
         told = Reports(path.name, position.standing, _MENDED)
         while (batch := scanner.next()) is not None:
-            yield from self._rows.of(batch, scanner.version)
+            yield from rows.of(batch, scanner.version)
             yield from told.losses(batch.damage, scanner.offset)
-        is_over = bool(position.facts.header.get("complete"))
+        is_over = bool(position.facts.header.get("complete")) or path != self._logs[-1]
         yield from told.ending(scanner.offset, is_over=is_over)
-        position.log.offset = scanner.offset
-        position.log.sign(path)
-        position.seq, position.group = scanner.seq, scanner.group
+        at.read.offset = scanner.offset
+        at.read.sign(path)
+        position.seq, at.group = scanner.seq, scanner.group
 
 
-def files_of(home: Path, position: Position) -> Iterator[chunks.Chunk]:
+def _of_resumed(chunk: chunks.Chunk, home: Path) -> chunks.Chunk:
+    """Files of a folder in which a run was resumed stand below its name: the first has its own."""
+    if isinstance(chunk, chunks.File):
+        return replace(chunk, path=f"{spelled(home.name)}/{chunk.path}")
+    return chunk
+
+
+def files_of(home: Path, seen: dict[str, Tree]) -> Iterator[chunks.Chunk]:
     """The files of a run's folder that are neither its log nor read as something else.
 
     Media are named by their records.
@@ -78,13 +100,17 @@ def files_of(home: Path, position: Position) -> Iterator[chunks.Chunk]:
         folder = name.partition("/")[0]
         return name not in _READ and not is_log_name(name) and folder not in (MEDIA, LOGS)
 
-    yield from run_files(home, position.files, takes)
+    yield from run_files(home, seen, takes)
 
 
-def ending(key: RunKey, home: Path, position: Position) -> Iterator[chunks.Chunk]:
-    """Attributes, the header as it is known now, and the checkpoint."""
+def ending(key: RunKey, homes: Iterable[Path], position: Position) -> Iterator[chunks.Chunk]:
+    """Attributes, the header as it is known now, and the checkpoint.
+
+    What a later folder says stands for what an earlier one did.
+    """
     losses: list[Loss] = []
-    items = {(it.role, it.path): it for it in _attributes(home, position.facts, losses)}
+    found = (it for home in homes for it in _attributes(home, position.facts, losses))
+    items = {(it.role, it.path): it for it in found}
     if items:
         yield chunks.Attributes(tuple(items.values()), is_whole=True)
     yield from position.standing.met(losses)

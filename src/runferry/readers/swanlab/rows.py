@@ -13,7 +13,6 @@ from runferry import chunks, tables
 from runferry.chunks import Chunk
 from runferry.model import DataKind, Series
 from runferry.readers.declared import Declared
-from runferry.readers.row_batches import text_batch
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.swanlab.facts import Facts
 from runferry.readers.swanlab.json_records import JsonRecords, Line, Row
@@ -29,10 +28,11 @@ _KINDS = tables.CONSOLE.field("stream").type
 class Rows:
     """The rows of one file."""
 
-    def __init__(self, facts: Facts, home: Path, known: tuple[Series, ...]) -> None:
+    def __init__(self, facts: Facts, home: Path, declared: Declared | None = None) -> None:
+        """`declared` is what was declared of the run before, by its other files too."""
         self._facts = facts
         self._home = home
-        self._declared = Declared.after(known, facts.applied)
+        self._declared = declared or Declared.after((), facts.applied)
         self._logged = LoggedRows(declared=self._declared)
         self._names: list[str] = []
         self._protobuf = ProtobufRecords(facts, home)
@@ -53,7 +53,7 @@ class Rows:
                         others.append(found)
             yield from self._points(batch)
             yield from others
-        yield from self._drained(media)
+        yield from media.drained()
         if batch.console is not None:
             yield chunks.Console(tables.conform(pa.record_batch(batch.console), tables.CONSOLE))
 
@@ -101,13 +101,6 @@ class Rows:
     def _media(self, rows: MediaRows, found: MediaFound) -> list[Chunk]:
         fact = self._fact(found.key, rows.add(self._key(found.key), found))
         return [] if fact is None else [chunks.SeriesFacts((fact,))]
-
-    def _drained(self, media: MediaRows) -> Iterator[Chunk]:
-        if media.texts:
-            yield chunks.Texts(text_batch(media.texts))
-        if media.items:
-            yield chunks.Media(tuple(media.items))
-        yield from media.losses
 
     # --- version 1 --------------------------------------------------------------------------------
 

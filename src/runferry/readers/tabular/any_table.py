@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from runferry.errors import BadLocation, NotFound, RunferryError, SourceError
 from runferry.losses import Fate, Loss
-from runferry.model import Run, Tree
+from runferry.model import Kind, Run, Tree
 from runferry.readers.finding import files_named, key_of, label_of, signature_of
 from runferry.readers.lfs import is_lfs_pointer, lfs_error, lfs_loss
 from runferry.readers.local_runs import unreadable
@@ -25,6 +25,7 @@ _HEAD = 4096  # bytes that tell apart what is no table
 class AnyTableReader(TableReader):
     """What `csv`, `parquet` and `jsonl` do alike; a subclass says how a file is opened."""
 
+    gives: ClassVar[frozenset[Kind]] = frozenset({"scalar", "text", "raw"})
     suffixes: ClassVar[tuple[str, ...]]
 
     @classmethod

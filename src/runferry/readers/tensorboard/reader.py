@@ -10,7 +10,7 @@ from typing import ClassVar
 from runferry import _native
 from runferry.chunks import Chunk
 from runferry.dialects.tensorboard.names import TRACKER
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import Cursor, Kind, Run, RunKey
 from runferry.readers.lfs import LFS_CODE, lfs_error
 from runferry.readers.local_runs import LocalReader, linked
 from runferry.readers.tensorboard.facts import header
@@ -27,6 +27,10 @@ class TensorboardReader(LocalReader):
     """
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "histogram", "image", "audio", "plot", "object3d", "file", "other",
+        "config", "environment", "document", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = "an event file, or a folder that has event files below it"
 
     @classmethod

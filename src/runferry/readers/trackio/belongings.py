@@ -52,7 +52,7 @@ def artifacts(
     rows = connection.execute(_LINKED, (owner.run_id, owner.run_name)).fetchall()
     for name, kind, about, number, version, manifest, metadata, digest, direction in rows:
         try:
-            members = parse_json(text_of(manifest))
+            entries = tuple(_members(parse_json(text_of(manifest)), path))
             more = parse_json(text_of(metadata)) if metadata else None
         except ValueError as error:
             where = f"{name}:v{version}"
@@ -67,7 +67,7 @@ def artifacts(
             description=about,
             metadata=more,
             digest=digest,
-            entries=tuple(_members(members, path)),
+            entries=entries,
         )
 
 
@@ -79,12 +79,17 @@ def _aliases(connection: sqlite3.Connection, schema: Schema, version: int) -> tu
 
 
 def _members(members: Tree, path: Path) -> Iterator[ArtifactEntry]:
-    for member in members if isinstance(members, list) else ():
+    """What a manifest lists. Raises ValueError for what is no member."""
+    if not isinstance(members, list):
+        raise ValueError("its manifest is no list")
+    for member in members:
         match member:
             case {"path": str(name), "digest": str(digest), "ref": str(reference)}:
                 yield ArtifactEntry(name, reference=reference, digest=digest)
             case {"path": str(name), "digest": str(digest), "size": size}:
                 yield ArtifactEntry(name, _bytes_of(digest, size, path))
+            case _:
+                raise ValueError("its manifest lists what is no file")
 
 
 def _bytes_of(digest: str, size: Tree, path: Path) -> Blob:
@@ -95,13 +100,13 @@ def _bytes_of(digest: str, size: Tree, path: Path) -> Blob:
     return Blob(size if isinstance(size, int) else None, sha256=digest)
 
 
-def alert_of(row: sqlite3.Row) -> tuple[dict[str, Tree], int | None, int | None]:
+def alert_of(row: sqlite3.Row) -> tuple[dict[str, Tree], Tree, int | None]:
     """An alert as a value of the series `alerts`, its step and its time."""
     told: dict[str, Tree] = {name: row[name] for name in ("title", "text", "level")}
     return {"alerts": [told]}, row["step"], time_ns_of(row["timestamp"])
 
 
-def trace_of(row: sqlite3.Row) -> tuple[dict[str, Tree], int | None, int | None]:
+def trace_of(row: sqlite3.Row) -> tuple[dict[str, Tree], Tree, int | None]:
     """A trace as a value of its series. Raises ValueError for what is no JSON."""
     told: dict[str, Tree] = {"_type": "trackio.trace"}
     for name in ("messages", "metadata", "spans"):

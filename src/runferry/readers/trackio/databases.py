@@ -114,19 +114,21 @@ def owners(connection: sqlite3.Connection, schema: Schema) -> dict[Owner, str]:
 
 
 def config_of(connection: sqlite3.Connection, schema: Schema, owner: Owner) -> dict[str, Tree]:
-    """What a run's config says. Raises ValueError for one that is no JSON, sqlite3.Error."""
+    """What a run's config says. Raises ValueError for one that is no mapping, sqlite3.Error."""
     column = schema.run_column("configs")
     if column is None:
         return {}
     query = f"SELECT config FROM configs WHERE {column} = ? ORDER BY id DESC LIMIT 1"
     row = connection.execute(query, (owner.of(column),)).fetchone()
-    found = None if row is None else parse_json(text_of(row[0]))
-    return found if isinstance(found, dict) else {}
+    found = {} if row is None else parse_json(text_of(row[0]))
+    if not isinstance(found, dict):
+        raise ValueError("no mapping")
+    return found
 
 
 def text_of(cell: object) -> str:
-    """JSON as trackio keeps it: as bytes, or as text in older versions."""
-    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    """JSON as trackio keeps it: as bytes, or as text in older versions. Raises ValueError."""
+    return cell.decode() if isinstance(cell, bytes) else str(cell)
 
 
 def header_of(project: str, owner: Owner, first: str, config: dict[str, Tree]) -> Run:

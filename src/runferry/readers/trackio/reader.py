@@ -22,11 +22,12 @@ from runferry.dialects.trackio.places import (
     Place,
     own_folder,
 )
-from runferry.errors import BadLocation, Damaged
+from runferry.errors import BadLocation
+from runferry.model import Kind
 from runferry.paths import Folder
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
-from runferry.readers.plain_folder.own_folder import OwnFolder
+from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
 from runferry.readers.sqlite_files import failing_as_ours, opened
 from runferry.readers.trackio.databases import (
     Schema,
@@ -43,6 +44,10 @@ class TrackioReader(LocalReader):
     """Runs in the databases of trackio."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "histogram", "image", "audio", "video", "table", "html", "object3d",
+        "file", "other", "config", "artifact", "raw"
+    })  # fmt: skip
     takes: ClassVar[str] = f"a project, its {DATABASE} file, or a folder with some below it"
 
     @classmethod
@@ -103,7 +108,7 @@ def _own(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[Logged, O
     if form_of(store) != STORE_MARK:
         return
     for folder in Folders(store).complete():
-        with suppress(FileNotFoundError, Damaged, sqlite3.Error):  # then trackio's rows count
+        with unless_damaged(folder), suppress(sqlite3.Error):  # then trackio's rows count
             logged = logged_of(folder)
             if logged.stands(connection):
                 yield logged, OwnFolder(folder, (path,), read_run_file(folder).run)

@@ -16,6 +16,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Address, Cursor, Run, RunKey, Stream, Tree
 from runferry.paths import spelled
 from runferry.readers.missing import MissingBytes
+from runferry.readers.row_batches import whole_step
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.sqlite_files import failing_as_ours, opened
@@ -25,9 +26,8 @@ from runferry.readers.trackio.values import Values
 from runferry.tables import dumps
 
 _AGAIN: Final = "pull the run into a new archive"
-_LEAST, _MOST = -(2**63), 2**63 - 1
 
-Taken = tuple[dict[str, Tree], int | None, int | None]
+Taken = tuple[dict[str, Tree], Tree, int | None]
 """Values, step and time of a row."""
 
 
@@ -78,7 +78,9 @@ class _Reading:
     done: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By table, the rows that were read, and the number of the last one."""
     notes: JsonNotes = field(default_factory=JsonNotes)
+    steps: int = 0
     times: int = 0
+    """How many rows have one that is none."""
 
     @classmethod
     def begun(cls, run: TrackioRun, after: Cursor | None) -> _Reading:
@@ -134,10 +136,10 @@ class _Reading:
                 Loss("unreadable-row", Fate.REENCODED, table, 1, "kept as raw records")
             )
             return
-        if isinstance(step, bool) or not (isinstance(step, int) and _LEAST <= step <= _MOST):
-            step = None
+        whole = whole_step(step)
+        self.steps += whole is None and step is not None
         self.times += time_ns is None
-        yield from self.values.add(Address(seq, step, None, time_ns), values, stream)
+        yield from self.values.add(Address(seq, whole, None, time_ns), values, stream)
 
     def _logged(self, row: sqlite3.Row) -> Taken:
         found = parse_json(text_of(row["metrics"]), self.notes)
@@ -163,9 +165,13 @@ class _Reading:
     def losses(self) -> Iterator[chunks.Chunk]:
         """What rows said that no value holds."""
         told = [*noted(self.notes, "metrics")]
-        if self.times:
-            why = "a timestamp that is none"
-            told.append(Loss("odd-time", Fate.DROPPED, "timestamp", self.times, why))
+        for code, column, count in (
+            ("odd-step", "step", self.steps),
+            ("odd-time", "timestamp", self.times),
+        ):
+            if count:
+                why = f"a {column} that is none"
+                told.append(Loss(code, Fate.DROPPED, column, count, why))
         yield from map(chunks.Lost, told)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Self, cast
 from runferry.chunks import Chunk
 from runferry.dialects.wandb.addresses import is_path
 from runferry.errors import Damaged
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import KINDS, Cursor, Kind, Run, RunKey
 from runferry.paths import Folder
 from runferry.ports import Location, ReadOptions
 from runferry.readers.lfs import LFS_CODE, lfs_error
@@ -28,6 +28,7 @@ class WandbFilesReader(LocalReader):
     """
 
     name: ClassVar[str] = "wandb"
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
     takes: ClassVar[str] = "a .wandb file, or a folder that has W&B runs below it"
 
     @classmethod

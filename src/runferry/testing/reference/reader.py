@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from runferry import chunks
 from runferry.errors import NotFound, SourceChanged
-from runferry.model import Cursor, Run, RunKey, Series, Uid
+from runferry.model import KINDS, Cursor, Kind, Run, RunKey, Series, Uid
 from runferry.ports import Location, ReadOptions
 from runferry.testing.reference.log import (
     NAME,
@@ -30,6 +30,7 @@ class ReferenceReader:
     """Plays logs back, those of `record` as well as those of the writers."""
 
     name: ClassVar[str] = NAME
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
 
     def __init__(self, where: Path) -> None:
         self._where = where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -71,10 +71,10 @@ class Authoring:
         """What has another name there than it should."""
         return (*self._parameters.renamed, *self._titles.renamed)
 
-    def write_events(self) -> None:
-        """Metrics, plots, samples, and what was printed."""
+    def write_events(self, also: Callable[[bytes | memoryview], None] | None = None) -> None:
+        """Metrics, plots, samples, and what was printed; `also` gets what `metrics.jsonl` does."""
         is_finite = self._is_for_server
-        metrics = EventFile(self._session / METRICS_FILE, self._id, is_finite=is_finite)
+        metrics = EventFile(self._session / METRICS_FILE, self._id, is_finite=is_finite, also=also)
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
             for batch in self._staged.batches("points"):

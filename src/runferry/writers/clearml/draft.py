@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from runferry.chunks import Chunk
+from runferry.dialects.clearml.names import METRICS_FILE
 from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, OWN, Span, authored
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.durable import sync, sync_tree
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.writers.clearml.authoring import Authoring
-from runferry.writers.clearml.session_zip import write_bundle, write_zip
+from runferry.writers.clearml.session_zip import SessionZip, write_bundle
 from runferry.writers.plain_folder.draft import Draft
 
 SESSION: Final = "session"
@@ -67,20 +68,31 @@ class SessionDraft:
             told = replace(told, project=self._project)
         for_server = self._is_for_server
         authoring = Authoring(self.session, self._own, told, self.place, is_for_server=for_server)
-        authoring.write_events()
-        self.events = authoring.events
-        self._own.complete(run)
         if for_server:
-            self._say(0)
-            write_bundle(self.session, self.home / _BUNDLE_FILE)
-            bundle = authoring.files.added(BUNDLE, self.home / _BUNDLE_FILE)
-            authoring.write_task(self.uid, bundle)
+            self._write_for_server(authoring, run)
         else:
-            authoring.write_task(self.uid)
-            self._say(write_zip(self.session, self.zip))
+            self._write_with_zip(authoring, run)
         self._renamed = authoring.renamed
         sync_tree(self.session)
         sync([self.home])
+
+    def _write_with_zip(self, authoring: Authoring, run: Run) -> None:
+        with SessionZip(self.session, self.zip) as packed:
+            with packed.growing(METRICS_FILE) as also:
+                authoring.write_events(also)
+            self.events = authoring.events
+            self._own.complete(run)
+            authoring.write_task(self.uid)
+            self._say(packed.add_others())
+
+    def _write_for_server(self, authoring: Authoring, run: Run) -> None:
+        authoring.write_events()
+        self.events = authoring.events
+        self._own.complete(run)
+        self._say(0)
+        write_bundle(self.session, self.home / _BUNDLE_FILE)
+        bundle = authoring.files.added(BUNDLE, self.home / _BUNDLE_FILE)
+        authoring.write_task(self.uid, bundle)
 
     def _say(self, zip_bytes: int) -> None:
         """What was made; a session for a server has no task yet, which names the copy of this."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from runferry.dialects.clearml.names import SCALAR, Event
 from runferry.dialects.clearml.own_copy import Span
+from runferry.ports import BATCH_ROWS
 from runferry.writers.clearml.number_texts import number_texts
 from runferry.writers.clearml.rising import Rising
 
@@ -21,16 +22,31 @@ _A_LINE: Final = 1_000
 """Events in an array, which the importer sends as one request."""
 _BYTES_A_LINE: Final = 4 << 20
 _US_A_MS: Final = 1_000
+_PLACES: Final = np.arange(BATCH_ROWS) % _A_LINE
+_BEGINNINGS: Final = pa.array([",", "["]).take(pa.array((_PLACES == 0).astype(np.int8)))
+_ENDS: Final = pa.array(["}", "}]\n"]).take(pa.array((_PLACES == _A_LINE - 1).astype(np.int8)))
+"""What stands before and behind each row of a batch."""
 
 
 class EventFile:
     """One file of events, made when the first is written."""
 
-    def __init__(self, path: Path, task_id: str, *, is_finite: bool = False) -> None:
-        """`is_finite`: without NaN and infinities, which a server's index refuses."""
+    def __init__(
+        self,
+        path: Path,
+        task_id: str,
+        *,
+        is_finite: bool = False,
+        also: Callable[[bytes | memoryview], None] | None = None,
+    ) -> None:
+        """`is_finite`: without NaN and infinities, which a server's index refuses.
+
+        `also` is given all bytes of the file, in order.
+        """
         self._path = path
         self._task = task_id
         self._is_finite = is_finite
+        self._also = also
         self._file: BinaryIO | None = None
         self._waiting: list[str] = []
         self._waiting_bytes = 0
@@ -55,13 +71,13 @@ class EventFile:
         heads = [self._head(*title_of(key)) for key in names]
         steps = pc.coalesce(batch.column("step"), batch.column("seq"))
         texts = pc.binary_join_element_wise(
-            pa.array(["[" if row % _A_LINE == 0 else "," for row in range(rows)], pa.string()),
+            _BEGINNINGS.slice(0, rows),
             pa.array(heads, pa.string()).take(keys.indices),
             steps.cast(pa.string()),
             _timestamps(batch.column("time")),
             ',"value":',
             number_texts(batch),
-            pa.array(_ends(rows), pa.string()),
+            _ends(rows),
             "",
         )
         self._write(_bytes_of(texts))
@@ -108,12 +124,14 @@ class EventFile:
     def _write(self, content: bytes | memoryview) -> None:
         if self._file is None:
             self._file = self._path.open("ab")
+        if self._also is not None:
+            self._also(content)
         self._file.write(content)
 
 
-def _ends(rows: int) -> list[str]:
-    last = rows - 1
-    return ["}]\n" if row % _A_LINE == _A_LINE - 1 or row == last else "}" for row in range(rows)]
+def _ends(rows: int) -> pa.Array:
+    """What stands behind each row: the last one of all ends the line too."""
+    return pa.concat_arrays([_ENDS.slice(0, rows - 1), pa.array(["}]\n"])])
 
 
 def _timestamps(times: pa.Array) -> pa.Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -23,6 +22,7 @@ from runferry.writers.clearml.limits import SERVER_LIMITS
 from runferry.writers.clearml.offline import OfflineWriter
 from runferry.writers.clearml.sessions import Sessions
 from runferry.writers.disk import disk_errors
+from runferry.writers.work_folder import WorkFolder
 
 SEALED: Final = "runferry-sealed"
 """The system tag of a task of which all has arrived."""
@@ -36,8 +36,9 @@ class ServiceWriter(OfflineWriter):
 
     limits: ClassVar[Limits] = SERVER_LIMITS
 
-    def __init__(self, service: Service, project: str | None, home: Path) -> None:
-        super().__init__(Sessions(home))
+    def __init__(self, service: Service, project: str | None, home: WorkFolder) -> None:
+        super().__init__(Sessions(home.path))
+        self._work = home
         self._service = service
         self._project = project
 
@@ -57,7 +58,7 @@ class ServiceWriter(OfflineWriter):
         if address.project_id is not None:
             found = service.ask("projects.get_by_id", project=address.project_id)
             project = str(found["project"]["name"])
-        return cls(service, project, Path(tempfile.mkdtemp(prefix="runferry-clearml-")))
+        return cls(service, project, WorkFolder.made(cls.name))
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The tasks that carry a mark, and of which all has arrived."""
@@ -72,7 +73,7 @@ class ServiceWriter(OfflineWriter):
         """Let go of the connection, and of what was authored."""
         super().close()
         self._service.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._work.remove()
 
     def _begin(self, home: Path, run: Run, uid: Uid) -> SessionDraft:
         place = self._folders.place(run, uid)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self, cast
+from collections.abc import Mapping
+from typing import ClassVar, Self, cast
 
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
@@ -12,6 +13,8 @@ from runferry.writers.clearml.offline import OfflineWriter
 
 class ClearmlWriter(OfflineWriter):
     """Opens what a location means: a folder, or a project of a server."""
+
+    elsewhere: ClassVar[Mapping[str, Limits]] = {"server": SERVER_LIMITS}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -27,6 +30,11 @@ class ClearmlWriter(OfflineWriter):
     def is_path(cls, where: Location) -> bool:
         """Whether this means a folder."""
         return is_local(where.where)
+
+    @classmethod
+    def meant_by_name(cls) -> str:
+        """Nothing: a project has to be named."""
+        return ""
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:

@@ -198,7 +198,9 @@ class ClientRun:
             for path, staged in artifact.members:
                 self._put(attribute, path, staged)
                 sets[attribute] = None
-            if not artifact.members and self._tracked.send(remote, attribute, artifact.references):
+            if artifact.members:  # an attribute holds bytes or places, not both
+                self._tracked.leave(attribute, len(artifact.references))
+            elif self._tracked.send(remote, attribute, artifact.references):
                 self._expected.add(attribute)
         self._bundle()
         if mode == "offline":  # sent from where they lie, whenever somebody asks for it

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -31,10 +30,10 @@ from runferry.writers.disk import disk_errors
 from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
-from runferry.writers.neptune.projects import Projects, project_of
-from runferry.writers.neptune.queues import SHARED_QUEUES
+from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.work_folder import WorkFolder
 
 QUEUED: Final = "queued.json"
 """In a staged run's folder: which folder of the offline queue was made of it."""
@@ -57,8 +56,8 @@ class ClientWriter(PlainFolderWriter):
         self._mode: NeptuneMode = settings.current().neptune_mode
         self._neptune = vendor.client()
         self._place = ServerPlace("")
+        self._work: WorkFolder | None = None  # where runs are staged for a server
         self._projects: Projects | None = None  # on a server that can be asked
-        self._queues: Path | None = None  # while they are sent to a server
         self._remotes: dict[Uid, RemoteRun] = {}
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
@@ -68,14 +67,15 @@ class ClientWriter(PlainFolderWriter):
         place = ServerPlace.of(where.where)
         vendor.client()
         if settings.current().neptune_mode == "offline":
-            root = offline_store(place)
+            work, root = None, offline_store(place)
         else:
-            root = Path(tempfile.mkdtemp(prefix="runferry-neptune-"), STORE)
+            work = WorkFolder.made(cls.name)
+            root = work.path / STORE
         writer = super().open(Location(where.tracker, str(root)))
+        writer._work = work
         writer._place = place
         if writer._mode in ("async", "sync"):
-            writer._queues = SHARED_QUEUES.enter()
-            writer._projects = Projects(writer._neptune, place, writer._queues)
+            writer._projects = SHARED_PROJECTS.enter(writer._neptune, place)
         return writer
 
     @classmethod
@@ -121,6 +121,8 @@ class ClientWriter(PlainFolderWriter):
             opened[UID].assign(draft.uid)
             opened[CLAIM].assign(words)
             opened.wait()
+        project = project_of(self._place, draft.run)
+        self._projects.note(draft.uid, Found(project, is_sealed=False, claim=words))
 
     # --- sending
 
@@ -135,6 +137,8 @@ class ClientWriter(PlainFolderWriter):
             with vendor.in_our_words(f"neptune ({run.key})"):
                 sending.send(remote, self._mode)
             self._stop(draft.uid)
+            if self._projects is not None:
+                self._projects.note(draft.uid, Found(project_of(self._place, run), is_sealed=True))
             if self._mode == "offline":
                 self._enqueue(draft, project_of(self._place, run), run_id)
             else:
@@ -159,7 +163,7 @@ class ClientWriter(PlainFolderWriter):
                 self._mode,
                 project,
                 _custom_id(run, draft.uid),
-                self._queues or _queue_of(draft),
+                _queue_of(draft) if self._projects is None else self._projects.queues,
             )
             self._remotes[draft.uid] = opened
             try:
@@ -226,20 +230,14 @@ class ClientWriter(PlainFolderWriter):
     def close(self) -> None:
         """Give up what was begun; what was staged for a server goes."""
         with ExitStack() as last:  # backwards, and all of it whatever the server says
-            if self._mode != "offline":
-                last.callback(self._remove_staged)
+            if self._work is not None:
+                last.callback(self._work.remove)
             last.callback(super().close)
-            if self._queues is not None:
-                self._queues = None
-                last.callback(SHARED_QUEUES.leave)
             if self._projects is not None:
-                last.callback(self._projects.close)
+                self._projects = None
+                last.callback(SHARED_PROJECTS.leave, self._place)
             for uid in list(self._remotes):
                 last.callback(self._give_up, uid)
-
-    def _remove_staged(self) -> None:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self._root.parent)
 
 
 def _custom_id(run: Run, uid: Uid) -> str:

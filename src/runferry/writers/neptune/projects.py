@@ -15,10 +15,9 @@ from runferry.dialects.neptune.client import cell, in_our_words, open_project, t
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.model import Run, Uid
+from runferry.writers.neptune.queues import SHARED_QUEUES
 
 _VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
-_making: Final[dict[str, threading.Lock]] = {}
-"""By project. Writers beside each other must not make one twice."""
 _OF_OURS: Final = f'(`{UID}`:string != "")'
 
 
@@ -50,25 +49,36 @@ def url_of(run: Run) -> str | None:
 
 
 class Projects:
-    """What is on the server; asked once, and kept up to date by what is done here."""
+    """What is on the server; asked once, and kept up to date by what is done here.
+
+    The writers of one push share it: with one each, twenty would all list a whole workspace.
+    """
 
     def __init__(self, neptune: ModuleType, place: ServerPlace, queues: Path) -> None:
         """`queues` is where the client keeps what is not sent yet."""
-        self._queues = queues
+        self.queues = queues
         self._neptune = neptune
         self._place = place
         self._known: set[str] = set()  # projects that are there; there may be more
         self._runs: dict[Uid, Found] | None = None
+        self._searching = threading.Lock()
         self._opened: dict[str, Any] = {}  # to read from
+        self._locks: dict[str, threading.Lock] = {}  # by project
 
     def runs(self) -> Mapping[Uid, Found]:
         """Runs of ours in the project, or in all of the workspace."""
-        if self._runs is None:
-            found: dict[Uid, Found] = {}
-            for project in self._names():
-                found.update(self._of(project, _OF_OURS))
-            self._runs = found  # of a search that was broken off nothing is believed
-        return self._runs
+        with self._searching:
+            if self._runs is None:
+                found: dict[Uid, Found] = {}
+                for project in self._names():
+                    found.update(self._of(project, _OF_OURS))
+                self._runs = found  # of a search that was broken off nothing is believed
+            return self._runs
+
+    def note(self, uid: Uid, found: Found) -> None:
+        """A run of ours is there from now on."""
+        if self._runs is not None:
+            self._runs[uid] = found
 
     def look(self, uid: Uid, project: str | None) -> Found | None:
         """One run as it is now; `project` is where it goes, if anybody knows."""
@@ -80,8 +90,8 @@ class Projects:
         elif project not in self._known and project not in self._names():
             return None
         found = self._of(project, f'(`{UID}`:string = "{uid}")').get(uid)
-        if found is not None and self._runs is not None:
-            self._runs[uid] = found
+        if found is not None:
+            self.note(uid, found)
         return found
 
     def close(self) -> None:
@@ -93,8 +103,8 @@ class Projects:
         """Make the project if there is none; one that is there is used as it is."""
         if project in self._known:
             return
-        with _making.setdefault(project, threading.Lock()):
-            if project not in self._names():
+        with self._lock_of(project):  # nobody makes it twice
+            if project not in self._known and project not in self._names():
                 with in_our_words(f"neptune:{project}"):
                     self._create(project, run)
         self._known.add(project)
@@ -111,9 +121,12 @@ class Projects:
             description=chosen.neptune_description or f"Exported from {origin}",
         )
         if came_from is not None:
-            opened = open_project(self._neptune, project, self._queues)
+            opened = open_project(self._neptune, project, self.queues)
             opened[f"{run.key.tracker}_url"].assign(came_from)
             opened.stop()
+
+    def _lock_of(self, project: str) -> threading.Lock:
+        return self._locks.setdefault(project, threading.Lock())
 
     def _names(self) -> list[str]:
         with in_our_words(f"neptune:{self._place}"):
@@ -126,8 +139,9 @@ class Projects:
         found: dict[Uid, Found] = {}
         columns = [UID, SEALED, CLAIM]
         with in_our_words(f"neptune:{project}"):
-            if project not in self._opened:
-                self._opened[project] = to_read(self._neptune, project)
+            with self._lock_of(project):
+                if project not in self._opened:
+                    self._opened[project] = to_read(self._neptune, project)
             table = self._opened[project].fetch_runs_table(
                 query=query, columns=columns, progress_bar=False
             )
@@ -137,3 +151,35 @@ class Projects:
                     words = claim if isinstance(claim, str) else None
                     found[Uid(uid)] = Found(project, is_sealed is True, words)
         return found
+
+
+class SharedProjects:
+    """One `Projects` for all writers of this process to one place, while there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[ServerPlace, int] = {}
+        self._projects: dict[ServerPlace, Projects] = {}
+
+    def enter(self, neptune: ModuleType, place: ServerPlace) -> Projects:
+        """What they share, which is there until `leave` was called as often."""
+        with self._lock:
+            if place not in self._projects:
+                self._projects[place] = Projects(neptune, place, SHARED_QUEUES.enter())
+            self._users[place] = self._users.get(place, 0) + 1
+            return self._projects[place]
+
+    def leave(self, place: ServerPlace) -> None:
+        """Nobody of ours asks any more, unless others do: the last one lets go."""
+        with self._lock:
+            self._users[place] -= 1
+            if self._users[place]:
+                return
+            projects = self._projects.pop(place)
+        try:
+            projects.close()
+        finally:
+            SHARED_QUEUES.leave()
+
+
+SHARED_PROJECTS: Final = SharedProjects()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import Final
+
+from runferry.writers.work_folder import WorkFolder
 
 
 class SharedQueues:
@@ -20,22 +20,23 @@ class SharedQueues:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._folder = Path()
+        self._folder: WorkFolder | None = None
 
     def enter(self) -> Path:
         """The folder, which is there until `leave` was called as often."""
         with self._lock:
-            if not self._users:
-                self._folder = Path(tempfile.mkdtemp(prefix="runferry-neptune-"))
+            if self._folder is None:
+                self._folder = WorkFolder.made("neptune")
             self._users += 1
-            return self._folder
+            return self._folder.path
 
     def leave(self) -> None:
         """It is not needed any more."""
         with self._lock:
             self._users -= 1
-            if not self._users:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            if not self._users and self._folder is not None:
+                self._folder.remove()
+                self._folder = None
 
 
 SHARED_QUEUES: Final = SharedQueues()

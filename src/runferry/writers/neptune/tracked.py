@@ -14,6 +14,7 @@ _BUCKET: Final = "s3://"
 _PATTERN: Final = "*"
 """The client takes it for a pattern wherever it stands, and refuses patterns."""
 _AGAIN: Final = "tracked anew where they lie: the artifact's hash may change"
+_BESIDE: Final = "places of files beside bytes of others; kept in the bundle"
 _HIDDEN: Final = "not where they were, so that they cannot be tracked; kept in the bundle"
 
 
@@ -48,6 +49,11 @@ class Tracked:
             if count:
                 self._losses.append(Loss(code, Fate.REENCODED, attribute, count, detail))
         return tracked > 0
+
+    def leave(self, attribute: str, count: int) -> None:
+        """So many places of files, beside bytes of others, are not shown."""
+        if count:
+            self._losses.append(Loss("not-shown", Fate.REENCODED, attribute, count, _BESIDE))
 
     def losses(self) -> Iterator[Loss]:
         """What became of them."""

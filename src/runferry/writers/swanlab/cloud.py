@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import CLOUD_LIMITS
 from runferry.writers.swanlab.upload import upload, vendor_command
+from runferry.writers.work_folder import WorkFolder
 
 _PLACE: Final = re.compile(
     r"(@|(?P<workspace>[0-9A-Za-z_\-]{1,25}))(/(?P<project>[0-9A-Za-z_\-+.]+))?"
@@ -36,6 +35,7 @@ class CloudWriter(FolderWriter):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
+        self._work: WorkFolder | None = None
         self._workspace: str | None = None
         self._project: str | None = None
 
@@ -50,8 +50,9 @@ class CloudWriter(FolderWriter):
                 hint="swanlab:WORKSPACE/PROJECT, or swanlab:./FOLDER for run folders",
             )
         vendor_command()
-        home = tempfile.mkdtemp(prefix="runferry-swanlab-")
-        writer = super().open(Location(where.tracker, home))
+        work = WorkFolder.made(cls.name)
+        writer = super().open(Location(where.tracker, str(work.path)))
+        writer._work = work
         chosen = settings.current()
         writer._workspace = named["workspace"] or chosen.swanlab_workspace
         writer._project = named["project"] or chosen.swanlab_project
@@ -68,7 +69,8 @@ class CloudWriter(FolderWriter):
     def close(self) -> None:
         """Forget what was authored."""
         super().close()
-        shutil.rmtree(self._swanlog, ignore_errors=True)
+        if self._work is not None:
+            self._work.remove()
 
     def _publish(self, draft: Draft, run: Run) -> None:
         """Upload, and forget the bytes that SwanLab was given."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self, cast
+from collections.abc import Mapping
+from typing import ClassVar, Self, cast
 
 from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.paths import is_local
@@ -13,6 +14,8 @@ from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
 
 class SwanlabWriter(FolderWriter):
     """Opens what a location means."""
+
+    elsewhere: ClassVar[Mapping[str, Limits]] = {"cloud": CLOUD_LIMITS}
 
     @classmethod
     def open(cls, where: Location) -> Self:

@@ -53,6 +53,11 @@ class TrackioWriter(ShownWriter):
         return "/" in where.where or where.where.startswith((".", "~"))
 
     @classmethod
+    def meant_by_name(cls) -> str:
+        """Nothing: a project has to be named."""
+        return ""
+
+    @classmethod
     def marked_as(cls) -> str:
         """No source by itself."""
         return STORE_MARK

@@ -86,6 +86,7 @@ class Draft:
             case Points(batch):
                 rows = conform(batch, POINTS)
                 self._latest.look_at(rows)
+                self._texts.look_at_numbers(rows)
                 self._records.rows(self._log.points, rows)
             case Texts(batch):
                 rows = conform(batch, TEXTS)

@@ -26,7 +26,7 @@ from runferry.writers.wandb.limits import SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.upload import check_for_vendor, upload
-from runferry.writers.wandb.work_folder import WorkFolder
+from runferry.writers.work_folder import WorkFolder
 
 _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
 _AT_ONCE: Final = 100
@@ -76,7 +76,7 @@ class ServiceWriter(OfflineWriter):
             )
         check_for_vendor()
         found = account(address)
-        return cls(Service(found), address.entity, address.project, WorkFolder.made())
+        return cls(Service(found), address.entity, address.project, WorkFolder.made(cls.name))
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs of the project that carry a mark and have ended."""

@@ -38,6 +38,11 @@ class ServiceTexts:
     words: Counter[str] = field(default_factory=Counter)  # spelled as numbers are, by key
     others: set[str] = field(default_factory=set)  # keys with values that are no strings there
 
+    def look_at_numbers(self, rows: pa.RecordBatch) -> None:
+        """Rows of `tables.POINTS`: beside numbers, words that spell one are numbers there."""
+        keys = rows.column("key")
+        self.others.update(keys.dictionary.take(pc.unique(keys.indices)).to_pylist())
+
     def sendable(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of `tables.TEXTS` in the forms in which they arrive best."""
         column, form = rows.column("text"), rows.column("form")

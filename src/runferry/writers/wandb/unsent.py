@@ -43,6 +43,7 @@ _NEVER_MISSING: Final = ("name", "project", "status")
 _TIMES: Final = ("created_ns", "started_ns", "ended_ns")
 _JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
 _TOO_LONG: Final = "W&B takes no row of more than 10 MiB, so this value stays behind"
+_GONE: Final = "W&B knows media by their bytes, and these are missing"
 _NO_VALUES: Final = "W&B knows series by their values alone"
 _NAN_BITS: Final = 0x7FF8_0000_0000_0000
 _NEVER_EMPTY: Final = ("notes", "group", "job_type")
@@ -66,6 +67,7 @@ class Unsent:
     pieces: int = 0
     declared: dict[str, None] = field(default_factory=dict)  # keys
     used: set[str] = field(default_factory=set)
+    gone: Counter[str] = field(default_factory=Counter)  # media without bytes, by key
 
     def look_at(self, chunk: Chunk, is_user: Callable[[str], bool]) -> None:
         """Count what one chunk has of it; `is_user` tells series from system metrics."""
@@ -108,7 +110,8 @@ class Unsent:
                 keys = batch.column("key")
                 self.used.update(keys.dictionary.take(pc.unique(keys.indices)).to_pylist())
             case Media(items):
-                self.used.update(item.key for item in items)
+                self.used.update(item.key for item in items if not item.blob.is_missing)
+                self.gone.update(item.key for item in items if item.blob.is_missing)
             case _:
                 pass  # of no series
 
@@ -133,6 +136,8 @@ class Unsent:
         for key, count in too_long.items():
             where = key if key in self.declared else ""
             yield Loss("duplicate-point", Fate.DROPPED, where, count, _TOO_LONG)
+        for key, count in self.gone.items():
+            yield Loss("duplicate-point", Fate.DROPPED, key, count, _GONE)
         for key in self.declared:
             if key not in self.used or key in too_long:
                 yield Loss("series-facts", Fate.ROUNDED, key, 1, _NO_VALUES)

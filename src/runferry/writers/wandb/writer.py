@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self, cast
+from collections.abc import Mapping
+from typing import ClassVar, Self, cast
 
 from runferry.dialects.wandb.addresses import is_path
 from runferry.ports import Limits, Location
@@ -12,6 +13,8 @@ from runferry.writers.wandb.offline import OfflineWriter
 
 class WandbWriter(OfflineWriter):
     """Opens what a location means: a folder, or a project of the service."""
+
+    elsewhere: ClassVar[Mapping[str, Limits]] = {"service": SERVICE_LIMITS}
 
     @classmethod
     def open(cls, where: Location) -> Self:

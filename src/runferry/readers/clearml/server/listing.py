@@ -10,6 +10,7 @@ from runferry.dialects.clearml.names import Task
 from runferry.dialects.clearml.service import Service
 from runferry.errors import NotFound
 
+_LIST: Final = "runferry ls clearml:"
 _ARCHIVED: Final = "archived"
 _FIELDS: Final = (
     "id", "name", "project", "type", "parent", "tags", "system_tags", "comment", "created",
@@ -45,7 +46,7 @@ def tasks_at(service: Service, address: Address, *, with_archived: bool) -> Iter
         seen.add(task["id"])
         yield task | {"project_name": names.get(str(task.get("project")))}
     if address.task_id is not None and not seen:
-        raise NotFound("no such task", where=f"{service.where}: {address.task_id}", hint="")
+        raise NotFound("no such task", where=f"{service.where}: {address.task_id}", hint=_LIST)
 
 
 def _chosen(names: dict[str, str], address: Address) -> list[str] | None:
@@ -63,13 +64,13 @@ def _chosen(names: dict[str, str], address: Address) -> list[str] | None:
     if not found:
         raise NotFound(
             f"no project is called {wished}",
-            where=service_hint(names),
-            hint="runferry ls clearml:",
+            where=_some(names),
+            hint=_LIST,
         )
     return found
 
 
-def service_hint(names: dict[str, str]) -> str:
+def _some(names: dict[str, str]) -> str:
     """A few of the projects that there are."""
     some = sorted(names.values())[:5]
     return f"there are {', '.join(some)}" if some else "the account has no project"

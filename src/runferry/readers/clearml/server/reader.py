@@ -12,7 +12,7 @@ from runferry.dialects.clearml.addresses import Address, parsed
 from runferry.dialects.clearml.names import TRACKER
 from runferry.dialects.clearml.service import Service
 from runferry.errors import NotFound
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import Cursor, Kind, Run, RunKey
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.server.listing import project_names, tasks_at
 from runferry.readers.clearml.server.served import ServedRun
@@ -22,6 +22,10 @@ class ServerReader:
     """Tasks at an address; each is asked for when it is read."""
 
     name: ClassVar[str] = TRACKER
+    gives: ClassVar[frozenset[Kind]] = frozenset({
+        "scalar", "text", "image", "audio", "video", "plot", "html", "file", "other", "config",
+        "summary", "environment", "console", "artifact", "raw"
+    })  # fmt: skip
 
     def __init__(self, service: Service, address: Address, options: ReadOptions) -> None:
         self._service = service

@@ -25,6 +25,7 @@ from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, Authored, parse
 from runferry.dialects.clearml.service import Service
 from runferry.dialects.plain_folder.layout import is_uid
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.losses import Fate, Loss
 from runferry.model import Blob, Cursor, Run, RunKey, Uid
 from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.reading import Reading
@@ -32,6 +33,9 @@ from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.missing import MissingBytes
 from runferry.readers.plain_folder.reader import WrittenRun
 
+_UNREADABLE: Final = (
+    OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
 _METRICS: Final = (SCALAR, VECTOR, PLOT, SAMPLE)
 
 
@@ -79,7 +83,12 @@ class ServedRun:
         header = replace(self._header(task), key=run.key, origin_uid=run.origin_uid)
         if header.origin_uid is not None:
             with tempfile.TemporaryDirectory(prefix="runferry-clearml-") as folder:
-                own = self._own_copy(task, Path(folder))
+                own = None
+                try:
+                    own = self._own_copy(task, Path(folder))
+                except _UNREADABLE as error:
+                    why = f"our exact copy cannot be read ({error}): what ClearML has counts"
+                    yield Lost(Loss("damaged-copy", Fate.DROPPED, BUNDLE, 1, why))
                 if own is not None:
                     yield from own.read(run)
                     return
@@ -120,7 +129,7 @@ class ServedRun:
     # --- what runferry brought there
 
     def _own_copy(self, task: Task, folder: Path) -> WrittenRun | None:
-        """The run as it was sent; None where the task is not as it was then."""
+        """The run as it was sent; None where the task is not as it was then. Raises _UNREADABLE."""
         url = next(
             (
                 str(item.get("uri"))
@@ -131,14 +140,11 @@ class ServedRun:
         )
         if url is None or not self.service.is_ours(url):
             return None
-        try:
-            with self.service.opened(url) as packed, zipfile.ZipFile(packed) as archive:
-                said = parsed(archive.read(AUTHORED))
-                if not self._stands(str(task["id"]), said):
-                    return None
-                _unpack(archive, folder)
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError):
-            return None  # then the task itself counts
+        with self.service.opened(url) as packed, zipfile.ZipFile(packed) as archive:
+            said = parsed(archive.read(AUTHORED))
+            if not self._stands(str(task["id"]), said):
+                return None
+            _unpack(archive, folder)
         return WrittenRun(folder, ParquetForm())
 
     def _stands(self, task_id: str, said: Authored) -> bool:

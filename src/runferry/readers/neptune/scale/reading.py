@@ -11,6 +11,7 @@ from typing import Final
 from runferry import chunks, settings
 from runferry.dialects.neptune.header import header_of
 from runferry.dialects.neptune.names import key_of, path_of, role_of
+from runferry.dialects.protobuf_reading import Malformed
 from runferry.errors import SourceChanged, UnknownVersion
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Cursor, Run, RunKey, Tree
@@ -19,7 +20,6 @@ from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
 from runferry.readers.neptune.media import file_name, file_role_of
 from runferry.readers.neptune.scale.database import NAME, Facts, facts_of
-from runferry.readers.neptune.scale.fields import Malformed
 from runferry.readers.neptune.scale.series import ScaleSeries
 from runferry.readers.neptune.scale.state import State
 from runferry.readers.neptune.scale.uploads import Uploads

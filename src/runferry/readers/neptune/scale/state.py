@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC
 
 from runferry.dialects.neptune.steps import MILLION
+from runferry.dialects.protobuf_reading import Malformed
 from runferry.model import Tree, instant
-from runferry.readers.neptune.scale.fields import Malformed
 from runferry.readers.neptune.scale.messages import (
     CreateRun,
     FileRef,

@@ -9,8 +9,7 @@ import struct
 from typing import Final
 
 from runferry.dialects.neptune.steps import MILLION
-from runferry.dialects.times import NS
-from runferry.readers.neptune.scale.fields import (
+from runferry.dialects.protobuf_reading import (
     Malformed,
     Wire,
     bytes_in,
@@ -21,6 +20,7 @@ from runferry.readers.neptune.scale.fields import (
     text_in,
     varint,
 )
+from runferry.dialects.times import NS
 from runferry.readers.neptune.scale.messages import (
     CreateRun,
     FileRef,

@@ -8,6 +8,8 @@ WORKSPACE                  of all projects of a workspace
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,7 +28,7 @@ from runferry.dialects.neptune.client import (
 )
 from runferry.dialects.neptune.header import header_of
 from runferry.dialects.neptune.names import Container, key_of
-from runferry.errors import BadLocation, NotFound
+from runferry.errors import AuthFailed, BadLocation, Declined, NotFound
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import ReadOptions
 from runferry.readers.neptune.own_server import OWN_COLUMNS, OwnServedRun, own_served
@@ -50,6 +52,9 @@ _FIELDS: Final = (
     "model_id",
     "stage",
 )
+_log = logging.getLogger(__name__)
+UNLISTED_ID: Final = "~unlisted"
+"""The id of what stands for the runs of a project that cannot be opened."""
 _GIT: Final = "source_code/git"
 _AT_ONCE: Final = 16
 """Projects whose tables are asked for at the same time."""
@@ -98,16 +103,44 @@ class ServedRun:
         return replace(self.header(), key=run.key)
 
 
-def served(
-    text: str, kinds: Collection[Container], options: ReadOptions
-) -> Iterator[ServedRun | OwnServedRun]:
+@dataclass(frozen=True, slots=True)
+class ClosedProject:
+    """Stands for the runs of a project that is listed among others, and cannot be opened."""
+
+    project: str
+    error: Declined
+
+    @property
+    def key(self) -> RunKey:
+        """No id of Neptune's."""
+        return key_of(self.project, UNLISTED_ID)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """No file of this machine."""
+        return ()
+
+    def header(self) -> Run:
+        """All that is known."""
+        return Run(self.key, name=f"project {self.project}")
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
+        """Raises what opening the project raised."""
+        raise self.error
+        yield
+
+
+Served = ServedRun | OwnServedRun | ClosedProject
+
+
+def served(text: str, kinds: Collection[Container], options: ReadOptions) -> Iterator[Served]:
     """What a location means. Raises NotFound, BadLocation, and what `in_our_words` does."""
     neptune = client()
     with in_our_words(text):
         projects, only = _meant(neptune, text)
         count = 0
         for run in _of_projects(neptune, projects, kinds, options):
-            if only is None or run.sys_id == only:
+            if only is None or (not isinstance(run, ClosedProject) and run.sys_id == only):
                 count += 1
                 yield run
         if only is not None and not count:
@@ -136,17 +169,33 @@ def _meant(neptune: ModuleType, text: str) -> tuple[list[str], str | None]:
 
 def _of_projects(
     neptune: ModuleType, projects: list[str], kinds: Collection[Container], options: ReadOptions
-) -> Iterator[ServedRun | OwnServedRun]:
+) -> Iterator[Served]:
     """Asked for at the same time, given in order: each waits for several answers."""
-    listed = partial(_listed, neptune, kinds=kinds, options=options)
+    listed = partial(_alone if len(projects) > 1 else _listed, neptune, kinds, options)
     with ThreadPoolExecutor(min(len(projects), _AT_ONCE)) as threads:
-        for found in threads.map(listed, projects):
-            yield from found
+        coming = deque(threads.submit(listed, project) for project in projects[:_AT_ONCE])
+        for project in [*projects[_AT_ONCE:], *[None] * len(coming)]:
+            yield from coming.popleft().result()
+            if project is not None:
+                coming.append(threads.submit(listed, project))
+
+
+def _alone(
+    neptune: ModuleType, kinds: Collection[Container], options: ReadOptions, project: str
+) -> list[Served]:
+    """Where one project is closed to us, that is a run that fails, and others go on."""
+    try:
+        with in_our_words(project):
+            return _listed(neptune, kinds, options, project)
+    except (AuthFailed, NotFound, Declined) as error:
+        _log.warning("%s: %s", project, error)
+        # as a no to this one alone: others may be open to the token
+        return [ClosedProject(project, Declined(error.what, where=error.where, hint=error.hint))]
 
 
 def _listed(
-    neptune: ModuleType, project: str, kinds: Collection[Container], options: ReadOptions
-) -> list[ServedRun | OwnServedRun]:
+    neptune: ModuleType, kinds: Collection[Container], options: ReadOptions, project: str
+) -> list[Served]:
     return list(_of_project(neptune, project, kinds, options))
 
 

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, Self, cast
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 STEP: Final = "_step"
 _PIECE: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 65_536
+_BATCHES_AT_ONCE: Final = 8
+_BYTES_AT_ONCE: Final = 8 << 20
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -52,13 +55,27 @@ class Export:
         return cast("NDArray[np.int64]", column.to_numpy())
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """So many rows at a time, without those that another file has."""
-        for batch in self.parquet.iter_batches(batch_size=rows):
-            if self.steps_before is None:
-                yield batch
-                continue
-            steps = batch.column(STEP).cast(pa.int64()).to_numpy()
-            yield batch.filter(pa.array(~np.isin(steps, self.steps_before)))
+        """So many rows at a time, without those that another file has.
+
+        The next ones are decoded meanwhile, by a second thread.
+        """
+        for batch in _ahead(self.parquet.iter_batches(batch_size=self._decoded_at_once(rows))):
+            for start in range(0, batch.num_rows, rows):
+                yield self._own(batch.slice(start, rows))
+
+    def _decoded_at_once(self, rows: int) -> int:
+        """Some batches: each column that is taken up again costs as much as a hundred values."""
+        meta = self.parquet.metadata
+        groups = map(meta.row_group, range(meta.num_row_groups))
+        size: int = sum(group.total_byte_size for group in groups)
+        fitting = _BYTES_AT_ONCE * self.rows // max(1, size)
+        return max(rows, min(rows * _BATCHES_AT_ONCE, fitting))
+
+    def _own(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self.steps_before is None:
+            return batch
+        steps = batch.column(STEP).cast(pa.int64()).to_numpy()
+        return batch.filter(pa.array(~np.isin(steps, self.steps_before)))
 
 
 class Exports:
@@ -72,15 +89,15 @@ class Exports:
     def fetched(cls, service: Service, urls: Sequence[str], where: str) -> Self:
         """The files behind the URLs, in the order of their steps. Raises Expired, Damaged."""
         with ExitStack() as opened:
-            files: dict[bytes, Export] = {}
+            files: list[Export] = []
             for url in urls:
                 stream = opened.enter_context(_temporary())
                 with _disk():
                     service.fetch(url, stream)
                 export = _export(stream, where)
-                if export is not None:
-                    files.setdefault(_digest(stream), export)
-            ordered = sorted(files.values(), key=lambda file: (file.first_step, file.last_step))
+                if export is not None and not any(_is_same(export, other) for other in files):
+                    files.append(export)
+            ordered = sorted(files, key=lambda file: (file.first_step, file.last_step))
             _mark_repeated(ordered)
             return cls(ordered, opened.pop_all())
 
@@ -113,6 +130,15 @@ class Exports:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same, each made while the one before it is in use."""
+    with ThreadPoolExecutor(1, thread_name_prefix="exports") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def _own(file: Export, step: int | None) -> NDArray[np.bool_]:
@@ -162,8 +188,13 @@ def _bounds(column: pa.Array) -> tuple[int, int]:
     return int(values.min()), int(values.max())
 
 
+def _is_same(one: Export, other: Export) -> bool:
+    """Whether it is the same file, which may come behind two URLs."""
+    told = [(file.first_step, file.last_step, file.rows) for file in (one, other)]
+    return told[0] == told[1] and _digest(one.stream) == _digest(other.stream)
+
+
 def _digest(stream: BinaryIO) -> bytes:
-    """Of the content: the same file may come behind two URLs."""
     stream.seek(0)
     digest = hashlib.blake2b(digest_size=16)
     while piece := stream.read(_PIECE):

@@ -20,15 +20,16 @@ from runferry.model import Tree
 from runferry.readers.row_batches import whole_step
 from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.wandb.json_rows import JsonRows
+from runferry.readers.wandb.service.column_rows import ColumnRows
 from runferry.readers.wandb.service.export_rows import ExportRows
 from runferry.readers.wandb.service.exports import Exports
+from runferry.readers.wandb.service.live_rows import LiveRows
 from runferry.readers.wandb.service.names import Names
 from runferry.readers.wandb.service.pages import HistoryPage, HistoryPages, Rest
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import EXPORTS
-from runferry.readers.wandb.service.stated import Stated, with_numbers
-from runferry.readers.wandb.trees import leaves
+from runferry.readers.wandb.service.stated import Stated
 
 _log = logging.getLogger(__name__)
 _HELD_BACK: Final = "rows that the service counts and has not given"
@@ -110,21 +111,18 @@ class History:
         return [row for row in rows if (step := _step(row)) is None or step > last]
 
     def _taken(self, rows: list[dict[str, Tree]]) -> Iterator[chunks.Chunk]:
-        for found in rows:
-            row = self._numbered(found)
-            yield from self.rows.add(row, self.position.rows)
-            self.position.rows += 1
+        yield from LiveRows(self.rows, self._columns, self.names, self.stated).give(
+            rows, self.position.rows
+        )
+        self.position.rows += len(rows)
+        for row in reversed(rows):
             if (step := _step(row)) is not None:
                 self.position.last_step, self.position.last_row = step, _time(row)
+                break
 
-    def _numbered(self, row: dict[str, Tree]) -> dict[str, Tree]:
-        """The row with all of its numbers, its values counted."""
-        row = with_numbers(row, self.stated)
-        for path, value in leaves(
-            {n: v for n, v in row.items() if n not in ("_step", "_timestamp")}
-        ):
-            self.names.count(path, value)
-        return row
+    @property
+    def _columns(self) -> ColumnRows:
+        return ColumnRows(self.rows, self.names)
 
     # --- exports
 
@@ -183,7 +181,7 @@ class History:
 
     def _both(self, exports: Exports, live: Rest) -> Iterator[chunks.Chunk]:
         position = self.position
-        exported = ExportRows(self.rows, self.names, self.stated, position.rows, position.last_step)
+        exported = ExportRows(self._columns, self.stated, position.rows, position.last_step)
         yield from exported.read(exports)
         if exported.number > position.rows:
             position.last_step = exported.last_step

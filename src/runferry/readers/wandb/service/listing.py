@@ -12,7 +12,7 @@ from typing import Any, Final
 from runferry.dialects.wandb.addresses import Address
 from runferry.dialects.wandb.own_files import TRACKER
 from runferry.dialects.wandb.service import Service
-from runferry.errors import Declined, NotFound, SourceChanged
+from runferry.errors import AuthFailed, Declined, NotFound, SourceChanged
 from runferry.model import Run, RunKey, instant
 from runferry.ports import Wanted
 from runferry.readers.wandb.service.documents import reports_run
@@ -69,13 +69,19 @@ class Listing:
         """Where one project is closed to us, that is a run that fails, and others go on."""
         try:
             yield from self._of_project(entity, project, wanted)
-        except (NotFound, Declined) as error:
+        except (AuthFailed, Declined, NotFound) as error:
             _log.warning("%s/%s: %s", entity, project, error)
             yield Run(RunKey(TRACKER, project, UNLISTED_ID), name=f"project {project}")
 
     def check(self, project: str) -> None:
-        """Raises what listing this project raises, and SourceChanged where it is listed now."""
-        any(self._of_project(self.entity, project, Wanted()))
+        """Raises what listing this project raises, and SourceChanged where it is listed now.
+
+        That it is closed to the key is Declined: other projects may be open to it.
+        """
+        try:
+            any(self._of_project(self.entity, project, Wanted()))
+        except AuthFailed as error:
+            raise Declined(error.what, where=error.where, hint=error.hint) from error
         raise SourceChanged(
             "the project could not be listed, and now it can",
             where=f"{self.entity}/{project}",

@@ -25,6 +25,7 @@ _STEPS_AT_MOST: Final = 1 << 62
 _FEW: Final = 4  # a page with less than a quarter of its rows is followed by one twice as wide
 _ROWS_AT_ONCE: Final = 1_000
 _IN_MEMORY: Final = 1 << 20
+_VALUES_HELD: Final = 100_000  # the first ones, which often are all, wait as they are
 _LAST: Final = 2**63 - 1
 
 
@@ -92,16 +93,23 @@ class Rest:
 
     def __init__(self) -> None:
         self.count = 0
+        self._held: list[list[dict[str, Tree]]] = []
+        self._values = 0
         self._spool = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  closed by `with`
 
     def put(self, rows: list[dict[str, Tree]]) -> None:
         """Keep these behind the others."""
+        self.count += len(rows)
+        self._values += sum(map(len, rows))
+        if self._values <= _VALUES_HELD:
+            self._held.append(rows)
+            return
         for row in rows:
             self._spool.write(json.dumps(row).encode() + b"\n")
-        self.count += len(rows)
 
     def batches(self) -> Iterator[list[dict[str, Tree]]]:
         """All of them, some at a time."""
+        yield from self._held
         self._spool.seek(0)
         while some := list(islice(self._spool, _ROWS_AT_ONCE)):
             yield [cast("dict[str, Tree]", json.loads(line)) for line in some]

@@ -12,7 +12,7 @@ from runferry.chunks import Chunk
 from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import Address, parsed
 from runferry.dialects.wandb.service import Service
-from runferry.model import Cursor, Run
+from runferry.model import KINDS, Cursor, Kind, Run
 from runferry.ports import Location, ReadOptions, Wanted
 from runferry.readers.wandb.service.documents import REPORTS_ID, reports
 from runferry.readers.wandb.service.listing import UNLISTED_ID, Listing
@@ -43,6 +43,7 @@ class WandbServiceReader:
     """Runs of an entity, a project, or one run. Needs no wandb package."""
 
     name: ClassVar[str] = "wandb"
+    gives: ClassVar[frozenset[Kind]] = frozenset(KINDS)
 
     def __init__(self, address: Address, shared: _Shared) -> None:
         self._address = address
