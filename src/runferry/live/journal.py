@@ -3,13 +3,17 @@
 One file a process, which holds a lock on it for as long as it lives: so whoever follows knows when
 no more comes, however the process ended. A record is one write. The first one that fails, as on a
 full disk, is the last: one warning, and from then on records are counted.
+
+A write lets go of Python's lock, so a disk that is stuck holds up no other thread. After the first
+one that took long (a network's disk, a frozen one) whoever trains does not write any more: frames
+wait in memory for a thread that does, and kill -9 loses those. Where too many wait, they are
+counted as dropped.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import json
 import os
 import sys
@@ -19,29 +23,16 @@ import warnings
 import weakref
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind, spelled
+from runferry.live.waiting import Waiting
 
 if sys.platform != "win32":
     import fcntl
 
-    _write = ctypes.PyDLL(None).write  # gives an int: no frame is longer than one can say
-
-    def _written(descriptor: int, frame: bytes) -> int:
-        """One write, which keeps Python's lock. Raises OSError.
-
-        `os.write` lets go of it, and gets it back when other threads let go: a call that takes half
-        a microsecond then waits for the SDK's own threads. What failed is asked why by `os.write`.
-        """
-        written: int = _write(descriptor, frame, len(frame))
-        return written if written >= 0 else os.write(descriptor, frame)
-else:
-
-    def _written(descriptor: int, frame: bytes) -> int:
-        """One write. Raises OSError."""
-        return os.write(descriptor, frame)
-
-
+_SLOW_NS: Final = 100_000_000
+_LAST_SECONDS: Final = 5.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
@@ -66,6 +57,7 @@ class Journal:
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._opening = threading.Lock()
+        self._waiting: Waiting | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -127,6 +119,13 @@ class Journal:
         """Say what was counted, and let go of the file: no more comes from this process."""
         if self._process != os.getpid() or self._descriptor is None:
             return
+        if self._waiting is not None:
+            lost = self._waiting.end(_LAST_SECONDS)
+            if lost:  # its thread has the file still, and may be in it
+                self.dropped["journal"] += lost
+                self._stop("the disk is stuck")
+                return
+            self._waiting = None
         counts = {"captured": self.captured, "dropped": self.dropped}
         self._write(kind, 0, json.dumps(counts).encode())
         descriptor, self._descriptor = self._descriptor, None
@@ -137,9 +136,20 @@ class Journal:
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        frame, descriptor = spelled(kind, source, payload), self._descriptor
+        frame = spelled(kind, source, payload)
+        if self._waiting is not None:
+            return self._waiting.put(frame)
+        began = time.monotonic_ns()
+        is_written = self._put(frame)
+        if time.monotonic_ns() - began > _SLOW_NS and self._waiting is None:
+            self._waiting = Waiting(self._put)
+        return is_written
+
+    def _put(self, frame: bytes) -> bool:
+        """One write, and whether it was one."""
+        descriptor = self._descriptor
         try:
-            written = _written(self._opened() if descriptor is None else descriptor, frame)
+            written = os.write(self._opened() if descriptor is None else descriptor, frame)
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False

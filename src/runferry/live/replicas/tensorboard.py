@@ -30,7 +30,8 @@ class EventReplica:
 
         A file's first event comes again when mirroring is begun again, and is passed over.
         """
-        if frame.payload == self._first:
+        has_value = any(number == _SUMMARY for number, _ in fields_of(frame.payload))
+        if frame.payload == self._first and not has_value:
             return
         self._first = self._first or frame.payload
         end = self._size + _FRAMING + len(frame.payload)
@@ -41,9 +42,7 @@ class EventReplica:
                 )
             self._writer.event(frame.payload)
         self._size = end
-        self._has_value = self._has_value or any(
-            number == _SUMMARY for number, _ in fields_of(frame.payload)
-        )
+        self._has_value = self._has_value or has_value
 
     def flush(self) -> None:
         """Bring it to the disk. Raises OSError."""
