@@ -31,6 +31,7 @@ from runferry.live.waiting import Waiting
 if sys.platform != "win32":
     import fcntl
 
+_now = time.time_ns
 _SLOW_NS: Final = 100_000_000
 _LAST_SECONDS: Final = 5.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
@@ -45,7 +46,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.captured: Counter[str] = Counter()  # records, by the name of the hook
+        self._captured: dict[str, int] = {}
         self.dropped: Counter[str] = Counter()  # what no record could be written for
         self._forget()
         _journals.add(self)
@@ -60,6 +61,11 @@ class Journal:
         self._waiting: Waiting | None = None
 
     @property
+    def captured(self) -> Counter[str]:
+        """Records, by the name of the hook."""
+        return Counter(self._captured)
+
+    @property
     def is_stopped(self) -> bool:
         """Whether nothing is written any more."""
         return self._is_stopped
@@ -69,11 +75,9 @@ class Journal:
 
         `source` is JSON that says what it is from; it is written before the first one only.
         """
-        if self._process != os.getpid():
-            self.after_fork()
         number = self._sources.get(source) or self._declared(source)
         if number and self._write(kind, number, payload):
-            self.captured[hook] += 1
+            self._captured[hook] = self._captured.get(hook, 0) + 1
         else:
             self.drop(hook)
 
@@ -112,7 +116,7 @@ class Journal:
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
-        self.captured, self.dropped = Counter(), Counter()
+        self._captured, self.dropped = {}, Counter()
         self._forget()
 
     def close(self, kind: Kind = Kind.COUNTS) -> None:
@@ -126,7 +130,7 @@ class Journal:
                 self._stop("the disk is stuck")
                 return
             self._waiting = None
-        counts = {"captured": self.captured, "dropped": self.dropped}
+        counts = {"captured": self._captured, "dropped": self.dropped}
         self._write(kind, 0, json.dumps(counts).encode())
         descriptor, self._descriptor = self._descriptor, None
         self._sources = {}
@@ -136,12 +140,12 @@ class Journal:
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        frame = spelled(kind, source, payload)
+        began = _now()
+        frame = spelled(kind, source, payload, began)
         if self._waiting is not None:
             return self._waiting.put(frame)
-        began = time.monotonic_ns()
         is_written = self._put(frame)
-        if time.monotonic_ns() - began > _SLOW_NS and self._waiting is None:
+        if _now() - began > _SLOW_NS and self._waiting is None:
             self._waiting = Waiting(self._put)
         return is_written
 
