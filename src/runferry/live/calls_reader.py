@@ -11,13 +11,14 @@ from typing import ClassVar
 import numpy as np
 
 from runferry.chunks import Attributes, Checkpoint, Chunk, Document, Header, Lost
+from runferry.dialects.json_trees import leaves
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.attributes import params, system_attributes
 from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
 from runferry.live.replicas.calls import SUFFIX
-from runferry.model import Blob, Cursor, Run, RunKey, Tree
+from runferry.model import Attribute, Blob, Cursor, Run, RunKey, Tree
 from runferry.paths import blob_at
 from runferry.ports import BATCH_ROWS
 from runferry.readers.local_runs import LocalReader
@@ -90,6 +91,7 @@ class _State:
     info: dict[str, Tree] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Tree] = field(default_factory=dict)  # what is no text
 
     def take(self, call: Call) -> bool:
         """Whether the call was about attributes."""
@@ -104,11 +106,22 @@ class _State:
                 self.params |= _pairs(call.get("params"))
                 self.tags |= _pairs(call.get("tags"))
                 return bool(call.get("params") or call.get("tags"))
+            case "config":
+                values = call.get("values")
+                self.config |= values if isinstance(values, dict) else {}
             case "untag":
                 self.tags.pop(str(call["key"]), None)
             case _:
                 return False
         return True
+
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Each value that is no mapping, unless a parameter has its place."""
+        return tuple(
+            Attribute(path, "config", value)
+            for path, value in leaves(self.config)
+            if len(path) > 1 or path[0] not in self.params
+        )
 
     def native(self, run_id: str) -> NativeRun:
         """In MLflow's words."""
@@ -173,7 +186,8 @@ class _Reading:
                         pass
         native = self._state.native(str(told["run"]))
         if is_told:
-            yield Attributes(params(native) + system_attributes(native), is_whole=True)
+            config = self._state.attributes()
+            yield Attributes(params(native) + config + system_attributes(native), is_whole=True)
         yield from self._points(waiting)
         yield from self._files(native, files)
         yield from map(Lost, self._rows.losses)
