@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from runferry.live.hooks.clearml import ClearmlHook
 from runferry.live.hooks.lightning import LightningHook
 from runferry.live.hooks.mlflow import MlflowHook
 from runferry.live.hooks.tensorboard import TensorboardHook
@@ -23,3 +24,4 @@ def join() -> None:
     session.capture(WandbHook(session.journal))
     session.capture(MlflowHook(session.journal, session.layout.files))
     session.capture(LightningHook(session.journal, session.hooks.__contains__))
+    session.capture(ClearmlHook(session.journal, session.layout.files))
