@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -173,7 +174,8 @@ class ClearmlHook:
     def _of_status(self, status: str) -> Any:
         def changed(task: Any, result: object, *_: object, **__: object) -> None:
             if not task._offline_mode:
-                self._edited(task, None, status=status)
+                ended = {} if status == "in_progress" else {"completed": _now()}
+                self._edited(task, None, status=status, **ended)
 
         return changed
 
@@ -192,6 +194,10 @@ class ClearmlHook:
             source = self._sources[task_id] = _source(task_id, None)
         payload = json.dumps(call, default=plain).encode()
         self._journal.append(NAME, Kind.CALL, source, payload)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _source(task_id: str, task: Any) -> str:
