@@ -9,6 +9,9 @@ import pytest
 from training import differences, rows, settled, train
 
 import runferry
+from runferry.live.origins import came_from
+from runferry.model import Run, RunKey, Tree
+from runferry.ports import Location
 from runferry.testing.clearml_server import ClearmlServer
 
 pytestmark = pytest.mark.skipif(find_spec("clearml") is None, reason="clearml is not installed")
@@ -87,6 +90,28 @@ def test_an_offline_session_mirrored_equals_converted(tmp_path: Path) -> None:
     (run,) = runferry.load(mirrored)
     assert run.run.complete
     assert "a printed line\n" in [row["line"] for row in run.console.to_pylist()]
+
+
+def test_a_task_goes_nowhere_where_it_is_already(tmp_path: Path) -> None:
+    run = Run(RunKey("clearml", "", "a1"), project="group/demo")
+    offline: dict[str, Tree] = {
+        "tracker": "clearml",
+        "run": "a1",
+        "is_offline": True,
+        "folder": str(tmp_path),
+    }
+    served: dict[str, Tree] = {"tracker": "clearml", "run": "a1", "is_offline": False}
+    places = {
+        "": True,
+        "group/demo": True,
+        "group/other": False,
+        str(tmp_path): False,
+    }
+    for where, is_there in places.items():
+        assert came_from(Location("clearml", where), run, served) == is_there
+    assert came_from(Location("clearml", str(tmp_path.parent)), run, offline)
+    assert not came_from(Location("clearml", "group/demo"), run, offline)
+    assert not came_from(Location("archive", str(tmp_path)), run, offline)
 
 
 @pytest.mark.slow

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from runferry.live.frames import Kind
-from runferry.live.hooks.clearml_facts import content_of, fields_of, plain
+from runferry.live.hooks.clearml_facts import content_of, event_of, fields_of, plain
 from runferry.live.hooks.copies import Copies
 from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
 
 NAME: Final = "clearml"
 _TASK: Final = "clearml.backend_interface.task.task"
+_encoded: Final = json.JSONEncoder(default=plain).encode
 _STATUSES: Final = {
     "started": "in_progress",
     "mark_completed": "completed",
@@ -86,10 +87,10 @@ class ClearmlHook:
     def _reporting(self, reporter: Any, event: Any) -> None:
         """The event as it will be sent, and what it would have uploaded."""
         self._here.event = self._here.copy = None
-        spelled = event.get_api_event()
-        if spelled is None:  # the file of an artifact, which `_uploading` has
+        told = event_of(event)
+        if told is None:  # the file of an artifact, which `_uploading` has
             return
-        metrics, told = reporter._metrics, spelled.to_dict()
+        metrics = reporter._metrics
         told["task"] = metrics._task_id
         offset = metrics.get_iteration_offset()
         if offset and told.get("iter") is not None:
@@ -192,8 +193,7 @@ class ClearmlHook:
         source = self._sources.get(task_id)
         if source is None:
             source = self._sources[task_id] = _source(task_id, None)
-        payload = json.dumps(call, default=plain).encode()
-        self._journal.append(NAME, Kind.CALL, source, payload)
+        self._journal.append(NAME, Kind.CALL, source, _encoded(call).encode())
 
 
 def _now() -> str:

@@ -21,6 +21,21 @@ def fields_of(task: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def event_of(event: Any) -> dict[str, Any] | None:
+    """An event as it is sent, but for its task; None for one that is a file alone."""
+    if type(event).__name__ == "ScalarEvent":  # one for every value: objects of the API are slow
+        return {
+            "type": "training_stats_scalar",
+            "timestamp": event._timestamp,
+            "metric": event._metric,
+            "variant": event._variant,
+            "iter": event._iter,
+            "value": event._value,
+        }
+    spelled = event.get_api_event()
+    return None if spelled is None else dict(spelled.to_dict())
+
+
 def content_of(event: Any) -> bytes | Path | None:
     """The bytes that a debug sample uploads, or the file that they lie in; None for no file."""
     data = event._image_data
