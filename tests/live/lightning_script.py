@@ -90,10 +90,11 @@ class Below(Custom):
         super().log_metrics(metrics, step)
 
 
-def trainer(logger: object) -> Any:
-    """Two epochs of four steps."""
+def trainer(logger: object, ranks: int = 1) -> Any:
+    """Two epochs of four steps, which all ranks share."""
     return lightning.Trainer(
-        accelerator="cpu", devices=1, max_epochs=2, logger=logger, log_every_n_steps=1,
+        accelerator="cpu", devices=ranks, strategy="auto" if ranks == 1 else "ddp_fork",
+        max_epochs=2, logger=logger, log_every_n_steps=1,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
 
@@ -133,6 +134,10 @@ fit(again)  # this is not mirrored
 mirrored("again")
 again.fit_loop.max_epochs = 3
 fit(again)
+told |= interfaces.stop_logging(60)
+
+mirrored("ranks")
+fit(trainer(False, ranks=2))
 told |= interfaces.stop_logging(60)
 
 interfaces.start_logging("all", backend="jsonl:./mirrored/experiment")

@@ -44,6 +44,8 @@ def test_each_point_once_whatever_the_loggers_are(tmp_path: Path, package: str) 
     _beside_another(tmp_path)
     (broken,) = runferry.load(f"jsonl:{tmp_path / 'mirrored' / 'broken'}")
     assert broken.run.state == "failed"
+    ranks = rows(f"jsonl:{tmp_path / 'mirrored' / 'ranks'}")["loss_step"]
+    assert [step for step, _ in ranks] == [*range(4)]
     last = rows(f"jsonl:{tmp_path / 'mirrored' / 'again'}")["loss_step"]
     assert [step for step, _ in last] == [8, 9, 10, 11]
 

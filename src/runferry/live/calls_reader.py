@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from runferry.chunks import Attributes, Checkpoint, Chunk, Document, Header, Lost
-from runferry.dialects.json_trees import leaves
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.attributes import params, system_attributes
 from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
+from runferry.live.calls_state import Call, CallsState, text, texts
 from runferry.live.replicas.calls import SUFFIX
-from runferry.model import Attribute, Blob, Cursor, Run, RunKey, Tree
+from runferry.model import Blob, Cursor, Run, RunKey, Tree
 from runferry.paths import blob_at
 from runferry.ports import BATCH_ROWS
 from runferry.readers.local_runs import LocalReader
 from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
 from runferry.readers.mlflow.store import dataset
-
-Call = dict[str, Tree]
 
 
 class CallsReader(LocalReader):
@@ -70,7 +68,7 @@ class CallsRun:
     def header(self) -> Run:
         """What the first calls tell."""
         with self.path.open("rb") as lines:
-            told, state = json.loads(lines.readline()), _State()
+            told, state = json.loads(lines.readline()), CallsState()
             for line, _ in zip(lines, range(_HEAD_LINES), strict=False):
                 if line.endswith(b"\n"):
                     state.take(json.loads(line))
@@ -84,63 +82,6 @@ class CallsRun:
 _HEAD_LINES = 8
 
 
-@dataclass
-class _State:
-    """What calls have said of a run so far: all that is not a row."""
-
-    info: dict[str, Tree] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    config: dict[str, Tree] = field(default_factory=dict)  # what is no text
-
-    def take(self, call: Call) -> bool:
-        """Whether the call was about attributes."""
-        match call["op"]:
-            case "run":
-                self.info |= {k: v for k, v in call.items() if k not in ("op", "tags")}
-                self.tags |= _texts(call.get("tags"))
-            case "update":
-                known = {k: v for k, v in call.items() if k != "op" and v is not None}
-                self.info |= known
-            case "batch":
-                self.params |= _pairs(call.get("params"))
-                self.tags |= _pairs(call.get("tags"))
-                return bool(call.get("params") or call.get("tags"))
-            case "config":
-                values = call.get("values")
-                self.config |= values if isinstance(values, dict) else {}
-            case "untag":
-                self.tags.pop(str(call["key"]), None)
-            case _:
-                return False
-        return True
-
-    def attributes(self) -> tuple[Attribute, ...]:
-        """Each value that is no mapping, unless a parameter has its place."""
-        return tuple(
-            Attribute(path, "config", value)
-            for path, value in leaves(self.config)
-            if len(path) > 1 or path[0] not in self.params
-        )
-
-    def native(self, run_id: str) -> NativeRun:
-        """In MLflow's words."""
-        info = self.info
-        return NativeRun(
-            run_id=run_id,
-            experiment=str(info.get("experiment") or "Default"),
-            name=_text(info.get("name")),
-            user=_text(info.get("user")),
-            status=str(info.get("status") or "RUNNING"),
-            start_ms=_whole(info.get("start_ms")),
-            end_ms=_whole(info.get("end_ms")),
-            artifact_uri=_text(info.get("artifact_uri")),
-            experiment_id=str(info.get("experiment_id") or ""),
-            tags=dict(self.tags),
-            params=dict(self.params),
-        )
-
-
 class _Reading:
     """One pass over the calls of a run, from the beginning or from a cursor."""
 
@@ -150,9 +91,9 @@ class _Reading:
         known = after.series if after else ()
         self._rows = PlainRows(known)
         self._media = {series.path[0]: series.key for series in known if series.kind == "media"}
-        self._state, self._offset, position = _State(), 0, after.position if after else None
+        self._state, self._offset, position = CallsState(), 0, after.position if after else None
         if isinstance(position, dict):
-            self._state = _State(**position["state"])  # type: ignore[arg-type]
+            self._state = CallsState(**position["state"])  # type: ignore[arg-type]
             self._rows.seq = position["seq"]  # type: ignore[assignment]
             self._offset = position["offset"]  # type: ignore[assignment]
         elif after is not None:
@@ -248,24 +189,7 @@ def _dataset(call: Call) -> Document:
         str(call["digest"]),
         str(call["source_type"]),
         str(call["source"]),
-        _text(call.get("schema")),
-        _text(call.get("profile")),
-        _texts(call.get("tags")),
+        text(call.get("schema")),
+        text(call.get("profile")),
+        texts(call.get("tags")),
     )
-
-
-def _texts(value: Tree) -> dict[str, str]:
-    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
-
-
-def _pairs(value: Tree) -> dict[str, str]:
-    pairs = value if isinstance(value, list) else []
-    return {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list)}
-
-
-def _text(value: Tree) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-def _whole(value: Tree) -> int | None:
-    return value if isinstance(value, int) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,8 @@ def facts_of(logger: Any, owner: Callable[[], Any]) -> dict[str, object]:
     name, version = (getattr(logger, field, None) for field in ("name", "version"))
     run_id = uuid4().hex
     if any(kind.__name__ == _ON_DISK for kind in type(logger).__mro__):
-        run_id = hashlib.blake2b(str(logger.log_dir).encode(), digest_size=16).hexdigest()
+        folder = os.path.abspath(str(logger.log_dir))  # noqa: PTH100
+        run_id = hashlib.blake2b(folder.encode(), digest_size=16).hexdigest()
     if isinstance(version, int):
         version = f"version_{version}"
     module = getattr(owner(), "lightning_module", None)
