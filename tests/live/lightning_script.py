@@ -136,6 +136,16 @@ again.fit_loop.max_epochs = 3
 fit(again)
 told |= interfaces.stop_logging(60)
 
+of_fabric = {"lightning.pytorch": "lightning.fabric", "pytorch_lightning": "lightning_fabric"}
+for name, given in (("fabric", [loggers.CSVLogger("logs-fabric")]), ("fabric-alone", [])):
+    mirrored(name)
+    fabric = importlib.import_module(of_fabric[package]).Fabric(
+        accelerator="cpu", devices=1, loggers=given
+    )
+    for step in range(5):
+        fabric.log("loss", torch.tensor(float(step)), step=step)
+    told |= interfaces.stop_logging(60)
+
 mirrored("ranks")
 fit(trainer(False, ranks=2))
 told |= interfaces.stop_logging(60)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from training import differences, rows, settled, told, train
+from training import differences, rows, settled, start, told, train
 
 import runferry
 
@@ -26,7 +26,10 @@ def test_each_point_once_whatever_the_loggers_are(tmp_path: Path, package: str) 
     if find_spec(package.partition(".")[0]) is None:
         pytest.skip(f"{package} is not installed")
     code = f"import runpy; sys.argv = ['script', {package!r}]; runpy.run_path({str(SCRIPT)!r})"
-    counts = told(train(tmp_path, code))
+    process = start(tmp_path, code)
+    out, err = process.communicate(timeout=380)
+    assert process.returncode == 0, err
+    counts = told(out)
     for place, one in counts.items():
         assert (one["pending"], one["dropped"], one["failing"]) == (0, 0, None), (place, one)
         assert one["captured"] == one["delivered"] > 0
@@ -44,6 +47,9 @@ def test_each_point_once_whatever_the_loggers_are(tmp_path: Path, package: str) 
     _beside_another(tmp_path)
     (broken,) = runferry.load(f"jsonl:{tmp_path / 'mirrored' / 'broken'}")
     assert broken.run.state == "failed"
+    for name in ("fabric", "fabric-alone"):
+        fabric = rows(f"jsonl:{tmp_path / 'mirrored' / name}")
+        assert fabric == {"loss": [(step, float(step)) for step in range(5)]}
     ranks = rows(f"jsonl:{tmp_path / 'mirrored' / 'ranks'}")["loss_step"]
     assert [step for step, _ in ranks] == [*range(4)]
     last = rows(f"jsonl:{tmp_path / 'mirrored' / 'again'}")["loss_step"]

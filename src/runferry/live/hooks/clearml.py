@@ -60,7 +60,7 @@ class ClearmlHook:
             *("Artifacts", "_upload_local_file", self._uploading, self._uploaded),
         )
         after("clearml.backend_interface.task.log", "TaskHandler", "emit", self._printed)
-        after(_TASK, "Task", "_edit", self._edited)
+        after(_TASK, "Task", "_edit", self._edited_online)
         after(_TASK, "Task", "_save_data_to_offline_dir", self._edited)
         after("clearml.backend_interface.base", "IdObjectBase", "reload", self._reloaded)
         for method, status in _STATUSES.items():
@@ -138,6 +138,7 @@ class ClearmlHook:
         *_: object,
         **__: object,
     ) -> None:
+        self._here.file = None
         path = Path(str(local_file))
         self._here.file = self._copies.of(path, is_going=delete_after_upload)
 
@@ -166,6 +167,10 @@ class ClearmlHook:
                 said[name], news[name] = digest, value
         if news:
             self._call(task_id, {"op": "task", "fields": news})
+
+    def _edited_online(self, task: Any, result: object, **fields: Any) -> None:
+        if not task._offline_mode:  # offline it ends in `_save_data_to_offline_dir`
+            self._edited(task, None, **fields)
 
     def _reloaded(self, thing: Any, result: object) -> None:
         is_task = hasattr(thing, "_save_data_to_offline_dir")
