@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import json
 import os
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from runferry.live.follower import Follower
 from runferry.live.frames import Kind, frames, spelled
 from runferry.live.journal import Journal, JournalWarning
 from runferry.live.replicas.all import Replicas
+from runferry.live.waiting import Waiting
 
 PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 
@@ -142,6 +145,75 @@ def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> No
     assert warned == 1
     assert captured + dropped == 200
     assert captured == len(_all(tmp_path / "journal")) > 0
+
+
+def _full_pipe() -> tuple[int, int, int]:
+    """Both ends of a pipe that takes no more, and how many bytes it holds."""
+    emptied, filled = os.pipe()
+    os.set_blocking(filled, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(filled, bytes(4096))
+    os.set_blocking(filled, True)
+    return emptied, filled, fcntl.fcntl(filled, fcntl.F_GETPIPE_SZ)
+
+
+def test_a_disk_that_is_stuck_holds_up_no_other_thread_and_nobody_twice(tmp_path: Path) -> None:
+    """A pipe that nobody empties stands for the disk."""
+    journal, ticks, is_over = Journal(tmp_path), [], threading.Event()
+    journal.append("test", Kind.EVENT, "here", b"first")
+    emptied, filled, full = _full_pipe()
+    assert journal._descriptor is not None
+    there = os.dup(journal._descriptor)
+    os.dup2(filled, journal._descriptor)
+
+    def other() -> None:
+        while not is_over.wait(0.01):
+            ticks.append(time.monotonic())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    threading.Timer(0.5, lambda: os.read(emptied, full)).start()
+    journal.append("test", Kind.EVENT, "here", bytes(4096))
+    assert len(ticks) > 5  # while this thread waited for the disk
+    is_over.set()
+    thread.join()
+    began = time.monotonic()
+    for _ in range(100):
+        journal.append("test", Kind.EVENT, "here", bytes(4096))
+    assert time.monotonic() - began < 0.5
+    assert journal.captured["test"] == 102
+    os.dup2(there, journal._descriptor)
+    in_pipe = os.read(emptied, full)
+    journal.close()
+    os.set_blocking(emptied, False)
+    with contextlib.suppress(BlockingIOError):
+        in_pipe += os.read(emptied, full)
+    frame = len(spelled(Kind.EVENT, 1, bytes(4096)))
+    assert len(_all(tmp_path)) + len(in_pipe) // frame == 102
+    assert not journal.dropped
+    for descriptor in (emptied, filled, there):
+        os.close(descriptor)
+
+
+def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runferry.live.waiting.MOST_BYTES", 1000)
+    monkeypatch.setattr("runferry.live.journal._LAST_SECONDS", 0.1)
+    journal, (emptied, filled, _) = Journal(tmp_path), _full_pipe()
+    journal.append("test", Kind.EVENT, "here", b"first")
+    assert journal._descriptor is not None
+    os.dup2(filled, journal._descriptor)
+    journal._waiting = Waiting(journal._put)
+    for _ in range(100):
+        journal.append("test", Kind.EVENT, "here", bytes(100))
+    assert journal.dropped["test"] > 0
+    with pytest.warns(JournalWarning, match="stuck"):
+        journal.close()
+    assert journal.dropped["journal"] > 0
+    os.close(emptied)  # what is stuck ends in an error, and its thread with it
+    os.close(filled)
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning_and_no_error(tmp_path: Path) -> None:

@@ -55,16 +55,17 @@ def layout(folder: Path) -> Layout:
     return Layout(found)
 
 
-def settled(folder: Path, seconds: float = 60.0) -> Status:
-    """The status of the session below a folder, once its delivery has ended."""
+def settled(folder: Path, seconds: float = 60.0, root: Layout | None = None) -> Status:
+    """The status of the only session below a folder, or this one, once its delivery has ended."""
     deadline = time.monotonic() + seconds
-    path = layout(folder).status
+    found = root or layout(folder)
+    path = found.status
     while time.monotonic() < deadline:
         status = Status.read(path)
         if status is not None and status.state in ("done", "gave-up"):
             return status
         time.sleep(0.05)
-    raise AssertionError(f"{Status.read(path)} {layout(folder).log.read_text()}")
+    raise AssertionError(f"{Status.read(path)} {found.log.read_text()}")
 
 
 def differences(original: str, copy: str, *metrics: str) -> list[str]:

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from runferry.live.layout import TO_VARIABLE, Layout, Stated
+from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
 
 _NICE = 10  # whoever trains goes first where processors are few
 
@@ -40,18 +40,21 @@ def deliver(root: Path) -> int:
     log = logging.getLogger(__name__)
     stated = Stated.read(root)
     named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
-    try:
-        places = tuple(locate(text, role="destination") for text in named)
-        patience = settings.current().patience
-        delivery = Delivery(Layout(root), places, Ends(patience))
-    except Locked:
-        return ExitCode.DONE  # another process has it
-    except RunferryError as error:
-        log.error("%s", error)
-        return error.exit_code
-    signal.signal(signal.SIGTERM, lambda *_: delivery.stop())
-    status = delivery.run()
-    return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
+    layout = Layout(root)
+    while True:
+        try:
+            places = tuple(locate(text, role="destination") for text in named)
+            delivery = Delivery(layout, places, Ends(settings.current().patience))
+        except Locked:
+            return ExitCode.DONE  # another process has it, and looks again when it is done
+        except RunferryError as error:
+            log.error("%s", error)
+            return error.exit_code
+        signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
+        status = delivery.run()
+        is_new = any(path.name not in status.journals for path in journals(layout))
+        if delivery.is_stopped or not (is_new or is_live(layout)):
+            return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runferry.archive.lock import FileLock
+from runferry.live.adoption import Adoption
 from runferry.live.calls_reader import CallsReader
 from runferry.live.follower import Follower
 from runferry.live.hub import Hub, Opened
 from runferry.live.joined import ExperimentsReader
 from runferry.live.layout import Layout
-from runferry.live.origins import came_from
+from runferry.live.origins import came_from, is_read_there
 from runferry.live.replicas.all import Replicas
 from runferry.live.service_records import ServiceRecords
 from runferry.live.sessions_reader import SessionsReader
@@ -36,7 +37,6 @@ class Ends:
     """When to stop."""
 
     patience: float = 300.0  # seconds that failing destinations are tried for when all else is done
-    follows: bool = True  # wait for processes that still write
 
 
 class Delivery:
@@ -51,7 +51,8 @@ class Delivery:
         self._replicas = Replicas(layout.replicas)
         self._hub = Hub(layout.archive, places, self._sources, self._excluded)
         self._stop = self._hub.stop
-        self._follower = Follower(layout.journals, layout.rounds, self._replicas)
+        adoption = Adoption(layout)
+        self._follower = Follower(layout.journals, layout.rounds, self._replicas, adoption)
         while self._follower.advance():
             pass
         self._service = ServiceRecords(layout.journals, self._replicas.of_services)
@@ -61,8 +62,11 @@ class Delivery:
         """Deliver until nothing is left, or patience ends."""
         self._hub.start()
         try:
-            self._follow()
-            return self._finish()
+            while True:
+                self._follow()
+                status = self._finish()
+                if status is not None:
+                    return status
         finally:
             self._hub.close()
             self._follower.close()
@@ -72,9 +76,10 @@ class Delivery:
         """End at the next safe point; another process can go on."""
         self._stop.set()
 
-    def status(self) -> Status | None:
-        """As it was told last."""
-        return self._told
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody ended it."""
+        return self._stop.is_set
 
     def _follow(self) -> None:
         """Until all processes that trained are gone."""
@@ -87,13 +92,13 @@ class Delivery:
                 is_behind = False
             self._tell("following")
             is_alone = not self._follower.files and time.monotonic() - began > _ALONE_SECONDS
-            if not self._ends.follows or is_alone or self._follower.is_over():
+            if is_alone or self._follower.is_over():
                 return
             if not self._follower.rest:
                 self._stop.wait(_LOOK_SECONDS)
 
-    def _finish(self) -> Status:
-        """What is left when nothing more comes."""
+    def _finish(self) -> Status | None:
+        """What is left when nothing more comes; None where a process has begun again meanwhile."""
         self._service.finish(self._replicas.sources.values(), self._stop)
         while self._advance() and not self._stop.is_set:
             pass
@@ -104,11 +109,18 @@ class Delivery:
         while not self._stop.is_set and time.monotonic() < deadline:
             if self._hub.failing is not None and self._hub.is_rested:
                 self._hub.bring(self._captured(), is_ending=True)
+            if self._is_news():
+                return None
             if self._hub.is_done:
                 return self._tell("done")
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")
+
+    def _is_news(self) -> bool:
+        """Whether somebody writes to the session again."""
+        is_new = self._advance()
+        return is_new or (bool(self._follower.files) and not self._follower.is_over())
 
     def _advance(self) -> bool:
         with self._hub.sources_lock:
@@ -120,7 +132,9 @@ class Delivery:
 
     def _excluded(self, place: Location, run: Run) -> bool:
         sources = list(self._replicas.sources.values())
-        return any(came_from(place, run, facts) for facts in sources)
+        if any(came_from(place, run, facts) for facts in sources):
+            return True
+        return is_read_there(place, run, sources, self._replicas.read_by_wandb())
 
     def _captured(self) -> int:
         """Records that processes which train have written, as far as they are taken."""

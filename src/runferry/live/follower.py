@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
 
+from runferry.live.adoption import ADOPTED, Adoption
 from runferry.live.frames import SUFFIX, Frame, Kind, frames
+from runferry.live.layout import is_held
 from runferry.live.replicas.all import Replicas
 from runferry.model import Tree
-
-if sys.platform != "win32":
-    import fcntl
 
 _AT_ONCE = 16 << 20
 """Bytes of a file that one round takes at most."""
@@ -53,21 +52,18 @@ class JournalFile:
 
     def is_held(self) -> bool:
         """Whether its process still has it open."""
-        if sys.platform == "win32":
-            return not self.counts
-        with self.path.open("rb") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # EX would want to write
-            except OSError:
-                return True
-        return False
+        return not self.counts if sys.platform == "win32" else is_held(self.path)
 
 
 class Follower:
     """All journals in a folder."""
 
-    def __init__(self, folder: Path, rounds: Path, replicas: Replicas) -> None:
+    def __init__(
+        self, folder: Path, rounds: Path, replicas: Replicas, adoption: Adoption | None = None
+    ) -> None:
+        """Runs that an earlier session has begun are taken from there first, with `adoption`."""
         self._folder = folder
+        self._adoption = adoption
         self._replicas = replicas
         self._files: dict[str, JournalFile] = {}
         self.rest = 0  # bytes that were there when the last round began, and are for the next
@@ -85,21 +81,19 @@ class Follower:
         for name in self._names():
             file = self._known(name)
             held[name] = not file.is_over and file.is_held()
-        ends, self.rest = {}, 0
-        for name in self._names():
-            file = self._known(name)
-            size = file.path.stat().st_size
-            end = min(size, file.offset + _AT_ONCE)
-            self.rest += size - end
-            if end > file.offset:
-                ends[name] = self._whole(file, end)
-        ends = {name: end for name, end in ends.items() if end > self._files[name].offset}
+        self.rest = 0
+        ends = self._ends(self._names())
+        ends |= self._ends([name for name in self._names() if name not in self._files])
+        first = {name: end for name, end in ends.items() if name.startswith(ADOPTED)}
+        if first:  # what was before comes before
+            self.rest += sum(end - self._files[name].offset for name, end in ends.items())
+            ends = first
         if ends:
             self._rounds.write(json.dumps(ends).encode() + b"\n")
             self._take(ends)
-        for name, is_held in held.items():
+        for name, is_open in held.items():
             file = self._files[name]
-            file.is_over = not is_held and not ends.get(name) and not self.rest
+            file.is_over = not is_open and not ends.get(name) and not self.rest
         return bool(ends)
 
     def is_over(self) -> bool:
@@ -120,12 +114,26 @@ class Follower:
     def _known(self, name: str) -> JournalFile:
         return self._files.setdefault(name, JournalFile(self._folder / name))
 
+    def _ends(self, names: list[str]) -> dict[str, int]:
+        """How far each file is taken in this round, where there is anything to take."""
+        ends = {}
+        for name in names:
+            file = self._known(name)
+            size = file.path.stat().st_size
+            end = min(size, file.offset + _AT_ONCE)
+            self.rest += size - end
+            if end > file.offset:
+                ends[name] = self._whole(file, end)
+        return {name: end for name, end in ends.items() if end > self._files[name].offset}
+
     def _whole(self, file: JournalFile, end: int) -> int:
         """Behind the last whole record that begins before `end`."""
         last = file.offset
         with file.path.open("rb") as stream:
             for frame in frames(stream, file.offset, end):
                 last = frame.end
+                if frame.kind == Kind.SOURCE and self._adoption is not None:
+                    self._adoption.of(json.loads(frame.payload))
         return last
 
     def _replay(self, rounds: Path) -> None:

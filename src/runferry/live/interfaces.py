@@ -45,7 +45,11 @@ def sync_wandb(
     """
     session = _session(to, mode, workspace, logdir, journal)
     if session is not None:
-        session.capture(WandbHook(session.journal, sends=wandb_run))
+
+        def events() -> None:
+            session.capture(TensorboardHook(session.journal))
+
+        session.capture(WandbHook(session.journal, sends=wandb_run, events=events))
     return session
 
 

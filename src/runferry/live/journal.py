@@ -3,13 +3,17 @@
 One file a process, which holds a lock on it for as long as it lives: so whoever follows knows when
 no more comes, however the process ended. A record is one write. The first one that fails, as on a
 full disk, is the last: one warning, and from then on records are counted.
+
+A write lets go of Python's lock, so a disk that is stuck holds up no other thread. After the first
+one that took long (a network's disk, a frozen one) whoever trains does not write any more: frames
+wait in memory for a thread that does, and kill -9 loses those. Where too many wait, they are
+counted as dropped.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import json
 import os
 import sys
@@ -19,29 +23,17 @@ import warnings
 import weakref
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind, spelled
+from runferry.live.waiting import Waiting
 
 if sys.platform != "win32":
     import fcntl
 
-    _write = ctypes.PyDLL(None).write  # gives an int: no frame is longer than one can say
-
-    def _written(descriptor: int, frame: bytes) -> int:
-        """One write, which keeps Python's lock. Raises OSError.
-
-        `os.write` lets go of it, and gets it back when other threads let go: a call that takes half
-        a microsecond then waits for the SDK's own threads. What failed is asked why by `os.write`.
-        """
-        written: int = _write(descriptor, frame, len(frame))
-        return written if written >= 0 else os.write(descriptor, frame)
-else:
-
-    def _written(descriptor: int, frame: bytes) -> int:
-        """One write. Raises OSError."""
-        return os.write(descriptor, frame)
-
-
+_now = time.time_ns
+_SLOW_NS: Final = 100_000_000
+_LAST_SECONDS: Final = 5.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
@@ -54,7 +46,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.captured: Counter[str] = Counter()  # records, by the name of the hook
+        self._captured: dict[str, int] = {}
         self.dropped: Counter[str] = Counter()  # what no record could be written for
         self._forget()
         _journals.add(self)
@@ -66,6 +58,12 @@ class Journal:
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._opening = threading.Lock()
+        self._waiting: Waiting | None = None
+
+    @property
+    def captured(self) -> Counter[str]:
+        """Records, by the name of the hook."""
+        return Counter(self._captured)
 
     @property
     def is_stopped(self) -> bool:
@@ -77,11 +75,9 @@ class Journal:
 
         `source` is JSON that says what it is from; it is written before the first one only.
         """
-        if self._process != os.getpid():
-            self.after_fork()
         number = self._sources.get(source) or self._declared(source)
         if number and self._write(kind, number, payload):
-            self.captured[hook] += 1
+            self._captured[hook] = self._captured.get(hook, 0) + 1
         else:
             self.drop(hook)
 
@@ -120,14 +116,21 @@ class Journal:
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
-        self.captured, self.dropped = Counter(), Counter()
+        self._captured, self.dropped = {}, Counter()
         self._forget()
 
     def close(self, kind: Kind = Kind.COUNTS) -> None:
         """Say what was counted, and let go of the file: no more comes from this process."""
         if self._process != os.getpid() or self._descriptor is None:
             return
-        counts = {"captured": self.captured, "dropped": self.dropped}
+        if self._waiting is not None:
+            lost = self._waiting.end(_LAST_SECONDS)
+            if lost:  # its thread has the file still, and may be in it
+                self.dropped["journal"] += lost
+                self._stop("the disk is stuck")
+                return
+            self._waiting = None
+        counts = {"captured": self._captured, "dropped": self.dropped}
         self._write(kind, 0, json.dumps(counts).encode())
         descriptor, self._descriptor = self._descriptor, None
         self._sources = {}
@@ -137,9 +140,20 @@ class Journal:
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        frame, descriptor = spelled(kind, source, payload), self._descriptor
+        began = _now()
+        frame = spelled(kind, source, payload, began)
+        if self._waiting is not None:
+            return self._waiting.put(frame)
+        is_written = self._put(frame)
+        if _now() - began > _SLOW_NS and self._waiting is None:
+            self._waiting = Waiting(self._put)
+        return is_written
+
+    def _put(self, frame: bytes) -> bool:
+        """One write, and whether it was one."""
+        descriptor = self._descriptor
         try:
-            written = _written(self._opened() if descriptor is None else descriptor, frame)
+            written = os.write(self._opened() if descriptor is None else descriptor, frame)
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False

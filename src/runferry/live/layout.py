@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from runferry.live.frames import SUFFIX
+
+if sys.platform != "win32":
+    import fcntl
 
 HOME = Path(".runferry", "live")
 """Where sessions are made, below the working directory."""
@@ -105,3 +113,59 @@ def new_folder(home: Path = HOME) -> Path:
 def sessions(home: Path = HOME) -> list[Path]:
     """Those below a folder, the newest last."""
     return sorted(path for path in home.glob("*") if is_session(path)) if home.is_dir() else []
+
+
+def journals(layout: Layout) -> list[Path]:
+    """Those of a session, in the order in which they were begun."""
+    return sorted(layout.journals.glob(f"*{SUFFIX}"))
+
+
+def is_live(layout: Layout) -> bool:
+    """Whether a process still has a journal of a session open."""
+    return any(map(is_held, journals(layout)))
+
+
+def is_held(journal: Path) -> bool:
+    """Whether the process of a journal still has it open; where there are no such locks, no."""
+    if sys.platform == "win32":
+        return False
+    with journal.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # EX would want to write
+        except OSError:
+            return True
+    return False
+
+
+def live_session(destinations: tuple[str, ...], home: Path = HOME) -> Path | None:
+    """A session that goes on below a folder, and has these very destinations."""
+    for root in sessions(home):
+        with contextlib.suppress(OSError, ValueError):  # half made, or just removed
+            if Stated.read(root).destinations == destinations and is_live(Layout(root)):
+                return root.absolute()
+    return None
+
+
+@contextlib.contextmanager
+def beginning(home: Path = HOME, seconds: float = 2.0) -> Iterator[None]:
+    """One process at a time begins a session below a folder, so that the ranks of one training have
+    the same. It is not waited for longer than this: then each has its own.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    deadline = time.monotonic() + seconds
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        stream = (home / ".beginning").open("wb")
+    except OSError:  # nothing can be made there: the journal will say so
+        yield
+        return
+    with stream:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(0.01)
+        yield

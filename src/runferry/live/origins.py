@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 
+from runferry.live.replicas.tensorboard import place_of
 from runferry.model import Run, Tree
 from runferry.paths import is_local
 from runferry.ports import Location
@@ -17,14 +19,41 @@ def came_from(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
     match tracker:
         case "wandb":
             return run.key.run_id == facts.get("stream") and _is_project(place, facts)
-        case "tensorboard" if not facts.get("experiment"):
-            return Path(str(facts.get("file"))).is_relative_to(place.path.resolve())
+        case "tensorboard":
+            home = place.path.resolve()
+            return is_of(run, facts) and Path(str(facts.get("file"))).is_relative_to(home)
         case "mlflow":
             return _same_store(place.where, str(facts.get("store")))
         case "clearml":
             return run.key.run_id == facts.get("run") and _has_task(place, run, facts)
         case _:
             return False
+
+
+def is_read_there(
+    place: Location,
+    run: Run,
+    sources: Iterable[dict[str, Tree]],
+    read: Iterable[tuple[Path, dict[str, Tree]]],
+) -> bool:
+    """Whether W&B itself reads the event files of this run into the very project that is meant.
+
+    `read` are the folders that it reads, and what is known of its run.
+    """
+    if place.tracker != "wandb" or run.key.tracker != "tensorboard":
+        return False
+    folders = [folder for folder, facts in read if _is_project(place, facts)]
+    files = [Path(str(facts.get("file"))) for facts in sources if is_of(run, facts)]
+    return any(file.is_relative_to(folder) for file in files for folder in folders)
+
+
+def is_of(run: Run, facts: dict[str, Tree]) -> bool:
+    """Whether an event file belongs to this run, which is called by its folder."""
+    if facts.get("tracker") != "tensorboard" or facts.get("experiment"):
+        return False
+    folder = place_of(facts).parent
+    label = run.key.run_id.rpartition("@")[0]
+    return (folder if folder.parts else PurePath("tensorboard")).is_relative_to(label)
 
 
 def _is_project(place: Location, facts: dict[str, Tree]) -> bool:

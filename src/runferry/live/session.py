@@ -23,7 +23,9 @@ from runferry.live.layout import (
     TO_VARIABLE,
     Layout,
     Stated,
+    beginning,
     is_session,
+    live_session,
     new_folder,
 )
 from runferry.live.status import Status
@@ -134,10 +136,13 @@ class Sessions:
                 session.deliver()  # the one that was there may have ended
                 return session
             joined = folder.absolute() if folder else _joined(destinations)
-            root = joined or new_folder()
-            if not is_session(root):
-                stated.write(root)
-            session = self._known[destinations] = Session(Layout(root), destinations, secrets or {})
+            with contextlib.nullcontext() if joined else beginning():
+                root = joined or live_session(stated.destinations) or new_folder()
+                if not is_session(root):
+                    stated.write(root)
+                session = Session(Layout(root), destinations, secrets or {})
+                session.journal.begin()
+            self._known[destinations] = session
             os.environ[FOLDER_VARIABLE] = str(root)
             session.deliver()
             return session

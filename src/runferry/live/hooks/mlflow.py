@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -201,7 +202,7 @@ class MlflowHook:
         """A copy of its own: the original may be temporary, or written over."""
         with self._lock:
             self._copies += 1
-            copy = f"{os.getpid()}-{self._copies}"
+            copy = f"{os.getpid()}-{time.time_ns()}-{self._copies}"
         self._files.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, self._files / copy)
         self._call(store, run_id, {"op": "file", "path": place, "copy": copy})

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from runferry.live.frames import Kind
 from runferry.live.hooks.patching import Patches
@@ -34,7 +34,7 @@ class TensorboardHook:
         self._experiment = experiment
         self._journal = journal
         self._root = os.path.abspath(root) if root else None  # noqa: PTH100
-        self._sources: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._sources: dict[int, tuple[str, weakref.ref[Any]]] = {}  # by the id of the writer
         self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         after(_OF_TENSORBOARD, "EventFileWriter", "add_event", self._added)
@@ -50,32 +50,32 @@ class TensorboardHook:
         self._patches.off()
 
     def _added(self, writer: Any, result: object, event: Any) -> None:
-        source = self._sources.get(writer)
-        if source is None:
+        found = self._sources.get(id(writer))
+        if found is None:
             path = str(writer._file_name)
-            source = self._met(writer, path)
+            found = self._met(writer, path)
             first = None if event.file_version else _first_event(path)
             if first is not None:
-                self._journal.append(NAME, Kind.EVENT, source, first)
-        self._journal.append(NAME, Kind.EVENT, source, event.SerializeToString())
+                self._journal.append(NAME, Kind.EVENT, found[0], first)
+        self._journal.append(NAME, Kind.EVENT, found[0], event.SerializeToString())
 
     def _made_x(self, writer: Any, result: object, *_: object, **__: object) -> None:
         """The first event of a file of tensorboardX does not come by `add_event`."""
         inner = writer._ev_writer
-        source = self._met(writer, str(inner._file_name))
+        source = self._met(writer, str(inner._file_name))[0]
         self._journal.append(NAME, Kind.EVENT, source, inner._event.SerializeToString())
 
     def _added_x(self, writer: Any, result: object, event: Any) -> None:
         if writer._closed:  # then the original did nothing
             return
-        source = self._sources.get(writer)
-        if source is None:
+        found = self._sources.get(id(writer))
+        if found is None:
             self._made_x(writer, None)
-            source = self._sources[writer]
-        self._journal.append(NAME, Kind.EVENT, source, event.SerializeToString())
+            found = self._sources[id(writer)]
+        self._journal.append(NAME, Kind.EVENT, found[0], event.SerializeToString())
 
-    def _met(self, writer: Any, path: str) -> str:
-        """What events of a writer are from."""
+    def _met(self, writer: Any, path: str) -> tuple[str, weakref.ref[Any]]:
+        """What events of a writer are from, for as long as it is there."""
         facts = {
             "tracker": NAME,
             "file": os.path.abspath(path),  # noqa: PTH100
@@ -83,8 +83,10 @@ class TensorboardHook:
             "root": self._root,
             "experiment": self._experiment,
         }
-        source = self._sources[writer] = json.dumps(facts)
-        return source
+        number, sources = id(writer), self._sources
+        gone = weakref.ref(writer, lambda _: sources.pop(number, None))
+        found = sources[number] = json.dumps(facts), gone
+        return found
 
 
 def _first_event(path: str) -> bytes | None:

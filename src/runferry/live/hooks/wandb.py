@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from runferry.live.frames import Kind
@@ -26,14 +27,22 @@ class WandbHook:
 
     name = NAME
 
-    def __init__(self, journal: Journal, *, sends: bool = True) -> None:
-        """With `sends` false W&B's own client stays offline."""
+    def __init__(
+        self, journal: Journal, *, sends: bool = True, events: Callable[[], object] | None = None
+    ) -> None:
+        """With `sends` false W&B's own client stays offline.
+
+        `events` is called when W&B is about to read event files (`sync_tensorboard`): what stands
+        in them is no record of the client.
+        """
         self._journal = journal
+        self._events = events
         self._streams: dict[str, str] = {}  # of a run: what its records are from
         self._begun = 0
         self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
+        after("wandb.sdk.wandb_run", "Run", "_tensorboard_callback", self._reads_events)
         if not sends:
             os.environ["WANDB_MODE"] = "offline"  # what wandb.init(mode=…) says goes before it
             for method in ("maybe_login", "init"):
@@ -57,6 +66,7 @@ class WandbHook:
             "tracker": NAME,
             "stream": run_id,
             "begun": f"{os.getpid()}-{self._begun}",
+            "cwd": os.getcwd(),  # noqa: PTH109
             "files": _absolute(getattr(settings, "files_dir", None)),
             "folder": os.path.basename(str(getattr(settings, "sync_dir", "") or "")),  # noqa: PTH119
             "database": _absolute(getattr(settings, "sync_file", None)),
@@ -67,6 +77,11 @@ class WandbHook:
             "is_offline": bool(getattr(settings, "_offline", False)),
         }
         self._streams[run_id] = json.dumps(facts, default=str)
+
+    def _reads_events(self, run: Any, result: object, *_: object, **__: object) -> None:
+        """A writer of TensorBoard is about to be made, and W&B follows its files."""
+        if self._events is not None:
+            self._events()
 
     def _sent(self, interface: Any, result: object, record: Any, *_: object, **__: object) -> None:
         """A record was handed over."""

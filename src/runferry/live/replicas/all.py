@@ -78,6 +78,14 @@ class Replicas:
             case _:
                 pass
 
+    def read_by_wandb(self) -> list[tuple[Path, dict[str, Tree]]]:
+        """Folders whose event files W&B's service reads, and what the hook says of that run."""
+        return [
+            (Path(str(replica.facts.get("cwd") or "/"), folder), replica.facts)
+            for replica in list(self._wandb.values())
+            for folder in list(replica.event_folders)
+        ]
+
     def flush(self) -> None:
         """Bring what is whole to the disk, where anything came. Raises OSError."""
         touched, self._touched = self._touched, {}

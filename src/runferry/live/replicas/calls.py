@@ -18,9 +18,8 @@ class CallsReplica:
 
     def __init__(self, folder: Path, facts: dict[str, Tree]) -> None:
         tracker, run_id = str(facts.get("tracker")), str(facts.get("run"))
-        name = hashlib.blake2b(f"{tracker} {run_id}".encode(), digest_size=8).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = GrowingFile(folder / f"{name}{SUFFIX}")
+        self._file = GrowingFile(folder / calls_name(tracker, run_id))
         self._file.put(first_line(tracker, run_id))
 
     def take(self, frame: Frame) -> None:
@@ -34,6 +33,12 @@ class CallsReplica:
     def end(self) -> None:
         """No more comes. Raises OSError."""
         self.flush()
+
+
+def calls_name(tracker: str, run_id: str) -> str:
+    """What the file with the calls of a run is called."""
+    digest = hashlib.blake2b(f"{tracker} {run_id}".encode(), digest_size=8)
+    return f"{digest.hexdigest()}{SUFFIX}"
 
 
 def first_line(tracker: str, run_id: str) -> bytes:

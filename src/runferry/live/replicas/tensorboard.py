@@ -21,11 +21,19 @@ class EventReplica:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._there = path.stat().st_size if path.exists() else 0
         self._size = 0  # of all that was given
+        self._first = b""
         self._writer: _native.EventWriter | None = None
         self._has_value = False  # the first one decides what readers take the file for
 
     def take(self, frame: Frame) -> None:
-        """One event. Raises OSError."""
+        """One event. Raises OSError.
+
+        A file's first event comes again when mirroring is begun again, and is passed over.
+        """
+        has_value = any(number == _SUMMARY for number, _ in fields_of(frame.payload))
+        if frame.payload == self._first and not has_value:
+            return
+        self._first = self._first or frame.payload
         end = self._size + _FRAMING + len(frame.payload)
         if end > self._there or self._writer is not None:
             if self._writer is None:
@@ -34,9 +42,7 @@ class EventReplica:
                 )
             self._writer.event(frame.payload)
         self._size = end
-        self._has_value = self._has_value or any(
-            number == _SUMMARY for number, _ in fields_of(frame.payload)
-        )
+        self._has_value = self._has_value or has_value
 
     def flush(self) -> None:
         """Bring it to the disk. Raises OSError."""

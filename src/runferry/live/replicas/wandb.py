@@ -15,6 +15,7 @@ from runferry.live.replicas.wandb_log import WandbFile
 from runferry.model import Tree
 
 _CONTROL, _RUN, _HEADER = 16, 17, 21
+_EVENT_FOLDER: Final = 9  # `TBRecord`
 _TYPES: Final = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 18, 20, 21, 22, 23, 24, 25,
                            26, 27, 100})  # fmt: skip
 _REQUIREMENTS: Final = field(1, field(1, "requirements.txt") + integer(3, 1))
@@ -29,25 +30,29 @@ class WandbReplica:
         """`taken` are the folders below the root that other streams have."""
         self._root = root
         self._taken = taken
-        self._facts: dict[str, Tree] = {}
         self._runs: list[_Run] = []
+        self.facts: dict[str, Tree] = {}
+        self.event_folders: set[str] = set()  # whose event files its service reads
 
     def learn(self, facts: dict[str, Tree]) -> None:
         """What the hook says of the run that follows under this name."""
-        self._facts = {**self._facts, **facts}
+        self.facts = {**self.facts, **facts}
 
     def take(self, frame: Frame, database: Tree = None) -> None:
         """A record that the client handed to its service; or the service's own, from its file."""
         number, message, is_local = _record(frame.payload)
         if number not in _TYPES:
             return
+        if number == _EVENT_FOLDER:
+            folder = dict(values(message)).get(1, b"")
+            self.event_folders.add(folder.decode() if isinstance(folder, bytes) else "")
         if database is not None:
             for run in self._runs:
                 if run.database == database:
                     run.put((number, message))
             return
         if not self._runs or (self._runs[-1].is_over and number in (_HEADER, _RUN)):
-            self._runs.append(_Run(self._folder(), self._facts))
+            self._runs.append(_Run(self._folder(), self.facts))
         self._runs[-1].take(number, message, frame, is_local=is_local)
 
     def flush(self) -> None:
@@ -62,7 +67,7 @@ class WandbReplica:
 
     def _folder(self) -> Path:
         """As the client's own folder is called, so that both are the same run."""
-        named = str(self._facts.get("folder") or "")
+        named = str(self.facts.get("folder") or "")
         named = named if _FOLDER.fullmatch(named) else "run"
         found, copies = self._root / named, count(2)
         while found in self._taken:
