@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from bench import child
 from bench.report import Row, verdict_on
 from bench.scratch import scratch
 from bench.size import Size
 
-_MEDIAN = {"wandb": 1.05, "tensorboard": 1.2, "tensorboardX": 1.2}
+_MEDIAN = {"wandb": 1.05, "torch": 1.2, "tensorboard": 1.2, "tensorboardX": 1.2}
 _CALL = {
     "wandb": "wandb.log of two values",
+    "torch": "torch's add_scalar",
     "tensorboard": "add_event of tensorboard's writer, as torch's add_scalar does",
     "tensorboardX": "tensorboardX add_scalar",
 }
@@ -22,6 +24,8 @@ def measure(size: Size) -> Iterator[Row]:
     """By microseconds a call, in alternating blocks of one process, its delivery beside it."""
     calls, blocks = size.live_calls
     for sdk, most in _MEDIAN.items():
+        if sdk == "torch" and find_spec("torch") is None:  # gigabytes: measured where it is there
+            continue
         place = scratch(f"live-{sdk}")
         place.mkdir(parents=True, exist_ok=True)
         told = child.ours("live_calls.py", sdk, calls, blocks, place, on_cores=2).outcome

@@ -1,6 +1,6 @@
 """Times each call of an SDK with the hook and without, in alternating blocks of one process.
 
-Usage: live_calls.py wandb|tensorboard|tensorboardX CALLS BLOCKS FOLDER
+Usage: live_calls.py wandb|torch|tensorboard|tensorboardX CALLS BLOCKS FOLDER
 
 The outcome has the median and the 99th percentile of both, in µs.
 """
@@ -40,6 +40,11 @@ def logging_of(name: str) -> Iterator[Callable[[int], None]]:
 
         with SummaryWriter("runs") as writer:
             yield lambda step: writer.add_scalar("loss", step / 3, step)
+    elif name == "torch":
+        from torch.utils import tensorboard
+
+        with tensorboard.SummaryWriter("runs") as of_torch:
+            yield lambda step: of_torch.add_scalar("loss", step / 3, step)
     else:  # what torch's `add_scalar` does, which makes its events of the same messages
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary

@@ -152,3 +152,42 @@ def test_two_hooks_on_one_method_each_see_each_call_once(module: types.ModuleTyp
     writer.write(3)
     assert (len(first), len(second)) == (1, 2)
     assert writer.calls == [1, 2, 3]
+
+
+def test_around_looks_before_and_after_and_a_broken_half_is_not_felt(
+    module: types.ModuleType,
+) -> None:
+    counted, seen = Counted(), []
+
+    def asked(writer: object, value: int) -> None:
+        seen.append(("asked", value))
+        if value == 2:
+            raise ZeroDivisionError
+
+    patches = Patches(counted.fail)
+    patches.around(
+        "sdk_of_somebody", "Writer", "write", asked, lambda *found: seen.append(found[1:])
+    )
+    patches.on()
+    writer = module.Writer()
+    assert (writer.write(1), writer.write(2)) == (2, 4)
+    with pytest.raises(LookupError):
+        writer.write(-1)
+    assert seen == [("asked", 1), (2, 1), ("asked", 2), (4, 2), ("asked", -1)]
+    assert counted.failed == 1
+    patches.off()
+
+
+def test_a_class_that_is_met_only_later_is_covered_and_put_back(module: types.ModuleType) -> None:
+    seen: list[object] = []
+    patches = Patches(Counted().fail)
+    original = module.Writer.__dict__["write"]
+    patches.cover(module.Writer, "write", lambda *found: seen.append(found[1:]))
+    assert module.Writer.__dict__["write"] is original  # they are not on
+    patches.on()
+    for _ in range(2):
+        patches.cover(module.Writer, "write", lambda *found: seen.append(found[1:]))
+    assert module.Writer().write(1) == 2
+    assert seen == [(2, 1)]
+    patches.off()
+    assert module.Writer.__dict__["write"] is original

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from runferry.chunks import Artifact
 from runferry.dialects.mlflow.artifacts import Entry
+from runferry.live.calls_state import Call, texts
 from runferry.model import Blob, Tree
 from runferry.paths import blob_at
 from runferry.readers.mlflow.store import LoggedModel
 
-Told = dict[str, Tree]
-
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class CopiedFiles:
     """Files as they were when they were logged, by the names under which they were."""
 
     folder: Path
@@ -30,7 +29,7 @@ class Copies:
         return blob_at(self.folder / self.names[entry.path])
 
 
-def take(models: dict[str, Told], call: Told) -> str:
+def take(models: dict[str, Call], call: Call) -> str:
     """Note what a call says of a model; the id of that model."""
     model_id = str(call["model"])
     known = models.setdefault(model_id, {"tags": {}, "params": {}, "files": {}})
@@ -47,7 +46,7 @@ def take(models: dict[str, Told], call: Told) -> str:
     return model_id
 
 
-def artifact(model_id: str, told: Told, copies: Path) -> Artifact:
+def artifact(model_id: str, told: Call, copies: Path) -> Artifact:
     """The model, with its files."""
     created = told.get("created_ms")
     model = LoggedModel(
@@ -56,14 +55,10 @@ def artifact(model_id: str, told: Told, copies: Path) -> Artifact:
         str(told.get("status") or ""),
         str(told["model_type"]) if told.get("model_type") else None,
         created if isinstance(created, int) else None,
-        _texts(told.get("tags")),
-        _texts(told.get("params")),
+        texts(told.get("tags")),
+        texts(told.get("params")),
     )
-    return model.artifact(Copies(copies, _texts(told.get("files"))))
-
-
-def _texts(value: Tree) -> dict[str, str]:
-    return {key: str(one) for key, one in value.items()} if isinstance(value, dict) else {}
+    return model.artifact(CopiedFiles(copies, texts(told.get("files"))))
 
 
 def _list(value: Tree) -> list[Tree]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -17,6 +17,7 @@ from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
 from runferry.live import calls_models
+from runferry.live.calls_state import Call, CallsState, text, texts
 from runferry.live.replicas.calls import SUFFIX
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey, Tree
@@ -24,8 +25,6 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.local_runs import LocalReader
 from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
 from runferry.readers.mlflow.store import dataset
-
-Call = dict[str, Tree]
 
 
 class CallsReader(LocalReader):
@@ -70,7 +69,7 @@ class CallsRun:
     def header(self) -> Run:
         """What the first calls tell."""
         with self.path.open("rb") as lines:
-            told, state = json.loads(lines.readline()), _State()
+            told, state = json.loads(lines.readline()), CallsState()
             for line, _ in zip(lines, range(_HEAD_LINES), strict=False):
                 if line.endswith(b"\n"):
                     state.take(json.loads(line))
@@ -85,52 +84,6 @@ _HEAD_LINES = 8
 _TRACES: Final = "traces that were recorded in the run are not carried"
 
 
-@dataclass
-class _State:
-    """What calls have said of a run so far: all that is not a row."""
-
-    info: dict[str, Tree] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    models: dict[str, calls_models.Told] = field(default_factory=dict)
-
-    def take(self, call: Call) -> bool:
-        """Whether the call was about attributes."""
-        match call["op"]:
-            case "run":
-                self.info |= {k: v for k, v in call.items() if k not in ("op", "tags")}
-                self.tags |= _texts(call.get("tags"))
-            case "update":
-                known = {k: v for k, v in call.items() if k != "op" and v is not None}
-                self.info |= known
-            case "batch":
-                self.params |= _pairs(call.get("params"))
-                self.tags |= _pairs(call.get("tags"))
-                return bool(call.get("params") or call.get("tags"))
-            case "untag":
-                self.tags.pop(str(call["key"]), None)
-            case _:
-                return False
-        return True
-
-    def native(self, run_id: str) -> NativeRun:
-        """In MLflow's words."""
-        info = self.info
-        return NativeRun(
-            run_id=run_id,
-            experiment=str(info.get("experiment") or "Default"),
-            name=_text(info.get("name")),
-            user=_text(info.get("user")),
-            status=str(info.get("status") or "RUNNING"),
-            start_ms=_whole(info.get("start_ms")),
-            end_ms=_whole(info.get("end_ms")),
-            artifact_uri=_text(info.get("artifact_uri")),
-            experiment_id=str(info.get("experiment_id") or ""),
-            tags=dict(self.tags),
-            params=dict(self.params),
-        )
-
-
 class _Reading:
     """One pass over the calls of a run, from the beginning or from a cursor."""
 
@@ -140,9 +93,9 @@ class _Reading:
         known = after.series if after else ()
         self._rows = PlainRows(known)
         self._media = {series.path[0]: series.key for series in known if series.kind == "media"}
-        self._state, self._offset, position = _State(), 0, after.position if after else None
+        self._state, self._offset, position = CallsState(), 0, after.position if after else None
         if isinstance(position, dict):
-            self._state = _State(**position["state"])  # type: ignore[arg-type]
+            self._state = CallsState(**position["state"])  # type: ignore[arg-type]
             self._rows.seq = position["seq"]  # type: ignore[assignment]
             self._offset = position["offset"]  # type: ignore[assignment]
         elif after is not None:
@@ -181,7 +134,8 @@ class _Reading:
                         pass
         native = self._state.native(str(told["run"]))
         if is_told:
-            yield Attributes(params(native) + system_attributes(native), is_whole=True)
+            config = self._state.attributes()
+            yield Attributes(params(native) + config + system_attributes(native), is_whole=True)
         yield from self._points(waiting)
         yield from self._files(native, files)
         for model_id in models:
@@ -204,7 +158,7 @@ class _Reading:
 
     def _files(self, native: NativeRun, files: dict[str, str]) -> Iterator[Chunk]:
         entries = {path: Entry(path, None) for path in sorted(files)}
-        copies = calls_models.Copies(self._of.copies, files)
+        copies = calls_models.CopiedFiles(self._of.copies, files)
         yield from artifact_chunks(native, copies, entries, self._rows, self._media)
 
 
@@ -235,24 +189,7 @@ def _dataset(call: Call) -> Document:
         str(call["digest"]),
         str(call["source_type"]),
         str(call["source"]),
-        _text(call.get("schema")),
-        _text(call.get("profile")),
-        _texts(call.get("tags")),
+        text(call.get("schema")),
+        text(call.get("profile")),
+        texts(call.get("tags")),
     )
-
-
-def _texts(value: Tree) -> dict[str, str]:
-    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
-
-
-def _pairs(value: Tree) -> dict[str, str]:
-    pairs = value if isinstance(value, list) else []
-    return {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list)}
-
-
-def _text(value: Tree) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-def _whole(value: Tree) -> int | None:
-    return value if isinstance(value, int) else None

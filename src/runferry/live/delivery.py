@@ -23,6 +23,7 @@ from runferry.live.layout import Layout
 from runferry.live.origins import came_from, is_read_there
 from runferry.live.replicas.all import Replicas
 from runferry.live.service_records import ServiceRecords
+from runferry.live.sessions_reader import SessionsReader
 from runferry.live.status import State, Status
 from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
@@ -164,5 +165,7 @@ def _opener(place: Location) -> Callable[[], Reader] | None:
             return lambda: CallsReader.open(place, ReadOptions())
         case "experiments":
             return lambda: ExperimentsReader.open(place, ReadOptions())
+        case "clearml":
+            return lambda: SessionsReader.open(place, ReadOptions())
         case _:
             return None

@@ -32,7 +32,8 @@ class Experiment:
         self._iteration = 0
         self._copies = 0
         self._lock = threading.Lock()
-        self._source = json.dumps({"tracker": TRACKER, "store": "", "run": self.run_id})
+        self.source = json.dumps({"tracker": TRACKER, "store": "", "run": self.run_id})
+        """What records of it are from."""
         self._call(
             {
                 "op": "run",
@@ -109,7 +110,7 @@ class Experiment:
             return f"{self.run_id}-{os.getpid()}-{self._copies}"
 
     def _call(self, call: dict[str, object]) -> None:
-        self._journal.append(HOOK, Kind.CALL, self._source, json.dumps(call).encode())
+        self._journal.append(HOOK, Kind.CALL, self.source, json.dumps(call).encode())
 
 
 def _now_ms() -> int:

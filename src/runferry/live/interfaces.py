@@ -13,6 +13,8 @@ from typing import Final
 
 from runferry.live import backends
 from runferry.live.experiment import Experiment
+from runferry.live.hooks.clearml import ClearmlHook
+from runferry.live.hooks.lightning import LightningHook
 from runferry.live.hooks.mlflow import MlflowHook
 from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.hooks.wandb import WandbHook
@@ -86,6 +88,43 @@ def sync_mlflow(
     return session
 
 
+def sync_clearml(
+    mode: str = "cloud",
+    to: Places | None = None,
+    *,
+    workspace: str | None = None,
+    logdir: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> Session | None:
+    """Mirror tasks of ClearML, with a server or offline, those too that have begun already.
+
+    The rest is as for `sync_wandb`.
+    """
+    session = _session(to, mode, workspace, logdir, journal)
+    if session is not None:
+        session.capture(ClearmlHook(session.journal, session.layout.files))
+    return session
+
+
+def sync_lightning(
+    mode: str = "cloud",
+    to: Places | None = None,
+    *,
+    workspace: str | None = None,
+    logdir: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> Session | None:
+    """Mirror what trainings of Lightning log, with any logger or with none.
+
+    Loggers of W&B, TensorBoard and MLflow are mirrored by the `sync_…` of their SDK, where that is
+    on for the same places, and else by this. The rest is as for `sync_wandb`.
+    """
+    session = _session(to, mode, workspace, logdir, journal)
+    if session is not None:
+        session.capture(LightningHook(session.journal, session.hooks.__contains__))
+    return session
+
+
 def start_logging(
     exp_name: str | None = None,
     project: str | None = None,
@@ -113,6 +152,9 @@ def start_logging(
     session.capture(TensorboardHook(session.journal, experiment=experiment.run_id))
     session.capture(WandbHook(session.journal))
     session.capture(MlflowHook(session.journal, session.layout.files))
+    session.capture(ClearmlHook(session.journal, session.layout.files))
+    is_hooked = session.hooks.__contains__
+    session.capture(LightningHook(session.journal, is_hooked, experiment.source))
     if (config or {}).get("track_git"):
         log_git(experiment)
     if (config or {}).get("track_system"):

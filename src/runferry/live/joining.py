@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from runferry.live.hooks.clearml import ClearmlHook
+from runferry.live.hooks.lightning import LightningHook
 from runferry.live.hooks.mlflow import MlflowHook
 from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.hooks.wandb import WandbHook
@@ -21,3 +23,5 @@ def join() -> None:
     session.capture(TensorboardHook(session.journal))
     session.capture(WandbHook(session.journal))
     session.capture(MlflowHook(session.journal, session.layout.files))
+    session.capture(LightningHook(session.journal, session.hooks.__contains__))
+    session.capture(ClearmlHook(session.journal, session.layout.files))

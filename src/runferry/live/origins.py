@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 
 from runferry.live.replicas.tensorboard import place_of
 from runferry.model import Run, Tree
+from runferry.paths import is_local
 from runferry.ports import Location
 
 
@@ -23,6 +24,8 @@ def came_from(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
             return is_of(run, facts) and Path(str(facts.get("file"))).is_relative_to(home)
         case "mlflow":
             return _same_store(place.where, str(facts.get("store")))
+        case "clearml":
+            return run.key.run_id == facts.get("run") and _has_task(place, run, facts)
         case _:
             return False
 
@@ -61,6 +64,14 @@ def _is_project(place: Location, facts: dict[str, Tree]) -> bool:
     named = facts.get("entity")
     is_entity = not entity or not named or entity == named
     return is_entity and project == (facts.get("project") or "uncategorized")
+
+
+def _has_task(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
+    """The folder that a session lies in; or a project of the server, as there is only one."""
+    if is_local(place.where):
+        folder = facts.get("folder")
+        return bool(folder) and Path(str(folder)).is_relative_to(place.path.resolve())
+    return not facts.get("is_offline") and place.where.strip("/") in ("", run.project)
 
 
 def _same_store(where: str, store: str) -> bool:

@@ -43,6 +43,17 @@ class Patches:
         """`asked` runs before a method, with its arguments: only where the user wants a change."""
         self._wanted.setdefault(module, []).append((of_class, method, asked, None))
 
+    def around(self, module: str, of_class: str, method: str, asked: Seen, seen: Seen) -> None:
+        """`asked` as in `before`, which looks at what may be gone or changed afterwards, and then
+        `seen` as in `after`.
+        """
+        self._wanted.setdefault(module, []).append((of_class, method, asked, seen))
+
+    def cover(self, kind: type, method: str, seen: Seen) -> None:
+        """`seen` runs behind a class's own method: of a class that is met only now."""
+        if self.is_on:
+            self._cover(kind, method, None, seen)
+
     def on(self) -> None:
         """Patch what is imported, and whatever will be."""
         if self.is_on:
@@ -71,13 +82,16 @@ class Patches:
             names = [] if kind is None else [n for n in method.split("|") if n in kind.__dict__]
             if kind is None or not names:
                 continue
-            method, original = names[0], kind.__dict__[names[0]]  # noqa: PLW2901  the one it has
-            if not inspect.isfunction(original):
-                continue
-            if not any(put[:2] == (kind, method) for put in self._put):
-                patch = self._patch(original, asked, seen)
-                setattr(kind, method, patch)
-                self._put.append((kind, method, patch))
+            self._cover(kind, names[0], asked, seen)
+
+    def _cover(self, kind: type, method: str, asked: Seen | None, seen: Seen | None) -> None:
+        original = kind.__dict__.get(method)
+        if not inspect.isfunction(original):
+            return
+        if not any(put[:2] == (kind, method) for put in self._put):
+            patch = self._patch(original, asked, seen)
+            setattr(kind, method, patch)
+            self._put.append((kind, method, patch))
 
     def _patch(
         self, original: Callable[..., Any], asked: Seen | None, seen: Seen | None
@@ -104,7 +118,9 @@ class Patches:
             @functools.wraps(original)
             def patched(*args: Any, **kwargs: Any) -> Any:
                 ours(asked, args, kwargs)
-                return original(*args, **kwargs)
+                result = original(*args, **kwargs)
+                ours(seen, (args[0], result, *args[1:]), kwargs)
+                return result
 
         else:  # the one that is called for every value
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from runferry.live.experiment import TRACKER
 from runferry.live.frames import Frame, Kind
 from runferry.live.replicas.calls import CallsReplica
+from runferry.live.replicas.clearml import SessionReplica
 from runferry.live.replicas.tensorboard import EventReplica, place_of
 from runferry.live.replicas.wandb import WandbReplica
 from runferry.model import Tree
@@ -21,6 +22,7 @@ CALLS = "calls"
 
 EXPERIMENTS = "experiments"
 """The same of experiments of ours."""
+CLEARML = "clearml"
 
 
 class Replica(Protocol):
@@ -42,7 +44,7 @@ class Replicas:
         self._root = root
         self._wandb: dict[str, WandbReplica] = {}
         self._events: dict[tuple[str, str], EventReplica] = {}
-        self._calls: dict[tuple[str, str], CallsReplica] = {}
+        self._calls: dict[tuple[str, str], CallsReplica | SessionReplica] = {}
         self._taken: set[Path] = set()
         self._touched: dict[int, Replica] = {}
         self.of_services: Counter[str] = Counter()  # records that came from a service's file
@@ -98,7 +100,7 @@ class Replicas:
 
     def places(self) -> Iterator[Location]:
         """Where there is something to read."""
-        for tracker in ("wandb", "tensorboard", CALLS, EXPERIMENTS):
+        for tracker in ("wandb", "tensorboard", CLEARML, CALLS, EXPERIMENTS):
             folder = self._root / tracker
             if folder.is_dir():
                 yield Location(tracker, str(folder))
@@ -116,8 +118,11 @@ class Replicas:
             self._events[named] = EventReplica(folder / "tensorboard" / place_of(facts))
         return self._events[named]
 
-    def _of_run(self, facts: dict[str, Tree]) -> CallsReplica:
+    def _of_run(self, facts: dict[str, Tree]) -> CallsReplica | SessionReplica:
         named = str(facts.get("tracker")), str(facts.get("run"))
+        if named not in self._calls and named[0] == CLEARML:
+            copies = self._root.parent / "files"
+            self._calls[named] = SessionReplica(self._root / CLEARML, copies, facts)
         if named not in self._calls:
             is_own = named[0] == TRACKER
             folder = self._of_experiment(named[1]) if is_own else self._root / CALLS

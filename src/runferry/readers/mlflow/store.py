@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
-from runferry.model import ArtifactEntry, Tree
+from runferry.model import ArtifactEntry, Blob, Tree
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
