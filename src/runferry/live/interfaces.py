@@ -225,6 +225,7 @@ def _session(
         place = backends.of_swanlab(mode, workspace=workspace, logdir=logdir)
         if not place:
             return None
+        backends.refuse_open_run()
         to = place
     listed = [to] if isinstance(to, str) else list(to)
     places = backends.checked(listed)
