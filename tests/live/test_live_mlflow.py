@@ -77,7 +77,9 @@ except ValueError:
 def test_mirrored_equals_converted(tmp_path: Path) -> None:
     pytest.importorskip("PIL", reason="Pillow is not installed")
     train(tmp_path, _begin(tmp_path) + RUN)
-    assert settled(tmp_path).state == "done"
+    status = settled(tmp_path)
+    assert status.state == "done"
+    assert status.destinations[0].losses["trace"] == 1
     assert differences(f"mlflow:{tmp_path / 'mlruns'}", f"archive:{tmp_path / 'mirrored'}") == []
     runs = {run.run.name: run for run in runferry.load(tmp_path / "mirrored")}
     assert set(runs) == {"first", "child", "broken"}

@@ -122,6 +122,10 @@ def show_status(session: Session, status: Status | None) -> ExitCode:
         for one in status.destinations
     ]
     show(session.out, _COLUMNS, rows, session.ellipsis)
+    for one in status.destinations:
+        if one.losses:
+            told = ", ".join(f"{count:,} {code}" for code, count in sorted(one.losses.items()))
+            session.note(f"{one.destination} does not have exactly: {told}")
     return _code(status)
 
 

@@ -174,9 +174,9 @@ def get_active_experiment() -> Experiment | None:
 def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
     """Take all hooks off, and wait until everything is delivered, or for so many seconds.
 
-    Gives, for each backend, records `captured`, `delivered`, `pending` and `dropped`, and in
-    `failing` what the last attempt ended in. What is pending then is delivered later: by the
-    process that is at it, or by `runferry resume`.
+    Gives, for each backend, records `captured`, `delivered`, `pending` and `dropped`, in `failing`
+    what the last attempt ended in, and in `losses`, by kinds, how much is not there exactly. What
+    is pending then is delivered later: by the process that is at it, or by `runferry resume`.
     """
     while _machines:
         _machines.pop().stop()
@@ -198,7 +198,7 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
     if status is None:
         return {
             place: {"captured": captured, "delivered": 0, "pending": captured, "dropped": dropped,
-                    "failing": "the delivery process has not begun"}
+                    "failing": "the delivery process has not begun", "losses": {}}
             for place in session.destinations
         }  # fmt: skip
     return {
@@ -208,6 +208,7 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
             "pending": status.captured - one.delivered,
             "dropped": max(status.dropped, dropped),
             "failing": one.failing,
+            "losses": one.losses,
         }
         for one in status.destinations
     }

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from runferry.errors import RunferryError
 from runferry.live.status import DestinationStatus
+from runferry.losses import Fate
 from runferry.model import Run, Uid
 from runferry.ports import Location
 from runferry.registry import ARCHIVE, is_path, limits_of
@@ -56,6 +58,7 @@ class Sending:
         self._captured = 0  # records that the archive has
         self._is_ending = False
         self._is_settled = False  # delivered after the end was known
+        self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(str(place))
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
@@ -108,6 +111,7 @@ class Sending:
                 excluded,
                 failing,
                 attempts,
+                dict(sum(self._losses.values(), Counter())),
             )
             self._is_settled = self._is_settled or (is_ending and failing is None)
             pause = max(_LEAST_PAUSE, took * _SHARE)
@@ -121,7 +125,7 @@ class Sending:
         """One delivery: what it failed in, and how many runs are not for this place."""
         try:
             if self.place.tracker == ARCHIVE:
-                return _failure(self._into_archive(self.place, self._stop)), 0
+                return self._told(self._into_archive(self.place, self._stop)), 0
             wanted, excluded = self._wanted(is_ending)
             if not wanted:
                 return None, excluded
@@ -132,12 +136,21 @@ class Sending:
                 patience=Patience(_ONE_REQUEST_SECONDS),
                 stop=self._stop,
             )
-            return _failure(report), excluded
+            return self._told(report), excluded
         except RunferryError as error:
             return str(error), 0
         except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
             return f"{type(error).__name__}: {error}", 0
+
+    def _told(self, report: Report) -> str | None:
+        """Note what each run has lost so far; the first thing that went wrong."""
+        for outcome in report.outcomes:
+            known = self._losses.setdefault(outcome.uid, Counter())
+            for loss in outcome.losses:
+                if loss.fate > Fate.REENCODED:
+                    known[loss.code] = max(known[loss.code], loss.count)
+        return _failure(report)
 
     def _wanted(self, is_ending: bool) -> tuple[Collection[Uid], int]:
         headers = list(self._archive.headers())

@@ -22,6 +22,7 @@ class DestinationStatus:
     excluded: int = 0  # runs that came from this very place
     failing: str | None = None  # what the last attempt ended in
     attempts: int = 0  # that failed one after the other
+    losses: dict[str, int] = field(default_factory=dict)  # what is not there exactly, by its kind
 
 
 @dataclass(frozen=True, slots=True)
