@@ -18,6 +18,7 @@ _CALL = {
     "tensorboardX": "tensorboardX add_scalar",
 }
 _P99_MORE_US = 1000.0
+_WALL = 1.05
 
 
 def measure(size: Size) -> Iterator[Row]:
@@ -44,3 +45,26 @@ def measure(size: Size) -> Iterator[Row]:
             dict(told),
         )
         scratch(place.name)
+    yield _failing(size)
+
+
+def _failing(size: Size) -> Row:
+    """What three backends that fail cost the training."""
+    calls, blocks = size.live_calls
+    place = scratch("live-failing")
+    place.mkdir(parents=True, exist_ok=True)
+    blocks = max(blocks // 4, 1)
+    told = child.ours("live_training.py", calls, blocks, place, on_cores=2).outcome
+    ratio = told["mirrored_s"] / told["bare_s"]
+    scratch(place.name)
+    return Row(
+        "live",
+        f"a training of {calls * blocks:,} steps of 2 ms; a dead port, a stalled socket, 500s",
+        f"{told['mirrored_s']:.2f} s",
+        f"not mirrored: {told['bare_s']:.2f} s",
+        ratio,
+        "≤ 1.05 ×",
+        verdict_on(ratio <= _WALL and not told["dropped"]),
+        "no record was dropped, none was delivered",
+        dict(told),
+    )
