@@ -22,6 +22,7 @@ warnings.simplefilter("ignore")
 os.environ["WANDB_SILENT"] = "true"
 os.environ["WANDB_ERROR_REPORTING"] = "false"
 """
+_PATIENCE = "30"  # seconds after which a delivery that fails is gone, whatever a test left behind
 
 
 def start(folder: Path, code: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
@@ -29,7 +30,7 @@ def start(folder: Path, code: str, *arguments: str, **more: str) -> subprocess.P
     return subprocess.Popen(
         [sys.executable, "-P", "-c", QUIET + textwrap.dedent(code), *arguments],
         cwd=folder,
-        env=environment_apart() | more,
+        env=environment_apart() | {"RUNFERRY_PATIENCE": _PATIENCE} | more,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
