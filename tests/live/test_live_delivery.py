@@ -86,7 +86,7 @@ def _waited(
 LOSS = {"loss": [(step, float(step)) for step in range(100)]}
 
 
-MOMENTS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 50))]
+MOMENTS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 50))]
 
 
 @pytest.mark.parametrize("seed", MOMENTS)
@@ -118,7 +118,7 @@ def _ended(folder: Path, seconds: float = 40.0) -> Status:
     raise AssertionError(Layout(folder / "session").log.read_text())
 
 
-@pytest.mark.parametrize("seed", MOMENTS[:1] + MOMENTS[2:10])
+@pytest.mark.parametrize("seed", MOMENTS[:10])
 def test_delivery_killed_at_random_moments_duplicates_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     to = ("archive:./mirrored", "jsonl:./lines", "tensorboard:./events")

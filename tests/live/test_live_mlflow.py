@@ -89,6 +89,7 @@ def test_mirrored_equals_converted(tmp_path: Path) -> None:
     assert "trace" in [loss.code for loss in runs["first"].losses]
 
 
+@pytest.mark.slow  # test_logged_directly_and_through_capture_is_equal has such a run, too
 def test_what_was_logged_to_a_place_is_not_sent_there_again(tmp_path: Path) -> None:
     store = f"mlflow:{tmp_path / 'mlruns'}"
     code = """
