@@ -55,6 +55,15 @@ with mlflow.start_run(run_name="first", tags={"a": "b"}, description="notes") as
         mlflow.log_image(image, key="seen", step=step, synchronous=False)
     mlflow.flush_async_logging()
     mlflow.flush_artifact_async_logging()
+    model = mlflow.create_external_model(name="m", params={"p": 1}, tags={"t": "a"})
+    mlflow.set_logged_model_tags(model.model_id, {"u": "b", "v": "c"})
+    mlflow.delete_logged_model_tag(model.model_id, "v")
+    client = mlflow.MlflowClient()
+    client.log_model_artifact(model.model_id, "folder/one.txt")
+    client.log_model_artifacts(model.model_id, "folder")
+    with mlflow.start_span("traced"):
+        pass
+    mlflow.flush_trace_async_logging()
     with mlflow.start_run(run_name="child", nested=True):
         mlflow.log_metric("loss", 1)
 try:
@@ -74,6 +83,8 @@ def test_mirrored_equals_converted(tmp_path: Path) -> None:
     assert set(runs) == {"first", "child", "broken"}
     seen = [row["step"] for row in runs["first"].media.to_pylist() if row["key"] == "seen"]
     assert seen == [0, 1, 2]
+    assert [artifact.name for artifact in runs["first"].artifacts] == ["m"]
+    assert "trace" in [loss.code for loss in runs["first"].losses]
 
 
 def test_what_was_logged_to_a_place_is_not_sent_there_again(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def _records(earlier: Layout, named: tuple[str, str]) -> Iterator[tuple[bytes, F
 
 
 def _bring_file(call: Facts, home: Path, files: Path) -> None:
-    copy = call.get("copy")
-    found = inside(home, copy) if isinstance(copy, str) else None
-    if found is not None:
-        bring(found, files / str(copy))
+    told = call.get("files")
+    for copy in (call.get("copy"), *(told.values() if isinstance(told, dict) else ())):
+        found = inside(home, copy) if isinstance(copy, str) else None
+        if found is not None:
+            bring(found, files / str(copy))

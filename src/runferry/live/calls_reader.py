@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from runferry.dialects.mlflow.attributes import params, system_attributes
 from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
+from runferry.live import calls_models
 from runferry.live.calls_state import Call, CallsState, text, texts
 from runferry.live.replicas.calls import SUFFIX
-from runferry.model import Blob, Cursor, Run, RunKey, Tree
-from runferry.paths import blob_at
+from runferry.losses import Fate, Loss
+from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.local_runs import LocalReader
 from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
@@ -80,6 +81,7 @@ class CallsRun:
 
 
 _HEAD_LINES = 8
+_TRACES: Final = "traces that were recorded in the run are not carried"
 
 
 class _Reading:
@@ -102,6 +104,7 @@ class _Reading:
     def read(self) -> Iterator[Chunk]:
         """All chunks; the last two are the header and a checkpoint."""
         is_told, files, waiting = self._is_first, dict[str, str](), list[list[Tree]]()
+        models, traces = dict[str, None](), 0
         with self._of.path.open("rb") as lines:
             told = json.loads(lines.readline())
             if not self._offset:
@@ -123,6 +126,10 @@ class _Reading:
                         files[str(call["path"])] = str(call["copy"])
                     case "dataset":
                         yield _dataset(call)
+                    case "model":
+                        models[calls_models.take(self._state.models, call)] = None
+                    case "trace":
+                        traces += 1
                     case _:
                         pass
         native = self._state.native(str(told["run"]))
@@ -131,10 +138,15 @@ class _Reading:
             yield Attributes(params(native) + config + system_attributes(native), is_whole=True)
         yield from self._points(waiting)
         yield from self._files(native, files)
+        for model_id in models:
+            told_of = self._state.models[model_id]
+            yield calls_models.artifact(model_id, told_of, self._of.copies)
         yield from map(Lost, self._rows.losses)
+        if traces:
+            yield Lost(Loss("trace", Fate.DROPPED, "", traces, _TRACES))
         yield Header(_run(told, native))
         position: dict[str, Tree] = {
-            "state": dict(vars(self._state)),
+            "state": {**vars(self._state)},
             "seq": self._rows.seq,
             "offset": self._offset,
         }
@@ -144,22 +156,10 @@ class _Reading:
         for start in range(0, len(rows), BATCH_ROWS):
             yield from self._rows.chunks(_native_points(rows[start : start + BATCH_ROWS]))
 
-    def _files(self, native: NativeRun, files: Mapping[str, str]) -> Iterator[Chunk]:
+    def _files(self, native: NativeRun, files: dict[str, str]) -> Iterator[Chunk]:
         entries = {path: Entry(path, None) for path in sorted(files)}
-        copies = _Copies(self._of.copies, files)
+        copies = calls_models.CopiedFiles(self._of.copies, files)
         yield from artifact_chunks(native, copies, entries, self._rows, self._media)
-
-
-@dataclass(frozen=True, slots=True)
-class _Copies:
-    """Files as they were when they were logged."""
-
-    folder: Path
-    names: Mapping[str, str]
-
-    def blob(self, entry: Entry) -> Blob:
-        """The bytes of one."""
-        return blob_at(self.folder / self.names[entry.path])
 
 
 def _native_points(rows: list[list[Tree]]) -> NativePoints:

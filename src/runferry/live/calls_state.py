@@ -19,6 +19,7 @@ class CallsState:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     config: dict[str, Tree] = field(default_factory=dict)  # what is no text
+    models: dict[str, Call] = field(default_factory=dict)
 
     def take(self, call: Call) -> bool:
         """Whether the call was about attributes."""

@@ -8,15 +8,14 @@ of MLflow's, and is passed over.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from runferry.live.frames import Kind
+from runferry.live.hooks.copies import Copies
+from runferry.live.hooks.mlflow_models import MlflowModels, files_below, joined
 from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
 
@@ -38,12 +37,11 @@ class MlflowHook:
     def __init__(self, journal: Journal, files: Path) -> None:
         """`files` is where copies of logged files go."""
         self._journal = journal
-        self._files = files
         self._experiments: dict[str, str] = {"0": "Default"}
-        self._lock = threading.Lock()
-        self._copies = 0
+        self._copies = Copies(files)
         self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
+        models = MlflowModels(self._call, self._copies)
         for module, store in _STORES.items():
             after(module, store, "get_experiment", self._experiment)
             after(module, store, "get_experiment_by_name", self._experiment)
@@ -55,11 +53,14 @@ class MlflowHook:
             after(module, store, "delete_tag", self._untagged)
             after(module, store, "log_batch", self._batch)
             after(module, store, "log_inputs", self._inputs)
+            models.of_store(after, module, store)
+            after(module, store, "start_trace", self._trace)
         of_all = "mlflow.store.tracking.abstract_store"
         after(of_all, "AbstractStore", "log_batch_async", self._later)
         after(_CLIENT, "TrackingServiceClient", "log_artifact", self._artifact)
         after(_CLIENT, "TrackingServiceClient", "log_artifacts", self._artifacts)
         after(_CLIENT, "TrackingServiceClient", "_log_artifact_async", self._artifact_later)
+        models.of_client(after, _CLIENT, "TrackingServiceClient")
 
     def on(self) -> None:
         """See `Patches.on`."""
@@ -160,9 +161,9 @@ class MlflowHook:
     ) -> None:
         path = Path(local_path)
         if path.is_dir():
-            self._folder(client.store, run_id, path, _joined(artifact_path, path.resolve().name))
+            self._folder(client.store, run_id, path, joined(artifact_path, path.resolve().name))
         else:
-            self._file(client.store, run_id, path, _joined(artifact_path, path.name))
+            self._file(client.store, run_id, path, joined(artifact_path, path.name))
 
     def _artifacts(
         self, client: Any, result: object, run_id: str, local_dir: Any, artifact_path: Any = None
@@ -185,35 +186,28 @@ class MlflowHook:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder, filename)
                     artifact.save(path)
-                    self._file(client.store, run_id, path, _joined(artifact_path, filename))
+                    self._file(client.store, run_id, path, joined(artifact_path, filename))
             except Exception:  # noqa: BLE001  training goes on; that we missed it is counted
                 self._journal.drop(NAME)
 
         threading.Thread(target=save, name="runferry-artifact").start()
 
     def _folder(self, store: Any, run_id: str, folder: Path, below: str) -> None:
-        for home, _, names in os.walk(folder):
-            inner = Path(home).relative_to(folder).as_posix()
-            for name in names:
-                place = _joined(below, "" if inner == "." else inner, name)
-                self._file(store, run_id, Path(home, name), place)
+        for path, place in files_below(folder, below):
+            self._file(store, run_id, path, place)
 
     def _file(self, store: Any, run_id: str, path: Path, place: str) -> None:
-        """A copy of its own: the original may be temporary, or written over."""
-        with self._lock:
-            self._copies += 1
-            copy = f"{os.getpid()}-{time.time_ns()}-{self._copies}"
-        self._files.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, self._files / copy)
-        self._call(store, run_id, {"op": "file", "path": place, "copy": copy})
+        self._call(store, run_id, {"op": "file", "path": place, "copy": self._copies.of(path)})
+
+    def _trace(self, store: Any, result: object, trace_info: Any, *_: object) -> None:
+        """It is counted: no run of ours holds one."""
+        run_id = trace_info.trace_metadata.get("mlflow.sourceRun")
+        if run_id:
+            self._call(store, run_id, {"op": "trace"})
 
     def _call(self, store: Any, run_id: str, call: dict[str, object]) -> None:
         source = json.dumps({"tracker": NAME, "store": _place(store), "run": run_id})
         self._journal.append(NAME, Kind.CALL, source, json.dumps(call).encode())
-
-
-def _joined(*parts: str | None) -> str:
-    return "/".join(part.strip("/") for part in parts if part)
 
 
 def _place(store: Any) -> str:
