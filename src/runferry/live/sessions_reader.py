@@ -22,6 +22,7 @@ from runferry.readers.clearml.console import ConsoleRows
 from runferry.readers.clearml.contents import FolderContents
 from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.places import Places
+from runferry.readers.clearml.reading import chunks_of
 from runferry.readers.clearml.task_facts import artifacts_of, attributes_of, files_of
 from runferry.readers.local_runs import LocalReader
 
@@ -74,13 +75,7 @@ class GrowingSession:
         places = Places(contents, str(task.get("offline_folder") or ""))
         known = after.series if after is not None else ()
         rows = EventRows(str(task["id"]), places.sample, known, at.seq)
-        for event in at.new_events(self.folder / METRICS_FILE):
-            if not rows.take(event):
-                yield from rows.add(event)
-            elif rows.is_full:
-                yield from rows.drain()
-        yield from rows.drain()
-        yield from rows.losses()
+        yield from chunks_of(at.new_events(self.folder / METRICS_FILE), rows)
         at.seq = rows.seq
         at.singles |= {one.path[0]: one.value for one in rows.singles}
         singles = (Attribute((name,), "summary", value) for name, value in at.singles.items())
