@@ -19,6 +19,7 @@ from bench.rows import (
     clearml,
     decode,
     help_time,
+    live,
     memory,
     mlflow_push,
     neptune,
@@ -45,6 +46,7 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "neptune": neptune.measure,
     "swanlab": swanlab.measure,
     "trackio": trackio.measure,
+    "live": live.measure,
 }
 GROUPS = {"writers": ("swanlab", "clearml", "trackio")}
 """What is measured together under one name."""

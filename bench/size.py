@@ -24,6 +24,7 @@ class Size:
     headline_runs: int = 32  # in a quarter as many projects
     models_mb: int = 510  # of 86 models and versions
     authored_steps: int = 50_000  # × 20 metrics
+    live_calls: tuple[int, int] = (300, 40)  # calls in a block, and blocks with the hook
 
 
 FULL = Size()
@@ -43,5 +44,6 @@ QUICK = Size(
     headline_runs=8,
     models_mb=10,
     authored_steps=1_000,
+    live_calls=(50, 4),
 )
 """Shows in a minute that all of it works; its ratios mean nothing."""

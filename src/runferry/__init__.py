@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runferry.api import OpenRun, convert, load, load_wandb_database, open, verify
     from runferry.errors import ExitCode, RunferryError
+    from runferry.live.interfaces import (
+        get_active_experiment,
+        start_logging,
+        stop_logging,
+        sync_clearml,
+        sync_lightning,
+        sync_mlflow,
+        sync_tensorboard,
+        sync_wandb,
+    )
     from runferry.loaded import LoadedRun
     from runferry.locations import locate
     from runferry.losses import Fate, Loss
@@ -27,6 +37,16 @@ _HOMES = {
         "verify",
     ),
     "runferry.errors": ("ExitCode", "RunferryError"),
+    "runferry.live.interfaces": (
+        "get_active_experiment",
+        "start_logging",
+        "stop_logging",
+        "sync_clearml",
+        "sync_lightning",
+        "sync_mlflow",
+        "sync_tensorboard",
+        "sync_wandb",
+    ),
     "runferry.loaded": ("LoadedRun",),
     "runferry.losses": ("Fate", "Loss"),
     "runferry.model": ("Attribute", "Run", "RunKey", "Series"),
@@ -55,10 +75,18 @@ __all__ = [
     "Writer",
     "__version__",
     "convert",
+    "get_active_experiment",
     "load",
     "load_wandb_database",
     "locate",
     "open",
+    "start_logging",
+    "stop_logging",
+    "sync_clearml",
+    "sync_lightning",
+    "sync_mlflow",
+    "sync_tensorboard",
+    "sync_wandb",
     "verify",
 ]
 

@@ -27,8 +27,8 @@ FLAGS: Mapping[str, str] = {
 }
 """Settings whose flags are not called as they are."""
 PROJECT_FILE = "runferry.toml"
-NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS"})
-"""Variables with our prefix that something else reads: the test suite."""
+NOT_SETTINGS = frozenset({"RUNFERRY_CORPUS", "RUNFERRY_LIVE_JOURNAL", "RUNFERRY_LIVE_TO"})
+"""Variables with our prefix that something else reads: the test suite, and `live`."""
 
 Color = Literal["auto", "always", "never"]
 NeptuneMode = Literal["async", "sync", "offline", "debug"]

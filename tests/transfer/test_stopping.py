@@ -125,3 +125,13 @@ def test_a_pull_that_waits_for_a_vacuum_hears_a_stop(tmp_path: Path) -> None:
     assert report.is_interrupted
     assert time.monotonic() - began < LONG / 3
     assert report.counts == {"interrupted": 1}
+
+
+def test_a_stop_that_is_asked_for_inside_of_a_wait_holds_up_nobody() -> None:
+    """A signal's handler may interrupt `wait` where that has the event's own lock."""
+    stop = StopToken()
+    with stop._event._cond:  # type: ignore[attr-defined]
+        stop.set()
+        assert stop.is_set
+        assert stop.wait(0.0)
+    assert stop._event.wait(5)

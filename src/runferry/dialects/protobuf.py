@@ -1,9 +1,10 @@
-"""Fields of protocol buffers, without generated code: what is written one by one."""
+"""Fields of protocol buffers, without generated code: what is written and read one by one."""
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a letter, as JSON lets stand
 
@@ -38,3 +39,40 @@ def field(number: int, content: bytes | str) -> bytes:
     """A field with bytes, a text or a message."""
     spelled = text_bytes(content) if isinstance(content, str) else content
     return varint(number << 3 | 2) + varint(len(spelled)) + spelled
+
+
+def read_varint(message: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, and where it ends. Raises ValueError."""
+    value = shift = 0
+    for end in range(at, min(at + 10, len(message))):
+        byte = message[end]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & (1 << 64) - 1, end + 1
+        shift += 7
+    raise ValueError("a number without an end")
+
+
+def values(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and content of each field: a number, or bytes. Raises ValueError for no message."""
+    at, size = 0, len(message)
+    while at < size:
+        key, at = read_varint(message, at)
+        match key & 7:
+            case 0:
+                number, at = read_varint(message, at)
+                yield key >> 3, number
+                continue
+            case 1:
+                end = at + 8
+            case 2:
+                length, at = read_varint(message, at)
+                end = at + length
+            case 5:
+                end = at + 4
+            case kind:
+                raise ValueError(f"no field is of wire type {kind}")
+        if end > size:
+            raise ValueError("a field ends behind its message")
+        yield key >> 3, message[at:end]
+        at = end

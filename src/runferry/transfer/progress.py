@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -71,19 +72,25 @@ class StopToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._is_set = False
 
     def set(self) -> None:
-        """Ask for an end."""
-        self._event.set()
+        """Ask for an end.
+
+        A signal handler may have interrupted `wait` inside of the event's own lock, which nobody
+        would ever let go of then: the event is set by a thread, and that is begun without locks.
+        """
+        self._is_set = True
+        _thread.start_new_thread(self._event.set, ())
 
     @property
     def is_set(self) -> bool:
         """Whether an end was asked for."""
-        return self._event.is_set()
+        return self._is_set
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but not past a stop; true when one was asked for."""
-        return self._event.wait(seconds)
+        return self._is_set or self._event.wait(seconds)
 
 
 class Interrupted(Exception):  # noqa: N818  carries no error: the user asked for it

@@ -24,14 +24,20 @@ _STREAMS: Final = frozenset({"info", "error"})
 class ConsoleRows:
     """Collects lines; the client took the end of each message away, which is put back."""
 
-    def __init__(self) -> None:
+    def __init__(self, seq: int = 0) -> None:
+        """`seq` is the number of lines of an earlier read."""
         self._lines: list[str] = []
         self._streams: list[str] = []
         self._times: list[int | None] = []
-        self._seq = 0
+        self._seq = seq
         self._odd: Counter[str] = Counter()
         self._levels = _Levels()
         self.worker: str | None = None  # the first that printed
+
+    @property
+    def seq(self) -> int:
+        """The number of the next line, once all are drained."""
+        return self._seq
 
     def add(self, event: Event) -> Iterator[Console | Raw]:
         """One message, which may have several lines."""

@@ -21,7 +21,16 @@ from runferry.dialects.clearml.names import (
     stream_of,
 )
 from runferry.losses import Fate, Loss
-from runferry.model import Address, Attribute, Blob, KeyPath, MediaItem, MediaType, Tree
+from runferry.model import (
+    Address,
+    Attribute,
+    Blob,
+    KeyPath,
+    MediaItem,
+    MediaType,
+    Series,
+    Tree,
+)
 from runferry.readers.clearml.scalar_columns import ScalarColumns
 from runferry.readers.row_batches import scalar_of, whole_step
 from runferry.readers.run_folders.logged_rows import LoggedRows
@@ -40,14 +49,22 @@ _MOST_MS: Final = 2**63 // _NS_A_MS
 class EventRows:
     """Turns the events of one task into rows, each with a source row of its own."""
 
-    def __init__(self, task_id: str, sample: SampleBlob) -> None:
+    def __init__(
+        self, task_id: str, sample: SampleBlob, known: tuple[Series, ...] = (), seq: int = 0
+    ) -> None:
+        """`known` and `seq` are the series and the source rows of an earlier read."""
         self._task_id = task_id
         self._sample = sample
-        self._rows = LoggedRows()
+        self._rows = LoggedRows(known)
         self._scalars = ScalarColumns()
-        self._seq = 0
+        self._seq = seq
         self._singles: dict[str, Attribute] = {}
         self._odd: Counter[str] = Counter()  # fields that are not what they should be
+
+    @property
+    def seq(self) -> int:
+        """The source row of the next event."""
+        return self._seq
 
     @property
     def singles(self) -> tuple[Attribute, ...]:

@@ -28,15 +28,7 @@ class Reading:
         attributes = attributes_of(self.task)
         if attributes:
             yield Attributes(attributes)
-        for event in self.events:
-            if isinstance(event, Lost):
-                yield event
-            elif not rows.take(event):
-                yield from rows.add(event)
-            elif rows.is_full:
-                yield from rows.drain()
-        yield from rows.drain()
-        yield from rows.losses()
+        yield from chunks_of(self.events, rows)
         if rows.singles:
             yield Attributes(rows.singles)
         console = ConsoleRows()
@@ -51,3 +43,16 @@ class Reading:
         yield from self.artifacts
         yield from self.rest
         yield Header(replace(run, host=run.host or console.worker))
+
+
+def chunks_of(events: Iterable[Event | Lost], rows: EventRows) -> Iterator[Chunk]:
+    """Events as rows; what could not be read of them stays where it was."""
+    for event in events:
+        if isinstance(event, Lost):
+            yield event
+        elif not rows.take(event):
+            yield from rows.add(event)
+        elif rows.is_full:
+            yield from rows.drain()
+    yield from rows.drain()
+    yield from rows.losses()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from runferry.dialects.mlflow.header import NativeRun, as_run
 from runferry.dialects.mlflow.points import LARGEST, NativePoints, as_points, path_and_stream
 from runferry.dialects.mlflow.tags import TABLES_TAG
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import Address, KeyPath, MediaItem, MediaType, Series, SeriesKeys
+from runferry.model import Address, Blob, KeyPath, MediaItem, MediaType, Series, SeriesKeys
 from runferry.readers.mlflow.store import Store
 
 # MLflowClient.log_image: `+` since 3.10, `%` before (mlflow #21085); `/` of the key is `~` or `#`
@@ -24,6 +24,14 @@ _IMAGE: Final = re.compile(
     r"images/(?P<key>.+?)(?P<sep>[+%])step(?P=sep)(?P<step>-?\d+)(?P=sep)timestamp(?P=sep)"
     r"(?P<time>\d+)(?P=sep)[0-9a-f-]+\.(?:png|webp)"
 )
+
+
+class BlobFolder(Protocol):
+    """Where the bytes of artifacts are."""
+
+    def blob(self, entry: Entry) -> Blob:
+        """A file's bytes, read when they are asked for."""
+        ...
 
 
 def plain_chunks(store: Store, native: NativeRun, entries: Mapping[str, Entry]) -> Iterator[Chunk]:
@@ -95,11 +103,18 @@ class PlainRows:
 
 
 def artifact_chunks(
-    native: NativeRun, folder: ArtifactFolder, entries: Mapping[str, Entry], rows: PlainRows
+    native: NativeRun,
+    folder: BlobFolder,
+    entries: Mapping[str, Entry],
+    rows: PlainRows,
+    known: Mapping[str, str] | None = None,
 ) -> Iterator[Chunk]:
-    """Images and tables as media, all else as files."""
+    """Images and tables as media, all else as files.
+
+    `known` are the keys of media series that were declared before, by their names.
+    """
     tables = _table_paths(native)
-    media: dict[str, str] = {}
+    media = dict(known or {})
     for path, entry in entries.items():
         image = _IMAGE.fullmatch(path)
         if image:
@@ -116,7 +131,7 @@ def _media(
     path: KeyPath,
     media_type: MediaType,
     entry: Entry,
-    folder: ArtifactFolder,
+    folder: BlobFolder,
     rows: PlainRows,
     place: tuple[int | None, int | None],
     known: dict[str, str],

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.chunks import Artifact, Document, Lost
-from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.losses import Loss
-from runferry.model import ArtifactEntry, Tree
+from runferry.model import ArtifactEntry, Blob, Tree
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
@@ -62,6 +62,18 @@ class Store(Protocol):
         ...
 
 
+class ModelFiles(Protocol):
+    """Where the files of a model are."""
+
+    def walk(self) -> Iterable[Entry]:
+        """All of them."""
+        ...
+
+    def blob(self, entry: Entry) -> Blob:
+        """A file's bytes, read when they are asked for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedModel:
     """A model of MLflow 3 (`m-…`), which lives beside the runs of its experiment."""
@@ -74,7 +86,7 @@ class LoggedModel:
     tags: dict[str, str] | None = None
     params: dict[str, str] | None = None
 
-    def artifact(self, folder: ArtifactFolder) -> Artifact:
+    def artifact(self, folder: ModelFiles) -> Artifact:
         """The model as an artifact that the run produced."""
         return Artifact(
             name=self.name,

@@ -1,0 +1,120 @@
+"""Verbs that mirror runs while they train: run, follow, status, resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runferry.cli.app import app
+from runferry.cli.options import OptionalText, Session, verb
+from runferry.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+To = Annotated[
+    list[str], typer.Option("--to", metavar="DST", help="Where runs go; may be repeated.")
+]
+Journal = Annotated[
+    OptionalText,
+    typer.Argument(metavar="[JOURNAL]", help="A session's folder. [default: the newest]"),
+]
+
+
+@verb(app)
+def run(
+    session: Session,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="What trains.")],
+    to: To = [],  # noqa: B006  typer reads it
+    journal: Annotated[
+        OptionalText, typer.Option("--journal", metavar="PATH", help="The session's folder.")
+    ] = None,
+) -> ExitCode:
+    """Run a training command, and mirror what it logs."""
+    from pathlib import Path
+
+    from runferry.cli.living import became
+    from runferry.cli.places import destined
+    from runferry.live.layout import new_folder
+
+    if not to:
+        raise UsageError("--to is missing", hint="runferry run --to mlflow:URI -- python train.py")
+    for place in to:
+        destined(place)
+    root = Path(journal).absolute() if journal else new_folder()
+    session.note(f"mirrored by {root}; see `runferry status '{root}'`")
+    return became(root, tuple(to), command)
+
+
+@verb(app, settings=["archive", "timezone"])
+def follow(
+    session: Session,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SRC…", help="Folders or files that grow.")
+    ],
+    to: To = [],  # noqa: B006  typer reads it
+    quiet_seconds: Annotated[
+        float,
+        typer.Option(
+            "--until-quiet", metavar="SECONDS", help="A run that never says so is over after this."
+        ),
+    ] = 600.0,
+) -> ExitCode:
+    """Mirror files that grow, until their runs end."""
+    from runferry.cli.living import followed, show_status
+    from runferry.cli.places import destined, located
+
+    if not to:
+        raise UsageError("--to is missing", hint="runferry follow ./wandb ./runs --to mlflow:URI")
+    places = tuple(located(text) for text in sources)
+    status = followed(session, places, tuple(destined(text) for text in to), quiet_seconds)
+    return show_status(session, status)
+
+
+@verb(app)
+def status(
+    session: Session,
+    journal: Journal = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Again and again until it is done.")
+    ] = False,
+) -> ExitCode:
+    """Show what of a session arrived where."""
+    from runferry.cli.living import show_status, watched
+    from runferry.live.status import Status
+
+    root = _session_at(journal)
+    from runferry.live.layout import Layout
+
+    if watch:
+        return watched(session, Layout(root).status)
+    return show_status(session, Status.read(Layout(root).status))
+
+
+@verb(app)
+def resume(
+    session: Session,
+    journal: Journal = None,
+    to: To = [],  # noqa: B006  typer reads it
+) -> ExitCode:
+    """Deliver what of a session has not arrived yet."""
+    from runferry.cli.living import resumed, show_status
+
+    return show_status(session, resumed(session, _session_at(journal), tuple(to)))
+
+
+def _session_at(named: str | None) -> Path:
+    """Raises UsageError where there is none."""
+    from pathlib import Path
+
+    from runferry.live.layout import HOME, is_session, sessions
+
+    if named is not None:
+        if not is_session(Path(named)):
+            raise UsageError("this is no session", where=named, hint=f"sessions lie below {HOME}")
+        return Path(named)
+    known = sessions()
+    if not known:
+        raise UsageError(f"there is no session below {HOME}", hint="name its folder")
+    return known[-1]

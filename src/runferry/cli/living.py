@@ -1,0 +1,134 @@
+"""What the verbs of `live_verbs` do, and how they tell it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from runferry.cli.grid import Column, show
+from runferry.cli.session import Session
+from runferry.cli.signals import stopping
+from runferry.errors import ExitCode, UsageError
+from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated
+from runferry.live.status import Status
+from runferry.ports import Location
+
+_COLUMNS = (
+    Column("destination", is_elastic=True),
+    Column("captured", "right"),
+    Column("delivered", "right"),
+    Column("pending", "right"),
+    Column("dropped", "right"),
+    Column("failing", is_elastic=True),
+)
+_LOOK_SECONDS = 0.5
+
+
+def became(root: Path, places: tuple[str, ...], command: list[str]) -> ExitCode:
+    """Start the delivery process, and become the command: its signals and exit code are its own."""
+    from runferry.live import autostart
+    from runferry.live.session import Session as Mirroring
+    from runferry.live.session import without_secrets
+
+    Stated(without_secrets(places)).write(root)
+    Mirroring(Layout(root), places, {}).deliver(is_inherited=True)
+    hooks = str(Path(next(iter(autostart.__path__))))
+    path = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": path, FOLDER_VARIABLE: str(root)}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        if os.name != "nt":
+            os.execvpe(command[0], command, environment)
+        return ExitCode(subprocess.run(command, env=environment, check=False).returncode)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be run: {error.strerror}", where=command[0], hint=f"which {command[0]}"
+        ) from error
+
+
+def followed(
+    session: Session,
+    sources: tuple[Location, ...],
+    places: tuple[Location, ...],
+    quiet_seconds: float,
+) -> Status:
+    """Follow files until their runs end. Raises UsageError for a destination that is followed."""
+    from runferry.live.following import Following, same
+
+    for place in places:
+        if same(sources, place):
+            raise UsageError("source and destination are the same place", where=str(place))
+    following = Following(
+        sources,
+        session.settings.archive,
+        places,
+        quiet_seconds=quiet_seconds,
+        patience=session.settings.patience,
+    )
+    session.note("rows appear once they are written: by W&B 32 KiB at a time, by TensorBoard's")
+    session.note("writers every flush_secs (120 unless they are told otherwise)")
+    with stopping(following.stop):
+        return following.run(lambda _: None)
+
+
+def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | None:
+    """Deliver a session in this process."""
+    from runferry.cli.places import destined
+    from runferry.live.delivery import Delivery, Ends
+
+    stated = places or Stated.read(root).destinations
+    ends = Ends(patience=session.settings.patience)
+    delivery = Delivery(Layout(root), tuple(destined(text) for text in stated), ends)
+    with stopping(delivery.stop):
+        return delivery.run()
+
+
+def watched(session: Session, path: Path) -> ExitCode:
+    """Show the status whenever it changes, until nothing more is to come."""
+    last: Status | None = None
+    while True:
+        status = Status.read(path)
+        if status is not None and status != last:
+            show_status(session, status)
+            last = status
+        if status is not None and status.state in ("done", "gave-up"):
+            return _code(status)
+        time.sleep(_LOOK_SECONDS)
+
+
+def show_status(session: Session, status: Status | None) -> ExitCode:
+    """As a table, or JSON."""
+    if status is None:
+        session.complain("nothing was delivered yet", hint="runferry status --watch")
+        return ExitCode.SOME_FAILED
+    if session.is_json:
+        session.print_json({"schema": 1, **asdict(status)})
+        return _code(status)
+    session.out.print(status.state)
+    rows = [
+        (
+            one.destination,
+            f"{status.captured:,}",
+            f"{one.delivered:,}",
+            f"{one.pending:,}",
+            f"{status.dropped:,}",
+            one.failing or "",
+        )
+        for one in status.destinations
+    ]
+    show(session.out, _COLUMNS, rows, session.ellipsis)
+    for one in status.destinations:
+        if one.losses:
+            told = ", ".join(f"{count:,} {code}" for code, count in sorted(one.losses.items()))
+            session.note(f"{one.destination} does not have exactly: {told}")
+    return _code(status)
+
+
+def _code(status: Status) -> ExitCode:
+    is_failing = status.state == "gave-up" or any(one.failing for one in status.destinations)
+    return ExitCode.SOME_FAILED if is_failing else ExitCode.DONE

@@ -1,0 +1,1 @@
+"""Put first on the path of Python by `runferry run`: it is to find `sitecustomize` there."""

@@ -1,0 +1,61 @@
+"""`python -m runferry.live.deliver FOLDER`: the delivery process of a session.
+
+It lets go of whoever started it, so it outlives the training process and is no child of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
+
+_NICE = 10  # whoever trains goes first where processors are few
+
+
+def main(arguments: list[str]) -> int:
+    """Deliver one session until nothing is left. What goes wrong is in `delivery.log`."""
+    root = Path(arguments[0])
+    if hasattr(os, "fork") and "--here" not in arguments:
+        if os.fork():
+            return 0
+        os.setsid()
+        os.nice(_NICE)
+    return deliver(root)
+
+
+def deliver(root: Path) -> int:
+    """The exit code says whether everything arrived."""
+    import logging
+
+    from runferry import settings
+    from runferry.errors import ExitCode, Locked, RunferryError
+    from runferry.live.delivery import Delivery, Ends
+    from runferry.locations import locate
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    log = logging.getLogger(__name__)
+    stated = Stated.read(root)
+    named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
+    layout = Layout(root)
+    while True:
+        try:
+            places = tuple(locate(text, role="destination") for text in named)
+            delivery = Delivery(layout, places, Ends(settings.current().patience))
+        except Locked:
+            return ExitCode.DONE  # another process has it, and looks again when it is done
+        except RunferryError as error:
+            log.error("%s", error)
+            return error.exit_code
+        signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
+        status = delivery.run()
+        is_new = any(path.name not in status.journals for path in journals(layout))
+        if delivery.is_stopped or not (is_new or is_live(layout)):
+            return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

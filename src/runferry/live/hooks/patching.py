@@ -1,0 +1,181 @@
+"""Patches of classes: the original first and once, and what we do behind it never raises.
+
+They are put on the class, so names that were imported before and objects that exist already are
+concerned too. A class of a module that is not imported yet is patched when it is: a finder on
+`sys.meta_path` sees it come, and nothing is imported for our sake.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+Seen = Callable[..., None]
+"""Called with the object, then (once it has returned) the original's result, and its arguments."""
+_ORIGINAL = "__runferry_original__"
+
+
+class Patches:
+    """Patches of one hook, which go on and come off together."""
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        """`failed` counts what our own half could not do."""
+        self._failed = failed
+        self._wanted: dict[str, list[tuple[str, str, Seen | None, Seen | None]]] = {}
+        self._put: list[tuple[type, str, object]] = []
+        self._finder = _Finder(self._imported)
+        self.is_on = False
+
+    def after(self, module: str, of_class: str, method: str, seen: Seen) -> None:
+        """`seen` runs behind a method of a class, if that module has them.
+
+        Of several names with `|` between them it is the first that the class has.
+        """
+        self._wanted.setdefault(module, []).append((of_class, method, None, seen))
+
+    def before(self, module: str, of_class: str, method: str, asked: Seen) -> None:
+        """`asked` runs before a method, with its arguments: only where the user wants a change."""
+        self._wanted.setdefault(module, []).append((of_class, method, asked, None))
+
+    def around(self, module: str, of_class: str, method: str, asked: Seen, seen: Seen) -> None:
+        """`asked` as in `before`, which looks at what may be gone or changed afterwards, and then
+        `seen` as in `after`.
+        """
+        self._wanted.setdefault(module, []).append((of_class, method, asked, seen))
+
+    def cover(self, kind: type, method: str, seen: Seen) -> None:
+        """`seen` runs behind a class's own method: of a class that is met only now."""
+        if self.is_on:
+            self._cover(kind, method, None, seen)
+
+    def on(self) -> None:
+        """Patch what is imported, and whatever will be."""
+        if self.is_on:
+            return
+        self.is_on = True
+        self._finder.names = frozenset(self._wanted)
+        sys.meta_path.insert(0, self._finder)
+        for name in self._wanted:
+            module = sys.modules.get(name)
+            if module is not None:
+                self._imported(module)
+
+    def off(self) -> None:
+        """Put the originals back, except where somebody else has patched over ours since."""
+        self.is_on = False
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+        for kind, method, patch in self._put:
+            if kind.__dict__.get(method) is patch:
+                setattr(kind, method, getattr(patch, _ORIGINAL))
+        self._put.clear()
+
+    def _imported(self, module: ModuleType) -> None:
+        for of_class, method, asked, seen in self._wanted.get(module.__name__, ()):
+            kind: type | None = getattr(module, of_class, None)
+            names = [] if kind is None else [n for n in method.split("|") if n in kind.__dict__]
+            if kind is None or not names:
+                continue
+            self._cover(kind, names[0], asked, seen)
+
+    def _cover(self, kind: type, method: str, asked: Seen | None, seen: Seen | None) -> None:
+        original = kind.__dict__.get(method)
+        if not inspect.isfunction(original):
+            return
+        if not any(put[:2] == (kind, method) for put in self._put):
+            patch = self._patch(original, asked, seen)
+            setattr(kind, method, patch)
+            self._put.append((kind, method, patch))
+
+    def _patch(
+        self, original: Callable[..., Any], asked: Seen | None, seen: Seen | None
+    ) -> Callable[..., Any]:
+        def ours(half: Seen | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if half is None or not self.is_on:  # a name that was bound while it was
+                return
+            try:
+                half(*args, **kwargs)
+            except Exception:  # noqa: BLE001  training goes on; that we missed something is counted
+                self._failed()
+
+        if inspect.iscoroutinefunction(original):
+
+            @functools.wraps(original)
+            async def patched(*args: Any, **kwargs: Any) -> Any:
+                ours(asked, args, kwargs)
+                result = await original(*args, **kwargs)
+                ours(seen, (args[0], result, *args[1:]), kwargs)
+                return result
+
+        elif asked is not None or seen is None:
+
+            @functools.wraps(original)
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                ours(asked, args, kwargs)
+                result = original(*args, **kwargs)
+                ours(seen, (args[0], result, *args[1:]), kwargs)
+                return result
+
+        else:  # the one that is called for every value
+
+            @functools.wraps(original)
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                result = original(*args, **kwargs)
+                if self.is_on:
+                    try:
+                        seen(args[0], result, *args[1:], **kwargs)
+                    except Exception:  # noqa: BLE001  as in `ours`
+                        self._failed()
+                return result
+
+        setattr(patched, _ORIGINAL, original)
+        return patched
+
+
+class _Finder(MetaPathFinder):
+    """Finds nothing itself: looks at what others find under some names, once it is executed."""
+
+    def __init__(self, imported: Callable[[ModuleType], None]) -> None:
+        self.names: frozenset[str] = frozenset()
+        self._imported = imported
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of another finder, whose loader then tells us."""
+        if fullname not in self.names:
+            return None
+        behind = sys.meta_path[sys.meta_path.index(self) + 1 :] if self in sys.meta_path else []
+        for finder in behind:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Told(spec.loader, self._imported)
+                return spec
+        return None
+
+
+class _Told(Loader):
+    """Another loader, and a word to us when it is done."""
+
+    def __init__(self, loader: Loader, imported: Callable[[ModuleType], None]) -> None:
+        self._loader = loader
+        self._told = imported
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The other loader's."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Executed by the other loader, whose errors are its own."""
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._told(module)

@@ -1,0 +1,104 @@
+"""W&B: what its client hands to its service, as serialized records, and where a run's files lie.
+
+`InterfaceSock` is the one way from the client to the service in all versions from 0.13 on: by
+`_publish`, and what wants an answer by `_communicate_async` (to 0.18), `_deliver` (from 0.21.2) or
+`deliver_async` (from 0.22.1, where `_deliver` calls it). How rows come of these records is in
+`replicas.wandb_history`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from runferry.live.frames import Kind
+from runferry.live.hooks.patching import Patches
+from runferry.live.journal import Journal
+
+NAME: Final = "wandb"
+_INTERFACE = "wandb.sdk.interface.interface_sock"
+
+
+class WandbHook:
+    """Captures runs of W&B from their start on."""
+
+    name = NAME
+
+    def __init__(
+        self, journal: Journal, *, sends: bool = True, events: Callable[[], object] | None = None
+    ) -> None:
+        """With `sends` false W&B's own client stays offline.
+
+        `events` is called when W&B is about to read event files (`sync_tensorboard`): what stands
+        in them is no record of the client.
+        """
+        self._journal = journal
+        self._events = events
+        self._streams: dict[str, str] = {}  # of a run: what its records are from
+        self._begun = 0
+        self._patches = Patches(lambda: journal.drop(NAME))
+        after = self._patches.after
+        after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
+        after("wandb.sdk.wandb_run", "Run", "_tensorboard_callback", self._reads_events)
+        if not sends:
+            os.environ["WANDB_MODE"] = "offline"  # what wandb.init(mode=…) says goes before it
+            for method in ("maybe_login", "init"):
+                self._patches.before("wandb.sdk.wandb_init", "_WandbInit", method, _kept_offline)
+        for method in ("_publish", "deliver_async|_deliver", "_communicate_async"):
+            after(_INTERFACE, "InterfaceSock", method, self._sent)
+
+    def on(self) -> None:
+        """See `Patches.on`."""
+        self._patches.on()
+
+    def off(self) -> None:
+        """See `Patches.off`."""
+        self._patches.off()
+
+    def _announced(self, run: Any, result: object, settings: Any, *_: object, **__: object) -> None:
+        """A run object was made: where it will put its files."""
+        run_id = str(settings.run_id)
+        self._begun += 1
+        facts = {
+            "tracker": NAME,
+            "stream": run_id,
+            "begun": f"{os.getpid()}-{self._begun}",
+            "cwd": os.getcwd(),  # noqa: PTH109
+            "files": _absolute(getattr(settings, "files_dir", None)),
+            "folder": os.path.basename(str(getattr(settings, "sync_dir", "") or "")),  # noqa: PTH119
+            "database": _absolute(getattr(settings, "sync_file", None)),
+            "entity": getattr(settings, "entity", None),
+            "project": getattr(settings, "project", None),
+            "server": getattr(settings, "base_url", None),
+            "version": getattr(sys.modules.get("wandb"), "__version__", None),
+            "is_offline": bool(getattr(settings, "_offline", False)),
+        }
+        self._streams[run_id] = json.dumps(facts, default=str)
+
+    def _reads_events(self, run: Any, result: object, *_: object, **__: object) -> None:
+        """A writer of TensorBoard is about to be made, and W&B follows its files."""
+        if self._events is not None:
+            self._events()
+
+    def _sent(self, interface: Any, result: object, record: Any, *_: object, **__: object) -> None:
+        """A record was handed over."""
+        stream = record._info.stream_id
+        source = self._streams.get(stream)
+        if source is None:
+            source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
+        self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
+
+
+def _kept_offline(starting: Any, *args: object, **kwargs: object) -> None:
+    """The settings with which a run is about to begin, as `mode="offline"` would have them."""
+    given: tuple[Any, ...] = (*args, *kwargs.values(), getattr(starting, "settings", None))
+    for settings in given:
+        if hasattr(settings, "run_id") and settings.mode not in ("offline", "dryrun", "disabled"):
+            settings.mode = "offline"
+
+
+def _absolute(path: object) -> str | None:
+    return os.path.abspath(str(path)) if path else None  # noqa: PTH100

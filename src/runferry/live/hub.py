@@ -1,0 +1,105 @@
+"""The archive of a session between what is followed and the destinations."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from runferry.archive.store import Archive
+from runferry.live.sending import Sending
+from runferry.live.status import DestinationStatus
+from runferry.model import Run
+from runferry.ports import Location, Reader
+from runferry.transfer.progress import StopToken
+from runferry.transfer.pull import pull
+from runferry.transfer.report import Report
+
+_log = logging.getLogger(__name__)
+_SHARE = 5.0  # pulls rest so many times as long as the last one took
+_LEAST_PAUSE = 0.3
+_LONGEST_PAUSE = 30.0
+
+Opened = tuple[Location, Callable[[], Reader] | None]
+"""A place that is followed, and what opens it where the registry does not know it."""
+
+
+class Hub:
+    """Pulls what is followed, and has every destination fetch it in its own time."""
+
+    def __init__(
+        self,
+        path: Path,
+        places: Iterable[Location],
+        sources: Callable[[], Iterable[Opened]],
+        excluded: Callable[[Location, Run], bool],
+    ) -> None:
+        """Raises what opening the archive and the destinations raises."""
+        self.archive = Archive.open(path, create=True)
+        self._sources = sources
+        self._sendings = [
+            Sending(place, self.archive, excluded, self._into_archive) for place in places
+        ]
+        self.stop = StopToken()
+        self.sources_lock = threading.Lock()
+        """Held by whoever changes what is followed, and by whoever reads it in another thread: a
+        file that a row names must not be met without the row."""
+        self._pulled_at = 0.0
+        self._took = 0.0
+        self.failing: str | None = None
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        for sending in self._sendings:
+            sending.start()
+
+    def close(self) -> None:
+        """End at the next safe point."""
+        for sending in self._sendings:
+            sending.stop()
+        for sending in self._sendings:
+            sending.join(10.0)
+
+    @property
+    def is_rested(self) -> bool:
+        """Whether the next pull would take no more than its share of a processor."""
+        pause = min(max(self._took * _SHARE, _LEAST_PAUSE), _LONGEST_PAUSE)
+        return time.monotonic() - self._pulled_at >= pause
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is everywhere."""
+        return self.failing is None and all(sending.is_done for sending in self._sendings)
+
+    def bring(self, captured: int, *, is_ending: bool) -> Report:
+        """Pull; then the destinations may have it. At the end nothing more comes."""
+        began = time.monotonic()
+        report = self._pull_into(self.archive, self.stop)
+        self.failing = next((outcome.error or "failed" for outcome in report.failures), None)
+        if self.failing is not None:
+            _log.error("%s", self.failing)
+        for sending in self._sendings:
+            sending.there_is(captured, is_ending=is_ending)
+        self._pulled_at = time.monotonic()
+        self._took = self._pulled_at - began
+        return report
+
+    def told(self, captured: int) -> tuple[DestinationStatus, ...]:
+        """What each destination has of so many records."""
+        known = [sending.status for sending in self._sendings]
+        return tuple(replace(one, pending=max(captured - one.delivered, 0)) for one in known)
+
+    def _pull_into(self, archive: Archive, stop: StopToken) -> Report:
+        report = Report("pull", "what is followed", str(archive.path))
+        for place, opener in self._sources():
+            one = pull(place, archive, stop=stop, open_reader=opener)
+            report = replace(report, outcomes=(*report.outcomes, *one.outcomes))
+        return report
+
+    def _into_archive(self, place: Location, stop: StopToken) -> Report:
+        archive = Archive.open(place.path, create=True)
+        with self.sources_lock:
+            return self._pull_into(archive, stop)

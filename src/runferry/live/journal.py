@@ -1,0 +1,208 @@
+"""The journal of a process that trains: appends records, and never lets anything of it be felt.
+
+One file a process, which holds a lock on it for as long as it lives: so whoever follows knows when
+no more comes, however the process ended. A record is one write. The first one that fails, as on a
+full disk, is the last: one warning, and from then on records are counted.
+
+A write lets go of Python's lock, so a disk that is stuck holds up no other thread. After the first
+one that took long (a network's disk, a frozen one) whoever trains does not write any more: frames
+wait in memory for a thread that does, and kill -9 loses those. Where too many wait, they are
+counted as dropped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind, spelled
+from runferry.live.waiting import Waiting
+
+if sys.platform != "win32":
+    import fcntl
+
+_now = time.time_ns
+_SLOW_NS: Final = 100_000_000
+_LAST_SECONDS: Final = 5.0
+_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+class JournalWarning(UserWarning):
+    """Mirroring has stopped, or has missed something; training is not concerned."""
+
+
+class Journal:
+    """Appends to this process's file in a folder. No method raises, whatever happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._captured: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()  # what no record could be written for
+        self._forget()
+        _journals.add(self)
+
+    def _forget(self) -> None:
+        """Begin anew in a child: its parent's file is the parent's."""
+        self._descriptor: int | None = None
+        self._is_stopped = False
+        self._process = os.getpid()
+        self._sources: dict[str, int] = {}
+        self._opening = threading.Lock()
+        self._waiting: Waiting | None = None
+
+    @property
+    def captured(self) -> Counter[str]:
+        """Records, by the name of the hook."""
+        return Counter(self._captured)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is written any more."""
+        return self._is_stopped
+
+    def append(self, hook: str, kind: Kind, source: str, payload: bytes) -> None:
+        """One record, in one write, or one more that was dropped.
+
+        `source` is JSON that says what it is from; it is written before the first one only.
+        """
+        number = self._sources.get(source) or self._declared(source)
+        if number and self._write(kind, number, payload):
+            self._captured[hook] = self._captured.get(hook, 0) + 1
+        else:
+            self.drop(hook)
+
+    def _declared(self, source: str) -> int:
+        """The number of a new source; zero where it could not be written."""
+        with self._opening:
+            number = self._sources.get(source, 0)
+            if number or self._is_stopped:
+                return number
+            number = len(self._sources) + 1
+            if not self._write(Kind.SOURCE, number, source.encode("utf-8", "replace")):
+                return 0
+            self._sources[source] = number
+            return number
+
+    def begin(self, *, is_inherited: bool = False) -> None:
+        """Have the file, and its lock: whoever follows waits from now on for what comes.
+
+        With `is_inherited` the program that this process becomes has the lock too.
+        """
+        if self._process != os.getpid():
+            self.after_fork()
+        if self._is_stopped or self._descriptor is not None:
+            return
+        try:
+            os.set_inheritable(self._opened(), is_inherited)
+        except OSError as error:
+            self._stop(str(error.strerror or error))
+
+    def drop(self, hook: str) -> None:
+        """Count what could not be captured."""
+        self.dropped[hook] += 1
+
+    def after_fork(self) -> None:
+        """Let go of the parent's file, and of its lock."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+        self._captured, self.dropped = {}, Counter()
+        self._forget()
+
+    def close(self, kind: Kind = Kind.COUNTS) -> None:
+        """Say what was counted, and let go of the file: no more comes from this process."""
+        if self._process != os.getpid() or self._descriptor is None:
+            return
+        if self._waiting is not None:
+            lost = self._waiting.end(_LAST_SECONDS)
+            if lost:  # its thread has the file still, and may be in it
+                self.dropped["journal"] += lost
+                self._stop("the disk is stuck")
+                return
+            self._waiting = None
+        counts = {"captured": self._captured, "dropped": self.dropped}
+        self._write(kind, 0, json.dumps(counts).encode())
+        descriptor, self._descriptor = self._descriptor, None
+        self._sources = {}
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+    def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
+        if self._is_stopped or len(payload) > LONGEST:
+            return False
+        began = _now()
+        frame = spelled(kind, source, payload, began)
+        if self._waiting is not None:
+            return self._waiting.put(frame)
+        is_written = self._put(frame)
+        if _now() - began > _SLOW_NS and self._waiting is None:
+            self._waiting = Waiting(self._put)
+        return is_written
+
+    def _put(self, frame: bytes) -> bool:
+        """One write, and whether it was one."""
+        descriptor = self._descriptor
+        try:
+            written = os.write(self._opened() if descriptor is None else descriptor, frame)
+        except OSError as error:
+            self._stop(str(error.strerror or error))
+            return False
+        if written != len(frame):
+            self._stop("no space left on the disk")
+            return False
+        return True
+
+    def _opened(self) -> int:
+        """This process's file, which has its lock before it has its name. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"{time.time_ns():020d}-{self._process}"
+        hidden = self.folder / f".{name}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(hidden, flags | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            begin = {"version": VERSION, "process": self._process}
+            os.write(descriptor, spelled(Kind.BEGIN, 0, json.dumps(begin).encode()))
+            hidden.rename(self.folder / f"{name}{SUFFIX}")
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return descriptor
+
+    def _stop(self, why: str) -> None:
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        told = (
+            f"runferry: mirroring has stopped: {why} ({self.folder}). Training goes on; "
+            "what is logged from now on is counted, and not mirrored."
+        )
+        with contextlib.suppress(Exception):  # where warnings are errors they are not ours to raise
+            warnings.warn(told, JournalWarning, stacklevel=2)
+
+
+def _end() -> None:
+    for journal in list(_journals):
+        journal.close()
+
+
+def _begin_child() -> None:
+    for journal in list(_journals):
+        journal.after_fork()
+
+
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_child)

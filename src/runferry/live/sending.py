@@ -1,0 +1,168 @@
+"""One destination: brings it what the archive has, again and again, at its own pace.
+
+Whatever befalls it, a dead port, a server that hangs or answers with errors, delays it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from runferry.errors import RunferryError
+from runferry.live.status import DestinationStatus
+from runferry.losses import Fate
+from runferry.model import Run, Uid
+from runferry.ports import Location
+from runferry.registry import ARCHIVE, is_path, limits_of
+from runferry.transfer.patience import Patience
+from runferry.transfer.progress import StopToken
+from runferry.transfer.push import push
+from runferry.transfer.selection import Selection
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
+    from runferry.transfer.report import Report
+
+_log = logging.getLogger(__name__)
+_LEAST_PAUSE = 0.2
+_SHARE = 4.0  # a destination rests so many times as long as the last delivery took
+_LONGEST_PAUSE = 60.0
+_ONE_REQUEST_SECONDS = 10.0
+IntoArchive = Callable[[Location, StopToken], "Report"]
+"""Brings all that was captured into an archive, without a copy in between."""
+
+
+class Sending:
+    """Delivers to one destination in a thread of its own."""
+
+    def __init__(
+        self,
+        place: Location,
+        archive: Archive,
+        excluded: Callable[[Location, Run], bool],
+        into_archive: IntoArchive,
+    ) -> None:
+        """Raises BadLocation, MissingExtra."""
+        self.place = place
+        self._archive = archive
+        self._excluded = excluded
+        self._into_archive = into_archive
+        limits = limits_of(place)
+        self._only_whole = limits.resend == "atomic" and not is_path(place)
+        self._stop = StopToken()
+        self._wake = threading.Event()
+        self._captured = 0  # records that the archive has
+        self._is_ending = False
+        self._is_settled = False  # delivered after the end was known
+        self._losses: dict[Uid, Counter[str]] = {}
+        self.status = DestinationStatus(str(place))
+        self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def there_is(self, captured: int, *, is_ending: bool) -> None:
+        """The archive has so many records by now; at the end nothing more comes."""
+        if captured != self._captured or is_ending != self._is_ending:
+            self._captured, self._is_ending = captured, is_ending
+            self._wake.set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is there."""
+        status = self.status
+        return status.delivered == self._captured and status.failing is None and self._is_settled
+
+    def stop(self) -> None:
+        """End at the next safe point."""
+        self._stop.set()
+        self._wake.set()
+
+    def join(self, seconds: float | None) -> None:
+        """Wait until it has ended."""
+        self._thread.join(seconds)
+
+    def _go(self) -> None:
+        while not self._stop.is_set:
+            captured, is_ending = self._captured, self._is_ending
+            status = self.status
+            if (
+                captured == status.delivered
+                and self._is_settled >= is_ending
+                and not status.failing
+            ):
+                self._wake.wait(1.0)
+                self._wake.clear()
+                continue
+            began = time.monotonic()
+            failing, excluded = self._attempt(is_ending)
+            took = time.monotonic() - began
+            attempts = status.attempts + 1 if failing else 0
+            delivered = status.delivered if failing else captured
+            self.status = DestinationStatus(
+                str(self.place),
+                delivered,
+                max(self._captured - delivered, 0),
+                excluded,
+                failing,
+                attempts,
+                dict(sum(self._losses.values(), Counter())),
+            )
+            self._is_settled = self._is_settled or (is_ending and failing is None)
+            pause = max(_LEAST_PAUSE, took * _SHARE)
+            if failing:
+                pause = max(pause, min(0.5 * 2.0 ** min(attempts, 10), _LONGEST_PAUSE))
+            elif self._is_ending:
+                continue
+            self._stop.wait(min(pause, _LONGEST_PAUSE))
+
+    def _attempt(self, is_ending: bool) -> tuple[str | None, int]:
+        """One delivery: what it failed in, and how many runs are not for this place."""
+        try:
+            if self.place.tracker == ARCHIVE:
+                return self._told(self._into_archive(self.place, self._stop)), 0
+            wanted, excluded = self._wanted(is_ending)
+            if not wanted:
+                return None, excluded
+            report = push(
+                self._archive,
+                self.place,
+                selection=Selection(uids=frozenset(wanted)),
+                patience=Patience(_ONE_REQUEST_SECONDS),
+                stop=self._stop,
+            )
+            return self._told(report), excluded
+        except RunferryError as error:
+            return str(error), 0
+        except Exception as error:  # noqa: BLE001  this destination must not end the others
+            _log.exception("%s", self.place)
+            return f"{type(error).__name__}: {error}", 0
+
+    def _told(self, report: Report) -> str | None:
+        """Note what each run has lost so far; the first thing that went wrong."""
+        for outcome in report.outcomes:
+            known = self._losses.setdefault(outcome.uid, Counter())
+            for loss in outcome.losses:
+                if loss.fate > Fate.REENCODED:
+                    known[loss.code] = max(known[loss.code], loss.count)
+        return _failure(report)
+
+    def _wanted(self, is_ending: bool) -> tuple[Collection[Uid], int]:
+        headers = list(self._archive.headers())
+        ours = [run for run in headers if not self._excluded(self.place, run)]
+        whole = [run for run in ours if run.complete or is_ending or not self._only_whole]
+        return [run.uid for run in whole], len(headers) - len(ours)
+
+
+def _failure(report: Report) -> str | None:
+    """The first thing that went wrong."""
+    if report.aborted is not None:
+        return report.aborted
+    if report.is_interrupted:
+        return "interrupted"
+    return next((outcome.error or "failed" for outcome in report.failures), None)

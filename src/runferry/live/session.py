@@ -1,0 +1,175 @@
+"""A session of mirroring: its folder, its delivery process, and the hooks that write to it.
+
+In the training process, so: standard library only, and nothing that waits for a server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from runferry.live.frames import Kind
+from runferry.live.journal import Journal
+from runferry.live.layout import (
+    FOLDER_VARIABLE,
+    TO_VARIABLE,
+    Layout,
+    Stated,
+    beginning,
+    is_session,
+    live_session,
+    new_folder,
+)
+from runferry.live.status import Status
+from runferry.redact import without_credentials
+
+_LOOK_SECONDS = 0.05
+
+
+class Hook(Protocol):
+    """Captures what one SDK logs."""
+
+    name: str
+
+    def on(self) -> None:
+        """Begin to capture; harmless when repeated."""
+        ...
+
+    def off(self) -> None:
+        """Put everything back as it was."""
+        ...
+
+
+class Session:
+    """What is captured in this process for one set of destinations."""
+
+    def __init__(
+        self, layout: Layout, destinations: tuple[str, ...], secrets: Mapping[str, str]
+    ) -> None:
+        """`secrets` are variables for the delivery process alone."""
+        self.layout = layout
+        self._secrets = secrets
+        self.destinations = destinations
+        self.journal = Journal(layout.journals)
+        self.hooks: dict[str, Hook] = {}
+
+    def capture(self, hook: Hook) -> None:
+        """Put a hook on, unless one of its kind is on already."""
+        known = self.hooks.setdefault(hook.name, hook)
+        known.on()
+
+    def release(self) -> None:
+        """Take all hooks off, and say that no more comes from this process."""
+        for hook in self.hooks.values():
+            hook.off()
+        self.hooks.clear()
+        self.journal.close(Kind.STOP)
+
+    def deliver(self, *, is_inherited: bool = False) -> None:
+        """Start the delivery process. Nobody waits for it, and it is no child of ours.
+
+        It follows for as long as this process, or with `is_inherited` what it becomes, has its
+        journal open; where none can be opened there is nothing to follow.
+        """
+        self.journal.begin(is_inherited=is_inherited)
+        if self.journal.is_stopped:
+            return
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
+            TO_VARIABLE: json.dumps(self.destinations),
+            **self._secrets,
+        }
+        environment.pop(FOLDER_VARIABLE, None)
+        command = [sys.executable, "-P", "-m", "runferry.live.deliver", str(self.layout.root)]
+        with self.layout.log.open("ab") as log:
+            subprocess.run(  # it forks, and is back at once
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                check=False,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float) -> Status | None:
+        """The status once all of it is delivered, or what it is when time is up."""
+        deadline = time.monotonic() + seconds
+        ends = {path.name: path.stat().st_size for path in self.layout.journals.glob("*.journal")}
+        while True:
+            status = None
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                status = Status.read(self.layout.status)
+            if status is not None and status.holds(ends):
+                return status
+            if time.monotonic() > deadline:
+                return status
+            time.sleep(_LOOK_SECONDS)
+
+
+class Sessions:
+    """Those of this process, by their destinations; a child has none until it begins its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, ...], Session] = {}
+
+    def begin(
+        self,
+        destinations: tuple[str, ...],
+        folder: Path | None,
+        stated: Stated,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Session:
+        """The session for these destinations: this process's, its parent's, or a new one."""
+        with self._lock:
+            session = self._known.get(destinations)
+            if session is not None and (folder is None or session.layout.root == folder.absolute()):
+                session.deliver()  # the one that was there may have ended
+                return session
+            joined = folder.absolute() if folder else _joined(destinations)
+            with contextlib.nullcontext() if joined else beginning():
+                root = joined or live_session(stated.destinations) or new_folder()
+                if not is_session(root):
+                    stated.write(root)
+                session = Session(Layout(root), destinations, secrets or {})
+                session.journal.begin()
+            self._known[destinations] = session
+            os.environ[FOLDER_VARIABLE] = str(root)
+            session.deliver()
+            return session
+
+    def join(self, layout: Layout) -> Session:
+        """The session of `runferry run`, which has a delivery process already."""
+        places = Stated.read(layout.root).destinations
+        with self._lock:
+            return self._known.setdefault(places, Session(layout, places, {}))
+
+    def all(self) -> list[Session]:
+        """In the order in which they were begun."""
+        return list(self._known.values())
+
+
+def _joined(destinations: tuple[str, ...]) -> Path | None:
+    """The session of the process that started this one, if it has these destinations."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if not named or not is_session(Path(named)):
+        return None
+    stated = Stated.read(Path(named))
+    return Path(named) if stated.destinations == without_secrets(destinations) else None
+
+
+def without_secrets(destinations: tuple[str, ...]) -> tuple[str, ...]:
+    """As they may stand on a disk."""
+    return tuple(without_credentials(text, is_location=True) for text in destinations)
+
+
+sessions = Sessions()

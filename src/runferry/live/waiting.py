@@ -1,0 +1,56 @@
+"""Frames that wait for a slow disk, so that whoever trains does not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+MOST_BYTES: Final = 64 << 20
+"""Frames wait in memory up to so many bytes."""
+
+
+class Waiting:
+    """Writes frames in a thread of its own, in the order in which they came."""
+
+    def __init__(self, write: Callable[[bytes], bool]) -> None:
+        """`write` writes one frame, and says whether it could."""
+        self._write = write
+        self._frames: list[bytes] = []
+        self._bytes = 0
+        self._is_ending = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._go, name="runferry-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: bytes) -> bool:
+        """Whether there is room for one more; returns at once."""
+        with self._changed:
+            if self._bytes + len(frame) > MOST_BYTES:
+                return False
+            self._frames.append(frame)
+            self._bytes += len(frame)
+            self._changed.notify()
+            return True
+
+    def end(self, seconds: float) -> int:
+        """Wait until all is written, but no longer than this; how many frames are not."""
+        with self._changed:
+            self._is_ending = True
+            self._changed.notify()
+        self._thread.join(seconds)
+        with self._changed:
+            return len(self._frames)
+
+    def _go(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._frames or self._is_ending)
+                if not self._frames:
+                    return
+                frame = self._frames[0]
+            if not self._write(frame):
+                return  # what waits still is counted by `end`
+            with self._changed:
+                del self._frames[0]
+                self._bytes -= len(frame)

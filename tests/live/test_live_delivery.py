@@ -1,0 +1,262 @@
+"""Delivery: killed, stalled or alone, nothing is lost, nothing comes twice, nobody waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from training import QUIET, ended, rows, start, told, train
+
+from runferry.live.layout import Layout, Stated
+from runferry.live.status import DestinationStatus, Status
+from runferry.python_apart import environment_apart
+
+pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+
+WRITES = """
+import json
+from runferry.live.interfaces import stop_logging, sync_tensorboard
+session = sync_tensorboard(to=TO, root="runs", journal="session")
+from tensorboardX import SummaryWriter
+writer = SummaryWriter("runs/a")
+for step in range(STEPS):
+    writer.add_scalar("loss", step, step)
+    print(step, flush=True)
+    time.sleep(PAUSE)
+writer.close()
+"""
+
+
+def _script(*to: str, steps: int = 100, pause: float = 0.0) -> str:
+    return f"TO, STEPS, PAUSE = {to!r}, {steps}, {pause}\n{WRITES}"
+
+
+def _deliver(folder: Path, *to: str) -> subprocess.Popen[bytes]:
+    """A delivery process of the session there, in the foreground."""
+    environment = environment_apart()
+    if to:
+        environment["RUNFERRY_LIVE_TO"] = json.dumps(to)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "runferry.live.deliver", str(folder / "session"), "--here"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _journalled(folder: Path, *to: str, steps: int = 100) -> None:
+    """A session that has captured, and of which nothing was delivered."""
+    code = _script(*to, steps=steps).replace(
+        "session = sync", "from runferry.live import session as s\ns.Session.deliver = "
+        "lambda self: None\nsession = sync",
+    )  # fmt: skip
+    train(folder, code)
+
+
+def _waited(
+    folder: Path,
+    wanted: Callable[[tuple[DestinationStatus, ...]], bool] = lambda _: True,
+    state: str | None = None,
+) -> Status:
+    """The status as soon as its destinations, and its state, are as they should be."""
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        status = Status.read(Layout(folder / "session").status)
+        if status is not None and wanted(status.destinations) and state in (None, status.state):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{status} {Layout(folder / 'session').log.read_text()}")
+
+
+LOSS = {"loss": [(step, float(step)) for step in range(100)]}
+
+
+MOMENTS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 50))]
+
+
+@pytest.mark.parametrize("seed", MOMENTS)
+def test_training_killed_at_any_moment_loses_at_most_the_call_in_flight(
+    tmp_path: Path, seed: int
+) -> None:
+    process = start(tmp_path, _script("archive:./mirrored", steps=10**6))
+    stop_at = random.Random(seed).randrange(1, 400)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= stop_at:
+            break
+    process.send_signal(signal.SIGKILL)
+    last = int([line, *process.stdout.read().split()][-1])
+    process.communicate()
+    _ended(tmp_path)
+    found = rows(f"archive:{tmp_path / 'mirrored'}")["loss"]
+    assert found == [(step, float(step)) for step in range(len(found))]
+    assert last + 1 <= len(found) <= last + 2
+
+
+def _ended(folder: Path, seconds: float = 40.0) -> Status:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        status = Status.read(Layout(folder / "session").status)
+        if status is not None and status.state in ("done", "gave-up"):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(Layout(folder / "session").log.read_text())
+
+
+@pytest.mark.parametrize("seed", MOMENTS[:10])
+def test_delivery_killed_at_random_moments_duplicates_nothing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    to = ("archive:./mirrored", "jsonl:./lines", "tensorboard:./events")
+    process = start(tmp_path, _script(*to, steps=100, pause=0.02))
+    while not (tmp_path / "session" / "session.json").exists():
+        time.sleep(0.01)
+    delivering = []
+    for _ in range(4):
+        time.sleep(chance.uniform(0.0, 0.8))
+        status = Status.read(Layout(tmp_path / "session").status)
+        if status is not None:
+            with suppress(ProcessLookupError):
+                os.kill(status.process, signal.SIGKILL)
+        delivering.append(_deliver(tmp_path, *to))
+    ended(process)
+    last = _deliver(tmp_path, *to)
+    last.wait(60)
+    for one in delivering:
+        one.wait(60)
+    status = _ended(tmp_path)
+    assert status.state == "done"
+    for place in ("archive:mirrored", "jsonl:lines", "tensorboard:events"):
+        tracker, _, name = place.partition(":")
+        assert rows(f"{tracker}:{tmp_path / name}") == LOSS
+
+
+def test_a_session_is_resumed_on_another_machine(tmp_path: Path) -> None:
+    """Nothing but its folder is needed: the runs that were logged are gone."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    _journalled(first, "archive:./mirrored")
+    shutil.copytree(first / "session", second / "session")
+    shutil.rmtree(first)
+    assert _deliver(second).wait(60) == 0
+    assert rows(f"archive:{second / 'mirrored'}") == LOSS
+
+
+def test_a_second_delivery_beside_the_first_does_nothing(tmp_path: Path) -> None:
+    process = start(tmp_path, _script("archive:./mirrored", steps=100, pause=0.03))
+    time.sleep(1.0)
+    assert all(_deliver(tmp_path).wait(30) == 0 for _ in range(2))
+    ended(process)
+    assert _ended(tmp_path).state == "done"
+    assert rows(f"archive:{tmp_path / 'mirrored'}") == LOSS
+
+
+# --- backends that are dead, stalled or broken ----------------------------------------------------
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815  the names that its base looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _broken() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Broken)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def _stalled() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def _dead() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    yield port
+
+
+TIMED = """
+import json, statistics
+from runferry.live.interfaces import stop_logging, sync_tensorboard
+sync_tensorboard(to=TO, root="runs", journal="session")
+from tensorboardX import SummaryWriter
+writer, took = SummaryWriter("runs/a"), []
+for step in range(100):
+    began = time.perf_counter()
+    writer.add_scalar("loss", step, step)
+    took.append(time.perf_counter() - began)
+    time.sleep(0.01)
+writer.close()
+began = time.perf_counter()
+told = stop_logging(timeout=0)
+print(json.dumps([statistics.median(took), time.perf_counter() - began, told]))
+"""
+
+
+def test_backends_that_fail_delay_themselves_alone(tmp_path: Path) -> None:
+    """A dead port, a socket that nobody answers at and a server of 500s, beside two that serve."""
+    with _dead() as dead, _stalled() as stalled, _broken() as broken:
+        bad = [f"mlflow:http://127.0.0.1:{port}" for port in (dead, stalled, broken)]
+        good = ["archive:./mirrored", "jsonl:./lines"]
+        out = train(tmp_path, f"TO = {(*bad, *good)!r}\n{TIMED}")
+        median, stopping, counts = told(out)
+        assert median < 0.05 * 0.01  # of a training that takes 10 ms a step
+        assert stopping < 5
+        assert set(counts) == {*bad, *good}
+        status = _waited(tmp_path, lambda found: all(not one.pending for one in found[3:]))
+        assert all(one.pending == status.captured == 101 for one in status.destinations[:3])
+        assert all(rows(place.replace("./", f"{tmp_path}/")) == LOSS for place in good)
+        os.kill(status.process, signal.SIGTERM)
+        assert _waited(tmp_path, state="gave-up").captured == 101
+
+
+def test_what_a_dead_backend_did_not_get_is_delivered_by_resume(tmp_path: Path) -> None:
+    _journalled(tmp_path, "mlflow:http://127.0.0.1:9")
+    assert Stated.read(tmp_path / "session").destinations == ("mlflow:http://127.0.0.1:9",)
+    assert _deliver(tmp_path, "jsonl:./lines").wait(60) == 0
+    assert rows(f"jsonl:{tmp_path / 'lines'}") == LOSS
+
+
+def test_credentials_of_a_place_are_on_no_disk(tmp_path: Path) -> None:
+    secret = "hunter2secret"
+    _journalled(tmp_path, f"mlflow:http://user:{secret}@127.0.0.1:9")
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_nothing_that_the_training_process_prints_or_waits_for_is_ours(tmp_path: Path) -> None:
+    assert QUIET
+    process = start(tmp_path, _script("mlflow:http://127.0.0.1:9", steps=10))
+    out, err = process.communicate(timeout=30)
+    assert (out.split(), err) == ([str(step) for step in range(10)], "")
+    os.kill(_waited(tmp_path).process, signal.SIGTERM)

@@ -1,0 +1,257 @@
+"""The journal of a process that trains."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from training import told, train
+
+from runferry.live.follower import Follower
+from runferry.live.frames import Kind, frames, spelled
+from runferry.live.journal import Journal, JournalWarning
+from runferry.live.replicas.all import Replicas
+from runferry.live.waiting import Waiting
+
+PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
+
+
+@given(PAYLOADS, st.data())
+def test_truncated_anywhere_gives_an_exact_prefix(
+    payloads: list[bytes], data: st.DataObject
+) -> None:
+    whole = [spelled(Kind.EVENT, 1, payload) for payload in payloads]
+    length = data.draw(st.integers(0, sum(map(len, whole))))
+    read = [frame.payload for frame in frames(io.BytesIO(b"".join(whole)[:length]), 0)]
+    ends = [sum(map(len, whole[: n + 1])) for n in range(len(whole))]
+    assert read == payloads[: sum(end <= length for end in ends)]
+
+
+@given(PAYLOADS, st.data())
+def test_a_flipped_bit_ends_the_journal_before_it(
+    payloads: list[bytes], data: st.DataObject
+) -> None:
+    whole = bytearray(b"".join(spelled(Kind.EVENT, 1, payload) for payload in payloads))
+    at = data.draw(st.integers(0, len(whole) * 8 - 1))
+    whole[at // 8] ^= 1 << at % 8
+    read = [frame.payload for frame in frames(io.BytesIO(bytes(whole)), 0)]
+    assert read == payloads[: len(read)]
+    assert len(read) < len(payloads)
+
+
+def _all(folder: Path) -> list[tuple[str, bytes]]:
+    found = []
+    for path in sorted(folder.glob("*.journal")):
+        sources = {}
+        with path.open("rb") as stream:
+            for frame in frames(stream, 0):
+                if frame.kind == Kind.SOURCE:
+                    sources[frame.source] = frame.payload.decode()
+                elif frame.kind == Kind.EVENT:
+                    found.append((sources[frame.source], frame.payload))
+    return found
+
+
+def test_threads_write_whole_records_each_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+
+    def write(name: int) -> None:
+        for number in range(200):
+            journal.append("test", Kind.EVENT, f"source {name}", f"{name} {number}".encode() * 20)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = _all(tmp_path)
+    assert len(found) == len(set(found)) == 1600
+    assert all(payload.startswith(source.split()[1].encode()) for source, payload in found)
+    assert journal.captured["test"] == 1600
+    journal.close()
+
+
+def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        from pathlib import Path
+        from runferry.live.frames import Kind
+        from runferry.live.journal import Journal
+        journal = Journal(Path("journal"))
+        journal.append("test", Kind.EVENT, "here", b"parent")
+        child = os.fork()
+        journal.append("test", Kind.EVENT, "here", b"child" if child == 0 else b"parent again")
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        """,
+    )
+    assert not out
+    written = [payload for _, payload in _all(tmp_path / "journal")]
+    assert sorted(written) == [b"child", b"parent", b"parent again"]
+    assert len(list((tmp_path / "journal").iterdir())) == 2
+
+
+def test_a_child_that_lives_on_does_not_keep_its_parents_journal_open(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        from pathlib import Path
+        from runferry.live.frames import Kind
+        from runferry.live.journal import Journal
+        journal = Journal(Path("journal"))
+        journal.append("test", Kind.EVENT, "here", b"parent")
+        if os.fork() == 0:
+            os.closerange(0, 3)
+            time.sleep(20)
+        os._exit(0)
+        """,
+    )
+    (path,) = (tmp_path / "journal").glob("*.journal")
+    with path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import json, resource, signal
+        from pathlib import Path
+        from runferry.live.frames import Kind
+        from runferry.live.journal import Journal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        journal = Journal(Path("journal"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for number in range(200):
+                journal.append("test", Kind.EVENT, "here", bytes(100))
+        print(json.dumps([len(caught), journal.captured["test"], journal.dropped["test"]]))
+        """,
+    )
+    warned, captured, dropped = told(out)
+    assert warned == 1
+    assert captured + dropped == 200
+    assert captured == len(_all(tmp_path / "journal")) > 0
+
+
+def _full_pipe() -> tuple[int, int, int]:
+    """Both ends of a pipe that takes no more, and how many bytes it holds."""
+    emptied, filled = os.pipe()
+    os.set_blocking(filled, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(filled, bytes(4096))
+    os.set_blocking(filled, True)
+    return emptied, filled, fcntl.fcntl(filled, fcntl.F_GETPIPE_SZ)
+
+
+def test_a_disk_that_is_stuck_holds_up_no_other_thread_and_nobody_twice(tmp_path: Path) -> None:
+    """A pipe that nobody empties stands for the disk."""
+    journal, ticks, is_over = Journal(tmp_path), [], threading.Event()
+    journal.append("test", Kind.EVENT, "here", b"first")
+    emptied, filled, full = _full_pipe()
+    assert journal._descriptor is not None
+    there = os.dup(journal._descriptor)
+    os.dup2(filled, journal._descriptor)
+
+    def other() -> None:
+        while not is_over.wait(0.01):
+            ticks.append(time.monotonic())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    threading.Timer(0.5, lambda: os.read(emptied, full)).start()
+    journal.append("test", Kind.EVENT, "here", bytes(4096))
+    assert len(ticks) > 5  # while this thread waited for the disk
+    is_over.set()
+    thread.join()
+    began = time.monotonic()
+    for _ in range(100):
+        journal.append("test", Kind.EVENT, "here", bytes(4096))
+    assert time.monotonic() - began < 0.5
+    assert journal.captured["test"] == 102
+    os.dup2(there, journal._descriptor)
+    in_pipe = os.read(emptied, full)
+    journal.close()
+    os.set_blocking(emptied, False)
+    with contextlib.suppress(BlockingIOError):
+        in_pipe += os.read(emptied, full)
+    frame = len(spelled(Kind.EVENT, 1, bytes(4096)))
+    assert len(_all(tmp_path)) + len(in_pipe) // frame == 102
+    assert not journal.dropped
+    for descriptor in (emptied, filled, there):
+        os.close(descriptor)
+
+
+def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runferry.live.waiting.MOST_BYTES", 1000)
+    monkeypatch.setattr("runferry.live.journal._LAST_SECONDS", 0.1)
+    journal, (emptied, filled, _) = Journal(tmp_path), _full_pipe()
+    journal.append("test", Kind.EVENT, "here", b"first")
+    assert journal._descriptor is not None
+    os.dup2(filled, journal._descriptor)
+    journal._waiting = Waiting(journal._put)
+    for _ in range(100):
+        journal.append("test", Kind.EVENT, "here", bytes(100))
+    assert journal.dropped["test"] > 0
+    with pytest.warns(JournalWarning, match="stuck"):
+        journal.close()
+    assert journal.dropped["journal"] > 0
+    os.close(emptied)  # what is stuck ends in an error, and its thread with it
+    os.close(filled)
+
+
+def test_a_folder_that_cannot_be_made_is_a_warning_and_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    journal = Journal(tmp_path / "file" / "journal")
+    with pytest.warns(JournalWarning, match="Training goes on"):
+        journal.append("test", Kind.EVENT, "here", b"lost")
+    journal.append("test", Kind.EVENT, "here", b"lost")
+    assert journal.dropped["test"] == 2
+
+
+def test_a_warning_that_is_an_error_is_not_ours_to_raise(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    journal = Journal(tmp_path / "file" / "journal")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        journal.append("test", Kind.EVENT, "here", b"lost")
+    assert journal.is_stopped
+
+
+def test_replicas_made_again_are_the_same_bytes(tmp_path: Path) -> None:
+    """However the rounds were cut, and also where the last write of a replica was cut short."""
+    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
+    journal = Journal(tmp_path / "journal")
+    follower = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
+    for number in range(40):
+        call = {"op": "batch", "metrics": [["loss", number, number, number]]}
+        journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
+        if number % 7 == 0:
+            assert follower.advance()
+    (made,) = (tmp_path / "one" / "calls").iterdir()
+    before = made.read_bytes()
+    os.truncate(made, len(before) - 5)
+    follower.close()
+    again = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
+    assert made.read_bytes() == before
+    while again.advance():
+        pass
+    assert len(made.read_bytes().splitlines()) == 41
+    again.close()
+    journal.close()

@@ -1,0 +1,154 @@
+"""The verbs of live mirroring: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from training import layout, rows, settled, train
+
+from runferry.python_apart import environment_apart
+
+pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+SCHEMAS = json.loads(
+    (Path(__file__).parents[2] / "docs" / "cli.schema.json").read_text(encoding="utf-8")
+)
+
+
+def _called(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "runferry", *arguments],
+        cwd=folder,
+        env=environment_apart(),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def test_status_and_resume_tell_what_there_is(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        import runferry
+        runferry.sync_tensorboard(to="archive:./mirrored")
+        from tensorboardX import SummaryWriter
+        with SummaryWriter("runs/a") as writer:
+            for step in range(10):
+                writer.add_scalar("loss", step, step)
+        """,
+    )
+    assert settled(tmp_path).state == "done"
+    told = _called(tmp_path, "status", "--json")
+    assert told.returncode == 0, told.stderr
+    document = json.loads(told.stdout)
+    jsonschema.validate(document, {**SCHEMAS, "$ref": "#/$defs/status"})
+    assert (document["state"], document["captured"]) == ("done", 11)
+    shown = _called(tmp_path, "status", "--watch")
+    assert shown.stdout.splitlines()[0] == "done"
+    assert "archive:./mirrored" in shown.stdout
+
+    journal = str(layout(tmp_path).root)
+    again = _called(tmp_path, "resume", journal, "--to", "jsonl:./lines", "--json")
+    assert again.returncode == 0, again.stderr
+    jsonschema.validate(json.loads(again.stdout), {**SCHEMAS, "$ref": "#/$defs/status"})
+    assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(n, float(n)) for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["status"], "no session"),
+        (["resume", "nowhere"], "no session"),
+        (["run", "--", "true"], "--to is missing"),
+        (["run", "--to", "mlfow:x", "--", "true"], "mlfow"),
+        (["run", "--to", "archive:./a", "--", "no-such-command"], "cannot be run"),
+    ],
+)
+def test_a_wrong_call_is_told_with_a_hint(tmp_path: Path, arguments: list[str], told: str) -> None:
+    answer = _called(tmp_path, *arguments)
+    assert answer.returncode == 2
+    assert told in answer.stderr
+    assert "hint:" in answer.stderr
+
+
+def test_run_mirrors_a_command_without_touching_its_code(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        """
+import sys
+assert "pyarrow" not in sys.modules
+from tensorboardX import SummaryWriter
+with SummaryWriter("runs/a") as writer:
+    for step in range(10):
+        writer.add_scalar("loss", step, step)
+sys.exit(3)
+"""
+    )
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['OTHERS'] = 'ran'")
+    train(
+        tmp_path,
+        """
+        import subprocess
+        os.environ["PYTHONPATH"] += os.pathsep + os.getcwd()
+        command = [sys.executable, "-W", "ignore", "train.py"]
+        done = subprocess.run(
+            [sys.executable, "-m", "runferry", "run", "--to", "archive:./mirrored", "--", *command]
+        )
+        assert done.returncode == 3, done
+        """,
+    )
+    assert settled(tmp_path).state == "done"
+    assert rows(f"archive:{tmp_path / 'mirrored'}") == {"loss": [(n, float(n)) for n in range(10)]}
+
+
+def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:
+    code = """
+        import subprocess
+        following = subprocess.Popen(
+            [sys.executable, "-m", "runferry", "follow", "runs", "--to", "jsonl:./lines",
+             "--until-quiet", "3", "--json"], stdout=subprocess.PIPE)
+        from tensorboardX import SummaryWriter
+        with SummaryWriter("runs/a", flush_secs=1) as writer:
+            for step in range(20):
+                writer.add_scalar("loss", step, step)
+                time.sleep(0.05)
+        assert following.wait(60) == 0
+        """
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "events.out.tfevents.0.before").write_bytes(b"")
+    train(
+        tmp_path,
+        "from tensorboardX import SummaryWriter\n"
+        "with SummaryWriter('runs/first') as w: w.add_scalar('first', 1, 1)\n",
+    )
+    train(tmp_path, code)
+    found = rows(f"jsonl:{tmp_path / 'lines'}")
+    assert found["loss"] == [(n, float(n)) for n in range(20)]
+
+
+def test_one_program_after_the_other_in_a_command_is_mirrored(tmp_path: Path) -> None:
+    """The delivery ends when the command does, and not when its first program does."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(
+            f"from tensorboardX import SummaryWriter\n"
+            f"with SummaryWriter('runs/{name}') as writer:\n"
+            f"    writer.add_scalar('{name}', 1, 1)\n"
+        )
+    python = "python -W ignore"
+    train(
+        tmp_path,
+        f"""
+        import subprocess
+        subprocess.run(
+            [sys.executable, "-m", "runferry", "run", "--to", "archive:./mirrored", "--",
+             "sh", "-c", "{python} one.py; sleep 5; {python} two.py"], check=True)
+        """,
+    )
+    assert settled(tmp_path).state == "done"
+    assert set(rows(f"archive:{tmp_path / 'mirrored'}")) == {"one", "two"}

@@ -1,0 +1,219 @@
+"""W&B: what is mirrored equals what conversion of the same run's files gives.
+
+Only W&B's own clock is another: `_runtime` is counted by its service, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from training import differences, rows, settled, start, train
+
+import runferry
+
+pytest.importorskip("wandb", reason="wandb is not installed")
+
+BEGIN = """
+from runferry.live.interfaces import sync_wandb
+sync_wandb(to="archive:./mirrored")
+import wandb
+run = wandb.init(project="zoo", mode="offline", dir=".")
+"""
+STEPS = (
+    BEGIN
+    + """
+run.log({"implicit": 1})
+run.log({"held": 1}, commit=False)
+run.log({"held": 2, "more": 3})
+run.log({"explicit": 1}, step=5)
+run.log({"together": 1}, step=5)
+run.log({"backward": 1}, step=2)
+run.log({"jump": 1}, step=100)
+run.log({"flushed": 1}, step=100, commit=True)
+run.log({})
+run.log({"after": 1})
+run.log({"over": {"a": 1}}, commit=False)
+run.log({"over": {"b": 2}}, commit=False)
+run.log({"over": 3}, commit=False)
+run.log({"over": {"c": {"d": 4}}})
+run.log({"last": 1}, commit=False)
+run.finish()
+"""
+)
+METRICS = (
+    BEGIN
+    + """
+run.define_metric("epoch", hidden=True)
+run.define_metric("val/*", step_metric="epoch", summary="max")
+run.define_metric("loss", summary="min,mean,first,last")
+run.define_metric("quiet", summary="none")
+run.define_metric("deep.er", step_metric="epoch", summary="min")
+for epoch in range(3):
+    run.log({"epoch": epoch, "val/acc": 0.5 - epoch})
+    run.log({"val/acc": epoch / 3, "loss": float(3 - epoch), "quiet": epoch})
+    run.log({"deep": {"er": epoch}, "val/nan": float("nan")})
+run.summary["said"] = {"a": [1, 2]}
+run.summary["loss"] = 7
+run.log({"loss": 9})
+run.summary.update({"gone": 1})
+del run.summary["gone"]
+run.finish(exit_code=3)
+"""
+)
+VALUES = (
+    BEGIN
+    + """
+import numpy as np
+run.config.update({"lr": 0.1, "deep": {"er": [1, {"x": None}]}, "big": 2**70})
+run.log({"int": 1, "float": 2.5, "whole": 3.0, "tiny": 1e-300, "huge": 1e300, "true": True})
+run.log({str(n): x for n, x in enumerate((1e5, 1e6, 1234567.5, 1e14, 1e-4, 1e-5, -1.5e-7))})
+run.log({"nan": float("nan"), "inf": float("inf"), "less": -float("inf"), "zero": -0.0})
+run.log({"big": 2**53 + 1, "bigger": 2**63, "numpy": np.float32(0.1), "array": np.arange(5)})
+run.log({"text": "a \\u2028 \\U0001f600 \\"b\\"", "list": [1, 2.0, "x", None], "null": None})
+run.log({"nested": {"a": {"b": 1, "c": [1.5, {"d": 2.0}]}, "": 3}, "dotted.key": 4, "a/b": 5})
+run.log({"histogram": wandb.Histogram([1, 2, 2, 3], num_bins=4)})
+run.log({"image": wandb.Image(np.zeros((4, 4, 3), "uint8"), caption="black",
+    boxes={"p": {"box_data": [{"position": {"minX": 0, "maxX": 1, "minY": 0, "maxY": 1},
+                               "class_id": 1}], "class_labels": {1: "one"}}})})
+run.log({"images": [wandb.Image(np.full((2, 2, 3), n, "uint8")) for n in (1, 2)]})
+run.log({"table": wandb.Table(columns=["a", "b"], data=[[1, "x"], [2, "y"]])}, commit=False)
+run.log({"html": wandb.Html("<b>bold</b>"), "same row": 1})
+run.log({"audio": wandb.Audio(np.zeros(100), sample_rate=8000)})
+run.log({"plot": wandb.plot.line_series([1, 2], [[3, 4]], keys=["y"], title="t", xname="x")})
+with open("saved.txt", "w") as stream:
+    stream.write("saved")
+run.save("saved.txt", policy="now")
+artifact = wandb.Artifact("data", "dataset", metadata={"m": 1})
+artifact.add_file("saved.txt")
+run.log_artifact(artifact, aliases=["best"])
+print("to the console")
+print("and an error", file=sys.stderr)
+run.tags = (*run.tags, "late")
+run.notes = "later notes"
+run.finish()
+"""
+)
+
+
+CLOCK = (
+    "where='_runtime'",
+    "where='ended_ns'",
+    "where='summary._runtime'",
+    "where='summary._wandb.runtime'",
+    "where='environment._wandb.runtime'",
+)
+
+
+def _compared(folder: Path) -> list[str]:
+    assert settled(folder).state == "done"
+    found = differences(f"wandb:{folder / 'wandb'}", f"archive:{folder / 'mirrored'}")
+    return [loss for loss in found if not any(of_clock in loss for of_clock in CLOCK)]
+
+
+@pytest.mark.parametrize("code", [STEPS, METRICS, VALUES], ids=["steps", "metrics", "values"])
+def test_mirrored_equals_converted(tmp_path: Path, code: str) -> None:
+    train(tmp_path, code)
+    assert _compared(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
+)
+def test_any_calls_of_log_give_the_rows_that_wandb_keeps(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    logged = [
+        (
+            {key: chance.randrange(4) for key in chance.sample("abc", chance.randrange(4))},
+            chance.choice([None, None, *range(0, 60, 7)]),
+            chance.choice([None, None, True, False]),
+        )
+        for _ in range(60)
+    ]
+    code = f"""
+for values, step, commit in {logged!r}:
+    run.log(values, step=step, commit=commit)
+run.finish()
+"""
+    train(tmp_path, BEGIN + code)
+    assert _compared(tmp_path) == []
+
+
+def test_names_that_were_imported_before_are_mirrored_too(tmp_path: Path) -> None:
+    """And nothing of ours that is heavy is imported for it."""
+    train(
+        tmp_path,
+        """
+        from wandb import init
+        from runferry.live.interfaces import sync_wandb
+        sync_wandb(to="archive:./mirrored")
+        with init(project="zoo", mode="offline", dir=".") as run:
+            run.log({"loss": 1})
+        heavy = {"pyarrow", "duckdb", "httpx", "rich", "typer", "tensorboard", "mlflow"}
+        found = {*heavy, "runferry._native"} & set(sys.modules)
+        assert not found, found
+        """,
+    )
+    assert _compared(tmp_path) == []
+
+
+def test_nothing_goes_to_wandb_where_the_user_says_so(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        from runferry.live.interfaces import sync_wandb
+        sync_wandb(wandb_run=False, to="archive:./mirrored")
+        import wandb
+        run = wandb.init(project="zoo", mode="online", dir=".")
+        assert run.settings._offline
+        run.log({"loss": 1})
+        run.finish()
+        """,
+        WANDB_BASE_URL="http://127.0.0.1:9",
+        WANDB_API_KEY="0" * 40,
+    )
+    assert _compared(tmp_path) == []
+
+
+def test_runs_one_after_the_other_in_a_process_are_runs_of_their_own(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        from runferry.live.interfaces import sync_wandb
+        sync_wandb(to="archive:./mirrored")
+        import wandb
+        for name in ("one", "two"):
+            with wandb.init(project="zoo", name=name, mode="offline", dir=".") as run:
+                run.log({"loss": 1})
+        """,
+    )
+    assert _compared(tmp_path) == []
+    assert sorted(str(run.run.name) for run in runferry.load(tmp_path / "mirrored")) == [
+        "one",
+        "two",
+    ]
+
+
+def test_a_killed_training_loses_nothing_that_was_logged(tmp_path: Path) -> None:
+    """W&B's own service holds back what no block is full of; the journal has it."""
+    process = start(
+        tmp_path,
+        BEGIN
+        + """
+for step in range(100000):
+    run.log({"loss": step})
+    print(step, flush=True)
+""",
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= 40:
+            break
+    process.kill()
+    last = int([line, *process.stdout.read().split()][-1])
+    process.communicate()
+    assert settled(tmp_path).state == "done"
+    logged = rows(f"archive:{tmp_path / 'mirrored'}")["loss"]
+    assert logged[: last + 1] == [(step, step) for step in range(last + 1)]
+    assert len(logged) <= last + 2  # the call in flight, which had not been printed
