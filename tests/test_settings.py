@@ -85,6 +85,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "neptune_stage_as_tag": "true",
         "neptune_uploads": "anywhere",
         "aim_python": "aim-env/bin/python",
+        "aim_environment": "off",
         "log_file": "run.log",
         "color": "never",
     }
@@ -111,6 +112,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         neptune_stage_as_tag=True,
         neptune_uploads="anywhere",
         aim_python=Path("aim-env/bin/python"),
+        aim_environment="off",
         log_file=Path("run.log"),
         color="never",
     )

@@ -35,6 +35,7 @@ NeptuneMode = Literal["async", "sync", "offline", "debug"]
 NeptuneModels = Literal["runs", "models"]
 NeptuneVisibility = Literal["workspace", "private", "public"]
 NeptuneUploads = Literal["beside", "anywhere"]
+AimEnvironment = Literal["auto", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Settings:
     those `anywhere` on this machine."""
     aim_python: Path | None = None
     """The Python that has Aim, where it has an environment of its own."""
+    aim_environment: AimEnvironment = "auto"
+    """Whether an environment is made for Aim where it is not installed: `auto` or `off`."""
     swanlab_project: str | None = None
     """The project of SwanLab that all runs go into; else each its own."""
     swanlab_workspace: str | None = None
@@ -229,6 +232,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "neptune_stage_as_tag": _truth,
     "neptune_uploads": _one_of("beside", "anywhere"),
     "aim_python": _path,
+    "aim_environment": _one_of("auto", "off"),
     "swanlab_project": _words,
     "swanlab_workspace": _words,
     "swanlab_dashboard": _truth,

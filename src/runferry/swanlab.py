@@ -19,6 +19,7 @@ from runferry import settings
 from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.errors import UsageError
 from runferry.transfer.selection import EVERYTHING, Selection
+from runferry.transfer.value_types import TYPES
 
 if TYPE_CHECKING:
     from runferry.transfer.report import ConvertReport
@@ -133,9 +134,21 @@ class WandbLocalConverter(_Converter):
 class TFBConverter(_Converter):
     """Event files of TensorBoard: scalars, images, audio, text, histograms, hparams."""
 
+    def __init__(
+        self,
+        project: str | None = None,
+        workspace: str | None = None,
+        mode: Mode = "cloud",
+        logdir: str | None = None,
+        types: str | None = None,
+    ) -> None:
+        """`types` are those of values, with commas between them; None means all."""
+        super().__init__(project, workspace, mode, logdir)
+        self.types = types
+
     def run(self, convert_dir: str = ".") -> ConvertReport:
-        """All runs below the folder."""
-        return self._convert(f"tensorboard:{convert_dir}")
+        """All runs below the folder. Raises UsageError for a type that is none."""
+        return self._convert(*tensorboard(convert_dir, self.types))
 
 
 class MLFlowConverter(_Converter):
@@ -168,6 +181,17 @@ def wandb_folder(folder: str, run_folder: str | None) -> str:
 def _local(folder: str) -> str:
     """A folder spelled so that it is no name of a service."""
     return folder if folder.startswith(("/", ".", "~")) else f"./{folder}"
+
+
+def tensorboard(folder: str, types: str | None) -> tuple[str, Selection]:
+    """The place, and of which types values are moved. Raises UsageError for one that is none."""
+    named = frozenset(word.strip().lower() for word in (types or "").split(",") if word.strip())
+    for unknown in sorted(named - {*TYPES}):
+        raise UsageError(
+            f"{unknown} is no type of values",
+            hint=f"--tb-types {','.join(TYPES[:3])} or others of {', '.join(TYPES)}",
+        )
+    return f"tensorboard:{folder}", Selection(types=named)
 
 
 def mlflow(uri: str, experiment: str | None, run_id: str | None) -> tuple[str, Selection]:

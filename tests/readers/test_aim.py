@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import math
 import shutil
 import sqlite3
@@ -244,15 +245,41 @@ def test_a_python_without_aim_is_told_with_what_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = _made(tmp_path)
-    monkeypatch.setattr(sys, "path", [])
-    for name in [name for name in sys.modules if name.partition(".")[0] == "aim"]:
-        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    reader = AimReader.open(Location("aim", str(home)), ReadOptions())
-    (run,) = reader.runs()
-    with pytest.raises(MissingExtra) as caught:
-        list(reader.read(run))
+    settings.install(settings.Settings(aim_environment="off"))
+    try:
+        reader = AimReader.open(Location("aim", str(home)), ReadOptions())
+        (run,) = reader.runs()
+        with pytest.raises(MissingExtra) as caught:
+            list(reader.read(run))
+    finally:
+        settings.install(None)
     assert "RUNFERRY_AIM_PYTHON" in str(caught.value.hint)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_repository_is_read_where_aim_is_not_installed(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The packages come from the index, as they will for a user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "aim" else find_spec(name)
+    )
+    settings.install(settings.Settings())
+    end_all()
+    try:
+        with caplog.at_level(logging.WARNING, "runferry"):
+            found, _ = both(real)
+    finally:
+        settings.install(None)
+        end_all()
+        shutil.rmtree(tmp_path / "cache")
+    assert found.series("count") == [(n, 2**53 + n) for n in range(STEPS)]
+    (told,) = caplog.messages
+    assert told.startswith("making an environment of its own for Aim")
 
 
 def test_the_python_that_is_named_is_asked(tmp_path: Path) -> None:

@@ -242,6 +242,37 @@ def test_what_was_logged_again_with_another_value_is_told(tmp_path: Path) -> Non
     assert found.codes() == {"replaced-attribute": 1}
 
 
+def test_whatever_else_is_said_of_an_upload_is_kept(tmp_path: Path) -> None:
+    """What only repeats its type or the end of its name is not."""
+    home = tmp_path / "x"
+    said = {"type": "audio", "extension": "wav", "overwrite": False, "runId": None}
+    uploads = []
+    for kind, name, more in (
+        ("audio", "a.wav", {"sampleRate": 8000, "epoch": 3, **said}),
+        ("asset", "b.wav", {"groupingName": "g", "extension": "bin"}),
+        ("text-sample", "note", {"epoch": 3, "by": "hand"}),
+    ):
+        payload = {
+            "upload_type": kind,
+            "file_path": name,
+            "additional_params": {"fileName": name, "step": 1, **more},
+        }
+        uploads.append({"payload": payload, "type": "file_upload"})
+    experiment(home, uploads, **ENDED)
+    for upload in uploads:
+        (home / str(upload["payload"]["file_path"])).write_bytes(b"bytes")
+    found = gather_one(CometReader, home)
+    (sound,) = [item for c in found.chunks if isinstance(c, chunks.Media) for item in c.items]
+    assert sound.metadata == {"type": "audio", "epoch": 3, "params": {"sampleRate": 8000}}
+    assert found.attributes("other")["assets", "b.wav"] == {
+        "type": "asset", "step": 1, "params": {"groupingName": "g", "extension": "bin"}
+    }  # fmt: skip
+    (raw,) = [c for c in found.chunks if isinstance(c, chunks.Raw)]
+    assert json.loads(raw.payload) == {"params": {"by": "hand"}, "metadata": None}
+    assert found.texts("note") == [(1, "bytes")]
+    assert found.series("comet.epoch") == [(1, 3)]
+
+
 def test_files_of_one_name_are_all_there(tmp_path: Path) -> None:
     home = tmp_path / "x"
     uploads = []

@@ -6,17 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from runferry.chunks import Checkpoint
+from runferry import settings
+from runferry.chunks import Checkpoint, Lost, Points
+from runferry.dialects.neptune.own_store import offline_store
+from runferry.dialects.neptune.places import ServerPlace
+from runferry.errors import Damaged
+from runferry.losses import Fate, Loss
 from runferry.ports import Location, ReadOptions
 from runferry.registry import reader
 from runferry.registry import writer as writer_named
 from runferry.testing.samples import curve
 
-TRACKERS = ["swanlab", "clearml", "trackio", "neptune"]
+NOTES = {
+    "swanlab": "shown.json",
+    "clearml": "authored.json",
+    "trackio": "logged.json",
+    "neptune": "exported.json",
+}
 
 
-@pytest.mark.parametrize("tracker", TRACKERS)
-def test_a_damaged_copy_is_said_and_what_was_made_of_it_is_read(
+@pytest.mark.parametrize("tracker", NOTES)
+def test_a_damaged_copy_is_a_loss_of_the_run_that_is_read_instead(
     tracker: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     where = Location(
@@ -31,15 +41,43 @@ def test_a_damaged_copy_is_said_and_what_was_made_of_it_is_read(
     writer.seal(remote, sample.run)
     writer.close()
 
-    def read() -> list[str]:
+    def read() -> list[Loss]:
         caplog.clear()
         source = reader(tracker).open(where, ReadOptions())
-        runs = list(source.runs())
-        assert len(runs) == 1
+        (run,) = source.runs()
+        read = list(source.read(run))
         source.close()
-        return [text for text in caplog.messages if "the exact copy cannot be read" in text]
+        assert any(isinstance(chunk, Points) for chunk in read)
+        losses = [chunk.loss for chunk in read if isinstance(chunk, Lost)]
+        losses = [loss for loss in losses if loss.code == "damaged-copy"]
+        said = [text for text in caplog.messages if "the exact copy cannot be read" in text]
+        assert len(said) == len(losses)
+        return losses
 
     assert not read()
-    (said,) = tmp_path.rglob("run.json")
-    said.write_bytes(b"{")
-    assert len(read()) == 1
+    for name in ("run.json", NOTES[tracker]):
+        (said,) = tmp_path.rglob(name)
+        whole = said.read_bytes()
+        said.write_bytes(b"{")
+        (loss,) = read()
+        assert (loss.fate, loss.count) == (Fate.DROPPED, 1)
+        assert loss.where in said.parts
+        said.write_bytes(whole)
+
+
+def test_a_damaged_copy_in_neptunes_queue_is_listed_and_reading_it_tells_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else there could be read instead."""
+    monkeypatch.chdir(tmp_path)
+    folder = offline_store(ServerPlace.of("team/zoo")) / "runs" / "some-01234567"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_bytes(b"{")
+    settings.install(settings.Settings(neptune_mode="offline"))
+    try:
+        source = reader("neptune").open(Location("neptune", "team/zoo"), ReadOptions())
+        (run,) = source.runs()
+        with pytest.raises(Damaged, match=r"run\.json"):
+            list(source.read(run))
+    finally:
+        settings.install(None)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from tensorboardX import SummaryWriter
@@ -238,6 +239,32 @@ def test_event_files_arrive_with_their_times() -> None:
     (found,) = shown(Path("swanlog"))
     assert found.scalars["loss"] == [(step, step / 4) for step in range(5)]
     assert found.media(4) == ["note/text_summary"]
+
+
+def test_only_the_types_that_are_named_arrive_and_the_others_are_told() -> None:
+    with SummaryWriter("events/a") as writer:
+        writer.add_scalar("loss", 0.5, 0)
+        writer.add_text("note", "hello", 1)
+        writer.add_histogram("weights", np.arange(8.0), 2)
+        for step in range(3):
+            writer.add_image("picture", np.zeros((3, 4, 4), np.uint8), step)
+    report = TFBConverter(mode="offline", types="scalar, text").run("events")
+    assert report.exit_code is ExitCode.DONE
+    assert report.verify is not None
+    assert report.push is not None
+    (run,) = report.push.outcomes
+    left = {loss.where: loss.count for loss in run.losses if loss.code == "left-out"}
+    assert left == {"weights": 1, "image": 3}
+    (found,) = shown(Path("swanlog"))
+    assert found.scalars["loss"] == [(0, 0.5)]
+    assert found.media(4) == ["note/text_summary"]
+    assert {message.integer(3) for number, message in found.records if number == 14} == {4}
+    again = TFBConverter(mode="offline", logdir="else", types="image").run("events")
+    assert again.exit_code is ExitCode.DONE
+    (found,) = shown(Path("else"))
+    assert (found.scalars, found.media(2)) == ({}, ["picture"] * 3)
+    with pytest.raises(UsageError, match="picture is no type"):
+        TFBConverter(types="picture").run("events")
 
 
 def test_mlflow_arrives() -> None:

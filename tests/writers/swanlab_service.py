@@ -30,6 +30,8 @@ class SwanlabService:
     states: list[str] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)  # keys whose rows are taken, and not kept
+    late: int = 0  # how often the rows that were taken are not seen yet
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Status and JSON of one request below `/api`."""
@@ -50,7 +52,10 @@ class SwanlabService:
         elif path.startswith("/projects/") and path.endswith("/series"):
             self.columns += body["series"]
         elif path == "/house/metrics":
-            self.metrics.setdefault(body["type"], []).extend(body["metrics"])
+            kept = [one for one in body["metrics"] if one.get("key") not in self.lost]
+            self.metrics.setdefault(body["type"], []).extend(kept)
+        elif path == "/house/metrics/summaries":
+            return 200, {ref["experimentId"]: self._summaries() for ref in body["experiments"]}
         elif path.startswith("/house/metrics/summaries/"):
             return 200, self._summary()
         elif path == "/resources/presigned/put":
@@ -80,6 +85,12 @@ class SwanlabService:
         elif what == "/state":
             self.states.append(body["state"])
         return 200, self.experiments.get(run_id, {})
+
+    def _summaries(self) -> dict[str, Any]:
+        if self.late:
+            self.late -= 1
+            return {}
+        return {it["key"]: {"step": it["step"]} for it in self._summary()["scalar"]}
 
     def _summary(self) -> dict[str, Any]:
         def last(kind: str) -> list[dict[str, Any]]:

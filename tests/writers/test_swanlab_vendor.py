@@ -24,7 +24,7 @@ from runferry.registry import is_readable, limits_of
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, curve
 from runferry.testing.writer_laws import numbered
-from runferry.writers.swanlab import SwanlabWriter
+from runferry.writers.swanlab import SwanlabWriter, read_back
 
 pytest.importorskip("swanlab", reason="no swanlab package")
 
@@ -188,6 +188,30 @@ def test_what_the_vendors_command_only_prints_is_an_error(
     service.refused = {refused: 403}
     with pytest.raises(Declined, match="swanlab sync did not upload"):
         written(CLOUD, wandb_run())
+
+
+def test_rows_that_are_taken_and_not_kept_are_an_error(
+    service: SwanlabService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has answered that all is well, and so has the command."""
+    monkeypatch.setattr(read_back, "SECONDS_TO_ARRIVE", 0.0)
+    service.lost = {"train/loss"}
+    with pytest.raises(Declined, match=r"of 1 of 2 keys .* have not arrived: train/loss"):
+        written(CLOUD, wandb_run())
+
+
+def test_rows_that_are_counted_later_are_waited_for(service: SwanlabService) -> None:
+    service.late = 1
+    written(CLOUD, wandb_run()).close()
+    assert service.asked.count("POST /house/metrics/summaries") == 2
+
+
+def test_a_server_that_does_not_sum_up_is_said(
+    service: SwanlabService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.refused = {"/summaries": 403}
+    written(CLOUD, wandb_run()).close()
+    assert "what has arrived cannot be looked up" in caplog.text
 
 
 def test_the_key_is_in_no_message(service: SwanlabService) -> None:

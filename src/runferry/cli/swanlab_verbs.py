@@ -43,7 +43,8 @@ def convert(
         OptionalText, _text("--tb-log-dir", "--tb-logdir", help="Folder of event files.")
     ] = None,
     tb_types: Annotated[
-        OptionalText, _text("--tb-types", help="Taken for SwanLab's sake: every type is carried.")
+        OptionalText,
+        _text("--tb-types", help="Only these: scalar,image,audio,text. [default: all]"),
     ] = None,
     wb_project: Annotated[OptionalText, _text("--wb-project", help="W&B project.")] = None,
     wb_entity: Annotated[OptionalText, _text("--wb-entity", help="W&B entity.")] = None,
@@ -78,9 +79,7 @@ def convert(
         case "mlflow":
             source, selection = roads.mlflow(mlflow_url, mlflow_exp, mlflow_runid)
         case _:
-            source, selection = f"tensorboard:{tb_log_dir or '.'}", EVERYTHING
-    if tb_types is not None:
-        session.note("--tb-types: all types are carried")
+            source, selection = roads.tensorboard(tb_log_dir or ".", tb_types)
     with goal.meant():
         return _moved(session, goal.road(source, selection))
 

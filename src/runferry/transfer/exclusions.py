@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runferry import chunks
@@ -24,6 +24,7 @@ from runferry.model import (
     SeriesCounts,
 )
 from runferry.transfer.foretell import MEDIA_KINDS
+from runferry.transfer.value_types import ValueTypes
 
 MODELS: Final = "models"
 OBJECTS: Final = "objects"
@@ -55,6 +56,7 @@ class Exclusions:
     """What is left out of the runs of one tracker on their way to another."""
 
     switches: frozenset[str] = frozenset()
+    types: ValueTypes = field(default_factory=ValueTypes)
 
     @classmethod
     def between(cls, source: str, destination: str, included: Iterable[str] = ()) -> Exclusions:
@@ -70,7 +72,13 @@ class Exclusions:
         return cls(_ROADS.get((source, destination), frozenset()) - wanted)
 
     def __bool__(self) -> bool:
-        return bool(self.switches)
+        return bool(self.switches or self.types)
+
+    @property
+    def words(self) -> str:
+        """Tells what is left out from any other choice; empty where nothing is."""
+        named = (f"only-{name}" for name in sorted(self.types.names))
+        return "~".join((*sorted(self.switches), *named))
 
     # --- foresight
 
@@ -90,6 +98,7 @@ class Exclusions:
             *self._files(inventory.files),
             *self._artifacts(inventory.artifact_types),
             *self._series_left_out(inventory),
+            *self.types.media(self._media(inventory)),
         )
         return replace(sent, rows=self._rows(inventory, sent), left_out=losses)
 
@@ -107,21 +116,33 @@ class Exclusions:
     def _series_left_out(self, inventory: Inventory) -> Iterator[Loss]:
         for item in inventory.series:
             for kind, counts in inventory.kinds_of(item):
-                if not self._takes(item, kind):
+                if not self._takes_switched(item, kind):
                     switch = OWN_METRICS if self._is_own(item) else OBJECTS
                     yield _loss(switch, item.key, max(counts.points, 1))
+                else:
+                    yield from self.types.left_out(item, kind, counts)
+
+    def _media(self, inventory: Inventory) -> dict[str, int]:
+        """How many media there are that no switch leaves out, by type."""
+        if OBJECTS in self.switches:
+            return {}
+        others = _told(inventory, ("file", "other"))  # of files and attributes, not of media
+        return {kind: inventory.rows.get(kind, 0) - others[kind] for kind in MEDIA_KINDS}
 
     def _rows(self, inventory: Inventory, sent: Inventory) -> dict[str, int]:
-        """How many are sent, by kind; of media either all or none."""
+        """How many are sent, by kind; of each type of media either all or none."""
         rows = Counter(inventory.rows)
-        if OBJECTS in self.switches:
-            for kind in MEDIA_KINDS:
+        for kind in MEDIA_KINDS:
+            if OBJECTS in self.switches or not self.types.takes_medium(kind):
                 del rows[kind]
-            rows += _told(inventory, ("file", "other"))  # of files and attributes, not of media
+                rows += _told(inventory, {kind} & {"file", "other"})  # files and attributes
         rows -= _told(inventory) - _told(sent)
         return dict(rows)
 
     def _takes(self, series: Series, kind: DataKind) -> bool:
+        return self._takes_switched(series, kind) and self.types.takes(kind)
+
+    def _takes_switched(self, series: Series, kind: DataKind) -> bool:
         return not self._is_own(series) and not (kind in _OBJECT_KINDS and OBJECTS in self.switches)
 
     def _is_own(self, series: Series) -> bool:
@@ -174,7 +195,8 @@ class Exclusions:
             return
         keys = {series.key for series in sent.series}
         for chunk in source:
-            kept = self._chunk(chunk, keys)
+            kept = self.types.of(chunk)
+            kept = kept and self._chunk(kept, keys)
             if kept is not None:
                 yield kept
 

@@ -14,6 +14,7 @@ from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Uid
 from runferry.ports import ChoosingReader, Reader, Wanted
 from runferry.transfer.exclusions import Exclusions
+from runferry.transfer.value_types import ValueTypes
 
 Choice: TypeAlias = "tuple[tuple[str, ...], ...]"
 """Lists of globs; a series that any of them takes is chosen. Without a list all are."""
@@ -39,6 +40,7 @@ class Selection:
     uids: frozenset[Uid] | None = None  # exact, and not of the user: what a conversion pulled
     kept: Choice = ()  # nor is this: what is taken besides, since a run is archived with it
     included: frozenset[str] = frozenset()  # of what is left out on a road: `exclusions.SWITCHES`
+    types: frozenset[str] = frozenset()  # of values: `value_types.TYPES`
     destination: str = ""  # nor this: the tracker that runs are on their way to
 
     def takes_run(self, run: Run) -> bool:
@@ -88,7 +90,8 @@ class Selection:
 
     def exclusions(self, run: Run) -> Exclusions:
         """What is left out of a run on its way."""
-        return Exclusions.between(run.key.tracker, self.destination, self.included)
+        left_out = Exclusions.between(run.key.tracker, self.destination, self.included)
+        return replace(left_out, types=ValueTypes(self.types))
 
     @property
     def wanted(self) -> Wanted:

@@ -45,7 +45,7 @@ class Trip:
 
     def content(self, record: RunRecord) -> str:
         """Tells what is to be sent of a run from any other content, or choice of series."""
-        left_out = "~".join(sorted(self.selection.exclusions(record.run).switches))
+        left_out = self.selection.exclusions(record.run).words
         digest = f"{record.digest}~{left_out}".rstrip("~").replace("/", "")
         metrics = self.selection.metrics_hash
         return f"{digest}/{metrics}" if metrics else digest

@@ -20,6 +20,8 @@ from typing import IO, Any, Final
 from runferry import settings
 from runferry.errors import Damaged, MissingExtra, SourceError
 from runferry.python_apart import environment_apart
+from runferry.readers.aim import pinned
+from runferry.readers.aim.environment import OwnEnvironment
 
 _LENGTHS: Final = struct.Struct("<IQ")
 _CHILD: Final = Path(__file__).with_name("child.py")
@@ -28,7 +30,17 @@ ELSEWHERE: Final = (
     "python3 -m venv aim-env && aim-env/bin/pip install aim 'boto3>=1.30' && "
     "export RUNFERRY_AIM_PYTHON=$PWD/aim-env/bin/python"
 )
-"""What makes an environment of its own for Aim, where it cannot share this one."""
+"""What makes an environment of its own for Aim, where none is made by itself."""
+OWN: Final = OwnEnvironment(
+    "Aim",
+    pinned.VERSION,
+    pinned.PINNED,
+    pinned.PYTHONS,
+    tried=("-W", "ignore", str(_CHILD)),
+    about="{} MB to fetch, {} MB on the disk".format(*pinned.MEGABYTES),
+    otherwise=ELSEWHERE,
+)
+"""The one that is: it is tried by a process that is asked for no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +52,19 @@ class Frame:
 
 
 def interpreter() -> tuple[str, dict[str, str]]:
-    """The Python that has Aim, and its variables. Raises MissingExtra."""
-    stated = settings.current().aim_python
-    if stated is not None:
-        return str(stated.expanduser()), {**os.environ, "PYTHONPATH": ""}
-    if importlib.util.find_spec("aim") is None:
+    """The Python that has Aim, and its variables: the one that is named, this, or one of its own.
+
+    Raises MissingExtra.
+    """
+    current = settings.current()
+    if current.aim_python is not None:
+        return str(current.aim_python.expanduser()), {**os.environ, "PYTHONPATH": ""}
+    here = importlib.util.find_spec("aim")
+    if here is not None and here.origin is not None:  # a mere folder of that name has none
+        return sys.executable, environment_apart()
+    if current.aim_environment == "off":
         raise MissingExtra("aim", "aim", otherwise=ELSEWHERE)
-    return sys.executable, environment_apart()
+    return str(OWN.python()), {**os.environ, "PYTHONPATH": ""}
 
 
 class Child:

@@ -20,8 +20,9 @@ from runferry.readers.clearml.places import Places
 from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.clearml.task_file import read_task
+from runferry.readers.local_runs import LocalRun
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
+from runferry.readers.plain_folder.own_folder import DamagedCopies, OwnFolder
 
 _READ: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
 
@@ -70,23 +71,23 @@ class SessionRun:
                 yield File(name, "other", self.contents.blob(name))
 
 
-def session_at(contents: Contents) -> SessionRun | OwnFolder:
+def session_at(contents: Contents) -> LocalRun:
     """What reads a session."""
+    damaged = DamagedCopies()
     if isinstance(contents, FolderContents):
-        own = _own(contents.path)
+        own = _own(contents.path, damaged)
         if own is not None:
             return own
     task, _ = read_task(contents)
     name = contents.path.name.removesuffix(".zip")
     task_id = task.get("id") or (name if name.startswith(OFFLINE) else None)
-    return SessionRun(contents, key_of(str(task_id or name)))
+    return damaged.told_by(SessionRun(contents, key_of(str(task_id or name))), contents.path)
 
 
-def _own(folder: Path) -> OwnFolder | None:
+def _own(folder: Path, damaged: DamagedCopies) -> OwnFolder | None:
     """None for a session that is not ours, or was edited since."""
-    own = folder / OWN
-    with unless_damaged(own):
-        said = authored_in(folder)
-        if said is not None and said.stands(folder):
-            return OwnFolder(own, (folder / TASK_FILE,), read_run_file(own).run)
-    return None
+    said = damaged.read(authored_in, folder, folder)
+    if said is None or not said.stands(folder):
+        return None
+    run = damaged.read(read_run_file, folder / OWN, folder)
+    return None if run is None else OwnFolder(folder / OWN, (folder / TASK_FILE,), run.run)

@@ -140,13 +140,16 @@ class Reading:
         path: KeyPath = (context, name) if context else (name,)
         if isinstance(value, str):
             value = _FLOATS.get(value, value)
-        epoch = metric.get("epoch")
-        values = [(path, value)]
-        if epoch is not None and epoch != self.epoch:
-            self.epoch = epoch
-            values.append((_EPOCH, epoch))
+        values = [(path, value), *self._new_epoch(metric.get("epoch"))]
         is_system = name.startswith(_SYSTEM)
         return self.rows.add(at, values, "system" if is_system else "user")
+
+    def _new_epoch(self, epoch: Tree) -> list[tuple[KeyPath, Tree]]:
+        """The epoch, where it is another one than of the rows before."""
+        if epoch is None or epoch == self.epoch:
+            return []
+        self.epoch = epoch
+        return [(_EPOCH, epoch)]
 
     def _address(self, seq: int, step: Tree, time_ms: Tree) -> Address:
         where = None if step is None else step_of(step)
@@ -170,7 +173,10 @@ class Reading:
     def _upload(self, upload: Upload, seq: int) -> Iterator[chunks.Chunk]:
         at = self._address(seq, upload.step, upload.time_ms)
         if upload.is_text and (text := self._text(upload.path)) is not None:
-            yield from self.rows.add(at, [(upload.key, text)])
+            yield from self.rows.add(at, [(upload.key, text), *self._new_epoch(upload.epoch)])
+            if upload.metadata or upload.rest:  # of which a row of texts has no place
+                said: Tree = {"params": upload.rest, "metadata": upload.metadata}
+                yield chunks.Raw("comet message", "text", dumps(said).encode(), seq)
         elif upload.is_media:
             key, facts = self.rows.declare(upload.key, "media")
             yield from facts

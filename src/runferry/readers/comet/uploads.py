@@ -38,6 +38,9 @@ _ROLES: Final[dict[str, FileRole]] = {"source_code": "source", "notebook": "sour
 MODEL: Final = "model-element"
 TEXT: Final = "text-sample"
 TEXT_AT_MOST: Final = 16 << 20
+_NAMES: Final = ("fileName", "figName", "assetId")
+_IDS: Final = ("assetId", "imageId")
+_WORDS: Final = ("context", "groupingName")
 _UNNAMED: Final = "auto-generated-in-the-backend"
 
 
@@ -55,6 +58,9 @@ class Upload:
     uri: str | None
     model: str | None
     metadata: Tree
+    epoch: Tree
+    rest: dict[str, Tree]
+    """What else its parameters say: sample rates, sizes, counters."""
 
     @classmethod
     def of(cls, payload: dict[str, Tree]) -> Upload | None:
@@ -65,11 +71,20 @@ class Upload:
         path, uri = payload.get("file_path"), payload.get("remote_uri")
         if not isinstance(kind, str) or not (isinstance(path, str) or isinstance(uri, str)):
             return None
-        name = params.get("fileName") or params.get("figName") or params.get("assetId") or kind
+        named = next(filter(params.get, _NAMES), None)
+        known = next(filter(params.get, _IDS), None)
+        name = str(params[named]) if named else kind
+        taken = {named, known, "step", "epoch"} | {
+            key for key in _WORDS if isinstance(params.get(key), str)
+        }
+        if kind != MODEL:
+            taken.discard("groupingName")
+        repeated = {"type": kind, "extension": name.rpartition(".")[2], "overwrite": False}
+        taken |= {key for key, it in repeated.items() if params.get(key) == it}
         return cls(
             kind,
-            str(name),
-            _word(params.get("assetId") or params.get("imageId")),
+            name,
+            _word(params[known]) if known else None,
             params.get("step"),
             payload.get("local_timestamp"),
             _word(params.get("context")),
@@ -77,6 +92,8 @@ class Upload:
             _word(uri),
             _word(params.get("groupingName")),
             payload.get("metadata"),
+            params.get("epoch"),
+            {key: it for key, it in params.items() if key not in taken and it is not None},
         )
 
     @property
@@ -116,7 +133,13 @@ class Uploads:
         """One of a series."""
         blob = self.members.blob(upload.path, upload.media_type)
         kind = _MEDIA[upload.kind]
-        more = {"asset_id": upload.asset_id, "metadata": upload.metadata, "type": upload.kind}
+        more: dict[str, Tree] = {
+            "asset_id": upload.asset_id,
+            "metadata": upload.metadata,
+            "type": upload.kind,
+            "epoch": upload.epoch,
+            "params": upload.rest,
+        }
         told: Tree = {name: value for name, value in more.items() if value not in (None, {})}
         return MediaItem(key, at, kind, blob, path=upload.name, metadata=told)
 
@@ -160,7 +183,9 @@ class Uploads:
                 ("asset_id", upload.asset_id),
                 ("step", upload.step),
                 ("context", upload.context),
+                ("epoch", upload.epoch),
                 ("metadata", upload.metadata or None),
+                ("params", upload.rest or None),
             ):
                 if value is not None:
                     told[key] = value

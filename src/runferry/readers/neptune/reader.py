@@ -30,6 +30,7 @@ from runferry.readers.neptune.queue.containers import METADATA, UPLOADS, is_queu
 from runferry.readers.neptune.queue.reading import QueuedRun
 from runferry.readers.neptune.scale.database import NAME, facts_of
 from runferry.readers.neptune.scale.reading import scale_runs
+from runferry.readers.plain_folder.own_folder import DamagedCopies
 
 _BESIDE = {"files": "data", "model_files": "model_data"}
 """Folders of an export that hold files, with those that hold Parquet."""
@@ -131,13 +132,16 @@ class NeptuneReader(LocalReader):
 
     def _every(self) -> Iterator[tuple[Container, LocalRun]]:
         ours: set[Path] = set()
-        for own in own_exported(self.root):
+        damaged = DamagedCopies()
+        for own in own_exported(self.root, damaged):
             ours.update(own.sources)
             # what was written to `neptune:` is read back from there, models too
             yield "run" if "run" in self.containers else _kind_of(own.run), own
         for run in exported(self.root, self.options.timezone):
             if ours.isdisjoint(run.parts.paths):
-                yield run.parts.container, run
+                places = [path.resolve() for path in run.parts.paths]
+                folders = [path.parent.parent for path in places[:1]]
+                yield run.parts.container, damaged.told_by(run, *places, *folders)
         if self.root.is_dir():
             for queue in queues_below(self.root):
                 yield queue.kind, QueuedRun(queue, self.options.timezone)

@@ -11,10 +11,10 @@ from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
 from runferry.dialects.swanlab.own_store import shown_in
 from runferry.paths import folders_below
-from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
+from runferry.readers.plain_folder.own_folder import DamagedCopies, OwnFolder
 
 
-def own_runs(root: Path) -> Iterator[OwnFolder]:
+def own_runs(root: Path, damaged: DamagedCopies) -> Iterator[OwnFolder]:
     """Those at or below a folder, as long as what was made of them stands as it was written.
 
     One whose account of itself cannot be read is left to who reads anybody's.
@@ -24,8 +24,10 @@ def own_runs(root: Path) -> Iterator[OwnFolder]:
         if form_of(home / STORE) != STORE_MARK:
             continue
         for folder in Folders(home / STORE).complete():
-            with unless_damaged(folder):
-                shown = shown_in(folder)
-                if shown.stands(home):
-                    log = home / shown.folder / shown.log
-                    yield OwnFolder(folder, (log,), read_run_file(folder).run)
+            shown = damaged.read(shown_in, folder, home.resolve())
+            if shown is None or not shown.stands(home):
+                continue
+            made = home / shown.folder
+            said = damaged.read(read_run_file, folder, made.resolve())
+            if said is not None:
+                yield OwnFolder(folder, (made / shown.log,), said.run)

@@ -24,6 +24,7 @@ from runferry.model import Kind
 from runferry.paths import Folder, is_local, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalRun
+from runferry.readers.plain_folder.own_folder import DamagedCopies
 from runferry.readers.run_folders.folder_reader import FolderReader
 from runferry.readers.swanlab.logged_run import RUN_FOLDER, LoggedRun, joined
 from runferry.readers.swanlab.older import OlderRun
@@ -92,7 +93,8 @@ class SwanlabReader(FolderReader):
             yield LoggedRun.at(self.root)
             return
         ours: set[Path] = set()
-        for own in own_runs(self.root):
+        damaged = DamagedCopies()
+        for own in own_runs(self.root, damaged):
             ours.update(source.parent.resolve() for source in own.sources)
             yield own
         others = (
@@ -100,7 +102,9 @@ class SwanlabReader(FolderReader):
             for run in super().look()
             if ours.isdisjoint(source.parent.resolve() for source in run.sources)
         )
-        yield from joined(others)
+        for run in joined(others):
+            folders = [source.parent.resolve() for source in run.sources]
+            yield damaged.told_by(run, *folders, *(folder.parent for folder in folders))
 
     def runs_in(self, folder: Path, name: str) -> Iterator[LocalRun]:
         """One for each log; of the older layout the one of the folder."""

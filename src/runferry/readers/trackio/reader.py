@@ -27,7 +27,7 @@ from runferry.model import Kind
 from runferry.paths import Folder
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
-from runferry.readers.plain_folder.own_folder import OwnFolder, unless_damaged
+from runferry.readers.plain_folder.own_folder import DamagedCopies, OwnFolder
 from runferry.readers.sqlite_files import failing_as_ours, opened
 from runferry.readers.trackio.databases import (
     Schema,
@@ -89,8 +89,8 @@ class TrackioReader(LocalReader):
 
 
 def _runs(path: Path, connection: sqlite3.Connection) -> Iterator[LocalRun]:
-    schema = Schema.of(connection)
-    ours = {run.run_id: own for run, own in _own(path, connection)}
+    schema, damaged = Schema.of(connection), DamagedCopies()
+    ours = {run.run_id: own for run, own in _own(path, connection, damaged)}
     for owner, first in owners(connection, schema).items():
         if owner.run_id in ours:
             yield ours[owner.run_id]
@@ -99,16 +99,22 @@ def _runs(path: Path, connection: sqlite3.Connection) -> Iterator[LocalRun]:
             config = config_of(connection, schema, owner)
         except ValueError:
             config = {}  # reading the run tells it
-        yield TrackioRun(path, owner, header_of(path.stem, owner, first, config))
+        run = TrackioRun(path, owner, header_of(path.stem, owner, first, config))
+        yield damaged.told_by(run, owner.run_id, path)
 
 
-def _own(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[Logged, OwnFolder]]:
+def _own(
+    path: Path, connection: sqlite3.Connection, damaged: DamagedCopies
+) -> Iterator[tuple[Logged, OwnFolder]]:
     """Exact runs whose rows stand as they were written."""
     store = path.parent / STORE / path.stem
     if form_of(store) != STORE_MARK:
         return
     for folder in Folders(store).complete():
-        with unless_damaged(folder), suppress(sqlite3.Error):  # then trackio's rows count
-            logged = logged_of(folder)
-            if logged.stands(connection):
-                yield logged, OwnFolder(folder, (path,), read_run_file(folder).run)
+        logged = damaged.read(logged_of, folder, path)
+        with suppress(sqlite3.Error):  # then trackio's rows count
+            if logged is None or not logged.stands(connection):
+                continue
+            said = damaged.read(read_run_file, folder, logged.run_id)
+            if said is not None:
+                yield logged, OwnFolder(folder, (path,), said.run)

@@ -16,6 +16,7 @@ from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import CLOUD_LIMITS
+from runferry.writers.swanlab.read_back import confirm
 from runferry.writers.swanlab.upload import upload, vendor_command
 from runferry.writers.work_folder import WorkFolder
 
@@ -73,13 +74,15 @@ class CloudWriter(FolderWriter):
             self._work.remove()
 
     def _publish(self, draft: Draft, run: Run) -> None:
-        """Upload, and forget the bytes that SwanLab was given."""
+        """Upload, and see that it has arrived."""
         super()._publish(draft, run)
         folder = self.shown(draft.uid)
         assert folder is not None
         (log,) = folder.glob("run-*.swanlab")
         run_id = log.stem.removeprefix("run-")
-        upload(folder, run_id, self._workspace, self._project)
+        place = upload(folder, run_id, self._workspace, self._project)
+        if place is not None:
+            confirm(log, place)
 
 
 def _alone(loss: Loss) -> Loss:

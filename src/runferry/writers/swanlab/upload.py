@@ -24,6 +24,8 @@ _LINES_KEPT: Final = 12
 _TROUBLE: Final = re.compile(
     r"\|\s*ERROR\s*\||^\w*Error: |finish failed|\b(skipping|skipped|dropped|unreadable)\b"
 )
+_PLACE: Final = re.compile(r"View synced run at \S*?([^/@\s]+)/([^/\s]+)/runs/([^/\s]+)")
+"""Of `https://HOST/@WORKSPACE/…`, where what stands before the `@` is gone: like a password."""
 _LINK: Final = re.compile(r"View (project|synced run) at ")
 _NOT_OURS: Final = (
     "SWANLAB_MODE", "SWANLAB_RUN_ID", "SWANLAB_WORKSPACE", "SWANLAB_PROJ_NAME", "SWANLAB_RESUME",
@@ -43,8 +45,15 @@ def vendor_command() -> list[str]:
     return [found]
 
 
-def upload(folder: Path, run_id: str, workspace: str | None, project: str | None) -> None:
-    """Upload one run, and return when all of it has arrived by what the command says.
+def environment() -> dict[str, str]:
+    """The variables that the command needs."""
+    return {**environment_without(_NOT_OURS), "COLUMNS": _WIDE}
+
+
+def upload(folder: Path, run_id: str, workspace: str | None, project: str | None) -> str | None:
+    """Upload one run, and return when all of it has arrived by what the command says: where.
+
+    That is WORKSPACE/PROJECT/ID; None where the command does not tell.
 
     Whose key it uses and which server it means is the command's own affair (`swanlab login`,
     SWANLAB_API_KEY, SWANLAB_API_HOST). Raises Declined with its words, and what `VendorCommand.run`
@@ -54,15 +63,19 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
     command += ["--workspace", workspace] if workspace else []
     command += ["--project", project] if project else []
     trouble: deque[str] = deque(maxlen=_LINES_KEPT)
+    places: list[str] = []
 
     def told(line: str) -> str:
+        if (found := _PLACE.search(line)) is not None:
+            places.append("/".join(found.groups()))
         if _TROUBLE.search(line) and not _LINK.search(line):
             trouble.append(line)
         return line
 
-    environment = {**environment_without(_NOT_OURS), "COLUMNS": _WIDE}
     where = "/".join(part for part in (workspace, project, run_id) if part)
-    sync = VendorCommand("swanlab sync", [*command, str(folder)], environment, folder.parent, told)
+    sync = VendorCommand(
+        "swanlab sync", [*command, str(folder)], environment(), folder.parent, told
+    )
     ended = sync.run(where)
     if ended.code or trouble:
         raise Declined(
@@ -70,3 +83,4 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
             where=where,
             hint="see what it says; run folders are swanlab:./FOLDER",
         )
+    return places[-1] if places else None
