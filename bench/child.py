@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ WORK = Path(__file__).parent / "work"
 
 class ChildFailed(Exception):  # noqa: N818  named as runferry names its errors
     """A child ended with an error; the message has the end of what it printed."""
+
+
+class TooSlow(ChildFailed):
+    """A child was ended, with all that it had started, because its time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +51,31 @@ def run(
     on_cores: int,
     environment: Mapping[str, str] | None = None,
     keep_output: bool = True,
+    seconds: float | None = None,
 ) -> Result:
-    """Run a command to its end. Raises ChildFailed when it fails.
+    """Run a command to its end. Raises ChildFailed when it fails, TooSlow after so many seconds.
 
     With `keep_output=False` its output goes to the null device, so that printing costs it nothing
     but the printing itself.
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        launched = subprocess.run(
+        output, errors = _launched(
             [
                 *(sys.executable, "-I", "-S", WORK / "launch.py", report),
                 ",".join(map(str, cores(on_cores))),
                 *command,
             ],
-            env={**_inherited(), **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
+            {**_inherited(), **(environment or {})},
+            subprocess.PIPE if keep_output else subprocess.DEVNULL,
+            seconds,
         )
         usage: dict[str, Any] = (
             json.loads(report.read_bytes()) if report.exists() else {"exit_code": None}
         )
     if usage["exit_code"] != 0:
-        raise ChildFailed(
-            f"{command[0]} ended with {usage['exit_code']}: {launched.stderr[-2000:]}"
-        )
-    answer = _answer(launched.stdout or "")
+        raise ChildFailed(f"{command[0]} ended with {usage['exit_code']}: {errors[-2000:]}")
+    answer = _answer(output)
     return Result(
         usage["wall_seconds"],
         usage["cpu_seconds"],
@@ -83,6 +84,32 @@ def run(
         answer.get("cpu_seconds", 0.0),
         answer.get("outcome", {}),
     )
+
+
+def _launched(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    output: int,
+    seconds: float | None,
+) -> tuple[str, str]:
+    """What a command printed, which is the first of a group of its own. Raises TooSlow."""
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as launched:
+        try:
+            printed, errors = launched.communicate(timeout=seconds)
+        except BaseException as error:  # an interrupt too: nothing is left behind
+            os.killpg(launched.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TooSlow(f"it was still at work after {seconds:.0f} s") from error
+            raise
+    return printed or "", errors
 
 
 def _inherited() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from runferry.cli import spare_imports
+from runferry.dialects.neptune.client import client
+from runferry.thrift import spare_work
 
-spare_imports()
+spare_work()
+client()

@@ -3,6 +3,7 @@
 //! The decoders below know nothing of Python, so that they can be tested and fuzzed without it.
 
 // Formats: each a module, with what only it needs in a folder of its name.
+pub mod clearml;
 pub mod swanlab;
 pub mod tensorboard;
 pub mod wandb;
@@ -40,6 +41,8 @@ mod _native {
     use crate::point_hashes::sum_of_point_hashes;
     #[pymodule_export]
     use crate::python::arrow::ArrowTable;
+    #[pymodule_export]
+    use crate::python::clearml::ClearmlEvents;
     #[pymodule_export]
     use crate::python::event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! Owns what Python sees: classes and functions over the decoders and the writer, and nothing of formats.
 
 pub mod arrow;
+pub mod clearml;
 pub mod event_writer;
 mod items;
 mod json_conventions;

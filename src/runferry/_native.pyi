@@ -6,6 +6,7 @@ from typing import Any, Protocol, final
 
 __all__ = [
     "ArrowTable",
+    "ClearmlEvents",
     "EventBatch",
     "EventMarks",
     "EventScanner",
@@ -383,6 +384,37 @@ def wandb_records(
     mapping cannot be (a value missing or no JSON, a key twice) the list stays. What was lost is
     appended to `damage`, as in `WandbBatch.damage`.
     """
+
+@final
+class ClearmlEvents:
+    """Writes the events of a ClearML session: arrays of JSON objects, one a line.
+
+    They are appended to `path`, which is made with the first; with `packed`, (path, offset),
+    they are written there as raw DEFLATE too. Numbers of kind `int` have no point, all others have
+    one or an exponent; NaN and infinities are spelled as Python's `json` does, and left out with
+    `is_finite`. Raises OSError.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        packed: tuple[str | PathLike[str], int] | None = None,
+        is_finite: bool = False,
+    ) -> ClearmlEvents: ...
+    def points(self, batch: object, heads: Sequence[str]) -> None:
+        """Rows of `tables.POINTS`, a thousand a line; those without a value are passed over.
+
+        `heads` are, for the words of the dictionary of keys, what an event begins with, up to the
+        iteration: the step, else the number of the source row. Raises ValueError for other columns.
+        """
+    def lines(self, text: bytes, packed: bytes) -> None:
+        """Whole lines, and the same as whole blocks of DEFLATE, none the last."""
+    def finish(self) -> tuple[int, int, int]:
+        """Write what waits: CRC-32 and bytes of the text, bytes of what is packed. The end."""
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Points that were written; those whose step is above all before them in their series."""
 
 @final
 class EventWriter:

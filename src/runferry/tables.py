@@ -17,6 +17,10 @@ from typing import Any
 import pyarrow as pa
 
 from runferry.model import Tree
+from runferry.thrift import stand_in_for_pandas
+
+with stand_in_for_pandas():
+    pa.array([None])  # now pyarrow knows whether there is pandas
 
 TIME = pa.timestamp("us", tz="UTC")
 KEY = pa.dictionary(pa.int32(), pa.string())  # in flight; stored as a plain string

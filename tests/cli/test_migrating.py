@@ -12,6 +12,7 @@ import pytest
 from tests.cli.calling import command, environment
 from tests.readers.wandb_service_runs import columns, served
 
+from runferry.cli.logs import kept_in
 from runferry.testing.wandb_service import WandbService
 
 pytest.importorskip("pty", reason="pseudo-terminals are of POSIX")
@@ -142,3 +143,16 @@ def test_without_a_terminal_nothing_is_asked_and_defaults_hold(
     assert not [question for question in QUESTIONS if question in done.stdout + done.stderr]
     assert len(queued(tmp_path)) == 6
     assert os.sep not in next(tmp_path.glob("wandb-to-neptune-*.log")).name
+
+
+@pytest.mark.parametrize(
+    ("fault", "has_trace"), [(ZeroDivisionError("of us"), True), (KeyboardInterrupt(), False)]
+)
+def test_the_log_has_whatever_ended_the_work(
+    tmp_path: Path, fault: BaseException, has_trace: bool
+) -> None:
+    log = tmp_path / "a.log"
+    with pytest.raises(type(fault)), kept_in(log, 0):
+        raise fault
+    assert f"ended by {type(fault).__name__}" in log.read_text()
+    assert ("Traceback" in log.read_text()) is has_trace

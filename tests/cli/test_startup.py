@@ -21,7 +21,8 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
         f"sys.argv = ['runferry', *{args!r}]\n"
         "try: runferry.cli.main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+        "there = {name.partition('.')[0] for name, module in sys.modules.items() if module}\n"
+        "print(*sorted(there), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -31,6 +32,25 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
         check=True,
     )
     assert not set(done.stderr.split()) & set(HEAVY)
+
+
+def test_pandas_stays_out_of_a_command_and_in_reach_of_others() -> None:
+    """pyarrow and Neptune's client would import it in passing; a plugin may want it."""
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    script = (
+        "import sys\n"
+        "from runferry.thrift import spare_work; spare_work()\n"
+        "import runferry.tables, pyarrow\n"
+        "pyarrow.array([1.0])\n"
+        "from runferry.dialects.neptune.client import client\n"
+        "from runferry.errors import MissingExtra\n"
+        "try: client()\n"
+        "except MissingExtra: pass\n"
+        "assert 'pandas' not in sys.modules\n"
+        "import pandas; assert len(pandas.DataFrame({'a': [1]})) == 1\n"
+        "assert pyarrow.table({'a': [1]}).to_pandas().a.tolist() == [1]"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment(), check=True)
 
 
 def test_help_takes_little_processor_time() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import shutil
+import zipfile
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +17,7 @@ from clearml_sessions import logged_by_the_client, moved, written
 
 from runferry import anywhere
 from runferry.chunks import Artifact, Chunk, File, Media, Points, Raw
+from runferry.errors import Damaged
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.reader import ClearmlReader
@@ -311,3 +314,63 @@ def test_requirements_that_are_no_text_are_attributes(tmp_path: Path) -> None:
         write_session(tmp_path / "offline-1", task={"id": "offline-1", "script": script})
     )
     assert loads(found.attributes["environment", ("script", "requirements", "pip")]) == ["numpy"]
+
+
+def test_a_zip_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    """Wherever it is cut, or a byte of it is another one."""
+    (folder,) = written(tmp_path / "made", (curve(30),))
+    packed = folder.with_name(f"{folder.name}.zip").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        within = archive.getinfo("metrics.jsonl").compress_size // 2
+    another = bytes([*packed[:within], packed[within] ^ 0x55, *packed[within + 1 :]])
+    damaged = tmp_path / "some" / f"{folder.name}.zip"
+    damaged.parent.mkdir()
+    write_session(tmp_path / "some" / "offline-1", task={"id": "offline-1"})
+    for content in (b"", packed[:100], packed[: len(packed) // 2], packed[:-1], another):
+        damaged.write_bytes(content)
+        reader = ClearmlReader.open(Location("clearml", str(damaged.parent)), ReadOptions())
+        whole, cut = sorted(reader.runs(), key=lambda run: len(run.key.run_id))
+        assert (whole.key.run_id, cut.key.run_id) == ("offline-1", folder.name)
+        assert list(reader.read(whole))
+        with pytest.raises(Damaged, match="this zip cannot be read") as caught:
+            list(reader.read(cut))
+        assert caught.value.where == str(damaged)
+        assert caught.value.hint == f"unzip -t {damaged}"
+        assert ClearmlReader.recognises(damaged)
+
+
+def test_levels_that_no_stream_stands_for_are_kept(tmp_path: Path) -> None:
+    """`info` is what is printed, `error` what is printed to stderr; each other one is told."""
+    levels = ["info", "warning", "WARNING", "debug", "error", "critical", None, "info", "notset"]
+    said = [{"type": "log", "msg": "one\ntwo", "level": level} for level in levels]
+    folder = write_session(
+        tmp_path / "offline-1", task={"id": "offline-1"}, log=json.dumps(said)
+    )  # fmt: skip
+    found, chunks = one(folder)
+    assert [cells[2] for cells in found.rows["Console"]] == [
+        *["stdout"] * 8, *["stderr"] * 4, *["stdout"] * 6
+    ]  # fmt: skip
+    kept = [json.loads(chunk.payload) for chunk in chunks if isinstance(chunk, Raw)]
+    assert kept == [
+        {"level": "warning", "lines": [2, 6]}, {"level": "debug", "lines": [6, 8]},
+        {"level": "critical", "lines": [10, 12]}, {"level": "notset", "lines": [16, 18]},
+    ]  # fmt: skip
+    assert not found.losses
+
+
+def test_keys_that_come_twice_are_told_wherever_they_stand(tmp_path: Path) -> None:
+    event = json.dumps(scalar(0, 1.0))
+    twice = event.replace('"iter"', '"value": 5, "value" : 6, "iter"')
+    nested = json.dumps(scalar(1, 2.0, more={"a:b": ":"})).replace("{", '{"a:b": 1, ', 2)
+    metrics = f"[{event}]\n[{event},{twice}]\n[{nested}]\n[{nested.replace(': 1', ':1')}]\n"
+    metrics += json.dumps([scalar(2, 3.0, metric="a:b", variant='":')]) + "\n"
+    said = '[{"type": "log", "msg": "a", "msg": "b"}]\n'
+    folder = write_session(
+        tmp_path / "offline-1", task={"id": "offline-1"}, metrics=metrics, log=said
+    )  # fmt: skip
+    found, _ = one(folder)
+    assert [(loss.code, loss.where, loss.count) for loss in found.losses] == [
+        ("repeated-key", "metrics.jsonl:2", 2), ("repeated-key", "metrics.jsonl:3", 1),
+        ("repeated-key", "metrics.jsonl:4", 1), ("repeated-key", "log.jsonl:1", 1),
+    ]  # fmt: skip
+    assert len(found.rows["Points"]) == 6

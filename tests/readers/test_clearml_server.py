@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 
 from runferry import settings
-from runferry.chunks import Artifact, Chunk, Media, Points
+from runferry.chunks import Artifact, Checkpoint, Chunk, Media, Points
 from runferry.dialects.clearml import service as dialect
-from runferry.errors import AuthFailed, BadLocation, Declined, NotFound
-from runferry.model import Run
+from runferry.errors import AuthFailed, BadLocation, Declined, NotFound, SourceChanged
+from runferry.model import Cursor, Run
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.clearml.reader import ClearmlReader
@@ -172,6 +173,43 @@ def test_a_project_that_is_none_is_told(server: ClearmlServer) -> None:
     put_task(server, "lab", "one", 3)
     with pytest.raises(NotFound, match="no project is called other"):
         read("other")
+
+
+def test_a_task_that_is_none_is_told_with_what_there_is(server: ClearmlServer) -> None:
+    """By its address, and where it went between listing and reading."""
+    task = put_task(server, "lab", "one", 3)
+    with pytest.raises(NotFound, match="no such task") as caught:
+        read("0" * 32)
+    assert caught.value.hint == "runferry ls clearml:"
+    reader = ClearmlReader.open(Location("clearml", "lab"), ReadOptions())
+    (run,) = reader.runs()
+    with pytest.raises(NotFound, match="no such task") as caught:
+        list(reader.read(replace(run, key=replace(run.key, run_id="1" * 32))))
+    assert caught.value.hint == "runferry ls clearml:"
+    del server.store.tasks[task], server.store.events[task]
+    with pytest.raises(NotFound, match="Invalid task id") as caught:
+        list(reader.read(run))
+    assert caught.value.hint == "runferry ls clearml:"
+    reader.close()
+
+
+def test_a_task_to_which_nothing_was_done_is_not_read_again(server: ClearmlServer) -> None:
+    task = put_task(server, "lab", "one", 3)
+    reader = ClearmlReader.open(Location("clearml", "lab"), ReadOptions())
+    (run,) = reader.runs()
+    whole = list(reader.read(run))
+    assert isinstance(whole[-1], Checkpoint)
+    cursor = Cursor(whole[-1].position)
+    server.calls.clear()
+    assert list(reader.read(run, cursor)) == [whole[-1]]
+    assert server.calls == ["tasks.get_by_id"]
+    event = {"task": task, "type": "log", "msg": "more", "timestamp": START_MS}
+    server.store.add_events([event])
+    with pytest.raises(SourceChanged, match="the task has changed since"):
+        list(reader.read(run, cursor))
+    server.store.tasks[task]["status"] = "in_progress"
+    assert not any(isinstance(chunk, Checkpoint) for chunk in reader.read(run))
+    reader.close()
 
 
 def test_what_the_server_does_not_give_is_an_error(server: ClearmlServer) -> None:

@@ -37,9 +37,12 @@ from runferry.testing.samples import (
 Name = str | tuple[str, ...]
 
 
-def crowd() -> Sample:
-    """All of it in one run, and in the same rows: what is hard alone is harder together."""
-    run = Recording(header("crowd", name="a/b", tags=("a/b", "a_b", "")))
+def crowd(name: str = "crowd", *, word: str = "a word", seconds: int | None = None) -> Sample:
+    """All of it in one run, and in the same rows: what is hard alone is harder together.
+
+    With `seconds`, its rows were all logged in so many.
+    """
+    run = Recording(header(name, name="a/b", tags=("a/b", "a_b", "")))
     run.attributes(
         "config", {"a/b": math.nan, "a_b": 2**60 + 1, ("a", "b"): -0.0, "system.cpu": {}}
     )
@@ -53,9 +56,10 @@ def crowd() -> Sample:
             ("a", "b"): values[row % 5],
             "system.cpu": float(row),
             "k" * 300: value,
-            "损失/训练": "a word" if row % 2 else -0.0,
+            "损失/训练": word if row % 2 else -0.0,
         }
-        time_ns = None if row == 7 else START_NS + row * SECOND_NS + row
+        since_ns = row * SECOND_NS + row if seconds is None else row % seconds * SECOND_NS
+        time_ns = None if row == 7 else START_NS + since_ns
         run.log(logged, step=step, step_frac=fraction, time_ns=time_ns)
         run.log({"cpu": float(row)}, time_ns=time_ns, stream="system")
     return belongings(run).sample()

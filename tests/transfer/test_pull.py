@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -349,3 +350,18 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path: Pat
     with pytest.raises(NoSpace, match=needed):
         check_space(tmp_path / "not there yet", Location("x", str(tmp_path)), 2**62)
     assert not (tmp_path / "not there yet").exists()
+
+
+@pytest.mark.parametrize(
+    ("project", "words"), [("other", "no selected run in a project other"), ("nope", "no run")]
+)
+def test_a_project_is_not_said_to_have_no_run_when_only_the_tags_leave_it_out(
+    archive: Archive, caplog: pytest.LogCaptureFixture, project: str, words: str
+) -> None:
+    runs = [header(name, project=name, tags=(f"of {name}",)) for name in ("one", "other")]
+    source = record([Recording(run).sample() for run in runs], archive.path.parent / "source")
+    tags = ("of one",) if project == "other" else ()
+    asked = Selection(projects=("one", project), tags=tags)
+    with caplog.at_level(logging.WARNING, "runferry"):
+        assert not pull_from(source, archive, selection=asked).failures
+    assert f": {words}" in caplog.text

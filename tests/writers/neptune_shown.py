@@ -93,8 +93,10 @@ def replayed(queue: Path) -> dict[str, Any]:
                 state[path] = operation["file_globs"]
             case "UploadFile":
                 state[path] = operation["file_path"]
-            case "DeleteAttribute":
+            case "DeleteAttribute" | "ClearFloatLog" | "ClearStringLog":
                 state.pop(path, None)
+            case "ConfigFloatSeries":
+                assert [operation[name] for name in ("min", "max", "unit")] == [None] * 3
             case other:
                 raise AssertionError(other)
     return state

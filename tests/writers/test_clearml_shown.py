@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -22,10 +22,11 @@ from runferry.ports import Location
 from runferry.readers.row_batches import PointRows, scalar_of
 from runferry.tables import POINTS, conform
 from runferry.testing.recording import Sample
-from runferry.testing.samples import console, curve, files, media, names, values
+from runferry.testing.samples import console, curve, files, histograms, media, names, values
 from runferry.writers.clearml import ClearmlWriter
-from runferry.writers.clearml.number_texts import number_texts
+from runferry.writers.clearml.event_file import EventFile
 from runferry.writers.clearml.rising import Rising
+from runferry.writers.clearml.session_zip import Member
 from runferry.writers.clearml.task_json import Parameters
 from runferry.writers.clearml.titles import Titles
 
@@ -43,49 +44,120 @@ def authored(root: Path, sample: Sample) -> Path:
 
 
 def events_of(folder: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    if not (folder / name).exists():
+        return []
     with (folder / name).open() as lines:
         return [event for line in lines for event in json.loads(line)]
 
 
-def points(found: list[Tree]) -> pa.RecordBatch:
+Row = tuple[int, int | None, int | None, float | None]  # series, step, µs, value
+
+NUMBERS: st.SearchStrategy[float] = (
+    st.floats(allow_nan=True, allow_infinity=True)
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.booleans()
+    | st.sampled_from([-0.0, 0.0, 1e15, 2.0**53, -(2.0**53), 5e-324, 1.7e308, 0.1])
+)
+LOGGED: st.SearchStrategy[Row] = st.tuples(
+    st.integers(0, 3),
+    st.none() | st.integers(-3, 12) | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.integers(-(2**62), 2**62),
+    st.none() | NUMBERS,
+)
+TITLES = st.lists(st.tuples(st.text(), st.text(max_size=400)), min_size=4, max_size=4, unique=True)
+
+
+def points(found: list[Row], first: int) -> pa.RecordBatch:
     rows = PointRows()
-    for seq, value in enumerate(found):
+    for seq, (series, step, time_us, value) in enumerate(found, first):
         scalar = scalar_of(value)
         assert scalar is not None
-        rows.add("k", Address(seq), scalar)
+        at = Address(seq, step, None, None if time_us is None else time_us * 1000)
+        rows.add(str(series), at, scalar)
     return conform(rows.record_batch(), POINTS)
 
 
-@given(
-    st.lists(
-        st.floats(allow_nan=True, allow_infinity=True)
-        | st.integers(-(2**63), 2**63 - 1)
-        | st.sampled_from([-0.0, 0.0, 1e15, 2.0**53, -(2.0**53), 5e-324, 1.7e308, 0.1]),
-        min_size=1,
-    )
-)
-def test_every_number_is_spelled_so_that_json_gives_it_back(found: list[float]) -> None:
-    texts = number_texts(points(list(found))).to_pylist()
-    for value, text in zip(found, texts, strict=True):
-        assert same_value(json.loads(text), value), (value, text)
+def by_json(events: list[dict[str, Any]]) -> list[str]:
+    """As they are to the last bit: Python's `json` tells −0.0 and NaN too."""
+    return [json.dumps(event, sort_keys=True) for event in events]
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 12)), min_size=1, max_size=40),
-    st.integers(1, 7),
+    st.lists(st.lists(LOGGED, max_size=30), max_size=5),
+    TITLES,
+    st.booleans(),
+    st.lists(st.integers(0, 4), max_size=2),
 )
-def test_rising_rows_are_never_more_than_there_are_iterations(
-    rows: list[tuple[int, int]], size: int
+def test_events_are_what_python_would_say_packed_or_not(
+    batches: list[list[Row]], titles: list[tuple[str, str]], is_finite: bool, between: list[int]
 ) -> None:
-    """The same as one by one, and a lower bound of what a server keeps."""
-    columns, single = Rising(), Rising()
-    names_of = ["a", "b", "c", "d"]
-    total = 0
-    for start in range(0, len(rows), size):
-        part = np.array(rows[start : start + size])
-        total += columns.count(names_of, part[:, 0], part[:, 1])
-    assert total == sum(single.is_new(names_of[code], step) for code, step in rows)
-    assert total <= len(set(rows))
+    """Whatever the names, numbers, steps and times, and with other lines anywhere between them."""
+    expected: list[dict[str, Any]] = []
+    rising = Rising()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        member = Member(folder / "session.zip", "metrics.jsonl")
+        file = EventFile(folder / "metrics.jsonl", "id", is_finite=is_finite, packed=member)
+        fewest = most = seq = 0
+        for number, rows in enumerate(batches):
+            file.scalars(points(rows, seq), lambda key: titles[int(key)])
+            for place_in_run, (series, step, time_us, value) in enumerate(rows, seq):
+                if value is None or (is_finite and not math.isfinite(value)):
+                    continue
+                shown = float(value) if isinstance(value, bool) else value
+                event = scalar_event(titles[series], place_in_run if step is None else step, shown)
+                event |= {} if time_us is None else {"timestamp": time_us // 1000}
+                expected.append(event)
+                most += 1
+                fewest += rising.is_new(series, event["iter"])
+            seq += len(rows)
+            if number in between:
+                file.add("plot", {"metric": "m", "variant": "v", "iter": number, "plot_str": "x"})
+                expected.append({
+                    "type": "plot", "task": "id", "metric": "m", "variant": "v", "iter": number,
+                    "plot_str": "x",
+                })  # fmt: skip
+                file.add_all("plot", ())
+        file.close()
+        assert by_json(sorted_by_type(expected)) == by_json(sorted_by_type(events_of(folder)))
+        assert file.spans.get("training_stats_scalar", (0, 0)) == (fewest, most)
+        with zipfile.ZipFile(folder / "session.zip", "a") as packed:
+            member.listed_in(packed)
+        with zipfile.ZipFile(folder / "session.zip") as packed:
+            metrics = folder / "metrics.jsonl"
+            text = metrics.read_bytes() if metrics.exists() else b""
+            assert packed.read("metrics.jsonl") == text
+
+
+def scalar_event(title: tuple[str, str], step: int, value: float) -> dict[str, Any]:
+    head = {"type": "training_stats_scalar", "task": "id", "metric": title[0], "variant": title[1]}
+    return head | {"iter": step, "value": value}
+
+
+def sorted_by_type(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is no scalar waits for its line."""
+    return sorted(events, key=lambda event: str(event["type"]))
+
+
+def test_long_files_are_packed_as_they_are(tmp_path: Path) -> None:
+    """Beyond a line's events, a buffer's bytes and what a repeat may reach back."""
+    member = Member(tmp_path / "session.zip", "metrics.jsonl")
+    file = EventFile(tmp_path / "metrics.jsonl", "id", packed=member)
+    names = [f"{number}" * number for number in range(1, 40)]
+    rows: list[Row] = [
+        (row % 39 if row % 2 else row // 300, row, 10**15 + 977 * row, row / 7)
+        for row in range(11_700)
+    ]
+    file.scalars(points(rows, 0), lambda key: ("train", names[int(key)]))
+    file.close()
+    with zipfile.ZipFile(tmp_path / "session.zip", "a") as packed:
+        member.listed_in(packed)
+    found = events_of(tmp_path)
+    assert [event["value"] for event in found] == [value for *_, value in rows]
+    with zipfile.ZipFile(tmp_path / "session.zip") as packed:
+        assert packed.read("metrics.jsonl") == (tmp_path / "metrics.jsonl").read_bytes()
+        (info,) = packed.infolist()
+        assert info.compress_size * 5 < info.file_size
 
 
 @given(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text())
@@ -172,3 +244,11 @@ def test_the_session_names_what_is_there(tmp_path: Path, sample: Sample) -> None
         assert str(Path(uri).relative_to(folder)) in members
     assert not any(name.startswith("runferry/") for name in members)
     assert {"task.json", "metrics.jsonl"} <= members
+
+
+def test_a_histogram_is_a_plot_that_a_browser_can_parse(tmp_path: Path) -> None:
+    """JSON of browsers has no NaN: what is no number is a gap."""
+    plots = [event["plot_str"] for event in events_of(authored(tmp_path, histograms()))]
+    found = [json.loads(plot, parse_constant=pytest.fail) for plot in plots]
+    bars = [plot["data"][0] for plot in found]
+    assert [None in bar["x"] for bar in bars] == [False, True, False, False]

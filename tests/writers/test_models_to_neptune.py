@@ -118,6 +118,13 @@ def test_values_and_series_keep_steps_and_parts_of_seconds(server: NeptuneServer
     assert [(row[1], row[2]) for row in version["notes"]] == [(BEGAN, "a line")]
 
 
+def test_versions_are_numbered_within_their_project(server: NeptuneServer) -> None:
+    log_models("team/sound")
+    versions = sorted(key for key in server.made if key[1].startswith("PRO-MOD-"))
+    projects = ("team/sound", "team/vision")
+    assert versions == [(name, f"PRO-MOD-{n}") for name in projects for n in (1, 2)]
+
+
 def log_files(home: Path) -> None:
     """Another version, with all that holds bytes or names places."""
     home.mkdir()

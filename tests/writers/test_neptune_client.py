@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("neptune", reason="neptune is not installed")
 
 import neptune.management
+from neptune.internal.operation import LogFloats
 from neptune_runs import STARTED, model, wandb_run
 from tests.transfer.roads import IMPATIENT, archive_of
 
@@ -23,7 +24,7 @@ from runferry.errors import BadLocation, Unreachable
 from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.ports import Location
-from runferry.testing.neptune_backend import NeptuneServer
+from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import (
     SECOND_NS,
@@ -40,8 +41,6 @@ from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
 from runferry.transfer.verify import verify_archive
-from runferry.writers.neptune import client_run
-from runferry.writers.neptune.client_standing import clear
 from runferry.writers.neptune.client_writer import ClientWriter
 from runferry.writers.neptune.projects import Projects
 
@@ -365,12 +364,14 @@ def test_what_the_server_refuses_is_told(
 ) -> None:
     """The client's thread only logs it: here somebody else writes to the run meanwhile."""
 
-    def clear_and_write(remote: Any) -> None:
-        clear(remote)
-        (container,) = (one.id for one in server.runs.values())
-        server.series[container]["metric/0"] = [(1_500.0, 0.0, 0.0)]
+    execute = NeptuneBackend._execute_operation
 
-    monkeypatch.setattr(client_run, "clear", clear_and_write)
+    def write_as_well(backend: Any, container: str, kind: Any, op: Any, storage: Any) -> None:
+        if isinstance(op, LogFloats) and not server.series[container]["metric/0"]:
+            server.series[container]["metric/0"] = [(1_500.0, 0.0, 0.0)]
+        execute(backend, container, kind, op, storage)
+
+    monkeypatch.setattr(NeptuneBackend, "_execute_operation", write_as_well)
     report = sent(tmp_path, curve(4_000))
     (outcome,) = report.outcomes
     (told,) = [loss for loss in outcome.losses if "refused by Neptune" in loss.detail]

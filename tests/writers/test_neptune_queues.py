@@ -51,6 +51,26 @@ def test_another_folder_waits_until_nobody_is_in_the_first(tmp_path: Path) -> No
     assert seen == [str(tmp_path / "b")]
 
 
+def test_a_thread_goes_from_one_folder_into_another_and_back(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def see() -> None:
+        seen.append(Path(os.environ[FOLDER_VARIABLE]).name)
+
+    def opening() -> None:
+        with queues_in(tmp_path / "a"):
+            with queues_in(tmp_path / "b"), queues_in(tmp_path / "b"):
+                see()
+                assert queue_folder() == Path("mine")
+            see()
+        see()
+
+    thread = threading.Thread(target=opening, daemon=True)
+    thread.start()
+    thread.join(timeout=10)
+    assert seen == ["b", "a", "mine"]
+
+
 def test_what_was_not_set_is_not_set_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

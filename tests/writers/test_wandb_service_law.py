@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.readers.wandb_service_runs import served
+from tests.transfer.nasties import crowd
 from tests.transfer.roads import archive_of
 
 from runferry import settings
@@ -86,6 +87,16 @@ def test_no_hard_sample_loses_anything_in_silence(service: WandbService, tmp_pat
     hard = [one for one in samples.all_samples() if one.run.key.run_id in ONCE_WRONG]
     assert len(hard) == len(ONCE_WRONG)
     compared(tmp_path, *hard)
+
+
+def test_rows_that_are_alike_are_not_taken_for_each_other(
+    service: WandbService, tmp_path: Path
+) -> None:
+    mixed = Recording(header("mixed"))  # a text first, and by step a number
+    mixed.log({"loss": "a word", "note": "NaN"}, step=9, time_ns=START_NS)
+    mixed.log({"loss": 0.5, "note": "words alone"}, step=1, time_ns=START_NS)
+    crowds = crowd(seconds=4), crowd("words", word="NaN", seconds=4)
+    compared(tmp_path, *crowds, mixed.sample())
 
 
 def test_texts_that_the_service_would_take_apart_keep_every_letter(

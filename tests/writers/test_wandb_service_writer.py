@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,19 @@ from tests.wandb_service.vendors_client import run_client
 
 from runferry import chunks, registry
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, MissingExtra, Unreachable
+from runferry.dialects.wandb.service_copy import ServiceCopy
+from runferry.errors import BadLocation, ExitCode, MissingExtra, Unreachable
 from runferry.losses import Fate
-from runferry.model import ArtifactEntry, Blob, RunState, Tree
+from runferry.model import (
+    ArtifactEntry,
+    Attribute,
+    Blob,
+    KeyPath,
+    Run,
+    RunKey,
+    RunState,
+    Tree,
+)
 from runferry.ports import Location
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import SECOND_NS, START_NS, as_run, attributes, curve, header, plain
@@ -73,6 +85,46 @@ def test_what_was_uploaded_reads_back_equal(bench: Bench) -> None:
     archive = bench.archive(plain(), curve(50))
     assert bench.pushed(archive).counts == {"new": 2}
     bench.verified(archive)
+
+
+def test_an_ordinary_run_loses_nothing_and_the_exit_code_says_so(bench: Bench) -> None:
+    told = header("ordinary", project="of another", user="anna", labels={"team": "vision"})
+    run = Recording(replace(told, source_url="https://there/1", exit_code=0, notes=""))
+    for step in range(4):
+        at = START_NS + step * SECOND_NS
+        row: dict[str, float] = {"loss": 1.0 / (step + 1), "accuracy": float(step), "epoch": step}
+        run.log({**row, "done": step == 3, ("deep", "er"): 0.5}, step=step, time_ns=at)
+        run.log({"gpu.temp": float(step)}, time_ns=at, stream="system")
+    rates: dict[str | KeyPath, Tree] = {
+        "rate": 1.0, "decay": -0.0, "seed": 2**60 + 1, "nan": math.nan, "word": "Infinity",
+        "none": None, "on": True, "many": [1.0, {"x": 2.0}], "bytes": b"\x00", "fraction": 0.1,
+        "when": datetime(2026, 1, 2, tzinfo=UTC),
+    }  # fmt: skip
+    run.attributes("config", {**rates, "a.b": 1, ("a", "c"): 2, ("d.e", "f"): 3})
+    run.attributes("summary", {"best": 1.0, "worst": math.inf, ("a", "b"): 1})
+    archive = bench.archive(run.sample())
+    (planned,) = plan_all(archive, WHERE).outcomes
+    report = push(archive, WHERE)
+    assert not [loss for loss in report.losses if loss.fate > Fate.REENCODED]
+    assert report.exit_code == verify_archive(archive, WHERE).exit_code == ExitCode.DONE
+    assert not [loss for loss in planned.losses if loss.fate > Fate.REENCODED]
+    assert not bench.verified(archive).measured
+
+
+def test_what_somebody_changed_in_the_service_is_changed_in_what_is_read() -> None:
+    was = replace(header("copied", labels={"team": "a"}), state="killed", exit_code=9)
+    rate = Attribute(("a.b",), "config", 1.0)
+    sent = ServiceCopy(was, "failed", ("team=a",), attributes={("config", ("a", "b")): rate})
+    copy = ServiceCopy.of(sent.content())
+    assert copy == sent
+    there = Run(RunKey("wandb", "lab", "x"), state="failed", tags=("team=a",), name="new")
+    assert copy.header(there) == replace(was, key=there.key, tags=(), name="new")
+    resumed = copy.header(replace(there, state="finished", tags=("team=a", "good")))
+    assert (resumed.state, resumed.exit_code) == ("finished", None)
+    assert (resumed.tags, resumed.labels) == (("team=a", "good"), {})
+    assert copy.attribute(Attribute(("a", "b"), "config", 1)) == rate
+    changed = Attribute(("a", "b"), "config", 2)
+    assert copy.attribute(changed) == changed
 
 
 def test_odd_attributes_are_told_where_they_cannot_be_kept(bench: Bench) -> None:
@@ -280,7 +332,24 @@ answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
     )
     expected = {"name": "model:v0", "metadata": {"accuracy": 0.5}, "files": ["w.bin"]}
     assert found == expected
-    bench.verified(archive)
+    verified = bench.verified(archive)
+    assert [(loss.code, loss.fate) for loss in verified.measured] == [
+        ("artifact-version", Fate.RENAMED)
+    ]
+    assert verified.exit_code == ExitCode.DONE
+
+
+def test_the_content_of_an_artifact_is_compared(bench: Bench) -> None:
+    archives = []
+    for content in (b"weights", b"damaged"):
+        entries = (ArtifactEntry("w.bin", Blob.from_bytes(content)),)
+        made = chunks.Artifact("net", "model", "produced", "v3", entries=entries)
+        run = Recording(header("maker")).put(made)
+        archives.append(archive_of([run.sample()], bench.folder / content.decode()))
+    bench.pushed(archives[1])
+    (compared,) = verify_archive(archives[0], WHERE).runs
+    found = {(loss.code, loss.where) for loss in compared.unexpected}
+    assert ("artifact-entry", "net/model/produced/v3/w.bin") in found
 
 
 def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
@@ -290,8 +359,7 @@ def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
     (verified,) = verify_archive(archive, WHERE).runs
     assert verified.is_clean, verified.unexpected
     places = {loss.where for loss in verified.measured}
-    assert not places & {"started_ns", "environment.git.commit"}
-    assert "created_ns" in places  # W&B states when it was uploaded
+    assert not places & {"created_ns", "started_ns", "environment.git.commit"}
 
 
 def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> None:

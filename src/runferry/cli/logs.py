@@ -69,14 +69,26 @@ def kept_in(log_file: Path, verbosity: int) -> Iterator[None]:
     LOGGER.setLevel(min(before, kept.level))
     try:
         yield
-    except RunferryError as error:  # told on stderr by whoever called; here for the file alone
-        told = LOGGER.makeRecord(LOGGER.name, logging.ERROR, "", 0, "%s", (error,), None)
-        kept.handle(told)
+    except (
+        Exception,
+        KeyboardInterrupt,
+    ) as error:  # told on stderr by whoever called; here for the file alone
+        kept.handle(_told(error))
         raise
     finally:
         LOGGER.removeHandler(kept)
         LOGGER.setLevel(before)
         kept.close()
+
+
+def _told(error: BaseException) -> logging.LogRecord:
+    """What ended the work: an error of ours in its words, any other with its traceback."""
+    is_ours = isinstance(error, RunferryError)
+    words = str(error) if is_ours else f"ended by {type(error).__name__}: {error}"
+    trace = (type(error), error, error.__traceback__)
+    is_fault = isinstance(error, Exception) and not is_ours
+    args = (logging.ERROR, "", 0, "%s", (words,), trace if is_fault else None)
+    return LOGGER.makeRecord(LOGGER.name, *args)
 
 
 def _kept(log_file: Path, verbosity: int) -> logging.Handler:

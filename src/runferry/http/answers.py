@@ -11,6 +11,7 @@ import httpx
 from runferry.redact import without_credentials
 
 _MESSAGE_LENGTH = 300
+_MESSAGES = ("message", "detail", "error", "title", "result_msg")
 
 
 def media_type(answer: httpx.Response) -> str:
@@ -38,8 +39,10 @@ def reason(answer: httpx.Response) -> tuple[str, str]:
         body = body["error"]
     if not isinstance(body, dict):
         return "", answer.text
+    if isinstance(body.get("meta"), dict) and "result_msg" in body["meta"]:
+        body = body["meta"]  # ClearML's
     code = next((body[k] for k in ("error_code", "code", "error") if body.get(k)), "")
-    message = next((body[k] for k in ("message", "detail", "error", "title") if body.get(k)), "")
+    message = next((body[k] for k in _MESSAGES if body.get(k)), "")
     return str(code), str(message or code or answer.reason_phrase)
 
 

@@ -15,7 +15,7 @@ from runferry.chunks import Chunk
 from runferry.losses import Fate
 from runferry.transfer.compare_tables import TABLES, Table, columns_of
 from runferry.transfer.pairing import Pairing
-from runferry.transfer.rules import CROWDED, SYSTEM, Case, Rules
+from runferry.transfer.rules import CROWDED, FLOAT_BITS, SYSTEM, Case, Rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,10 +129,11 @@ class _TableComparison:
         step = "a_step IS DISTINCT FROM b_step OR a_frac IS DISTINCT FROM b_frac"
         value = " OR ".join(f"a_{c} IS DISTINCT FROM b_{c}" for c in self._table.values)
         times = [*self._rules.time_cases("a_"), ("finer-time", "a_tick = b_tick")]
+        values = [*self._value_cases("a_"), *self._bits_cases("a_")]
         tests = [
             (step, self._rules.case(self._step_cases("a_"), "step")),
             ("a_t IS DISTINCT FROM b_t", self._rules.case(times, "time")),
-            (value, self._rules.case(self._value_cases("a_"), "value")),
+            (value, self._rules.case(values, "value")),
         ]
         tests += [
             (f"a_{column} IS DISTINCT FROM b_{column} AND NOT ({value})", f"'{code}'")
@@ -143,6 +144,10 @@ class _TableComparison:
 
     def _value_cases(self, row: str) -> list[tuple[str, str]]:
         return self._table.value_cases(row, self._rules.max_text_length)
+
+    def _bits_cases(self, row: str) -> list[Case]:
+        is_told = self._rules.changes(FLOAT_BITS)
+        return [(FLOAT_BITS, f"{self._table.bits_case(row)} AND a_plain = b_plain")] * is_told
 
     def _cases(self, row: str) -> list[tuple[str, str]]:
         """Every reason for which a destination may drop a row, from the row alone."""
@@ -165,7 +170,7 @@ class _TableComparison:
         cases = [
             ("duplicate-point", f"EXISTS (SELECT 1 FROM pairs p WHERE {on})"),
             *(case for case in self._cases("l.") if not merges or self._rules.drops(case[0])),
-            ("falling-step", falls),
+            *([] if self._rules.is_in_order else [("falling-step", falls)]),
         ]
         code = self._rules.case(cases, "duplicate-point" if merges else "missing")
         yield from self._grouped("absent", f"SELECT sid, {table.kind}, {code} FROM left_a l")

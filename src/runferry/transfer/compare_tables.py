@@ -17,6 +17,8 @@ from runferry.tables import to_json
 
 _ABS = 2**63 - 1
 _INFINITY = 0x7FF0_0000_0000_0000
+_NAN = 0x7FF8_0000_0000_0000
+_MINUS_ZERO = -(2**63)
 _KINDS = {
     "points": "scalar",
     "texts": "text",
@@ -68,6 +70,21 @@ class Table:
         if self.name == "texts":
             return [("long-text", f"length({row}text) > {longest}")]
         return [("missing-blob", f"{row}sha256 IS NULL")] if self.name == "media" else []
+
+    def bits_case(self, row: str) -> str:
+        """The SQL condition under which a value is another one where there is one zero, one NaN."""
+        if self.name != "points":
+            return "false"
+        is_odd_nan = f"({row}bits & {_ABS}) > {_INFINITY} AND {row}bits <> {_NAN}"
+        return f"({row}bits = {_MINUS_ZERO} OR {is_odd_nan})"
+
+    @property
+    def plain(self) -> str:
+        """SQL: the first of the values as it is where there is one zero, and one NaN."""
+        if self.name != "points":
+            return self.values[0]
+        is_nan = f"(bits & {_ABS}) > {_INFINITY}"
+        return f"CASE WHEN bits = {_MINUS_ZERO} THEN 0 WHEN {is_nan} THEN {_NAN} ELSE bits END"
 
     @property
     def kind(self) -> str:

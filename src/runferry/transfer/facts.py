@@ -6,17 +6,21 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from runferry import chunks
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Role, Run, Series, Tree, same_value
+from runferry.transfer.artifact_facts import (
+    Artifacts,
+    Stated,
+    artifact_differences,
+    identity_place,
+    invented,
+)
 from runferry.transfer.compare_tables import blob_hash
 from runferry.transfer.foretell import HEADER_TIMES, spelled_length
 from runferry.transfer.plan import RunPlan, attribute_place
-
-_Stated: TypeAlias = "tuple[Tree | KeyPath, ...]"
 
 _NOT_COMPARED = ("key", "origin_uid", "tags", "forked_from", "parent")
 _SERIES_FACTS = ("x_axis", "goal", "summary_rule", "hidden")
@@ -30,8 +34,8 @@ class Facts:
     attributes: dict[tuple[Role, KeyPath], Attribute] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
     files: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # role, hash
-    artifacts: dict[_Stated, chunks.Artifact] = field(default_factory=dict)
-    entries: dict[_Stated, dict[str, _Stated]] = field(default_factory=dict)
+    artifacts: dict[Stated, chunks.Artifact] = field(default_factory=dict)
+    entries: dict[Stated, dict[str, Stated]] = field(default_factory=dict)
     documents: dict[tuple[str, str], Tree] = field(default_factory=dict)
     twice: Counter[tuple[str, str]] = field(default_factory=Counter)  # kind, place
 
@@ -63,7 +67,7 @@ class Facts:
             artifact.version,
             artifact.artifact_id,
         )
-        self.twice["artifact", _place(identity)] += identity in self.artifacts
+        self.twice["artifact", identity_place(identity)] += identity in self.artifacts
         self.artifacts[identity] = dataclasses.replace(artifact, entries=())
         self.entries[identity] = {
             entry.path: (entry.reference, entry.digest, blob_hash(entry.blob))
@@ -79,22 +83,19 @@ def fact_differences(
     yield from _attributes(original, copy, plan)
     yield from _series(original, copy, plan)
     yield from _files(original, copy)
-    yield from _artifacts(original, copy)
+    yield from artifact_differences(
+        Artifacts(original.artifacts, original.entries), Artifacts(copy.artifacts, copy.entries)
+    )
     for place, body in original.documents.items():
         if place not in copy.documents:
             yield Loss("document", Fate.DROPPED, "/".join(place))
         elif not same_value(body, copy.documents[place]):
             yield Loss("document", Fate.ROUNDED, "/".join(place))
-    yield from _invented("/".join(p) for p in copy.documents.keys() - original.documents.keys())
+    yield from invented("/".join(p) for p in copy.documents.keys() - original.documents.keys())
     for (kind, name), times in (copy.twice - original.twice).items():
         yield Loss("invented", Fate.DROPPED, name, times, f"this {kind} is there more than once")
     for (kind, name), times in (original.twice - copy.twice).items():
         yield Loss(kind, Fate.DROPPED, name, times, "it is there less often")
-
-
-def _invented(places: Iterator[str]) -> Iterator[Loss]:
-    for place in sorted(places):
-        yield Loss("invented", Fate.DROPPED, place, 1, "the original has no such thing")
 
 
 def _header(original: Run, copy: Run, ids: Mapping[str, str]) -> Iterator[Loss]:
@@ -134,7 +135,7 @@ def _attributes(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
         elif not same_value(attribute.value, found.value):
             other = "attribute-type" if _is_retyped(attribute.value, found.value) else "attribute"
             yield Loss("long-attribute" if is_long else other, Fate.ROUNDED, place)
-    yield from _invented(
+    yield from invented(
         attribute_place(*place) for place in copy.attributes.keys() - original.attributes.keys()
     )
 
@@ -168,7 +169,7 @@ def _series(original: Facts, copy: Facts, plan: RunPlan) -> Iterator[Loss]:
             yield Loss("series-kind", Fate.ROUNDED, key)
         if any(getattr(found, name) != getattr(series, name) for name in _SERIES_FACTS):
             yield Loss("series-facts", Fate.ROUNDED, key)
-    yield from _invented(iter(copy.series.keys() - original.series.keys()))
+    yield from invented(iter(copy.series.keys() - original.series.keys()))
 
 
 def _files(original: Facts, copy: Facts) -> Iterator[Loss]:
@@ -181,33 +182,4 @@ def _files(original: Facts, copy: Facts) -> Iterator[Loss]:
             yield Loss("file", Fate.DROPPED, path, 1, "its bytes are others there")
         elif found_role != role:
             yield Loss("file-role", Fate.ROUNDED, path)
-    yield from _invented(iter(copy.files.keys() - original.files.keys()))
-
-
-def _artifacts(original: Facts, copy: Facts) -> Iterator[Loss]:
-    for identity, artifact in original.artifacts.items():
-        place = _place(identity)
-        found = copy.artifacts.get(identity)
-        if found is None:
-            yield Loss("artifact", Fate.DROPPED, place)
-            continue
-        if not _same_artifact(artifact, found):
-            yield Loss("artifact", Fate.ROUNDED, place)
-        entries, found_entries = original.entries[identity], copy.entries[identity]
-        for path in sorted(entries.keys() | found_entries.keys()):
-            if entries.get(path) != found_entries.get(path):
-                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
-    yield from _invented(
-        _place(identity) for identity in copy.artifacts.keys() - original.artifacts.keys()
-    )
-
-
-def _place(identity: _Stated) -> str:
-    return "/".join(str(part) for part in identity if part is not None)
-
-
-def _same_artifact(left: chunks.Artifact, right: chunks.Artifact) -> bool:
-    plain = dataclasses.replace
-    return plain(left, metadata=None) == plain(right, metadata=None) and same_value(
-        left.metadata, right.metadata
-    )
+    yield from invented(iter(copy.files.keys() - original.files.keys()))

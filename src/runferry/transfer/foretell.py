@@ -48,6 +48,7 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
             certain.extend(_of_values(series.key, kind, counts, limits))
             possible.extend(_perhaps(series.key, stepped, limits))
         possible.extend(_of_absence(series, inventory, limits))
+        possible.extend(_of_kind(series, inventory, limits))
     possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
     possible.extend(_of_repeated_steps(inventory, limits))
     possible.extend(
@@ -167,6 +168,13 @@ def _of_absence(series: Series, inventory: Inventory, limits: Limits) -> Iterato
     kinds = [counts for _, counts in inventory.kinds_of(series)]
     if kinds and all(_may_vanish(series, counts, limits) for counts in kinds):
         yield Loss("series-facts", Fate.ROUNDED, series.key, 1, "none of its rows may arrive")
+
+
+def _of_kind(series: Series, inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    """A series is of the kind of its first row, and by step that may be another one."""
+    is_sorted = limits.order == "step" and limits.source_order > Fate.REENCODED
+    if is_sorted and series.key in inventory.mixed:
+        yield Loss("series-kind", Fate.ROUNDED, series.key, 1, "it has rows of several kinds")
 
 
 def _may_vanish(series: Series, counts: SeriesCounts, limits: Limits) -> bool:

@@ -80,12 +80,13 @@ class Measuring:
         reader: Reader,
         record: RunRecord,
         found: Sequence[Run],
+        sent: Inventory,
         planned: RunPlan,
         reported: tuple[Loss, ...] = (),
     ) -> RunComparison:
-        """Read a run back, and compare; `found` are the runs there that carry its mark."""
+        """Read a run back, and compare; `found` are the runs there that carry its mark, `sent` is
+        what the plan is of."""
         run, copy = record.run, found[0]
-        sent = self._sent(record)
         lockstep = Lockstep()
         sides = Sides(lockstep, planned, run, copy, self.selection)
         measured = LossLedger()
@@ -94,7 +95,7 @@ class Measuring:
             measured.extend(sides.differences(self.ids))
         else:
             with row_database(self.archive.path) as database:
-                rows = RowComparison(database, Rules.of(planned.limits))
+                rows = RowComparison(database, Rules.of(planned.limits, reported))
                 sides = Sides(rows, planned, run, copy, self.selection)
                 for chunk in self._original(record, sent):
                     sides.add_original(chunk)
@@ -113,17 +114,13 @@ class Measuring:
             run.uid, str(run.key), str(copy.key), sides.rows, explained, unexpected
         )
 
-    def _sent(self, record: RunRecord) -> Inventory | None:
-        """What was sent of a run of which something is left out."""
-        if not self.selection.exclusions(record.run):
-            return None
+    def sent(self, record: RunRecord) -> Inventory:
+        """What is sent of a run."""
         return chosen(self.archive.inventory(record), self.selection)
 
-    def _original(self, record: RunRecord, sent: Inventory | None) -> Iterator[Chunk]:
+    def _original(self, record: RunRecord, sent: Inventory) -> Iterator[Chunk]:
         """The run's chunks, without what is left out."""
         source = self._until_stopped(record.run, self.archive.chunks(record))
-        if sent is None:
-            return source
         return self.selection.exclusions(record.run).of(source, sent)
 
     def _side_by_side(
@@ -131,7 +128,7 @@ class Measuring:
         lockstep: Lockstep,
         sides: Sides,
         record: RunRecord,
-        sent: Inventory | None,
+        sent: Inventory,
         copy: Iterator[Chunk],
     ) -> None:
         """Whoever is behind goes on; the original begins, since it numbers the series."""
@@ -190,7 +187,8 @@ class ReadBack:
         )
         reader = self._readers.open()
         try:
-            return measuring.compare(reader, record, found, planned).is_clean
+            sent = measuring.sent(record)
+            return measuring.compare(reader, record, found, sent, planned).is_clean
         finally:
             reader.close()
 

@@ -7,7 +7,7 @@ in a way that nobody foretold; it is paired by what it still has in common, so t
 say what became of it.
 
 An open cell is one that may arrive as something else. Rows that the destination cannot hold at all
-are the last to be given a partner.
+are given what is left of those that they may have become.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from runferry.transfer.compare_tables import Table
 from runferry.transfer.rematching import Contest, rematched
-from runferry.transfer.rules import Case, Rules
+from runferry.transfer.rules import FLOAT_BITS, Case, Rules
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,16 +25,24 @@ if TYPE_CHECKING:
 MOST_CONTESTED = 50_000
 """Rows whose partners are thought over again; more would not fit into memory that stays flat."""
 
-_LAST_PASSES: tuple[tuple[str, ...], ...] = (
-    ("step", "frac", "tick", "value"),
-    ("tick", "value"),  # another step
-    ("step", "frac", "value"),  # another time
-    ("value",),  # another step and another time
-    ("step", "frac", "tick"),  # another value
-    ("step", "frac"),  # another time and another value
-    ("tick",),  # another step and another value
-    (),  # nothing but the series
+_WITH_VALUE: tuple[list[str], ...] = (
+    ["step", "frac", "tick"],
+    ["tick"],  # another step
+    ["step", "frac"],  # another time
+    [],  # another step and another time
 )
+_WITHOUT_VALUE: tuple[list[str], ...] = (
+    ["step", "frac", "tick"],  # another value
+    ["step", "frac"],  # another time and another value
+    ["tick"],  # another step and another value
+    [],  # nothing but the series
+)
+"""What is left has this in common, and the value or not."""
+
+
+_ADDRESS = 0b11
+_VALUE = 0b100
+"""The bits of `open` that stand for step and time, and for the values."""
 
 
 class Pairing:
@@ -60,24 +68,32 @@ class Pairing:
     def pair_equal(self) -> None:
         """Pair only what is equal, leaving order and aspects aside."""
         self._prepare()
-        if self._is_left():
-            self._pair(["step", "frac", "t", *self._table.values])
+        self._pair(["step", "frac", "t", *self._table.values])
 
     def pair_all(self) -> None:
         """Pair as long as there is something on both sides."""
         self._prepare()
-        masks = self._masks()
+        self._pair_foretold()
+        if self._rules.changes(FLOAT_BITS):
+            self._groups[_VALUE] = ["plain", *self._table.values[1:]]
+            self._pair_foretold()
+        self._rematch()
+        for columns in _WITH_VALUE:
+            self._pair([*columns, *self._groups[_VALUE]], "NOT dropped")
+        self._pair_foretold("dropped")
+        if self._rules.is_in_order:  # those without a step may come in time
+            self._pair(self._groups[_VALUE], "dropped AND step IS NULL")
+        for columns in _WITHOUT_VALUE:
+            self._pair(columns, "NOT dropped")
+
+    def _pair_foretold(self, chosen: str = "NOT dropped") -> None:
+        """Pair what agrees in all closed cells: what is alike in the open ones, too, goes first."""
         orders: list[list[str]] = [[]] if self._rules.changes("source-order") else [["seq"], []]
         for order in orders:
-            for mask in masks:
-                if self._is_left():
-                    self._pair([*order, *self._closed(mask)], f"open = {mask} AND NOT dropped")
-        self._rematch()
-        for columns in _LAST_PASSES:
-            if not self._is_left():
-                return
-            same = (self._table.values if c == "value" else [c] for c in columns)
-            self._pair([column for group in same for column in group])
+            for used in (0, _ADDRESS, ~_VALUE, ~0):
+                for mask in self._masks(used, chosen):
+                    same = [*order, *self._closed(mask)]
+                    self._pair(same, f"open & {used} = {mask} AND {chosen}")
 
     def _is_left(self) -> bool:
         return bool(self.count("left_a") and self.count("left_b"))
@@ -99,7 +115,8 @@ class Pairing:
         if side == "a":
             dropped, mask = self._dropped(), self._open()
         return (
-            f"SELECT *, {self._tick} AS tick, {dropped} AS dropped, {mask} AS open"
+            f"SELECT *, {self._tick} AS tick, {self._table.plain} AS plain,"
+            f" {dropped} AS dropped, {mask} AS open"
             f" FROM {side}_{self._table.name}"
         )
 
@@ -110,7 +127,9 @@ class Pairing:
 
     def _open(self) -> str:
         rules, table = self._rules, self._table
-        value = rules.changed(table.value_cases("", rules.max_text_length))
+        # an integer that is no double arrives as the nearest one, which it is known by here, too
+        cases = table.value_cases("", rules.max_text_length)
+        value = rules.changed(case for case in cases if case[0] not in table.aspects.values())
         tests = [rules.changed(self._step_cases()), rules.changed(rules.time_cases("")), value]
         # with another value come other aspects
         tests += ["true" if rules.changes(code) else value for code in table.aspects.values()]
@@ -120,22 +139,25 @@ class Pairing:
     def _step_cases(self) -> list[Case]:
         return self._rules.step_cases("") if self._table.is_stepped else []
 
-    def _masks(self) -> list[int]:
-        """Which cells are open, in any row; the fewest first."""
-        rows = self._sql.execute("SELECT DISTINCT open FROM left_a WHERE NOT dropped").fetchall()
+    def _masks(self, used: int, chosen: str) -> list[int]:
+        """Which of these cells are open, in any row; the fewest first."""
+        query = f"SELECT DISTINCT open & {used} FROM left_a WHERE {chosen}"
+        rows = self._sql.execute(query).fetchall()
         return sorted((int(mask) for (mask,) in rows), key=lambda mask: (mask.bit_count(), mask))
 
     def _closed(self, mask: int) -> list[str]:
         return [c for bit, columns in self._groups.items() if not mask & bit for c in columns]
 
     def _named(self, side: str) -> str:
-        columns = ("id", *self._table.columns, "tick")
+        columns = ("id", *self._table.columns, "tick", "plain")
         return ", ".join(f"{column} AS {side}_{column}" for column in columns)
 
     # --- partners
 
     def _pair(self, same: list[str], chosen: str = "true") -> None:
         """Partners have `same` in common; of several, the first with the first."""
+        if not self._is_left():
+            return
         same = ["sid", *same]
         rest = ("dropped", "seq", "step", "frac", "t", *self._table.aspects)
         order = ", ".join((*(c for c in rest if c not in same), "id"))

@@ -78,7 +78,9 @@ def plan(inventory: Inventory, limits: Limits) -> RunPlan:
 
 def rules_hash(limits: Limits) -> str:
     """Tells limits apart, and versions of this module."""
-    return _hash(json.dumps([PLAN_VERSION, dataclasses.asdict(limits)], sort_keys=True))
+    told = {field.name: getattr(limits, field.name) for field in dataclasses.fields(limits)}
+    spelled = json.dumps([PLAN_VERSION, told], default=dataclasses.asdict, sort_keys=True)
+    return _hash(spelled)
 
 
 def unsent(run: Run, limits: Limits) -> frozenset[str]:

@@ -101,16 +101,18 @@ def _selected(lister: Reader, selection: Selection, where: str) -> Iterator[Run]
     """Asked for the first time by the crew, which can be stopped while the source is waited for.
 
     Of several projects that were asked for, those without a run are warned about; where none has
-    one, that is an error of the whole.
+    one, that is an error of the whole. Where runs were asked for by more than their project, a
+    project may well have others.
     """
     missed = set(selection.projects)
     for run in selection.runs_of(lister):
         missed -= {glob for glob in missed if replace(EVERYTHING, projects=(glob,)).takes_run(run)}
         yield run
+    words = "no selected run" if selection.narrows_projects else "no run"
     if len(missed) < len(selection.projects):
         for glob in selection.projects:
             if glob in missed:
-                _log.warning("%s: no run in a project %s: left out", where, glob)
+                _log.warning("%s: %s in a project %s: left out", where, words, glob)
 
 
 @dataclass

@@ -31,7 +31,10 @@ from runferry.transfer.selection import Selection
 if TYPE_CHECKING:
     from runferry.transfer.progress import Phase
 
-_CODE = "from runferry.transfer.pull_process import main; main()"
+_CODE = (
+    "from runferry.thrift import spare_work; spare_work();"
+    "from runferry.transfer.pull_process import main; main()"
+)
 _SECONDS_TO_END = 10.0
 _SECONDS_BETWEEN_NEWS = 0.1
 

@@ -6,8 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.ports import Limits
+
+FLOAT_BITS: Final = "float-bits"
+"""What writers report where a destination has one zero and one NaN: no statistics foretell it."""
+
+_REPORTED: Final = (FLOAT_BITS, "number-kind")
 
 Case = tuple[str, str]
 """A code, and the SQL condition on the original's row under which it applies."""
@@ -37,15 +42,21 @@ class Rules:
     time_unit_ns: int = 1
     max_step: int = 2**63 - 1
     max_text_length: int = 2**31
+    is_in_order: bool = False  # rows are sent in the order of their steps, so that none falls
     fates: Mapping[str, Fate] = field(default_factory=dict)  # by code
 
     @classmethod
-    def of(cls, limits: Limits) -> Rules:
-        """The rules of a destination."""
+    def of(cls, limits: Limits, reported: Iterable[Loss] = ()) -> Rules:
+        """The rules of a destination; `reported` is what was told while it was sent."""
         fates = {code.replace("_", "-"): getattr(limits, code) for code in _CODES}
         if limits.order == "step" and limits.null_step > Fate.REENCODED:
             fates["null-step"] = Fate.DROPPED  # what it becomes may come too late
-        return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, fates)
+        fates[FLOAT_BITS] = Fate.KEPT
+        for loss in reported:
+            if loss.code in _REPORTED:
+                fates[loss.code] = max(fates[loss.code], loss.fate)
+        is_in_order = limits.order == "step"
+        return cls(limits.time_unit_ns, limits.max_step, limits.max_text_length, is_in_order, fates)
 
     def drops(self, code: str) -> bool:
         """Whether rows of this kind do not arrive."""

@@ -115,6 +115,11 @@ class Selection:
         """Whether some runs were asked for by name; dates may well leave none, night by night."""
         return bool(self.projects or self.run_ids or self.tags)
 
+    @property
+    def narrows_projects(self) -> bool:
+        """Whether a project may have runs of which none is selected."""
+        return bool(self.run_ids or self.tags or self.since or self.until)
+
     def some(self, selected: Iterable[Run], where: str) -> list[Run]:
         """The runs that were selected. Raises UsageError when runs were asked for and none is."""
         found = list(selected)

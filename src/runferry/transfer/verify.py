@@ -29,7 +29,7 @@ from runferry.transfer.progress import Interrupted, ListingObserver, Observer, S
 from runferry.transfer.pull import pull
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
-from runferry.transfer.selection import EVERYTHING, Selection, chosen
+from runferry.transfer.selection import EVERYTHING, Selection
 from runferry.transfer.space import RESERVE_BYTES
 
 if TYPE_CHECKING:
@@ -210,12 +210,11 @@ class _Verify:
         record = self.archive.record(run.uid)
         if record is None:
             raise NotFound("the run left the archive while it was compared", where=str(run.key))
-        planned = plan(
-            chosen(self.archive.inventory(record), self.measuring.selection), self.limits
-        )
+        sent = self.measuring.sent(record)
+        planned = plan(sent, self.limits)
         delivery = self.archive.ledger.get(run.uid, self.destination)
         reported = () if delivery is None else delivery.losses
-        comparison = self.measuring.compare(reader, record, found, planned, reported)
+        comparison = self.measuring.compare(reader, record, found, sent, planned, reported)
         if comparison.is_clean and delivery is not None and delivery.stage == "sealed":
             self.archive.ledger.put(replace(delivery, stage="verified"))
         return self._said(run, comparison)

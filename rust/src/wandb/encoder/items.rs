@@ -1,12 +1,10 @@
 //! Owns how values are spelled in a row: the key of their series, and JSON.
 
-use std::io::Write;
-
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray};
 
 use crate::columns::{KINDS, Kind};
-use crate::json;
+use crate::json::{self, put_float, put_integer, whole};
 use crate::protobuf::writing::bytes;
 use crate::tables::{Error, Words, primitive, strings};
 use crate::wandb::own::Code;
@@ -203,27 +201,5 @@ fn with_double(code: Code, double: f64) -> Spelled<'static> {
         code,
         double,
         exact: "",
-    }
-}
-
-/// The integer that a double is; None for −0.0, which none is.
-fn whole(value: f64) -> Option<i64> {
-    let integer = value as i64;
-    (integer as f64 == value && integer != i64::MAX && (integer != 0 || value.is_sign_positive()))
-        .then_some(integer)
-}
-
-pub fn put_integer(out: &mut Vec<u8>, value: i64) {
-    write!(out, "{value}").expect("a vector takes all");
-}
-
-/// The shortest digits that give the double back, never those of an integer.
-#[inline]
-pub fn put_float(out: &mut Vec<u8>, value: f64) {
-    if value.is_finite() {
-        let mut digits = zmij::Buffer::new();
-        out.extend_from_slice(digits.format_finite(value).as_bytes());
-    } else {
-        out.extend_from_slice(json::float(value).as_bytes());
     }
 }

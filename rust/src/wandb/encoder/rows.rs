@@ -1,10 +1,10 @@
 //! Owns rows of W&B while they get their values, and what they become: records.
 
-use super::items::{put_float, put_integer};
 use super::lanes::{Group, SourceRow};
 use super::numbers::Numbers;
 use super::put_item;
 use super::runs::{Run, Waiting};
+use crate::json::{put_float, put_integer};
 use crate::leveldb::LONGEST_RECORD;
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes, timestamp, varint_field};

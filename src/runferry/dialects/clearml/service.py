@@ -26,6 +26,7 @@ _IN_MEMORY: Final = 8 << 20
 _WORDS_AT_MOST: Final = 300
 _GONE: Final = frozenset({404, 410})
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/%:@+,=&$!*'()~._-]*")
+_LIST: Final = "runferry ls clearml:"
 _EVENTS_AT_ONCE: Final = 10_000
 _RECORDS_AT_ONCE: Final = 500
 
@@ -165,7 +166,7 @@ class Service:
         except Declined as error:
             what = self._said(error.what)
             if "invalid task id" in what.lower() or "invalid project id" in what.lower():
-                raise NotFound(what, where=self.where) from error
+                raise NotFound(what, where=self.where, hint=_LIST) from error
             raise Declined(what, where=self.where, status=error.status) from error
         found = answer.get("data") if isinstance(answer, dict) else None
         return found if isinstance(found, dict) else {}

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
 from runferry.dialects.neptune.client_errors import as_ours
 from runferry.dialects.neptune.names import Container
 from runferry.dialects.neptune.places import queues_in
 from runferry.errors import MissingExtra
 from runferry.settings import NeptuneMode
+from runferry.thrift import stand_in_for_pandas
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,9 @@ _OPENERS: Final[dict[Container, str]] = {
 class RemoteAttribute(Protocol):
     """`neptune.handler.Handler`, as far as we use it."""
 
-    def assign(self, value: bool | int | float | str | datetime) -> None: ...  # noqa: D102
+    def assign(  # noqa: D102
+        self, value: bool | int | float | str | datetime | NewSeries
+    ) -> None: ...
     def add(self, values: Collection[str]) -> None: ...  # noqa: D102
     def extend(  # noqa: D102
         self,
@@ -47,6 +50,24 @@ class RemoteAttribute(Protocol):
     def track_files(self, path: str, *, destination: str | None) -> None: ...  # noqa: D102
     def pop(self) -> None: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
+
+
+NewSeries = NewType("NewSeries", object)
+"""What `new_series` makes."""
+
+
+def new_series(
+    values: Collection[object], *, steps: Collection[float], timestamps: Collection[float]
+) -> NewSeries:
+    """A series to be assigned: its values are numbers, or texts.
+
+    The client checks each value of it once; `extend` twice, and each step and time besides.
+    """
+    from neptune.types import FloatSeries, StringSeries
+
+    has_texts = all(isinstance(value, str) for value in values)
+    kind = StringSeries if has_texts else FloatSeries
+    return NewSeries(kind(values, steps=steps, timestamps=timestamps))
 
 
 class RemoteRun(Protocol):
@@ -66,7 +87,7 @@ def client() -> ModuleType:
     It writes its log to stdout, which is for what a command prints: here it goes where ours goes.
     """
     try:
-        with warnings.catch_warnings():
+        with stand_in_for_pandas(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of packages that it brings along
             import neptune
             import neptune.exceptions

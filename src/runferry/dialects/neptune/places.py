@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -53,37 +54,56 @@ class ServerPlace:
         return f"{self.workspace}/{self.project}" if self.project else self.workspace
 
 
+@dataclass(eq=False)
+class _Level:
+    folder: str
+    before: str | None  # what the variable was
+    users: Counter[int] = field(default_factory=Counter)  # how often each thread is in it
+
+
 class _FolderVariable:
     """Who has set the variable, so that it can be put back."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._users = 0
-        self._set = ""
-        self._before: str | None = None
+        self._levels: list[_Level] = []  # the innermost last
 
     def enter(self, folder: str) -> None:
+        """Waits for others that have set another folder; a thread goes further in by itself."""
+        me = threading.get_ident()
         with self._changed:
-            self._changed.wait_for(lambda: not self._users or self._set == folder)
-            if not self._users:
-                self._before = os.environ.get(FOLDER_VARIABLE)
-                self._set = os.environ[FOLDER_VARIABLE] = folder
-            self._users += 1
+            self._changed.wait_for(lambda: self._is_free(folder, me))
+            if not self._levels or self._levels[-1].folder != folder:
+                self._levels.append(_Level(folder, os.environ.get(FOLDER_VARIABLE)))
+                os.environ[FOLDER_VARIABLE] = folder
+            self._levels[-1].users[me] += 1
+
+    def _is_free(self, folder: str, me: int) -> bool:
+        if not self._levels or self._levels[-1].folder == folder:
+            return True
+        return all(level.users.keys() == {me} for level in self._levels)
 
     def leave(self) -> None:
+        """Whoever goes back to a folder further out waits until that is the one again."""
+        me = threading.get_ident()
         with self._changed:
-            self._users -= 1
-            if self._users:
+            level = self._levels[-1]
+            level.users -= Counter([me])
+            if level.users:
+                is_further_out = any(outer.users[me] for outer in self._levels[:-1])
+                if is_further_out and not level.users[me]:
+                    self._changed.wait_for(lambda: level not in self._levels)
                 return
-            if self._before is None:
+            self._levels.pop()
+            if level.before is None:
                 del os.environ[FOLDER_VARIABLE]
             else:
-                os.environ[FOLDER_VARIABLE] = self._before
+                os.environ[FOLDER_VARIABLE] = level.before
             self._changed.notify_all()
 
     def before(self) -> str | None:
         with self._changed:
-            return self._before if self._users else os.environ.get(FOLDER_VARIABLE)
+            return self._levels[0].before if self._levels else os.environ.get(FOLDER_VARIABLE)
 
 
 _variable: Final = _FolderVariable()

@@ -8,14 +8,17 @@ from typing import Final
 
 import pyarrow as pa
 
-from runferry.chunks import Console, Lost
+from runferry.chunks import Console, Lost, Raw
 from runferry.dialects.clearml.names import Event
+from runferry.model import Tree
 from runferry.readers.clearml.events import odd_fields, time_ns_of_event
-from runferry.tables import CONSOLE, TIME
+from runferry.tables import CONSOLE, TIME, dumps
 
 _AT_ONCE: Final = 16_384
 _STDERR: Final = frozenset({"error", "critical", "fatal"})
 """What the client makes of stderr (`log.level` of what is printed there is `error`)."""
+_STREAMS: Final = frozenset({"info", "error"})
+"""The levels of what is printed to stdout and to stderr: the line's stream says as much."""
 
 
 class ConsoleRows:
@@ -27,22 +30,30 @@ class ConsoleRows:
         self._times: list[int | None] = []
         self._seq = 0
         self._odd: Counter[str] = Counter()
+        self._levels = _Levels()
         self.worker: str | None = None  # the first that printed
 
-    def add(self, event: Event) -> Iterator[Console]:
+    def add(self, event: Event) -> Iterator[Console | Raw]:
         """One message, which may have several lines."""
         level = str(event.get("level") or "").lower()
+        yield from self._levels.add(level, self._seq + len(self._lines))
         worker = event.get("worker")
         if self.worker is None and isinstance(worker, str) and worker:
             self.worker = worker
         time_ns = time_ns_of_event(event)
         self._odd["timestamp"] += time_ns is None and event.get("timestamp") is not None
+        stream = "stderr" if level in _STDERR else "stdout"
         for line in str(event.get("msg") or "").split("\n"):
             self._lines.append(f"{line}\n")
-            self._streams.append("stderr" if level in _STDERR else "stdout")
+            self._streams.append(stream)
             self._times.append(time_ns)
             if len(self._lines) >= _AT_ONCE:
                 yield from self.drain()
+
+    def finish(self) -> Iterator[Console | Raw]:
+        """What is left when all messages were added."""
+        yield from self._levels.drain(self._seq + len(self._lines))
+        yield from self.drain()
 
     def drain(self) -> Iterator[Console]:
         """What was collected; nothing is held afterwards."""
@@ -66,3 +77,25 @@ class ConsoleRows:
     def losses(self) -> Iterator[Lost]:
         """What messages said that no line holds."""
         yield from odd_fields(self._odd)
+
+
+class _Levels:
+    """What levels say beyond the stream: once for all lines that follow each other with one."""
+
+    def __init__(self) -> None:
+        self._level = ""
+        self._first = 0
+
+    def add(self, level: str, line: int) -> Iterator[Raw]:
+        """The level of a message, and the number of its first line."""
+        if level != self._level:
+            yield from self.drain(line)
+            self._level, self._first = level, line
+
+    def drain(self, end: int) -> Iterator[Raw]:
+        """The lines before this number have been told."""
+        if self._level and self._level not in _STREAMS:
+            said: Tree = {"level": self._level, "lines": [self._first, end]}
+            reason = "the level of console lines, by their numbers"
+            yield Raw("log-level", reason, dumps(said).encode(), self._first)
+        self._level = ""

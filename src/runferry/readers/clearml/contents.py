@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import shlex
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from runferry.dialects.clearml.own_copy import OWN
 from runferry.errors import Damaged
 from runferry.model import Blob
 from runferry.paths import blob_at, files_below, inside, regular
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Contents(Protocol):
@@ -85,7 +90,7 @@ class ZipContents:
         """See `Contents`. Raises Damaged."""
         with self._archive() as archive:
             try:
-                return cast("BinaryIO", archive.open(name))
+                return cast("BinaryIO", io.BufferedReader(_Member(self.path, archive.open(name))))
             except KeyError:
                 return None
 
@@ -106,13 +111,52 @@ class ZipContents:
 
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise Damaged(
-                f"this zip cannot be read ({error})",
-                where=str(self.path),
-                hint=f"unzip -t '{self.path}'",
-                offset=None,
-            ) from error
+        with _told(self.path), zipfile.ZipFile(self.path) as archive:
+            yield archive
+
+
+class _Member(io.RawIOBase):
+    """A file of a zip. Raises Damaged where its bytes are not what was packed."""
+
+    def __init__(self, path: Path, packed: IO[bytes]) -> None:
+        self._path = path
+        self._packed = packed
+
+    def readable(self) -> bool:
+        """It is read, and no more."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """See `io.RawIOBase`."""
+        with _told(self._path), memoryview(buffer) as view:
+            found = self._packed.read(len(view))
+            view[: len(found)] = found
+        return len(found)
+
+    def seekable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """See `io.RawIOBase`."""
+        with _told(self._path):
+            return self._packed.seek(offset, whence)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._packed.close()
+        super().close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raises Damaged for what is wrong with a zip."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise Damaged(
+            f"this zip cannot be read ({error})",
+            where=str(path),
+            hint=f"unzip -t {shlex.quote(str(path))}",
+            offset=None,
+        ) from error

@@ -25,14 +25,17 @@ def is_session(name: str, names: Collection[str]) -> bool:
 
 
 def is_session_zip(path: Path) -> bool:
-    """Whether this file is the zip of a session."""
+    """Whether this file is the zip of a session.
+
+    One with the client's name that cannot be opened is one too: reading it says what is wrong.
+    """
     if path.suffix != _ZIP or regular(path) is None:
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             return is_session(path.name, archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError):
-        return False
+        return path.name.startswith(OFFLINE)
 
 
 def session_around(path: Path) -> FolderContents | None:

@@ -45,7 +45,7 @@ class Reading:
                 yield event
             else:
                 yield from console.add(event)
-        yield from console.drain()
+        yield from console.finish()
         yield from console.losses()
         yield from files_of(self.task)
         yield from self.artifacts

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from runferry.chunks import Chunk, File, Lost
+from runferry.chunks import Chunk, File, Header, Lost
 from runferry.dialects.clearml.header import header_of, key_of
 from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, OFFLINE, TASK_FILE
 from runferry.dialects.clearml.own_copy import OWN, authored_in
 from runferry.dialects.plain_folder.run_file import read_run_file
+from runferry.errors import Damaged
 from runferry.model import Cursor, Run, RunKey
 from runferry.readers.clearml.contents import Contents, FolderContents
 from runferry.readers.clearml.event_lines import events_in
@@ -71,6 +72,28 @@ class SessionRun:
                 yield File(name, "other", self.contents.blob(name))
 
 
+@dataclass(frozen=True, slots=True)
+class DamagedZip:
+    """A zip that cannot be read, as the run that it should be."""
+
+    contents: Contents
+    key: RunKey
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The zip."""
+        return (self.contents.path,)
+
+    def header(self) -> Run:
+        """No more than its key, which the file's name has."""
+        return Run(self.key)
+
+    def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
+        """Raises Damaged."""
+        read_task(self.contents)
+        yield Header(run)
+
+
 def session_at(contents: Contents) -> LocalRun:
     """What reads a session."""
     damaged = DamagedCopies()
@@ -78,8 +101,11 @@ def session_at(contents: Contents) -> LocalRun:
         own = _own(contents.path, damaged)
         if own is not None:
             return own
-    task, _ = read_task(contents)
     name = contents.path.name.removesuffix(".zip")
+    try:
+        task, _ = read_task(contents)
+    except Damaged:
+        return DamagedZip(contents, key_of(name))
     task_id = task.get("id") or (name if name.startswith(OFFLINE) else None)
     return damaged.told_by(SessionRun(contents, key_of(str(task_id or name))), contents.path)
 

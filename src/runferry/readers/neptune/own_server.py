@@ -69,7 +69,7 @@ class OwnServedRun:
             remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
                 _extracted(remote[BUNDLE], scratch / "run", scratch)
-                home = _root(scratch / "run", PLACES)
+                home = (_found(scratch / "run", PLACES) or scratch / "run" / PLACES).parent
                 places = _places(home, where)
                 sets: dict[str, Path] = {}
                 for number, attribute in enumerate(sorted({a for a, m in places.values() if m})):
@@ -80,7 +80,7 @@ class OwnServedRun:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     if not member:
                         remote[attribute].download(str(target))
-                    elif (found := inside(_root(sets[attribute], member), member)) is not None:
+                    elif (found := _found(sets[attribute], member)) is not None:
                         shutil.copyfile(found, target)
             finally:
                 remote.stop()
@@ -105,16 +105,18 @@ def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:
     archive.unlink()
 
 
-def _root(folder: Path, member: str) -> Path:
-    """Where the names of a set begin: the client names files from the folder in which it was
-    called, if that is above them, as it is for `neptune sync` of our queue."""
-    root = folder
-    while inside(root, member) is None:
-        entries = list(root.iterdir()) if root.is_dir() else []
+def _found(folder: Path, member: str) -> Path | None:
+    """A file of a set; None if it is not there.
+
+    The client names files from the folder in which it was called, if that is above them, as it is
+    for `neptune sync` of our queue: so the set begins in a folder that is alone in another.
+    """
+    while (found := inside(folder, member)) is None:
+        entries = list(folder.iterdir()) if folder.is_dir() else []
         if len(entries) != 1 or not entries[0].is_dir():
-            return folder
-        root = entries[0]
-    return root
+            return None
+        folder = entries[0]
+    return found
 
 
 def _places(home: Path, where: str) -> dict[str, tuple[str, str]]:

@@ -15,30 +15,14 @@ from typing import ClassVar, Self
 
 from runferry import settings
 from runferry.dialects.neptune.names import MODELS, TRACKER, Container
-from runferry.dialects.neptune.own_store import STORE, STORE_MARK
 from runferry.dialects.neptune.places import ServerPlace
-from runferry.dialects.plain_folder.layout import form_of
 from runferry.errors import BadLocation, NotFound
-from runferry.model import Kind, Run
-from runferry.paths import Folder, folders_below, is_local
+from runferry.model import Kind
+from runferry.paths import Folder, is_local
 from runferry.ports import Location, ReadOptions
 from runferry.readers.local_runs import LocalReader, LocalRun
-from runferry.readers.neptune.export.parts import container_of, is_part, parts_below
-from runferry.readers.neptune.export.reading import exported
-from runferry.readers.neptune.own_export import own_exported, own_queued
-from runferry.readers.neptune.queue.containers import METADATA, UPLOADS, is_queue, queues_below
-from runferry.readers.neptune.queue.reading import QueuedRun
-from runferry.readers.neptune.scale.database import NAME, facts_of
-from runferry.readers.neptune.scale.reading import scale_runs
-from runferry.readers.plain_folder.own_folder import DamagedCopies
 
-_BESIDE = {"files": "data", "model_files": "model_data"}
-"""Folders of an export that hold files, with those that hold Parquet."""
 _log = logging.getLogger(__name__)
-
-
-def _kind_of(run: Run) -> Container:
-    return run.kind if run.kind in ("model", "model_version") else "run"
 
 
 class NeptuneReader(LocalReader):
@@ -63,24 +47,16 @@ class NeptuneReader(LocalReader):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether names below this path are those of Neptune's files, and containers are ours."""
-        if not path.is_dir():
-            if is_part(path):
-                return container_of(path.parent) in cls.containers
-            return "run" in cls.containers and facts_of(path) is not None
-        return any(kind in cls.containers for kind in _kinds(path))
+        from runferry.readers.neptune.below import kinds_at
+
+        return any(kind in cls.containers for kind in kinds_at(path))
 
     @classmethod
     def keeps(cls, folder: Folder) -> Collection[str]:
         """Files that were exported beside Parquet, and bytes that a queue saved."""
-        kept = {UPLOADS} & {*folder.names} if METADATA in folder.names else set[str]()
-        for files, parts in _BESIDE.items():
-            if {files, parts}.issubset(folder.names) and next(
-                parts_below(folder.path / parts), None
-            ):
-                kept.add(files)
-        if STORE in folder.names and form_of(folder.path / STORE) == STORE_MARK:
-            kept.add(STORE)
-        return kept
+        from runferry.readers.neptune.below import kept_in
+
+        return kept_in(folder)
 
     @classmethod
     def open(cls, where: Location, options: ReadOptions) -> Self:
@@ -108,8 +84,10 @@ class NeptuneReader(LocalReader):
         if not is_local(str(self.root)):
             yield from self._served()
             return
+        from runferry.readers.neptune.below import runs_below
+
         left = 0
-        for kind, run in self._every():
+        for kind, run in runs_below(self.root, self.options, is_of_runs="run" in self.containers):
             if kind in self.containers:
                 yield run
             else:
@@ -124,29 +102,13 @@ class NeptuneReader(LocalReader):
         Models are never written to a queue: there the mode says nothing of where they are.
         """
         if settings.current().neptune_mode == "offline" and "run" in self.containers:
+            from runferry.readers.neptune.own_export import own_queued
+
             yield from own_queued(ServerPlace.of(str(self.root)))
             return
         from runferry.readers.neptune.server.projects import served
 
         yield from served(str(self.root), self.containers, self.options)
-
-    def _every(self) -> Iterator[tuple[Container, LocalRun]]:
-        ours: set[Path] = set()
-        damaged = DamagedCopies()
-        for own in own_exported(self.root, damaged):
-            ours.update(own.sources)
-            # what was written to `neptune:` is read back from there, models too
-            yield "run" if "run" in self.containers else _kind_of(own.run), own
-        for run in exported(self.root, self.options.timezone):
-            if ours.isdisjoint(run.parts.paths):
-                places = [path.resolve() for path in run.parts.paths]
-                folders = [path.parent.parent for path in places[:1]]
-                yield run.parts.container, damaged.told_by(run, *places, *folders)
-        if self.root.is_dir():
-            for queue in queues_below(self.root):
-                yield queue.kind, QueuedRun(queue, self.options.timezone)
-        for scale in scale_runs(self.root):
-            yield "run", scale
 
 
 class NeptuneModelsReader(NeptuneReader):
@@ -159,14 +121,3 @@ class NeptuneModelsReader(NeptuneReader):
     )
     containers: ClassVar[tuple[Container, ...]] = ("model", "model_version")
     others: ClassVar[str] = TRACKER
-
-
-def _kinds(root: Path) -> Iterator[Container]:
-    """What lies below a folder, one after the other; cheap, and not all where one is enough."""
-    for folder in folders_below(root):
-        if NAME in folder.names and facts_of(folder.path / NAME) is not None:
-            yield "run"
-        if is_queue(folder.path, folder.names):
-            yield from (queue.kind for queue in queues_below(folder.path))
-        if any(name.endswith((".parquet", ".parquet.tmp")) for name in folder.names):
-            yield from (parts.container for parts in parts_below(folder.path))

@@ -72,7 +72,7 @@ def _tasks_ping(store: Store, body: Record) -> Record:
 
 def _moved(status: str, time: str) -> Action:
     def action(store: Store, body: Record) -> Record:
-        store.task(body["task"]).update({"status": status, time: now()})
+        store.task(body["task"]).update({"status": status, time: now(), "last_update": now()})
         return {"updated": 1, "fields": {"status": status}, "started": 1}
 
     return action

@@ -59,7 +59,7 @@ class Store:
         """A new task."""
         task_id = uuid.uuid4().hex
         plain = {"status": "created", "created": now(), "tags": [], "system_tags": []}
-        self.tasks[task_id] = plain | fields | {"id": task_id}
+        self.tasks[task_id] = plain | fields | {"id": task_id, "last_update": now()}
         self.events[task_id] = {}
         return task_id
 
@@ -93,6 +93,7 @@ class Store:
         event.setdefault("worker", "stand-in")
         event_id = uuid.uuid4().hex if kind == "log" else _id_of(event)
         self.events[event["task"]][event_id] = event
+        self.tasks[event["task"]]["last_update"] = now()
         return None
 
 

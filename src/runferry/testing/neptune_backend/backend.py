@@ -35,6 +35,8 @@ from neptune.internal.backends.neptune_backend_mock import NeptuneBackendMock
 from neptune.internal.container_type import ContainerType
 from neptune.internal.id_formats import SysId, UniqueId
 from neptune.internal.operation import (
+    ClearFloatLog,
+    ClearStringLog,
     DeleteAttribute,
     LogFloats,
     LogImages,
@@ -91,11 +93,11 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
         return self._new(self._server.name_of(project_id), ContainerType.MODEL, f"{KEY}-{key}")
 
     def create_model_version(self, project_id: str, model_id: UniqueId) -> ApiExperiment:
-        server = self._server
+        server, project = self._server, self._server.name_of(project_id)
         (model,) = (one for one in server.made.values() if one.id == model_id)
-        own = (sys_id for _, sys_id in server.made if sys_id.startswith(f"{model.sys_id}-"))
-        sys_id = f"{model.sys_id}-{sum(1 for _ in own) + 1}"
-        made = self._new(server.name_of(project_id), ContainerType.MODEL_VERSION, sys_id)
+        begin = f"{model.sys_id}-"
+        own = sum(of == project and sys_id.startswith(begin) for of, sys_id in server.made)
+        made = self._new(project, ContainerType.MODEL_VERSION, f"{begin}{own + 1}")
         self._containers[made.id, made.type].set(["sys", "model_id"], String(str(model.sys_id)))
         return made
 
@@ -146,10 +148,14 @@ class NeptuneBackend(NeptuneBackendMock):  # type: ignore[misc]
             files[path] = members
         elif isinstance(op, UploadFile):
             files[path] = {"": server.keep(Path(op.get_absolute_path(storage)))}
+        elif isinstance(op, ClearFloatLog | ClearStringLog):
+            server.series[container].pop(path, None)
         elif isinstance(op, DeleteAttribute):
             server.series[container].pop(path, None)
             files.pop(path, None)
         tracked = self._tracked(container, kind, op) if isinstance(op, TrackFilesToArtifact) else []
+        if isinstance(op, LogFloats | LogStrings):
+            op = type(op)(op.path, op.values[-1:])  # else the mock, too, keeps them all
         super()._execute_operation(container, kind, op, storage)
         if isinstance(op, TrackFilesToArtifact):
             artifact = Artifact(FileHasher.get_artifact_hash(tracked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +50,14 @@ class Authoring:
     """Writes `task.json`, the events and the files of a session into a folder."""
 
     def __init__(
-        self, session: Path, own: Draft, run: Run, place: Path, *, is_for_server: bool = False
+        self,
+        session: Path,
+        own: Draft,
+        run: Run,
+        place: Path,
+        titles: Titles,
+        *,
+        is_for_server: bool = False,
     ) -> None:
         """`place` is where the session is going to lie; its name is the task's id."""
         self._session = session
@@ -60,7 +67,7 @@ class Authoring:
         self._id = place.name
         self._is_for_server = is_for_server
         self._attributes = tuple(own.attributes)
-        self._titles = Titles(own.series)
+        self._titles = titles
         self._parameters = Parameters(run, self._shown_parameters())
         self.files = DataFiles(session, own.home, project_of(run), name_of(run), place.name)
         self._artifacts: list[Task] = []
@@ -71,14 +78,10 @@ class Authoring:
         """What has another name there than it should."""
         return (*self._parameters.renamed, *self._titles.renamed)
 
-    def write_events(self, also: Callable[[bytes | memoryview], None] | None = None) -> None:
-        """Metrics, plots, samples, and what was printed; `also` gets what `metrics.jsonl` does."""
-        is_finite = self._is_for_server
-        metrics = EventFile(self._session / METRICS_FILE, self._id, is_finite=is_finite, also=also)
+    def write_events(self, metrics: EventFile) -> None:
+        """All but points, which are there: plots, samples, what was printed. Closes the file."""
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
-            for batch in self._staged.batches("points"):
-                metrics.scalars(batch, self._titles.of)
             metrics.add_all(SCALAR, self._singles())
             for batch in self._staged.batches("histograms"):
                 metrics.add_all(PLOT, self._histograms(batch))
@@ -132,9 +135,9 @@ class Authoring:
         for row in _rows(batch, ["edges", "counts"]):
             edges, counts = row["edges"] or [], row["counts"] or []
             centres = [(a + b) / 2 for a, b in pairwise(edges)]
-            bars = {"type": "bar", "x": centres[: len(counts)], "y": counts}
+            bars = {"type": "bar", "x": _shown(centres[: len(counts)]), "y": _shown(counts)}
             plot = {"data": [bars], "layout": {"title": row["key"], "bargap": 0}}
-            yield self._event(row) | {"plot_str": json.dumps(plot)}
+            yield self._event(row) | {"plot_str": json.dumps(plot, allow_nan=False)}
 
     def _media(self, batch: pa.RecordBatch) -> Iterator[tuple[str, Event]]:
         for row in _rows(batch, ["media_type", "file"]):
@@ -212,6 +215,11 @@ def _is_number(item: Attribute) -> bool:
     """Whether a value of the summary is a number, which ClearML shows by itself."""
     is_number = isinstance(item.value, (int, float)) and not isinstance(item.value, bool)
     return item.role == "summary" and is_number and abs(item.value) < 2**63  # type: ignore[arg-type]
+
+
+def _shown(numbers: list[float]) -> list[float | None]:
+    """Numbers of a plot, which a browser parses: what JSON has no number for is a gap."""
+    return [number if math.isfinite(number) else None for number in numbers]
 
 
 def _rows(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from runferry.chunks import Chunk
+from runferry.chunks import Chunk, Points
 from runferry.dialects.clearml.names import METRICS_FILE
 from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, OWN, Span, authored
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.durable import sync, sync_tree
 from runferry.losses import Loss
 from runferry.model import Run, Uid
+from runferry.tables import POINTS, conform
 from runferry.writers.clearml.authoring import Authoring
+from runferry.writers.clearml.event_file import EventFile
 from runferry.writers.clearml.session_zip import SessionZip, write_bundle
+from runferry.writers.clearml.titles import Titles
 from runferry.writers.plain_folder.draft import Draft
 
 SESSION: Final = "session"
@@ -50,6 +54,14 @@ class SessionDraft:
         self._renamed: tuple[Loss, ...] = ()
         (self.session / OWN).mkdir(parents=True)
         self._own = Draft(self.session / OWN, ParquetForm(), run, uid, has_wide_tables=False)
+        self._titles = Titles(self._own.series)
+        self._packed = None if is_for_server else SessionZip(self.session, self.zip, METRICS_FILE)
+        self._metrics = EventFile(
+            self.session / METRICS_FILE,
+            place.name,
+            is_finite=is_for_server,
+            packed=None if self._packed is None else self._packed.first,
+        )
 
     @property
     def zip(self) -> Path:
@@ -57,8 +69,10 @@ class SessionDraft:
         return self.home / ZIP
 
     def put(self, chunk: Chunk) -> None:
-        """Add one chunk."""
+        """Add one chunk. Points are written at once, all else when the run is complete."""
         self._own.put(chunk)
+        if isinstance(chunk, Points) and chunk.batch.num_rows:
+            self._metrics.scalars(conform(chunk.batch, POINTS), self._titles.of)
 
     def complete(self, run: Run) -> None:
         """The session, and last of all what says whose it is."""
@@ -66,29 +80,27 @@ class SessionDraft:
         told = self._own.header(run)
         if self._project is not None:
             told = replace(told, project=self._project)
-        for_server = self._is_for_server
-        authoring = Authoring(self.session, self._own, told, self.place, is_for_server=for_server)
-        if for_server:
-            self._write_for_server(authoring, run)
+        authoring = Authoring(
+            self.session,
+            self._own,
+            told,
+            self.place,
+            self._titles,
+            is_for_server=self._is_for_server,
+        )
+        authoring.write_events(self._metrics)
+        self.events = authoring.events
+        self._own.complete(run)
+        if self._packed is None:
+            self._write_for_server(authoring)
         else:
-            self._write_with_zip(authoring, run)
+            authoring.write_task(self.uid)
+            self._say(self._packed.add_others())
         self._renamed = authoring.renamed
         sync_tree(self.session)
         sync([self.home])
 
-    def _write_with_zip(self, authoring: Authoring, run: Run) -> None:
-        with SessionZip(self.session, self.zip) as packed:
-            with packed.growing(METRICS_FILE) as also:
-                authoring.write_events(also)
-            self.events = authoring.events
-            self._own.complete(run)
-            authoring.write_task(self.uid)
-            self._say(packed.add_others())
-
-    def _write_for_server(self, authoring: Authoring, run: Run) -> None:
-        authoring.write_events()
-        self.events = authoring.events
-        self._own.complete(run)
+    def _write_for_server(self, authoring: Authoring) -> None:
         self._say(0)
         write_bundle(self.session, self.home / _BUNDLE_FILE)
         bundle = authoring.files.added(BUNDLE, self.home / _BUNDLE_FILE)
@@ -110,4 +122,6 @@ class SessionDraft:
 
     def close(self) -> None:
         """Let go of all files; what was written stays."""
-        self._own.close()
+        with ExitStack() as last:
+            last.callback(self._own.close)
+            last.callback(self._metrics.close)

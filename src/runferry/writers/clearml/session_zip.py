@@ -4,68 +4,64 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final
 
 from runferry.dialects.clearml.own_copy import OWN
 from runferry.paths import files_below
 
-Content: TypeAlias = bytes | memoryview
 _TEXTS: Final = (".json", ".jsonl", ".txt", ".csv", ".html", ".md", ".yaml", ".log")
-_LEVEL: Final = 1  # what is repeated in every event is gone by then
+LEVEL: Final = 1  # of packing: it takes more time than all else
+
+
+class Member:
+    """The first file of a new zip: somebody else packs it while it is written."""
+
+    def __init__(self, target: Path, name: str) -> None:
+        self._target = target
+        self._info = zipfile.ZipInfo(name, time.localtime()[:6])
+        self._info.compress_type = zipfile.ZIP_DEFLATED
+        self._info.external_attr = 0o644 << 16
+        self._info.CRC = self._info.header_offset = 0
+        self._head_bytes = len(self._info.FileHeader(zip64=True))
+
+    @property
+    def place(self) -> tuple[Path, int]:
+        """The file, and where in it the packed bytes begin."""
+        return self._target, self._head_bytes
+
+    def finish(self, crc: int, size_bytes: int, packed_bytes: int) -> None:
+        """Say what was packed."""
+        self._info.CRC = crc
+        self._info.file_size, self._info.compress_size = size_bytes, packed_bytes
+        with self._target.open("r+b") as file:
+            file.write(self._info.FileHeader(zip64=True))
+
+    def listed_in(self, archive: zipfile.ZipFile) -> None:
+        """List it in a zip that goes on behind it."""
+        archive.filelist.append(self._info)
+        archive.NameToInfo[self._info.filename] = self._info
 
 
 class SessionZip:
     """The session without our own copy of it, which the importer has no use for."""
 
-    def __init__(self, session: Path, target: Path) -> None:
+    def __init__(self, session: Path, target: Path, first: str) -> None:
+        """`first` is the name of what is packed while it is written."""
         self._session = session
         self._target = target
-        self._archive = zipfile.ZipFile(target, "w", allowZip64=True)
-        self._written: set[str] = set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._archive.close()
-
-    @contextmanager
-    def growing(self, name: str) -> Iterator[Callable[[Content], None]]:
-        """A file of the session that is packed while it is written; what is called gets its bytes.
-
-        Packing takes about as long as writing them, and zlib lets other threads work meanwhile.
-        """
-        self._written.add(name)
-        about = zipfile.ZipInfo(name, time.localtime()[:6])
-        about.compress_type = zipfile.ZIP_DEFLATED
-        about._compresslevel = _LEVEL  # type: ignore[attr-defined]  # public since Python 3.13
-        about.external_attr = 0o644 << 16
-        with (
-            self._archive.open(about, "w", force_zip64=True) as member,
-            ThreadPoolExecutor(1, "zip") as packer,
-        ):
-            waiting: Future[int] | None = None
-
-            def pack(content: Content) -> None:
-                nonlocal waiting
-                if waiting is not None:
-                    waiting.result()
-                waiting = packer.submit(member.write, content)
-
-            yield pack
-            if waiting is not None:
-                waiting.result()
+        self.first = Member(target, first)
+        self._first_name = first
 
     def add_others(self) -> int:
-        """All that was not packed yet; the size of the whole."""
+        """All but the first; the size of the whole."""
         names = (name for name, entry in files_below(self._session) if entry is not None)
         others = (name for name in names if not name.startswith(f"{OWN}/"))
-        _add(self._archive, self._session, (name for name in others if name not in self._written))
-        self._archive.close()
+        # a file that is no zip yet is what stands before its members: here, the first of them
+        with zipfile.ZipFile(self._target, "a", allowZip64=True) as archive:
+            self.first.listed_in(archive)
+            _add(archive, self._session, (name for name in others if name != self._first_name))
         return self._target.stat().st_size
 
 
@@ -87,4 +83,4 @@ def _add(archive: zipfile.ZipFile, home: Path, names: Iterable[str]) -> None:
         is_text = name.endswith(_TEXTS)
         form = zipfile.ZIP_DEFLATED if is_text else zipfile.ZIP_STORED
         path = home.joinpath(*name.split("/"))
-        archive.write(path, name, compress_type=form, compresslevel=_LEVEL if is_text else None)
+        archive.write(path, name, compress_type=form, compresslevel=LEVEL if is_text else None)

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runferry.dialects.neptune.client import RemoteAttribute, new_series
+
 
 @dataclass(frozen=True, slots=True)
 class Extension:
@@ -20,6 +22,14 @@ class Extension:
     values: list[object]
     steps: list[float]
     timestamps: list[float]  # seconds
+
+    def send(self, attribute: RemoteAttribute, *, is_new: bool) -> None:
+        """The first values of a series, or more of them."""
+        at = {"steps": self.steps, "timestamps": self.timestamps}
+        if is_new:
+            attribute.assign(new_series(self.values, **at))
+        else:
+            attribute.extend(self.values, **at)
 
 
 class RisingSteps:

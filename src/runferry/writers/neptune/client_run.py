@@ -79,19 +79,17 @@ class ClientRun:
         self._refused = refused
 
     def _send(self, remote: RemoteRun, mode: NeptuneMode) -> None:
+        remote[UID].assign(self._draft.uid)  # first: whatever is there is found as ours
         if mode in ("async", "sync"):
-            clear(remote)
+            clear(remote)  # and wait for the mark as well: uploads overtake what is not there yet
         if remote.exists(_ENTRYPOINT):  # of the program that runs here: no argument turns it off
             remote[_ENTRYPOINT].pop()
-        remote[UID].assign(self._draft.uid)
-        remote.wait()  # first: whatever is there from now on is found as ours
         self._send_values(remote)
         for batch, column in self._rows():
             for extension in self._rising.extensions(batch, column):
+                is_new = extension.attribute not in self._expected
+                extension.send(remote[extension.attribute], is_new=is_new)
                 self._expected.add(extension.attribute)
-                remote[extension.attribute].extend(
-                    extension.values, steps=extension.steps, timestamps=extension.timestamps
-                )
         self._expected |= self._media.send(remote)
         self._send_files(remote, mode)
         remote.wait()

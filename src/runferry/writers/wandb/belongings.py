@@ -29,6 +29,10 @@ class Belongings:
         self._list(stored)
         return stored
 
+    def said(self, path: str, content: bytes) -> None:
+        """A file of ours, for W&B to upload with the run."""
+        self._list(self._blobs.said(path, content))
+
     def media(self, items: tuple[MediaItem, ...], series: DeclaredSeries) -> None:
         """Media, shown in the rows of their steps."""
         stored = media.store(items, self._blobs)

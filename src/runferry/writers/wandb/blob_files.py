@@ -10,6 +10,7 @@ from typing import Final
 
 from runferry.dialects.plain_folder.names import Places
 from runferry.dialects.wandb.own_files import BLOBS, FILES
+from runferry.dialects.wandb.service_copy import COPY_FILE
 from runferry.model import Blob
 
 _WRITTEN_BY_SYNC: Final = (
@@ -41,7 +42,7 @@ class BlobFiles:
         self._home = home
         self._places = Places()
         self._media: dict[tuple[str, str], str] = {}
-        for name in _WRITTEN_BY_SYNC:
+        for name in (*_WRITTEN_BY_SYNC, COPY_FILE):
             self._places.place(name)
 
     def file(self, path: str, blob: Blob) -> StoredFile | None:
@@ -63,6 +64,11 @@ class BlobFiles:
             place = self._places.place(f"media/{wished}_{draft.sha256[:20]}{suffix}")
             known = self._media[wished, draft.sha256] = f"{FILES}/{place}"
         return self._put(draft, known)
+
+    def said(self, path: str, content: bytes) -> StoredFile:
+        """A file of ours among those of the run."""
+        draft = self._copied(Blob.from_bytes(content))
+        return self._put(draft, f"{FILES}/{path}")
 
     def other(self, blob: Blob) -> StoredFile | None:
         """Bytes that W&B finds no file of the run in, such as those of artifacts."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from runferry.chunks import SeriesFacts
 from runferry.dialects.wandb.own_files import ADDRESSES
-from runferry.model import KeyPath, Series, Tree
+from runferry.losses import Fate, Loss
+from runferry.model import KeyPath, Series, Stream, Tree
 from runferry.writers.wandb import messages
 from runferry.writers.wandb.addresses import Addresses
 from runferry.writers.wandb.records import Records
@@ -38,6 +41,20 @@ class DeclaredSeries:
         if series.stream == "system":
             return (key,)
         return self._addresses[series.stream].of(key, series.path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._series)
+
+    def elsewhere(self) -> Iterator[Loss]:
+        """The series that lie at another path than their own."""
+        for key, series in self._series.items():
+            original = key if series.original_key is None else series.original_key
+            if self.address(key) != series.path:
+                yield Loss("key-path", Fate.ROUNDED, original, 1, "its path is its name there")
+
+    def place(self, key: str) -> tuple[Stream, KeyPath]:
+        """Stream and address of a series."""
+        return self._series[key].stream, self.address(key)
 
     def is_user(self, key: str) -> bool:
         """Whether the user logged it."""

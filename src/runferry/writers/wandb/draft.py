@@ -23,6 +23,12 @@ from runferry.chunks import (
 )
 from runferry.dialects.wandb.marks import ServiceMark
 from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, TRACKER, Mark, side_text
+from runferry.dialects.wandb.service_copy import (
+    ADDED_ENVIRONMENT,
+    COPY_FILE,
+    ServiceCopy,
+    is_changed,
+)
 from runferry.durable import sync_tree
 from runferry.losses import Loss
 from runferry.model import Attribute, KeyPath, Run, Tree, Uid
@@ -36,6 +42,7 @@ from runferry.writers.wandb.environment import environment
 from runferry.writers.wandb.histograms import shown_histograms
 from runferry.writers.wandb.latest import LatestValues
 from runferry.writers.wandb.limits import LONGEST_ROW
+from runferry.writers.wandb.number_kinds import NumberKinds
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
 from runferry.writers.wandb.service_texts import ServiceTexts
@@ -45,6 +52,7 @@ from runferry.writers.wandb.unsent_attributes import unsent_attributes
 
 _LOG: Final = "log.part"
 _INTERNAL: Final = "_wandb"
+_SHOWN: Final = ("config", "summary")
 
 
 class Draft:
@@ -71,6 +79,7 @@ class Draft:
         self._config, self._summary = Addresses(), Addresses()
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()
+        self._kinds = NumberKinds()
         self._texts = ServiceTexts(run.key.tracker == TRACKER)
         self._unsent = Unsent()
         self._is_begun = self._is_ended = False
@@ -86,7 +95,7 @@ class Draft:
             case Points(batch):
                 rows = conform(batch, POINTS)
                 self._latest.look_at(rows)
-                self._texts.look_at_numbers(rows)
+                self._kinds.look_at(rows)
                 self._records.rows(self._log.points, rows)
             case Texts(batch):
                 rows = conform(batch, TEXTS)
@@ -166,6 +175,8 @@ class Draft:
             self._records.put(messages.RUN, message)
         origin = run.origin_uid or self._run.origin_uid
         self._records.keep(Header(replace(run, origin_uid=origin)))
+        if self._is_marked:
+            self._belongings.said(COPY_FILE, self._copy(run).content())
         self._log.flush()  # the rows that wait: what follows the end is not read
         summary = messages.summary(self._summary_items())
         if summary:
@@ -178,6 +189,22 @@ class Draft:
         self._run = run
         self._finish(run)
         self._is_ended = True
+
+    def _copy(self, run: Run) -> ServiceCopy:
+        """What W&B cannot say."""
+        stated = {item.path for item in self._of_role("environment")}
+        kinds = dict(self._kinds.uniform())
+        series = {self._series.place(key): kinds.get(key) for key in self._series}
+        shown = ((self._address(it), it) for role in _SHOWN for it in self._of_role(role))
+        exact = {(it.role, at): it for at, it in shown if at != it.path or is_changed(it.value)}
+        return ServiceCopy(
+            run,
+            messages.shown_state(run),
+            messages.shown_tags(run),
+            tuple(name for name in ADDED_ENVIRONMENT if (name,) in stated),
+            series,
+            exact,
+        )
 
     def _finish(self, run: Run) -> None:
         (self.home / FILES).mkdir(exist_ok=True)
@@ -213,8 +240,10 @@ class Draft:
         """What only our own records say, which the service does not get."""
         rows = self._unsent.losses(self._log.counts[1], self._log.too_long)
         header = unsent_header(self._run)
-        attributes = unsent_attributes(self._run, self._attributes, self._address)
-        return (*rows, *self._texts.losses(), *header, *attributes)
+        attributes = unsent_attributes(self._attributes, self._address)
+        series = (*self._series.elsewhere(), *self._kinds.losses(), *self._texts.losses())
+        told = (*rows, *series, *header, *attributes)
+        return tuple(loss for loss in told if loss.count)
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""

@@ -42,10 +42,10 @@ LIMITS: Final = Limits(
     lineage=Fate.REENCODED,
 )
 
-_SAID_ANEW: Final = (
-    "project", "entity", "user", "source_url", "client", "labels", "host", "status",
+_SAID_BESIDE: Final = (
+    "project", "entity", "user", "source_url", "client", "labels", "host", "status", "parent",
+    "exit_code", "kind",
 )  # fmt: skip
-_UNSAID: Final = ("parent", "exit_code")
 
 SERVICE_LIMITS: Final = replace(
     LIMITS,
@@ -68,10 +68,6 @@ SERVICE_LIMITS: Final = replace(
     time_unit_ns=1_000,
     finer_time=Fate.ROUNDED,  # a double of seconds
     inexact_int=Fate.ROUNDED,  # numbers of JSON
-    number_kind=Fate.ROUNDED,
-    attribute_type=Fate.ROUNDED,
-    key_path=Fate.ROUNDED,
-    header_times=Fate.ROUNDED,
-    header_fields=dict.fromkeys(_SAID_ANEW, Fate.ROUNDED) | dict.fromkeys(_UNSAID, Fate.DROPPED),
-    lineage=Fate.DROPPED,
+    # a file beside the run says what the run's fields have no room for
+    header_fields=dict.fromkeys(_SAID_BESIDE, Fate.REENCODED),
 )

@@ -127,6 +127,11 @@ def shown_exit_code(run: Run) -> int | None:
     return run.exit_code if -(2**31) <= run.exit_code < 2**31 else 1
 
 
+def shown_state(run: Run) -> str:
+    """How W&B's service says that it ended: `wandb sync` fails one that has not."""
+    return "finished" if shown_exit_code(run) == 0 else "failed"
+
+
 def ending(run: Run) -> bytes | None:
     """How the run ended; None for one that has not."""
     code = shown_exit_code(run)

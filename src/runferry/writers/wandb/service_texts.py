@@ -35,13 +35,6 @@ class ServiceTexts:
 
     is_of_wandb: bool
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # code, key
-    words: Counter[str] = field(default_factory=Counter)  # spelled as numbers are, by key
-    others: set[str] = field(default_factory=set)  # keys with values that are no strings there
-
-    def look_at_numbers(self, rows: pa.RecordBatch) -> None:
-        """Rows of `tables.POINTS`: beside numbers, words that spell one are numbers there."""
-        keys = rows.column("key")
-        self.others.update(keys.dictionary.take(pc.unique(keys.indices)).to_pylist())
 
     def sendable(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of `tables.TEXTS` in the forms in which they arrive best."""
@@ -64,19 +57,15 @@ class ServiceTexts:
 
     def _form(self, key: str, text: str | None, form: str) -> str:
         """How one text is to be sent; counts what comes of it."""
-        if text is None:
+        if text is None or form == "text":  # a word that spells a number is one there
             for code in ("invented", "duplicate-point"):
                 self.counts[code, key] += 1
             self.counts["series-kind", key] = 1
-            return form
-        if form == "text":
-            self.words[key] += 1
             return form
         found = self._as_json(text)
         if found is None:
             self.counts["text-form", key] += 1
             return "text"
-        self.others.add(key)
         if found != text:
             self.counts["value", key] += 1
         return form
@@ -95,13 +84,7 @@ class ServiceTexts:
 
     def losses(self) -> Iterator[Loss]:
         """What is told of them."""
-        counts = Counter(self.counts)
-        for key, count in self.words.items():
-            if key in self.others:
-                for code in ("invented", "duplicate-point"):
-                    counts[code, key] += count
-                counts["series-kind", key] = 1
-        for (code, key), count in counts.items():
+        for (code, key), count in self.counts.items():
             fate = Fate.DROPPED if code in ("invented", "duplicate-point") else Fate.ROUNDED
             yield Loss(code, fate, key, count, _WHY[code])
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from runferry.chunks import (
     Artifact,
@@ -21,39 +23,28 @@ from runferry.chunks import (
     SeriesFacts,
     Texts,
 )
+from runferry.dialects.times import NS
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.wandb.blob_files import StoredFile
-from runferry.writers.wandb.messages import shown_exit_code, shown_tags
+from runferry.writers.wandb.unsent_artifacts import UnsentArtifacts
 
 _DETAILS: Final = {
     "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
     " system metrics what a double of seconds holds",
     "null-time": "W&B gives lines that have no time one of its own",
     "source-order": "W&B keeps lines apart from rows",
-    "value": "W&B shows what a terminal would show of a line, and gives -0.0 back as 0",
-    "number-kind": "W&B's service gives floats without a fraction back as integers",
-    "nan": "JSON has one NaN, without sign and payload",
+    "value": "W&B shows what a terminal would show of a line",
+    "float-bits": "W&B gives -0.0 back as 0, and JSON has one NaN, without sign and payload",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
     "media-path": "W&B has them under names of their content",
     "media-metadata": "W&B keeps what its own media have",
 }
-_STATED_THERE: Final = ("entity", "user", "source_url")
-_NEVER_MISSING: Final = ("name", "project", "status")
-_TIMES: Final = ("created_ns", "started_ns", "ended_ns")
 _JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
 _TOO_LONG: Final = "W&B takes no row of more than 10 MiB, so this value stays behind"
 _GONE: Final = "W&B knows media by their bytes, and these are missing"
 _NO_VALUES: Final = "W&B knows series by their values alone"
 _NAN_BITS: Final = 0x7FF8_0000_0000_0000
-_NEVER_EMPTY: Final = ("notes", "group", "job_type")
-_ENDING: Final = "W&B's service tells how a run ended by its exit code"
-_HEADER_DETAILS: Final = {
-    "tags": "key-value tags become tags, and W&B takes 64 characters of one",
-    **dict.fromkeys(_NEVER_MISSING, "W&B gives every run one"),
-    **dict.fromkeys(_NEVER_EMPTY, "W&B does not tell an empty text from none"),
-}
-_ARTIFACT: Final = "W&B numbers versions itself; those that are used are named by its own ids"
 
 
 @dataclass
@@ -62,8 +53,7 @@ class Unsent:
 
     counts: Counter[str] = field(default_factory=Counter)
     files: list[tuple[str, str | None]] = field(default_factory=list)
-    artifacts: int = 0
-    produced: int = 0
+    artifacts: UnsentArtifacts = field(default_factory=UnsentArtifacts)
     pieces: int = 0
     declared: dict[str, None] = field(default_factory=dict)  # keys
     used: set[str] = field(default_factory=set)
@@ -76,17 +66,12 @@ class Unsent:
             case Points(batch):
                 keys = batch.column("key")
                 is_system = np.array([not is_user(key) for key in keys.dictionary.to_pylist()])
-                self.counts["time"] += int(np.count_nonzero(is_system[keys.indices.to_numpy()]))
+                is_moved = is_system[keys.indices.to_numpy()] & _is_no_double(batch)
+                self.counts["time"] += int(np.count_nonzero(is_moved))
                 values = batch.column("value").fill_null(0.5).to_numpy()
-                kinds = batch.column("kind")
-                words = kinds.dictionary.to_pylist()
-                is_float = np.array([word.startswith("float") for word in words])
-                is_whole = is_float[kinds.indices.to_numpy()] & (values == np.floor(values))
-                self.counts["number-kind"] += int(np.count_nonzero(is_whole))
                 is_odd = np.isnan(values) & (values.view(np.int64) != _NAN_BITS)
                 is_minus_zero = (values == 0) & np.signbit(values)
-                self.counts["value"] += int(np.count_nonzero(is_minus_zero))
-                self.counts["nan"] += int(np.count_nonzero(is_odd))
+                self.counts["float-bits"] += int(np.count_nonzero(is_minus_zero | is_odd))
             case Histograms(batch):
                 self.counts["counts-kind"] += batch.num_rows
             case Media(items):
@@ -98,9 +83,8 @@ class Unsent:
                 ends = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
                 breaks = pc.sum(pc.count_substring(batch.column("line"), "\n")).as_py() or 0
                 self.pieces += batch.num_rows - ends + breaks - ends
-            case Artifact(relation=relation):
-                self.artifacts += 1
-                self.produced += relation == "produced"
+            case Artifact():
+                self.artifacts.look_at(chunk)
 
     def _look_at_keys(self, chunk: Chunk) -> None:
         match chunk:
@@ -121,7 +105,7 @@ class Unsent:
             self.files.append((file.path, stored.below_files))
 
     def losses(self, moved_times: int, too_long: Mapping[str, int]) -> Iterator[Loss]:
-        """What is told of it.
+        """What is told of it, also how often nothing happened.
 
         `moved_times` are values at the time of their row; `too_long` are those, by key, for which
         a row of W&B had no room.
@@ -129,9 +113,6 @@ class Unsent:
         self.counts["time"] += moved_times
         for code, count in self.counts.items():
             yield Loss(code, Fate.ROUNDED, "", count, _DETAILS[code])
-        for name in _STATED_THERE:
-            told = "W&B states whose account and where the copy is"
-            yield Loss("header-field", Fate.ROUNDED, name, 1, told)
         yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
         for key, count in too_long.items():
             where = key if key in self.declared else ""
@@ -145,28 +126,20 @@ class Unsent:
             yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
             if instead is not None:
                 yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
-        yield Loss("artifact", Fate.DROPPED, "", self.artifacts, _ARTIFACT)
-        yield Loss("invented", Fate.DROPPED, "", self.produced, _ARTIFACT)
+        yield from self.artifacts.losses()
+
+
+def _is_no_double(rows: pa.RecordBatch) -> NDArray[np.bool_]:
+    """Of each row, whether its time is none that a double of seconds gives back."""
+    micro = rows.column("time").cast(pa.int64()).fill_null(0).to_numpy()
+    time_ns = micro * 1000 + rows.column("time_ns").fill_null(0).to_numpy()
+    seconds = time_ns / NS
+    whole = np.floor(seconds)
+    shown = whole.astype(np.int64) * NS + np.rint((seconds - whole) * NS).astype(np.int64)
+    return np.asarray((shown != time_ns) | rows.column("time").is_null().to_numpy(False))
 
 
 def unsent_header(run: Run) -> Iterator[Loss]:
-    """The service knows runs by their exit code alone: 0 is finished, anything else has failed.
-
-    `wandb sync` takes a run that has not ended for one that failed.
-    """
-    code = shown_exit_code(run)
-    state = "finished" if code == 0 else "failed"
-    found = {
-        "state": run.state != state,
-        "complete": not run.complete,
-        "exit_code": run.exit_code is None and code == 0,
-        "tags": set(shown_tags(run)) != set(run.tags),
-        **{name: not getattr(run, name) for name in _NEVER_MISSING},
-        **{name: getattr(run, name) == "" for name in _NEVER_EMPTY},
-    }
-    for name, is_other in found.items():
-        if is_other:
-            yield Loss("header-field", Fate.ROUNDED, name, 1, _HEADER_DETAILS.get(name, _ENDING))
-    for name in _TIMES:
-        if getattr(run, name) is None:
-            yield Loss("header-times", Fate.ROUNDED, name, 1, "W&B states when it heard of the run")
+    """What W&B states of every run, and this one had not."""
+    if not run.name:
+        yield Loss("header-field", Fate.ROUNDED, "name", 1, "W&B gives every run one")

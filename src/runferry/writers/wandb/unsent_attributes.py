@@ -9,9 +9,8 @@ from runferry.dialects.json_trees import leaves
 from runferry.dialects.wandb.marks import ADDED_SUMMARY
 from runferry.dialects.wandb.values import is_leaf
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, KeyPath, Run
+from runferry.model import Attribute, KeyPath
 from runferry.writers.wandb.environment import is_environment_of_wandb
-from runferry.writers.wandb.messages import started_ns
 
 _INTERNAL: Final = "_wandb"
 _VERSION: Final = "wandb_version"
@@ -19,28 +18,21 @@ _VERSION: Final = "wandb_version"
 
 
 def unsent_attributes(
-    run: Run, items: Iterable[Attribute], address_of: Callable[[Attribute], KeyPath]
+    items: Iterable[Attribute], address_of: Callable[[Attribute], KeyPath]
 ) -> Iterator[Loss]:
     """What is told of them; `address_of` gives the path of a config or summary value in W&B.
 
     What follows from a value's type alone is foretold.
     """
-    stated = set()
     for item in items:
         match item.role:
             case "environment":
-                stated.add(item.path)
                 if not is_environment_of_wandb(item):
                     yield _gone(item, "W&B has no field for it")
             case "config" | "summary":
                 yield from _of_tree(item, address_of)
             case _:
                 pass  # not sent, and foretold
-    beside = ("host", run.host), ("username", run.user), ("started_at", started_ns(run))
-    for name, value in beside:
-        if value not in (None, "") and (name,) not in stated:
-            place = f"environment.{name}"
-            yield Loss("invented", Fate.DROPPED, place, 1, "W&B states it there as well")
 
 
 def _of_tree(item: Attribute, address_of: Callable[[Attribute], KeyPath]) -> Iterator[Loss]:
@@ -58,7 +50,7 @@ def _of_tree(item: Attribute, address_of: Callable[[Attribute], KeyPath]) -> Ite
 def _elsewhere(item: Attribute, address: KeyPath) -> Iterator[Loss]:
     """A mapping that is one value here is a value for each name there."""
     shown = [path for path, _ in leaves(item.value, address, is_leaf)]
-    if shown != [item.path]:
+    if shown != [address]:
         yield _gone(item, f"W&B has it at {len(shown)} other places")
         for path in shown:
             place = ".".join((item.role, *path))

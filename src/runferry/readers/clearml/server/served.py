@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from runferry.chunks import Chunk, Lost
+from runferry.chunks import Checkpoint, Chunk, Lost
 from runferry.dialects.clearml.header import header_of, key_of
 from runferry.dialects.clearml.names import (
     LOG,
@@ -25,8 +25,9 @@ from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, Authored, parse
 from runferry.dialects.clearml.service import Service
 from runferry.dialects.plain_folder.layout import is_uid
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
-from runferry.model import Blob, Cursor, Run, RunKey, Uid
+from runferry.model import Blob, Cursor, Run, RunKey, Tree, Uid
 from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
@@ -36,6 +37,9 @@ from runferry.readers.plain_folder.reader import WrittenRun
 _UNREADABLE: Final = (
     OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
+_READER: Final = "clearml server"
+_ENDED: Final = frozenset({"completed", "closed", "published", "failed", "stopped"})
+_AGAIN: Final = "pull the run into a new archive"
 _METRICS: Final = (SCALAR, VECTOR, PLOT, SAMPLE)
 
 
@@ -46,6 +50,18 @@ def uid_of(task: Task) -> Uid | None:
         if word != tag and is_uid(word):
             return Uid(word)
     return None
+
+
+def position_of(task: Task) -> dict[str, Tree] | None:
+    """What stands for all that was done to a task; None while it has not ended.
+
+    The API: `last_update` is when it "was created, edited, changed or events for this task were
+    reported".
+    """
+    if task.get("status") not in _ENDED or not task.get("last_update"):
+        return None
+    told = ("id", "status", "last_update", "project_name")
+    return {"reader": _READER, **{name: str(task.get(name)) for name in told}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +92,30 @@ class ServedRun:
         return replace(run, source_url=url, origin_uid=uid_of(task))
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the task; of one of ours what was sent, if it is still all there."""
+        """All of the task; of one of ours what was sent, if it is still all there.
+
+        With `after` nothing, where nothing was done to the task since: the API gives no events from
+        some time on. Raises SourceChanged where something was.
+        """
         task_id = str(self.listed["id"])
         task = self.service.ask("tasks.get_by_id", task=task_id)["task"]
         task["project_name"] = self.listed.get("project_name")
+        position = position_of(task)
+        if after is None:
+            missing = MissingBytes()
+            yield from missing.watched(self._whole(task, run))
+            gone = tuple(missing.losses())
+            yield from map(Lost, gone)
+            is_all = not gone  # else what is gone is asked for again
+        elif after.position != position:
+            where = f"{self.service.where}: {task_id}"
+            raise SourceChanged("the task has changed since", where=where, hint=_AGAIN)
+        else:
+            is_all = True
+        if is_all and position is not None:
+            yield Checkpoint(position)
+
+    def _whole(self, task: Task, run: Run) -> Iterator[Chunk]:
         header = replace(self._header(task), key=run.key, origin_uid=run.origin_uid)
         if header.origin_uid is not None:
             with tempfile.TemporaryDirectory(prefix="runferry-clearml-") as folder:
@@ -102,11 +138,7 @@ class ServedRun:
             artifacts_of(task, self._located),
             (),
         )
-        missing = MissingBytes()
-        rows = EventRows(str(task["id"]), self._sample)
-        yield from missing.watched(reading.chunks(header, rows))
-        for gone in missing.losses():
-            yield Lost(gone)
+        yield from reading.chunks(header, EventRows(str(task["id"]), self._sample))
 
     def _events(self, task_id: str, kinds: tuple[str, ...]) -> Iterator[Event]:
         for kind in kinds:

@@ -8,7 +8,7 @@ as that of the run's own folder, and does not depend on the answer that a value 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from runferry.model import KeyPath, Series, Tree
 from runferry.readers.wandb.trees import leaves
@@ -22,12 +22,15 @@ class Names:
         known: tuple[Series, ...],
         summary: Mapping[str, Tree],
         counts: Mapping[str, Tree],
+        stated: Iterable[KeyPath] = (),
     ) -> None:
+        """`stated` are paths of which we know that they are those of series."""
         self._paths: dict[str, KeyPath] = {}
         for path, _ in leaves(dict(summary)):
             name = ".".join(path)
             # two of them are one name to the service: nobody knows whose values it means
             self._paths[name] = (name,) if name in self._paths else path
+        self._paths.update((".".join(path), path) for path in stated)
         for series in known:
             if series.stream == "user":
                 self._paths[".".join(series.path)] = series.path

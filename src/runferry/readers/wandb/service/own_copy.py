@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import chunks
 from runferry.dialects.wandb.marks import ADDED_SUMMARY, ServiceMark
+from runferry.dialects.wandb.own_files import MALFORMED
+from runferry.dialects.wandb.service_copy import ADDED_ENVIRONMENT, COPY_FILE, ServiceCopy
+from runferry.losses import Fate, Loss
 from runferry.model import Attribute
-from runferry.tables import KEY
+from runferry.readers.wandb.service.files import RunFiles
+from runferry.tables import KEY, POINT_KINDS
 
 _RUNTIME: Final = "_runtime"
 _ADDED_FILES: Final = frozenset(
-    {"config.yaml", "wandb-summary.json", "wandb-metadata.json", "output.log"}
+    {"config.yaml", "wandb-summary.json", "wandb-metadata.json", "output.log", COPY_FILE}
 )
-"""What `wandb sync` makes from the records."""
+"""What `wandb sync` makes from the records, and what we put beside them."""
+_AT_MOST: Final = 64 << 20
+_NULL: Final = "null"
+_NOTHING, _INT, _BOOL = (POINT_KINDS.index(kind) for kind in (_NULL, "int", "bool"))
+_FLOATS = [POINT_KINDS.index(kind) for kind in ("float64", "float32")]
 
 
-def as_it_was(found: Iterator[chunks.Chunk], mark: ServiceMark) -> Iterator[chunks.Chunk]:
+def copy_in(files: RunFiles, page: dict[str, Any]) -> tuple[ServiceCopy | None, tuple[Loss, ...]]:
+    """What we know of the run besides, and what is told where that cannot be had."""
+    file = files.first_of(page, COPY_FILE)
+    if file is None or file.url is None or (file.size or 0) > _AT_MOST:
+        return None, ()
+    try:
+        return ServiceCopy.of(files.content(file)), ()
+    except (FileNotFoundError, *MALFORMED) as error:
+        detail = f"not what runferry writes: {error}"
+        return None, (Loss("unreadable-file", Fate.DROPPED, COPY_FILE, 1, detail),)
+
+
+def as_it_was(
+    found: Iterator[chunks.Chunk], mark: ServiceMark, copy: ServiceCopy | None
+) -> Iterator[chunks.Chunk]:
     """The chunks of a run that we uploaded, as far as they are the run's own."""
-    for chunk in found:
+    kinds: dict[str, str] = {}
+    for chunk in found if copy is None else _exact(found, copy, kinds):
         match chunk:
             case chunks.Attributes(items, is_whole):
                 own = tuple(item for item in items if not _is_added(item, mark))
@@ -42,6 +66,59 @@ def as_it_was(found: Iterator[chunks.Chunk], mark: ServiceMark) -> Iterator[chun
                 yield chunks.Header(replace(run, origin_uid=mark.uid))
             case _:
                 yield chunk
+
+
+def _exact(
+    found: Iterator[chunks.Chunk], copy: ServiceCopy, kinds: dict[str, str]
+) -> Iterator[chunks.Chunk]:
+    """The same in the form in which it was; `kinds` are those of the series so far."""
+    for chunk in found:
+        match chunk:
+            case chunks.Header(run):
+                yield chunks.Header(copy.header(run))
+            case chunks.Attributes(items, is_whole):
+                own = (item for item in items if not _is_of_header(item, copy))
+                yield chunks.Attributes(tuple(map(copy.attribute, own)), is_whole)
+            case chunks.SeriesFacts(items):
+                for one in items:
+                    kind = copy.series.get((one.stream, one.path))
+                    if kind is not None:
+                        kinds[one.key] = kind
+                yield chunk
+            case chunks.Points(batch):
+                yield chunks.Points(of_kinds(batch, kinds))
+            case _:
+                yield chunk
+
+
+def _is_of_header(item: Attribute, copy: ServiceCopy) -> bool:
+    """Whether W&B states it in the environment because the header does."""
+    if item.role != "environment" or len(item.path) != 1:
+        return False
+    (name,) = item.path
+    return name in ADDED_ENVIRONMENT and name not in copy.stated
+
+
+def of_kinds(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
+    """Points of the kind that all numbers of their series were of, where they can be."""
+    keys = batch.column("key")
+    names = [kinds.get(key, _NULL) for key in keys.dictionary.to_pylist()]
+    wanted = np.array([POINT_KINDS.index(name) for name in names], np.int8)
+    column = batch.column("kind")
+    numbers = np.array([POINT_KINDS.index(word) for word in column.dictionary.to_pylist()], np.int8)
+    found, wanted = numbers[column.indices.to_numpy()], wanted[keys.indices.to_numpy()]
+    values = batch.column("value").fill_null(0.5).to_numpy()
+    is_whole = values == np.floor(values)
+    can_be = np.isin(wanted, _FLOATS) | (wanted == _INT) & is_whole
+    can_be |= (wanted == _BOOL) & ((values == 0) | (values == 1))
+    taken = np.where(can_be & (found != _NOTHING), wanted, found)
+    at = batch.schema.get_field_index("kind")
+    spelled = pa.DictionaryArray.from_arrays(pa.array(taken), pa.array(POINT_KINDS))
+    exact = batch.column("value_i64")
+    at_exact = batch.schema.get_field_index("value_i64")
+    kept = pc.if_else(pa.array(taken == _INT), exact, pa.nulls(len(exact), exact.type))
+    batch = batch.set_column(at_exact, batch.schema.field(at_exact), kept)
+    return batch.set_column(at, batch.schema.field(at), spelled)
 
 
 def _is_added(item: Attribute, mark: ServiceMark) -> bool:

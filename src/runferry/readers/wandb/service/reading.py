@@ -12,7 +12,7 @@ from runferry.dialects.wandb.marks import marked
 from runferry.dialects.wandb.service import Service
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Run, Tree
+from runferry.model import Cursor, KeyPath, Run, Tree
 from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
 from runferry.readers.standing_losses import StandingLosses
@@ -37,7 +37,7 @@ from runferry.readers.wandb.service.header import (
 )
 from runferry.readers.wandb.service.history import History, export_urls
 from runferry.readers.wandb.service.names import Names
-from runferry.readers.wandb.service.own_copy import as_it_was
+from runferry.readers.wandb.service.own_copy import as_it_was, copy_in
 from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
@@ -73,6 +73,7 @@ class RunReading:
         self._known = after.series if after else ()
         self._is_first = after is None
         self._position = Position() if after is None else Position.restored(after.position)
+        self._paths: tuple[KeyPath, ...] = ()  # of series, where a file of ours tells them
         self._standing = StandingLosses(self._position.standing)
         if self._position.is_short:
             raise SourceChanged(
@@ -86,11 +87,18 @@ class RunReading:
         node, project = self._asked()
         self._check(node)
         _, mark = marked(node.get("tags") or ())
-        found = self._read(node, project)
-        yield from found if mark is None else as_it_was(found, mark)
-
-    def _read(self, node: dict[str, Any], project: dict[str, Any]) -> Iterator[chunks.Chunk]:
         files = RunFiles(self._service, self._place, self._position)
+        found = self._read(node, project, files)
+        if mark is not None:
+            copy, losses = copy_in(files, node.get("files") or {})
+            yield from map(chunks.Lost, losses)
+            self._paths = () if copy is None else copy.paths
+            found = as_it_was(found, mark, copy)
+        yield from found
+
+    def _read(
+        self, node: dict[str, Any], project: dict[str, Any], files: RunFiles
+    ) -> Iterator[chunks.Chunk]:
         yield from self._metadata(node, files)
         said = self._said(node)
         if self._is_first:
@@ -211,7 +219,7 @@ class RunReading:
     def _rows(self, node: dict[str, Any], said: _Said, files: RunFiles) -> Iterator[chunks.Chunk]:
         position = self._position
         declared = Declared.after(self._known, said.definitions.applied)
-        names = Names(self._known, said.summary, position.counts)
+        names = Names(self._known, said.summary, position.counts, self._paths)
         user = JsonRows("user", declared, None, files.claim, names.path, _compact)
         history = History(
             self._service, self._place, said.stated, position, user, names, self._standing

@@ -1,0 +1,117 @@
+"""Artifacts on two sides: which is which, and what differs, to the byte."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from runferry import chunks
+from runferry.losses import Fate, Loss
+from runferry.model import KeyPath, Tree, same_value
+
+Stated: TypeAlias = "tuple[Tree | KeyPath, ...]"
+"""Name, type, relation, version, id; or of an entry reference, digest, hash."""
+
+_NAMED = 3
+"""Name, type and relation: how an identity begins."""
+_OF_TRACKER = "_wandb"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Those of one side, by their identities, and their entries by path."""
+
+    stated: Mapping[Stated, chunks.Artifact]
+    entries: Mapping[Stated, Mapping[str, Stated]]
+
+
+def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]:
+    """What differs in what the run made and used: what is said of it, and every byte."""
+    anew = _numbered_anew(original, copy)
+    for identity, artifact in original.stated.items():
+        place = identity_place(identity)
+        there = anew.get(identity, identity)
+        found = copy.stated.get(there)
+        if found is None:
+            yield Loss("artifact", Fate.DROPPED, place)
+            continue
+        entries, found_entries = original.entries[identity], copy.entries[there]
+        if there != identity:
+            yield Loss(
+                "artifact-version", Fate.RENAMED, place, 1, f"it is {identity_place(there)} there"
+            )
+            entries, found_entries = _with_bytes(entries), _with_bytes(found_entries)
+        if not (_says_the_same if there != identity else _same_artifact)(artifact, found):
+            yield Loss("artifact", Fate.ROUNDED, place)
+        for path in sorted(entries.keys() | found_entries.keys()):
+            if entries.get(path) != found_entries.get(path):
+                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
+    yield from invented(
+        map(identity_place, copy.stated.keys() - original.stated.keys() - {*anew.values()})
+    )
+
+
+def _numbered_anew(original: Artifacts, copy: Artifacts) -> dict[Stated, Stated]:
+    """The artifacts that have the same name, type and relation there, and another version or id.
+
+    Of several those with the same content go together, then the first with the first.
+    """
+    wanted = [one for one in original.stated if one not in copy.stated]
+    free = [one for one in copy.stated if one not in original.stated]
+    found: dict[Stated, Stated] = {}
+    for is_same in (True, False):
+        for one in wanted:
+            like = (
+                it
+                for it in free
+                if it[:_NAMED] == one[:_NAMED]
+                and (
+                    not is_same
+                    or _with_bytes(original.entries[one]) == _with_bytes(copy.entries[it])
+                )
+            )
+            there = None if one in found else next(like, None)
+            if there is not None:
+                found[one] = there
+                free.remove(there)
+    return found
+
+
+def _with_bytes(entries: Mapping[str, Stated]) -> dict[str, Stated]:
+    """References and hashes of what is there; every tracker has its own digests."""
+    told = ((path, (entry[0], entry[2])) for path, entry in entries.items())
+    return {path: entry for path, entry in told if entry != (None, None)}
+
+
+def _says_the_same(original: chunks.Artifact, copy: chunks.Artifact) -> bool:
+    """Whether all that the user said is there: W&B adds aliases, and facts under its own name."""
+    is_named = {*original.aliases} <= {*copy.aliases}
+    is_described = (original.description or None) == (copy.description or None)
+    return is_named and is_described and same_value(_said(original), _said(copy))
+
+
+def _said(artifact: chunks.Artifact) -> Tree:
+    found = artifact.metadata
+    if isinstance(found, dict):
+        found = {name: value for name, value in found.items() if name != _OF_TRACKER}
+    return found or None
+
+
+def identity_place(identity: Stated) -> str:
+    """How a loss names an artifact."""
+    return "/".join(str(part) for part in identity if part is not None)
+
+
+def _same_artifact(left: chunks.Artifact, right: chunks.Artifact) -> bool:
+    plain = dataclasses.replace
+    return plain(left, metadata=None) == plain(right, metadata=None) and same_value(
+        left.metadata, right.metadata
+    )
+
+
+def invented(places: Iterator[str]) -> Iterator[Loss]:
+    """Things that the original does not have."""
+    for place in sorted(places):
+        yield Loss("invented", Fate.DROPPED, place, 1, "the original has no such thing")
