@@ -87,8 +87,6 @@ ALLOWED = (
     ("*.TestSwanlabResumed.*", "no large source *", "TestSwanlab has one"),
     ("*.TestSwanlabFolder.*", "this writer publishes whole runs only", "there is nothing to find"),
     ("*.TestSwanlabFolder.*", "resend is atomic", "nothing is sent again"),
-    ("*.test_swanlab_sdk", "collection skipped", "swanlab wants protobuf < 7: run apart"),
-    ("*.test_swanlab_vendor", "collection skipped", "swanlab wants protobuf < 7: run apart"),
     *(
         (f"*.TestNeptune{form}.*", reason, why)
         for form in ("Export", "Queue", "Server")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from runferry.dialects.swanlab.names import TRACKER
-from runferry.model import Attribute, KeyPath, Run, Tree
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, KeyPath, Run, Tree, same_value
 
 _ABOUT: Final = (
     "entity", "user", "source_url", "parent", "sweep", "exit_code", "status", "kind", "client",
@@ -63,6 +64,14 @@ def metadata_text(run: Run, attributes: Iterable[Attribute]) -> str:
         url = git.get("remote_url") or git.get("remote")
         shape["git"] = {"remote_url": url, "commit": git.get("commit")}
     return json.dumps(plain(shape), ensure_ascii=False)
+
+
+def retyped(attributes: Iterable[Attribute]) -> Iterator[Loss]:
+    """Values that stand there as text, or in another way than they were."""
+    for item in attributes:
+        if not same_value(plain(item.value), item.value):
+            place = ".".join((item.role, *item.path))
+            yield Loss("attribute-type", Fate.REENCODED, place, 1, "SwanLab has it as text")
 
 
 def nested(attributes: Iterable[Attribute]) -> dict[str, Tree]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runferry import _native
 from runferry.dialects.swanlab.names import (
@@ -23,7 +24,8 @@ from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.staged import Staged
-from runferry.writers.swanlab import charts, messages
+from runferry.writers.swanlab import attributes as spelled
+from runferry.writers.swanlab import charts, media_forms, messages
 from runferry.writers.swanlab.columns import Columns
 from runferry.writers.swanlab.header import Header, fitted
 from runferry.writers.swanlab.place import Place
@@ -84,7 +86,8 @@ class Authoring:
             Loss(code, fate, where, count, detail)
             for (code, fate, where, detail), count in self._losses.items()
         ]
-        return (*self._header.losses, *self._columns.retyped, *found)
+        retyped = spelled.retyped(self._draft.attributes)
+        return (*self._header.losses, *self._columns.retyped, *retyped, *found)
 
     @property
     def moved(self) -> int:
@@ -112,12 +115,16 @@ class Authoring:
     def _media(self) -> None:
         """Items of one row and key are one record."""
         group: list[dict[str, Any]] = []
-        wanted = ["key", "step", "time", "time_ns", "seq", "media_type", "caption", "file"]
+        wanted = [
+            "key", "step", "time", "time_ns", "seq", "media_type", "caption", "file", "metadata",
+            "path",
+        ]  # fmt: skip
         for row in self._rows("media", wanted):
             if group and _row_of(group[0]) != _row_of(row):
                 self._put_media(group)
                 group = []
             if row["file"] is not None:
+                self._lose_facts(row)
                 group.append(row)
         if group:
             self._put_media(group)
@@ -128,14 +135,41 @@ class Authoring:
         if column_type is None:
             self._put_charts(rows)
             return
-        items = [
-            self._files.put_medium(column_type, row["step"] or 0, row["file"], row["caption"])
-            for row in rows
-        ]
+        made = (self._medium(column_type, row) for row in rows)
+        items = [item for item in made if item is not None]
         if len(items) > _MOST_ITEMS or any(size > _LARGEST_ITEM for _, size in items):
             what = f"more than {_MOST_ITEMS} items or 10 MiB, which SwanLab's own client leaves out"
             self._lose("large-media", Fate.REENCODED, first["key"], what)
-        self._put(first, column_type, [item for item, _ in items])
+        if items:
+            self._put(first, column_type, [item for item, _ in items])
+
+    def _medium(self, column_type: int, row: dict[str, Any]) -> tuple[bytes, int] | None:
+        """An item of a record, and its size; None for a form that SwanLab does not show."""
+        kind, step, caption = row["media_type"], row["step"] or 0, row["caption"]
+        if kind not in media_forms.CHOOSY:
+            return self._files.put_medium(column_type, step, row["file"], caption)
+        path = self._draft.home.joinpath(*row["file"].split("/"))
+        suffix = media_forms.known_suffix(kind, path)
+        if suffix is not None:
+            return self._files.put_medium(column_type, step, row["file"], caption, suffix)
+        points = media_forms.points_form(path) if kind == "object3d" else None
+        if points is None:
+            self._put_unshown(row)
+            return None
+        return self._files.put_made(column_type, step, points, caption, media_forms.POINTS_SUFFIX)
+
+    def _put_unshown(self, row: dict[str, Any]) -> None:
+        self._files.put_file(row["file"], row["file"])
+        what = f"SwanLab shows no such {row['media_type']}; it is a file of the run"
+        self._lose("unshown-media", Fate.REENCODED, row["key"], what)
+
+    def _lose_facts(self, row: dict[str, Any]) -> None:
+        """SwanLab names its files itself, and has captions alone."""
+        if row["path"] is not None:
+            self._lose("media-path", Fate.REENCODED, row["key"], "SwanLab names it anew")
+        if row["metadata"] is not None:
+            what = "SwanLab shows captions alone: no boxes, masks or sizes"
+            self._lose("media-metadata", Fate.REENCODED, row["key"], what)
 
     def _put_charts(self, rows: list[dict[str, Any]]) -> None:
         """Tables and plots as charts where they can be; else as files of the run."""
@@ -149,9 +183,7 @@ class Authoring:
             if chart is not None:
                 charted.append(_inline(row, chart, ".json"))
                 continue
-            self._files.put_file(row["file"], row["file"])
-            what = f"SwanLab shows no such {row['media_type']}; it is a file of the run"
-            self._lose("unshown-media", Fate.REENCODED, row["key"], what)
+            self._put_unshown(row)
         if charted:
             self._put(rows[0], _ECHARTS, charted)
 
@@ -169,12 +201,20 @@ class Authoring:
         has_lines = False
         for batch in self._staged.batches("console"):
             has_lines = True
-            self._log.console(batch)
+            self._put_lines(batch)
         if not has_lines:
             for file in self._staged.files():
                 if file.role == "console":
                     for lines in self._staged.lines(file):
                         self._log.console(lines)
+
+    def _put_lines(self, batch: pa.RecordBatch) -> None:
+        timeless = batch.column("time").null_count
+        ended = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
+        self._lose("null-time", Fate.REENCODED, "", "shown at the time before", timeless)
+        what = "a line of the console that had no end has one"
+        self._lose("value", Fate.REENCODED, "", what, batch.num_rows - ended)
+        self._log.console(batch)
 
     def _files_of_run(self) -> None:
         for file in self._staged.files():
@@ -192,8 +232,9 @@ class Authoring:
             for first in range(0, rows.num_rows, _ROWS_AT_ONCE):
                 yield from rows.slice(first, _ROWS_AT_ONCE).to_pylist()
 
-    def _lose(self, code: str, fate: Fate, where: str, detail: str) -> None:
-        self._losses[code, fate, where, detail] += 1
+    def _lose(self, code: str, fate: Fate, where: str, detail: str, count: int = 1) -> None:
+        if count:
+            self._losses[code, fate, where, detail] += count
 
 
 def _row_of(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ def fitted(run: Run) -> Header:
     # a team of another tracker is no workspace; it is told in the configuration
     entity = run.entity if run.entity and run.key.tracker == TRACKER else ""
     workspace = _WORKSPACE.sub("-", chosen.swanlab_workspace or entity)[:_WORKSPACE_LONGEST]
-    if stated != project:
+    if run.project != project:
         losses.append(Loss("header-field", Fate.REENCODED, "project", 1, f"shown as {project}"))
     times = (run.started_ns, run.created_ns)
     started = next((time for time in times if time is not None), 0)
@@ -58,6 +58,8 @@ def fitted(run: Run) -> Header:
 
 
 def _cut(text: str | None, name: str, losses: list[Loss]) -> str | None:
+    if text == "":
+        losses.append(Loss("header-field", Fate.REENCODED, name, 1, "an empty text is none"))
     if text is None or len(text) <= _LONGEST[name]:
         return text
     detail = f"SwanLab shows {_LONGEST[name]:,} characters of it"

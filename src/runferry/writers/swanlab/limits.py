@@ -14,7 +14,9 @@ from runferry.ports import KeyRule, Limits
 
 LONGEST_KEY: Final = 512
 MAX_STEP: Final = 1 << 48
-_SHOWN: Final = ("scalar", "text", "image", "audio", "video", "object3d", "molecule", "html")
+_SHOWN: Final = ("scalar", "text", "image", "audio", "html")
+_IN_SOME_FORMS: Final = ("video", "object3d", "molecule")
+"""GIF, PDB, binary glTF and points are shown; what is in another form is a file of the run."""
 _IN_ANOTHER_FORM: Final = (
     "histogram", "table", "plot", "file", "other", "config", "summary", "environment",
     "console", "artifact",
@@ -23,6 +25,10 @@ _KEPT_BESIDE: Final = ("document", "raw")
 _ROUGHLY: Final = (
     "histogram", "table", "plot", "other", "summary", "environment", "artifact",
 )  # fmt: skip
+_TOLD_IN_THE_CONFIG: Final = (
+    "status", "exit_code", "client", "kind", "labels", "parent", "sweep", "user", "source_url",
+)  # fmt: skip
+"""Fields of a header for which SwanLab has no place of their own."""
 
 KEYS: Final = KeyRule(
     max_length=LONGEST_KEY - 24,  # room for the mark of the machine's own, and of another kind
@@ -33,7 +39,7 @@ KEYS: Final = KeyRule(
 
 LIMITS: Final = Limits(
     holds=dict.fromkeys(_SHOWN, Fate.KEPT)
-    | dict.fromkeys((*_IN_ANOTHER_FORM, *_KEPT_BESIDE), Fate.REENCODED),
+    | dict.fromkeys((*_IN_SOME_FORMS, *_IN_ANOTHER_FORM, *_KEPT_BESIDE), Fate.REENCODED),
     order="step",  # a key's steps are shown once each; the later ones move on
     resend="atomic",
     series_key=KEYS,
@@ -58,7 +64,7 @@ LIMITS: Final = Limits(
 CLOUD_LIMITS: Final = replace(
     LIMITS,
     holds=dict.fromkeys((*_SHOWN, "config", "console", "file"), Fate.KEPT)
-    | dict.fromkeys(_ROUGHLY, Fate.ROUNDED),
+    | dict.fromkeys((*_IN_SOME_FORMS, *_ROUGHLY), Fate.ROUNDED),
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
     negative_step=Fate.ROUNDED,
@@ -73,6 +79,7 @@ CLOUD_LIMITS: Final = replace(
     key_path=Fate.ROUNDED,
     series_facts=Fate.ROUNDED,
     header_times=Fate.DROPPED,  # `swanlab sync` reports the moment of the upload
+    header_fields=dict.fromkeys(_TOLD_IN_THE_CONFIG, Fate.ROUNDED),
     lineage=Fate.ROUNDED,
 )
 """Nothing stands beside a run in the cloud."""

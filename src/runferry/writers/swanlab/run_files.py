@@ -64,7 +64,12 @@ class RunFiles:
         self._record(place if save_type == _CUSTOM else place.partition(".")[0], place, save_type)
 
     def put_medium(
-        self, column_type: int, step: int, staged: str, caption: str | None
+        self,
+        column_type: int,
+        step: int,
+        staged: str,
+        caption: str | None,
+        suffix: str | None = None,
     ) -> tuple[bytes, int]:
         """A medium as an item of a record, and its size; named as the client names its own."""
         source = self._staged.joinpath(*staged.split("/"))
@@ -74,12 +79,26 @@ class RunFiles:
                 sha256.update(piece)
                 size += len(piece)
         digest = sha256.hexdigest()
-        name = f"{max(step, 0):03d}-{digest[:8]}{safe_suffix(source.name)}"
+        name = _medium_name(step, digest, suffix or safe_suffix(source.name))
         place = f"{MEDIA}/{COLUMN_TYPES[column_type][0]}/{name}"
         if place not in self._media:
             self._media.add(place)
             self._link(staged, place)
         return messages.item(name, digest, size, caption, None), size
+
+    def put_made(
+        self, column_type: int, step: int, content: bytes, caption: str | None, suffix: str
+    ) -> tuple[bytes, int]:
+        """The same for bytes that were made of a medium."""
+        digest = hashlib.sha256(content).hexdigest()
+        name = _medium_name(step, digest, suffix)
+        place = f"{MEDIA}/{COLUMN_TYPES[column_type][0]}/{name}"
+        if place not in self._media:
+            self._media.add(place)
+            path = self._home.joinpath(*place.split("/"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return messages.item(name, digest, len(content), caption, None), len(content)
 
     def _record(self, name: str, place: str, save_type: int) -> None:
         source = self._final / FILES / place
@@ -88,3 +107,7 @@ class RunFiles:
 
     def _link(self, staged: str, place: str) -> None:
         put_link(self._staged.joinpath(*staged.split("/")), self._home.joinpath(*place.split("/")))
+
+
+def _medium_name(step: int, digest: str, suffix: str) -> str:
+    return f"{max(step, 0):03d}-{digest[:8]}{suffix}"
