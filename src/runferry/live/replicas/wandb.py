@@ -144,6 +144,8 @@ class _Run:
                         if record[0] == HISTORY:
                             self._files.whole()
                     self._files.valued()
+                    if self._history.is_between_rows:  # these values ended their own row
+                        self._files.whole()
                 case 11:  # run_start
                     self._history.begin(time_ns, *_start(content))
                 case 13:  # log_artifact

@@ -39,6 +39,11 @@ class History:
         self.is_shared = False  # several processes log to the run, and the server gives the steps
         self.ignored = 0  # values of steps that were over
 
+    @property
+    def is_between_rows(self) -> bool:
+        """Whether all values that were taken are in rows that are whole."""
+        return not self._row
+
     def begin(self, time_ns: int, starting_step: int, runtime_seconds: int) -> None:
         """The run starts, or goes on."""
         self._started_ns = time_ns - runtime_seconds * _NS
