@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from tests.cli.calling import Answer, Caller, environment
 from tests.cli.terminals import conversation
 from tests.readers.neptune_exports import atoms, points, put_file, write_run
 
-from runferry import settings
+from runferry import load_wandb_database, settings
 from runferry.dialects.neptune.attribute_paths import READ_ONLY_SYS
 from runferry.testing.neptune_backend import NeptuneServer
 from runferry.writers.neptune.tracked import Tracked
@@ -35,7 +37,7 @@ BEGAN = 1_700_000_000.25
 BEGUN = datetime.fromtimestamp(BEGAN, UTC)
 NOBODY: Any = None  # nothing is sent to it
 ROUNDED = ("--allow", "rounded")
-"""The client hands out neither steps nor times of images."""
+"""A server tells neither steps nor times of images."""
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -405,6 +407,22 @@ def test_the_queue_of_the_client_takes_models_too(
     migrated("neptune-models:", "neptune:")
     queued = [replayed(queue) for queue in Path("queue", "offline").iterdir()]
     assert {run["runferry/run_id"] for run in queued} == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
+
+
+def test_elsewhere_they_become_runs_of_their_job_type(
+    server: NeptuneServer, database: Path
+) -> None:
+    migrated("neptune-models:", "wandb:./runs")
+    databases = [load_wandb_database(path) for path in Path("runs").rglob("*.wandb")]
+    runs = [record for database in databases for record in database.run]
+    assert {run["run_id"]: run["job_type"] for run in runs} == {
+        "PRO-MOD": "model", "PRO-MOD-1": "model_version", "PRO-MOD-2": "model_version"
+    }  # fmt: skip
+    assert {run["run_group"] for run in runs} == {"PRO-MOD"}
+    migrated("neptune-models:", f"mlflow:sqlite:///{database}")
+    with closing(sqlite3.connect(database)) as tracked:
+        kinds = tracked.execute("SELECT value FROM tags WHERE key = 'runferry.kind'").fetchall()
+    assert sorted(kinds) == [("model",), ("model_version",), ("model_version",)]
 
 
 # --- on a terminal
