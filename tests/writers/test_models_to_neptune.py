@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +21,23 @@ import neptune
 from botocore.exceptions import EndpointConnectionError
 from neptune.exceptions import ArtifactUploadingError
 from neptune.internal.artifacts.drivers import LocalArtifactDriver, S3ArtifactDriver
-from neptune.types import File
+from neptune.types import Boolean, Datetime, File, Float, Integer
 from neptune_runs import PNG
 from neptune_shown import replayed
 from tests.cli.calling import Answer, Caller, environment
 from tests.cli.terminals import conversation
+from tests.readers.neptune_exports import atoms, points, put_file, write_run
 
-from runferry import settings
+from runferry import load_wandb_database, settings
+from runferry.dialects.neptune.attribute_paths import READ_ONLY_SYS
 from runferry.testing.neptune_backend import NeptuneServer
 from runferry.writers.neptune.tracked import Tracked
 
 BEGAN = 1_700_000_000.25
+BEGUN = datetime.fromtimestamp(BEGAN, UTC)
 NOBODY: Any = None  # nothing is sent to it
 ROUNDED = ("--allow", "rounded")
-"""The client hands out neither steps nor times of images."""
+"""A server tells neither steps nor times of images."""
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -100,12 +108,22 @@ def test_models_and_versions_become_runs_of_their_own_project(server: NeptuneSer
 
 
 def test_of_sys_what_cannot_be_set_is_below_old_sys(server: NeptuneServer) -> None:
+    made = server.made["team/vision", "PRO-MOD-1"]
+    times = ("creation_time", "modification_time", "ping_time")
+    counted = {
+        "monitoring_time": Integer(7),
+        "running_time": Float(61.5),
+        "trashed": Boolean(False),
+    }
+    values = counted | {name: Datetime(BEGUN) for name in times}
+    for name, value in values.items():  # of these the vendor's in-memory backend has few
+        server.containers[made.id, made.type].set(["sys", name], value)
+    before = server.containers[made.id, made.type].get_structure()["sys"]
     migrated("neptune-models:", "neptune:")
     version = runs_of(server)["PRO-MOD-1"]
-    assert version["old_sys/id"] == "PRO-MOD-1"
+    for name in READ_ONLY_SYS:
+        assert version[f"old_sys/{name}"] == before[name].value, name
     assert version["old_sys/model_id"] == "PRO-MOD"
-    assert version["old_sys/stage"] == "none"
-    assert "old_sys/creation_time" in version
     assert "old_sys/state" not in version
 
 
@@ -125,6 +143,11 @@ def test_versions_are_numbered_within_their_project(server: NeptuneServer) -> No
     assert versions == [(name, f"PRO-MOD-{n}") for name in projects for n in (1, 2)]
 
 
+def picture(number: int) -> File:
+    """One that differs from those of other numbers."""
+    return File.from_content(PNG + bytes([number]), extension="png")
+
+
 def log_files(home: Path) -> None:
     """Another version, with all that holds bytes or names places."""
     home.mkdir()
@@ -132,11 +155,12 @@ def log_files(home: Path) -> None:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(name)
     version = neptune.init_model_version(project="team/vision", model="PRO-MOD", mode="sync")
-    version["model/weights"].upload(File.from_content(b"weights", extension="bin"))
+    version["model/weights"].upload(File.from_content(b"weights", extension="ckpt"))
+    version["model/card"].upload(File.from_content("words", extension="txt"))
     version["source_code/files"].upload_files([str(home / "*.py")])
     version["data/train"].upload_files([str(home / "data" / "*.csv")])
     for step in (3, 4):
-        version["pictures"].append(File.from_content(PNG, extension="png"), step=step)
+        version["pictures"].append(picture(step), step=step)
     version["data/tracked"].track_files(str(home / "data"))
     version.stop()
 
@@ -161,16 +185,49 @@ def test_files_of_a_set_carry_its_namespace_as_prefix(files: Any) -> None:
     assert sets["data/train"] == {"data/train/home/data/train.csv": b"data/train.csv"}
 
 
-def test_a_file_keeps_its_attribute_and_its_bytes(files: Any) -> None:
-    _, sets, _ = files
-    assert sets["model/weights"] == {"": b"weights"}
+def test_a_file_keeps_its_attribute_its_bytes_and_its_extension(files: Any) -> None:
+    values, sets, _ = files
+    run = neptune.init_run(project="team/vision", with_id=values["sys/id"], mode="read-only")
+    for path, content, extension in (
+        ("model/weights", b"weights", "ckpt"),
+        ("model/card", b"words", "txt"),
+    ):
+        assert sets[path] == {"": content}
+        assert run[path].fetch_extension() == extension
+    run.stop()
 
 
-def test_a_series_of_files_keeps_its_order(files: Any) -> None:
-    values, _, _ = files
-    steps = [step for step, _, _ in values["pictures"]]
-    assert len(steps) == 2
-    assert steps == sorted(set(steps))
+def test_a_series_of_files_of_a_server_keeps_its_order_and_the_hidden_steps_are_told(
+    files: Any,
+) -> None:
+    values, _, told = files
+    assert [(step, pictured(image)) for step, _, image in values["pictures"]] == [(0, 3), (1, 4)]
+    (run,) = told["pull"]["runs"]
+    (loss,) = (loss for loss in run["losses"] if loss["code"] == "image-address")
+    assert (loss["where"], loss["fate"], loss["count"]) == ("pictures", "rounded", 2)
+
+
+def pictured(image: Any) -> int:
+    """The number of a picture."""
+    return base64.b64decode(image.data)[-1]
+
+
+def test_a_series_of_files_of_an_export_keeps_order_steps_and_times(
+    server: NeptuneServer, tmp_path: Path
+) -> None:
+    data = tmp_path / "export" / "model_data"
+    rows = [
+        ("2.0", {"path": put_file(data, "VIS-MOD-1/2.png", PNG + b"\x02", "model_files")}),
+        ("5.0", {"path": put_file(data, "VIS-MOD-1/5.png", PNG + b"\x05", "model_files")}),
+    ]
+    about = atoms("VIS-MOD-1", {"sys/id": "VIS-MOD-1", "sys/creation_time": BEGUN})
+    pictures = points("VIS-MOD-1", "pictures", rows, "file_series")
+    write_run(data, "VIS-MOD-1", [*about, *pictures], scope="model_versions")
+    migrated(f"neptune-models:{data.parent}", "neptune:team/vision")
+    found = runs_of(server)["VIS-MOD-1"]["pictures"]
+    times = [row["timestamp"].timestamp() for row in pictures]
+    assert [(step, pictured(image)) for step, _, image in found] == [(2, 2), (5, 5)]
+    assert [time for _, time, _ in found] == times
 
 
 def test_an_artifact_tracks_the_files_where_they_lie(
@@ -270,6 +327,33 @@ def test_a_rerun_appends_nothing(server: NeptuneServer) -> None:
     assert runs_of(server) == before
 
 
+def test_temporary_files_lie_in_one_folder_and_are_removed_when_all_went_well(
+    server: NeptuneServer,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_files(tmp_path / "home")
+    before = {path.name for path in Path().iterdir()}
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("RUNFERRY_NEPTUNE_MODE", "async")
+    kept, uploaded = NeptuneServer.keep, []
+
+    def keep(server: NeptuneServer, path: Path) -> Path:
+        uploaded.append(path)
+        return kept(server, path)
+
+    monkeypatch.setattr(NeptuneServer, "keep", keep)
+    migrated("neptune-models:", "neptune:", *ROUNDED)
+    assert uploaded
+    assert all(path.is_relative_to(temporary) for path in uploaded)
+    assert not list(temporary.iterdir())
+    beside = {path.name for path in Path().iterdir()} - before
+    (log,) = beside - {".runferry"}
+    assert log.startswith("neptune-models-to-neptune-")
+
+
 def test_filters_choose_models_and_versions(server: NeptuneServer) -> None:
     migrated("neptune-models:", "neptune:", "--run", "PRO-MOD-*")
     assert set(runs_of(server)) == {"PRO-MOD-1", "PRO-MOD-2"}
@@ -323,6 +407,22 @@ def test_the_queue_of_the_client_takes_models_too(
     migrated("neptune-models:", "neptune:")
     queued = [replayed(queue) for queue in Path("queue", "offline").iterdir()]
     assert {run["runferry/run_id"] for run in queued} == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
+
+
+def test_elsewhere_they_become_runs_of_their_job_type(
+    server: NeptuneServer, database: Path
+) -> None:
+    migrated("neptune-models:", "wandb:./runs")
+    databases = [load_wandb_database(path) for path in Path("runs").rglob("*.wandb")]
+    runs = [record for database in databases for record in database.run]
+    assert {run["run_id"]: run["job_type"] for run in runs} == {
+        "PRO-MOD": "model", "PRO-MOD-1": "model_version", "PRO-MOD-2": "model_version"
+    }  # fmt: skip
+    assert {run["run_group"] for run in runs} == {"PRO-MOD"}
+    migrated("neptune-models:", f"mlflow:sqlite:///{database}")
+    with closing(sqlite3.connect(database)) as tracked:
+        kinds = tracked.execute("SELECT value FROM tags WHERE key = 'runferry.kind'").fetchall()
+    assert sorted(kinds) == [("model",), ("model_version",), ("model_version",)]
 
 
 # --- on a terminal

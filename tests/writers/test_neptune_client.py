@@ -21,6 +21,7 @@ from neptune_runs import STARTED, model, wandb_run
 from tests.transfer.roads import IMPATIENT, archive_of
 
 from runferry import settings
+from runferry.archive.store import Archive
 from runferry.errors import BadLocation, Unreachable
 from runferry.locations import locate
 from runferry.losses import Fate
@@ -47,6 +48,8 @@ from runferry.writers.neptune.projects import Projects
 
 PROJECT = "team/example-project"
 ALL = Selection(included=frozenset({"all"}))
+AT_ONCE = Patience(seconds=0)
+"""Gives up at the first error, however busy the machine is."""
 
 
 @pytest.fixture
@@ -268,18 +271,48 @@ def test_a_second_push_sends_nothing(server: NeptuneServer, tmp_path: Path) -> N
 def test_broken_off_anywhere_then_sent_again_equals_one_clean_sending(
     at: int, server: NeptuneServer, tmp_path: Path
 ) -> None:
+    clean = cleanly(server, tmp_path)
+    archive = broken_off(server, tmp_path, at)
+    again = push(archive, Location("neptune", "team"), selection=ALL, patience=AT_ONCE)
+    assert not again.failures, [outcome.error for outcome in again.failures]
+    assert shown_but_id(server) == clean
+
+
+def test_what_another_machine_left_half_sent_is_taken_over_on_request(
+    server: NeptuneServer, tmp_path: Path
+) -> None:
+    """It may be at it still: of a server that does not answer nobody hears that it gave up."""
+    clean = cleanly(server, tmp_path)
+    broken_off(server, tmp_path, 45)
+    archive, there = archive_of([wandb_run()], tmp_path / "elsewhere"), Location("neptune", "team")
+    (refused,) = push(archive, there, selection=ALL, patience=AT_ONCE).failures
+    assert "another push is sending this run" in str(refused.error)
+    report = push(archive, there, selection=ALL, patience=AT_ONCE, restart=True)
+    assert not report.failures, [outcome.error for outcome in report.failures]
+    assert shown_but_id(server) == clean
+
+
+def cleanly(server: NeptuneServer, tmp_path: Path) -> dict[str, Any]:
+    """What one sending shows, after which the run is removed."""
     sent_well(tmp_path / "clean", wandb_run())
-    clean, clean_operations = shown(server), server.operations
-    assert clean_operations >= 55
+    clean = shown_but_id(server)
+    assert server.operations >= 55
     server.remove(PROJECT, "abc123")
+    return clean
+
+
+def broken_off(server: NeptuneServer, tmp_path: Path, at: int) -> Archive:
+    """The archive of a push that gave up at this operation of the client."""
     server.operations, server.breaks_at = 0, at
-    sent(tmp_path / "broken", wandb_run())
+    archive = archive_of([wandb_run()], tmp_path / "broken")
+    report = push(archive, Location("neptune", "team"), selection=ALL, patience=AT_ONCE)
+    assert report.failures or report.aborted
     server.breaks_at = None
-    sent_well(tmp_path / "again", wandb_run())
-    found = shown(server)
-    assert {p: v for p, v in found.items() if p != "sys/id"} == {
-        p: v for p, v in clean.items() if p != "sys/id"
-    }
+    return archive
+
+
+def shown_but_id(server: NeptuneServer) -> dict[str, Any]:
+    return {path: value for path, value in shown(server).items() if path != "sys/id"}
 
 
 def test_growth_is_added_and_nothing_is_doubled(server: NeptuneServer, tmp_path: Path) -> None:

@@ -112,14 +112,14 @@ class ServedSeries:
         return int(numbers[-1])
 
     def _media(self, key: str, attribute: Any, count: int, total: int) -> Iterator[chunks.Chunk]:
-        """Images by their index, which is all the address that the client hands out."""
+        """Images by their index: a server tells how many there are, and no more than that."""
         for index in range(count, total):
             download = partial(_download_image, attribute, index)
             blob = Blob(None, "image/png", None, partial(opened_in_folder, download, self.where))
             at = Address(index, index)
             yield chunks.Media((MediaItem(key, at, kind_of("image/png"), blob),))
         if count < total:
-            why = "the client hands out no steps and times of images: their order is the step"
+            why = "a server tells no steps and times of images: their order is the step"
             self.losses.add(Loss("image-address", Fate.ROUNDED, key, total - count, why))
 
     def drain(self) -> Iterator[chunks.Chunk]:
