@@ -245,6 +245,17 @@ def test_models_and_versions_are_runs_of_their_kinds_and_one_group(server: Neptu
     assert second.values("loss") == [0.5]
 
 
+def test_nobody_who_moves_models_is_warned_of_them(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_models()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")  # as the vendor's package has it, once it is imported
+        monkeypatch.setattr("neptune.common.warnings.warned_once", set())
+        models_of()
+    assert not [one for one in told if "registry" in str(one.message)]
+
+
 def test_runs_and_models_are_two_sources(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["a"] = 1

@@ -407,6 +407,9 @@ def test_the_queue_of_the_client_takes_models_too(
     migrated("neptune-models:", "neptune:")
     queued = [replayed(queue) for queue in Path("queue", "offline").iterdir()]
     assert {run["runferry/run_id"] for run in queued} == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
+    assert "queued" not in migrated("neptune-models:", "neptune:").err
+    shutil.rmtree(Path("queue", "offline"))  # as `neptune sync` does
+    assert "3 runs were queued before" in migrated("neptune-models:", "neptune:").err
 
 
 def test_elsewhere_they_become_runs_of_their_job_type(

@@ -192,6 +192,21 @@ def test_what_w_and_b_knows_of_machines_arrives(service: WandbService, tmp_path:
     assert not [loss for loss in found.measured if loss.code == "environment"]
 
 
+def test_a_name_with_a_dot_beside_the_same_nested_loses_nothing_in_silence(
+    service: WandbService, tmp_path: Path
+) -> None:
+    run = Recording(header("alike"))
+    for role in ("config", "summary"):
+        run.attributes(role, {"a.b": 1, ("a", "b"): 2, ("c", "d"): "nested", "c.d": "dotted"})
+    archive = archive_of([run.sample()], tmp_path)
+    for there in (Location("wandb", f"{tmp_path}/runs"), WHERE):
+        assert not push(archive, there, allow=Fate.DROPPED).failures
+        (found,) = verify_archive(archive, there).runs
+        assert not found.measured, (there, found.measured)
+    (sent,) = push(archive, WHERE).outcomes
+    assert sent.status == "unchanged"
+
+
 def test_more_rows_than_were_sent_are_an_error(
     service: WandbService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

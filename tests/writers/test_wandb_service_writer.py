@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -337,6 +338,32 @@ answer(name=one.name, metadata=one.metadata, files=sorted(one.manifest.entries))
         ("artifact-version", Fate.RENAMED)
     ]
     assert verified.exit_code == ExitCode.DONE
+
+
+def test_a_version_that_another_run_brought_is_told_not_to_be_this_ones(bench: Bench) -> None:
+    def run(name: str, *contents: bytes) -> Archive:
+        recording = Recording(header(name))
+        for number, content in enumerate(contents):
+            entries = (ArtifactEntry("w.bin", Blob.from_bytes(content)),)
+            made = chunks.Artifact("net", "model", "produced", f"v{number}", entries=entries)
+            recording.put(made)
+        recording.log({"loss": float(len(contents))}, step=0, time_ns=START_NS)
+        return archive_of([recording.sample()], bench.folder / f"{name} {len(contents)}")
+
+    maker, other = run("maker", b"first"), run("other", b"first", b"second")
+    began = time.monotonic()
+    assert push(maker, WHERE).exit_code == ExitCode.DONE
+    report = push(other, WHERE)
+    assert report.exit_code == ExitCode.LOSS
+    (outcome,) = report.outcomes
+    worst = [(loss.code, loss.where) for loss in outcome.losses if loss.fate > Fate.REENCODED]
+    assert worst == [("artifact", "net/model/produced/v0")]
+    for archive in (maker, other):
+        bench.verified(archive)
+    assert time.monotonic() - began < 30  # nothing was waited for
+    grown = run("other", b"first", b"second", b"third")
+    bench.pushed(grown)
+    bench.verified(grown)
 
 
 def test_the_content_of_an_artifact_is_compared(bench: Bench) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from runferry.losses import Fate, Loss
 
@@ -13,11 +14,6 @@ from runferry.losses import Fate, Loss
 class _Told:
     loss: Loss
     left: int
-
-    def covers(self, measured: Loss) -> bool:
-        where = self.loss.where
-        is_below = where in ("", measured.where) or measured.where.startswith(f"{where}.")
-        return is_below and self.loss.fate >= measured.fate
 
 
 def explain(
@@ -28,17 +24,16 @@ def explain(
     A told loss explains one of the same code at the same place or below it, of no worse a fate,
     up to its count. So what was promised to be restorable explains no loss of it.
     """
-    by_code: dict[str, list[_Told]] = defaultdict(list)
+    by_place: dict[tuple[str, str], list[_Told]] = defaultdict(list)  # code and place
     for (code, fate, where), count in _most(told).items():
-        by_code[code].append(_Told(Loss(code, fate, where), count))
-    for budgets in by_code.values():
-        budgets.sort(key=lambda budget: -len(budget.loss.where))  # the narrowest place first
+        by_place[code, where].append(_Told(Loss(code, fate, where), count))
     explained: list[Loss] = []
     unexpected: list[Loss] = []
     for loss in measured:
         left = loss.count
-        for budget in by_code[loss.code]:
-            if left and budget.left and budget.covers(loss):
+        places = ((loss.code, where) for where in _places(loss.where))
+        for budget in chain.from_iterable(by_place.get(place, ()) for place in places):
+            if left and budget.left and budget.loss.fate >= loss.fate:
                 used = min(left, budget.left)
                 budget.left -= used
                 left -= used
@@ -46,6 +41,14 @@ def explain(
         if left:
             unexpected.append(replace(loss, count=left))
     return tuple(explained), tuple(unexpected)
+
+
+def _places(where: str) -> Iterator[str]:
+    """This place and those that it lies in, the narrowest first; the whole run last."""
+    while where:
+        yield where
+        where = where.rpartition(".")[0]
+    yield ""
 
 
 def _most(told: Iterable[Loss]) -> dict[tuple[str, Fate, str], int]:

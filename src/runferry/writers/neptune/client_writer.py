@@ -6,7 +6,6 @@ server, which was broken off, is taken away first, so nothing is there twice.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -18,7 +17,7 @@ from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.attribute_paths import CLAIM, UID
 from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import STORE, STORE_MARK, offline_store
-from runferry.dialects.neptune.places import ServerPlace, queue_folder
+from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.errors import Conflict
@@ -31,13 +30,11 @@ from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import check_ours
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
+from runferry.writers.neptune.queued import note_queue, queue_of, queues, tell_what_was_sent
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.work_folder import WorkFolder
 
-QUEUED: Final = "queued.json"
-"""In a staged run's folder: which folder of the offline queue was made of it."""
-_OFFLINE: Final = "offline"
 _UPLOADS: Final = "uploads"
 _LONGEST_ID: Final = 36
 """Characters of a custom_run_id; the client ignores longer ones."""
@@ -93,6 +90,7 @@ class ClientWriter(PlainFolderWriter):
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The sealed runs of ours."""
         if self._projects is None:
+            tell_what_was_sent(self._folders.complete())
             return super().present()
         found = self._projects.runs().items()
         return {uid: RemoteId(uid) for uid, run in found if run.is_sealed}
@@ -195,25 +193,22 @@ class ClientWriter(PlainFolderWriter):
 
     def _enqueue(self, draft: Draft, project: str, run_id: str) -> None:
         """Put the queue where `neptune sync` finds it, in place of the one of an older sending."""
-        home = queue_folder() / _OFFLINE
+        home = queues()
         home.mkdir(parents=True, exist_ok=True)
-        (made,) = (_queue_of(draft) / _OFFLINE).iterdir()
-        self._take_back(draft.uid, home, project)
-        (draft.home / QUEUED).write_text(
-            json.dumps({"container": made.name, "project": project, "custom_run_id": run_id})
-        )
+        (made,) = (_queue_of(draft) / home.name).iterdir()
+        self._take_back(draft.uid, project)
+        note_queue(draft.home, made.name, project, run_id)
         made.rename(home / made.name)
         for older in (self._root / _UPLOADS).glob(f"{draft.uid}-*"):
             if not older.name.endswith(draft.home.name):
                 shutil.rmtree(older, ignore_errors=True)
 
-    def _take_back(self, uid: Uid, home: Path, project: str) -> None:
+    def _take_back(self, uid: Uid, project: str) -> None:
         """Remove the queue of an older sending. Raises Conflict when it was sent."""
         older = self._folders.find(uid)
-        if older is None or not (older / QUEUED).is_file():
+        queued = None if older is None else queue_of(older)
+        if queued is None:
             return
-        name = str(json.loads((older / QUEUED).read_bytes())["container"])
-        queued = home / Path(name).name
         if not queued.is_dir():
             raise Conflict(
                 "this run was queued before, and its queue is gone: `neptune sync` sent it, and"

@@ -43,9 +43,30 @@ class StoredEntry:
         return self.entry.digest or self.entry.reference or ""
 
 
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """An artifact that W&B is shown: where losses have it, and by what W&B knows its content."""
+
+    place: str
+    name: str
+    type: str
+    digest: str
+
+
+def place_of(artifact: Artifact) -> str:
+    """How a loss names an artifact."""
+    stated = (artifact.name, artifact.type, artifact.relation, artifact.version)
+    return "/".join(part for part in (*stated, artifact.artifact_id) if part is not None)
+
+
+def shown_of(entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+    """Those that W&B can have, in its order."""
+    return sorted((one for one in entries if one.is_shown), key=lambda one: one.entry.path)
+
+
 def produced(artifact: Artifact, entries: Sequence[StoredEntry], uid: Uid, place: Place) -> bytes:
     """An `ArtifactRecord`. Its `local_path`s are absolute, as W&B's own: below the run's folder."""
-    shown = sorted((one for one in entries if one.is_shown), key=lambda one: one.entry.path)
+    shown = shown_of(entries)
     stated = f"{uid}/{artifact.name}/{artifact.version}"
     named = [
         field(1, place.run_id),
@@ -74,6 +95,11 @@ def used(artifact: Artifact) -> bytes:
 def fit_name(name: str) -> str:
     """A name that W&B takes for an artifact."""
     return _UNFIT.sub("_", name)[:_NAME_AT_MOST] or "_"
+
+
+def is_fit(artifact: Artifact) -> bool:
+    """Whether W&B takes its name and type as they are."""
+    return fit_name(artifact.name) == artifact.name and bool(artifact.type)
 
 
 def manifest_digest(entries: Sequence[StoredEntry]) -> str:

@@ -21,6 +21,7 @@ class Belongings:
         self._place = place
         self._uid = uid
         self._listed: set[str] = set()
+        self.produced: list[artifacts.Produced] = []  # under the names that they have
 
     def file(self, file: File) -> StoredFile | None:
         """A file of the run; where its bytes are, if it has any."""
@@ -62,6 +63,11 @@ class Belongings:
             return
         message = artifacts.produced(artifact, entries, self._uid, self._place)
         self._records.put(artifacts.ARTIFACT, message)
+        if artifacts.is_fit(artifact):
+            digest = artifacts.manifest_digest(artifacts.shown_of(entries))
+            where = artifacts.place_of(artifact)
+            made = artifacts.Produced(where, artifact.name, artifact.type, digest)
+            self.produced.append(made)
 
     def _list(self, stored: StoredFile | None, *, is_media: bool = False) -> None:
         """For W&B to upload, once."""

@@ -76,6 +76,7 @@ class Draft:
         self._records = Records(self._log, place.folder)
         self._series = DeclaredSeries(self._records)
         self._belongings = Belongings(self._records, BlobFiles(home), place, uid)
+        self.produced = self._belongings.produced  # the artifacts that W&B is shown as its own
         self._config, self._summary = Addresses(), Addresses()
         self._attributes: tuple[Attribute, ...] = ()
         self._latest = LatestValues()

@@ -19,6 +19,7 @@ from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
+from runferry.writers.wandb.arrived_artifacts import ArrivedArtifacts
 from runferry.writers.wandb.chosen_ids import CHOSEN_IDS
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders, fitting_id
@@ -32,7 +33,7 @@ _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
 _AT_ONCE: Final = 100
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 _PATIENCE_SECONDS: Final = 30.0
-"""How long the service may take to count the rows that it was sent."""
+"""How long the service may take to count the rows that it was sent, and to make artifacts."""
 
 _RUNS: Final = """
 query RunferryRuns($entity: String!, $project: String!, $filters: JSONString, $first: Int,
@@ -115,7 +116,10 @@ class ServiceWriter(OfflineWriter):
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
         self._check(draft)
-        self._lost[RemoteId(draft.uid)] = draft.unsent()
+        arrived = ArrivedArtifacts(
+            self._service, self._entity, self._project, draft.place.run_id
+        ).losses(draft.produced, _PATIENCE_SECONDS)
+        self._lost[RemoteId(draft.uid)] = (*draft.unsent(), *arrived)
         with disk_errors(self._root):
             shutil.rmtree(folder)
 

@@ -52,6 +52,7 @@ class Unsent:
     """Counted while a run is written."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    by_key: Counter[tuple[str, str]] = field(default_factory=Counter)  # code and key
     files: list[tuple[str, str | None]] = field(default_factory=list)
     artifacts: UnsentArtifacts = field(default_factory=UnsentArtifacts)
     pieces: int = 0
@@ -71,12 +72,12 @@ class Unsent:
                 values = batch.column("value").fill_null(0.5).to_numpy()
                 is_odd = np.isnan(values) & (values.view(np.int64) != _NAN_BITS)
                 is_minus_zero = (values == 0) & np.signbit(values)
-                self.counts["float-bits"] += int(np.count_nonzero(is_minus_zero | is_odd))
+                self._count_keys("float-bits", keys.filter(pa.array(is_minus_zero | is_odd)))
             case Histograms(batch):
-                self.counts["counts-kind"] += batch.num_rows
+                self._count_keys("counts-kind", batch.column("key"))
             case Media(items):
-                self.counts["media-path"] += len(items)
-                self.counts["media-metadata"] += len(items)
+                for code in ("media-path", "media-metadata"):
+                    self.by_key.update((code, item.key) for item in items)
             case Console(batch):
                 for code in ("time", "null-time", "value", "source-order"):
                     self.counts[code] += batch.num_rows
@@ -85,6 +86,10 @@ class Unsent:
                 self.pieces += batch.num_rows - ends + breaks - ends
             case Artifact():
                 self.artifacts.look_at(chunk)
+
+    def _count_keys(self, code: str, keys: pa.DictionaryArray) -> None:
+        for found in pc.value_counts(keys.dictionary_decode()).to_pylist():
+            self.by_key[code, found["values"]] += found["counts"]
 
     def _look_at_keys(self, chunk: Chunk) -> None:
         match chunk:
@@ -113,6 +118,8 @@ class Unsent:
         self.counts["time"] += moved_times
         for code, count in self.counts.items():
             yield Loss(code, Fate.ROUNDED, "", count, _DETAILS[code])
+        for (code, key), count in self.by_key.items():
+            yield Loss(code, Fate.ROUNDED, key, count, _DETAILS[code])
         yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
         for key, count in too_long.items():
             where = key if key in self.declared else ""
