@@ -38,7 +38,16 @@ def spare_work() -> None:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # cannot be imported then
     _, *older = gc.get_threshold()
     gc.set_threshold(_FIRST_GENERATION, *older)
-    atexit.register(gc.freeze)  # else the end looks through all modules, three times
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    """Have the end not look through all modules, three times.
+
+    DuckDB wants to be looked through: it complains on stderr of what is left of it.
+    """
+    if "_duckdb" not in sys.modules:
+        gc.freeze()
 
 
 @contextmanager

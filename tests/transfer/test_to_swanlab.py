@@ -236,9 +236,10 @@ def test_each_row_of_the_mapping_is_shown(tmp_path: Path) -> None:
     (found,) = shown(tmp_path / "out")
     assert found.scalars["train/loss"] == [(0, 1.0), (10, 0.5), (20, 1 / 3)]
     assert [value for _, value in found.scalars["__swanlab__.system.cpu"]] == [50.0, 51.0, 52.0]
-    assert found.config["summary"] | {"image": None} == {
-        "acc": 0.9, "_runtime": 60, "best/name": "x", "image": None,
+    assert found.config["summary"] | {"image": None, "eval": None} == {
+        "acc": 0.9, "_runtime": 60, "best/name": "x", "image": None, "eval": None,
     }  # fmt: skip
+    assert found.config["summary"]["eval"] == {"table": {"_type": "table-file"}}
     assert found.config["layers"] == [1, 2]
     assert found.start.texts(6) == ("baseline", "v2")
     texts = [found.start.text(number) for number in (5, 7, 8)]
