@@ -41,6 +41,27 @@ class LocalRun(RunReader, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RunAround(RunReader):
+    """A run that is read with something more; whoever adds it says what in `read`."""
+
+    run: LocalRun
+
+    @property
+    def key(self) -> RunKey:
+        """See `LocalRun`."""
+        return self.run.key
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """See `LocalRun`."""
+        return self.run.sources
+
+    def header(self) -> Run:
+        """See `LocalRun`."""
+        return self.run.header()
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A run as its reader lists it: under a key that no other run of the place has."""
 

@@ -14,7 +14,7 @@ from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
-from runferry.readers.local_runs import LocalRun
+from runferry.readers.local_runs import LocalRun, RunAround
 from runferry.readers.plain_folder.reader import WrittenRun
 
 _log = logging.getLogger(__name__)
@@ -60,25 +60,10 @@ class DamagedCopies:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadInstead:
+class ReadInstead(RunAround):
     """A tracker's run of which the exact copy is damaged."""
 
-    run: LocalRun
     losses: tuple[Loss, ...]
-
-    @property
-    def key(self) -> RunKey:
-        """As the tracker's files tell it."""
-        return self.run.key
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """See `LocalRun`."""
-        return self.run.sources
-
-    def header(self) -> Run:
-        """See `LocalRun`."""
-        return self.run.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`; the loss is told once."""

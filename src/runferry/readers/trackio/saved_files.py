@@ -15,9 +15,9 @@ from typing import Final
 
 from runferry import chunks
 from runferry.dialects.trackio.places import MEDIA
-from runferry.model import Cursor, Run, RunKey
+from runferry.model import Cursor, Run
 from runferry.paths import blob_at, regular, spelled
-from runferry.readers.local_runs import LocalRun
+from runferry.readers.local_runs import RunAround
 
 _SAVED: Final = "files"
 
@@ -29,26 +29,11 @@ def saved_folder(database: Path) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class WithSaved:
+class WithSaved(RunAround):
     """The first run of a project, and the files that were saved into it."""
 
-    run: LocalRun
     database: Path
     folder: Path
-
-    @property
-    def key(self) -> RunKey:
-        """Of the run."""
-        return self.run.key
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """See `LocalRun`."""
-        return self.run.sources
-
-    def header(self) -> Run:
-        """See `LocalRun`."""
-        return self.run.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
         """The files by name, then the run's own chunks. See `runferry.ports.Reader`."""
