@@ -160,7 +160,7 @@ NATIVE: Mapping[str, NativePlace] = {
         "trackio/runferry",
         _alone(
             TRACKIO,
-            *("console", "file", "artifact", "document", "raw", "table"),
+            *("console", "file", "artifact", "document", "raw"),
             attribute_type=Fate.ROUNDED,
         ),
         _trackio_names,
@@ -169,7 +169,7 @@ NATIVE: Mapping[str, NativePlace] = {
         | _FLAT
         | _IMAGE_FACTS
         | _header("project", "state", "complete", "tags", *_COMMON_HEADER)
-        | {("series-facts", "table"): Fate.ROUNDED, ("missing", "table"): Fate.DROPPED},
+        | {("value", "table"): Fate.ROUNDED},  # another form of its columns and rows
     ),
 }
 
