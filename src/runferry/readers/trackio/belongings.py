@@ -11,6 +11,7 @@ from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Tree
 from runferry.readers.trackio.databases import Owner, Schema, config_of, text_of
+from runferry.readers.trackio.values import number_of
 
 
 def config_attributes(
@@ -23,7 +24,7 @@ def config_attributes(
         yield chunks.Lost(Loss("unreadable-config", Fate.DROPPED, "configs", 1, str(error)))
         return
     told = [
-        Attribute(path, "other" if path[0].startswith("_") else "config", value)
+        Attribute(path, "other" if path[0].startswith("_") else "config", number_of(path, value))
         for path, value in leaves(config)
     ]
     if told:

@@ -40,6 +40,11 @@ def type_of(value: Tree) -> str | None:
     return kind if isinstance(kind, str) and kind.startswith("trackio.") else None
 
 
+def number_of(path: KeyPath, value: Tree) -> Tree:
+    """Of trackio's words for NaN and infinities, which it has on the first level, the number."""
+    return _FLOATS.get(value, value) if len(path) == 1 and isinstance(value, str) else value
+
+
 def _is_leaf(value: Tree) -> bool:
     return not isinstance(value, dict) or not value or type_of(value) is not None
 
@@ -60,7 +65,7 @@ class Values:
         plain: list[tuple[KeyPath, Tree]] = []
         for path, value in leaves(row, (), _is_leaf):
             if len(path) == 1 and isinstance(value, str):
-                plain.append((path, _FLOATS.get(value, value)))
+                plain.append((path, number_of(path, value)))
             elif not self._typed(at, path, value):
                 plain.append((path, value))
         yield from self.rows.add(at, plain, stream)

@@ -73,6 +73,7 @@ CLOUD_LIMITS: Final = replace(
     source_order=Fate.ROUNDED,
     null_time=Fate.ROUNDED,
     null_value=Fate.DROPPED,
+    infinity=Fate.ROUNDED,  # `swanlab sync` sends the word `nan`
     inexact_int=Fate.ROUNDED,
     number_kind=Fate.ROUNDED,
     run_id=Fate.RENAMED,
