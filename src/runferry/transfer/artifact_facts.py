@@ -38,12 +38,13 @@ def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]
             yield Loss("artifact", Fate.DROPPED, place)
             continue
         entries, found_entries = original.entries[identity], copy.entries[there]
-        if there != identity:
+        is_anew = there != identity or _is_another(artifact, found)
+        if is_anew:
             yield Loss(
                 "artifact-version", Fate.RENAMED, place, 1, f"it is {identity_place(there)} there"
             )
             entries, found_entries = _with_bytes(entries), _with_bytes(found_entries)
-        if not (_says_the_same if there != identity else _same_artifact)(artifact, found):
+        if not (_says_the_same if is_anew else _same_artifact)(artifact, found):
             yield Loss("artifact", Fate.ROUNDED, place)
         for path in sorted(entries.keys() | found_entries.keys()):
             if entries.get(path) != found_entries.get(path):
@@ -83,6 +84,17 @@ def _with_bytes(entries: Mapping[str, Stated]) -> dict[str, Stated]:
     """References and hashes of what is there; every tracker has its own digests."""
     told = ((path, (entry[0], entry[2])) for path, entry in entries.items())
     return {path: entry for path, entry in told if entry != (None, None)}
+
+
+def _is_another(original: chunks.Artifact, copy: chunks.Artifact) -> bool:
+    """Whether two servers of W&B happen to have given one number to versions made at two times."""
+    made = [
+        one.metadata.get(_OF_TRACKER) for one in (original, copy) if isinstance(one.metadata, dict)
+    ]
+    times = [
+        facts["createdAt"] for facts in made if isinstance(facts, dict) and "createdAt" in facts
+    ]
+    return len(times) == 2 and times[0] != times[1]
 
 
 def _says_the_same(original: chunks.Artifact, copy: chunks.Artifact) -> bool:
