@@ -50,6 +50,7 @@ class RemoteAttribute(Protocol):
     def track_files(self, path: str, *, destination: str | None) -> None: ...  # noqa: D102
     def pop(self) -> None: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
+    def fetch(self) -> str: ...  # noqa: D102
 
 
 NewSeries = NewType("NewSeries", object)

@@ -6,13 +6,16 @@ from runferry.dialects.neptune.attribute_paths import RUNFERRY, SEALED, SYS, UID
 from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import BUNDLE
 from runferry.errors import Conflict
-from runferry.model import Run
+from runferry.model import Run, Uid
 
 
-def check_ours(remote: RemoteRun, run: Run) -> None:
-    """Raises Conflict for a run that somebody else made under this id."""
+def owner_of(remote: RemoteRun, run: Run) -> Uid | None:
+    """Whose copy of ours is there under this id; None if there is nothing yet.
+
+    Raises Conflict for a run that somebody else made.
+    """
     if remote.exists(UID):
-        return
+        return Uid(remote[UID].fetch())
     structure = remote.get_structure()
     if not all(_is_of_client(name, structure[name]) for name in structure if name != SYS):
         raise Conflict(
@@ -20,6 +23,7 @@ def check_ours(remote: RemoteRun, run: Run) -> None:
             where=f"neptune ({run.key})",
             hint="delete or rename it in Neptune, or name another project",
         )
+    return None
 
 
 def clear(remote: RemoteRun) -> None:

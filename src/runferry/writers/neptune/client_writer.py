@@ -27,7 +27,7 @@ from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.settings import NeptuneMode
 from runferry.writers.disk import disk_errors
 from runferry.writers.neptune.client_run import ClientRun
-from runferry.writers.neptune.client_standing import check_ours
+from runferry.writers.neptune.client_standing import owner_of
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
 from runferry.writers.neptune.queued import note_queue, queue_of, queues, tell_what_was_sent
@@ -56,6 +56,7 @@ class ClientWriter(PlainFolderWriter):
         self._work: WorkFolder | None = None  # where runs are staged for a server
         self._projects: Projects | None = None  # on a server that can be asked
         self._remotes: dict[Uid, RemoteRun] = {}
+        self._run_ids: dict[Uid, str] = {}  # as they are there
         self._losses: dict[RemoteId, tuple[Loss, ...]] = {}
 
     @classmethod
@@ -120,7 +121,8 @@ class ClientWriter(PlainFolderWriter):
             opened[CLAIM].assign(words)
             opened.wait()
         project = project_of(self._place, draft.run)
-        self._projects.note(draft.uid, Found(project, is_sealed=False, claim=words))
+        run_id = self._run_ids[draft.uid]
+        self._projects.note(draft.uid, Found(project, False, claim=words, run_id=run_id))
 
     # --- sending
 
@@ -128,15 +130,16 @@ class ClientWriter(PlainFolderWriter):
         """Send it."""
         uploads = self._root / _UPLOADS / f"{draft.uid}-{draft.home.name}"
         shutil.rmtree(uploads, ignore_errors=True)  # of a try that the server did not answer
-        run_id = _custom_id(run, draft.uid)
-        sending = ClientRun(draft, run, run_id, uploads)
         remote = self._remote(draft, run)
+        run_id = self._run_ids[draft.uid]
+        sending = ClientRun(draft, run, run_id, uploads)
         try:
             with vendor.in_our_words(f"neptune ({run.key})"):
                 sending.send(remote, self._mode)
             self._stop(draft.uid)
             if self._projects is not None:
-                self._projects.note(draft.uid, Found(project_of(self._place, run), is_sealed=True))
+                there = Found(project_of(self._place, run), is_sealed=True, run_id=run_id)
+                self._projects.note(draft.uid, there)
             if self._mode == "offline":
                 self._enqueue(draft, project_of(self._place, run), run_id)
             else:
@@ -153,24 +156,41 @@ class ClientWriter(PlainFolderWriter):
         """The run, open; on a server it is there from now on. Raises Conflict."""
         opened = self._remotes.get(draft.uid)
         if opened is None:
-            project = project_of(self._place, run)
-            if self._projects is not None:
-                self._projects.make(project, run)
-            opened = vendor.open_run(
-                self._neptune,
-                self._mode,
-                project,
-                _custom_id(run, draft.uid),
-                _queue_of(draft) if self._projects is None else self._projects.queues,
-            )
-            self._remotes[draft.uid] = opened
-            try:
-                if self._projects is not None:
-                    check_ours(opened, run)
-            except Conflict:
-                self._give_up(draft.uid)
-                raise
+            opened = self._remotes[draft.uid] = self._opened(draft, run)
         return opened
+
+    def _opened(self, draft: Draft, run: Run) -> RemoteRun:
+        """Under the run's own id, unless another run of ours has that in this project."""
+        uid, stated, project = draft.uid, run.key.run_id, project_of(self._place, run)
+        run_id = stated if len(stated) <= _LONGEST_ID else uid
+        if self._projects is None:
+            self._run_ids[uid] = run_id
+            return vendor.open_run(self._neptune, self._mode, project, run_id, _queue_of(draft))
+        self._projects.make(project, run)
+        known = self._projects.runs().get(uid)
+        beside = f"{stated[: _LONGEST_ID - 9]}~{uid[:8]}"
+        if known is not None and known.project == project and known.run_id is not None:
+            run_id = known.run_id
+        for wanted in dict.fromkeys((run_id, beside)):
+            if self._projects.reserve(project, wanted, uid) != uid:
+                continue
+            opened = vendor.open_run(
+                self._neptune, self._mode, project, wanted, self._projects.queues
+            )
+            self._run_ids[uid] = wanted
+            self._remotes[uid] = opened
+            try:
+                if owner_of(opened, run) in (None, uid):
+                    return opened
+            except Conflict:
+                self._give_up(uid)
+                raise
+            self._give_up(uid)
+        raise Conflict(
+            f"the ids {run_id} and {beside} are those of other runs",
+            where=f"neptune ({run.key})",
+            hint="rename them in Neptune, or name another project",
+        )
 
     def _stop(self, uid: Uid) -> None:
         """Wait until the run has all that was sent."""
@@ -235,10 +255,6 @@ class ClientWriter(PlainFolderWriter):
                 last.callback(self._give_up, uid)
 
 
-def _custom_id(run: Run, uid: Uid) -> str:
-    return run.key.run_id if len(run.key.run_id) <= _LONGEST_ID else uid
-
-
 def _queue_of(draft: Draft) -> Path:
     """Where the client keeps what is for no server now: of an attempt that was killed, nobody sends
     the rest."""
@@ -249,4 +265,4 @@ def _renamed(run_id: str, mode: NeptuneMode) -> Loss:
     if mode == "offline":
         detail = "`neptune sync` gives it an id of its own; runferry/run_id has this one"
         return Loss("run-id", Fate.RENAMED, "", 1, detail)
-    return Loss("run-id", Fate.RENAMED, "", 1, f"as {run_id}: Neptune takes {_LONGEST_ID} letters")
+    return Loss("run-id", Fate.RENAMED, "", 1, f"as {run_id}")

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from runferry import settings
-from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, UID, project_name
+from runferry.dialects.neptune.attribute_paths import CLAIM, SEALED, SYS, UID, project_name
 from runferry.dialects.neptune.client import cell, in_our_words, open_project, to_read
 from runferry.dialects.neptune.names import TRACKER
 from runferry.dialects.neptune.places import ServerPlace
@@ -18,6 +18,7 @@ from runferry.model import Run, Uid
 from runferry.writers.neptune.queues import SHARED_QUEUES
 
 _VISIBILITY: Final = {"workspace": "workspace", "private": "priv", "public": "pub"}
+_CUSTOM_ID: Final = f"{SYS}/custom_run_id"
 _OF_OURS: Final = f'(`{UID}`:string != "")'
 
 
@@ -28,6 +29,7 @@ class Found:
     project: str
     is_sealed: bool
     claim: str | None = None
+    run_id: str | None = None
 
 
 def project_of(place: ServerPlace, run: Run) -> str:
@@ -64,6 +66,7 @@ class Projects:
         self._searching = threading.Lock()
         self._opened: dict[str, Any] = {}  # to read from
         self._locks: dict[str, threading.Lock] = {}  # by project
+        self._reserved: dict[tuple[str, str], Uid] = {}  # ids of runs, by project
 
     def runs(self) -> Mapping[Uid, Found]:
         """Runs of ours in the project, or in all of the workspace."""
@@ -93,6 +96,10 @@ class Projects:
         if found is not None:
             self.note(uid, found)
         return found
+
+    def reserve(self, project: str, run_id: str, uid: Uid) -> Uid:
+        """Whose an id is among the runs of this push: the first that asks has it."""
+        return self._reserved.setdefault((project, run_id), uid)
 
     def close(self) -> None:
         """Let go of the projects."""
@@ -137,7 +144,7 @@ class Projects:
 
     def _of(self, project: str, query: str) -> dict[Uid, Found]:
         found: dict[Uid, Found] = {}
-        columns = [UID, SEALED, CLAIM]
+        columns = [UID, SEALED, CLAIM, _CUSTOM_ID]
         with in_our_words(f"neptune:{project}"):
             with self._lock_of(project):
                 if project not in self._opened:
@@ -146,10 +153,10 @@ class Projects:
                 query=query, columns=columns, progress_bar=False
             )
             for entry in table:
-                uid, is_sealed, claim = (cell(entry, column) for column in columns)
+                uid, is_sealed, *texts = (cell(entry, column) for column in columns)
                 if isinstance(uid, str):
-                    words = claim if isinstance(claim, str) else None
-                    found[Uid(uid)] = Found(project, is_sealed is True, words)
+                    words = (text if isinstance(text, str) else None for text in texts)
+                    found[Uid(uid)] = Found(project, is_sealed is True, *words)
         return found
 
 
