@@ -156,6 +156,12 @@ def test_bars_lie_stack_and_stand_on_zero() -> None:
     assert option["xAxis"][0]["scale"] is False
 
 
+def test_bars_at_numbers_have_room_at_both_ends() -> None:
+    option, _ = charted({"type": "bar", "x": [10, 20, 40], "y": [1, 2, 3]})
+    (across,) = option["xAxis"]
+    assert (across["boundaryGap"], across["scale"]) == (["16.6667%", "16.6667%"], True)
+
+
 def test_a_second_axis_shares_its_grid_and_a_subplot_has_its_own() -> None:
     traces = [{"y": [1]}, {"y": [2], "yaxis": "y2"}, {"y": [3], "xaxis": "x3", "yaxis": "y3"}]
     option, _ = charted(
@@ -189,7 +195,8 @@ def test_a_trace_that_plotly_hides_is_there_and_hidden() -> None:
     "figure",
     [
         {"data": [{"type": "surface", "z": [[1]]}, {"type": "sunburst"}]}, {"data": []}, {}, [],
-        {"data": [{"y": packed([1, 2], "f8", "3")}]}, {"data": [{"y": [[1], [2]]}]},
+        {"data": [{"y": packed([1, 2], "f8", "3")}]}, {"data": [{"y": {"dtype": []}}]},
+        {"data": [{"y": packed([1, 2], "f8", "9" * 30)}]}, {"data": [{"y": [[1], [2]]}]},
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_at_all_is_no_chart(figure: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from runferry.writers.swanlab import plotly_values as values
@@ -30,8 +31,10 @@ class Axis:
         at = 0 if name.startswith("x") else 1
         own = [trace for trace in traces if trace.kind != "pie" and trace.axes[at] == name]
         places = [cell for trace in own for cell in (trace.x, trace.y)[at]]
-        self._far_side = ("top", "right")[at]
+        self._far_side, self._name_gap = (("top", 30), ("right", 45))[at]
         self._has_bars = any(trace.kind == "bar" and trace.is_lying == (at == 0) for trace in own)
+        beside = [trace for trace in own if trace.kind == "bar" and trace.is_lying == (at == 1)]
+        self._bars = {cell for trace in beside for cell in (trace.x, trace.y)[at]}
         is_cells = any(trace.kind == "heatmap" or (at and trace.is_lying) for trace in own)
         self.type = "category" if is_cells else self._type(places)
         self.categories = self._named(places) if self.type == "category" else []
@@ -73,16 +76,27 @@ class Axis:
         option: Option = {"type": self.type, "gridIndex": grid}
         named = values.title(self.settings.get("title"))
         if named:
-            option |= {"name": named, "nameLocation": "middle", "nameGap": 30}
+            option |= {"name": named, "nameLocation": "middle", "nameGap": self._name_gap}
         if self.type == "category":
             option["data"] = self.categories
         elif self.type == "value":  # bars stand on 0, and nothing else does
             option["scale"] = not self._has_bars and self.settings.get("rangemode") != "tozero"
+            option |= self._room_for_bars()
         if is_second:
             option["position"] = self._far_side
         if self.settings.get("visible") is False:
             option["show"] = False
         return option | self._range()
+
+    def _room_for_bars(self) -> Option:
+        """Half a bar more at both ends, since its number is its middle."""
+        numbers = map(values.number, self._bars)
+        places = sorted({float(one) for one in numbers if one is not None})
+        if len(places) < _MANY:
+            return {}
+        nearest = min(right - left for left, right in pairwise(places))
+        part = f"{50 * nearest / (places[-1] - places[0]):g}%"
+        return {"boundaryGap": [part, part]}
 
     def _range(self) -> Option:
         option: Option = {}

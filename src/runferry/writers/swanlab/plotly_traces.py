@@ -43,8 +43,8 @@ class Drawn:
     @property
     def axes(self) -> tuple[str, str]:
         """Names of its axes, as `x2` and `y`."""
-        x, y = self.raw.get("xaxis"), self.raw.get("yaxis")
-        return (x if isinstance(x, str) else "x", y if isinstance(y, str) else "y")
+        x, y = (str(self.raw.get(f"{one}axis")) for one in "xy")
+        return x if x.startswith("x") else "x", y if y.startswith("y") else "y"
 
     @property
     def is_lying(self) -> bool:

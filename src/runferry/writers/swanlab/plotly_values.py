@@ -16,7 +16,7 @@ import numpy as np
 
 Cell = float | int | str | None
 
-_DTYPES: Final = frozenset(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"))
+_DTYPES: Final = ("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8")
 _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DATE: Final = re.compile(r"\d{4}-\d{1,2}(-\d{1,2}([T ]\d{1,2}(:\d{1,2}){0,2}([.,]\d+)?.{0,6})?)?")
@@ -54,7 +54,7 @@ def _unpacked(found: Any) -> Any:
         numbers = np.frombuffer(base64.b64decode(packed), np.dtype(f"<{dtype}"))
         if shape is not None:
             numbers = numbers.reshape([int(part) for part in str(shape).split(",")])
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return numbers.tolist()
 
