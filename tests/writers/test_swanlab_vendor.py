@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from swanlab_service import SwanlabService, swanlab_service
 import runferry
 from runferry.errors import Declined
 from runferry.losses import Fate
-from runferry.model import Run, RunKey
+from runferry.model import Address, Blob, MediaItem, Run, RunKey
 from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
 from runferry.registry import is_readable, limits_of
@@ -119,6 +121,27 @@ def test_a_repeated_step_moves_on_and_a_key_keeps_its_type(tmp_path: Path) -> No
     assert shown == [(5, 1.0), (6, 2.0), (7, 3.0)]
     assert {it["media"]["key"] for it in found if "media" in it} == {"x (text)"}
     assert "key-type" in codes
+
+
+def test_the_vendors_own_class_takes_the_chart_of_a_figure(tmp_path: Path) -> None:
+    """And the item that it makes of it is the item that we wrote."""
+    import swanlab
+    from google.protobuf.json_format import MessageToDict
+
+    bars = {"type": "bar", "x": ["a", "b"], "y": [1.5, None]}
+    heat = {"type": "heatmap", "z": [[1, 2]], "xaxis": "x2", "yaxis": "y2"}
+    pie = {"type": "pie", "labels": ["a"], "values": [1]}
+    figure = {"data": [{"y": [1, 2]}, bars, heat, pie], "layout": {"title": "all"}}
+    blob = Blob.from_bytes(json.dumps(figure).encode(), "application/json")
+    run = Recording(Run(RunKey("wandb", "p", "r"), complete=True, state="finished"))
+    run.log({"figure": MediaItem("", Address(0), "plot", blob)}, step=1, time_ns=START_NS)
+    written(Location("swanlab", str(tmp_path)), run.sample()).close()
+    (ours,) = (it["media"] for it in read_by_vendor(tmp_path) if "media" in it)
+    (item,) = ours["value"]["items"]
+    options = SimpleNamespace(dump_options=base64.b64decode(item["payload"]).decode)
+    made = swanlab.ECharts(options).transform(step=1, path=None)  # type: ignore[arg-type]
+    assert MessageToDict(made, preserving_proto_field_name=True) == item
+    assert len(json.loads(made.payload)["series"]) == 4
 
 
 # --- the cloud ------------------------------------------------------------------------------------

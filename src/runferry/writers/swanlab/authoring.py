@@ -40,7 +40,6 @@ _ROWS_AT_ONCE: Final = 4_096
 _MOST_ITEMS: Final = 108
 _LARGEST_ITEM: Final = 10 << 20
 """What the client keeps of a media record (`RecordBuilder`); the server was not asked."""
-_CHART_AT_MOST: Final = 64 << 20
 
 
 class Authoring:
@@ -158,9 +157,10 @@ class Authoring:
             return None
         return self._files.put_made(column_type, step, points, caption, media_forms.POINTS_SUFFIX)
 
-    def _put_unshown(self, row: dict[str, Any]) -> None:
+    def _put_unshown(self, row: dict[str, Any], what: str = "") -> None:
         self._files.put_file(row["file"], row["file"])
-        what = f"SwanLab shows no such {row['media_type']}; it is a file of the run"
+        no_such = f"SwanLab shows no such {row['media_type']}"
+        what = f"{what or no_such}; it is a file of the run"
         self._lose("unshown-media", Fate.REENCODED, row["key"], what)
 
     def _lose_facts(self, row: dict[str, Any]) -> None:
@@ -176,14 +176,14 @@ class Authoring:
         charted = []
         for row in rows:
             path = self._draft.home.joinpath(*row["file"].split("/"))
-            chart = None
-            if row["media_type"] in ("table", "plot") and path.stat().st_size <= _CHART_AT_MOST:
-                make = charts.table_chart if row["media_type"] == "table" else charts.plot_chart
-                chart = make(path.read_bytes())
-            if chart is not None:
-                charted.append(_inline(row, chart, ".json"))
+            chart = charts.chart_of(row["media_type"], path)
+            if chart.content is None:
+                self._put_unshown(row, chart.told)
                 continue
-            self._put_unshown(row)
+            charted.append(_inline(row, chart.content, ".json"))
+            if chart.told:
+                self._files.put_file(row["file"], row["file"])
+                self._lose("drawn-plot", Fate.REENCODED, row["key"], chart.told)
         if charted:
             self._put(rows[0], _ECHARTS, charted)
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+from runferry.writers.swanlab.plotly_chart import Chart, plotly_chart
+
+_CHART_AT_MOST: Final = 64 << 20
+
+
+def chart_of(media_type: str, path: Path) -> Chart:
+    """The chart of a table or a plot, if there is one."""
+    if media_type not in ("table", "plot") or path.stat().st_size > _CHART_AT_MOST:
+        return Chart(None)
+    content = path.read_bytes()
+    return Chart(table_chart(content)) if media_type == "table" else plot_chart(content)
 
 
 def histogram_chart(edges: Sequence[float] | None, counts: Sequence[float] | None) -> bytes:
@@ -36,16 +49,32 @@ def table_chart(content: bytes) -> bytes | None:
     return json.dumps(table, ensure_ascii=False).encode()
 
 
-def plot_chart(content: bytes) -> bytes | None:
-    """Options of ECharts as they are; None for plots of others, as Plotly's, and for no JSON."""
+def plot_chart(content: bytes) -> Chart:
+    """Options of ECharts as they are, a figure of Plotly's drawn anew; none of other plots."""
     found = _mapping(content)
-    is_chart = "series" in found or "_swanLab" in found
-    return content if is_chart else None
+    if "series" in found or "_swanLab" in found:
+        return Chart(content)
+    return plotly_chart(found if "data" in found else _comets(found))
+
+
+def _comets(found: dict[str, Any]) -> dict[str, Any]:
+    """A curve or a confusion matrix of Comet's (`log_curve`, `ConfusionMatrix`) as a figure."""
+    if "matrix" in found:
+        cells = {"type": "heatmap", "z": found["matrix"]}
+        cells |= {"x": found.get("labels"), "y": found.get("labels")}
+        across, down = {"title": found.get("columnLabel")}, {"title": found.get("rowLabel")}
+        down["autorange"] = "reversed"  # the first row is the topmost
+        layout = {"title": found.get("title"), "xaxis": across, "yaxis": down}
+        return {"data": [cells], "layout": layout}
+    if "x" in found and "y" in found:
+        curve = {"mode": "lines", "x": found["x"], "y": found["y"], "name": found.get("name")}
+        return {"data": [curve], "layout": {"title": found.get("name")}}
+    return {}
 
 
 def _mapping(content: bytes) -> dict[str, Any]:
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
