@@ -25,6 +25,7 @@ from runferry.archive.store import Archive
 from runferry.errors import BadLocation, Unreachable
 from runferry.locations import locate
 from runferry.losses import Fate
+from runferry.model import RunKey
 from runferry.ports import Location
 from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
 from runferry.testing.recording import Recording, Sample
@@ -33,12 +34,14 @@ from runferry.testing.samples import (
     START_NS,
     attributes,
     curve,
+    header,
     steps,
     texts,
     values,
 )
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.patience import Patience
+from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.selection import Selection
@@ -388,6 +391,42 @@ def test_a_run_of_somebody_else_stays_as_it_is(server: NeptuneServer, tmp_path: 
     after = shown(server)
     assert {p: v for p, v in after.items() if p == "loss"} == {"loss": before["loss"]}
     assert "runferry/uid" not in after
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_runs_of_one_id_are_kept_apart_in_one_project(
+    server: NeptuneServer, tmp_path: Path, workers: int
+) -> None:
+    runs, keys = [], [RunKey("wandb", f"lab/{name}", "same") for name in ("a_b", "a-b", "c")]
+    for key in keys:
+        one = Recording(header("same", key=key))
+        one.log({"loss": 0.5}, step=1, time_ns=START_NS)
+        runs.append(one.sample())
+    archive = archive_of(runs, tmp_path)
+    place = Location("neptune", PROJECT)
+    for statuses in ({"new"}, {"unchanged"}):
+        report = push(archive, place, workers=workers)
+        assert not report.failures
+        assert {outcome.status for outcome in report.outcomes} == statuses
+        assert len(server.runs) == len(runs)
+        assert verify_archive(archive, place).is_clean
+    ids = [run_id for _, run_id in server.runs]
+    assert ids.count("same") == 1
+    assert all(run_id == "same" or run_id.startswith("same~") for run_id in ids)
+    assert [loss.code for loss in push(archive, place, restart=True).losses].count("run-id") == 2
+    assert len(server.runs) == len(runs)
+
+
+@pytest.mark.parametrize("where", ["neptune:team/vision", "neptune:./export", "csv:./tables"])
+def test_a_run_and_its_copy_are_two_runs(server: NeptuneServer, where: str, tmp_path: Path) -> None:
+    archive, copies = archive_of([curve(20)], tmp_path), Location("tensorboard", "./logs")
+    assert not push(archive, copies).failures
+    assert not pull(copies, archive, reserve_bytes=0).failures
+    place = locate(where, role="destination")
+    for status in ("new", "unchanged"):
+        report = push(archive, place)
+        assert [outcome.status for outcome in report.outcomes] == [status] * 2
+        assert verify_archive(archive, place).is_clean
 
 
 def test_async_has_it_all_before_it_is_sealed(

@@ -51,7 +51,7 @@ class OwnServedRun:
     def header(self) -> Run:
         """As it was sealed."""
         run = codec.run_of(loads(self.header_text))
-        return replace(run, key=self.key, origin_uid=run.origin_uid or Uid(self.uid))
+        return replace(run, key=self.key, origin_uid=Uid(self.uid))
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of the run: what is sent again is sent in full."""

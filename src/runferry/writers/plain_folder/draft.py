@@ -170,8 +170,11 @@ class Draft:
         self._finish(said.encode())
 
     def header(self, run: Run) -> Run:
-        """The header as it is kept."""
-        return replace(run, origin_uid=run.origin_uid or self.run.origin_uid)
+        """The header as it is kept: known by its mark, whatever it is a copy of."""
+        origin = run.origin_uid or self.run.origin_uid
+        if origin is not None:
+            origin = None if run.uid == self.uid else self.uid
+        return replace(run, origin_uid=origin)
 
     def text(self, run: Run) -> str:
         """What `run.json` is to say."""
