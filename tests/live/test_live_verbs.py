@@ -110,14 +110,16 @@ sys.exit(3)
 def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:
     code = """
         import subprocess
-        following = subprocess.Popen(
-            [sys.executable, "-m", "runferry", "follow", "runs", "--to", "jsonl:./lines",
-             "--until-quiet", "3", "--json"], stdout=subprocess.PIPE)
         from tensorboardX import SummaryWriter
-        with SummaryWriter("runs/a", flush_secs=1) as writer:
+        with SummaryWriter("runs/a") as writer:
             for step in range(20):
                 writer.add_scalar("loss", step, step)
-                time.sleep(0.05)
+                writer.flush()
+                if step == 0:  # what is quiet for longer than it takes to begin is over
+                    following = subprocess.Popen(
+                        [sys.executable, "-m", "runferry", "follow", "runs", "--to",
+                         "jsonl:./lines", "--until-quiet", "3", "--json"], stdout=subprocess.PIPE)
+                time.sleep(0.15)
         assert following.wait(60) == 0
         """
     (tmp_path / "runs").mkdir()

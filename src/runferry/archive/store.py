@@ -45,13 +45,14 @@ class Archive:
         self.folders = Folders(path)
         self._stood_in_for: dict[Uid, Uid] = {}
         self._ledger: Ledger | None = None
-        self._is_new = False
+        self._is_new = False  # nothing had been there
+        self._is_made = False  # not even the folder
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
         """Raises NotFound, NewerFormat, Corrupt, and ArchiveError for an earlier version."""
         stated = path / MANIFEST
-        is_new = not stated.is_file()
+        is_new, is_made = not stated.is_file(), not path.exists()
         if is_new:
             if not create:
                 raise NotFound(
@@ -60,14 +61,15 @@ class Archive:
             manifest.found(path)
         manifest.check(stated)
         archive = cls(path, reserve=reserve)
-        archive._is_new = is_new
+        archive._is_new, archive._is_made = is_new, is_made
         return archive
 
     def remove_unused(self) -> None:
-        """Take away a folder that was made for this archive, where nothing came into it."""
+        """Take away what was made for this archive, where nothing came into it."""
         if self._is_new and [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
             (self.path / MANIFEST).unlink()
-            self.path.rmdir()
+            if self._is_made:
+                self.path.rmdir()
 
     # --- what is there ----------------------------------------------------------------------------
 
