@@ -418,7 +418,10 @@ def test_runs_of_one_id_are_kept_apart_in_one_project(
 
 
 @pytest.mark.parametrize("where", ["neptune:team/vision", "neptune:./export", "csv:./tables"])
-def test_a_run_and_its_copy_are_two_runs(server: NeptuneServer, where: str, tmp_path: Path) -> None:
+def test_a_run_and_its_copy_are_two_runs(
+    server: NeptuneServer, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     archive, copies = archive_of([curve(20)], tmp_path), Location("tensorboard", "./logs")
     assert not push(archive, copies).failures
     assert not pull(copies, archive, reserve_bytes=0).failures
