@@ -194,8 +194,7 @@ class Draft:
     def _copy(self, run: Run) -> ServiceCopy:
         """What W&B cannot say."""
         stated = {item.path for item in self._of_role("environment")}
-        kinds = dict(self._kinds.uniform())
-        series = {self._series.place(key): kinds.get(key) for key in self._series}
+        series = {self._series.place(key): self._kinds.of(key) for key in self._series}
         shown = ((self._address(it), it) for role in _SHOWN for it in self._of_role(role))
         exact = {(it.role, at): it for at, it in shown if at != it.path or is_changed(it.value)}
         return ServiceCopy(

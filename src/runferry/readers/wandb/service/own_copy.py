@@ -13,7 +13,13 @@ import pyarrow.compute as pc
 from runferry import chunks
 from runferry.dialects.wandb.marks import ADDED_SUMMARY, ServiceMark
 from runferry.dialects.wandb.own_files import MALFORMED
-from runferry.dialects.wandb.service_copy import ADDED_ENVIRONMENT, COPY_FILE, ServiceCopy
+from runferry.dialects.wandb.service_copy import (
+    ADDED_ENVIRONMENT,
+    COPY_FILE,
+    Kinds,
+    ServiceCopy,
+    is_whole,
+)
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute
 from runferry.readers.wandb.service.files import RunFiles
@@ -46,7 +52,7 @@ def as_it_was(
     found: Iterator[chunks.Chunk], mark: ServiceMark, copy: ServiceCopy | None
 ) -> Iterator[chunks.Chunk]:
     """The chunks of a run that we uploaded, as far as they are the run's own."""
-    kinds: dict[str, str] = {}
+    kinds: dict[str, Kinds] = {}
     for chunk in found if copy is None else _exact(found, copy, kinds):
         match chunk:
             case chunks.Attributes(items, is_whole):
@@ -69,7 +75,7 @@ def as_it_was(
 
 
 def _exact(
-    found: Iterator[chunks.Chunk], copy: ServiceCopy, kinds: dict[str, str]
+    found: Iterator[chunks.Chunk], copy: ServiceCopy, kinds: dict[str, Kinds]
 ) -> Iterator[chunks.Chunk]:
     """The same in the form in which it was; `kinds` are those of the series so far."""
     for chunk in found:
@@ -81,9 +87,7 @@ def _exact(
                 yield chunks.Attributes(tuple(map(copy.attribute, own)), is_whole)
             case chunks.SeriesFacts(items):
                 for one in items:
-                    kind = copy.series.get((one.stream, one.path))
-                    if kind is not None:
-                        kinds[one.key] = kind
+                    kinds[one.key] = copy.series.get((one.stream, one.path), Kinds())
                 yield chunk
             case chunks.Points(batch):
                 yield chunks.Points(of_kinds(batch, kinds))
@@ -99,19 +103,21 @@ def _is_of_header(item: Attribute, copy: ServiceCopy) -> bool:
     return name in ADDED_ENVIRONMENT and name not in copy.stated
 
 
-def of_kinds(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
-    """Points of the kind that all numbers of their series were of, where they can be."""
+def of_kinds(batch: pa.RecordBatch, kinds: Mapping[str, Kinds]) -> pa.RecordBatch:
+    """Points of the kinds that the numbers of their series were of, where they can be."""
     keys = batch.column("key")
-    names = [kinds.get(key, _NULL) for key in keys.dictionary.to_pylist()]
-    wanted = np.array([POINT_KINDS.index(name) for name in names], np.int8)
+    of_key = [kinds.get(key, Kinds()) for key in keys.dictionary.to_pylist()]
+    names = [(one.fraction or _NULL, one.whole or _NULL) for one in of_key]
+    wanted = np.array([[POINT_KINDS.index(name) for name in pair] for pair in names], np.int8)
     column = batch.column("kind")
     numbers = np.array([POINT_KINDS.index(word) for word in column.dictionary.to_pylist()], np.int8)
-    found, wanted = numbers[column.indices.to_numpy()], wanted[keys.indices.to_numpy()]
+    found = numbers[column.indices.to_numpy()]
+    whole = is_whole(batch.column("value"))
+    wanted = wanted.reshape(-1, 2)[keys.indices.to_numpy(), whole.astype(np.int8)]
     values = batch.column("value").fill_null(0.5).to_numpy()
-    is_whole = values == np.floor(values)
-    can_be = np.isin(wanted, _FLOATS) | (wanted == _INT) & is_whole
+    can_be = np.isin(wanted, _FLOATS) | (wanted == _INT) & whole
     can_be |= (wanted == _BOOL) & ((values == 0) | (values == 1))
-    taken = np.where(can_be & (found != _NOTHING), wanted, found)
+    taken = np.where(can_be & (found != _NOTHING) & (found != _BOOL), wanted, found)
     at = batch.schema.get_field_index("kind")
     spelled = pa.DictionaryArray.from_arrays(pa.array(taken), pa.array(POINT_KINDS))
     exact = batch.column("value_i64")
