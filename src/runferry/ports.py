@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Kind, Run, Uid
+from runferry.model import Cursor, Inventory, Kind, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
 """A run's name in a destination, as that destination spells it."""
@@ -346,6 +346,16 @@ class OneWayWriter(Protocol):
     @classmethod
     def is_readable(cls, where: Location) -> bool:
         """Whether this place can be read, so that what arrived can be verified."""
+        ...
+
+
+@runtime_checkable
+class ForetellingWriter(Protocol):
+    """A writer that names things by itself, as what is known of a run decides."""
+
+    @classmethod
+    def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
+        """What it will tell of a run for that; nothing is asked at the place."""
         ...
 
 

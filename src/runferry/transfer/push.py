@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Inventory, Run
-from runferry.ports import Location, ReadOptions, Writer
+from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
@@ -121,6 +121,7 @@ def plan_all(
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
     limits = limits_of(destination)
+    kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
     headers = selection.some(selected_headers(archive, selection), where)
     observer.phase("plan", len(headers))
@@ -135,11 +136,12 @@ def plan_all(
             outcomes.append(RunOutcome.failure(header, error))
             continue
         planned = plan(inventory, limits)
+        named = kind.foretold(destination, inventory) if isinstance(kind, ForetellingWriter) else ()
         outcome = RunOutcome.of(
             header,
             "planned",
             rows=_rows(record, inventory),
-            losses=(*record.losses, *planned.losses),
+            losses=(*record.losses, *planned.losses, *named),
             possible=planned.possible,
         )
         observer.ended("plan", outcome)
