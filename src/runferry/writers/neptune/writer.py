@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from runferry import settings
 from runferry.chunks import Chunk
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
@@ -44,6 +45,11 @@ class NeptuneWriter:
     def meant_by_name(cls) -> str:
         """The project of `NEPTUNE_PROJECT`. Raises BadLocation."""
         return str(ServerPlace.of(""))
+
+    @classmethod
+    def is_readable(cls, where: Location) -> bool:
+        """Whether anything arrives: in the mode `debug` nothing leaves this machine."""
+        return is_local(where.where) or settings.current().neptune_mode != "debug"
 
     @classmethod
     def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
