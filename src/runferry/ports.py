@@ -120,6 +120,7 @@ class Wanted:
     tags: tuple[str, ...] = ()
     since_ns: int | None = None  # when the run began: included
     until_ns: int | None = None  # excluded
+    shows_begin: bool = False  # whether somebody looks at when runs began, and not only at runs
 
 
 @runtime_checkable

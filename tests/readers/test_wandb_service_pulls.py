@@ -270,6 +270,20 @@ def test_dates_go_by_when_a_run_began_not_by_when_it_was_uploaded(
     assert set(contents(archive)) == taken
 
 
+def test_a_list_goes_by_when_runs_began_not_by_when_they_were_uploaded(
+    service: WandbService, tmp_path: Path
+) -> None:
+    first = b'{"startedAt": "2024-01-02T12:00:00Z"}'
+    for name, files in (("online", {}), ("offline", {"wandb-metadata.json": first})):
+        content = RunContent(created_at="2024-03-01T12:00:00", files=files)
+        service.put_run(f"lab/p/{name}", content)
+    answer = Caller(tmp_path)("ls", "wandb:lab/p")
+    listed = [line.split() for line in answer.out.splitlines()[1:]]
+    assert [line[0] for line in listed] == ["offline", "online"]
+    assert "2024-01-02" in listed[0]
+    assert "2024-03-01" in listed[1]
+
+
 def test_the_default_entity_is_the_accounts(service: WandbService) -> None:
     fill(service)
     with opened("") as source:

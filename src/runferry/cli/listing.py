@@ -45,7 +45,7 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
 
     reader = registry.reader(location.tracker).open(location, read_options(session))
     try:
-        yield from map(Entry, selection.runs_of(reader))
+        yield from map(Entry, selection.runs_of(reader, shows_begin=True))
     finally:
         reader.close()
 

@@ -107,10 +107,11 @@ class Selection:
             None if self.until is None else _ns(self.until),
         )
 
-    def runs_of(self, reader: Reader) -> Iterator[Run]:
-        """The headers of the selected runs."""
+    def runs_of(self, reader: Reader, *, shows_begin: bool = False) -> Iterator[Run]:
+        """The headers of the selected runs; with `shows_begin` for somebody to look at."""
         if isinstance(reader, ChoosingReader):
-            return filter(self.takes_run, reader.runs_of(self.wanted))
+            wanted = replace(self.wanted, shows_begin=shows_begin)
+            return filter(self.takes_run, reader.runs_of(wanted))
         return filter(self.takes_run, reader.runs())
 
     @property

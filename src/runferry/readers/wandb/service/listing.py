@@ -139,7 +139,7 @@ class Listing:
     def _headers(
         self, entity: str, project: str, listed: list[dict[str, Any]], wanted: Wanted
     ) -> Iterator[Run]:
-        """With when they began, where that decides; a run may be uploaded long after."""
+        """With when they began, where that is asked for; a run may be uploaded long after."""
         told: Iterable[Tree] = repeat(None)
         if _is_dated(wanted):
             told = metadata_of_each(self._service, entity, project, listed)
@@ -189,7 +189,7 @@ def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
 
 
 def _is_dated(wanted: Wanted) -> bool:
-    return wanted.since_ns is not None or wanted.until_ns is not None
+    return wanted.shows_begin or wanted.since_ns is not None or wanted.until_ns is not None
 
 
 def _is_exact(glob: str) -> bool:
