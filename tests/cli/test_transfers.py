@@ -241,4 +241,18 @@ def test_asking_for_runs_that_are_not_there_is_a_wrong_call(
     nightly = runferry("pull", EXAMPLE, "other", "--since", "2099-01-01", "--json")
     assert nightly.code == 0, nightly.err
     assert "no run began since 2099-01-01" in nightly.err
+    for named in (("--run", "8kq2*"), ("--project", "ferry-*", "--until", "2100-01-01")):
+        for asking in (
+            ("pull", EXAMPLE, "other"),
+            ("convert", EXAMPLE, database, "--archive", "other"),
+            ("plan", EXAMPLE, database),
+            ("plan", "kept", database),
+            ("inspect", EXAMPLE),
+            ("inspect", "kept"),
+        ):
+            nightly = runferry(*asking, *named, "--since", "2099-01-01", "--json")
+            assert nightly.code == 0, nightly.err
+            assert nightly.err.count("no run began since 2099-01-01") == 1
+    slip = runferry("pull", EXAMPLE, "other", "--run", "nope", "--since", "2099-01-01", "--json")
+    assert slip.code == 2, slip.err
     assert not Path("other").exists(), "nothing came into an archive that was not there"

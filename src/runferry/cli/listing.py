@@ -38,7 +38,9 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
         from runferry.archive.store import Archive
 
         archive = Archive.open(location.path)
-        for inventory in inventories(archive, selection, failures):
+        for inventory in inventories(
+            archive, filter(selection.takes_run, archive.headers()), failures
+        ):
             yield Entry(inventory.run, len(inventory.series), inventory.rows.get("scalar", 0))
         return
     from runferry import registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,10 +46,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
     from runferry.cli.places import surveyed
 
     with surveyed(session, where) as survey:
-        found = survey.inventories(session.selection)
-        first = next(found, None)
-        session.selection.check_found(bool(first or survey.failures), str(survey.where))
-        found = chain(() if first is None else (first,), found)
+        found = survey.inventories()
         if session.is_json:
             document = {"schema": 1, "where": str(survey.where)}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}

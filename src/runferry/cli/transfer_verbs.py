@@ -151,7 +151,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
         report = plan_all(
             survey.archive,
             place,
-            selection=session.selection,
+            selection=survey.selection,
             allow=session.settings.allow,
             observer=observer,
             stop=stop,

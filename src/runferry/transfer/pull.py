@@ -84,10 +84,10 @@ def pull(
                 workers=workers,
             )
             outcomes = crew.run(_selected(lister, selection, str(source)), pulling.one)
+        if not crew.is_interrupted and crew.aborted is None:
+            selection.check_found(bool(outcomes), str(source), lambda one: one.runs_of(lister))
     finally:
         lister.close()
-    if not crew.is_interrupted and crew.aborted is None:
-        selection.check_found(bool(outcomes), str(source))
     return replace(
         report,
         outcomes=outcomes,

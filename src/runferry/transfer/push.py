@@ -72,7 +72,7 @@ def push(
     if open_reader is None:
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
     where = str(Location("archive", str(archive.path)))
-    waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
+    waves = list(parents_first(iter(selection.some(partial(selected_headers, archive), where))))
     retrying = Retrying(patience or Patience(), stop, observer)
     back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
     trip = Trip(
@@ -123,7 +123,7 @@ def plan_all(
     limits = limits_of(destination)
     kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
-    headers = selection.some(selected_headers(archive, selection), where)
+    headers = selection.some(partial(selected_headers, archive), where)
     observer.phase("plan", len(headers))
     outcomes = []
     for header in headers:
