@@ -284,6 +284,15 @@ def test_a_list_goes_by_when_runs_began_not_by_when_they_were_uploaded(
     assert "2024-03-01" in listed[1]
 
 
+def test_a_list_says_that_it_waits_for_the_server(service: WandbService, tmp_path: Path) -> None:
+    service.put_run("lab/p/one", RunContent())
+    service.faults.add(Trouble("status", "graphql:Runs", times=1, status=503, retry_after=1))
+    answer = Caller(tmp_path)("ls", "wandb:lab/p")
+    assert answer.code == 0
+    assert "one" in answer.out
+    assert "trying again in 1 s" in answer.err
+
+
 def test_the_default_entity_is_the_accounts(service: WandbService) -> None:
     fill(service)
     with opened("") as source:

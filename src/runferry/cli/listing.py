@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from runferry.ports import Location
     from runferry.transfer.report import RunOutcome
 
+_log = logging.getLogger(__name__)
 _NS_A_SECOND = 10**9
 
 
@@ -44,12 +47,21 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
             yield Entry(inventory.run, len(inventory.series), inventory.rows.get("scalar", 0))
         return
     from runferry import registry
+    from runferry.http.waits import waiting_by
 
-    reader = registry.reader(location.tracker).open(location, read_options(session))
-    try:
-        yield from map(Entry, selection.runs_of(reader, shows_begin=True))
-    finally:
-        reader.close()
+    with waiting_by(_told):
+        reader = registry.reader(location.tracker).open(location, read_options(session))
+        try:
+            yield from map(Entry, selection.runs_of(reader, shows_begin=True))
+        finally:
+            reader.close()
+
+
+def _told(seconds: float, reason: str) -> None:
+    """Waits for a service, and says so: a server that is away is not to look like a slow one."""
+    if reason:
+        _log.warning("%s; trying again in %.0f s", reason, seconds)
+    time.sleep(seconds)
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
