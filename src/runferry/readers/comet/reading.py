@@ -174,8 +174,7 @@ class Reading:
         at = self._address(seq, upload.step, upload.time_ms)
         if upload.is_text and (text := self._text(upload.path)) is not None:
             yield from self.rows.add(at, [(upload.key, text), *self._new_epoch(upload.epoch)])
-            if upload.metadata or upload.rest:  # of which a row of texts has no place
-                said: Tree = {"params": upload.rest, "metadata": upload.metadata}
+            if said := upload.beside():  # of which a row of texts has no place
                 yield chunks.Raw("comet message", "text", dumps(said).encode(), seq)
         elif upload.is_media:
             key, facts = self.rows.declare(upload.key, "media")
