@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.calling import Answer, Caller
+
+from runferry.errors import NoSpace, Unreachable
+from runferry.model import Run
+from runferry.readers.wandb.reader import WandbReader
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
 
@@ -157,6 +163,54 @@ def test_one_bad_run_does_not_end_the_rest_and_is_exit_code_4(
     assert moved.code == 4, moved.out
     assert moved.json["counts"]["new"] == 2
     assert moved.json["counts"]["failed"] == 1
+
+
+def test_where_every_run_failed_no_archive_is_left_behind(runferry: Caller, tmp_path: Path) -> None:
+    """Neither a new one, nor anything in a folder that was there and empty."""
+    bad = tmp_path / "wandb" / "offline-run-20260101_000000-fromlater"
+    bad.mkdir(parents=True)
+    database = bytearray(next(EXAMPLE.glob("*8kq2v1xd/*.wandb")).read_bytes())
+    database[6] = 9
+    (bad / "run-fromlater.wandb").write_bytes(database)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder in (tmp_path / "new", empty):
+        answer = runferry("pull", tmp_path / "wandb", folder, "--json")
+        assert answer.json["counts"] == {"failed": 1}, answer.err
+    assert not (tmp_path / "new").exists()
+    assert [*empty.iterdir()] == []
+
+
+@pytest.mark.parametrize("hint", ["", "make room"])
+def test_what_ended_the_only_run_and_all_others_is_told_once(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch, hint: str
+) -> None:
+    def ends(*_: object) -> None:
+        raise NoSpace("no room is left", hint=hint)
+
+    monkeypatch.setattr(WandbReader, "read", ends)
+    answer = runferry("pull", EXAMPLE, "kept", "--run", "8kq2v1xd")
+    assert answer.code == 1
+    assert answer.err.count("no room is left") == 1
+    assert answer.err.count("hint") == bool(hint)
+    assert "the remaining runs, if any, were not tried" in answer.err
+
+
+def test_a_source_that_ends_half_way_is_told_by_verify(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run has failed by it, so nothing else would say why the exit code is 1."""
+
+    def ends(reader: WandbReader) -> Iterator[Run]:
+        yield from itertools.islice(runs(reader), 1)
+        raise Unreachable("no answer")
+
+    runs = WandbReader.runs
+    runferry("convert", EXAMPLE, "csv:./copy")
+    monkeypatch.setattr(WandbReader, "runs", ends)
+    answer = runferry("verify", EXAMPLE, "csv:./copy")
+    assert answer.code == 1
+    assert "the remaining runs were not tried: no answer" in answer.err
 
 
 def test_an_archive_at_either_end_is_the_archive_between(database: str, runferry: Caller) -> None:
