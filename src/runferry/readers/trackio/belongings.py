@@ -24,7 +24,7 @@ def config_attributes(
         yield chunks.Lost(Loss("unreadable-config", Fate.DROPPED, "configs", 1, str(error)))
         return
     told = [
-        Attribute(path, "other" if path[0].startswith("_") else "config", number_of(path, value))
+        Attribute(path, "other" if path[0].startswith("_") else "config", number_of(value))
         for path, value in leaves(config)
     ]
     if told:
