@@ -351,6 +351,22 @@ def test_names_in_an_archive_are_no_places(tmp_path: Path) -> None:
     assert found.codes() == {"missing-bytes": 1}
 
 
+def test_a_number_that_no_double_holds_is_told_also_of_the_experiment_itself(
+    tmp_path: Path,
+) -> None:
+    home = experiment(tmp_path / "x", [metric("a", "N", 0)], **ENDED, odd="N")
+    for name in ("messages.json", "experiment.json"):
+        path = home / name
+        path.write_text(path.read_text().replace('"N"', "1e999"))
+    found = gather_one(CometReader, home)
+    assert found.texts("a") == [(0, "1e999")]
+    assert found.attributes("other")["experiment", "odd"] == "1e999"
+    losses = {(loss.code, loss.where) for loss in found.losses}
+    assert losses == {
+        ("number-beyond-double", "messages.json"), ("number-beyond-double", "experiment.json")
+    }  # fmt: skip
+
+
 def test_an_experiment_without_an_end_is_known_by_its_place(tmp_path: Path) -> None:
     found = gather_one(CometReader, experiment(tmp_path / "x", [metric("a", 1.0, 0)]))
     assert found.run.key.run_id.startswith("x@")

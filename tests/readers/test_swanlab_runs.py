@@ -399,6 +399,19 @@ def test_a_line_of_older_logs_that_is_no_row_is_told(tmp_path: Path, tail: bytes
     assert len(found.losses) == 1
 
 
+def test_a_number_of_older_logs_that_no_double_holds_keeps_its_text_and_is_told(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "k").mkdir(parents=True)
+    (home / "files").mkdir()
+    row = b'{"index": 0, "data": 1e999, "create_time": null}\n'
+    (home / "logs" / "k" / "1000.log").write_bytes(row)
+    found = gather_one(SwanlabReader, home)
+    assert found.texts("k") == [(0, "1e999")]
+    assert found.codes() == {"number-beyond-double": 1}
+
+
 def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     home = tmp_path / "run-20231114_221320-abc"
     for name in ("logs", "files"):

@@ -286,6 +286,14 @@ def test_a_config_that_is_no_mapping_is_told(tmp_path: Path, config: str) -> Non
     assert gather_one(TrackioReader, path, found.cursor()).codes() == {}
 
 
+def test_a_number_that_no_double_holds_is_told_once_of_a_config(tmp_path: Path) -> None:
+    path = configured(tmp_path / "p.db", '{"a": 1e999}')
+    found = gather_one(TrackioReader, path)
+    assert found.attributes("config") == {("a",): "1e999"}
+    assert found.codes() == {"number-beyond-double": 1}
+    assert gather_one(TrackioReader, path, found.cursor()).codes() == {}
+
+
 def test_words_for_nan_are_numbers_in_a_config_too(tmp_path: Path) -> None:
     told = {"n": "NaN", "in": {"p": "Infinity", "m": "-Infinity"}, "w": "nan", "_own": "NaN"}
     found = gather_one(TrackioReader, configured(tmp_path / "p.db", json.dumps(told)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry import chunks
-from runferry.dialects.json_trees import parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, KeyPath, MediaItem, Run, RunKey, Tree
@@ -30,13 +30,13 @@ _SYSTEM: Final = "sys."
 _MEDIA_AT_MOST: Final = 512
 
 
-def stated_of(members: Members) -> dict[str, Tree]:
+def stated_of(members: Members, notes: JsonNotes | None = None) -> dict[str, Tree]:
     """What `experiment.json` says. Raises ValueError for one that is damaged."""
     stream = members.open(EXPERIMENT)
     if stream is None:
         return {}
     with stream:
-        found = parse_json(stream.read(TEXT_AT_MOST).decode())
+        found = parse_json(stream.read(TEXT_AT_MOST).decode(), notes)
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found
@@ -62,10 +62,12 @@ class Reading:
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.members)
         self.lines = MessageLines(self.members, self.losses)
+        notes = JsonNotes()
         try:
-            self.stated = stated_of(self.members)
+            self.stated = stated_of(self.members, notes)
         except (ValueError, OSError, EOFError) as error:
             self._lost("unreadable-file", Fate.DROPPED, EXPERIMENT, str(error))
+        self.losses.extend(noted(notes, EXPERIMENT))
 
     def header(self) -> Run:
         """What is known of the run by now."""

@@ -120,7 +120,7 @@ class _Reading:
             "metrics": ("user", self._logged),
             "system_metrics": ("system", self._logged),
             "alerts": ("system", alert_of),
-            "traces": ("user", trace_of),
+            "traces": ("user", lambda row: trace_of(row, self.notes)),
         }
         for place, table in enumerate(ROWS):
             column = schema.run_column(table)
