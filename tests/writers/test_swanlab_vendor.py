@@ -246,6 +246,24 @@ def test_rows_that_are_taken_and_not_kept_are_an_error(
         written(CLOUD, wandb_run())
 
 
+def test_rows_that_are_missing_in_the_middle_are_told(
+    service: SwanlabService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last step is there, and the command is content: the server's sums say it."""
+    monkeypatch.setattr(read_back, "_SECONDS_TO_SUM_UP", 0.0)
+    written(CLOUD, wandb_run()).close()
+    assert "mean value" not in caplog.text
+    service.lost_rows = {("train/loss", 10)}
+    written(Location("swanlab", "team/other"), replace(wandb_run(), run=other_run())).close()
+    assert "of 1 of 2 keys the server's least, greatest or mean value is not that" in caplog.text
+    assert caplog.text.rstrip().endswith("train/loss")
+
+
+def other_run() -> Run:
+    run = wandb_run().run
+    return replace(run, key=replace(run.key, run_id="def456"))
+
+
 def test_rows_that_are_counted_later_are_waited_for(service: SwanlabService) -> None:
     service.late = 1
     written(CLOUD, wandb_run()).close()

@@ -29,8 +29,8 @@ def histogram_chart(edges: Sequence[float] | None, counts: Sequence[float] | Non
     """A histogram as bars; a bin is named by its edges."""
     edges, counts = edges or (), counts or ()
     names = [f"[{left:.6g}, {right:.6g})" for left, right in pairwise(edges)]
-    chart = {
-        "xAxis": [{"type": "category", "data": names}],
+    chart: Tree = {
+        "xAxis": [{"type": "category", "data": [*names]}],
         "yAxis": [{"type": "value"}],
         "series": [{"type": "bar", "barCategoryGap": "0%", "data": list(counts)}],
         "tooltip": {"trigger": "axis"},
@@ -45,7 +45,7 @@ def table_chart(content: bytes) -> bytes | None:
     if not isinstance(columns, list) or not isinstance(rows, list):
         return _as_it_is(content, found) if found.get("_swanLab") == "table" else None
     names = [str(name) for name in columns]
-    table = {
+    table: Tree = {
         "_swanLab": "table",
         "colDefs": [{"field": name} for name in names],
         "rowData": [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)],
