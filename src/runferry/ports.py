@@ -227,6 +227,9 @@ class Limits:
     # texts
     max_text_length: int = 2**31
     long_text: Fate = Fate.KEPT
+    # media
+    media_path: Fate = Fate.KEPT  # the source's own
+    media_metadata: Fate = Fate.KEPT  # boxes, masks, sizes …: all but captions
     # the run
     run_id: Fate = Fate.KEPT
     key_path: Fate = Fate.KEPT  # a nested path told from its joined key
