@@ -141,7 +141,16 @@ class Throttled(ServiceError):  # noqa: N818
 
 
 class Unreachable(ServiceError):  # noqa: N818
-    """No answer, or a server error; retried, and raised when patience ends."""
+    """No answer, or a server error; retried, and raised when patience ends.
+
+    Where nothing `has_answered` at that address, ever, patience was short and has ended.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", has_answered: bool = True
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.has_answered = has_answered
 
 
 class Declined(ServiceError):  # noqa: N818
