@@ -73,7 +73,7 @@ class OlderRun:
         for folder, path in _logs(self.home):
             yield from rows.of(folder, path)
         yield from rows.console()
-        yield from files_of(self.home, position.files)
+        yield from files_of(self.home, position.files, position.standing)
         yield from ending(run.key, [self.home], position)
 
 
