@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from runferry.live.frames import SUFFIX, VERSION, Frame, Kind, frames, spelled
+from runferry._native import journal_frame
+from runferry.live.frames import SUFFIX, VERSION, Frame, Kind, frames
 from runferry.live.layout import Layout, Stated, is_live, journals, sessions
 from runferry.live.replicas.beside import bring
 from runferry.live.replicas.calls import calls_name
@@ -90,16 +91,18 @@ def _has(layout: Layout, named: tuple[str, str]) -> bool:
 
 def _copied(earlier: Layout, named: tuple[str, str], target: BinaryIO, files: Path) -> None:
     """Write a journal with all records of one run, with their times, and bring their files."""
-    target.write(spelled(Kind.BEGIN, 0, json.dumps({"version": VERSION, "process": 0}).encode()))
+    target.write(
+        journal_frame(Kind.BEGIN, 0, json.dumps({"version": VERSION, "process": 0}).encode())
+    )
     numbers: dict[bytes, int] = {}
     for source, frame in _records(earlier, named):
         if source not in numbers:
             numbers[source] = len(numbers) + 1
-            target.write(spelled(Kind.SOURCE, numbers[source], source, frame.time_ns))
-        target.write(spelled(Kind(frame.kind), numbers[source], frame.payload, frame.time_ns))
+            target.write(journal_frame(Kind.SOURCE, numbers[source], source, frame.time_ns))
+        target.write(journal_frame(Kind(frame.kind), numbers[source], frame.payload, frame.time_ns))
         if frame.kind == Kind.CALL:
             _bring_file(json.loads(frame.payload), earlier.files, files)
-    target.write(spelled(Kind.COUNTS, 0, b"{}"))
+    target.write(journal_frame(Kind.COUNTS, 0, b"{}"))
 
 
 def _records(earlier: Layout, named: tuple[str, str]) -> Iterator[tuple[bytes, Frame]]:
