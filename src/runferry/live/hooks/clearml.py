@@ -97,8 +97,9 @@ class ClearmlHook:
             told["iter"] += offset
         if hasattr(event, "_image_data"):
             place = reporter._storage_uri or metrics._storage_uri
+            # the address is quoted, as it is once the file has gone to a server
             told["key"], told["url"] = event.get_target_full_upload_uri(
-                place, metrics.storage_key_prefix, quote_uri=False
+                place, metrics.storage_key_prefix
             )
             content = content_of(event)
             self._here.copy = None if content is None else self._copies.put(content)
