@@ -1,9 +1,10 @@
 """A run that goes on in a later session: what an earlier session captured of it comes along.
 
-W&B's runs are resumed by their id, MLflow's by `start_run(run_id=…)`, hours later and by another
-process, which has a session of its own. Would that session bring only its own part of the run, a
-destination that is written whole would lose the rest. So its delivery process first copies the
-earlier records of that run into a journal here, from where they are taken like all others.
+W&B's runs are resumed by their id, MLflow's by `start_run(run_id=…)`, ClearML's tasks by
+`Task.init(continue_last_task=…)`, hours later and by another process, which has a session of its
+own. Would that session bring only its own part of the run, a destination that is written whole
+would lose the rest. So its delivery process first copies the earlier records of that run into a
+journal here, from where they are taken like all others.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from runferry.live.frames import SUFFIX, VERSION, Frame, Kind, frames
 from runferry.live.layout import Layout, Stated, is_live, journals, sessions
 from runferry.live.replicas.beside import bring
 from runferry.live.replicas.calls import calls_name
+from runferry.live.replicas.clearml import session_name
 from runferry.model import Tree
 from runferry.paths import inside
 
 ADOPTED: Final = f"{0:020d}-"
 """How the names of journals with adopted records begin: before those of all processes."""
 Facts = dict[str, Tree]
-_RESUMED: Final = {"wandb": "stream", "mlflow": "run"}
+_RESUMED: Final = {"wandb": "stream", "mlflow": "run", "clearml": "run"}
 """Trackers whose runs are resumed, and which fact names a run."""
 
 
@@ -85,6 +87,8 @@ def _has(layout: Layout, named: tuple[str, str]) -> bool:
     if tracker == "mlflow":
         return (layout.replicas / "calls" / calls_name(tracker, run_id)).exists()
     folders = layout.replicas / tracker
+    if tracker == "clearml":
+        return (folders / session_name(run_id)).exists()
     names = [path.name for path in folders.iterdir()] if folders.is_dir() else []
     return any(name.endswith(f"-{run_id}") or f"-{run_id}~" in name for name in names)
 
