@@ -126,6 +126,23 @@ def test_a_child_that_lives_on_does_not_keep_its_parents_journal_open(tmp_path: 
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_what_a_process_becomes_keeps_its_journal_open(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import gc
+        from pathlib import Path
+        from runferry.live.journal import Journal
+        Journal(Path("journal")).begin(is_inherited=True)
+        gc.collect()
+        then = "from pathlib import Path; from runferry.live.layout import is_held;"
+        then += "print(*map(is_held, Path('journal').iterdir()))"
+        os.execv(sys.executable, [sys.executable, "-c", then])
+        """,
+    )
+    assert out.split() == ["True"]
+
+
 def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> None:
     out = train(
         tmp_path,
