@@ -8,10 +8,10 @@ again in full, in place of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
 
+_MODELS = ("model", "model_version")
 OpenWriter = Callable[[], Writer]
 
 
@@ -172,8 +173,13 @@ def selected_records(archive: Archive, selection: Selection) -> Iterator[RunReco
 
 
 def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
-    """Waves of runs: whoever is nested in another comes in a later wave than that one."""
+    """Waves of runs: who is nested in another comes later than that one, models after all runs.
+
+    The versions of a model come one after the other, the first one first: where a destination
+    counts them by itself, they get the numbers that they had.
+    """
     left = {(run.key.tracker, run.key.scope, run.key.run_id): run for run in runs}
+    models = {key: left.pop(key) for key, run in list(left.items()) if run.kind in _MODELS}
     while left:
         wave = {
             key: run
@@ -183,6 +189,21 @@ def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
         wave = wave or left  # a circle of parents: nobody is first
         yield list(wave.values())
         left = {key: run for key, run in left.items() if key not in wave}
+    yield from _models_first(models.values())
+
+
+def _models_first(runs: Collection[Run]) -> Iterator[list[Run]]:
+    """All models, then the first version of each, the second of each, and so on."""
+    if models := [run for run in runs if run.kind == "model"]:
+        yield models
+    chains: dict[tuple[str, str, str | None], list[Run]] = {}
+    for run in runs:
+        if run.kind == "model_version":
+            chains.setdefault((run.key.tracker, run.key.scope, run.group), []).append(run)
+    for versions in chains.values():
+        versions.sort(key=lambda run: (len(run.key.run_id), run.key.run_id))
+    for wave in zip_longest(*chains.values()):
+        yield [run for run in wave if run is not None]
 
 
 def _bring(trip: Trip, writer: Writer, run: Run) -> RunOutcome:

@@ -49,6 +49,8 @@ _FIELD_TAGS: Final = {
     "runferry.kind": "kind",
     "runferry.status": "status",
 }
+MODELS: Final = "Registered models"
+"""The experiment of the runs that hold what is known of registered models."""
 _TAGS_TAG: Final = "runferry.tags"
 
 
@@ -82,8 +84,12 @@ class NativeRun:
 
 
 def experiment_name(run: Run) -> str:
-    """The experiment a run belongs to; runs without a project meet in MLflow's `Default`."""
-    name = storable(run.project or "Default")
+    """The experiment a run belongs to; runs without a project meet in MLflow's `Default`.
+
+    Models that belong to no project are kept apart from them.
+    """
+    otherwise = MODELS if run.kind == "model" else "Default"
+    name = storable(run.project or otherwise)
     if len(name) <= MAX_EXPERIMENT:
         return name
     return f"{name[: MAX_EXPERIMENT - 17]}~{short_hash(name)}"

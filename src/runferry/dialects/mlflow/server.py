@@ -62,6 +62,23 @@ class Server:
             answer = self._client.json("POST", API + path, json=body, idempotent=idempotent)
             return _mapping(answer)
 
+    def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Any other request of the tracking interface with a body; it can be sent twice."""
+        with _missing():
+            return _mapping(self._client.json(method, API + path, json=body, idempotent=True))
+
+    def listed(
+        self, path: str, params: Mapping[str, str | int], field: str
+    ) -> Iterator[dict[str, Any]]:
+        """All items of a search by GET, page by page."""
+        token = ""
+        while True:
+            answer = self.get(path, {**params, "page_token": token} if token else params)
+            yield from answer.get(field, [])
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
     def pages(self, path: str, body: Mapping[str, object], field: str) -> Iterator[dict[str, Any]]:
         """All items of a search, page by page."""
         token = ""

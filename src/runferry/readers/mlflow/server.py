@@ -8,15 +8,19 @@ from typing import Any, Final
 import numpy as np
 
 from runferry.chunks import Artifact, Document
-from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
+from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import LoggedModel, ModelFiles, dataset, digest
+from runferry.readers.mlflow.version_files import files_of
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
 _RUNS_PAGE: Final = 1_000
@@ -27,6 +31,7 @@ class ServerStore:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._registry = ServedRegistry(server)
         self._experiments: dict[str, str] = {}
         self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
 
@@ -145,6 +150,34 @@ class ServerStore:
             return list(self._server.pages("/logged-models/search", body, "models"))
         except RunMissing:
             return []  # a server before MLflow 3 has no logged models
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """As the registry lists them."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Through the server, or where they are for all."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
+        try:
+            uri = str(self._run(run_id)["info"].get("artifact_uri", ""))
+        except NotFound:
+            return None
+        return ServedFolder(self._server, run_id, uri), uri
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        return ServedModelFolder(self._server, model_id)
+
+    def located(self, uri: str) -> ArtifactFolder:
+        """Never a folder of the server's own machine."""
+        return NoFolder(uri) if local_path(uri) is not None else folder_at(uri)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Through the server."""

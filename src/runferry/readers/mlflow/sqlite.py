@@ -18,12 +18,15 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import LoggedModel, ModelFiles, dataset, digest
+from runferry.readers.mlflow.version_files import files_of
 from runferry.readers.sqlite_files import has_wal_mode, opened
 
 _MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
@@ -57,6 +60,7 @@ class SqliteStore:
         with ExitStack() as opening, self._reading():
             self._connection = opening.enter_context(_connected(path))
             self._check_schema()
+            self._registry = SqlRegistry(self._connection, self._reading)
             self._open = opening.pop_all()
 
     @contextmanager
@@ -194,13 +198,46 @@ class SqliteStore:
             yield LoggedModel(
                 model_id, name, _MODEL_STATUS.get(status, str(status)), model_type, created,
                 dict(tags), dict(params),
-            ).artifact(self._rebased(location))  # fmt: skip
+            ).artifact(self.located(location))  # fmt: skip
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """Tables of MLflow 1.0 and later."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Among a run's or a logged model's artifacts, or where the version's row says."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
+        query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
+        return self._stated(query, run_id)
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        with self._reading():
+            if not schema.columns(self._connection, "logged_models"):
+                return None
+        found = self._stated(
+            "SELECT artifact_location FROM logged_models WHERE model_id = ?", model_id
+        )
+        return None if found is None else found[0]
+
+    def _stated(self, query: str, name: str) -> tuple[ArtifactFolder, str] | None:
+        with self._reading():
+            row = self._connection.execute(query, (name,)).fetchone()
+        return None if row is None or not row[0] else (self.located(row[0]), str(row[0]))
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Where the run's row says, or the same place beside a database that was moved."""
-        return self._rebased(native.artifact_uri)
+        return self.located(native.artifact_uri)
 
-    def _rebased(self, uri: str | None) -> ArtifactFolder:
+    def located(self, uri: str | None) -> ArtifactFolder:
+        """What stands behind a URI, or the same beside a database that was moved."""
         if not uri:
             return NoFolder("")
         stated = local_path(uri)

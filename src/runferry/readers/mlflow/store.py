@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.losses import Loss
 from runferry.model import ArtifactEntry, Blob, Tree
 
@@ -51,6 +52,18 @@ class Store(Protocol):
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """The run's artifacts."""
+        ...
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """All models of the registry, with their versions."""
+        ...
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        ...
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Where the files of a version are; `NoFolder` where we cannot look."""
         ...
 
     def state(self, native: NativeRun) -> Tree:

@@ -12,12 +12,15 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import NotFound
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import LoggedModel, ModelFiles, dataset, digest
+from runferry.readers.mlflow.version_files import files_of
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -28,6 +31,7 @@ class VendorStore:
 
     def __init__(self, uri: str) -> None:
         self._store: AbstractStore = open_store(uri)
+        self._registry = VendorRegistry(uri)
         self._names: dict[str, str] = {}
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
@@ -138,6 +142,41 @@ class VendorStore:
             token = page.token
             if not token:
                 return
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """As the registry lists them."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Among a run's or a logged model's artifacts, or where the version says."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
+        try:
+            uri = self._get(run_id).info.artifact_uri
+        except NotFound:
+            return None
+        return folder_at(uri), uri
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return folder_at(self._store.get_logged_model(model_id).artifact_location)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise refused_as(error) from error
+
+    def located(self, uri: str) -> ArtifactFolder:
+        """What stands behind a URI."""
+        return folder_at(uri)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Where the run's row says."""

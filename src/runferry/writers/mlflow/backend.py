@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.registry import Registry
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
@@ -75,6 +76,11 @@ class Backend(Protocol):
 
     def delete(self, run_id: str) -> None:
         """Remove the run."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """The models that are registered here."""
         ...
 
     def folder(self, run_id: str) -> ArtifactFolder:

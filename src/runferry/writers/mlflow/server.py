@@ -13,6 +13,7 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Declined, Refused, RunMissing
@@ -30,6 +31,7 @@ class ServerBackend:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.registry = ServedRegistry(server)
         self._begun: dict[str, str] = {}  # runs that this process began, by experiment
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
         found = server.pages("/experiments/search", body, "experiments")

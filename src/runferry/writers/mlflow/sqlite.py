@@ -18,6 +18,7 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import above, below, folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG, is_run_id
 from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
@@ -64,6 +65,8 @@ class SqliteBackend:
         self._path = path
         self._connection = schema.connect(path, read_only=False)
         self._has_workspaces = "workspace" in schema.columns(self._connection, "experiments")
+
+        self.registry = SqlRegistry(self._connection, self._transaction)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,7 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
 from runferry.writers.mlflow.backend import Batch, frozen_among
@@ -25,6 +26,7 @@ class VendorBackend:
     def __init__(self, uri: str, artifact_root: str = "./mlruns") -> None:
         self._where = without_credentials(uri)
         self._store = open_store(uri, artifact_root)
+        self.registry = VendorRegistry(uri)
 
     @contextmanager
     def _ours(self) -> Iterator[None]:

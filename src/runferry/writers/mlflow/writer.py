@@ -21,12 +21,14 @@ from runferry.dialects.mlflow.tags import (
 )
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Run, Uid
+from runferry.model import Attribute, Blob, Run, Tree, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.tables import POINTS, conform
 from runferry.writers.mlflow.backend import Backend, Batch
 from runferry.writers.mlflow.limits import LIMITS
+from runferry.writers.mlflow.models import REGISTERED, WishedModel, wished_models
 from runferry.writers.mlflow.opened import backend_at
+from runferry.writers.mlflow.registering import Registering
 from runferry.writers.mlflow.target import Target
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class MlflowWriter:
         self._backend = backend
         self._targets: dict[RemoteId, Target] = {}
         self._frozen: dict[RemoteId, dict[str, Loss]] = {}
+        self._registered: dict[RemoteId, list[Loss]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -142,8 +145,9 @@ class MlflowWriter:
             yield a, kept.get(param_name(a)) if a.role == "config" else None
 
     def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
-        """The params whose value changed after they were first pushed, where MLflow keeps it."""
-        return tuple(self._frozen.pop(remote, {}).values())
+        """Params that MLflow did not change, and models that it names or numbers otherwise."""
+        frozen = self._frozen.pop(remote, {}).values()
+        return (*frozen, *self._registered.pop(remote, []))
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The list of parts, away with what it replaces, then status, end time and mark at once."""
@@ -151,7 +155,7 @@ class MlflowWriter:
         known = self._run(remote).tags
         native = as_native(run, Uid(known[UID_TAG]))
         tags = {**native.tags, **self._parent_tag(run), **target.shown_tags(), SEALED_TAG: SEALED}
-        target.seal(codec.run_tree(run))
+        target.seal(codec.run_tree(run), self._register(remote, run, target, native.tags[UID_TAG]))
         for batch in target.superseded():
             self._backend.forget(remote, batch)
         stale = (*target.superseded_tags(tags), CLAIM_TAG)
@@ -160,6 +164,13 @@ class MlflowWriter:
         target.clear()
         self._backend.finish(remote, replace(native, tags=tags))
         del self._targets[remote]
+
+    def _register(self, remote: RemoteId, run: Run, target: Target, uid: str) -> list[Tree]:
+        """The models that the run stands for; what the registry holds of it now."""
+        registering = Registering(self._backend, remote, Uid(uid))
+        records = registering.register(_wished(run, target), before=target.has_registered)
+        self._registered[remote] = registering.losses
+        return records
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
         """The tags that this header would change."""
@@ -176,6 +187,8 @@ class MlflowWriter:
                 where=remote,
                 hint=f"mlflow runs delete --run-id {remote}",
             )
+        for name, version in self._backend.registry.of_run(Uid(native.tags[UID_TAG])):
+            self._backend.registry.remove(name, version.version)
         self._backend.folder(remote).remove_all()  # first: a run that is gone names no folder
         self._backend.delete(remote)
         self._targets.pop(remote, None)
@@ -194,6 +207,21 @@ class MlflowWriter:
         """Whoever looks from here on sees a run that is on its way."""
         if self._run(remote).tags.get(SEALED_TAG) == SEALED:
             self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
+
+
+def _wished(run: Run, target: Target) -> list[WishedModel]:
+    """Asked of the parts, since another process may have sent them."""
+    if run.kind not in ("model", "model_version"):
+        documents = [codec.document_of(tree) for tree in target.members("document")]
+        if not any(document.kind == REGISTERED for document in documents):
+            return []
+    else:
+        documents = []
+    artifacts = [codec.artifact_of(tree, lambda _: Blob()) for tree in target.members("artifact")]
+    attributes: list[Attribute] = []
+    if run.kind == "model_version":
+        attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
+    return wished_models(run, attributes, artifacts, documents)
 
 
 def _immutable(attribute: Attribute) -> Loss:
