@@ -47,9 +47,7 @@ class VendorRegistry:
             for facts in self._pages(search, condition, 100):
                 yield self._model(facts, condition or "")
 
-    def _pages(
-        self, search: Callable[..., Any], condition: str | None, most: int
-    ) -> Iterator[Any]:
+    def _pages(self, search: Callable[..., Any], condition: str | None, most: int) -> Iterator[Any]:
         token = None
         while True:
             with self._ours():

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
-from runferry.chunks import Checkpoint, Chunk, Lost
+from runferry.chunks import Checkpoint, Chunk, Header, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.bundle import all_parts
 from runferry.dialects.mlflow.header import as_run
+from runferry.dialects.mlflow.logged import JOB_TYPE, is_model_id
 from runferry.dialects.mlflow.registry import is_model_key
 from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
@@ -62,6 +63,8 @@ class MlflowReader:
         """Headers as MLflow holds them; `read` ends with the restored one."""
         for native in self._store.runs(include_deleted=self._options.include_deleted):
             yield as_run(native)
+        for model, experiment in self._store.orphans():
+            yield model.run(experiment)
         yield from model_runs(self._store)
         deleted = 0 if self._options.include_deleted else self._store.deleted()
         if deleted:
@@ -80,6 +83,9 @@ class MlflowReader:
         """The run's chunks. A run that has changed in any way is read whole again."""
         if is_model_key(run.key):
             yield from self._read_model(run, after)
+            return
+        if run.job_type == JOB_TYPE and is_model_id(run.key.run_id):
+            yield from self._read_orphan(run, after)
             return
         native = self._store.run(run.key.run_id)
         stored = list(self._store.folder(native).walk())
@@ -104,6 +110,20 @@ class MlflowReader:
             yield from restored_chunks(self._store, native, _by_path(entries))
         else:
             yield from plain_chunks(self._store, native, _by_path(entries))
+        yield Checkpoint(position)
+
+    def _read_orphan(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
+        """A logged model that no run made: the run that stands for it holds nothing else."""
+        orphans = (one for one, _ in self._store.orphans() if one.model_id == run.key.run_id)
+        model = next(orphans, None)
+        if model is None:
+            raise NotFound(f"no logged model {run.key.run_id}", where=self._where)
+        position: dict[str, Tree] = {"model": digest(model.name, model.facts)}
+        if after is not None and after.position != position:
+            raise SourceChanged("the logged model has changed", where=self._where)
+        if after is None:
+            yield model.artifact(self._store.model_folder(model))
+            yield Header(run)
         yield Checkpoint(position)
 
     def _read_model(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:

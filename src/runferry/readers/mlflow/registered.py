@@ -8,6 +8,8 @@ from typing import Final, cast
 
 from runferry.chunks import Artifact, Attributes, Chunk, Document, Header, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry, NoFolder
+from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.logged import DATASET
 from runferry.dialects.mlflow.registry import (
     NativeModel,
     NativeVersion,
@@ -98,9 +100,12 @@ class Registered:
     """What a push of ours registered of a run, against what the registry says now."""
 
     store: Store
+    native: NativeRun
     records: list[dict[str, Tree]]
     losses: LossLedger
     _models: dict[str, NativeModel | None] = field(default_factory=dict)
+    _logged: dict[str, Artifact] | None = None
+    _datasets: set[str] = field(default_factory=set)
 
     def artifact(self, artifact: Artifact) -> Artifact | None:
         """The version as it is in the registry now; None, and a loss, when it was removed."""
@@ -109,10 +114,37 @@ class Registered:
             if now is None:
                 return None
             artifact = self._amended(artifact, record, now)
+        for record in self._of("logged", [artifact.artifact_id]):
+            logged = self._beside().get(str(record["model"]))
+            if logged is None:
+                self._removed(str(record["model"]))
+                return None
+            artifact = _relogged(artifact, record, logged)
         return artifact
+
+    def _beside(self) -> Mapping[str, Artifact]:
+        """The models that the run has in MLflow now, by their ids there."""
+        if self._logged is None:
+            found = self.store.belongings(self.native)
+            made = [one for one in found if isinstance(one, Artifact)]
+            self._logged = {
+                one.artifact_id or "": one for one in made if one.relation == "produced"
+            }
+        return self._logged
+
+    def knows(self, found: Document | Artifact) -> bool:
+        """Whether what lies beside the run was pushed with it."""
+        if isinstance(found, Document):
+            return found.name in self._datasets
+        return any(
+            record.get("what") == "logged" and record["model"] == found.artifact_id
+            for record in self.records
+        )
 
     def document(self, document: Document) -> Document | None:
         """The same of what links a version of an artifact to a model."""
+        if document.kind == DATASET:
+            self._datasets.add(document.name)
         for record in self._of("document", [document.kind, document.name]):
             now = self._now(record)
             if now is None:
@@ -188,6 +220,19 @@ class Registered:
         if tags != record["tags"]:
             facts["tags"] = dict(tags)
         return replace(changed, metadata=facts)
+
+
+def _relogged(artifact: Artifact, record: Mapping[str, Tree], now: Artifact) -> Artifact:
+    """Status and tags as they are in MLflow, where they are no longer what was pushed."""
+    facts, found = artifact.metadata, now.metadata
+    if not isinstance(facts, dict) or not isinstance(found, dict):
+        return artifact
+    changed = dict(facts)
+    if found.get("status") != record["stage"]:
+        changed["status"] = found.get("status")
+    if found.get("tags") != record["tags"]:
+        changed["tags"] = found.get("tags")
+    return artifact if changed == facts else replace(artifact, metadata=changed)
 
 
 def _aliases(

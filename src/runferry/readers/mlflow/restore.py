@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.chunks import (
+    Artifact,
     Attributes,
     Chunk,
     Console,
+    Document,
     File,
     Header,
     Histograms,
@@ -76,7 +78,7 @@ def restored_chunks(
     for kind, schema, wrap in _TABLES:
         yield from (wrap(renamed(batch, keys)) for batch in parts.batches(kind, schema))
     yield from (Console(batch) for batch in parts.batches("console", CONSOLE))
-    registered = Registered(store, parts.registered(), parts.losses)
+    registered = Registered(store, native, parts.registered(), parts.losses)
     yield from _small_things(parts, keys, registered)
     strays = {
         path: entry
@@ -85,11 +87,21 @@ def restored_chunks(
     }
     if not native.is_in_transit:
         yield from artifact_chunks(native, folder, strays, rows)
-    yield from store.belongings(native)
+    yield from _strangers(store.belongings(native), registered)
     header = registered.header(_header(native, bundled, parts))
     for loss in (*parts.losses, *rows.losses, *store.losses(), *unreachable(folder, native)):
         yield Lost(loss)
     yield Header(header)
+
+
+def _strangers(
+    found: Iterator[Document | Artifact | Lost], registered: Registered
+) -> Iterator[Chunk]:
+    """What lies beside the run and was not pushed with it."""
+    for chunk in found:
+        is_known = isinstance(chunk, (Document, Artifact)) and registered.knows(chunk)
+        if not is_known:
+            yield chunk
 
 
 def _attributes(native: NativeRun, parts: BundledParts) -> tuple[Attribute, ...]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
+from runferry.dialects.mlflow.served_models import ServedModels
 from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.readers.mlflow.store import LoggedModel, ModelFiles, dataset, digest
+from runferry.readers.mlflow.store import digest, used
 from runferry.readers.mlflow.version_files import files_of
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
@@ -32,6 +35,7 @@ class ServerStore:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._registry = ServedRegistry(server)
+        self._models = ServedModels(server)
         self._experiments: dict[str, str] = {}
         self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
 
@@ -115,12 +119,12 @@ class ServerStore:
         """A server answers or fails."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
-        """The run's dataset inputs and model outputs."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
+        """The run's dataset inputs, and the models that it made or used."""
         run = self._run(native.run_id)
         for given in run.get("inputs", {}).get("dataset_inputs", []):
             facts = given["dataset"]
-            yield dataset(
+            yield Dataset(
                 facts["name"],
                 facts["digest"],
                 facts["source_type"],
@@ -128,28 +132,22 @@ class ServerStore:
                 facts.get("schema"),
                 facts.get("profile"),
                 {t["key"]: t["value"] for t in given.get("tags", [])},
-            )
-        for model in self._models(native):
-            info, facts = model["info"], model.get("data", {})
-            yield LoggedModel(
-                info["model_id"],
-                info["name"],
-                str(info.get("status", "")).removeprefix("LOGGED_MODEL_"),
-                info.get("model_type") or None,
-                _integer(info.get("creation_timestamp_ms")),
-                {t["key"]: t["value"] for t in info.get("tags", [])},
-                {p["key"]: p["value"] for p in facts.get("params", [])},
-            ).artifact(ServedModelFolder(self._server, info["model_id"]))
+            ).document
+        for given in run.get("inputs", {}).get("model_inputs", []):
+            for model in self._models.of_id(given["model_id"]):
+                yield from used(model)
+        for model in self._models.of_run(native.experiment_id, native.run_id):
+            yield _at_its_step(model, run).artifact(self.model_folder(model))
 
-    def _models(self, native: NativeRun) -> list[dict[str, Any]]:
-        body = {
-            "experiment_ids": [native.experiment_id],
-            "filter": f"source_run_id = '{native.run_id}'",
-        }
-        try:
-            return list(self._server.pages("/logged-models/search", body, "models"))
-        except RunMissing:
-            return []  # a server before MLflow 3 has no logged models
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        for number, name in self._search_experiments("ACTIVE_ONLY").items():
+            for model in self._models.of_run(number, None):
+                yield model, name
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
+        return ServedModelFolder(self._server, model.model_id, model.location or "")
 
     def registered_models(self) -> Iterator[NativeModel]:
         """As the registry lists them."""
@@ -173,7 +171,7 @@ class ServerStore:
 
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
-        return ServedModelFolder(self._server, model_id)
+        return ServedModelFolder(self._server, model_id, "")
 
     def located(self, uri: str) -> ArtifactFolder:
         """Never a folder of the server's own machine."""
@@ -186,11 +184,24 @@ class ServerStore:
     def state(self, native: NativeRun) -> Tree:
         """The header and each metric's latest row; a server cannot count a history cheaply."""
         run = self._run(native.run_id)
-        return digest(run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
+        models = [
+            [m.model_id, m.name, m.facts]
+            for m in self._models.of_run(native.experiment_id, native.run_id)
+        ]
+        facts = (run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
+        return digest(*facts, models)
 
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+def _at_its_step(model: LoggedModel, run: dict[str, Any]) -> LoggedModel:
+    """With the step at which the run says that it made the model."""
+    for output in run.get("outputs", {}).get("model_outputs", []):
+        if output.get("model_id") == model.model_id:
+            return replace(model, step=int(output.get("step", 0)))
+    return model
 
 
 def _points(key: str, rows: list[dict[str, Any]]) -> NativePoints:

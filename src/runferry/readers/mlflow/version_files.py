@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry, NoFolder
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import local_path
+from runferry.dialects.mlflow.logged import ModelFiles
 from runferry.dialects.mlflow.registry import NativeVersion
 from runferry.model import Blob
 from runferry.readers.mlflow.registered import Below
-from runferry.readers.mlflow.store import ModelFiles
 
 _MODEL: Final = "MLmodel"
 

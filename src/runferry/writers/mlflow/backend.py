@@ -12,6 +12,7 @@ from runferry.dialects.mlflow.registry import Registry
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
+    from runferry.writers.mlflow.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Backend(Protocol):
     @property
     def registry(self) -> Registry:
         """The models that are registered here."""
+        ...
+
+    @property
+    def shelf(self) -> Shelf:
+        """Datasets and logged models, beside the runs."""
         ...
 
     def folder(self, run_id: str) -> ArtifactFolder:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
 from runferry.chunks import Artifact, Document
+from runferry.dialects.mlflow.logged import JOB_TYPE
 from runferry.dialects.mlflow.registry import (
     MAX_DESCRIPTION,
     MAX_VERSION_TAG,
@@ -92,9 +93,7 @@ class WishedModel:
     @property
     def native(self) -> NativeModel:
         """The model in MLflow's words."""
-        return NativeModel(
-            model_name(self.name), self.description, self.created_ms, tags=self.tags
-        )
+        return NativeModel(model_name(self.name), self.description, self.created_ms, tags=self.tags)
 
 
 def wished_models(
@@ -105,6 +104,8 @@ def wished_models(
 ) -> list[WishedModel]:
     """What a run stands for; nothing for most runs."""
     match run.kind:
+        case "model" if run.job_type == JOB_TYPE:
+            return []
         case "model":
             return [_model(run, artifacts)]
         case "model_version":
@@ -180,9 +181,7 @@ def _version_run(run: Run, attributes: Sequence[Attribute]) -> WishedModel:
     return WishedModel(_identity(run.key, model), model, versions=(version,))
 
 
-def _linked(
-    artifacts: Sequence[Artifact], documents: Sequence[Document]
-) -> Iterator[WishedModel]:
+def _linked(artifacts: Sequence[Artifact], documents: Sequence[Document]) -> Iterator[WishedModel]:
     """The links that W&B keeps: a version of an artifact is a version of a registered model."""
     own = {(a.name, a.version): a for a in artifacts if a.relation == "produced"}
     for document in documents:

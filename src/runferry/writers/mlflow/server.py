@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import LoggedModel
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
 from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Declined, Refused, RunMissing
 from runferry.writers.mlflow.backend import Batch, frozen_among
 from runferry.writers.mlflow.rivals import yield_at_begin, yield_at_end
+from runferry.writers.mlflow.server_shelf import ServerShelf
 
 _METRICS: Final = 1_000
 _PAIRS: Final = 100
@@ -32,6 +34,7 @@ class ServerBackend:
     def __init__(self, server: Server) -> None:
         self._server = server
         self.registry = ServedRegistry(server)
+        self.shelf = ServerShelf(server, self._model_folder)
         self._begun: dict[str, str] = {}  # runs that this process began, by experiment
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
         found = server.pages("/experiments/search", body, "experiments")
@@ -190,6 +193,12 @@ class ServerBackend:
         if local_path(uri) is not None and urlsplit(self._server.where).hostname not in _LOOPBACK:
             return NoFolder(uri)  # a folder of the server's machine, not of this one
         return folder_at(uri)
+
+    def _model_folder(self, model: LoggedModel) -> ArtifactFolder:
+        uri = model.location or ""
+        if urlsplit(uri).scheme in ("mlflow-artifacts", "http", "https"):
+            return ServedModelFolder(self._server, model.model_id, uri)
+        return self._folder("", uri)
 
     def close(self) -> None:
         """Close the connections."""

@@ -22,6 +22,7 @@ from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG, is_run_id
 from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.sqlite_shelf import SqliteShelf
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
 _ROWS = 100
@@ -67,6 +68,7 @@ class SqliteBackend:
         self._has_workspaces = "workspace" in schema.columns(self._connection, "experiments")
 
         self.registry = SqlRegistry(self._connection, self._transaction)
+        self.shelf = SqliteShelf(self._connection, self._transaction)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

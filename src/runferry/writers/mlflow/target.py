@@ -60,7 +60,16 @@ if TYPE_CHECKING:
 SEAL_NUMBER: Final = 99_999_999
 """The headers that seals state come after that of any chunk."""
 
-_RESTATED: Final = ("header", "attributes", "series", "file", "artifact", "document", "lost", "registered")
+_RESTATED: Final = (
+    "header",
+    "attributes",
+    "series",
+    "file",
+    "artifact",
+    "document",
+    "lost",
+    "registered",
+)
 _NONE: Final[frozenset[str]] = frozenset()
 
 

@@ -15,6 +15,7 @@ from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
 from runferry.writers.mlflow.backend import Batch, frozen_among
+from runferry.writers.mlflow.vendor_shelf import VendorShelf
 
 _METRICS: Final = 1_000  # mlflow.utils.validation.MAX_METRICS_PER_BATCH
 _PAIRS: Final = 100
@@ -27,6 +28,7 @@ class VendorBackend:
         self._where = without_credentials(uri)
         self._store = open_store(uri, artifact_root)
         self.registry = VendorRegistry(uri)
+        self.shelf = VendorShelf(self._store, self._ours)
 
     @contextmanager
     def _ours(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects import codec
 from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
 from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
+from runferry.dialects.mlflow.registry import is_model_key
 from runferry.dialects.mlflow.tags import (
     CLAIM_TAG,
     PARENT_TAG,
@@ -26,9 +27,10 @@ from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.tables import POINTS, conform
 from runferry.writers.mlflow.backend import Backend, Batch
 from runferry.writers.mlflow.limits import LIMITS
-from runferry.writers.mlflow.models import REGISTERED, WishedModel, wished_models
+from runferry.writers.mlflow.models import wished_models
 from runferry.writers.mlflow.opened import backend_at
 from runferry.writers.mlflow.registering import Registering
+from runferry.writers.mlflow.shelf import Shelving
 from runferry.writers.mlflow.target import Target
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ class MlflowWriter:
         """The run with its mark and all its tags, and the header beside it."""
         native = as_native(run, uid)
         native = replace(native, tags={**native.tags, **self._parent_tag(run)})
-        own = run.key.run_id if run.key.tracker == TRACKER else None
+        is_run = run.key.tracker == TRACKER and not is_model_key(run.key)
+        own = run.key.run_id if is_run else None
         remote = RemoteId(self._backend.create(native, [own, uid] if own else [uid]))
         target = Target(self._backend.folder(remote), is_new=True)
         target.put_tree("header", 0, codec.run_tree(run))
@@ -166,10 +169,22 @@ class MlflowWriter:
         del self._targets[remote]
 
     def _register(self, remote: RemoteId, run: Run, target: Target, uid: str) -> list[Tree]:
-        """The models that the run stands for; what the registry holds of it now."""
+        """What MLflow keeps outside of the run: datasets, logged and registered models.
+
+        Asked of the parts, since another process may have sent them.
+        """
+        documents = [codec.document_of(tree) for tree in target.members("document")]
+        trees = target.members("artifact")
+        artifacts = [codec.artifact_of(tree, lambda _: Blob()) for tree in trees]
+        shelving = Shelving(self._backend, remote, run, Uid(uid))
+        records = shelving.put(artifacts, documents)
+        attributes = []
+        if run.kind == "model_version":
+            attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
+        models = wished_models(run, attributes, artifacts, documents)
         registering = Registering(self._backend, remote, Uid(uid))
-        records = registering.register(_wished(run, target), before=target.has_registered)
-        self._registered[remote] = registering.losses
+        records += registering.register(models, before=target.has_registered)
+        self._registered[remote] = [*shelving.losses, *registering.losses]
         return records
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
@@ -207,21 +222,6 @@ class MlflowWriter:
         """Whoever looks from here on sees a run that is on its way."""
         if self._run(remote).tags.get(SEALED_TAG) == SEALED:
             self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
-
-
-def _wished(run: Run, target: Target) -> list[WishedModel]:
-    """Asked of the parts, since another process may have sent them."""
-    if run.kind not in ("model", "model_version"):
-        documents = [codec.document_of(tree) for tree in target.members("document")]
-        if not any(document.kind == REGISTERED for document in documents):
-            return []
-    else:
-        documents = []
-    artifacts = [codec.artifact_of(tree, lambda _: Blob()) for tree in target.members("artifact")]
-    attributes: list[Attribute] = []
-    if run.kind == "model_version":
-        attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
-    return wished_models(run, attributes, artifacts, documents)
 
 
 def _immutable(attribute: Attribute) -> Loss:
