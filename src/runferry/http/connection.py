@@ -36,7 +36,12 @@ Auth = httpx.Auth | tuple[str, str] | str | None
 
 
 def connect(
-    base_url: str, auth: Auth, settings: Settings, headers: Mapping[str, str]
+    base_url: str,
+    auth: Auth,
+    settings: Settings,
+    headers: Mapping[str, str],
+    *,
+    verifies: bool = True,
 ) -> httpx.Client:
     """Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or bundle."""
     sent = {"User-Agent": f"runferry/{VERSION}", **headers}
@@ -48,7 +53,7 @@ def connect(
             base_url=base_url,
             auth=auth,
             headers=sent,
-            verify=_trust(base_url, _bundles(settings.ca_bundle)),
+            verify=_trust(base_url, _bundles(settings.ca_bundle)) if verifies else False,
             proxy=settings.proxy,
             timeout=settings.timeout,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runferry.dialects.mlflow.tags import (
+    DELETED_TAG,
     MAX_EXPERIMENT,
     MAX_NAME,
     MAX_TAG,
@@ -76,6 +77,11 @@ class NativeRun:
         """The mark that a push of ours left."""
         mark = self.tags.get(UID_TAG)
         return None if mark is None else Uid(mark)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody deleted it in MLflow: a push of ours says so where it does."""
+        return self.lifecycle == "deleted" and DELETED_TAG not in self.tags
 
     @property
     def is_in_transit(self) -> bool:
@@ -157,7 +163,7 @@ def as_run(native: NativeRun) -> Run:
         status=native.status,
         state=_STATE.get(native.status, "unknown"),
         complete=native.status in ("FINISHED", "FAILED", "KILLED"),
-        origin_uid=native.uid,
+        origin_uid=None if native.is_gone else native.uid,
     )
 
 

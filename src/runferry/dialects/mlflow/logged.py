@@ -146,10 +146,10 @@ def _blob(folder: ModelFiles | None, entry: Entry) -> Blob:
     return Blob(entry.size) if folder is None else folder.blob(entry)
 
 
-def is_logged_model(artifact: Artifact) -> bool:
-    """Whether a run of MLflow made this model."""
+def is_logged_model(artifact: Artifact, relation: Literal["produced", "used"] = "produced") -> bool:
+    """Whether a run of MLflow made, or used, this model."""
     return (
-        artifact.relation == "produced"
+        artifact.relation == relation
         and artifact.type == "model"
         and is_model_id(artifact.artifact_id or "")
         and isinstance(artifact.metadata, dict)

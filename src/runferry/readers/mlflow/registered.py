@@ -106,9 +106,12 @@ class Registered:
     _models: dict[str, NativeModel | None] = field(default_factory=dict)
     _logged: dict[str, Artifact] | None = None
     _datasets: set[str] = field(default_factory=set)
+    _used: set[str] = field(default_factory=set)
 
     def artifact(self, artifact: Artifact) -> Artifact | None:
         """The version as it is in the registry now; None, and a loss, when it was removed."""
+        if artifact.relation == "used":
+            self._used.add(artifact.name)
         for record in self._of("artifact", [artifact.name, artifact.type, artifact.version]):
             now = self._now(record)
             if now is None:
@@ -136,6 +139,8 @@ class Registered:
         """Whether what lies beside the run was pushed with it."""
         if isinstance(found, Document):
             return found.name in self._datasets
+        if found.relation == "used" and found.name in self._used:
+            return True
         return any(
             record.get("what") == "logged" and record["model"] == found.artifact_id
             for record in self.records

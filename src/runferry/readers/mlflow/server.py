@@ -19,6 +19,7 @@ from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFold
 from runferry.dialects.mlflow.served_models import ServedModels
 from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
@@ -61,6 +62,10 @@ class ServerStore:
             }
             for answer in self._server.pages("/runs/search", body, "runs"):
                 yield self._native(answer)
+            if not include_deleted:
+                marked = {"run_view_type": "DELETED_ONLY", "filter": f"tags.`{DELETED_TAG}` != ''"}
+                for answer in self._server.pages("/runs/search", body | marked, "runs"):
+                    yield self._native(answer)
 
     def deleted(self) -> int:
         """Not known: it would take a second search of everything."""

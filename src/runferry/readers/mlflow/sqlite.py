@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.sql_registry import SqlRegistry
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
@@ -30,11 +32,13 @@ from runferry.readers.mlflow.store import digest, used
 from runferry.readers.mlflow.version_files import files_of
 from runferry.readers.sqlite_files import has_wal_mode, opened
 
-_RUNS = """
+_RUNS: Final = """
 SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
        r.lifecycle_stage, r.artifact_uri, r.experiment_id
 FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
+_IS_GONE: Final = f"""(r.lifecycle_stage IS 'deleted' AND NOT EXISTS
+(SELECT 1 FROM tags d WHERE d.run_uuid = r.run_uuid AND d.key = '{DELETED_TAG}'))"""
 
 
 def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
@@ -97,7 +101,7 @@ class SqliteStore:
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """In the order in which they were created."""
-        where = "" if include_deleted else " WHERE r.lifecycle_stage IS NOT 'deleted'"
+        where = "" if include_deleted else f" WHERE NOT {_IS_GONE}"
         with self._reading():
             cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
             for row in cursor:
@@ -105,7 +109,7 @@ class SqliteStore:
 
     def deleted(self) -> int:
         """By the mark that MLflow sets."""
-        query = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'deleted'"
+        query = f"SELECT count(*) FROM runs r WHERE {_IS_GONE}"
         return self._number(query)
 
     def run(self, run_id: str) -> NativeRun:

@@ -15,6 +15,7 @@ from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.dialects.mlflow.vendor_models import as_model
 from runferry.dialects.mlflow.vendor_registry import VendorRegistry
@@ -43,16 +44,22 @@ class VendorStore:
 
         view = ViewType.ALL if include_deleted else ViewType.ACTIVE_ONLY
         for number in self._search_experiments(view):
-            token = None
-            while True:
-                page = self._store.search_runs(
-                    [number], "", view, 1000, ["start_time ASC", "run_id ASC"], token
-                )
-                for run in page:
-                    yield self._native(run)
-                token = page.token
-                if not token:
-                    break
+            yield from self._runs_in(number, "", view)
+            if not include_deleted:
+                marked = f"tags.`{DELETED_TAG}` != ''"
+                yield from self._runs_in(number, marked, ViewType.DELETED_ONLY)
+
+    def _runs_in(self, number: str, condition: str, view: int) -> Iterator[NativeRun]:
+        token = None
+        while True:
+            page = self._store.search_runs(
+                [number], condition, view, 1000, ["start_time ASC", "run_id ASC"], token
+            )
+            for run in page:
+                yield self._native(run)
+            token = page.token
+            if not token:
+                return
 
     def _search_experiments(self, view: int) -> list[str]:
         found: list[str] = []

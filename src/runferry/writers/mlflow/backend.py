@@ -38,11 +38,11 @@ class Backend(Protocol):
     """
 
     def find(self, tag: str, value: str) -> Sequence[str]:
-        """The active runs whose tag has this value."""
+        """The runs whose tag has this value, but for those that somebody deleted in MLflow."""
         ...
 
     def present(self) -> Mapping[str, str]:
-        """The active runs that are sealed, by the uid they carry."""
+        """The sealed runs by the uid they carry, but for those that somebody deleted in MLflow."""
         ...
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
@@ -73,6 +73,14 @@ class Backend(Protocol):
 
     def finish(self, run_id: str, native: NativeRun) -> None:
         """Status, end time and name, then the tags."""
+        ...
+
+    def bury(self, run_id: str) -> None:
+        """Mark the run as deleted, as it is in its source."""
+        ...
+
+    def revive(self, run_id: str) -> None:
+        """Take that mark away."""
         ...
 
     def delete(self, run_id: str) -> None:

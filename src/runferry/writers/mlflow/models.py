@@ -63,6 +63,12 @@ class WishedVersion:
         return None if self.source_run is None else RunKey(TRACKER, "", self.source_run).uid
 
     @property
+    def model_id(self) -> str | None:
+        """The logged model that it was made of, in the source."""
+        found = re.fullmatch(r"models:/(m-[^/]+)", self.source)
+        return found[1] if found else None
+
+    @property
     def source_path(self) -> str | None:
         """Where its files were among that run's artifacts; None where they were elsewhere."""
         if self.source_run is None:

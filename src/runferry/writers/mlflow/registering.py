@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from runferry.dialects.mlflow.located import below
+from runferry.dialects.mlflow.logged import LoggedModel
 from runferry.dialects.mlflow.registry import (
     MODEL_TAG,
     SOURCE_TAG,
@@ -135,7 +136,11 @@ class Registering:
         tags = {**wished.tags, UID_TAG: str(self.uid), VERSION_TAG: wished.version}
         source_uid = wished.source_uid
         linked, uri = self.remote, None
-        if source_uid is not None:
+        logged = self._logged(wished)
+        if logged is not None:
+            linked = RemoteId(logged.source_run or self.remote)
+            uri = f"models:/{logged.model_id}"
+        elif source_uid is not None:
             found = self.backend.find(UID_TAG, source_uid)
             uri = self._same_files(RemoteId(found[0]), wished) if found else None
             if uri is not None:
@@ -151,6 +156,7 @@ class Registering:
             run_link=wished.run_link,
             description=wished.description,
             stage=wished.stage,
+            location=None if logged is None else logged.location,
             user=wished.user,
             status=wished.status,
             status_message=wished.status_message,
@@ -158,6 +164,12 @@ class Registering:
             updated_ms=wished.updated_ms,
             tags=tags,
         )
+
+    def _logged(self, wished: WishedVersion) -> LoggedModel | None:
+        """The logged model that the version was made of, where it is here."""
+        if wished.model_id is None or not self.backend.shelf.has_models:
+            return None
+        return self.backend.shelf.find(wished.model_id)
 
     def _same_files(self, source: RemoteId, wished: WishedVersion) -> str | None:
         """Where the source run has the files of the version; None where it has not all of them."""

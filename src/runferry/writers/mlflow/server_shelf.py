@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.logged import MODEL_ID_TAG, Dataset, LoggedModel, ModelMetric
 from runferry.dialects.mlflow.served_models import PATH, as_model
 from runferry.dialects.mlflow.server import Server
 from runferry.errors import RunMissing
@@ -20,9 +20,12 @@ FolderOf = Callable[[LoggedModel], ArtifactFolder]
 class ServerShelf:
     """One tracking server. Ids, places and times are its own."""
 
-    def __init__(self, server: Server, folder_of: FolderOf) -> None:
+    def __init__(
+        self, server: Server, folder_of: FolderOf, experiments: Callable[[], Iterable[str]]
+    ) -> None:
         self._server = server
         self._folder_of = folder_of
+        self._experiments = experiments
         self._has_models: bool | None = None
 
     @property
@@ -52,6 +55,24 @@ class ServerShelf:
     def _experiment_of(self, run_id: str) -> str:
         run = self._server.get("/runs/get", {"run_id": run_id})["run"]
         return str(run["info"]["experiment_id"])
+
+    def find(self, source_id: str) -> LoggedModel | None:
+        """See `Shelf`."""
+        experiments = list(self._experiments())
+        condition = f"tags.`{MODEL_ID_TAG}` = '{source_id}'"
+        for start in range(0, len(experiments), _PART):
+            body = {"experiment_ids": experiments[start : start + _PART], "filter": condition}
+            for model in self._server.pages(f"{PATH}/search", body, "models"):
+                return as_model(model)
+        return None
+
+    def take(self, run_id: str, model_id: str) -> None:
+        """See `Shelf`."""
+        run = self._server.get("/runs/get", {"run_id": run_id})["run"]
+        known = run.get("inputs", {}).get("model_inputs", [])
+        if model_id not in (one.get("model_id") for one in known):
+            given = {"run_id": run_id, "models": [{"model_id": model_id}]}
+            self._server.post("/runs/log-inputs", given)
 
     def make(self, run_id: str, wished: LoggedModel) -> LoggedModel:
         """See `Shelf`."""

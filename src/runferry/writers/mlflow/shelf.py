@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -22,11 +21,11 @@ from runferry.dialects.mlflow.tags import MAX_TAG, TRACKER, UID_TAG
 from runferry.losses import Fate, Loss
 from runferry.model import Run, RunKey, Tree, Uid
 from runferry.ports import RemoteId
+from runferry.writers.mlflow.backend import Backend, Batch
 from runferry.writers.mlflow.target import artifact_place
 
 if TYPE_CHECKING:
     from runferry.chunks import Artifact, Document
-    from runferry.writers.mlflow.backend import Backend
 
 
 class Shelf(Protocol):
@@ -43,6 +42,14 @@ class Shelf(Protocol):
 
     def models_of(self, run_id: str) -> Iterable[LoggedModel]:
         """The models that the run logged."""
+        ...
+
+    def find(self, source_id: str) -> LoggedModel | None:
+        """The model that a push of ours made of the one with this id in the source."""
+        ...
+
+    def take(self, run_id: str, model_id: str) -> None:
+        """The run used this model."""
         ...
 
     def make(self, run_id: str, wished: LoggedModel) -> LoggedModel:
@@ -76,15 +83,19 @@ class Shelving:
         """Datasets and logged models. Returns what is there now, for the bundle."""
         self._use([one for one in map(dataset, documents) if one is not None])
         made = [artifact for artifact in artifacts if is_logged_model(artifact)]
+        taken = [artifact for artifact in artifacts if is_logged_model(artifact, "used")]
         shelf = self.backend.shelf
-        if not made or not shelf.has_models:
+        if not (made or taken) or not shelf.has_models:
             return []
         known = {
             model.tags.get(MODEL_ID_TAG): model
             for model in shelf.models_of(self.remote)
             if model.uid == self.uid
         }
-        return [self._put(artifact, known) for artifact in made]
+        records = [self._put(artifact, known) for artifact in made]
+        for artifact in taken:
+            self._take(logged_model(artifact))
+        return records
 
     def _use(self, datasets: Sequence[Dataset]) -> None:
         fitting = [one for one in datasets if one.fits]
@@ -94,6 +105,18 @@ class Shelving:
             detail = "a dataset that is longer than MLflow takes is in the bundle alone"
             count = len(datasets) - len(fitting)
             self.losses.append(Loss("dataset-too-long", Fate.REENCODED, "", count, detail))
+
+    def _take(self, used: LoggedModel) -> None:
+        """Metrics that this run logged of a model of another one come with the run."""
+        shelf = self.backend.shelf
+        found = shelf.find(used.model_id)
+        if found is None:  # whoever brings the model finds the run by this
+            self.backend.log(self.remote, Batch(tags={_uses(used.model_id): "1"}))
+            return
+        shelf.take(self.remote, found.model_id)
+        own = [metric for metric in used.metrics if metric.run_id == self.run.key.run_id]
+        if own:
+            shelf.measure(self.remote, found.model_id, own)
 
     def _put(self, artifact: Artifact, known: Mapping[str | None, LoggedModel]) -> Tree:
         wished, shelf = logged_model(artifact), self.backend.shelf
@@ -106,8 +129,12 @@ class Shelving:
         if found is None:
             found = shelf.make(self.remote, wished)
         self._copy(place, found)
+        source_id = wished.model_id
         now = replace(wished, model_id=found.model_id, location=found.location)
         shelf.finish(self.remote, now)
+        for user in self.backend.find(_uses(source_id), "1"):
+            shelf.take(user, now.model_id)
+            self.backend.forget(user, Batch(tags={_uses(source_id): "1"}))
         self._measure(now)
         return {
             "what": "logged",
@@ -133,25 +160,25 @@ class Shelving:
             if held.get(path, -1) != entry.size and blob.open is not None:
                 with blob.open() as source:
                     folder.replace(path, source)
+        folder.tidy()
 
     def _measure(self, model: LoggedModel) -> None:
         """A metric belongs to a run: to this one, or to another one that is here."""
         by_run: dict[str, list[ModelMetric]] = {}
         for metric in model.metrics:
             by_run.setdefault(metric.run_id, []).append(metric)
-        homeless: Counter[str] = Counter()
         for run_id, metrics in by_run.items():
             home = self._home(run_id)
-            if home is None:
-                homeless[model.name] += len(metrics)
-            else:
+            if home is not None:  # else the run that logged them brings them
                 self.backend.shelf.measure(home, model.model_id, metrics)
-        detail = "metrics of a model that a run logged which is not here are in the bundle alone"
-        for name, count in homeless.items():
-            self.losses.append(Loss("model-metric", Fate.REENCODED, name, count, detail))
 
     def _home(self, run_id: str) -> str | None:
         if run_id == self.run.key.run_id:
             return self.remote
         found = self.backend.find(UID_TAG, RunKey(TRACKER, "", run_id).uid)
         return found[0] if found else None
+
+
+def _uses(source_id: str) -> str:
+    """The tag of a run that used a model which is not here yet."""
+    return f"runferry.uses.{source_id}"

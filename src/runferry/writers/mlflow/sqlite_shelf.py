@@ -11,7 +11,7 @@ from typing import Final
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.logged import STATUS, Dataset, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.logged import MODEL_ID_TAG, STATUS, Dataset, LoggedModel, ModelMetric
 from runferry.dialects.mlflow.points import LARGEST
 
 _NUMBER: Final = {word: number for number, word in STATUS.items()}
@@ -95,6 +95,30 @@ class SqliteShelf:
         for model_id, name, location in rows:
             tags = dict(ask(query, (model_id,)))
             yield LoggedModel(model_id, name, "", tags=tags, location=location)
+
+    def find(self, source_id: str) -> LoggedModel | None:
+        """See `Shelf`."""
+        if not self.has_models:
+            return None
+        row = self._connection.execute(
+            "SELECT m.model_id, m.name, m.artifact_location, m.source_run_id"
+            " FROM logged_model_tags t JOIN logged_models m ON m.model_id = t.model_id"
+            " WHERE t.tag_key = ? AND t.tag_value = ? AND m.lifecycle_stage = 'active'",
+            (MODEL_ID_TAG, source_id),
+        ).fetchone()
+        if row is None:
+            return None
+        return LoggedModel(row[0], row[1], "", location=row[2], source_run=row[3])
+
+    def take(self, run_id: str, model_id: str) -> None:
+        """See `Shelf`."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type,"
+                " destination_id) VALUES (?, 'RUN_INPUT', ?, 'MODEL_INPUT', ?)"
+                " ON CONFLICT DO NOTHING",
+                (uuid.uuid4().hex, run_id, model_id),
+            )
 
     def make(self, run_id: str, wished: LoggedModel) -> LoggedModel:
         """See `Shelf`. It keeps its id where that is free, and stands where its files are."""

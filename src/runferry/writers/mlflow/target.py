@@ -22,7 +22,7 @@ from runferry.chunks import (
 )
 from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
-from runferry.dialects.mlflow.attributes import is_tag
+from runferry.dialects.mlflow.attributes import is_tag, tag_name
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -222,7 +222,7 @@ class Target:
 
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
         attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
-        return (attribute.path[0] for attribute in attributes if is_tag(attribute))
+        return (tag_name(attribute) for attribute in attributes if is_tag(attribute))
 
     # --- series and points ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.located import folder_at
-from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.logged import MODEL_ID_TAG, Dataset, LoggedModel, ModelMetric
 from runferry.dialects.mlflow.vendor_models import as_model
 
 
@@ -48,6 +48,34 @@ class VendorShelf:
             token = page.token
             if not token:
                 return
+
+    def find(self, source_id: str) -> LoggedModel | None:
+        """See `Shelf`."""
+        from mlflow.entities import ViewType
+
+        token = None
+        while True:
+            with self._ours():
+                page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
+                found = self._store.search_logged_models(
+                    [experiment.experiment_id for experiment in page],
+                    f"tags.`{MODEL_ID_TAG}` = '{source_id}'",
+                )
+            if found:
+                return as_model(found[0])
+            token = page.token
+            if not token:
+                return None
+
+    def take(self, run_id: str, model_id: str) -> None:
+        """See `Shelf`."""
+        from mlflow.entities import LoggedModelInput
+
+        with self._ours():
+            inputs = self._store.get_run(run_id).inputs
+            known = inputs.model_inputs if inputs else ()
+            if model_id not in (one.model_id for one in known):
+                self._store.log_inputs(run_id, models=[LoggedModelInput(model_id)])
 
     def make(self, run_id: str, wished: LoggedModel) -> LoggedModel:
         """See `Shelf`."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects import codec
-from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
+from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag, tag_name
 from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
 from runferry.dialects.mlflow.registry import is_model_key
 from runferry.dialects.mlflow.tags import (
     CLAIM_TAG,
+    DELETED_TAG,
     PARENT_TAG,
     PARENT_UID_TAG,
     SEALED,
@@ -85,22 +86,32 @@ class MlflowWriter:
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether the run is complete, or was; raises RunMissing, also when it was deleted."""
-        tags = self._run(remote).tags
+        native = self._run(remote)
+        tags = native.tags
         mark = tags.get(SEALED_TAG)
+        is_buried = DELETED_TAG not in tags or native.lifecycle == "deleted"
         return Progress(
-            is_sealed=mark == SEALED, was_sealed=mark == UNSEALED, claim=tags.get(CLAIM_TAG)
+            is_sealed=mark == SEALED and is_buried,
+            was_sealed=mark == UNSEALED,
+            claim=tags.get(CLAIM_TAG),
         )
 
     def claim(self, remote: RemoteId, words: str) -> None:
         """A tag."""
+        self._revive(remote)
         self._backend.log(remote, Batch(tags={CLAIM_TAG: words}))
 
     def _run(self, remote: RemoteId) -> NativeRun:
         """The run; one that was deleted in MLflow is as good as gone."""
         native = self._backend.run(remote)
-        if native.lifecycle == "deleted":
+        if native.is_gone:
             raise RunMissing("the run was deleted in MLflow", where=remote)
         return native
+
+    def _revive(self, remote: RemoteId) -> None:
+        """MLflow takes nothing for a deleted run."""
+        if self._run(remote).lifecycle == "deleted":
+            self._backend.revive(remote)
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """MLflow's own rows first, then the part of the bundle: where that is, they are.
@@ -140,7 +151,7 @@ class MlflowWriter:
         params = {name: spelled(a.value) for name, a in configs.items()}
         kept = self._backend.frozen(remote, params)
         changed = {name: value for name, value in params.items() if name not in kept}
-        tags = {a.path[0]: spelled_tag(a) for a in items if is_tag(a)}
+        tags = {tag_name(a): spelled_tag(a) for a in items if is_tag(a)}
         self._backend.log(remote, Batch(params=changed, tags=tags))
         met = self._frozen.setdefault(remote, {})
         met |= {name: _immutable(configs[name]) for name in kept}
@@ -166,6 +177,8 @@ class MlflowWriter:
             self._backend.forget(remote, Batch(tags=gone))
         target.clear()
         self._backend.finish(remote, replace(native, tags=tags))
+        if DELETED_TAG in known and DELETED_TAG not in stale:
+            self._backend.bury(remote)
         del self._targets[remote]
 
     def _register(self, remote: RemoteId, run: Run, target: Target, uid: str) -> list[Tree]:
@@ -220,6 +233,7 @@ class MlflowWriter:
 
     def _unseal(self, remote: RemoteId) -> None:
         """Whoever looks from here on sees a run that is on its way."""
+        self._revive(remote)
         if self._run(remote).tags.get(SEALED_TAG) == SEALED:
             self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
 
