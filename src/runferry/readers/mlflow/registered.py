@@ -21,6 +21,7 @@ from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import ArtifactEntry, Attribute, Blob, Run, Tree
 from runferry.readers.mlflow.store import Store, digest
 
+_VERSIONS: Final = "mlflow.modelVersions"
 _PROMPT: Final = "mlflow.prompt.is_prompt"
 
 
@@ -235,9 +236,14 @@ def _relogged(artifact: Artifact, record: Mapping[str, Tree], now: Artifact) -> 
     changed = dict(facts)
     if found.get("status") != record["stage"]:
         changed["status"] = found.get("status")
-    if found.get("tags") != record["tags"]:
+    if _said(found.get("tags")) != _said(record["tags"]):
         changed["tags"] = found.get("tags")
     return artifact if changed == facts else replace(artifact, metadata=changed)
+
+
+def _said(tags: Tree) -> Tree:
+    """Tags without the one by which a server notes the versions that were made of the model."""
+    return {k: v for k, v in tags.items() if k != _VERSIONS} if isinstance(tags, dict) else tags
 
 
 def _aliases(
