@@ -17,6 +17,11 @@ from mlflow.entities import LoggedModelInput, LoggedModelOutput
 EXPERIMENT = "vision"
 
 
+def client_of(uri: str) -> MlflowClient:
+    """Runs and models of one place: by itself the client looks for models in another one."""
+    return MlflowClient(uri, uri)
+
+
 @contextmanager
 def at(uri: str) -> Iterator[MlflowClient]:
     """MLflow's own globals point there while the block runs: some of its calls ask only them."""
@@ -24,7 +29,7 @@ def at(uri: str) -> Iterator[MlflowClient]:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
-        yield MlflowClient(uri, uri)
+        yield client_of(uri)
     finally:
         mlflow.set_tracking_uri(before[0])
         mlflow.set_registry_uri(before[1])

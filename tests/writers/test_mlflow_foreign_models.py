@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-from tests.writers.mlflow_models import at, fill
+from tests.writers.mlflow_models import at, client_of, fill
 from tests.writers.mlflow_runs import header, last_header, pulled, push
 
 from runferry import convert
@@ -42,7 +41,7 @@ def test_a_version_that_wandb_linked_is_a_version_of_a_registered_model(database
     with at(f"sqlite:///{database}") as client:
         found = {v.version: v for v in client.search_model_versions("name = 'net'")}
         assert {number: v.run_id for number, v in found.items()} == {1: remotes[0], 3: remotes[1]}
-        assert dict(client.get_registered_model("net").aliases) == {"best": "3"}
+        assert dict(client.get_registered_model("net").aliases) == {"best": 3}
         assert found[1].description == "good"
         folder = Path(found[1].source)
         assert (folder / "model.bin").read_bytes() == b"weights"
@@ -64,7 +63,7 @@ def test_models_of_neptune_are_registered_and_their_stages_are_mlflows(database:
         at_stage = Attributes((Attribute(("sys", "stage"), "other", stage),))
         push(writer, run, [at_stage, File("model.pt", "other", Blob.from_bytes(b"w"))])
     writer.close()
-    client = MlflowClient(f"sqlite:///{database}")
+    client = client_of(f"sqlite:///{database}")
     assert client.get_registered_model("PRO-MOD").description == "what it is"
     versions = {v.version: v for v in client.search_model_versions("name = 'PRO-MOD'")}
     assert {n: v.current_stage for n, v in versions.items()} == {1: "None", 3: "Production"}
@@ -72,7 +71,7 @@ def test_models_of_neptune_are_registered_and_their_stages_are_mlflows(database:
 
 
 def test_a_name_that_another_model_has_is_left_to_that_one(database: Path) -> None:
-    client = MlflowClient(f"sqlite:///{database}")
+    client = client_of(f"sqlite:///{database}")
     client.create_registered_model("net", {"whose": "theirs"})
     writer = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
     remote = push(writer, header("w0"), linked(0))
@@ -89,7 +88,7 @@ def test_what_is_discarded_takes_its_versions_away(database: Path) -> None:
     remote = push(writer, run, linked(0), seal=False)
     target = writer._target(remote)
     writer._register(remote, run, target, run.uid)  # as a push that was killed before it sealed
-    client = MlflowClient(f"sqlite:///{database}")
+    client = client_of(f"sqlite:///{database}")
     assert len(client.search_model_versions("name = 'net'")) == 1
     writer.discard(remote)
     writer.close()

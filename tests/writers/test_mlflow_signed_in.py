@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from mlflow import MlflowClient
 from tests.writers.conftest import tracking_server
+from tests.writers.mlflow_models import client_of
 
 from runferry import convert
 from runferry.dialects.mlflow import credentials as module
@@ -63,7 +63,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch, user: str = USER, password: str =
 
 def a_run(database: Path, folder: Path) -> str:
     """A run with a file, in a sqlite file."""
-    client = MlflowClient(f"sqlite:///{database}")
+    client = client_of(f"sqlite:///{database}")
     run = client.create_run("0", run_name="guarded one")
     client.log_metric(run.info.run_id, "loss", 0.5, step=1)
     client.log_text(run.info.run_id, "kept", "notes/a.txt")
@@ -83,7 +83,7 @@ def test_a_server_with_users_is_written_and_read_as_one_of_them(
     assert report.exit_code == 0, report
     back = convert(f"mlflow:{guarded}", f"mlflow:sqlite:///{tmp_path}/back.db", archive="back")
     assert back.exit_code == 0, back
-    client = MlflowClient(f"sqlite:///{tmp_path}/back.db")
+    client = client_of(f"sqlite:///{tmp_path}/back.db")
     assert [v.version for v in client.search_model_versions("name = 'guarded'")] == [1]
 
 
