@@ -46,7 +46,9 @@ def test_a_deleted_run_arrives_deleted_and_once(
     monkeypatch.chdir(tmp_path)
     uri = f"sqlite:///{database}"
     served = kind == "server"
-    there = request.getfixturevalue("served_anew") if served else f"sqlite:///{tmp_path}/there.db"
+    there = (
+        request.getfixturevalue("served_anew") if served else f"sqlite:///{tmp_path}/there/runs.db"
+    )
     client, run_id = two_runs(uri)
     assert brought(uri, there, asked=False) == {"new": 1}
     assert brought(uri, there) == {"new": 1, "unchanged": 1}
@@ -65,7 +67,7 @@ def test_a_run_that_somebody_deletes_after_it_was_pushed_is_gone_and_pushed_anew
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    uri, there = f"sqlite:///{database}", f"sqlite:///{tmp_path}/there.db"
+    uri, there = f"sqlite:///{database}", f"sqlite:///{tmp_path}/there/runs.db"
     two_runs(uri)
     assert brought(uri, there, asked=False) == {"new": 1}
     copy = MlflowClient(there)

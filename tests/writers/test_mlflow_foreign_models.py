@@ -99,7 +99,7 @@ def test_what_is_changed_in_the_registry_is_what_comes_back(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    there = f"sqlite:///{tmp_path}/there.db"
+    there = f"sqlite:///{tmp_path}/there/runs.db"
     with at(f"sqlite:///{database}") as client:
         fill(client, tmp_path)
     convert(f"mlflow:sqlite:///{database}", f"mlflow:{there}", archive="archive", workers=1)

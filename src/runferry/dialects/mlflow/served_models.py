@@ -35,9 +35,9 @@ class ServedModels:
             self._experiment = experiment
         return self._by_run.get(run_id, ())
 
-    def forget(self) -> None:
-        """Look again at the next question."""
-        self._experiment = None
+    def of_pushed(self, experiment: str, run_id: str) -> Iterator[LoggedModel]:
+        """The same of a run that a push of ours made, maybe a moment ago: asked each time."""
+        return self._searched(experiment, f"source_run_id = '{run_id}'")
 
     def of_id(self, model_id: str) -> Iterator[LoggedModel]:
         """The model of this id, if there is one."""
@@ -46,8 +46,10 @@ class ServedModels:
         except RunMissing:
             return
 
-    def _searched(self, experiment: str) -> Iterator[LoggedModel]:
-        body = {"experiment_ids": [experiment]}
+    def _searched(self, experiment: str, condition: str = "") -> Iterator[LoggedModel]:
+        body: dict[str, object] = {"experiment_ids": [experiment]}
+        if condition:
+            body["filter"] = condition
         try:
             for model in self._server.pages(f"{PATH}/search", body, "models"):
                 yield as_model(model)

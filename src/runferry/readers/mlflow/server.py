@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class ServerStore:
         self._registry = ServedRegistry(server)
         self._models = ServedModels(server)
         self._experiments: dict[str, str] = {}
+        self._asked: tuple[str, dict[str, Any]] = ("", {})
         self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
 
     def _search_experiments(self, view: str) -> dict[str, str]:
@@ -72,10 +73,14 @@ class ServerStore:
         return 0
 
     def run(self, run_id: str) -> NativeRun:
-        """One run with its params."""
-        return self._native(self._run(run_id))
+        """One run with its params, as it is now; what is asked of it next is answered by this."""
+        self._asked = (run_id, self._answer(run_id))
+        return self._native(self._asked[1])
 
     def _run(self, run_id: str) -> dict[str, Any]:
+        return self._asked[1] if self._asked[0] == run_id else self._answer(run_id)
+
+    def _answer(self, run_id: str) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = self._server.get("/runs/get", {"run_id": run_id})["run"]
         except RunMissing as error:
@@ -141,8 +146,13 @@ class ServerStore:
         for given in run.get("inputs", {}).get("model_inputs", []):
             for model in self._models.of_id(given["model_id"]):
                 yield from used(model)
-        for model in self._models.of_run(native.experiment_id, native.run_id):
+        for model in self._made(native):
             yield _at_its_step(model, run).artifact(self.model_folder(model))
+
+    def _made(self, native: NativeRun) -> Iterable[LoggedModel]:
+        if native.uid is not None:
+            return self._models.of_pushed(native.experiment_id, native.run_id)
+        return self._models.of_run(native.experiment_id, native.run_id)
 
     def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment."""
@@ -189,10 +199,7 @@ class ServerStore:
     def state(self, native: NativeRun) -> Tree:
         """The header and each metric's latest row; a server cannot count a history cheaply."""
         run = self._run(native.run_id)
-        models = [
-            [m.model_id, m.name, m.facts]
-            for m in self._models.of_run(native.experiment_id, native.run_id)
-        ]
+        models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
         facts = (run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
         return digest(*facts, models)
 
