@@ -3,6 +3,7 @@ says the same of both, and a second conversion adds nothing."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,14 @@ def test_models_go_into_postgresql_whole_and_once(
     uri = new_database(postgres, "directly")
     open_store(uri, str(tmp_path / "artifacts")).engine.dispose()
     check(source, uri, tmp_path)
+
+
+def test_models_go_on_from_where_they_arrived(source: Filled, tmp_path: Path) -> None:
+    uri, made = source
+    hops = [uri, f"sqlite:///{tmp_path}/one/runs.db", f"sqlite:///{tmp_path}/two/runs.db"]
+    for number, ends in enumerate(pairwise(hops)):
+        carried(*ends, tmp_path / f"hop-{number}")
+    with at(uri) as client:
+        wanted = everything(client, made["trainer"], made["judge"])
+    with at(hops[-1]) as client:
+        assert everything(client, marked(client, "trainer"), marked(client, "judge")) == wanted

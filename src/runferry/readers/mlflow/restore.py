@@ -62,7 +62,8 @@ def restored_chunks(
     folder = store.folder(native)
     parts = BundledParts(folder, entries)
     bundled = parts.header()
-    if bundled is not None and bundled.uid != native.uid:
+    # a run that came out of a destination of ours bears the mark of the one that was sent there
+    if bundled is not None and native.uid not in (bundled.uid, bundled.origin_uid):
         yield Lost(foreign_folder(len(entries)))
         yield from plain_chunks(store, native, {})
         return
