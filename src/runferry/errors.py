@@ -19,6 +19,7 @@ RunferryError(what, where, hint)
 ├── ArchiveError     the archive folder
 │   ├── Locked           another process holds it
 │   ├── NewerFormat      written by a later runferry
+│   ├── OlderFormat      written by an earlier one, and not upgraded since
 │   ├── Corrupt          its bytes do not match their record
 │   └── NoSpace          the disk is full, or would be
 └── UsageError       the call itself
@@ -168,6 +169,10 @@ class Locked(ArchiveError):  # noqa: N818
 
 class NewerFormat(ArchiveError):  # noqa: N818
     """Written by a later runferry than this one."""
+
+
+class OlderFormat(ArchiveError):  # noqa: N818
+    """Written by an earlier runferry, or an upgrade of it was begun and not ended."""
 
 
 class Corrupt(ArchiveError):  # noqa: N818

@@ -18,7 +18,15 @@ from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
 from runferry.archive.store import Archive
 from runferry.chunks import Checkpoint, Chunk, File, Histograms, Lost, Points
-from runferry.errors import ArchiveError, Corrupt, Locked, NewerFormat, NoSpace, NotFound
+from runferry.errors import (
+    ArchiveError,
+    Corrupt,
+    Locked,
+    NewerFormat,
+    NoSpace,
+    NotFound,
+    OlderFormat,
+)
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
 from runferry.python_apart import command_apart, environment_apart
@@ -363,9 +371,9 @@ def test_an_earlier_archive_is_refused_with_both_versions_and_the_way_on(archive
     manifest = archive.path / "archive.json"
     manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
     for create in (False, True):
-        with pytest.raises(ArchiveError, match="version 1; this runferry knows 2") as refused:
+        with pytest.raises(OlderFormat, match="version 1; this runferry reads 2") as refused:
             Archive.open(archive.path, create=create)
-        assert "runferry pull SOURCE" in refused.value.hint
+        assert refused.value.hint == f"runferry upgrade {archive.path}"
 
 
 def test_a_newer_or_strange_archive_is_refused_by_name(archive: Archive, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Archive:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
-        """Raises NotFound, NewerFormat, Corrupt, and ArchiveError for an earlier version."""
+        """Raises NotFound, NewerFormat, OlderFormat, Corrupt."""
         stated = path / MANIFEST
         is_new, is_made = not stated.is_file(), not path.exists()
         if is_new:

@@ -52,14 +52,16 @@ def own_archive(session: Session, path: str | None) -> Archive:
     """The archive that was named, else the one of the settings. Raises NotFound, NewerFormat."""
     from runferry.archive.store import Archive
 
-    return Archive.open(_folder(session, path))
+    return Archive.open(archive_folder(session, path))
 
 
 def new_archive(session: Session, path: str | None = None) -> Archive:
     """The same, made where there is none yet."""
     from runferry.archive.store import Archive
 
-    return Archive.open(_folder(session, path), create=True, reserve=session.settings.reserve_bytes)
+    return Archive.open(
+        archive_folder(session, path), create=True, reserve=session.settings.reserve_bytes
+    )
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def hub(session: Session, origin: Location, goal: Location) -> Archive:
     return new_archive(session)
 
 
-def _folder(session: Session, text: str | None) -> Path:
+def archive_folder(session: Session, text: str | None) -> Path:
     """A folder as a path or as `archive:PATH`."""
     return destined(text).path if text else session.settings.archive
 

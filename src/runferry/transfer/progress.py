@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runferry.model import Run
     from runferry.transfer.report import RunOutcome
 
-Phase = Literal["pull", "plan", "push", "verify"]
+Phase = Literal["pull", "plan", "push", "verify", "upgrade"]
 
 
 class Observer(Protocol):

@@ -16,6 +16,7 @@ Status = Literal[
     "new",  # was not there before
     "grown",  # only what came since was moved
     "replaced",  # moved in full, in place of an earlier state
+    "upgraded",  # the archive's own record of it, to a later format
     "copied",  # other content under a known key: kept beside it, as `…~2`
     "unchanged",  # nothing was moved
     "planned",  # a dry run
