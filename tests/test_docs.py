@@ -47,7 +47,8 @@ def test_every_error_exit_code_and_fate_is_documented() -> None:
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, RunferryError):
             assert re.search(rf"\b{name}\b", page), name
-    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    table = re.findall(r"^\| (\d+) \|", text_of("docs/cli.md"), re.MULTILINE)
+    codes = {int(code) for code in table}
     assert codes == {int(code) for code in ExitCode}
     assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [fate.label for fate in Fate]
 

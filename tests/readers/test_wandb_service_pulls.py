@@ -328,3 +328,20 @@ def test_keys_and_signed_urls_come_out_nowhere(
     for text in (told, *(path.read_bytes() for path in written)):
         assert KEY.encode() not in text
         assert not re.search(rb"Goog-Signature=[0-9a-f]", text)
+
+
+def test_a_cap_on_the_rate_holds_for_all_workers_together(
+    service: WandbService, archive: Archive
+) -> None:
+    fill(service)
+    rate, window = 25.0, 0.5
+    settings.install(replace(IMPATIENT, rate=rate))
+    report = pulled("lab", archive, workers=4)
+    assert statuses(report) == ["new"] * 8
+    moments = service.requests.moments
+    assert len(moments) == service.requests.total > 2 * rate * window
+    assert moments[-1] - moments[0] >= (len(moments) - 1) / rate - window / 2
+    late = 5  # requests that came late, to where a busy machine got to them together
+    for first in moments:
+        busy = sum(first <= moment < first + window for moment in moments)
+        assert busy <= rate * window + 1 + late

@@ -26,7 +26,10 @@ log = logging.getLogger("runferry.progress")
 
 
 class Lines:
-    """Says in the log what happens to each run."""
+    """Says in the log what happens to each run, and how long it took."""
+
+    def __init__(self) -> None:
+        self._moments: dict[str, float] = {}  # at which the runs at work began
 
     def phase(self, phase: Phase, runs: int | None) -> None:
         """A phase begins."""
@@ -34,6 +37,7 @@ class Lines:
 
     def began(self, phase: Phase, run: Run) -> None:
         """Work on a run begins."""
+        self._moments[run.uid] = time.monotonic()
         log.debug("%s %s: begun", phase, printable(str(run.key)))
 
     def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
@@ -42,11 +46,13 @@ class Lines:
     def ended(self, phase: Phase, outcome: RunOutcome) -> None:
         """Work on a run is over."""
         run = printable(outcome.run)
+        began = self._moments.pop(outcome.uid, None)
+        took = "" if began is None else f" in {time.monotonic() - began:.1f} s"
         if outcome.error is not None:
             error = printable(outcome.error)  # told again at the end, where it is not overlooked
-            log.info("%s %s: %s: %s", phase, run, outcome.status, error)
+            log.info("%s %s: %s%s: %s", phase, run, outcome.status, took, error)
         else:
-            log.info("%s %s: %s, %s rows", phase, run, outcome.status, f"{outcome.rows:,}")
+            log.info("%s %s: %s, %s rows%s", phase, run, outcome.status, f"{outcome.rows:,}", took)
 
     def waiting(self, reason: str, seconds: float) -> None:
         """A pause before another attempt."""
@@ -57,6 +63,7 @@ class Bar(Lines):
     """The same, and a bar that is redrawn."""
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
         self._lock = threading.Lock()
         self._task: TaskID | None = None

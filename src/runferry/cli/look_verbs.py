@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
 
 
-@verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
+@verb(app, settings=["timezone", "rate"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
     from runferry.anywhere import looked_once
@@ -39,7 +39,7 @@ def ls(session: Session, where: Where) -> ExitCode:
     return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
-@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
+@verb(app, settings=["timezone", "workers", "rate"], filters=True, reads=True)
 def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json

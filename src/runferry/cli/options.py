@@ -40,6 +40,9 @@ SETTINGS: dict[str, Any] = {
         "--archive", metavar="PATH", help="The archive. [default: ./.runferry]"
     ),
     "workers": typer.Option("--workers", metavar="N", help="Runs moved at the same time."),
+    "rate": typer.Option(
+        "--rate", metavar="N", help="Requests a second that a server is asked at most."
+    ),
     "allow": typer.Option(
         "--allow",
         metavar="FATE",

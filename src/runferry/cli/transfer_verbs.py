@@ -16,7 +16,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; 
 
 Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
 
-_MOVING = ("workers", "allow", "timezone")
+_MOVING = ("workers", "rate", "allow", "timezone")
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True, sends=True)
@@ -93,7 +93,7 @@ def pull(
     return session.conclude(report, show_report)
 
 
-@verb(app, settings=["workers", "allow"], filters=True, sends=True)
+@verb(app, settings=["workers", "rate", "allow"], filters=True, sends=True)
 def push(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 
 from runferry._version import VERSION
 from runferry.errors import AuthFailed, BadLocation, BadSetting
+from runferry.http.rate import PROCESS
 from runferry.redact import without_credentials
 from runferry.settings import Settings
 
@@ -51,6 +52,7 @@ def connect(
             verify=_trust(base_url, _bundles(settings.ca_bundle)),
             proxy=settings.proxy,
             timeout=settings.timeout,
+            event_hooks={"request": _hooks(settings.rate)},
         )
     except httpx.InvalidURL as error:
         place = without_credentials(base_url)
@@ -60,6 +62,13 @@ def connect(
         raise BadSetting(
             f"this proxy cannot be used: {without_credentials(str(error))}", where=place
         ) from error
+
+
+def _hooks(rate: float | None) -> list[Callable[[httpx.Request], None]]:
+    """What is done before each request, one that follows a redirect too."""
+    if rate is None:
+        return []
+    return [lambda request: PROCESS.wait(request.url.netloc.decode("ascii"), rate)]
 
 
 def secrets_in(base_url: str, auth: Auth) -> tuple[str, ...]:

@@ -72,7 +72,9 @@ def push(
     if open_reader is None:
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
     where = str(Location("archive", str(archive.path)))
-    waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
+    headers = list(archive.headers())  # once: of 10,000 runs that takes seconds
+    chosen_headers = selection.some(filter(selection.takes_run, headers), where)
+    waves = list(parents_first(iter(chosen_headers)))
     retrying = Retrying(patience or Patience(), stop, observer)
     back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
     trip = Trip(
@@ -86,7 +88,7 @@ def push(
         back.holds,
         Listing(retrying),
         sender_of(archive.path),
-        marks_of(archive.headers()),
+        marks_of(headers),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
