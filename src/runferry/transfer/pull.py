@@ -23,7 +23,7 @@ from runferry.transfer.puller import Pulled, Puller
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.same_key import Families
 from runferry.transfer.selection import EVERYTHING, Selection
-from runferry.transfer.space import RESERVE_BYTES, check_space
+from runferry.transfer.space import RESERVE_BYTES, check_space, check_writable
 from runferry.transfer.workplaces import Workplace, Workplaces
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def pull(
     if open_reader is None:
         kind, read_options = reader_class(source.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(source, read_options)  # noqa: E731
+    check_writable(archive.path)
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)
     pulling = _Pull(stop)

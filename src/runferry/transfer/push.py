@@ -33,6 +33,7 @@ from runferry.transfer.progress import ListingObserver, Observer, Silent, StopTo
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
+from runferry.transfer.space import check_writable
 from runferry.transfer.trip import Trip
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def push(
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
     check_apart(Location(ARCHIVE, str(archive.path)), destination)
+    check_writable(archive.path)  # where locks and the ledger are
     if open_writer is None:
         kind = writer_class(destination.tracker)
         open_writer = lambda: kind.open(destination)  # noqa: E731
