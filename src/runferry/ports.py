@@ -132,6 +132,16 @@ class ChoosingReader(Reader, Protocol):
 
 
 @runtime_checkable
+class CountingReader(Reader, Protocol):
+    """A reader whose source says how many runs it has before all of them are listed."""
+
+    @property
+    def expected(self) -> int | None:
+        """How many runs the listing that was begun will give; None where nobody knows."""
+        ...
+
+
+@runtime_checkable
 class ProjectsReader(Reader, Protocol):
     """A reader of a service that keeps runs in projects, and can list these alone."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Answer, command, environment, in_new_process
+from tests.cli.test_signals import on_a_terminal
 from tests.readers.wandb_service_runs import columns
 
 from runferry.archive.store import Archive
@@ -158,6 +159,14 @@ def test_two_pulls_of_one_service_into_one_archive_share_the_work(
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     assert len(list(Archive.open(target).records())) == RUNS
+
+
+def test_a_terminal_shows_how_many_of_all_runs_are_done(
+    known: dict[str, str], tmp_path: Path
+) -> None:
+    shown = on_a_terminal("pull", "wandb:lab/many", tmp_path / "archive", cwd=tmp_path, **known)
+    assert re.search(rf"\d+ of {RUNS} runs", shown)
+    assert f"{RUNS} of {RUNS} runs" in shown
 
 
 LINE = re.compile(

@@ -35,6 +35,10 @@ class Lines:
         """A phase begins."""
         log.info("%s begins%s", phase, "" if runs is None else f": {count(runs, 'run')}")
 
+    def expected(self, phase: Phase, runs: int) -> None:
+        """How many runs a phase goes through, heard later than its begin."""
+        log.info("%s of %s", phase, count(runs, "run"))
+
     def began(self, phase: Phase, run: Run) -> None:
         """Work on a run begins."""
         self._moments[run.uid] = time.monotonic()
@@ -69,6 +73,7 @@ class Bar(Lines):
         self._task: TaskID | None = None
         self._rows = 0
         self._runs = 0
+        self._total: int | None = None
         self._begun = time.monotonic()
 
     def phase(self, phase: Phase, runs: int | None) -> None:
@@ -77,8 +82,17 @@ class Bar(Lines):
         with self._lock:
             self._close()
             self._rows = self._runs = 0
+            self._total = runs
             self._begun = time.monotonic()
             self._task = self._progress.add_task(phase, total=runs, said="")
+
+    def expected(self, phase: Phase, runs: int) -> None:
+        """The bar has a length from now on."""
+        super().expected(phase, runs)
+        with self._lock:
+            self._total = runs
+            if self._task is not None:
+                self._progress.update(self._task, total=runs)
 
     def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
         """More rows."""
@@ -106,7 +120,9 @@ class Bar(Lines):
         if self._task is None:
             return
         rate = self._rows / max(time.monotonic() - self._begun, 1e-3)
-        said = f"{count(self._runs, 'run')}  {count(self._rows, 'row')}  {_rounded(rate)}/s"
+        done = "" if self._total is None else f"{self._runs:,} of "
+        runs = f"{done}{count(self._total or self._runs, 'run')}"
+        said = f"{runs}  {count(self._rows, 'row')}  {_rounded(rate)}/s"
         self._progress.update(self._task, said=said)
 
     def _close(self) -> None:

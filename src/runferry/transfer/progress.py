@@ -48,6 +48,15 @@ class ListingObserver(Observer, Protocol):
         ...
 
 
+@runtime_checkable
+class CountingObserver(Observer, Protocol):
+    """One that wants to know how many runs a phase goes through, as soon as somebody does."""
+
+    def expected(self, phase: Phase, runs: int) -> None:
+        """So many runs, of the phase that has begun."""
+        ...
+
+
 class Silent:
     """Hears everything and says nothing."""
 

@@ -38,6 +38,8 @@ class Listing:
     def __init__(self, service: Service, address: Address) -> None:
         self._service = service
         self._address = address
+        self.expected: int | None = None
+        """How many runs there will be, where one project is listed, and all of it."""
 
     @property
     def entity(self) -> str:
@@ -120,6 +122,9 @@ class Listing:
         while True:
             found = self._page(entity, project, filters, cursor, is_dated=_is_dated(wanted))
             has_reports |= any(nodes(found.get("allViews") or {}))
+            if cursor is None and self._address.project is not None and wanted == Wanted():
+                counted = found.get("runCount")
+                self.expected = None if counted is None else int(counted) + has_reports
             page = found.get("runs") or {}
             for run in self._headers(entity, project, list(nodes(page)), wanted):
                 is_any = True
