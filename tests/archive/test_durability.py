@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
 from tests.archive.test_content import bytes_of
+from tests.transfer.roads import pull_from, push_to
 
 from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
@@ -30,6 +31,8 @@ from runferry.errors import (
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
 from runferry.python_apart import command_apart, environment_apart
+from runferry.testing.reference import record as record_source
+from runferry.testing.samples import plain
 
 
 def rows(count: int, start: int = 0) -> list[Row]:
@@ -413,6 +416,21 @@ def test_an_archive_that_cannot_be_written_is_read_all_the_same(tiny_disk: Path)
         with pytest.raises(ArchiveError) as caught:
             write()
         assert "permission" in caught.value.hint
+
+
+def test_a_read_only_disk_is_told_once_and_not_of_each_run(tiny_disk: Path, tmp_path: Path) -> None:
+    archive = Archive.open(tiny_disk / "a", create=True, reserve=0)
+    source = record_source([plain("a"), plain("b")], tmp_path / "source")
+    assert pull_from(source, archive).counts == {"new": 2}
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for move in (
+        lambda: pull_from(source, archive),
+        lambda: push_to(archive, tmp_path / "there"),
+    ):
+        with pytest.raises(ArchiveError, match="read-only") as caught:
+            move()
+        assert "permission" in caught.value.hint
+    assert not (tmp_path / "there").exists()
 
 
 def test_the_ledger_keeps_what_it_was_told_across_processes_and_threads(tmp_path: Path) -> None:
