@@ -38,6 +38,7 @@ def test_looking_without_an_archive(runferry: Caller) -> None:
     check("inspect", runferry("inspect", EXAMPLE, "--json").json)
     check("formats", runferry("formats", "--json").json)
     check("settings", runferry("settings", "--json").json)
+    check("completion", runferry("completion", "zsh", "--json").json)
     database = next(EXAMPLE.glob("*8kq2v1xd/*.wandb"))
     check("records", runferry("records", database, "--json").json)
 

@@ -1,4 +1,4 @@
-"""Verbs that only look: ls, inspect, records, formats, settings."""
+"""Verbs that only look: ls, inspect, records, formats, settings, completion."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import Session, verb
-from runferry.errors import ExitCode
+from runferry.cli.options import Session, sources, verb
+from runferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from runferry.transfer.report import RunOutcome
 
-Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
+Where = Annotated[
+    str,
+    typer.Argument(metavar="WHERE", help="Any place that can be read.", autocompletion=sources),
+]
 
 
 @verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
@@ -115,3 +118,30 @@ def settings(session: Session) -> None:
         return
     columns = (Column("setting"), Column("value", is_elastic=True), Column("from", is_elastic=True))
     show(session.out, columns, [(n, v or "-", o) for n, v, o in rows], session.ellipsis)
+
+
+@verb(app)
+def completion(
+    session: Session,
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL",
+            help="bash, zsh or fish.",
+            autocompletion=lambda: ["bash", "zsh", "fish"],
+        ),
+    ],
+) -> None:
+    """Print what makes a shell complete commands of runferry."""
+    from runferry.cli.completions import SHELLS, script
+
+    if shell not in SHELLS:
+        raise UsageError(
+            "there is no completion for this shell",
+            where=shell,
+            hint=f"runferry completion {'|'.join(SHELLS)}",
+        )
+    if session.is_json:
+        session.print_json({"schema": 1, "shell": shell, "script": script(shell)})
+    else:
+        typer.echo(script(shell), nl=False)

@@ -50,7 +50,12 @@ SETTINGS: dict[str, Any] = {
         "--timezone", metavar="ZONE", help="The zone of times that name none. [default: UTC]"
     ),
     "log_file": typer.Option("--log-file", metavar="PATH", help="Write the log here too."),
-    "color": typer.Option("--color", metavar="WHEN", help="auto, always or never."),
+    "color": typer.Option(
+        "--color",
+        metavar="WHEN",
+        help="auto, always or never.",
+        autocompletion=lambda: ["auto", "always", "never"],
+    ),
 }
 
 NEPTUNE: dict[str, tuple[Any, object]] = {
@@ -87,6 +92,20 @@ NEPTUNE: dict[str, tuple[Any, object]] = {
         None,
     ),
 }
+
+
+def sources() -> list[str]:
+    """What a place to read from can begin with."""
+    from runferry.registry import reader_names
+
+    return [f"{name}:" for name in reader_names()]
+
+
+def destinations() -> list[str]:
+    """What a place to write to can begin with."""
+    from runferry.registry import writer_names
+
+    return [f"{name}:" for name in writer_names()]
 
 
 def _switches() -> list[str]:

@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import OptionalText, Session, verb
+from runferry.cli.options import OptionalText, Session, destinations, sources, verb
 from runferry.errors import ExitCode
 
-Source = Annotated[str, typer.Argument(metavar="SRC", help="Where the runs are.")]
-Destination = Annotated[str, typer.Argument(metavar="DST", help="Where they shall be.")]
+Source = Annotated[
+    str, typer.Argument(metavar="SRC", help="Where the runs are.", autocompletion=sources)
+]
+Destination = Annotated[
+    str, typer.Argument(metavar="DST", help="Where they shall be.", autocompletion=destinations)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; send nothing.")]
 
 Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
@@ -163,8 +167,10 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
 @verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
 def verify(
     session: Session,
-    original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
-    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.")],
+    original: Annotated[
+        str, typer.Argument(metavar="A", help="The original.", autocompletion=sources)
+    ],
+    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.", autocompletion=sources)],
 ) -> ExitCode:
     """Compare every value of two places."""
     from runferry.cli.places import located, read_options
