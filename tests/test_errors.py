@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from runferry.errors import (
     ArchiveError,
     AuthFailed,
     BadLocation,
+    BadPlugin,
     BadSetting,
     Conflict,
     Corrupt,
@@ -219,6 +221,13 @@ def _the_cache_is_no_folder(folder: Path) -> None:
         OWN.python()
 
 
+def _a_plugin_does_not_load(_: Path) -> None:
+    odd = EntryPoint("odd", "a_package_that_is_not_there:Odd", "runferry.readers")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("runferry.registry._plugins", lambda role: {"odd": odd})
+        reader("odd")
+
+
 def _read(where: Location) -> None:
     source = reader(where.tracker).open(where, ReadOptions())
     for run in source.runs():
@@ -251,6 +260,7 @@ EXAMPLES: Mapping[type[RunferryError], Example] = {
     MissingDriver: _a_driver_is_missing,
     NoEnvironment: _the_cache_is_no_folder,
     BadLocation: lambda _: locate("wnadb:./x", role="source"),
+    BadPlugin: _a_plugin_does_not_load,
     BadSetting: lambda _: resolve({"workers": "many"}),
 }
 """One a class; `Interrupted`, which the command line makes of Ctrl-C, has a test of its own."""

@@ -24,6 +24,7 @@ RunferryError(what, where, hint)
 └── UsageError       the call itself
     ├── MissingExtra     an optional package is not installed
     ├── BadLocation      a location that cannot be understood
+    ├── BadPlugin        another package's reader or writer does not load, or is none
     └── BadSetting       a setting, flag or variable with an impossible value
 """
 
@@ -196,6 +197,10 @@ class MissingExtra(UsageError):  # noqa: N818
 
 class BadLocation(UsageError):  # noqa: N818
     """A location that cannot be understood."""
+
+
+class BadPlugin(UsageError):  # noqa: N818
+    """What another package offers as a reader or writer does not load, or is none."""
 
 
 class BadSetting(UsageError):  # noqa: N818
