@@ -177,17 +177,31 @@ def test_a_table_whose_pages_cannot_be_decoded_is_an_error(tmp_path: Path) -> No
         read_all(where)
 
 
-def test_text_that_is_no_utf_8_is_an_error_that_names_the_file(tmp_path: Path) -> None:
-    """Arrow's reader of JSON takes it, and breaks where it is used."""
+@pytest.mark.parametrize(
+    ("inserted", "says"),
+    [
+        (b"null\n", "null where an object should be"),  # Arrow's reader of JSON would crash
+        (b" \t null", "null where an object should be"),
+        (b'{"key":"\xff\xfe"}\n', "UTF"),  # which it takes, and breaks where it is used
+        (b"5\n", "changed from object to number"),
+    ],
+)
+def test_a_line_that_is_no_row_is_damage_of_that_file(
+    tmp_path: Path, inserted: bytes, says: str
+) -> None:
     where = written("jsonl", tmp_path / "runs", [curve(20)])
     (file,) = where.path.rglob("points.jsonl")
-    content = file.read_bytes()
-    file.write_bytes(content.replace(b'"key":"', b'"key":"\xff\xfe', 1))
-    with closing(reader("jsonl").open(where, ReadOptions())) as opened:
+    for content in (inserted + file.read_bytes(), file.read_bytes() + inserted):
+        with damaged(file, lambda _, content=content: content), pytest.raises(Damaged) as caught:
+            read_run(where)
+        assert says in caught.value.what
+        assert caught.value.where == str(file)
+
+
+def read_run(where: Location) -> None:
+    with closing(reader(where.tracker).open(where, ReadOptions())) as opened:
         (run,) = opened.runs()
-        with pytest.raises(Damaged, match="UTF") as caught:
-            list(opened.read(run))
-    assert caught.value.where == str(file)
+        list(opened.read(run))
 
 
 def without_pages(content: bytes) -> bytes:
