@@ -60,13 +60,6 @@ def test_every_verb_is_documented() -> None:
     assert listed[: len(names)] == names
 
 
-def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text_of("README.md"), re.DOTALL | re.MULTILINE)
-    monkeypatch.chdir(tmp_path)
-    code = code.replace("examples/wandb", (ROOT / "examples" / "wandb").as_posix())
-    exec(compile(code, "README.md", "exec"), {})
-
-
 def test_the_page_of_formats_is_what_the_command_prints() -> None:
     from runferry.cli.holdings import holdings_page
 

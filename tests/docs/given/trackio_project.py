@@ -1,0 +1,11 @@
+"""`./trackio/zoo.db`: a run that trackio itself logged."""
+
+import os
+
+os.environ["TRACKIO_DIR"] = "trackio"
+import trackio  # noqa: E402
+
+trackio.init(project="zoo", name="seal", config={"lr": 0.1}, auto_log_gpu=False, embed=False)
+for step in range(100):
+    trackio.log({"loss": 1 / (step + 1)}, step=step)
+trackio.finish()
