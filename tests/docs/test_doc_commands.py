@@ -78,7 +78,13 @@ def test_no_page_shows_the_machine_on_which_it_was_written() -> None:
 
 def test_outputs_are_compared_but_for_what_changes() -> None:
     stated = ["2 runs (2 new), 519 rows, 294 B", "at 2026-01-02 03:04", "…", "uid 0a8caaad29fc…7f"]
-    printed = ["2 runs (2 new), 519 rows, 300 B", "at   2026-11-22 13:59", "x", "uid ffffaa11…9", ""]
+    printed = [
+        "2 runs (2 new), 519 rows, 300 B",
+        "at   2026-11-22 13:59",
+        "x",
+        "uid ffffaa11…9",
+        "",
+    ]
     assert same(stated, printed)
     assert not same(stated, [printed[0].replace("519", "518"), *printed[1:]])
     assert not same(stated[:2], printed)

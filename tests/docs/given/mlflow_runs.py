@@ -14,5 +14,7 @@ for number, rate in enumerate((0.3, 0.1, 0.03)):
     with mlflow.start_run(run_name=f"boost-{number}", tags={"team": "growth"}):
         mlflow.log_params({"learning_rate": rate, "max_depth": 6})
         for step in range(50):
-            mlflow.log_metrics({"auc": 1 - 0.5 / (1 + step * rate), "logloss": 1 / (1 + step)}, step=step)
+            mlflow.log_metrics(
+                {"auc": 1 - 0.5 / (1 + step * rate), "logloss": 1 / (1 + step)}, step=step
+            )
         mlflow.log_text("customer,churn\n1,0\n", "predictions.csv")

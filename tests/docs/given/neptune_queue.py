@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 os.environ["NEPTUNE_PROJECT"] = "team/vision"
-import neptune  # noqa: E402
+import neptune
 
 run = neptune.init_run(
     mode="offline",

@@ -3,7 +3,7 @@
 import os
 
 os.environ["SWANLAB_API_HOST"] = "http://127.0.0.1:9"
-import swanlab  # noqa: E402
+import swanlab
 
 run = swanlab.init(
     project="zoo",

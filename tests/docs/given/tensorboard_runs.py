@@ -2,6 +2,7 @@
 
 import socket
 import time
+
 import numpy as np
 
 socket.gethostname = lambda: "gpu-7"

@@ -3,7 +3,7 @@
 import os
 
 os.environ["TRACKIO_DIR"] = "trackio"
-import trackio  # noqa: E402
+import trackio
 
 trackio.init(project="zoo", name="seal", config={"lr": 0.1}, auto_log_gpu=False, embed=False)
 for step in range(100):
