@@ -79,7 +79,8 @@ class Story:
         self._folders += 1
         self.folder = self._scratch / f"demo{self._folders}"
         self.folder.mkdir()
-        (self.folder / "examples").symlink_to(ROOT / "examples")
+        if "examples/" in self._page.read_text(encoding="utf-8"):
+            (self.folder / "examples").symlink_to(ROOT / "examples")
 
     def _note(self, note: Note) -> None:
         match note.word:
@@ -166,6 +167,7 @@ class Story:
             "PYTHONPATH": environment_apart()["PYTHONPATH"],
             "HOME": str(self._home),
             "COLUMNS": "80",
+            "EXAMPLES": str(ROOT / "examples"),
             "PYTHONUNBUFFERED": "1",  # so that both streams come in order
             "RUNFERRY_WORKERS": "1",  # so that runs come in order
             "COMET_DISABLE_AUTO_LOGGING": "1",
@@ -185,5 +187,7 @@ class Story:
         """Put what was printed into the page, in place of what stands there."""
         lines = self._page.read_text(encoding="utf-8").splitlines()
         for call, printed in reversed(self._printed):
+            while printed and not printed[-1]:
+                printed = printed[:-1]
             lines[call.line : call.line + len(call.output)] = [line.rstrip() for line in printed]
         self._page.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
