@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,18 +15,54 @@ from runferry.losses import Fate
 from runferry.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+def anchors_of(document: Path) -> set[str]:
+    """The anchors of its headings, where the repository's site and MkDocs give the same."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).strip().lower() for title in titles]
+    words = [re.sub(r"[^\w\s-]", "", title) for title in plain]
+    theirs, ours = ({re.sub(rf"[\s-]{more}", "-", title) for title in words} for more in ("", "+"))
+    return theirs & ours
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_anchor_is_a_heading(document: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s:]*)#([^)\s]+)\)", document.read_text(encoding="utf-8")
+    ):
+        page = document.parent / target if target else document
+        assert anchor in anchors_of(page), f"{target}#{anchor}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    from yaml import BaseLoader, load
+
+    def pages(entry: object) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        inner = entry.values() if isinstance(entry, dict) else entry
+        assert isinstance(inner, Iterable)
+        return [page for part in inner for page in pages(part)]
+
+    listed = pages(load(text_of("mkdocs.yml"), BaseLoader)["nav"])
+    there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {*listed} - there == {"contributing.md", "changes.md"}  # .ci/site.py brings these
+    assert there <= {*listed}
+    assert len(listed) == len({*listed})
 
 
 def test_the_readme_has_the_two_commands_of_a_fresh_machine() -> None:
