@@ -98,14 +98,19 @@ class ArchivedRun:
             raise ValueError(f"blob {row['sha256']} is not what its name says")
         return content
 
-    def digest(self) -> str:
-        """The digest, from the content alone."""
+    def sums(self) -> dict[str, list[Any]]:
+        """The count and the sum of hashes of each table that has rows."""
         sums: dict[str, list[Any]] = {}
         for name in ROWS:
             table = self.table(name)
             if table.num_rows:
                 lanes = (sum_of_points if name == "points" else sum_of_rows)(table)
                 sums[name] = [table.num_rows, f"{lanes[0] << 64 | lanes[1]:032x}"]
+        return sums
+
+    def digest(self) -> str:
+        """The digest, from the content alone."""
+        sums = self.sums()
         stated: dict[str, list[Any]] = {
             "run": [self.commit["run"]],
             "attributes": sorted(self.commit["attributes"], key=lambda item: _order(item[:2])),

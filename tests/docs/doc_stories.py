@@ -20,6 +20,7 @@ from runferry.python_apart import environment_apart
 ROOT = Path(__file__).parents[2]
 GIVEN = Path(__file__).with_name("given")
 DEMO = "/demo"  # what pages call the folder in which they are
+USER = "ada"
 SECONDS = 240
 
 _KEPT = {"LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TZ", "COVERAGE_PROCESS_START"}
@@ -166,6 +167,8 @@ class Story:
             "PATH": os.pathsep.join([str(self._programs), str(beside), os.environ["PATH"]]),
             "PYTHONPATH": environment_apart()["PYTHONPATH"],
             "HOME": str(self._home),
+            "USER": USER,
+            "LOGNAME": USER,
             "COLUMNS": "80",
             "EXAMPLES": str(ROOT / "examples"),
             "PYTHONUNBUFFERED": "1",  # so that both streams come in order

@@ -9,11 +9,12 @@ import struct
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.docs import archive_reader
+from tests.docs import archive_reader, archive_writer
 from tests.docs.archive_reader import ArchivedRun
 from tests.transfer.nasties import archive_of_nasties, every_run
 from tests.transfer.roads import pull_from
@@ -24,7 +25,7 @@ from runferry.archive.record import COMMIT_VERSION
 from runferry.archive.snapshots import INLINE_ROWS, SNAPSHOT_SCHEMAS
 from runferry.archive.store import Archive
 from runferry.dialects.row_tables import ROW_SCHEMAS, media_batch
-from runferry.model import Blob, Run
+from runferry.model import Blob, Run, Uid
 from runferry.tables import conform
 from runferry.testing.recording import Recording
 from runferry.testing.reference import record
@@ -77,8 +78,9 @@ def test_the_page_is_that_of_this_version() -> None:
     assert f"Up to {INLINE_ROWS} rows" in PAGE
 
 
-def test_the_reader_of_the_page_knows_nothing_of_runferry() -> None:
-    source = Path(archive_reader.__file__).read_text(encoding="utf-8")
+@pytest.mark.parametrize("module", [archive_reader, archive_writer], ids=lambda m: m.__name__)
+def test_who_follows_the_page_knows_nothing_of_runferry(module: ModuleType) -> None:
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)]
     named = {alias.name for node in imports for alias in node.names}
     of = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
@@ -103,6 +105,7 @@ def test_a_reader_of_the_page_finds_equal_runs(archive: Archive) -> None:
 def test_a_reader_of_the_page_finds_equal_digests(archive: Archive) -> None:
     for run in archive_reader.runs(archive.path):
         assert run.digest() == run.commit["digest"], run.commit["run"]["key"]
+        assert run.sums() == run.commit["sums"], run.commit["run"]["key"]
 
 
 def test_what_no_commit_names_is_nobodys(tmp_path: Path) -> None:
@@ -119,6 +122,28 @@ def test_what_no_commit_names_is_nobodys(tmp_path: Path) -> None:
     (again,) = archive_reader.runs(archive.path)
     assert [row["value"] for row in again.rows("points")] == [1.0, 0.5]
     assert again.digest() == next(archive.records()).digest
+
+
+def test_what_is_written_by_the_page_is_an_archive(tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    written = {archive_writer.write_run(root, name, [1.0, -0.0], b"n") for name in ("a", "b")}
+    archive = Archive.open(root)
+    found = {record.run.uid: record for record in archive.records()}
+    assert found.keys() == written
+    for run in archive_reader.runs(root):
+        record = found[Uid(run.commit["uid"])]
+        archive.check(record)
+        assert archive.is_whole(record)
+        assert as_read(run) == as_held(archive.chunks(record))
+    query = "SELECT run_id, count(*), min(value) FROM points JOIN runs USING (uid) GROUP BY 1"
+    assert sorted(archive.sql().sql(query).fetchall()) == [("a", 2, 0.0), ("b", 2, 0.0)]
+    # a pull of it into an archive of ours states the same digests
+    ours = Archive.open(tmp_path / "ours", create=True, reserve=0)
+    for record in found.values():
+        with ours.draft(record.run) as draft:
+            for chunk in archive.chunks(record):
+                draft.put(chunk)
+            assert draft.commit().digest == record.digest
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
