@@ -33,7 +33,8 @@ def main() -> int:
         fetched = Fetched()
         fetched.feed(page.read_text(encoding="utf-8"))
         found |= {p: page.name for p in fetched.places if p.startswith(("http:", "https:", "//"))}
-    print(*(f"{page} fetches {place}" for place, page in found.items()), sep="\n")
+    for place, page in found.items():
+        print(f"{page} fetches {place}")
     return 1 if found or not pages else 0
 
 

@@ -97,6 +97,31 @@ def test_every_verb_is_documented() -> None:
     assert listed[: len(names)] == names
 
 
+def test_every_call_that_is_mentioned_has_a_verb_and_options_that_there_are() -> None:
+    import typer
+
+    from runferry.cli.verbs import app
+
+    known = typer.main.get_command(app)
+    verbs = known.commands  # type: ignore[attr-defined]
+    anywhere = {option for param in known.params for option in param.opts} | {"--help"}
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for call in re.findall(r"(?:`|^\$ |^)runferry +([a-z][^`\n]*)", text, re.MULTILINE):
+            words = re.split(r" -- | [|&]", call)[0].split()
+            verb = verbs.get(words[0])
+            assert verb is not None, f"{document.name}: runferry {call}"
+            while len(words) > 1 and words[1] in getattr(verb, "commands", {}):
+                verb = verb.commands[words.pop(1)]
+            stated = {
+                option for param in verb.params for option in (*param.opts, *param.secondary_opts)
+            }
+            for word in words[1:]:
+                option = word.split("=")[0].rstrip(".,;)")
+                is_option = re.fullmatch(r"--?[a-z][a-z-]*", option) is not None
+                assert not is_option or option in stated | anywhere, f"{document.name}: {call}"
+
+
 def test_the_page_of_formats_is_what_the_command_prints() -> None:
     from runferry.cli.holdings import holdings_page
 
