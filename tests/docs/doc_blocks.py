@@ -7,7 +7,6 @@ A note is an HTML comment on a line of its own, which no reader of the page sees
     <!-- file: NAME -->         the block that follows is a file of this name
     <!-- fresh -->              a new, empty folder from here on
     <!-- exits: N -->           the last command of the block that follows ends with this code
-    <!-- unordered -->          lines of its output may come in another order
     <!-- not run: REASON -->    the block that follows is not run
 """
 
@@ -22,7 +21,7 @@ from pathlib import Path
 RUN = ("console", "sh", "bash", "python")
 """Languages of blocks that are commands."""
 
-_NOTE = re.compile(r"<!-- (given|with|file|fresh|exits|unordered|not run)(?:: (.*?))? -->")
+_NOTE = re.compile(r"<!-- (given|with|file|fresh|exits|not run)(?:: (.*?))? -->")
 _FENCE = re.compile(r"(`{3,})(.*)")
 
 

@@ -23,12 +23,10 @@ _CHANGING = (
 ELISION = "…"
 
 
-def same(stated: Sequence[str], printed: Sequence[str], *, ordered: bool = True) -> bool:
+def same(stated: Sequence[str], printed: Sequence[str]) -> bool:
     """Whether the lines say the same; a stated `…` stands for any lines, or for part of one."""
     stated, printed = ([_steady(line) for line in lines] for lines in (stated, printed))
     stated, printed = _unended(stated), _unended(printed)
-    if not ordered:
-        stated, printed = sorted(stated), sorted(printed)
     pattern = "".join(
         r"(?:.*\n)*?" if line == ELISION else _pattern(line) + r"\n" for line in stated
     )
