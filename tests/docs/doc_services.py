@@ -83,7 +83,24 @@ def wandb_service(folder: Path) -> Iterator[Mapping[str, str]]:
         assert not service.failures, service.failures
 
 
+_INSTALLED = """
+from pathlib import Path
+from runferry.testing.neptune_backend import NeptuneServer
+NeptuneServer(Path({folder!r})).install(setattr)
+"""
+
+
+@contextmanager
+def neptune_in_each_process(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Neptune's client speaks to the stand-in, which forgets all when a process ends."""
+    code = _INSTALLED.format(folder=str(folder / "server"))
+    (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
+    path = os.pathsep.join([str(folder), environment_apart()["PYTHONPATH"]])
+    yield {"PYTHONPATH": path, "NEPTUNE_API_TOKEN": "a token", "NEPTUNE_DATA_DIRECTORY": ".neptune"}
+
+
 SERVICES: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, str]]]] = {
     "mlflow-server": mlflow_server,
+    "neptune": neptune_in_each_process,
     "wandb-service": wandb_service,
 }

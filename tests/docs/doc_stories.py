@@ -110,7 +110,7 @@ class Story:
             file.write_text(block.text, encoding="utf-8")
             self._bash(f'python "{file}"', block.where)
         elif not block.is_session:
-            self._bash(block.text, block.where)
+            self._bash(f"set -e\n{block.text}", block.where)
         else:
             self._type(calls_of(block), block)
 
