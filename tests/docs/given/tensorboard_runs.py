@@ -23,7 +23,7 @@ def log(folder: str) -> None:
         writer.add_text("notes", "a *short* training", 0)
         writer.add_histogram("layer1/weight", np.linspace(-1, 1, 100), 0)
         writer.add_image("input", np.zeros((3, 8, 8), np.uint8), 0)
-        writer.add_hparams({"lr": 0.1, "batch": 32}, {"best": 0.9})
+        writer.add_hparams({"lr": 0.1}, {"best": 0.9})  # of several the client changes the order
 
 
 log("runs/resnet/version_0")
