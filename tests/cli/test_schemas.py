@@ -23,7 +23,7 @@ def test_the_schemas_are_schemas() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMAS)
 
 
-@pytest.mark.parametrize("verb", ["ls", "inspect", "compact", "vacuum"])
+@pytest.mark.parametrize("verb", ["ls", "inspect", "plot", "compact", "vacuum"])
 def test_looking_at_nasty_runs(runferry: Caller, nasty: Path, verb: str) -> None:
     check(verb, runferry(verb, nasty, "--json").json)
 

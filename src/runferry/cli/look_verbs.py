@@ -1,4 +1,4 @@
-"""Verbs that only look: ls, inspect, records, formats, settings."""
+"""Verbs that only look: ls, inspect, plot, records, formats, settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import Session, verb
-from runferry.errors import ExitCode
+from runferry.cli.options import OptionalInt, OptionalText, Session, verb
+from runferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from runferry.pictures.curves import AxisKind
     from runferry.transfer.report import RunOutcome
 
 Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
@@ -62,6 +63,78 @@ def inspect(session: Session, where: Where) -> ExitCode:
         for outcome in survey.failures:
             session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
+def plot(
+    session: Session,
+    where: Where,
+    output: Annotated[
+        OptionalText,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a .png or .svg instead."),
+    ] = None,
+    x: Annotated[
+        OptionalText,
+        typer.Option(
+            "--x",
+            metavar="AXIS",
+            help="step, time, relative or row. [default: steps where there are some]",
+            autocompletion=lambda: list(AXES),
+        ),
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Values on a logarithmic axis.")] = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="All series in one picture, not one each.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Lines drawn.")] = 20,
+    height: Annotated[
+        OptionalInt, typer.Option("--height", metavar="ROWS", min=3, max=200, help="Of a picture.")
+    ] = None,
+) -> ExitCode:
+    """Draw series of numbers: here, or as PNG or SVG."""
+    from runferry.cli.places import surveyed
+    from runferry.cli.plotting import dots_across, notes, panels_json, show_panels
+    from runferry.pictures import figure
+    from runferry.pictures.panels import Choice, choose, draw, panels
+
+    choice = Choice(_axis(x), log, together, limit)
+    save = None if output is None else figure.saver(output)
+    with surveyed(session, where) as survey:
+        chosen = choose(survey.inventories(session.selection), session.selection, choice)
+        keys = {line.series.key for line in chosen.lines}
+        many = 1 if together else len(keys)
+        is_here = save is None and not session.is_json
+        made = panels(chosen, choice, dots_across(session, many) if is_here else figure.COLUMNS)
+        draw(survey.archive, made)
+    if save is not None:
+        for warning in save(made, str(survey.where)):
+            session.note(f"warning: {warning}")
+    if session.is_json:
+        document: dict[str, object] = {"schema": 1, "where": str(survey.where), "x": chosen.axis}
+        document |= {"output": output, "panels": panels_json(made)}
+        document |= {"left_out": chosen.left_out, "without_place": chosen.placeless}
+        document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
+        session.print_json(document)
+    elif save is None:
+        show_panels(session, made, height)
+    for said in notes(chosen):
+        session.note(said)
+    for outcome in survey.failures:
+        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+AXES: tuple[AxisKind, ...] = ("step", "time", "relative", "row")
+
+
+def _axis(text: str | None) -> AxisKind | None:
+    """Raises UsageError."""
+    for kind in AXES:
+        if text == kind:
+            return kind
+    if text is None:
+        return None
+    raise UsageError(f"`--x` cannot be {text!r}", hint=f"one of: {', '.join(AXES)}")
 
 
 @verb(app)

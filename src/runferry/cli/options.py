@@ -19,6 +19,7 @@ from runferry.errors import ExitCode
 FATES = "kept, excluded, renamed, re-encoded, rounded, merged, dropped"
 
 OptionalText = Optional[str]  # noqa: UP045  typer reads it at run time
+OptionalInt = Optional[int]  # noqa: UP045
 OptionalTruth = Optional[bool]  # noqa: UP045
 
 COMMON: dict[str, tuple[Any, object]] = {
