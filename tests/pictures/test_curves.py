@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_the_line_is_that_of_all_values_by_step(log: list[tuple[int, float]]) ->
     whole = np.zeros((ROWS, WIDTH), np.bool_)
     placed = [place(*row, scale) for row in sorted(log, key=lambda row: row[0])]
     _fill(whole, placed[0][0], placed[0][1], placed[0][1])
-    for left, right in zip(placed, placed[1:], strict=False):
+    for left, right in pairwise(placed):
         _join(whole, left, right)
     assert (dots(curve, scale, ROWS) == whole).all()
 

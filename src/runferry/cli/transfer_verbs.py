@@ -16,6 +16,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; 
 
 Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
 
+ReportPage = Annotated[
+    OptionalText,
+    typer.Option("--report", metavar="FILE", help="Tell of it on a page too, an .html file."),
+]
+
 _MOVING = ("workers", "allow", "timezone")
 
 
@@ -34,15 +39,18 @@ def convert(
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
     restart: Restart = False,
+    page: ReportPage = None,
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
     from runferry.cli.migrating import migrating
+    from runferry.cli.paging import Stopwatch, page_path, write_page
     from runferry.cli.places import destined, filled, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
+    path = page_path(page)
     with migrating(session, source, destination, is_dry=dry_run) as (start, end):
         origin, goal = located(start), destined(end)
         chosen = session.settings
@@ -59,7 +67,15 @@ def convert(
         )
         archive = hub(session, origin, goal)
         with filled(archive), session.working() as (observer, stop):
-            report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
+            watch = Stopwatch(observer)
+            report = transfer(origin, goal, archive, options, observer=watch, stop=stop)
+            watch.stop()
+            if path is not None:
+                from runferry.pictures.told import holdings_of, of_conversion
+
+                held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
+                told = of_conversion(report, origin, watch.seconds, held)
+                write_page(session, path, told, archive, goal, stop)
         return session.conclude(report, show_conversion, is_asked=dry_run)
 
 
@@ -100,24 +116,27 @@ def push(
     destination: Destination,
     dry_run: DryRun = False,
     restart: Restart = False,
+    page: ReportPage = None,
 ) -> ExitCode:
     """Send the runs of an archive to a tracker."""
+    from runferry.cli.paging import Stopwatch, page_path, write_page
     from runferry.cli.places import destined, own_archive
     from runferry.cli.reports import show_plan, show_report
     from runferry.transfer.patience import Patience
     from runferry.transfer.push import plan_all
     from runferry.transfer.push import push as transfer
 
-    place = destined(destination)
+    path, place = page_path(page), destined(destination)
     archive, chosen = own_archive(session, folder), session.settings
     with session.working() as (observer, stop):
+        watch = Stopwatch(observer)
         if dry_run:
             report = plan_all(
                 archive,
                 place,
                 selection=session.selection,
                 allow=chosen.allow,
-                observer=observer,
+                observer=watch,
                 stop=stop,
             )
         else:
@@ -129,9 +148,16 @@ def push(
                 allow=chosen.allow,
                 restart=restart,
                 patience=Patience(chosen.patience),
-                observer=observer,
+                observer=watch,
                 stop=stop,
             )
+        watch.stop()
+        if path is not None:
+            from runferry.pictures.told import holdings_of, of_push
+
+            held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
+            told = of_push(report, watch.seconds, held)
+            write_page(session, path, told, archive, place, stop)
     show = show_plan if dry_run else show_report
     return session.conclude(report, show, is_asked=dry_run)
 
@@ -184,3 +210,33 @@ def verify(
             stop=stop,
         )
     return session.conclude(report, show_verification)
+
+
+@verb(app, settings=["allow", "timezone"], filters=True, sends=True)
+def report(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
+    destination: Annotated[str, typer.Argument(metavar="DST", help="Where its runs were sent.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The page, an .html file.")
+    ] = "report.html",
+    curves: Annotated[
+        int, typer.Option("--curves", metavar="N", min=0, help="Runs that are read back.")
+    ] = 24,
+) -> ExitCode:
+    """Tell on a page what an archive's runs became in a tracker."""
+    from runferry.cli.paging import page_path, write_page
+    from runferry.cli.places import destined, own_archive
+    from runferry.errors import UsageError
+    from runferry.pictures.told import of_record
+
+    path, place = page_path(output), destined(destination)
+    if path is None:
+        raise UsageError("no file is named for the report", hint="-o report.html")
+    archive = own_archive(session, folder)
+    with session.working() as (_, stop):
+        told = of_record(archive, place, session.selection, session.settings.allow)
+        write_page(session, path, told, archive, place, stop, curves=curves)
+    if session.is_json:
+        session.print_json({"schema": 1, "report": str(path), "runs": len(told.runs)})
+    return ExitCode.SOME_FAILED if any(told.failures) else ExitCode.DONE

@@ -134,6 +134,14 @@ def _said(axis: Axis, at: int, apart: int) -> str:
     return f"{moment:%H:%M:%S}" if apart >= _SECOND else f"{moment:%H:%M:%S.%f}".rstrip("0")
 
 
+def ends(axis: Axis) -> str:
+    """Where an axis begins and ends: `step 0 to 124`, `since the start 0s to 2h10m`."""
+    apart = max(1, int(axis.span))
+    first, last = _said(axis, 0, apart), _said(axis, int(axis.span), apart)
+    title = TITLES[axis.kind]
+    return f"{title} {first}" if first == last else f"{title} {first} to {last}"
+
+
 def duration(us: float) -> str:
     """`250ms`, `12s`, `3m05s`, `2h10m`, `5d03h`."""
     seconds = us / _SECOND
