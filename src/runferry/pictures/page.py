@@ -121,11 +121,18 @@ def _verdict(told: Told) -> tuple[str, str, str]:
 
 
 def _checked(told: Told) -> str:
-    if not told.is_verified:
-        return "What arrived was not compared with the original in this call."
-    if any(run.verdict == "foretold" for run in told.runs):
-        return "Every value was read back: equal, apart from losses that were foretold."
-    return "Every value was read back, and is equal."
+    """What comparing said, and of how many runs it says nothing."""
+    verdicts = [run.verdict for run in told.runs]
+    uncompared = verdicts.count("no")
+    if not told.is_verified or uncompared == len(verdicts):
+        return "What arrived was not compared with the original."
+    words = "Every value was read back, and is equal."
+    if "foretold" in verdicts:
+        words = "Every value was read back: equal, apart from losses that were foretold."
+    elif "same" not in verdicts:
+        words = "Every run was compared value by value before, and had no loss but what is told."
+    rest = f" {_count(uncompared, 'run')} of {len(verdicts):,} not compared." if uncompared else ""
+    return words + rest
 
 
 def _tiles(told: Told) -> str:
@@ -140,10 +147,12 @@ def _tiles(told: Told) -> str:
         ("points", f"{held.points:,}", ""),
         ("rows moved", f"{max((phase.rows for phase in told.phases), default=0):,}", ""),
         ("files", f"{held.files:,}", artifacts),
-        ("bytes moved", size(max((p.size_bytes for p in told.phases), default=0)), "of files"),
         ("lost", f"{sum(n for is_lost, n in counts if is_lost):,}", ""),
         ("in another form", f"{sum(n for is_lost, n in counts if not is_lost):,}", ""),
     ]
+    moved = max((phase.size_bytes for phase in told.phases), default=0)
+    if moved:
+        tiles.insert(5, ("bytes moved", size(moved), "of files"))
     if timed:
         tiles.append(("time", duration(round(spent, 1) * 1e6) or "0s", "of all phases"))
     cells = "".join(
