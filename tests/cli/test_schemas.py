@@ -48,6 +48,7 @@ def test_moving(database: str, runferry: Caller, nasty: Path) -> None:
     check("push", runferry("push", "kept", database, "--dry-run", "--json").json)
     check("push", runferry("push", "kept", database, "--json").json)
     check("verify", runferry("verify", "kept", database, "--json").json)
+    check("report", runferry("report", "kept", database, "--json").json)
     check("convert", runferry("convert", EXAMPLE, database, "--json").json)
 
 

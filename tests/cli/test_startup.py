@@ -66,7 +66,10 @@ def test_help_takes_little_processor_time() -> None:
 
 def test_every_verb_is_listed_and_has_help_that_fits(runferry: Caller) -> None:
     listed = runferry("--help").out
-    verbs = "convert pull push plan verify ls inspect records formats settings compact vacuum sql"
+    verbs = (
+        "convert pull push plan verify report ls inspect plot records formats settings compact "
+        "vacuum sql"
+    )
     verbs += " run follow status resume"
     for verb in verbs.split():
         assert f"\n  {verb} " in listed

@@ -110,18 +110,35 @@ def _cells(
     lettered: list[tuple[int, int, str]] = []
     for number, line in enumerate(panel.lines):
         grid = dots(line.drawn, scale, rows * ROWS)
-        own = (grid.reshape(rows, ROWS, width, COLUMNS).transpose(0, 2, 1, 3) * _BITS).sum((2, 3))
-        bits |= own.astype(np.uint8)
+        own = _bits(grid)
+        bits |= own
         owners[own > 0] = number
         if look.letters:
             lettered += _letters(own > 0, look.letters[number], number, len(panel.lines))
-    if look.has_braille:
-        cells = np.vectorize(lambda n: chr(_BRAILLE + n) if n else " ", otypes=["U1"])(bits)
-    else:
-        cells = np.where(bits > 0, "*", " ")
+    cells = _spelled(bits) if look.has_braille else np.where(bits > 0, "*", " ")
     for row, column, letter in lettered:
         cells[row, column] = letter
     return cells, owners
+
+
+def letters(grid: Grid) -> list[str]:
+    """Rows of braille with these dots, without an axis."""
+    return ["".join(row) for row in _spelled(_bits(grid))]
+
+
+def _bits(grid: Grid) -> NDArray[np.uint8]:
+    """The dots of each cell as the bits of its character."""
+    rows, columns = grid.shape
+    cells = grid.reshape(rows // ROWS, ROWS, columns // COLUMNS, COLUMNS).transpose(0, 2, 1, 3)
+    summed: NDArray[np.uint8] = (cells * _BITS).sum((2, 3)).astype(np.uint8)
+    return summed
+
+
+def _spelled(bits: NDArray[np.uint8]) -> NDArray[np.str_]:
+    spelled: NDArray[np.str_] = np.vectorize(
+        lambda n: chr(_BRAILLE + n) if n else " ", otypes=["U1"]
+    )(bits)
+    return spelled
 
 
 def _letters(own: Grid, letter: str, number: int, lines: int) -> list[tuple[int, int, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from runferry.cli.documents import run_json
 from runferry.cli.grid import Column, show
 from runferry.cli.places import inventories, read_options
 from runferry.cli.session import Session
+from runferry.cli.streams import printable
 from runferry.model import Run
 
 if TYPE_CHECKING:
@@ -55,39 +57,83 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     return {**run_json(entry.run), "series": entry.series, "points": entry.points}
 
 
-def show_entries(session: Session, listed: Iterable[Entry]) -> None:
+STATES = {
+    "finished": "green", "failed": "red", "killed": "yellow", "running": "cyan", "?": "dim"
+}  # fmt: skip
+_BESIDE = 40
+"""Cells that are left beside the longest id, or ids stand on lines of their own."""
+
+
+def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None = None) -> None:
     """The table; ids are never shortened, names and projects are when they must be.
 
-    Runs of several trackers say which is theirs.
+    Runs of several trackers say which is theirs. Where ids leave no room, each has its own line.
     """
+    from rich.cells import cell_len
+
+    now_ns = time.time_ns() if now_ns is None else now_ns
     listed = sorted(listed, key=_place)
-    trackers = {entry.run.key.tracker for entry in listed}
-    columns = (
-        *([Column("tracker")] if len(trackers) > 1 else []),
-        Column("id"),
-        Column("name", is_elastic=True),
-        Column("project", is_elastic=True),
-        Column("state"),
-        Column("started (UTC)"),
-        Column("took", "right", is_optional=True),
-        Column("series", "right", is_optional=True),
-        Column("points", "right", is_optional=True),
+    ids = [printable(entry.run.key.run_id) for entry in listed]
+    has_room = max(map(cell_len, ids), default=0) + _BESIDE <= session.out.width
+    columns = [column for column, _ in _COLUMNS]
+    rows = [[say(entry, now_ns) for _, say in _COLUMNS] for entry in listed]
+    hidden = set() if has_room else {"id"}
+    if len({entry.run.key.tracker for entry in listed}) < 2:
+        hidden.add("tracker")
+    kept = [n for n, column in enumerate(columns) if column.title not in hidden]
+    show(
+        session.out,
+        [columns[n] for n in kept],
+        [[row[n] for n in kept] for row in rows],
+        session.ellipsis,
+        heads=() if has_room else ids,
     )
-    rows = [
-        (
-            *([entry.run.key.tracker] if len(trackers) > 1 else []),
-            entry.run.key.run_id,
-            _name(entry.run),
-            entry.run.project or "",
-            _state(entry.run),
-            f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
-            took(entry.run),
-            "" if entry.series is None else f"{entry.series:,}",
-            "" if entry.points is None else f"{entry.points:,}",
-        )
-        for entry in listed
-    ]
-    show(session.out, columns, rows, session.ellipsis)
+
+
+def _user(run: Run) -> str:
+    return "@".join(filter(None, (run.user, run.host)))
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _started(run: Run) -> str:
+    return f"{run.started:%Y-%m-%d %H:%M}" if run.started else ""
+
+
+_COLUMNS: tuple[tuple[Column, Callable[[Entry, int], str]], ...] = (
+    (Column("tracker"), lambda entry, now: entry.run.key.tracker),
+    (Column("id"), lambda entry, now: entry.run.key.run_id),
+    (Column("name", is_elastic=True), lambda entry, now: _name(entry.run)),
+    (Column("project", is_elastic=True), lambda entry, now: entry.run.project or ""),
+    (Column("state", styles=STATES), lambda entry, now: _state(entry.run)),
+    (Column("started (UTC)"), lambda entry, now: _started(entry.run)),
+    (Column("ago", "right", rank=4), lambda entry, now: ago(entry.run.started_ns, now)),
+    (Column("took", "right", rank=3), lambda entry, now: took(entry.run)),
+    (Column("series", "right", rank=2), lambda entry, now: _count(entry.series)),
+    (Column("points", "right", rank=1), lambda entry, now: _count(entry.points)),
+    (Column("group", is_elastic=True, rank=5), lambda entry, now: entry.run.group or ""),
+    (Column("job type", is_elastic=True, rank=8), lambda entry, now: entry.run.job_type or ""),
+    (Column("tags", is_elastic=True, rank=6), lambda entry, now: ", ".join(entry.run.tags)),
+    (Column("by", is_elastic=True, rank=7), lambda entry, now: _user(entry.run)),
+)
+"""What there is to say of a run, and which columns go first where room is short."""
+
+
+def ago(then_ns: int | None, now_ns: int) -> str:
+    """How long ago, in one unit: `12s`, `3m`, `2h`, `5d`, `4mo`, `3y`; of the future nothing."""
+    if then_ns is None or then_ns > now_ns:
+        return ""
+    seconds = (now_ns - then_ns) // _NS_A_SECOND
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+_UNITS = (("y", 31_556_952), ("mo", 2_629_746), ("d", 86_400), ("h", 3_600), ("m", 60))
+"""In seconds; a year and a month are the mean ones."""
 
 
 def _name(run: Run) -> str:

@@ -59,7 +59,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
             session.print_json(document)
         else:
             for inventory in found:
-                show_inventory(session, inventory)
+                show_inventory(session, inventory, survey.archive)
         for outcome in survey.failures:
             session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
