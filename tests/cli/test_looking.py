@@ -342,7 +342,7 @@ def test_a_wider_terminal_shows_more_and_a_narrow_one_what_matters(
     runferry: Caller, nasty: Path
 ) -> None:
     titles = [
-        runferry("ls", nasty, COLUMNS=str(columns)).out.splitlines()[0] for columns in (60, 80, 200)
+        runferry("ls", nasty, COLUMNS=str(columns)).out.splitlines()[0] for columns in (80, 120, 200)
     ]
     assert all(title.startswith("id") for title in titles)
     assert [len(title.split()) for title in titles] == sorted(len(t.split()) for t in titles)

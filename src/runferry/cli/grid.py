@@ -74,6 +74,22 @@ def show(
         line(row)
 
 
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> bool:
+    """Whether the table can be made narrow enough, by what may be shortened and left out."""
+    from rich.cells import cell_len
+
+    widths = {
+        n: max(cell_len(text) for text in (column.title, *(printable(row[n]) for row in rows)))
+        for n, column in enumerate(columns)
+        if any(row[n] for row in rows)
+    }
+    return _width(fitted(widths, columns, room)) <= room
+
+
+def _width(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
 def _style(column: Column, cell: str) -> str:
     found = (style for word, style in column.styles.items() if cell.startswith(word))
     return next(found, "")
@@ -87,7 +103,7 @@ def fitted(widths: dict[int, int], columns: Sequence[Column], room: int) -> dict
     widths = dict(widths)
     elastic = [n for n in widths if columns[n].is_elastic]
     optional = sorted((n for n in widths if columns[n].rank), key=lambda n: columns[n].rank)
-    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
+    while _width(widths) > room:
         wide = [
             n
             for n in elastic

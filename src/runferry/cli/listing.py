@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runferry.cli.documents import run_json
-from runferry.cli.grid import Column, show
+from runferry.cli.grid import Column, fits, show
 from runferry.cli.places import inventories, read_options
 from runferry.cli.session import Session
-from runferry.cli.streams import printable
 from runferry.model import Run
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 STATES = {
     "finished": "green", "failed": "red", "killed": "yellow", "running": "cyan", "?": "dim"
 }  # fmt: skip
-_BESIDE = 40
-"""Cells that are left beside the longest id, or ids stand on lines of their own."""
 
 
 def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None = None) -> None:
@@ -69,25 +66,18 @@ def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None =
 
     Runs of several trackers say which is theirs. Where ids leave no room, each has its own line.
     """
-    from rich.cells import cell_len
-
     now_ns = time.time_ns() if now_ns is None else now_ns
     listed = sorted(listed, key=_place)
-    ids = [printable(entry.run.key.run_id) for entry in listed]
-    has_room = max(map(cell_len, ids), default=0) + _BESIDE <= session.out.width
-    columns = [column for column, _ in _COLUMNS]
-    rows = [[say(entry, now_ns) for _, say in _COLUMNS] for entry in listed]
-    hidden = set() if has_room else {"id"}
-    if len({entry.run.key.tracker for entry in listed}) < 2:
-        hidden.add("tracker")
-    kept = [n for n, column in enumerate(columns) if column.title not in hidden]
-    show(
-        session.out,
-        [columns[n] for n in kept],
-        [[row[n] for n in kept] for row in rows],
-        session.ellipsis,
-        heads=() if has_room else ids,
-    )
+    has_one = len({entry.run.key.tracker for entry in listed}) < 2
+    chosen = [(c, say) for c, say in _COLUMNS if not (has_one and c.title == "tracker")]
+    columns = [column for column, _ in chosen]
+    rows = [[say(entry, now_ns) for _, say in chosen] for entry in listed]
+    heads: list[str] = []
+    if not fits(columns, rows, session.out.width):
+        at = [column.title for column in columns].index("id")
+        heads = [row.pop(at) for row in rows]
+        del columns[at]
+    show(session.out, columns, rows, session.ellipsis, heads=heads)
 
 
 def _user(run: Run) -> str:
