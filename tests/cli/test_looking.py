@@ -341,9 +341,8 @@ def test_columns_stand_below_each_other_whatever_the_names(
 def test_a_wider_terminal_shows_more_and_a_narrow_one_what_matters(
     runferry: Caller, nasty: Path
 ) -> None:
-    titles = [
-        runferry("ls", nasty, COLUMNS=str(columns)).out.splitlines()[0] for columns in (80, 120, 200)
-    ]
+    widths = ("80", "120", "200")
+    titles = [runferry("ls", nasty, COLUMNS=width).out.splitlines()[0] for width in widths]
     assert all(title.startswith("id") for title in titles)
     assert [len(title.split()) for title in titles] == sorted(len(t.split()) for t in titles)
     assert "state" in titles[0]

@@ -103,6 +103,7 @@ def test_every_axis_holds_all_rows_that_have_a_place(runferry: Caller, axis: str
     ("options", "said"),
     [
         (("--metric", "nothing"), "no series of numbers matches --metric"),
+        (("--run", "nothing"), "no run is selected"),
         (("--x", "epoch"), "--x"),
         (("-o", "curve.pdf"), ".png or .svg"),
     ],
@@ -158,3 +159,14 @@ def test_without_the_extra_a_file_is_refused_and_the_terminal_draws(
     assert refused.code == 2
     assert "hint: pip install 'runferry[plot]'" in refused.err
     assert runferry("plot", kept).code == 0
+
+
+def test_a_damaged_run_is_told_and_the_others_are_drawn(runferry: Caller, kept: Path) -> None:
+    first, second = sorted(kept.glob("commits/*/*.json"))
+    first.write_text("{")
+    answer = runferry("plot", kept, "--metric", "loss", "--json")
+    assert answer.code == 4
+    assert len(answer.json["panels"][0]["lines"]) == len(answer.json["failed"]) == 1
+    second.write_text("{")
+    nothing = runferry("plot", kept)
+    assert nothing.err.count("error: ") == 3  # each run, and that nothing is left

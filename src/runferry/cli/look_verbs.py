@@ -35,8 +35,7 @@ def ls(session: Session, where: Where) -> ExitCode:
         session.print_json({**document, "failed": [outcome.to_json() for outcome in failures]})
     else:
         show_entries(session, listed)
-    for outcome in failures:
-        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    _complain_of(session, failures)
     return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
@@ -60,8 +59,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
         else:
             for inventory in found:
                 show_inventory(session, inventory, survey.archive)
-        for outcome in survey.failures:
-            session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+        _complain_of(session, survey.failures)
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
 
 
@@ -100,7 +98,11 @@ def plot(
     choice = Choice(_axis(x), log, together, limit)
     save = None if output is None else figure.saver(output)
     with surveyed(session, where) as survey:
-        chosen = choose(survey.inventories(session.selection), session.selection, choice)
+        found = survey.inventories(session.selection)
+        try:
+            chosen = choose(found, session.selection, choice, str(survey.where))
+        finally:  # also where they are why there is nothing to draw
+            _complain_of(session, survey.failures)
         keys = {line.series.key for line in chosen.lines}
         many = 1 if together else len(keys)
         is_here = save is None and not session.is_json
@@ -119,9 +121,12 @@ def plot(
         show_panels(session, made, height)
     for said in notes(chosen):
         session.note(said)
-    for outcome in survey.failures:
-        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+def _complain_of(session: Session, failures: list[RunOutcome]) -> None:
+    for outcome in failures:
+        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
 
 
 AXES: tuple[AxisKind, ...] = ("step", "time", "relative", "row")

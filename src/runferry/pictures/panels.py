@@ -82,21 +82,31 @@ class Chosen:
     placeless: int = 0  # without a place on this axis
 
 
-def choose(inventories: Iterable[Inventory], selection: Selection, choice: Choice) -> Chosen:
+def choose(
+    inventories: Iterable[Inventory], selection: Selection, choice: Choice, where: str
+) -> Chosen:
     """The series of numbers that the selection takes; without globs those that the user logged.
 
-    Raises UsageError when there are none.
+    Raises UsageError when there are none, or no run that was asked for.
     """
-    found = [line for item in inventories for line in _lines(item, selection)]
+    runs, found = 0, list[Line]()
+    for item in inventories:
+        runs += 1
+        found += _lines(item, selection)
     if not found:
+        selection.check_found(runs > 0, where)
         asked = " matches --metric" if selection.metrics else ""
-        raise UsageError(f"no series of numbers{asked} to draw", hint="runferry inspect WHERE")
+        raise UsageError(
+            f"no series of numbers{asked}: nothing to draw",
+            where=where,
+            hint=f"runferry inspect {where}",
+        )
     kind = choice.axis or _axis_for(found)
     chosen = Chosen(kind)
     placed = [line for line in found if Axis.of(kind, line.counts) is not None]
     chosen.placeless = len(found) - len(placed)
     if not placed:
-        raise UsageError(f"no series has a {kind} to draw it along", hint="--x row")
+        raise UsageError(f"no series has a {kind} to be drawn along", where=where, hint="--x row")
     placed.sort(key=lambda line: line.series.key)  # stable: runs stay in their order
     chosen.lines, chosen.left_out = placed[: choice.most], max(0, len(placed) - choice.most)
     return chosen
