@@ -274,3 +274,13 @@ def test_what_an_archive_did_not_send_is_said_on_the_page(runferry: Caller) -> N
     (runs,) = text.split('id="runs">')[1:]
     rows = json.loads(runs.split("</script>")[0])
     assert {row["status"] for row in rows} == {"not sent"}
+
+
+def test_a_page_that_fails_at_the_end_hides_nothing_of_the_transfer(runferry: Caller) -> None:
+    (runferry.folder / "report.html").mkdir()
+    answer = runferry("convert", EXAMPLE, "tensorboard:./logs", "--report", "report.html", "--json")
+    assert answer.code == 1
+    assert answer.json["exit_code"] == 0
+    assert len(answer.json["push"]["runs"]) == 2
+    assert "the report cannot be written" in answer.err
+    assert not list(runferry.folder.glob(".report*"))

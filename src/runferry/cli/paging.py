@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
-from runferry.errors import TargetError, UsageError
+from runferry.errors import ExitCode, RunferryError, UsageError
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -93,8 +93,11 @@ def write_page(
     stop: StopToken,
     *,
     curves: int = CURVES,
-) -> None:
-    """Writes the page, a piece at a time, in place of one that was there. Raises TargetError."""
+) -> bool:
+    """Writes the page, a piece at a time, in place of one that was there.
+
+    Whether that went well; if not, it is told, since what was moved is to be told all the same.
+    """
     from runferry.cli.places import read_options
     from runferry.pictures.overlays import compared, rank
     from runferry.pictures.page import page
@@ -110,10 +113,18 @@ def write_page(
             stream.writelines(page(told, drawn, datetime.now(UTC)))
         draft.replace(path)
     except OSError as error:
-        raise TargetError(
-            f"the report cannot be written ({error.strerror})", where=str(path),
-            hint=f"ls -ld {path.parent}",
-        ) from error  # fmt: skip
+        what = f"the report cannot be written ({error.strerror})"
+        session.complain(what, str(path), f"ls -ld {path.parent}")
+        return False
+    except RunferryError as error:
+        session.complain(f"no report: {error.what}", error.where, error.hint)
+        return False
     finally:
         draft.unlink(missing_ok=True)
     session.note(f"report: {path}")
+    return True
+
+
+def with_page(code: ExitCode, *, is_written: bool) -> ExitCode:
+    """The exit code of a transfer, where its page was to be written too."""
+    return ExitCode.FAILED if code is ExitCode.DONE and not is_written else code

@@ -43,14 +43,14 @@ def convert(
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
     from runferry.cli.migrating import migrating
-    from runferry.cli.paging import Stopwatch, page_path, write_page
+    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
     from runferry.cli.places import destined, filled, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
-    path = page_path(page)
+    path, is_written = page_path(page), True
     with migrating(session, source, destination, is_dry=dry_run) as (start, end):
         origin, goal = located(start), destined(end)
         chosen = session.settings
@@ -75,8 +75,9 @@ def convert(
 
                 held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
                 told = of_conversion(report, origin, watch.seconds, held)
-                write_page(session, path, told, archive, goal, stop)
-        return session.conclude(report, show_conversion, is_asked=dry_run)
+                is_written = write_page(session, path, told, archive, goal, stop)
+        code = session.conclude(report, show_conversion, is_asked=dry_run)
+        return with_page(code, is_written=is_written)
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -119,14 +120,14 @@ def push(
     page: ReportPage = None,
 ) -> ExitCode:
     """Send the runs of an archive to a tracker."""
-    from runferry.cli.paging import Stopwatch, page_path, write_page
+    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
     from runferry.cli.places import destined, own_archive
     from runferry.cli.reports import show_plan, show_report
     from runferry.transfer.patience import Patience
     from runferry.transfer.push import plan_all
     from runferry.transfer.push import push as transfer
 
-    path, place = page_path(page), destined(destination)
+    path, place, is_written = page_path(page), destined(destination), True
     archive, chosen = own_archive(session, folder), session.settings
     with session.working() as (observer, stop):
         watch = Stopwatch(observer)
@@ -157,9 +158,9 @@ def push(
 
             held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
             told = of_push(report, watch.seconds, held)
-            write_page(session, path, told, archive, place, stop)
+            is_written = write_page(session, path, told, archive, place, stop)
     show = show_plan if dry_run else show_report
-    return session.conclude(report, show, is_asked=dry_run)
+    return with_page(session.conclude(report, show, is_asked=dry_run), is_written=is_written)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
@@ -225,7 +226,7 @@ def report(
     ] = 24,
 ) -> ExitCode:
     """Tell on a page what an archive's runs became in a tracker."""
-    from runferry.cli.paging import page_path, write_page
+    from runferry.cli.paging import page_path, with_page, write_page
     from runferry.cli.places import destined, own_archive
     from runferry.errors import UsageError
     from runferry.pictures.told import of_record
@@ -236,7 +237,8 @@ def report(
     archive = own_archive(session, folder)
     with session.working() as (_, stop):
         told = of_record(archive, place, session.selection, session.settings.allow)
-        write_page(session, path, told, archive, place, stop, curves=curves)
+        is_written = write_page(session, path, told, archive, place, stop, curves=curves)
     if session.is_json:
         session.print_json({"schema": 1, "report": str(path), "runs": len(told.runs)})
-    return ExitCode.SOME_FAILED if any(told.failures) else ExitCode.DONE
+    code = ExitCode.SOME_FAILED if any(told.failures) else ExitCode.DONE
+    return with_page(code, is_written=is_written)
