@@ -21,6 +21,7 @@ class Size:
     history_rows: int = 100_000  # × 25 columns
     served_runs: tuple[int, int] = (500, 5_000)
     allowed: tuple[int, int] = (250, 5)  # requests in so many seconds
+    operated_runs: tuple[int, int] = (1_000, 10_000)
     headline_runs: int = 32  # in a quarter as many projects
     models_mb: int = 510  # of 86 models and versions
     authored_steps: int = 50_000  # × 20 metrics
@@ -41,6 +42,7 @@ QUICK = Size(
     history_rows=3_000,
     served_runs=(10, 40),
     allowed=(20, 1),
+    operated_runs=(20, 60),
     headline_runs=8,
     models_mb=10,
     authored_steps=1_000,

@@ -1,7 +1,8 @@
-"""The example of CONTRIBUTING.md is code: it keeps the laws of a reader."""
+"""The examples of CONTRIBUTING.md are code: they keep the laws of a reader and of a writer."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -33,6 +34,10 @@ _FOLDER = TemporaryDirectory(prefix="contributing-")  # goes with this module
 sys.modules.setdefault("my_package", ModuleType("my_package"))
 imported("my_package.jsonlines", BLOCKS[0], Path(_FOLDER.name))
 TestJsonLines = imported("my_package.test_jsonlines", BLOCKS[1], Path(_FOLDER.name)).TestJsonLines
+imported("my_package.jsonlines_writer", BLOCKS[2], Path(_FOLDER.name))
+TestJsonLinesWriter = imported(
+    "my_package.test_jsonlines_writer", BLOCKS[3], Path(_FOLDER.name)
+).TestJsonLinesWriter
 
 
 def test_the_example_keeps_every_number(tmp_path: Path) -> None:
@@ -56,3 +61,24 @@ def test_the_example_keeps_every_number(tmp_path: Path) -> None:
         "x": (0.5, "float64"),
     }
     assert [c.loss.where for c in chunks if isinstance(c, Lost)] == ["s"]
+
+
+def test_the_example_shows_what_was_logged_at_once_in_a_line(tmp_path: Path) -> None:
+    from runferry.ports import Location
+    from runferry.testing.recording import Recording
+    from runferry.testing.samples import header
+
+    run = Recording(header("shown"))
+    run.log({"loss": 0.5, "epoch": 1, "ok": True, "word": "w"}, step=0)
+    run.log({"loss": 0.25}, step=1)
+    writer_class = sys.modules["my_package.jsonlines_writer"].JsonLinesWriter
+    writer = writer_class.open(Location("jsonlines", str(tmp_path)))
+    sample = run.sample()
+    remote = writer.create(sample.run, sample.run.uid)
+    for number, chunk in enumerate(sample.chunks):
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    writer.close()
+    (file,) = tmp_path.glob("shown-*.run.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert lines == [{"loss": 0.5, "epoch": 1, "ok": True}, {"loss": 0.25}]

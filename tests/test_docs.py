@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,18 +15,54 @@ from runferry.losses import Fate
 from runferry.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+def anchors_of(document: Path) -> set[str]:
+    """The anchors of its headings, where the repository's site and MkDocs give the same."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).strip().lower() for title in titles]
+    words = [re.sub(r"[^\w\s-]", "", title) for title in plain]
+    theirs, ours = ({re.sub(rf"[\s-]{more}", "-", title) for title in words} for more in ("", "+"))
+    return theirs & ours
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_anchor_is_a_heading(document: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s:]*)#([^)\s]+)\)", document.read_text(encoding="utf-8")
+    ):
+        page = document.parent / target if target else document
+        assert anchor in anchors_of(page), f"{target}#{anchor}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    from yaml import BaseLoader, load
+
+    def pages(entry: object) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        inner = entry.values() if isinstance(entry, dict) else entry
+        assert isinstance(inner, Iterable)
+        return [page for part in inner for page in pages(part)]
+
+    listed = pages(load(text_of("mkdocs.yml"), BaseLoader)["nav"])
+    there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert {*listed} - there == {"contributing.md", "changes.md"}  # .ci/site.py brings these
+    assert there <= {*listed}
+    assert len(listed) == len({*listed})
 
 
 def test_the_readme_has_the_two_commands_of_a_fresh_machine() -> None:
@@ -47,7 +84,8 @@ def test_every_error_exit_code_and_fate_is_documented() -> None:
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, RunferryError):
             assert re.search(rf"\b{name}\b", page), name
-    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    table = re.findall(r"^\| (\d+) \|", text_of("docs/cli.md"), re.MULTILINE)
+    codes = {int(code) for code in table}
     assert codes == {int(code) for code in ExitCode}
     assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [fate.label for fate in Fate]
 
@@ -60,11 +98,29 @@ def test_every_verb_is_documented() -> None:
     assert listed[: len(names)] == names
 
 
-def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text_of("README.md"), re.DOTALL | re.MULTILINE)
-    monkeypatch.chdir(tmp_path)
-    code = code.replace("examples/wandb", (ROOT / "examples" / "wandb").as_posix())
-    exec(compile(code, "README.md", "exec"), {})
+def test_every_call_that_is_mentioned_has_a_verb_and_options_that_there_are() -> None:
+    import typer
+
+    from runferry.cli.verbs import app
+
+    known = typer.main.get_command(app)
+    verbs = known.commands  # type: ignore[attr-defined]
+    anywhere = {option for param in known.params for option in param.opts} | {"--help"}
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for call in re.findall(r"(?:`|^\$ |^)runferry +([a-z][^`\n]*)", text, re.MULTILINE):
+            words = re.split(r" -- | [|&]", call)[0].split()
+            verb = verbs.get(words[0])
+            assert verb is not None, f"{document.name}: runferry {call}"
+            while len(words) > 1 and words[1] in getattr(verb, "commands", {}):
+                verb = verb.commands[words.pop(1)]
+            stated = {
+                option for param in verb.params for option in (*param.opts, *param.secondary_opts)
+            }
+            for word in words[1:]:
+                option = word.split("=")[0].rstrip(".,;)")
+                is_option = re.fullmatch(r"--?[a-z][a-z-]*", option) is not None
+                assert not is_option or option in stated | anywhere, f"{document.name}: {call}"
 
 
 def test_the_page_of_formats_is_what_the_command_prints() -> None:

@@ -235,6 +235,32 @@ def test_what_surely_did_not_arrive_is_always_sent_again() -> None:
     assert len(clock.pauses) > 3
 
 
+def test_where_nobody_ever_answered_patience_is_short_and_the_error_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clock = Clock()
+    patient = Settings(patience=600)
+    with to(f"http://127.0.0.1:{port}", clock, settings=patient) as client:
+        with pytest.raises(Unreachable, match=r"^no server answers: the connection fail") as caught:
+            client.request("GET", "/x")
+    assert not caught.value.has_answered
+    assert "start the server" in caught.value.hint
+    assert 10 < clock.now <= 30
+
+
+def test_a_server_that_answered_and_went_is_waited_for() -> None:
+    """By another client of the same process too, as each worker has one."""
+    clock = Clock()
+    patient = Settings(patience=600)
+    with serving(says(200)) as server, to(server) as client:
+        client.request("GET", "/x")
+    with to(server, clock, settings=patient) as client:
+        with pytest.raises(Unreachable, match=r"^the connection failed") as caught:
+            client.request("GET", "/x")
+    assert caught.value.has_answered
+    assert clock.now > 500
+
+
 def test_a_silent_server_ends_in_a_clear_error() -> None:
     with serving(stall) as server, to(server, settings=Settings(timeout=0.2, patience=1)) as client:
         with pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):

@@ -10,12 +10,13 @@ from bench.report import Row, verdict_on
 from bench.scratch import scratch
 from bench.size import Size
 
-_MEDIAN = {"wandb": 1.05, "torch": 1.2, "tensorboard": 1.2, "tensorboardX": 1.2}
+_MEDIAN = {"wandb": 1.05, "torch": 1.2, "tensorboard": 1.2, "tensorboardX": 1.2, "clearml": 2.0}
 _CALL = {
     "wandb": "wandb.log of two values",
     "torch": "torch's add_scalar",
     "tensorboard": "add_event of tensorboard's writer, as torch's add_scalar does",
     "tensorboardX": "tensorboardX add_scalar",
+    "clearml": "ClearML's report_scalar",
 }
 _P99_MORE_US = 1000.0
 _WALL = 1.05

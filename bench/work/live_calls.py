@@ -1,6 +1,6 @@
 """Times each call of an SDK with the hook and without, in alternating blocks of one process.
 
-Usage: live_calls.py wandb|torch|tensorboard|tensorboardX CALLS BLOCKS FOLDER
+Usage: live_calls.py wandb|torch|tensorboard|tensorboardX|clearml CALLS BLOCKS FOLDER
 
 The outcome has the median and the 99th percentile of both, in µs.
 """
@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from stopwatch import answer, stopwatch
 
@@ -25,6 +26,11 @@ os.environ |= {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 warnings.simplefilter("ignore")
 folder = sys.argv[4]
 os.chdir(folder)
+if sdk == "clearml":  # which reads its settings when it is imported; it reports from a thread
+    settings = Path("clearml.conf")
+    settings.write_text("sdk { development { report_use_subprocess: false } }\n")
+    os.environ |= {"CLEARML_CONFIG_FILE": str(settings.absolute()), "CLEARML_OFFLINE_MODE": "1"}
+    os.environ["CLEARML_CACHE_DIR"] = str(Path("cache").absolute())
 
 
 @contextlib.contextmanager
@@ -45,6 +51,14 @@ def logging_of(name: str) -> Iterator[Callable[[int], None]]:
 
         with tensorboard.SummaryWriter("runs") as of_torch:
             yield lambda step: of_torch.add_scalar("loss", step / 3, step)
+    elif name == "clearml":
+        from clearml import Task
+
+        task = Task.init("bench", "bench", auto_connect_frameworks=False,
+                         auto_connect_streams=False, auto_resource_monitoring=False)  # fmt: skip
+        logger = task.get_logger()
+        yield lambda step: logger.report_scalar("train", "loss", step / 3, step)
+        task.close()
     else:  # what torch's `add_scalar` does, which makes its events of the same messages
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -73,7 +87,8 @@ def measured(log: Callable[[int], None], first: int) -> list[int]:
     return took
 
 
-start = runferry.sync_wandb if sdk == "wandb" else runferry.sync_tensorboard
+starts = {"wandb": runferry.sync_wandb, "clearml": runferry.sync_clearml}
+start = starts.get(sdk, runferry.sync_tensorboard)
 session = start(to="archive:./mirrored", journal="session")
 assert session is not None
 (hook,) = session.hooks.values()

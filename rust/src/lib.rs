@@ -46,6 +46,8 @@ mod _native {
     #[pymodule_export]
     use crate::python::event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]
+    use crate::python::journal::{JournalFile, journal_frame};
+    #[pymodule_export]
     use crate::python::records::wandb_records;
     #[pymodule_export]
     use crate::python::swanlab::{SwanlabBatch, SwanlabLog, SwanlabScanner};

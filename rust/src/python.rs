@@ -4,6 +4,7 @@ pub mod arrow;
 pub mod clearml;
 pub mod event_writer;
 mod items;
+pub mod journal;
 mod json_conventions;
 mod message;
 pub mod os_error;

@@ -11,6 +11,7 @@ __all__ = [
     "EventMarks",
     "EventScanner",
     "EventWriter",
+    "JournalFile",
     "SwanlabBatch",
     "SwanlabLog",
     "SwanlabScanner",
@@ -19,6 +20,7 @@ __all__ = [
     "WandbScanner",
     "__version__",
     "event_record",
+    "journal_frame",
     "sum_of_point_hashes",
     "sum_of_row_hashes",
     "sync",
@@ -367,6 +369,29 @@ def sum_of_row_hashes(rows: _ArrowRows) -> tuple[int, int]:
     codes; `rust/src/row_hashes.rs` says how. Raises ValueError for a column of a type that no
     table has.
     """
+
+def journal_frame(kind: int, source: int, payload: bytes, time_ns: int | None = None) -> bytes:
+    """A frame of a live journal, of now unless it says otherwise; `live.frames` says what it is."""
+
+@final
+class JournalFile:
+    """A new file that is appended to, whole frames or none. OSError is raised by what may fail."""
+
+    def __new__(cls, path: str | PathLike[str]) -> JournalFile: ...
+    def append(self, kind: int, source: int, payload: bytes, keeps_lock: bool) -> int:
+        """One frame in one write; how many ns that took.
+
+        With `keeps_lock` Python's lock is kept, unless the payload is large: then no other thread
+        goes on meanwhile, and none has to be waited for afterwards.
+        """
+    def write(self, frame: bytes) -> None:
+        """One write, without Python's lock."""
+    def fileno(self) -> int:
+        """Not on Windows."""
+    def close(self) -> None:
+        """Writes that are under way end; any later one is an error."""
+    def abandon(self) -> None:
+        """Close it in a child that was forked, whatever the parent's threads did then."""
 
 def wandb_records(
     path: str | PathLike[str],

@@ -19,11 +19,13 @@ RunferryError(what, where, hint)
 ├── ArchiveError     the archive folder
 │   ├── Locked           another process holds it
 │   ├── NewerFormat      written by a later runferry
+│   ├── OlderFormat      written by an earlier one, and not upgraded since
 │   ├── Corrupt          its bytes do not match their record
 │   └── NoSpace          the disk is full, or would be
 └── UsageError       the call itself
     ├── MissingExtra     an optional package is not installed
     ├── BadLocation      a location that cannot be understood
+    ├── BadPlugin        another package's reader or writer does not load, or is none
     └── BadSetting       a setting, flag or variable with an impossible value
 """
 
@@ -141,7 +143,16 @@ class Throttled(ServiceError):  # noqa: N818
 
 
 class Unreachable(ServiceError):  # noqa: N818
-    """No answer, or a server error; retried, and raised when patience ends."""
+    """No answer, or a server error; retried, and raised when patience ends.
+
+    Where nothing `has_answered` at that address, ever, patience was short and has ended.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", hint: str = "", has_answered: bool = True
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.has_answered = has_answered
 
 
 class Declined(ServiceError):  # noqa: N818
@@ -170,6 +181,10 @@ class NewerFormat(ArchiveError):  # noqa: N818
     """Written by a later runferry than this one."""
 
 
+class OlderFormat(ArchiveError):  # noqa: N818
+    """Written by an earlier runferry, or an upgrade of it was begun and not ended."""
+
+
 class Corrupt(ArchiveError):  # noqa: N818
     """The bytes of a file do not match what its commit record says of them."""
 
@@ -196,6 +211,10 @@ class MissingExtra(UsageError):  # noqa: N818
 
 class BadLocation(UsageError):  # noqa: N818
     """A location that cannot be understood."""
+
+
+class BadPlugin(UsageError):  # noqa: N818
+    """What another package offers as a reader or writer does not load, or is none."""
 
 
 class BadSetting(UsageError):  # noqa: N818

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
 from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Kind, Run, Uid
+from runferry.model import Cursor, Inventory, Kind, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
 """A run's name in a destination, as that destination spells it."""
@@ -120,6 +120,7 @@ class Wanted:
     tags: tuple[str, ...] = ()
     since_ns: int | None = None  # when the run began: included
     until_ns: int | None = None  # excluded
+    shows_begin: bool = False  # whether somebody looks at when runs began, and not only at runs
 
 
 @runtime_checkable
@@ -128,6 +129,16 @@ class ChoosingReader(Reader, Protocol):
 
     def runs_of(self, wanted: Wanted) -> Iterator[Run]:
         """As `runs`, at least those that are wanted: others may come too."""
+        ...
+
+
+@runtime_checkable
+class CountingReader(Reader, Protocol):
+    """A reader whose source says how many runs it has before all of them are listed."""
+
+    @property
+    def expected(self) -> int | None:
+        """How many runs the listing that was begun will give; None where nobody knows."""
         ...
 
 
@@ -227,6 +238,9 @@ class Limits:
     # texts
     max_text_length: int = 2**31
     long_text: Fate = Fate.KEPT
+    # media
+    media_path: Fate = Fate.KEPT  # the source's own
+    media_metadata: Fate = Fate.KEPT  # boxes, masks, sizes …: all but captions
     # the run
     run_id: Fate = Fate.KEPT
     key_path: Fate = Fate.KEPT  # a nested path told from its joined key
@@ -346,6 +360,16 @@ class OneWayWriter(Protocol):
     @classmethod
     def is_readable(cls, where: Location) -> bool:
         """Whether this place can be read, so that what arrived can be verified."""
+        ...
+
+
+@runtime_checkable
+class ForetellingWriter(Protocol):
+    """A writer that names things by itself, as what is known of a run decides."""
+
+    @classmethod
+    def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
+        """What it will tell of a run for that; nothing is asked at the place."""
         ...
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, cast
 
-from runferry.errors import BadLocation
+from runferry.errors import BadLocation, BadPlugin
 from runferry.ports import Limits, Location, OneWayWriter, PlaceWriter, Reader, ServerWriter, Writer
 
 EndRole = Literal["source", "destination"]
@@ -193,4 +193,29 @@ def _load(name: str, role: EndRole, built_in: dict[str, str]) -> object:
     point = _plugins(role).get(name)
     if point is None:
         raise unknown(name, role)
-    return point.load()
+    return _loaded(point, Reader if role == "source" else Writer)
+
+
+@cache
+def _loaded(point: EntryPoint, protocol: type) -> object:
+    """What another package offers. Raises BadPlugin."""
+    try:
+        offered = point.load()
+    except Exception as error:
+        raise _bad(point, f"does not load ({type(error).__name__}: {error})") from error
+    wanted = {*vars(protocol), *protocol.__annotations__}
+    lacking = sorted(n for n in wanted if not n.startswith("_") and not hasattr(offered, n))
+    if lacking:
+        raise _bad(point, f"is no {protocol.__name__.lower()}: it lacks {', '.join(lacking)}")
+    if offered.name != point.name:
+        raise _bad(point, f"calls itself {offered.name!r}")
+    return offered
+
+
+def _bad(point: EntryPoint, why: str) -> BadPlugin:
+    package = point.dist.name if point.dist is not None else point.module
+    return BadPlugin(
+        f"`{point.name}` of the package {package} {why}",
+        where=f"entry point {point.group}: {point.value}",
+        hint=f"pip install -U {package}, or pip uninstall {package}",
+    )

@@ -56,6 +56,8 @@ class Settings:
     """Seconds of silence after which a connection counts as dead."""
     patience: float = 300.0
     """Seconds that one request is retried for before it counts as failed."""
+    rate: float | None = None
+    """Requests a second that one server is asked at most, by all workers together."""
     ca_bundle: Path | None = None
     """Certificate authorities (PEM) that are trusted besides the public ones."""
     proxy: str | None = None
@@ -140,6 +142,13 @@ def _seconds(value: Value) -> float:
     return seconds
 
 
+def _rate(value: Value) -> float:
+    try:
+        return _seconds(value)
+    except ValueError:
+        raise ValueError("a number of requests a second above 0 is wanted") from None
+
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
@@ -222,6 +231,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "reserve_bytes": _bytes,
     "timeout": _seconds,
     "patience": _seconds,
+    "rate": _rate,
     "ca_bundle": _path,
     "proxy": _proxy,
     "tensorboard_doubles": _truth,

@@ -13,15 +13,26 @@ import pyarrow as pa
 import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
 from tests.archive.test_content import bytes_of
+from tests.transfer.roads import pull_from, push_to
 
 from runferry import durable
 from runferry.archive.ledger import Delivery, Ledger
 from runferry.archive.store import Archive
 from runferry.chunks import Checkpoint, Chunk, File, Histograms, Lost, Points
-from runferry.errors import ArchiveError, Corrupt, Locked, NewerFormat, NoSpace, NotFound
+from runferry.errors import (
+    ArchiveError,
+    Corrupt,
+    Locked,
+    NewerFormat,
+    NoSpace,
+    NotFound,
+    OlderFormat,
+)
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
 from runferry.python_apart import command_apart, environment_apart
+from runferry.testing.reference import record as record_source
+from runferry.testing.samples import plain
 
 
 def rows(count: int, start: int = 0) -> list[Row]:
@@ -363,9 +374,9 @@ def test_an_earlier_archive_is_refused_with_both_versions_and_the_way_on(archive
     manifest = archive.path / "archive.json"
     manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
     for create in (False, True):
-        with pytest.raises(ArchiveError, match="version 1; this runferry knows 2") as refused:
+        with pytest.raises(OlderFormat, match="version 1; this runferry reads 2") as refused:
             Archive.open(archive.path, create=create)
-        assert "runferry pull SOURCE" in refused.value.hint
+        assert refused.value.hint == f"runferry upgrade {archive.path}"
 
 
 def test_a_newer_or_strange_archive_is_refused_by_name(archive: Archive, tmp_path: Path) -> None:
@@ -405,6 +416,21 @@ def test_an_archive_that_cannot_be_written_is_read_all_the_same(tiny_disk: Path)
         with pytest.raises(ArchiveError) as caught:
             write()
         assert "permission" in caught.value.hint
+
+
+def test_a_read_only_disk_is_told_once_and_not_of_each_run(tiny_disk: Path, tmp_path: Path) -> None:
+    archive = Archive.open(tiny_disk / "a", create=True, reserve=0)
+    source = record_source([plain("a"), plain("b")], tmp_path / "source")
+    assert pull_from(source, archive).counts == {"new": 2}
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for move in (
+        lambda: pull_from(source, archive),
+        lambda: push_to(archive, tmp_path / "there"),
+    ):
+        with pytest.raises(ArchiveError, match="read-only") as caught:
+            move()
+        assert "permission" in caught.value.hint
+    assert not (tmp_path / "there").exists()
 
 
 def test_the_ledger_keeps_what_it_was_told_across_processes_and_threads(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ class Terminal:
         self._answered = len(self._shown)
         os.write(self._leader, f"{text}\n".encode())
 
+    def type(self, keys: str) -> None:
+        """Press keys, whatever it is doing."""
+        os.write(self._leader, keys.encode())
+
     def ended(self) -> int:
         """The exit code, when all was read."""
         deadline = time.monotonic() + WAIT_SECONDS

@@ -118,8 +118,8 @@ def test_inspect_shows_every_kind_that_a_series_has(runferry: Caller, tmp_path: 
             draft.put(chunk)
         draft.commit()
     lines = runferry("inspect", tmp_path / "kept").out.splitlines()
-    found = [line.split() for line in lines if line.startswith("loss ")]
-    assert found == [["loss", "user", "scalar", "2", "0..2"], ["loss", "user", "text", "1", "1..1"]]
+    found = [line.split()[:4] for line in lines if line.startswith("loss ")]
+    assert found == [["loss", "scalar", "2", "0..2"], ["loss", "text", "1", "1..1"]]
     (shown,) = runferry("inspect", tmp_path / "kept", "--json").json["runs"]
     counts = [(one["key"], one["kind"], one["counts"]["points"]) for one in shown["series"]]
     assert counts == [("loss", "scalar", 2), ("loss", "text", 1)]
@@ -296,3 +296,94 @@ def test_compact_and_vacuum_say_what_they_did(runferry: Caller, nasty: Path) -> 
     assert runferry("vacuum", nasty, "--grace", "0").out.startswith("0 files removed")
     assert runferry("compact").code == 1  # no ./.runferry here
     assert runferry("compact", "--archive", nasty).code == 0
+
+
+def test_ids_that_leave_no_room_stand_on_lines_of_their_own(
+    runferry: Caller, tmp_path: Path
+) -> None:
+    archive = Archive.open(tmp_path / "kept", create=True)
+    ids = ["folder/" * 12 + "one", "folder/" * 12 + "two"]
+    for run_id in ids:
+        with archive.draft(replace(header(run_id), name="a name", user="ada")) as draft:
+            draft.put(Header(replace(header(run_id), name="a name", user="ada")))
+            draft.commit()
+    lines = runferry("ls", tmp_path / "kept").out.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == ids
+    assert all(widest(line) <= 80 for line in lines if line not in ids)
+    assert sum("a name" in line for line in lines) == 2
+    wide = runferry("ls", tmp_path / "kept", COLUMNS="200").out.splitlines()
+    assert len(wide) == 3
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_columns_stand_below_each_other_whatever_the_names(
+    runferry: Caller, tmp_path: Path, columns: int
+) -> None:
+    """Wide characters take two cells, and combining ones none."""
+    from rich.cells import cell_len
+
+    archive = Archive.open(tmp_path / "kept", create=True)
+    names = ["plain", "日本語のとても長い名前です" * 3, "e\u0301te\u0301", "\x1b[31mred\x07"]
+    for n, name in enumerate(names):
+        run = replace(header(f"id{n}"), name=name, project="zoo", state="finished", tags=("tag",))
+        with archive.draft(run) as draft:
+            draft.put(Header(run))
+            draft.commit()
+    shown = runferry("ls", tmp_path / "kept", COLUMNS=str(columns)).out
+    lines = shown.splitlines()
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert widest(shown) <= columns
+    places = {cell_len(line[: line.index("finished")]) for line in lines[1:]}
+    assert places == {lines[0].index("state")}
+
+
+def test_a_wider_terminal_shows_more_and_a_narrow_one_what_matters(
+    runferry: Caller, nasty: Path
+) -> None:
+    widths = ("80", "120", "200")
+    titles = [runferry("ls", nasty, COLUMNS=width).out.splitlines()[0] for width in widths]
+    assert all(title.startswith("id") for title in titles)
+    assert [len(title.split()) for title in titles] == sorted(len(t.split()) for t in titles)
+    assert "state" in titles[0]
+
+
+def test_states_have_colours_where_there_are_colours(runferry: Caller) -> None:
+    example = ROOT / "examples" / "wandb"
+    assert "\x1b[32mfinished" in runferry("ls", example, "--color", "always").out
+    assert "\x1b" not in runferry("ls", example).out
+    assert "\x1b[32mfinished" in runferry("inspect", example, "--color", "always").out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0s"), (59, "59s"), (60, "1m"), (7200, "2h"), (90_000, "1d"), (2_700_000, "1mo"),
+     (10**8, "3y"), (-5, "")],
+)  # fmt: skip
+def test_how_long_ago_is_told_in_one_unit(seconds: int, said: str) -> None:
+    from runferry.cli.listing import ago
+
+    assert ago(1_000, 1_000 + seconds * 10**9) == said
+
+
+def test_inspect_draws_each_series_and_folds_what_is_long(runferry: Caller, tmp_path: Path) -> None:
+    run = Recording(header("one"))
+    run.attributes("environment", {f"name{n}": n for n in range(40)})
+    for n in range(30):
+        run.series((f"cpu{n}",), stream="system")
+    for step in range(100):
+        run.log({"loss": 9.0 if step == 50 else 0.0}, step=step)
+    run.log({f"cpu{n}": 1.0 for n in range(30)}, step=0, stream="system")
+    with Archive.open(tmp_path / "kept", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+    short = runferry("inspect", tmp_path / "kept", COLUMNS="120").out
+    assert "and 28 more of the environment: -v shows them" in short
+    assert "and 18 more series of the machine: -v shows them" in short
+    (loss,) = [line for line in short.splitlines() if line.startswith("loss ")]
+    assert any(c in loss for c in "⡇⢸⣇⣸⡏⢹⣼⣧⡆⢰⣠⣄⡄⢠⢻⡟⣿")  # the spike reaches from foot to top
+    whole = runferry("inspect", tmp_path / "kept", "-v").out
+    assert "more of" not in whole
+    assert all(f"name{n} " in whole for n in range(40))
+    assert len(runferry("inspect", tmp_path / "kept", "--json").json["runs"][0]["series"]) == 31

@@ -23,7 +23,7 @@ def test_the_schemas_are_schemas() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMAS)
 
 
-@pytest.mark.parametrize("verb", ["ls", "inspect", "compact", "vacuum"])
+@pytest.mark.parametrize("verb", ["ls", "inspect", "plot", "compact", "vacuum", "upgrade"])
 def test_looking_at_nasty_runs(runferry: Caller, nasty: Path, verb: str) -> None:
     check(verb, runferry(verb, nasty, "--json").json)
 
@@ -38,6 +38,7 @@ def test_looking_without_an_archive(runferry: Caller) -> None:
     check("inspect", runferry("inspect", EXAMPLE, "--json").json)
     check("formats", runferry("formats", "--json").json)
     check("settings", runferry("settings", "--json").json)
+    check("completion", runferry("completion", "zsh", "--json").json)
     database = next(EXAMPLE.glob("*8kq2v1xd/*.wandb"))
     check("records", runferry("records", database, "--json").json)
 
@@ -48,6 +49,7 @@ def test_moving(database: str, runferry: Caller, nasty: Path) -> None:
     check("push", runferry("push", "kept", database, "--dry-run", "--json").json)
     check("push", runferry("push", "kept", database, "--json").json)
     check("verify", runferry("verify", "kept", database, "--json").json)
+    check("report", runferry("report", "kept", database, "--json").json)
     check("convert", runferry("convert", EXAMPLE, database, "--json").json)
 
 

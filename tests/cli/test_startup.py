@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.cli.calling import Caller, command, environment, in_new_process
+from tests.cli.calling import Caller, command, environment
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("pyarrow", "duckdb", "httpx", "rich", "mlflow", "wandb", "numpy", "pandas", "yaml", "ssl")
@@ -66,8 +66,8 @@ def test_help_takes_little_processor_time() -> None:
 
 def test_every_verb_is_listed_and_has_help_that_fits(runferry: Caller) -> None:
     listed = runferry("--help").out
-    verbs = "convert pull push plan verify ls inspect records formats settings compact vacuum sql"
-    verbs += " run follow status resume"
+    verbs = "convert pull push plan verify report ls inspect plot records formats settings"
+    verbs += " completion compact vacuum upgrade sql run follow status resume"
     for verb in verbs.split():
         assert f"\n  {verb} " in listed
         told = runferry(verb, "--help")
@@ -93,14 +93,3 @@ def test_an_unknown_verb_or_option_is_a_usage_error(runferry: Caller) -> None:
     assert runferry("covert").code == 2
     assert runferry("ls", "--jsn", ".").code == 2
     assert runferry("ls").code == 2
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
-def test_completion_is_offered(shell: str) -> None:
-    # `--show-completion` prints this for the shell that it finds itself in, if any
-    assert "RUNFERRY" in in_new_process(_RUNFERRY_COMPLETE=f"source_{shell}").out
-
-
-def test_verbs_are_completed() -> None:
-    begun = {"COMP_WORDS": "runferry conv", "COMP_CWORD": "1"}
-    assert in_new_process(_RUNFERRY_COMPLETE="complete_bash", **begun).out.split() == ["convert"]

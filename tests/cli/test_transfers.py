@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.calling import Answer, Caller
+
+from runferry.errors import NoSpace, Unreachable
+from runferry.model import Run
+from runferry.readers.wandb.reader import WandbReader
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
 
@@ -159,6 +165,54 @@ def test_one_bad_run_does_not_end_the_rest_and_is_exit_code_4(
     assert moved.json["counts"]["failed"] == 1
 
 
+def test_where_every_run_failed_no_archive_is_left_behind(runferry: Caller, tmp_path: Path) -> None:
+    """Neither a new one, nor anything in a folder that was there and empty."""
+    bad = tmp_path / "wandb" / "offline-run-20260101_000000-fromlater"
+    bad.mkdir(parents=True)
+    database = bytearray(next(EXAMPLE.glob("*8kq2v1xd/*.wandb")).read_bytes())
+    database[6] = 9
+    (bad / "run-fromlater.wandb").write_bytes(database)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder in (tmp_path / "new", empty):
+        answer = runferry("pull", tmp_path / "wandb", folder, "--json")
+        assert answer.json["counts"] == {"failed": 1}, answer.err
+    assert not (tmp_path / "new").exists()
+    assert [*empty.iterdir()] == []
+
+
+@pytest.mark.parametrize("hint", ["", "make room"])
+def test_what_ended_the_only_run_and_all_others_is_told_once(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch, hint: str
+) -> None:
+    def ends(*_: object) -> None:
+        raise NoSpace("no room is left", hint=hint)
+
+    monkeypatch.setattr(WandbReader, "read", ends)
+    answer = runferry("pull", EXAMPLE, "kept", "--run", "8kq2v1xd")
+    assert answer.code == 1
+    assert answer.err.count("no room is left") == 1
+    assert answer.err.count("hint") == bool(hint)
+    assert "the remaining runs, if any, were not tried" in answer.err
+
+
+def test_a_source_that_ends_half_way_is_told_by_verify(
+    runferry: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run has failed by it, so nothing else would say why the exit code is 1."""
+
+    def ends(reader: WandbReader) -> Iterator[Run]:
+        yield from itertools.islice(runs(reader), 1)
+        raise Unreachable("no answer")
+
+    runs = WandbReader.runs
+    runferry("convert", EXAMPLE, "csv:./copy")
+    monkeypatch.setattr(WandbReader, "runs", ends)
+    answer = runferry("verify", EXAMPLE, "csv:./copy")
+    assert answer.code == 1
+    assert "the remaining runs were not tried: no answer" in answer.err
+
+
 def test_an_archive_at_either_end_is_the_archive_between(database: str, runferry: Caller) -> None:
     into, out = runferry("convert", EXAMPLE, "kept"), runferry("convert", "kept", database)
     assert into.code == out.code == 0
@@ -241,4 +295,18 @@ def test_asking_for_runs_that_are_not_there_is_a_wrong_call(
     nightly = runferry("pull", EXAMPLE, "other", "--since", "2099-01-01", "--json")
     assert nightly.code == 0, nightly.err
     assert "no run began since 2099-01-01" in nightly.err
+    for named in (("--run", "8kq2*"), ("--project", "ferry-*", "--until", "2100-01-01")):
+        for asking in (
+            ("pull", EXAMPLE, "other"),
+            ("convert", EXAMPLE, database, "--archive", "other"),
+            ("plan", EXAMPLE, database),
+            ("plan", "kept", database),
+            ("inspect", EXAMPLE),
+            ("inspect", "kept"),
+        ):
+            nightly = runferry(*asking, *named, "--since", "2099-01-01", "--json")
+            assert nightly.code == 0, nightly.err
+            assert nightly.err.count("no run began since 2099-01-01") == 1
+    slip = runferry("pull", EXAMPLE, "other", "--run", "nope", "--since", "2099-01-01", "--json")
+    assert slip.code == 2, slip.err
     assert not Path("other").exists(), "nothing came into an archive that was not there"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from runferry.archive.store import Archive
+from runferry.archive.upgrade import upgrade
 from runferry.ports import Location, Reader, ReadOptions, Writer
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
@@ -34,6 +35,7 @@ _SERVER.set_forkserver_preload(
     [
         *("pandas", "pyarrow.parquet", "sqlite3"),  # pyarrow asks for pandas wherever it can
         *("runferry.archive.draft", "runferry.archive.store", "runferry.writers.mlflow"),
+        *("runferry.archive.upgrade", "runferry.archive.reading"),
         *("runferry.writers.csv_folder", "runferry.readers.plain_folder"),
         *("runferry.readers.tensorboard", "runferry.writers.tensorboard"),
         *("runferry.readers.wandb.reader", "runferry.writers.wandb"),
@@ -111,6 +113,13 @@ def push_all(archive: str, destination: str) -> None:
         )
     )
     assert "mlflow" not in sys.modules, "the bulk way needs no SDK"
+
+
+def upgrade_one(archive: str, _: str) -> None:
+    """Bring an archive to the format of today."""
+    upgraded = upgrade(Path(archive), lambda run, rows: True)
+    if upgraded.damaged:
+        raise SystemExit(f"{upgraded.damaged}")
 
 
 def _judge(report: Report) -> None:

@@ -60,6 +60,9 @@ class Net(lightning.LightningModule):  # type: ignore[misc, name-defined]
         if index == 2:
             for one in self.loggers:
                 one.log_metrics({"direct": 1.0}, step=self.global_step)
+        if index == 3:
+            for last in self.loggers[-1:]:
+                last.log_metrics({"alone": 1.0}, step=self.global_step)
         if index == 3 and self.hparams.lr > 1:
             raise LookupError
         return loss

@@ -61,6 +61,17 @@ task.connect({{"later": 2}}, name="More")
 task.close()
 stop()
 """
+ONE_PART = """
+sync()
+from clearml import Task
+task = Task.init(**{0!r})
+for step in range({1}, {1} + 3):
+    task.get_logger().report_scalar("loss", "train", step, step)
+task.close()
+(told,) = stop_logging(60).values()
+assert told["pending"] == 0 and told["failing"] is None, told
+print(task.id)
+"""
 
 
 def _home(folder: Path) -> dict[str, str]:
@@ -141,3 +152,27 @@ def test_a_task_of_a_server_mirrored_equals_converted(
     assert [one for one in found if not any(word in one for word in known)] == []
     (run,) = runferry.load(f"archive:{tmp_path / 'mirrored'}")
     assert run.run.state == "finished"
+
+
+@pytest.mark.slow
+def test_a_task_that_a_later_process_continues_is_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {name: value for name, value in NONE.items() if name != "reuse_last_task_id"}
+    named["task_name"] = "parts"
+    home = _home(tmp_path)
+    with ClearmlServer() as server:
+        environment = {**home, **server.environment(tmp_path), "CLEARML_OFFLINE_MODE": "0"}
+        first = NONE | named
+        task_id = train(tmp_path, BEGIN + ONE_PART.format(first, 0), **environment).split()[-1]
+        more = named | {"continue_last_task": task_id}
+        again = train(tmp_path, BEGIN + ONE_PART.format(more, 3), **environment).split()[-1]
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        there = rows("clearml:")
+    assert again == task_id
+    mirrored = f"archive:{tmp_path / 'mirrored'}"
+    (run,) = runferry.load(mirrored)
+    assert run.run.name == "parts"
+    assert rows(mirrored) == there
+    assert [value for _, value in there["loss.train"]] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]

@@ -7,6 +7,8 @@ import fcntl
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -17,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training import told, train
 
+from runferry._native import journal_frame
 from runferry.live.follower import Follower
-from runferry.live.frames import Kind, frames, spelled
+from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
 from runferry.live.replicas.all import Replicas
 from runferry.live.waiting import Waiting
@@ -30,7 +33,7 @@ PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 def test_truncated_anywhere_gives_an_exact_prefix(
     payloads: list[bytes], data: st.DataObject
 ) -> None:
-    whole = [spelled(Kind.EVENT, 1, payload) for payload in payloads]
+    whole = [journal_frame(Kind.EVENT, 1, payload) for payload in payloads]
     length = data.draw(st.integers(0, sum(map(len, whole))))
     read = [frame.payload for frame in frames(io.BytesIO(b"".join(whole)[:length]), 0)]
     ends = [sum(map(len, whole[: n + 1])) for n in range(len(whole))]
@@ -41,7 +44,7 @@ def test_truncated_anywhere_gives_an_exact_prefix(
 def test_a_flipped_bit_ends_the_journal_before_it(
     payloads: list[bytes], data: st.DataObject
 ) -> None:
-    whole = bytearray(b"".join(spelled(Kind.EVENT, 1, payload) for payload in payloads))
+    whole = bytearray(b"".join(journal_frame(Kind.EVENT, 1, payload) for payload in payloads))
     at = data.draw(st.integers(0, len(whole) * 8 - 1))
     whole[at // 8] ^= 1 << at % 8
     read = [frame.payload for frame in frames(io.BytesIO(bytes(whole)), 0)]
@@ -123,6 +126,23 @@ def test_a_child_that_lives_on_does_not_keep_its_parents_journal_open(tmp_path: 
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_what_a_process_becomes_keeps_its_journal_open(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import gc
+        from pathlib import Path
+        from runferry.live.journal import Journal
+        Journal(Path("journal")).begin(is_inherited=True)
+        gc.collect()
+        then = "from pathlib import Path; from runferry.live.layout import is_held;"
+        then += "print(*map(is_held, Path('journal').iterdir()))"
+        os.execv(sys.executable, [sys.executable, "-c", then])
+        """,
+    )
+    assert out.split() == ["True"]
+
+
 def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> None:
     out = train(
         tmp_path,
@@ -147,53 +167,90 @@ def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> No
     assert captured == len(_all(tmp_path / "journal")) > 0
 
 
-def _full_pipe() -> tuple[int, int, int]:
-    """Both ends of a pipe that takes no more, and how many bytes it holds."""
-    emptied, filled = os.pipe()
-    os.set_blocking(filled, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(filled, bytes(4096))
-    os.set_blocking(filled, True)
-    return emptied, filled, fcntl.fcntl(filled, fcntl.F_GETPIPE_SZ)
+class _StuckDisk:
+    """A pipe that nobody empties, in the place of a journal's file."""
+
+    def __init__(self, journal: Journal) -> None:
+        assert journal._file is not None
+        self._taken = journal._file.fileno()
+        self._there = os.dup(self._taken)
+        self.emptied, self.filled = os.pipe()
+        self.bytes = fcntl.fcntl(self.filled, fcntl.F_GETPIPE_SZ)
+        self.fill()
+        os.dup2(self.filled, self._taken)
+
+    def fill(self) -> None:
+        """It takes no more."""
+        os.set_blocking(self.filled, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.filled, bytes(4096))
+        os.set_blocking(self.filled, True)
+
+    def empty_apart(self, seconds: float) -> subprocess.Popen[bytes]:
+        """Another process empties it after a time, whoever has Python's lock in this one."""
+        code = "import os, sys, time; n = [*map(float, sys.argv[1:])]; time.sleep(n[0])"
+        given = map(str, (seconds, self.emptied, self.bytes))
+        code += "; os.read(int(n[1]), int(n[2]))"
+        command = [sys.executable, "-I", "-S", "-c", code, *given]
+        return subprocess.Popen(command, pass_fds=(self.emptied,))
+
+    def mend(self) -> None:
+        """What comes from now on is in the file again."""
+        os.dup2(self._there, self._taken)
+
+    def content(self) -> bytes:
+        """What was written into it, and is there."""
+        os.set_blocking(self.emptied, False)
+        read = b""
+        with contextlib.suppress(BlockingIOError):
+            while more := os.read(self.emptied, self.bytes):
+                read += more
+        return read
+
+    def close(self) -> None:
+        """What is stuck in it ends in an error."""
+        for descriptor in (self.emptied, self.filled, self._there):
+            os.close(descriptor)
 
 
-def test_a_disk_that_is_stuck_holds_up_no_other_thread_and_nobody_twice(tmp_path: Path) -> None:
-    """A pipe that nobody empties stands for the disk."""
-    journal, ticks, is_over = Journal(tmp_path), [], threading.Event()
+def test_a_disk_that_is_stuck_holds_up_nobody_twice(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
     journal.append("test", Kind.EVENT, "here", b"first")
-    emptied, filled, full = _full_pipe()
-    assert journal._descriptor is not None
-    there = os.dup(journal._descriptor)
-    os.dup2(filled, journal._descriptor)
-
-    def other() -> None:
-        while not is_over.wait(0.01):
-            ticks.append(time.monotonic())
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    threading.Timer(0.5, lambda: os.read(emptied, full)).start()
+    disk = _StuckDisk(journal)
+    other = disk.empty_apart(0.5)
     journal.append("test", Kind.EVENT, "here", bytes(4096))
-    assert len(ticks) > 5  # while this thread waited for the disk
-    is_over.set()
-    thread.join()
+    other.wait()
     began = time.monotonic()
     for _ in range(100):
         journal.append("test", Kind.EVENT, "here", bytes(4096))
     assert time.monotonic() - began < 0.5
     assert journal.captured["test"] == 102
-    os.dup2(there, journal._descriptor)
-    in_pipe = os.read(emptied, full)
+    disk.mend()
+    in_disk = disk.content()
     journal.close()
-    os.set_blocking(emptied, False)
-    with contextlib.suppress(BlockingIOError):
-        in_pipe += os.read(emptied, full)
-    frame = len(spelled(Kind.EVENT, 1, bytes(4096)))
-    assert len(_all(tmp_path)) + len(in_pipe) // frame == 102
+    in_disk += disk.content()
+    frame = len(journal_frame(Kind.EVENT, 1, bytes(4096)))
+    assert len(_all(tmp_path)) + len(in_disk) // frame == 102
     assert not journal.dropped
-    for descriptor in (emptied, filled, there):
-        os.close(descriptor)
+    disk.close()
+
+
+@pytest.mark.timeout(20)
+def test_a_disk_that_was_slow_holds_up_no_other_thread(tmp_path: Path) -> None:
+    """The thread that empties it could not go on if Python's lock were kept."""
+    journal = Journal(tmp_path)
+    journal.append("test", Kind.EVENT, "here", b"first")
+    disk = _StuckDisk(journal)
+    journal._is_quick = False  # as after a write of more than a millisecond
+    threading.Timer(0.05, os.read, (disk.emptied, disk.bytes)).start()
+    journal.append("test", Kind.EVENT, "here", bytes(4096))
+    assert not journal._is_quick
+    disk.mend()
+    journal.append("test", Kind.EVENT, "here", bytes(100))
+    assert journal._is_quick
+    journal.close()
+    disk.close()
 
 
 def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
@@ -201,10 +258,9 @@ def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
 ) -> None:
     monkeypatch.setattr("runferry.live.waiting.MOST_BYTES", 1000)
     monkeypatch.setattr("runferry.live.journal._LAST_SECONDS", 0.1)
-    journal, (emptied, filled, _) = Journal(tmp_path), _full_pipe()
+    journal = Journal(tmp_path)
     journal.append("test", Kind.EVENT, "here", b"first")
-    assert journal._descriptor is not None
-    os.dup2(filled, journal._descriptor)
+    disk = _StuckDisk(journal)
     journal._waiting = Waiting(journal._put)
     for _ in range(100):
         journal.append("test", Kind.EVENT, "here", bytes(100))
@@ -212,8 +268,41 @@ def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
     with pytest.warns(JournalWarning, match="stuck"):
         journal.close()
     assert journal.dropped["journal"] > 0
-    os.close(emptied)  # what is stuck ends in an error, and its thread with it
-    os.close(filled)
+    disk.close()
+
+
+def test_a_child_that_is_forked_while_a_thread_writes_does_not_keep_the_file_open(
+    tmp_path: Path,
+) -> None:
+    out = train(
+        tmp_path,
+        """
+        import fcntl, json, threading
+        from pathlib import Path
+        from runferry.live.frames import Kind
+        from runferry.live.journal import Journal
+        journal = Journal(Path("journal"))
+        journal.append("test", Kind.EVENT, "here", b"first")
+        emptied, filled = os.pipe()
+        taken = journal._file.fileno()
+        os.dup2(filled, taken)
+        large = fcntl.fcntl(filled, fcntl.F_GETPIPE_SZ) + 1  # more than the pipe takes
+        given = ("test", Kind.EVENT, "here", bytes(large))
+        threading.Thread(target=journal.append, args=given).start()
+        time.sleep(0.3)
+        if os.fork() == 0:
+            try:
+                os.fstat(taken)
+            except OSError:
+                os._exit(0)
+            os._exit(1)
+        print(json.dumps(os.wait()[1]))
+        left = large + 24
+        while left:
+            left -= len(os.read(emptied, left))
+        """,
+    )
+    assert told(out) == 0
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning_and_no_error(tmp_path: Path) -> None:

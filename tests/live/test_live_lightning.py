@@ -66,9 +66,11 @@ def _same_as_the_file(folder: Path, name: str, logs: str) -> None:
 
 
 def _beside_another(folder: Path) -> None:
-    """TensorBoard's hook has what Lightning logs; of the other logger is what it alone was told."""
+    """TensorBoard's hook has what it was told; of the other logger is what it alone was told."""
     runs = {run.run.key.tracker: run for run in runferry.load(folder / "mirrored" / "beside")}
     counts = {name: run.points.num_rows for name, run in runs.items()}
+    alone = runs["lightning"].points.column("key").to_pylist()
+    assert alone == ["alone", "alone"]
     assert counts == {"tensorboard": sum(STEPS.values()) + 2 + 1, "lightning": 2}
 
 

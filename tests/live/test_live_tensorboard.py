@@ -113,7 +113,8 @@ for writer in writers:
 def test_threads_forks_and_spawned_children_are_mirrored_each_point_once(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         """
-import multiprocessing, os, sys, threading
+import multiprocessing.queues  # else a thread imports it while another forks: a child hangs
+import os, sys, threading
 from runferry.live.interfaces import sync_tensorboard
 sync_tensorboard(to="archive:./mirrored", root="runs")
 from tensorboardX import SummaryWriter

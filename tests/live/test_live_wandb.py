@@ -151,7 +151,7 @@ def test_names_that_were_imported_before_are_mirrored_too(tmp_path: Path) -> Non
         with init(project="zoo", mode="offline", dir=".") as run:
             run.log({"loss": 1})
         heavy = {"pyarrow", "duckdb", "httpx", "rich", "typer", "tensorboard", "mlflow"}
-        found = {*heavy, "runferry._native"} & set(sys.modules)
+        found = heavy & set(sys.modules)
         assert not found, found
         """,
     )
@@ -193,6 +193,29 @@ def test_runs_one_after_the_other_in_a_process_are_runs_of_their_own(tmp_path: P
         "one",
         "two",
     ]
+
+
+@pytest.mark.parametrize("logged", [0, 1])
+def test_of_a_run_that_began_before_is_mirrored_what_is_logged_from_then_on(
+    tmp_path: Path, logged: int
+) -> None:
+    """That its client says what it imported, and that it ends, is no run."""
+    train(
+        tmp_path,
+        """
+        import wandb, runferry
+        run = wandb.init(project="zoo", mode="offline")
+        run.log({"loss": 1.0})
+        runferry.sync_wandb(to="archive:./mirrored")
+        for step in range(int(sys.argv[1])):
+            run.log({"loss": 2.0})
+        run.finish()
+        """,
+        str(logged),
+    )
+    assert settled(tmp_path).state == "done"
+    runs = runferry.load(tmp_path / "mirrored") if (tmp_path / "mirrored").exists() else []
+    assert [run.points.num_rows for run in runs] == [2] * logged  # with `_runtime`
 
 
 def test_a_killed_training_loses_nothing_that_was_logged(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""W&B of each year: what is mirrored equals what conversion of the same run's files gives."""
+"""Each minor version of W&B: what is mirrored equals what conversion of the run's files gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from training import differences, settled
 from runferry.live import autostart
 from runferry.python_apart import environment_apart
 
-VERSIONS = ("0.13.11", "0.15.12", "0.17.9", "0.18.7", "0.19.11", "0.21.4", "0.22.3", "0.25.0")
+VERSIONS = (
+    *("0.13.11", "0.14.2", "0.15.12", "0.16.6", "0.17.9", "0.18.7", "0.19.11", "0.20.1", "0.21.4"),
+    *("0.22.3", "0.23.1", "0.24.2", "0.25.1", "0.26.1", "0.27.2", "0.28.2", "0.29.0", "0.30.0"),
+    *("0.13.0", "0.21.2", "0.22.0"),  # the first one, and others in which the client's calls differ
+)
 OF_GLOBS = "where='other._wandb.define_metric."  # 0.18 notes each metric that a glob took
 
 SCRIPT = """

@@ -16,7 +16,7 @@ import pytest
 from clearml_sessions import logged_by_the_client, moved, written
 
 from runferry import anywhere
-from runferry.chunks import Artifact, Chunk, File, Media, Points, Raw
+from runferry.chunks import Artifact, Chunk, File, Media, Points, Raw, Texts
 from runferry.errors import Damaged
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions
@@ -215,6 +215,39 @@ def test_numbers_are_what_they_were(tmp_path: Path) -> None:
     assert [row["value"] for row in rows[1:3]] == [math.inf, -math.inf]
     assert math.copysign(1, rows[3]["value"]) == -1
     assert rows[4]["value_i64"] == 2**60 + 1
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1e-999", f"1{'0' * 309}.0", "1e9999999"])
+def test_a_number_that_no_double_holds_keeps_its_text_and_is_told(
+    tmp_path: Path, number: str
+) -> None:
+    """Wherever it stands: alone, in a vector, in an event that nobody knows."""
+    plain = json.dumps(scalar(0, "N")).replace('"N"', number)
+    others = [
+        scalar(1, None, type="training_stats_vector", values=["N", 1.0], variant="vector"),
+        scalar(2, None, type="new", variant="unknown", more="N"),
+    ]
+    line = f"[{plain}, {json.dumps(others)[1:-1]}]".replace('"N"', number)
+    folder = write_session(tmp_path / "offline-1", task={"id": "offline-1"}, metrics=line)
+    found, chunks = one(folder)
+    assert [(loss.code, loss.where, loss.count) for loss in found.losses] == [
+        ("number-beyond-double", "metrics.jsonl:1", 3)
+    ]
+    texts = [row for c in chunks if isinstance(c, Texts) for row in c.batch.to_pylist()]
+    assert texts[0]["text"] == number
+    assert number in texts[1]["text"]
+    (raw,) = (chunk for chunk in chunks if isinstance(chunk, Raw))
+    assert json.loads(raw.payload)["more"] == number
+
+
+@pytest.mark.parametrize("number", ["-0", "0", "0.0", "1e-300", "Infinity", "NaN"])
+def test_a_number_that_a_double_holds_is_one(tmp_path: Path, number: str) -> None:
+    line = json.dumps([scalar(0, "N"), scalar(1, 0)]).replace('"N"', number)
+    folder = write_session(tmp_path / "offline-1", task={"id": "offline-1"}, metrics=line)
+    found, chunks = one(folder)
+    assert [*found.losses] == []
+    rows = [row for c in chunks if isinstance(c, Points) for row in c.batch.to_pylist()]
+    assert str(rows[0]["value"]) == str(float(number.lower()))
 
 
 def test_odd_events_are_kept_as_they_are(tmp_path: Path) -> None:

@@ -146,11 +146,28 @@ def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
     assert artifacts["far"].entries[0].reference == "s3://bucket/k"
 
 
+def test_an_id_that_comet_gave_to_a_text_is_kept(real: Path, tmp_path: Path) -> None:
+    """Also where nothing else is said of it; a row of texts has a place for neither."""
+    logged = gather_one(CometReader, real)
+    (said,) = (json.loads(c.payload) for c in logged.chunks if isinstance(c, chunks.Raw))
+    assert said.keys() == {"asset_id", "metadata"}
+    assert said["metadata"] == {"by": "me"}
+    payload = {
+        "upload_type": "text-sample",
+        "file_path": "t.txt",
+        "additional_params": {"fileName": "t", "step": 1, "assetId": "a1"},
+    }
+    home = experiment(tmp_path / "x", [{"payload": payload, "type": "file_upload"}], **ENDED)
+    (home / "t.txt").write_text("words")
+    found = gather_one(CometReader, home)
+    assert found.texts("t") == [(1, "words")]
+    (raw,) = (c for c in found.chunks if isinstance(c, chunks.Raw))
+    assert json.loads(raw.payload) == {"asset_id": "a1"}
+
+
 def test_uploads_of_one_name_are_all_described(real: Path) -> None:
     """As a file, and as a part of a model: the second does not replace the first."""
     found = gather_one(CometReader, real)
-    (said,) = (c for c in found.chunks if isinstance(c, chunks.Raw))
-    assert json.loads(said.payload)["metadata"] == {"by": "me"}
     assets = {path[1]: it for path, it in found.attributes("other").items() if path[0] == "assets"}
     plain, model = (it for name, it in assets.items() if name.startswith("plain.txt"))
     assert isinstance(plain, dict)
@@ -285,7 +302,7 @@ def test_whatever_else_is_said_of_an_upload_is_kept(tmp_path: Path) -> None:
         "type": "asset", "step": 1, "params": {"groupingName": "g", "extension": "bin"}
     }  # fmt: skip
     (raw,) = [c for c in found.chunks if isinstance(c, chunks.Raw)]
-    assert json.loads(raw.payload) == {"params": {"by": "hand"}, "metadata": None}
+    assert json.loads(raw.payload) == {"params": {"by": "hand"}}
     assert found.texts("note") == [(1, "bytes")]
     assert found.series("comet.epoch") == [(1, 3)]
 
@@ -332,6 +349,22 @@ def test_names_in_an_archive_are_no_places(tmp_path: Path) -> None:
     (file,) = [c for c in found.chunks if isinstance(c, chunks.File)]
     assert file.blob.is_missing
     assert found.codes() == {"missing-bytes": 1}
+
+
+def test_a_number_that_no_double_holds_is_told_also_of_the_experiment_itself(
+    tmp_path: Path,
+) -> None:
+    home = experiment(tmp_path / "x", [metric("a", "N", 0)], **ENDED, odd="N")
+    for name in ("messages.json", "experiment.json"):
+        path = home / name
+        path.write_text(path.read_text().replace('"N"', "1e999"))
+    found = gather_one(CometReader, home)
+    assert found.texts("a") == [(0, "1e999")]
+    assert found.attributes("other")["experiment", "odd"] == "1e999"
+    losses = {(loss.code, loss.where) for loss in found.losses}
+    assert losses == {
+        ("number-beyond-double", "messages.json"), ("number-beyond-double", "experiment.json")
+    }  # fmt: skip
 
 
 def test_an_experiment_without_an_end_is_known_by_its_place(tmp_path: Path) -> None:

@@ -292,6 +292,30 @@ def test_a_file_that_was_saved_is_never_looked_for_elsewhere(tmp_path: Path) -> 
     assert opened().read() == b"w"
 
 
+def test_a_file_that_was_saved_as_a_link_is_read_where_it_leads_and_told_once(
+    tmp_path: Path,
+) -> None:
+    """`swanlab.save` makes such; a link elsewhere in the folder is data of somebody else."""
+    saved = tmp_path / "model.bin"
+    saved.write_bytes(b"weights")
+    home = folder(tmp_path / "in", [start()])
+    (home / "files").mkdir(exist_ok=True)
+    (home / "files" / "model.bin").symlink_to(saved)
+    (home / "other.bin").symlink_to(saved)
+    found = gather_one(SwanlabReader, home)
+    files = {it.path: it.blob for it in found.chunks if isinstance(it, chunks.File)}
+    opened = files["files/model.bin"].open
+    assert opened is not None
+    with opened() as stream:
+        assert stream.read() == b"weights"
+    assert "other.bin" not in files
+    told = {(loss.code, loss.where, loss.fate) for loss in found.losses}
+    assert told == {
+        ("linked-file", "files/model.bin", Fate.KEPT), ("linked-file", "other.bin", Fate.DROPPED)
+    }  # fmt: skip
+    assert gather_one(SwanlabReader, home, found.cursor()).codes() == {}
+
+
 def test_a_backup_of_older_clients_gives_the_same_things(tmp_path: Path) -> None:
     found = gather_one(SwanlabReader, backup(tmp_path, BACKUP))
     run = header(found)
@@ -397,6 +421,19 @@ def test_a_line_of_older_logs_that_is_no_row_is_told(tmp_path: Path, tail: bytes
     found = gather_one(SwanlabReader, home)
     assert found.series("k") == [(0, 1.0)]
     assert len(found.losses) == 1
+
+
+def test_a_number_of_older_logs_that_no_double_holds_keeps_its_text_and_is_told(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "k").mkdir(parents=True)
+    (home / "files").mkdir()
+    row = b'{"index": 0, "data": 1e999, "create_time": null}\n'
+    (home / "logs" / "k" / "1000.log").write_bytes(row)
+    found = gather_one(SwanlabReader, home)
+    assert found.texts("k") == [(0, "1e999")]
+    assert found.codes() == {"number-beyond-double": 1}
 
 
 def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:

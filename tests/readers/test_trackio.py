@@ -17,12 +17,14 @@ from run_folders import Gathered, gather_one
 
 from runferry import chunks
 from runferry.anywhere import AnyReader
+from runferry.archive.store import Archive
 from runferry.errors import SourceChanged
 from runferry.model import Blob
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.trackio import TrackioReader
 from runferry.testing.reader_contract import ReaderContract
+from runferry.transfer.pull import pull
 
 SCRIPT = Path(__file__).with_name("trackio_script.py")
 DATABASE, USING = "proj.db", "proj-user.db"
@@ -157,6 +159,33 @@ def test_a_used_artifact_whose_project_is_not_here_is_named_and_told(
     assert found.codes() == {"missing-artifact": 1}
 
 
+def test_what_each_read_meets_again_is_told_once_and_taken_back_when_it_is_there(
+    real: Path, tmp_path: Path
+) -> None:
+    """An artifact that is not here, and then its members that are not, and then all of it."""
+    here, away = tmp_path / "here", tmp_path / "away"
+    shutil.copytree(real, here)
+    away.mkdir()
+    for name in (*(path.name for path in here.glob(f"{DATABASE}*")), "artifacts"):
+        shutil.move(here / name, away / name)
+    archive = Archive.open(tmp_path / "archive", create=True)
+
+    def pulled() -> tuple[str, dict[str, int]]:
+        report = pull(Location("trackio", str(here / USING)), archive, reserve_bytes=0)
+        (outcome,) = report.outcomes
+        return outcome.status, {loss.code: loss.count for loss in outcome.losses}
+
+    assert pulled() == ("new", {"missing-artifact": 1})
+    assert pulled() == ("unchanged", {"missing-artifact": 1})
+    for path in away.glob(f"{DATABASE}*"):
+        shutil.copy(path, here)
+    assert pulled() == ("grown", {"missing-bytes": 1})
+    assert pulled() == ("unchanged", {"missing-bytes": 1})
+    shutil.copytree(away / "artifacts", here / "artifacts")
+    assert pulled() == ("grown", {})
+    assert pulled() == ("unchanged", {})
+
+
 def artifacts(found: Gathered) -> list[chunks.Artifact]:
     return [chunk for chunk in found.chunks if isinstance(chunk, chunks.Artifact)]
 
@@ -237,16 +266,41 @@ def test_a_step_or_time_that_is_none_is_told(tmp_path: Path, column: str, value:
     assert found.codes() == {f"odd-{'time' if column == 'timestamp' else column}": 1}
 
 
-@pytest.mark.parametrize("config", ["[1]", "{", "null"])
-def test_a_config_that_is_no_mapping_is_told(tmp_path: Path, config: str) -> None:
-    path = database(tmp_path / "p.db", 2)
+def configured(path: Path, config: str) -> Path:
+    """A run with this text as its config."""
+    database(path, 2)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE configs (id INTEGER PRIMARY KEY, run_id TEXT,"
                            " run_name TEXT, config TEXT, created_at TEXT)")  # fmt: skip
         row = ("0" * 31 + "1", "r", config, "2024-01-02T03:04:05+00:00")
         connection.execute("INSERT INTO configs VALUES (1, ?, ?, ?, ?)", row)
         connection.commit()
-    assert gather_one(TrackioReader, path).codes() == {"unreadable-config": 1}
+    return path
+
+
+@pytest.mark.parametrize("config", ["[1]", "{", "null"])
+def test_a_config_that_is_no_mapping_is_told(tmp_path: Path, config: str) -> None:
+    path = configured(tmp_path / "p.db", config)
+    found = gather_one(TrackioReader, path)
+    assert found.codes() == {"unreadable-config": 1}
+    assert gather_one(TrackioReader, path, found.cursor()).codes() == {}
+
+
+def test_a_number_that_no_double_holds_is_told_once_of_a_config(tmp_path: Path) -> None:
+    path = configured(tmp_path / "p.db", '{"a": 1e999}')
+    found = gather_one(TrackioReader, path)
+    assert found.attributes("config") == {("a",): "1e999"}
+    assert found.codes() == {"number-beyond-double": 1}
+    assert gather_one(TrackioReader, path, found.cursor()).codes() == {}
+
+
+def test_words_for_nan_are_numbers_in_a_config_too(tmp_path: Path) -> None:
+    told = {"n": "NaN", "in": {"p": "Infinity", "m": "-Infinity"}, "w": "nan", "_own": "NaN"}
+    found = gather_one(TrackioReader, configured(tmp_path / "p.db", json.dumps(told)))
+    config = found.attributes("config")
+    assert math.isnan(config.pop(("n",)))
+    assert config == {("in", "p"): math.inf, ("in", "m"): -math.inf, ("w",): "nan"}
+    assert math.isnan(found.attributes("other")["_own",])
 
 
 @pytest.mark.parametrize("manifest", ["{}", '[{"path": "a"}]', "["])
@@ -315,6 +369,7 @@ def test_any_finds_projects_and_leaves_what_lies_beside_them_alone(
 def test_words_for_nan_are_numbers_and_no_other_words(tmp_path: Path) -> None:
     path = database(tmp_path / "p.db", 1)
     told: dict[str, Any] = {"n": "NaN", "p": "Infinity", "m": "-Infinity", "w": "nan"}
+    told["in"] = {"n": "NaN", "list": ["NaN"]}
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE metrics SET metrics = ?", (json.dumps(told).encode(),))
         connection.commit()
@@ -322,3 +377,5 @@ def test_words_for_nan_are_numbers_and_no_other_words(tmp_path: Path) -> None:
     assert math.isnan(found.series("n")[0][1])
     assert (found.series("p"), found.series("m")) == ([(0, math.inf)], [(0, -math.inf)])
     assert found.texts("w") == [(0, "nan")]
+    assert math.isnan(found.series("in.n")[0][1])
+    assert found.texts("in.list") == [(0, '["NaN"]')]

@@ -270,6 +270,29 @@ def test_dates_go_by_when_a_run_began_not_by_when_it_was_uploaded(
     assert set(contents(archive)) == taken
 
 
+def test_a_list_goes_by_when_runs_began_not_by_when_they_were_uploaded(
+    service: WandbService, tmp_path: Path
+) -> None:
+    first = b'{"startedAt": "2024-01-02T12:00:00Z"}'
+    for name, files in (("online", {}), ("offline", {"wandb-metadata.json": first})):
+        content = RunContent(created_at="2024-03-01T12:00:00", files=files)
+        service.put_run(f"lab/p/{name}", content)
+    answer = Caller(tmp_path)("ls", "wandb:lab/p")
+    listed = [line.split() for line in answer.out.splitlines()[1:]]
+    assert [line[0] for line in listed] == ["offline", "online"]
+    assert "2024-01-02" in listed[0]
+    assert "2024-03-01" in listed[1]
+
+
+def test_a_list_says_that_it_waits_for_the_server(service: WandbService, tmp_path: Path) -> None:
+    service.put_run("lab/p/one", RunContent())
+    service.faults.add(Trouble("status", "graphql:Runs", times=1, status=503, retry_after=1))
+    answer = Caller(tmp_path)("ls", "wandb:lab/p")
+    assert answer.code == 0
+    assert "one" in answer.out
+    assert "trying again in 1 s" in answer.err
+
+
 def test_the_default_entity_is_the_accounts(service: WandbService) -> None:
     fill(service)
     with opened("") as source:
@@ -328,3 +351,20 @@ def test_keys_and_signed_urls_come_out_nowhere(
     for text in (told, *(path.read_bytes() for path in written)):
         assert KEY.encode() not in text
         assert not re.search(rb"Goog-Signature=[0-9a-f]", text)
+
+
+def test_a_cap_on_the_rate_holds_for_all_workers_together(
+    service: WandbService, archive: Archive
+) -> None:
+    fill(service)
+    rate, window = 25.0, 0.5
+    settings.install(replace(IMPATIENT, rate=rate))
+    report = pulled("lab", archive, workers=4)
+    assert statuses(report) == ["new"] * 8
+    moments = service.requests.moments
+    assert len(moments) == service.requests.total > 2 * rate * window
+    assert moments[-1] - moments[0] >= (len(moments) - 1) / rate - window / 2
+    late = 5  # requests that came late, to where a busy machine got to them together
+    for first in moments:
+        busy = sum(first <= moment < first + window for moment in moments)
+        assert busy <= rate * window + 1 + late

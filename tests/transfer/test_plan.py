@@ -22,6 +22,7 @@ from runferry.transfer.plan import plan
 
 RUN = Run(RunKey("t", "s", "r"))
 HOLDS = Limits(holds=EVERYTHING)
+PICTURES = Series("pictures", ("pictures",), kind="media", counts=SeriesCounts(points=2))
 
 
 def one_series(**counts: int) -> Inventory:
@@ -118,6 +119,16 @@ def test_a_crowded_step_may_move_the_rows_of_all_series_that_have_steps() -> Non
             {"series_facts": Fate.DROPPED},
             Inventory(RUN, (), (Series("a", ("a",), goal="minimize"),)),
             "series-facts",
+        ),
+        (
+            {"media_path": Fate.DROPPED},
+            Inventory(RUN, (), (PICTURES,), media_facts={"pictures": (2, 0)}),
+            "media-path",
+        ),
+        (
+            {"media_metadata": Fate.DROPPED},
+            Inventory(RUN, (), (PICTURES,), media_facts={"pictures": (0, 2)}),
+            "media-metadata",
         ),
         ({"stream": Fate.ROUNDED}, Inventory(RUN, (), (Series("a", ("a",), "system"),)), "stream"),
         (

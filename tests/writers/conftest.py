@@ -9,11 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.postgres_cluster import cluster, new_database
 
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
@@ -47,14 +49,50 @@ def served(
     folder = tmp_path_factory.mktemp("served")
     path = folder / "server.db"
     shutil.copy(empty_database, path)
+    with tracking_server(folder, f"sqlite:///{path}") as url:
+        yield url, path
+
+
+@pytest.fixture
+def served_anew(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A tracking server that nobody else writes into."""
+    folder = tmp_path_factory.mktemp("served-anew")
+    shutil.copy(empty_database, folder / "server.db")
+    with tracking_server(folder, f"sqlite:///{folder / 'server.db'}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[int]:
+    """The port of a PostgreSQL cluster of the tests' own."""
+    with cluster() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def served_by_postgres(
+    postgres: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """A tracking server whose database is PostgreSQL, and the URI of that database."""
+    uri = new_database(postgres, "mlflow")
+    with tracking_server(tmp_path_factory.mktemp("served-pg"), uri) as url:
+        yield url, uri
+
+
+@contextmanager
+def tracking_server(
+    folder: Path, database: str, *options: str, variables: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """The URL of a server that runs while the block does; its artifacts go below the folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | (variables or {})
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{path}",
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
         "--artifacts-destination", str(folder / "artifacts"), "--default-artifact-root",
         "mlflow-artifacts:/", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        *options,
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -63,7 +101,7 @@ def served(
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, process, folder / "log")
-        yield url, path
+        yield url
     finally:
         os.killpg(process.pid, 15)
         process.wait(20)

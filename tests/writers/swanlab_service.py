@@ -31,6 +31,7 @@ class SwanlabService:
     refused: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # keys whose rows are taken, and not kept
+    lost_rows: set[tuple[str, int]] = field(default_factory=set)  # the same of a key and a step
     late: int = 0  # how often the rows that were taken are not seen yet
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -52,7 +53,12 @@ class SwanlabService:
         elif path.startswith("/projects/") and path.endswith("/series"):
             self.columns += body["series"]
         elif path == "/house/metrics":
-            kept = [one for one in body["metrics"] if one.get("key") not in self.lost]
+            kept = [
+                one
+                for one in body["metrics"]
+                if one.get("key") not in self.lost
+                and (one.get("key"), one.get("index")) not in self.lost_rows
+            ]
             self.metrics.setdefault(body["type"], []).extend(kept)
         elif path == "/house/metrics/summaries":
             return 200, {ref["experimentId"]: self._summaries() for ref in body["experiments"]}
@@ -90,7 +96,19 @@ class SwanlabService:
         if self.late:
             self.late -= 1
             return {}
-        return {it["key"]: {"step": it["step"]} for it in self._summary()["scalar"]}
+        rows: dict[str, list[tuple[int, float]]] = {}
+        for one in self.metrics.get("scalar", ()):
+            if isinstance(one["data"], int | float):
+                rows.setdefault(one["key"], []).append((one["index"], one["data"]))
+        return {
+            key: {
+                "step": max(step for step, _ in found),
+                "min": min(value for _, value in found),
+                "max": max(value for _, value in found),
+                "avg": sum(value for _, value in found) / len(found),
+            }
+            for key, found in rows.items()
+        }
 
     def _summary(self) -> dict[str, Any]:
         def last(kind: str) -> list[dict[str, Any]]:

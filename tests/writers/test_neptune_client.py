@@ -22,7 +22,7 @@ from tests.transfer.roads import IMPATIENT, archive_of
 
 from runferry import settings
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, Unreachable
+from runferry.errors import BadLocation, ExitCode, Unreachable
 from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.model import RunKey
@@ -39,6 +39,7 @@ from runferry.testing.samples import (
     texts,
     values,
 )
+from runferry.transfer.convert import convert
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.patience import Patience
 from runferry.transfer.pull import pull
@@ -494,6 +495,22 @@ def test_debug_talks_to_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     for _ in _in_mode("debug"):
         sent_well(tmp_path, wandb_run())
     assert capsys.readouterr().out == "", "stdout is for what a command prints"
+
+
+def test_what_went_nowhere_is_not_verified_and_the_report_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a server was asked")
+
+    monkeypatch.setattr("runferry.transfer.convert.verify_archive", asked)
+    for _ in _in_mode("debug"):
+        archive = archive_of([curve(5)], tmp_path)
+        there = Location("neptune", "team/p")
+        report = convert(Location("archive", str(archive.path)), there, archive)
+    assert report.verify is None
+    assert report.exit_code == ExitCode.DONE
+    assert [note for note in report.notes if "nothing leaves this machine" in note]
 
 
 def test_the_client_logs_where_we_do(server: NeptuneServer, tmp_path: Path) -> None:

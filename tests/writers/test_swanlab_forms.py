@@ -16,7 +16,7 @@ from runferry.testing.recording import Recording
 from runferry.testing.reference import record
 from runferry.testing.samples import START_NS, header
 from runferry.transfer.destination import ledger_key
-from runferry.transfer.push import push
+from runferry.transfer.push import plan_all, push
 from runferry.writers.swanlab.media_forms import known_suffix, points_form
 
 BOX = {"corners": [[0, 0, 0]], "color": [1, 2, 3], "label": "car"}
@@ -81,12 +81,19 @@ def test_what_is_not_shown_is_a_file_and_told(tmp_path: Path) -> None:
     run = Recording(header("solid"))
     media = {
         "cloud": MediaItem("", Address(0), "object3d", cloud, metadata={"of": "a car"}),
-        "film": MediaItem("", Address(0), "video", film),
+        "film": MediaItem("", Address(0), "video", film, path="media/film.mp4"),
     }
     run.log(dict(media), step=1, time_ns=START_NS)
     archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
     pull_from(record((run.sample(),), tmp_path / "origin"), archive)
     there = Location("swanlab", str(tmp_path / "there"))
+    (planned,) = plan_all(archive, there).outcomes
+    foretold = {(loss.code, loss.where, loss.count, loss.fate) for loss in planned.losses}
+    assert ("media-metadata", "cloud", 1, Fate.REENCODED) in foretold
+    assert ("media-path", "film", 1, Fate.REENCODED) in foretold
+    (planned,) = plan_all(archive, Location("swanlab", "team/proj")).outcomes
+    foretold = {(loss.code, loss.where, loss.count, loss.fate) for loss in planned.losses}
+    assert ("media-metadata", "cloud", 1, Fate.DROPPED) in foretold
     assert not push(archive, there, allow=Fate.DROPPED).failures
     (shown,) = (tmp_path / "there").glob("run-*/media/object3d/*")
     assert shown.name.endswith(".swanlab.pts.json")

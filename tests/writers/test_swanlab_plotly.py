@@ -36,7 +36,8 @@ JUNK = st.recursive(
     max_leaves=6,
 )
 PARTS = ("x", "y", "z", "labels", "values", "mode", "line", "xaxis", "yaxis", "name", "domain",
-         "x0", "dx", "hole", "visible", "orientation", "transpose")  # fmt: skip
+         "x0", "dx", "hole", "visible", "orientation", "transpose", "xbins", "nbinsx", "histnorm",
+         "cumulative", "q1", "median", "q3", "boxpoints")  # fmt: skip
 AXIS_PARTS = ("type", "title", "range", "autorange", "domain", "overlaying", "categoryarray",
               "categoryorder")  # fmt: skip
 
@@ -176,6 +177,57 @@ def test_a_second_axis_shares_its_grid_and_a_subplot_has_its_own() -> None:
     assert option["yAxis"][at[1][1]]["position"] == "right"
 
 
+def test_a_histogram_has_every_sample_in_its_bin() -> None:
+    samples = [0, 0.5, 1, 1.5, 1.75, 2, 9]
+    stated = {"type": "histogram", "x": samples, "xbins": {"start": 0, "end": 3, "size": 1}}
+    option, told = charted(stated)
+    (bars,) = option["series"]
+    assert (bars["type"], bars["barCategoryGap"]) == ("bar", "0%")
+    assert bars["data"] == [[0.5, 2.0], [1.5, 3.0], [2.5, 1.0]]
+    assert "not drawn" not in told
+    lying, told = charted({"type": "histogram", "y": samples, "nbinsy": 3})
+    assert sum(count for count, _ in lying["series"][0]["data"]) == len(samples)
+    assert told.endswith("not drawn: Plotly's own bins")
+    words, _ = charted({"type": "histogram", "x": ["b", "a", "b"]})
+    assert words["series"][0]["data"] == [["b", 2.0], ["a", 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("norm", "heights"),
+    [
+        ("percent", [50.0, 25.0, 25.0]), ("probability", [0.5, 0.25, 0.25]),
+        ("density", [1.0, 0.5, 0.5]), ("probability density", [0.25, 0.125, 0.125]),
+    ],
+)  # fmt: skip
+def test_a_histogram_is_normed_as_it_says(norm: str, heights: list[float]) -> None:
+    trace = {"type": "histogram", "x": [0, 1, 2, 4], "xbins": {"start": 0, "end": 6, "size": 2}}
+    option, _ = charted({**trace, "histnorm": norm})
+    assert [height for _, height in option["series"][0]["data"]] == heights
+    option, _ = charted({**trace, "cumulative": {"enabled": True}})
+    assert [height for _, height in option["series"][0]["data"]] == [2.0, 3.0, 4.0]
+
+
+def test_boxes_have_quartiles_and_points_beyond_their_whiskers() -> None:
+    samples = [1, 2, 3, 4, 5, 6, 7, 10, 30]
+    option, _ = charted({"type": "box", "y": samples, "name": "b"}, {"type": "box", "y": [1, 1]})
+    assert option["xAxis"][0]["data"] == ["b", "trace 1"]
+    first, far, second = option["series"]
+    assert first["data"] == [[1.0, 2.75, 5.0, 7.75, 10.0], ["-"] * 5]
+    assert (far["type"], far["name"], far["data"]) == ("scatter", "b", [["b", 30.0]])
+    assert second["data"] == [["-"] * 5, [1.0, 1.0, 1.0, 1.0, 1.0]]
+
+
+def test_boxes_stand_where_they_say_and_lie_if_they_do() -> None:
+    grouped = {"type": "box", "x": ["u", "v", "u"], "y": [1, 5, 3]}
+    option, _ = charted(grouped)
+    assert [row[2] for row in option["series"][0]["data"]] == [2.0, 5.0]
+    lying, _ = charted({"type": "box", "x": [1, 3], "name": "l"})
+    assert (lying["yAxis"][0]["data"], lying["xAxis"][0]["type"]) == (["l"], "value")
+    stated = {"type": "box", "q1": [1], "median": [2], "q3": [3], "lowerfence": [0], "x": ["s"]}
+    option, _ = charted(stated)
+    assert option["series"][0]["data"] == [[0, 1, 2, 3, 3]]
+
+
 def test_what_is_not_drawn_is_told() -> None:
     layout = {"annotations": [{"text": "a"}], "shapes": [], "xaxis": {"rangeslider": {"a": 1}}}
     unknown = {"type": "surface", "z": [[1]]}
@@ -194,12 +246,21 @@ def test_a_trace_that_plotly_hides_is_there_and_hidden() -> None:
 @pytest.mark.parametrize(
     "figure",
     [
-        {"data": [{"type": "surface", "z": [[1]]}, {"type": "sunburst"}]}, {"data": []}, {}, [],
         {"data": [{"y": packed([1, 2], "f8", "3")}]}, {"data": [{"y": {"dtype": []}}]},
         {"data": [{"y": packed([1, 2], "f8", "9" * 30)}]}, {"data": [{"y": [[1], [2]]}]},
+        {"data": [{"type": "histogram", "x": [None]}, {"type": "box", "y": []}]},
+        {"data": [{"type": "surface", "z": [[1]]}, {"type": "scatter3d", "x": [1]}]},
     ],
 )  # fmt: skip
-def test_what_cannot_be_drawn_at_all_is_no_chart(figure: object) -> None:
+def test_what_cannot_be_drawn_at_all_is_told_by_its_kinds(figure: dict[str, Any]) -> None:
+    chart = plot_chart(json.dumps(figure).encode())
+    kinds = sorted({str(one.get("type", "scatter")) for one in figure["data"]})
+    assert chart.content is None
+    assert chart.told == "not drawn: " + ", ".join(f"a trace of type {kind}" for kind in kinds)
+
+
+@pytest.mark.parametrize("figure", [{"data": []}, {}, []])
+def test_what_is_no_figure_is_no_chart(figure: object) -> None:
     chart = plot_chart(json.dumps(figure).encode())
     assert (chart.content, chart.told) == (None, "")
 
@@ -211,7 +272,7 @@ def test_options_of_echarts_stay_as_they_are() -> None:
 
 
 @given(
-    kind=st.sampled_from(["scatter", "bar", "heatmap", "pie", "violin"]),
+    kind=st.sampled_from(["scatter", "bar", "heatmap", "pie", "violin", "histogram", "box"]),
     raw=st.dictionaries(st.sampled_from(PARTS), JUNK),
     axis=st.dictionaries(st.sampled_from(AXIS_PARTS), JUNK),
     layout=st.dictionaries(st.sampled_from(["title", "barmode", "bargap", "shapes"]), JUNK),

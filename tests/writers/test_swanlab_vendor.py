@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import subprocess
 import sys
 import time
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 from neptune_runs import wandb_run
 from swanlab_service import SwanlabService, swanlab_service
+from tests.transfer.roads import pull_from
 
 import runferry
+from runferry.archive.store import Archive
 from runferry.errors import Declined
 from runferry.losses import Fate
 from runferry.model import Address, Blob, MediaItem, Run, RunKey
@@ -25,8 +28,10 @@ from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
 from runferry.registry import is_readable, limits_of
 from runferry.testing.recording import Recording, Sample
-from runferry.testing.samples import START_NS, curve
+from runferry.testing.reference import record
+from runferry.testing.samples import START_NS, curve, header
 from runferry.testing.writer_laws import numbered
+from runferry.transfer.push import plan_all, push
 from runferry.writers.swanlab import SwanlabWriter, read_back
 
 pytest.importorskip("swanlab", reason="no swanlab package")
@@ -241,6 +246,24 @@ def test_rows_that_are_taken_and_not_kept_are_an_error(
         written(CLOUD, wandb_run())
 
 
+def test_rows_that_are_missing_in_the_middle_are_told(
+    service: SwanlabService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last step is there, and the command is content: the server's sums say it."""
+    monkeypatch.setattr(read_back, "_SECONDS_TO_SUM_UP", 0.0)
+    written(CLOUD, wandb_run()).close()
+    assert "mean value" not in caplog.text
+    service.lost_rows = {("train/loss", 10)}
+    written(Location("swanlab", "team/other"), replace(wandb_run(), run=other_run())).close()
+    assert "of 1 of 2 keys the server's least, greatest or mean value is not that" in caplog.text
+    assert caplog.text.rstrip().endswith("train/loss")
+
+
+def other_run() -> Run:
+    run = wandb_run().run
+    return replace(run, key=replace(run.key, run_id="def456"))
+
+
 def test_rows_that_are_counted_later_are_waited_for(service: SwanlabService) -> None:
     service.late = 1
     written(CLOUD, wandb_run()).close()
@@ -271,6 +294,30 @@ def test_nothing_stands_beside_a_run_in_the_cloud() -> None:
     assert "raw" not in cloud.holds
     assert is_readable(Location("swanlab", "./x"))
     assert not is_readable(CLOUD)
+
+
+def test_infinities_are_foretold_as_rounded_and_arrive_as_the_word_for_nan(
+    service: SwanlabService, tmp_path: Path
+) -> None:
+    """`swanlab sync` sends no other; in a folder they are what they were."""
+    run = Recording(header("odd"))
+    for step, value in enumerate([math.inf, -math.inf, math.nan, 1.5]):
+        run.log({"loss": value}, step=step, time_ns=START_NS + step)
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pull_from(record((run.sample(),), tmp_path / "origin"), archive)
+
+    def told(there: Location) -> dict[str, tuple[Fate, int]]:
+        (planned,) = plan_all(archive, there).outcomes
+        report = push(archive, there, allow=Fate.DROPPED)
+        assert not report.failures, report.failures
+        (sent,) = report.outcomes
+        found = {it.code: (it.fate, it.count) for it in sent.losses}
+        assert {it.code for it in planned.losses} <= found.keys()
+        return found
+
+    assert told(CLOUD)["infinity"] == (Fate.ROUNDED, 2)
+    assert [it["data"] for it in service.metrics["scalar"]] == ["nan", "nan", "nan", 1.5]
+    assert "infinity" not in told(Location("swanlab", str(tmp_path / "folder")))
 
 
 def test_an_unfinished_run_has_no_finish_record(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +17,6 @@ from runferry.archive.store import Archive
 from runferry.losses import Fate
 from runferry.model import Address, Blob, KeyPath, MediaItem, Tree
 from runferry.ports import Location
-from runferry.python_apart import command_apart, environment_apart
 from runferry.testing import samples
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import SECOND_NS, START_NS, header
@@ -30,7 +27,6 @@ from runferry.transfer.report import Report, RunComparison
 from runferry.transfer.verify import verify_archive
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.limits import LONGEST_ROW
-from runferry.writers.work_folder import WorkFolder
 
 WHERE = Location("wandb", "lab/moved")
 ONCE_WRONG = ("names", "values", "texts", "times", "steps", "console")
@@ -240,32 +236,3 @@ def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path:
     report = pushed(archive_of([samples.plain()], tmp_path), stop)
     assert report.is_interrupted
     assert time.monotonic() - began < 20
-
-
-_AUTHORING = """
-import sys, time
-from runferry.writers.work_folder import WorkFolder
-print(WorkFolder.made("wandb").path, flush=True)
-time.sleep(60)
-"""
-
-
-def test_folders_of_the_killed_go_when_another_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with subprocess.Popen(
-        command_apart(_AUTHORING),
-        env={**environment_apart(), "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        theirs = Path(process.stdout.readline().strip())
-        mine = WorkFolder.made("wandb")
-        assert theirs.is_dir()  # its process lives
-        process.kill()
-        process.wait()
-    mine.remove()
-    WorkFolder.made("wandb").remove()
-    assert not list(tmp_path.iterdir())

@@ -215,6 +215,40 @@ answer(name=run.name, state=run.state, config=dict(run.config), rows=list(run.sc
     assert [row["loss"] for row in found["rows"]] == [1.0, 0.5, 1 / 3, 0.25, 0.2]
 
 
+@pytest.mark.parametrize("is_exported", [False, True])
+def test_only_numbers_that_come_back_as_another_kind_are_told(
+    bench: Bench, is_exported: bool
+) -> None:
+    logged: dict[str, list[float]] = {
+        "first": [0.0, 0.5, 0.25, 0.125, 2.0],  # one kind
+        "whole": [0, 0.5, 0.25, 1, 2],  # integers, and fractions: told apart by what they are
+        "mixed": [1, 2.0, 0.5, 3, 4.0],
+        "truth": [True, 2, False, True, 7],
+    }
+    run = Recording(header("kinds"))
+    for step in range(5):
+        row = {name: values[step] for name, values in logged.items()}
+        run.log(row, step=step, time_ns=START_NS + step * SECOND_NS)
+    archive = bench.archive(run.sample())
+    report = bench.pushed(archive)
+    if is_exported:
+        bench.service.export("lab/moved/kinds")
+    (outcome,) = report.outcomes
+    told = {loss.where: loss.count for loss in outcome.losses if loss.code == "number-kind"
+            and loss.fate > Fate.REENCODED}  # fmt: skip
+    (found,) = bench.verified(archive).runs
+    measured = {loss.where: loss.count for loss in found.measured if loss.code == "number-kind"}
+    assert measured == told
+    assert told == {"mixed": 2}
+    rows = run_client(
+        bench.service,
+        bench.folder / "reading",
+        'answer(rows=list(wandb.Api().run("lab/moved/kinds").scan_history()))',
+    )["rows"]
+    theirs = [type(row["mixed"]) for row in rows]
+    assert [type(was) for was in logged["mixed"]].count(int) == theirs.count(int) - told["mixed"]
+
+
 def test_a_second_push_from_anywhere_makes_no_second_run(bench: Bench) -> None:
     sample = curve(20)
     bench.pushed(bench.archive(sample))

@@ -1,9 +1,9 @@
-"""What `plan` needs to know of a run, from its commit record alone."""
+"""What `plan` needs to know of a run: its commit record, and of media which of them have facts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runferry.archive.layout import KIND_OF, ROW_TABLES
 from runferry.archive.record import RunRecord
@@ -12,6 +12,8 @@ from runferry.model import Inventory
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
+
+_COUNTED: Final = [("path", "count"), ("metadata", "count")]
 
 
 def inventory(archive: Archive, record: RunRecord) -> Inventory:
@@ -44,4 +46,23 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         mixed=mixed_of(archive.snapshot(record, "series")),
         files=tuple(row["path"] for row in files),
         artifact_types=tuple(artifact["type"] for artifact in artifacts),
+        media_facts=_media_facts(archive, record),
     )
+
+
+def _media_facts(archive: Archive, record: RunRecord) -> dict[str, tuple[int, int]]:
+    """By key: media with a path of the source's, and with metadata."""
+    segments = record.of("media")
+    if not segments:
+        return {}
+    import pyarrow as pa
+
+    from runferry.archive.reading import batches
+
+    paths, told = Counter[str](), Counter[str]()
+    for batch in batches(archive.path, segments, columns=["key", "path", "metadata"]):
+        rows = pa.Table.from_batches([batch]).group_by("key").aggregate(_COUNTED)
+        for row in rows.to_pylist():
+            paths[row["key"]] += row["path_count"]
+            told[row["key"]] += row["metadata_count"]
+    return {key: (paths[key], told[key]) for key in paths}

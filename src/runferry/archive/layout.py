@@ -17,6 +17,8 @@ FORMAT_VERSION = 2  # in 1 other hashes made the digests of runs
 
 MANIFEST = "archive.json"
 LEDGER = "ledger.sqlite"
+UPGRADE = "upgrade"
+"""Commit records of the next version, while an upgrade is under way."""
 
 ROW_TABLES = ("points", "texts", "histograms", "media", "console", "raw")
 """Grow by segments: what came later never changes what came before."""

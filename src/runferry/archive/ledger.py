@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ LEDGER_VERSION = 2
 _WAIT_SECONDS = 30.0
 _ANEW = "move the ledger away: runs that carry our mark are found again"
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
     uid TEXT NOT NULL,
     destination TEXT NOT NULL,
@@ -131,6 +131,17 @@ class Ledger:
                     "DELETE FROM deliveries WHERE uid = ? AND destination = ?", (uid, destination)
                 )
 
+    def upgrade(self, change: Callable[[sqlite3.Connection], None]) -> None:
+        """Change a ledger of any version in one durable transaction, where there is one."""
+        with self._lock, self._errors():
+            if not self._path.exists():
+                return
+            with closing(self._connected(creating=False)) as connection:
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("BEGIN IMMEDIATE")
+                change(connection)
+                connection.execute("COMMIT")
+
     def close(self) -> None:
         """Let go of the file; it is opened again when needed."""
         with self._lock:
@@ -146,15 +157,19 @@ class Ledger:
                 self._connection = self._connect(creating=creating)
             yield self._connection
 
-    def _connect(self, *, creating: bool) -> sqlite3.Connection:
+    def _connected(self, *, creating: bool) -> sqlite3.Connection:
+        """To a ledger of whatever version."""
         mode = "rwc" if creating else "rw"
-        connection = sqlite3.connect(
+        return sqlite3.connect(
             f"{self._path.resolve().as_uri()}?mode={mode}",
             uri=True,
             timeout=_WAIT_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
+
+    def _connect(self, *, creating: bool) -> sqlite3.Connection:
+        connection = self._connected(creating=creating)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > LEDGER_VERSION:
@@ -171,7 +186,7 @@ class Ledger:
                 )
             connection.execute("PRAGMA synchronous=FULL")
             if version == 0:
-                connection.execute(_SCHEMA)
+                connection.execute(SCHEMA)
                 connection.execute(f"PRAGMA user_version={LEDGER_VERSION}")
         except BaseException:
             connection.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from runferry.archive.durable import disk_errors
 from runferry.archive.layout import FORMAT_NAME, FORMAT_VERSION, MANIFEST, new_attempt
 from runferry.durable import sync, write_atomically
-from runferry.errors import ArchiveError, Corrupt, NewerFormat, NotFound
+from runferry.errors import Corrupt, NewerFormat, NotFound, OlderFormat
 
 
 def found(path: Path) -> None:
@@ -28,19 +29,37 @@ def found(path: Path) -> None:
         made = [place for place in (path, *path.parents) if not place.exists()]
         path.mkdir(parents=True, exist_ok=True)
         sync(place.parent for place in made)
-        manifest = {"format": FORMAT_NAME, "version": FORMAT_VERSION}
-        content = (json.dumps(manifest) + "\n").encode()
-        write_atomically(path / MANIFEST, content, scratch=new_attempt())
+        write(path / MANIFEST, Stated(FORMAT_VERSION))
 
 
-def check(manifest: Path) -> None:
-    """Raises NewerFormat, Corrupt, and ArchiveError for an archive of an earlier version."""
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a manifest says."""
+
+    version: int
+    is_under_way: bool = False
+    """An upgrade to this version was begun, and has not ended."""
+
+    @property
+    def came_from(self) -> int:
+        """The version of the runs that were not upgraded yet."""
+        return self.version - 1 if self.is_under_way else self.version
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether there is anything to upgrade."""
+        return self.came_from < FORMAT_VERSION
+
+
+def read(manifest: Path) -> Stated:
+    """Raises NewerFormat, Corrupt."""
     try:
         stated = json.loads(manifest.read_bytes())
         name, version = stated["format"], stated["version"]
-    except (ValueError, KeyError, TypeError) as error:
+        is_under_way = stated.get("upgrading", False)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupt("the archive's manifest cannot be read", where=str(manifest)) from error
-    if name != FORMAT_NAME or not isinstance(version, int):
+    if name != FORMAT_NAME or not isinstance(version, int) or version < 1:
         raise Corrupt(f"the manifest is that of {name!r}, no archive of ours", where=str(manifest))
     if version > FORMAT_VERSION:
         raise NewerFormat(
@@ -48,9 +67,23 @@ def check(manifest: Path) -> None:
             where=str(manifest),
             hint="pip install -U runferry",
         )
-    if version < FORMAT_VERSION:
-        raise ArchiveError(
-            f"archive version {version}; this runferry knows {FORMAT_VERSION} alone",
-            where=str(manifest),
-            hint="pull the runs anew from their source: runferry pull SOURCE NEW_FOLDER",
-        )
+    return Stated(version, bool(is_under_way))
+
+
+def check(manifest: Path) -> None:
+    """Raises NewerFormat, Corrupt, and OlderFormat for an archive that is not upgraded."""
+    stated = read(manifest)
+    if stated.is_earlier:
+        what = f"archive version {stated.version}; this runferry reads {FORMAT_VERSION} alone"
+        if stated.is_under_way:
+            what = f"an upgrade of the archive to version {stated.version} has not ended"
+        raise OlderFormat(what, where=str(manifest), hint=f"runferry upgrade {manifest.parent}")
+
+
+def write(manifest: Path, stated: Stated) -> None:
+    """Replace it in one durable step."""
+    spelled: dict[str, object] = {"format": FORMAT_NAME, "version": stated.version}
+    if stated.is_under_way:
+        spelled["upgrading"] = True
+    content = (json.dumps(spelled) + "\n").encode()
+    write_atomically(manifest, content, scratch=new_attempt())

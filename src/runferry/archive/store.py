@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -50,7 +51,7 @@ class Archive:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, reserve: int = RESERVE) -> Self:
-        """Raises NotFound, NewerFormat, Corrupt, and ArchiveError for an earlier version."""
+        """Raises NotFound, NewerFormat, OlderFormat, Corrupt."""
         stated = path / MANIFEST
         is_new, is_made = not stated.is_file(), not path.exists()
         if is_new:
@@ -65,8 +66,19 @@ class Archive:
         return archive
 
     def remove_unused(self) -> None:
-        """Take away what was made for this archive, where nothing came into it."""
-        if self._is_new and [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
+        """Take away what was made for this archive, where nothing came into it.
+
+        Folders that runs were begun in count as nothing, the locks of others as something.
+        """
+        if not self._is_new:
+            return
+        found = list(self.path.rglob("*"))
+        if [path for path in found if not path.is_dir()] != [self.path / MANIFEST]:
+            return
+        for folder in sorted(filter(Path.is_dir, found), reverse=True):  # the inner ones first
+            with suppress(OSError):  # somebody has begun to use it
+                folder.rmdir()
+        if [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
             (self.path / MANIFEST).unlink()
             if self._is_made:
                 self.path.rmdir()

@@ -164,15 +164,7 @@ class _Broom:
         for folder in _folders(self._root / "staging"):
             if not folder.name.startswith("."):
                 self.busy.add(Uid(folder.name))
-        for path in (self._root / "locks").glob("*.lock"):
-            uid = _uid_of(path.stem)
-            if uid is None or uid in self.busy:
-                continue
-            lock = self._archive.run_lock(uid)
-            if lock.try_acquire():
-                lock.release()
-            else:
-                self.busy.add(uid)
+        self.busy |= runs_being_written(self._archive)
 
     def sweep_blobs(self) -> None:
         """Blobs that no run refers to. The shelves stay: others trust that they do."""
@@ -199,6 +191,21 @@ class _Broom:
             except ArchiveError:  # what it refers to cannot be told
                 self.damaged.add(uid)
         return live
+
+
+def runs_being_written(archive: Archive) -> set[Uid]:
+    """Those whose locks are held at this moment."""
+    held: set[Uid] = set()
+    for path in (archive.path / "locks").glob("*.lock"):
+        uid = _uid_of(path.stem)
+        if uid is None:
+            continue
+        lock = archive.run_lock(uid)
+        if lock.try_acquire():
+            lock.release()
+        else:
+            held.add(uid)
+    return held
 
 
 def _changed(path: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any, NoReturn, Protocol, runtime_checkable
 
@@ -54,6 +55,7 @@ app = typer.Typer(
     help="Move machine-learning experiments between trackers without losing anything.",
     epilog="A place is name:where, or a path: wandb:./wandb, mlflow:sqlite:///runs.db, ./archive.",
     no_args_is_help=True,
+    add_completion="_RUNFERRY_COMPLETE" in os.environ,  # PowerShell asks; see `completions`
     rich_markup_mode=None,  # rich costs 50 ms that plain help does not need
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,4 +1,4 @@
-"""Verbs that keep and question an archive: compact, vacuum, sql."""
+"""Verbs that keep and question an archive: compact, vacuum, upgrade, sql."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runferry.errors import ExitCode
 
 if TYPE_CHECKING:
     from runferry.archive.store import DamagedRun
+    from runferry.model import Run
 
 Folder = Annotated[
     OptionalText, typer.Argument(metavar="[ARCHIVE]", help="An archive. [default: ./.runferry]")
@@ -79,6 +80,46 @@ def vacuum(
     damaged: list[DamagedRun] = []
     list(archive.records(damaged))
     return _complain_of(session, damaged)
+
+
+@verb(app, settings=["archive"])
+def upgrade(session: Session, folder: Folder = None) -> ExitCode:
+    """Bring an archive of an earlier format to the one of today."""
+    from runferry.archive.store import Archive
+    from runferry.archive.upgrade import upgrade as bring
+    from runferry.cli.grid import count
+    from runferry.cli.places import archive_folder
+    from runferry.transfer.report import RunOutcome
+
+    path = archive_folder(session, folder)
+    with session.working() as (observer, stop):
+
+        def watch(run: Run, rows: int) -> bool:
+            observer.ended("upgrade", RunOutcome.of(run, "upgraded", rows=rows))
+            return not stop.is_set
+
+        observer.phase("upgrade", sum(1 for _ in Archive(path).uids()))
+        upgraded = bring(path, watch)
+    code = ExitCode.SOME_FAILED if upgraded.damaged else ExitCode.DONE
+    if upgraded.is_interrupted:
+        code = ExitCode.INTERRUPTED
+    if session.is_json:
+        versions = {"version_before": upgraded.before, "version": upgraded.version}
+        figures = {"upgraded_runs": upgraded.runs, "interrupted": upgraded.is_interrupted}
+        document = {"schema": 1, "archive": str(path), "exit_code": int(code)}
+        session.print_json({**document, **versions, **figures})
+    elif upgraded.is_interrupted:
+        session.out.print(f"still version {upgraded.version}: {count(upgraded.runs, 'run')} ready")
+    elif upgraded.version == upgraded.before:
+        session.out.print(f"version {upgraded.version}: nothing to upgrade")
+    else:
+        versions_shown = f"version {upgraded.before} became {upgraded.version}"
+        session.out.print(f"{versions_shown}: {count(upgraded.runs, 'run')} upgraded")
+    if upgraded.is_interrupted:
+        session.complain("interrupted", hint="the same command again continues where it stopped")
+        return code
+    _complain_of(session, upgraded.damaged)
+    return code
 
 
 @verb(app)

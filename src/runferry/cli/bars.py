@@ -26,14 +26,22 @@ log = logging.getLogger("runferry.progress")
 
 
 class Lines:
-    """Says in the log what happens to each run."""
+    """Says in the log what happens to each run, and how long it took."""
+
+    def __init__(self) -> None:
+        self._moments: dict[str, float] = {}  # at which the runs at work began
 
     def phase(self, phase: Phase, runs: int | None) -> None:
         """A phase begins."""
         log.info("%s begins%s", phase, "" if runs is None else f": {count(runs, 'run')}")
 
+    def expected(self, phase: Phase, runs: int) -> None:
+        """How many runs a phase goes through, heard later than its begin."""
+        log.info("%s of %s", phase, count(runs, "run"))
+
     def began(self, phase: Phase, run: Run) -> None:
         """Work on a run begins."""
+        self._moments[run.uid] = time.monotonic()
         log.debug("%s %s: begun", phase, printable(str(run.key)))
 
     def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
@@ -42,11 +50,13 @@ class Lines:
     def ended(self, phase: Phase, outcome: RunOutcome) -> None:
         """Work on a run is over."""
         run = printable(outcome.run)
+        began = self._moments.pop(outcome.uid, None)
+        took = "" if began is None else f" in {time.monotonic() - began:.1f} s"
         if outcome.error is not None:
             error = printable(outcome.error)  # told again at the end, where it is not overlooked
-            log.info("%s %s: %s: %s", phase, run, outcome.status, error)
+            log.info("%s %s: %s%s: %s", phase, run, outcome.status, took, error)
         else:
-            log.info("%s %s: %s, %s rows", phase, run, outcome.status, f"{outcome.rows:,}")
+            log.info("%s %s: %s, %s rows%s", phase, run, outcome.status, f"{outcome.rows:,}", took)
 
     def waiting(self, reason: str, seconds: float) -> None:
         """A pause before another attempt."""
@@ -57,11 +67,13 @@ class Bar(Lines):
     """The same, and a bar that is redrawn."""
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
         self._lock = threading.Lock()
         self._task: TaskID | None = None
         self._rows = 0
         self._runs = 0
+        self._total: int | None = None
         self._begun = time.monotonic()
 
     def phase(self, phase: Phase, runs: int | None) -> None:
@@ -70,8 +82,17 @@ class Bar(Lines):
         with self._lock:
             self._close()
             self._rows = self._runs = 0
+            self._total = runs
             self._begun = time.monotonic()
             self._task = self._progress.add_task(phase, total=runs, said="")
+
+    def expected(self, phase: Phase, runs: int) -> None:
+        """The bar has a length from now on."""
+        super().expected(phase, runs)
+        with self._lock:
+            self._total = runs
+            if self._task is not None:
+                self._progress.update(self._task, total=runs)
 
     def advanced(self, phase: Phase, run: Run, rows: int, size_bytes: int) -> None:
         """More rows."""
@@ -99,7 +120,9 @@ class Bar(Lines):
         if self._task is None:
             return
         rate = self._rows / max(time.monotonic() - self._begun, 1e-3)
-        said = f"{count(self._runs, 'run')}  {count(self._rows, 'row')}  {_rounded(rate)}/s"
+        done = "" if self._total is None else f"{self._runs:,} of "
+        runs = f"{done}{count(self._total or self._runs, 'run')}"
+        said = f"{runs}  {count(self._rows, 'row')}  {_rounded(rate)}/s"
         self._progress.update(self._task, said=said)
 
     def _close(self) -> None:

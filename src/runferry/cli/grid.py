@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from runferry.cli.streams import printable
@@ -24,7 +24,9 @@ class Column:
     title: str
     side: Literal["left", "right"] = "left"
     is_elastic: bool = False  # may be shortened
-    is_optional: bool = False  # may be left out, where shortening is not enough
+    comfort: int = COMFORTABLE  # but not below that, while there is something to leave out
+    rank: int = 0  # above 0 it may be left out, the highest first, where shortening is not enough
+    styles: Mapping[str, str] = field(default_factory=dict)  # of cells, by what they begin with
 
 
 def show(
@@ -34,8 +36,12 @@ def show(
     ellipsis: str = "…",
     *,
     keep_empty: bool = False,
+    heads: Sequence[str] = (),
 ) -> None:
-    """Prints the table; columns that are empty throughout are left out unless they are wanted."""
+    """Prints the table; columns that are empty throughout are left out unless they are wanted.
+
+    With `heads`, one a row, each stands above its row, which is indented, and is not shortened.
+    """
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -43,37 +49,70 @@ def show(
     cells = [[printable(cell) for cell in row] for row in rows]
     kept = [n for n in range(len(columns)) if keep_empty or any(row[n] for row in cells)]
     widths = {n: max(cell_len(row[n]) for row in (titles, *cells)) for n in kept}
-    widths = fitted(widths, columns, console.width)
+    indent = " " * GAP if heads else ""
+    widths = fitted(widths, columns, console.width - len(indent))
 
     def line(row: Sequence[str], style: str = "") -> None:
-        texts = []
+        whole = Text(indent, style)
         for n in widths:
             text = shortened(row[n], widths[n], ellipsis)
             space = " " * (widths[n] - cell_len(text))
-            texts.append(text + space if columns[n].side == "left" else space + text)
-        console.print(Text((" " * GAP).join(texts).rstrip(), style), soft_wrap=True)
+            if columns[n].side == "right":
+                whole.append(space)
+            whole.append(text, style or _style(columns[n], row[n]))
+            if columns[n].side == "left":
+                whole.append(space)
+            whole.append(" " * GAP)
+        whole.rstrip()
+        console.print(whole, soft_wrap=True)
 
     if cells or keep_empty:
         line(titles, "bold")
-    for row in cells:
+    for n, row in enumerate(cells):
+        if heads:
+            console.print(Text(printable(heads[n])), soft_wrap=True)
         line(row)
+
+
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> bool:
+    """Whether the table can be made narrow enough, by what may be shortened and left out."""
+    from rich.cells import cell_len
+
+    widths = {
+        n: max(cell_len(text) for text in (column.title, *(printable(row[n]) for row in rows)))
+        for n, column in enumerate(columns)
+        if any(row[n] for row in rows)
+    }
+    return _width(fitted(widths, columns, room)) <= room
+
+
+def _width(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
+def _style(column: Column, cell: str) -> str:
+    found = (style for word, style in column.styles.items() if cell.startswith(word))
+    return next(found, "")
 
 
 def fitted(widths: dict[int, int], columns: Sequence[Column], room: int) -> dict[int, int]:
     """The widths with the widest elastic columns narrowed until all fit, if they can.
 
-    Optional columns go, from the left, before names become too short to be told apart.
+    Columns with a rank go, the highest first, before names become too short to be told apart.
     """
     widths = dict(widths)
     elastic = [n for n in widths if columns[n].is_elastic]
-    optional = [n for n in widths if columns[n].is_optional]
-    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
-        widest = max(elastic, key=lambda n: widths[n], default=None)
-        width = 0 if widest is None else widths[widest]
-        if widest is not None and width > (COMFORTABLE if optional else NARROWEST):
-            widths[widest] -= 1
+    optional = sorted((n for n in widths if columns[n].rank), key=lambda n: columns[n].rank)
+    while _width(widths) > room:
+        wide = [
+            n
+            for n in elastic
+            if n in widths and widths[n] > (columns[n].comfort if optional else NARROWEST)
+        ]
+        if wide:
+            widths[max(wide, key=lambda n: widths[n])] -= 1
         elif optional:
-            del widths[optional.pop(0)]
+            del widths[optional.pop()]
         else:
             break
     return widths

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runferry.cli.documents import moment_json
+from runferry.cli.glimpses import curves_of
 from runferry.cli.grid import Column, show
-from runferry.cli.listing import took
+from runferry.cli.listing import STATES, ago, took
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
 from runferry.model import Attribute, DataKind, Inventory, Role, Run, Series, SeriesCounts
+from runferry.pictures.scales import number
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from runferry.archive.store import Archive
 
 
-def show_inventory(session: Session, inventory: Inventory) -> None:
-    """Header, config, summary, series, what else there is, losses."""
+def show_inventory(session: Session, inventory: Inventory, archive: Archive) -> None:
+    """Header, config, summary, series with their curves, what else there is, losses."""
+    from rich.text import Text
+
     out = session.out
-    for title, value in _header(inventory.run):
-        out.print(f"{title:<10}{printable(value)}", soft_wrap=True)
+    for n, (title, value) in enumerate(_header(inventory.run)):
+        style = STATES.get(inventory.run.state, "") if title == "state" else ""
+        line = Text().append(f"{title:<10}", "dim")
+        line.append(printable(value), style or ("bold" if n == 0 else ""))
+        out.print(line, soft_wrap=True)
     for role in ("config", "summary", "environment", "other"):
-        _show_attributes(out, role, inventory.attributes, session.ellipsis)
-    if inventory.series:
-        out.print()
-        rows = [
-            _series_row(item, kind, counts)
-            for item in inventory.series
-            for kind, counts in inventory.kinds_of(item)
-        ]
-        show(out, _SERIES, rows, session.ellipsis)
+        _show_attributes(session, role, inventory.attributes)
+    _show_series(session, inventory, archive)
     rest = [f"{kind} {rows:,}" for kind, rows in inventory.rows.items() if kind not in _SHOWN]
     if rest:
         out.print(f"\nbesides: {', '.join(rest)}")
@@ -47,13 +48,43 @@ def show_inventory(session: Session, inventory: Inventory) -> None:
 _SHOWN = frozenset({"scalar", "text", "histogram", "config", "summary", "environment", "other"})
 
 _SERIES = (
-    Column("series", is_elastic=True),
-    Column("stream"),
+    Column("series", is_elastic=True, comfort=24),
+    Column("stream", rank=2),
     Column("kind"),
     Column("points", "right"),
     Column("steps", "right"),
-    Column("odd values", is_elastic=True),
+    Column("curve", rank=3, styles={"": "cyan"}),
+    Column("values", "right", rank=1),
+    Column("odd values", is_elastic=True, comfort=30),
 )
+_FEW = 12
+"""Attributes of the environment, and series of the machine, that are shown without -v."""
+
+
+def _show_series(session: Session, inventory: Inventory, archive: Archive) -> None:
+    """The user's series, and the first ones of the machine."""
+    pairs = [
+        (item, kind, counts)
+        for item in inventory.series
+        for kind, counts in inventory.kinds_of(item)
+    ]
+    if not pairs:
+        return
+    own = [pair for pair in pairs if pair[0].stream == "user"]
+    system = [pair for pair in pairs if pair[0].stream != "user"]
+    shown = system if session.verbosity > 0 or len(system) <= _FEW + 1 else system[:_FEW]
+    curves = curves_of(session, archive, inventory.run, [*own, *shown])
+    rows = [_series_row(*pair, curves) for pair in (*own, *shown)]
+    if not system:
+        rows = [[row[0], "", *row[2:]] for row in rows]
+    session.out.print()
+    show(session.out, _SERIES, rows, session.ellipsis)
+    _show_more(session, len(system) - len(shown), "series of the machine")
+
+
+def _show_more(session: Session, number: int, what: str) -> None:
+    if number > 0:
+        session.out.print(f"and {number:,} more {what}: -v shows them", style="dim")
 
 
 def _header(run: Run) -> list[tuple[str, str]]:
@@ -71,8 +102,8 @@ def _header(run: Run) -> list[tuple[str, str]]:
         ("forked", None if run.forked_from is None else _fork(run)),
         ("tags", ", ".join([*run.tags, *(f"{k}={v}" for k, v in run.labels.items())])),
         ("state", f"{run.state}{ended}{complete}"),
-        ("started", moment_json(run.started_ns)),
-        ("ended", moment_json(run.ended_ns)),
+        ("started", _moment(run.started_ns, with_age=True)),
+        ("ended", _moment(run.ended_ns)),
         ("took", took(run)),
         ("host" if run.host else "user", "@".join(filter(None, (run.user, run.host)))),
         ("client", run.client),
@@ -80,6 +111,17 @@ def _header(run: Run) -> list[tuple[str, str]]:
         ("notes", run.notes),
     ]
     return [(title, value) for title, value in lines if value]
+
+
+def _moment(time_ns: int | None, *, with_age: bool = False) -> str:
+    """In UTC, without zeros that say nothing; and how long ago."""
+    told = moment_json(time_ns)
+    if told is None:
+        return ""
+    day, _, clock = told.removesuffix("Z").partition("T")
+    clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
+    age = ago(time_ns, time.time_ns()) if with_age else ""
+    return f"{day} {clock} UTC{f', {age} ago' if age else ''}"
 
 
 def _fork(run: Run) -> str:
@@ -90,21 +132,24 @@ def _fork(run: Run) -> str:
     return f"{fork.kind} of {fork.run_id}{at}"
 
 
-def _show_attributes(
-    out: Console, role: Role, attributes: Sequence[Attribute], ellipsis: str
-) -> None:
+def _show_attributes(session: Session, role: Role, attributes: Sequence[Attribute]) -> None:
     from runferry.tables import dumps
 
     chosen = [item for item in attributes if item.role == role]
     if not chosen:
         return
-    out.print()
+    is_long = role == "environment" and len(chosen) > _FEW + 1 and session.verbosity <= 0
+    session.out.print()
     columns = (Column(role, is_elastic=True), Column("value", is_elastic=True))
-    rows = [(".".join(item.path), dumps(item.value)) for item in chosen]
-    show(out, columns, rows, ellipsis)
+    few = chosen[:_FEW] if is_long else chosen
+    rows = [(".".join(item.path), dumps(item.value)) for item in few]
+    show(session.out, columns, rows, session.ellipsis)
+    _show_more(session, len(chosen) - len(few), "of the environment")
 
 
-def _series_row(series: Series, kind: DataKind, counts: SeriesCounts) -> Sequence[str]:
+def _series_row(
+    series: Series, kind: DataKind, counts: SeriesCounts, curves: Mapping[str, str]
+) -> Sequence[str]:
     steps = ""
     if counts.min_step is not None:
         steps = f"{counts.min_step:,}..{counts.max_step:,}"
@@ -118,4 +163,10 @@ def _series_row(series: Series, kind: DataKind, counts: SeriesCounts) -> Sequenc
         "repeated": counts.duplicate_steps,
     }
     said = ", ".join(f"{n:,} {what}" for what, n in odd.items() if n)
-    return (series.key, series.stream, kind, f"{counts.points:,}", steps, said)
+    is_scalar = kind == "scalar"
+    curve = curves.get(series.key, "") if is_scalar else ""
+    values = ""
+    if is_scalar and counts.min_value is not None and counts.max_value is not None:
+        low, high = number(counts.min_value), number(counts.max_value)
+        values = low if low == high else f"{low}..{high}"
+    return (series.key, series.stream, kind, f"{counts.points:,}", steps, curve, values, said)

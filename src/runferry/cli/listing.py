@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runferry.cli.documents import run_json
-from runferry.cli.grid import Column, show
+from runferry.cli.grid import Column, fits, show
 from runferry.cli.places import inventories, read_options
 from runferry.cli.session import Session
 from runferry.model import Run
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from runferry.ports import Location
     from runferry.transfer.report import RunOutcome
 
+_log = logging.getLogger(__name__)
 _NS_A_SECOND = 10**9
 
 
@@ -38,16 +41,27 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
         from runferry.archive.store import Archive
 
         archive = Archive.open(location.path)
-        for inventory in inventories(archive, selection, failures):
+        for inventory in inventories(
+            archive, filter(selection.takes_run, archive.headers()), failures
+        ):
             yield Entry(inventory.run, len(inventory.series), inventory.rows.get("scalar", 0))
         return
     from runferry import registry
+    from runferry.http.waits import waiting_by
 
-    reader = registry.reader(location.tracker).open(location, read_options(session))
-    try:
-        yield from map(Entry, selection.runs_of(reader))
-    finally:
-        reader.close()
+    with waiting_by(_told):
+        reader = registry.reader(location.tracker).open(location, read_options(session))
+        try:
+            yield from map(Entry, selection.runs_of(reader, shows_begin=True))
+        finally:
+            reader.close()
+
+
+def _told(seconds: float, reason: str) -> None:
+    """Waits for a service, and says so: a server that is away is not to look like a slow one."""
+    if reason:
+        _log.warning("%s; trying again in %.0f s", reason, seconds)
+    time.sleep(seconds)
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
@@ -55,39 +69,74 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     return {**run_json(entry.run), "series": entry.series, "points": entry.points}
 
 
-def show_entries(session: Session, listed: Iterable[Entry]) -> None:
+STATES = {
+    "finished": "green", "failed": "red", "killed": "yellow", "running": "cyan", "?": "dim"
+}  # fmt: skip
+
+
+def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None = None) -> None:
     """The table; ids are never shortened, names and projects are when they must be.
 
-    Runs of several trackers say which is theirs.
+    Runs of several trackers say which is theirs. Where ids leave no room, each has its own line.
     """
+    now_ns = time.time_ns() if now_ns is None else now_ns
     listed = sorted(listed, key=_place)
-    trackers = {entry.run.key.tracker for entry in listed}
-    columns = (
-        *([Column("tracker")] if len(trackers) > 1 else []),
-        Column("id"),
-        Column("name", is_elastic=True),
-        Column("project", is_elastic=True),
-        Column("state"),
-        Column("started (UTC)"),
-        Column("took", "right", is_optional=True),
-        Column("series", "right", is_optional=True),
-        Column("points", "right", is_optional=True),
-    )
-    rows = [
-        (
-            *([entry.run.key.tracker] if len(trackers) > 1 else []),
-            entry.run.key.run_id,
-            _name(entry.run),
-            entry.run.project or "",
-            _state(entry.run),
-            f"{entry.run.started:%Y-%m-%d %H:%M}" if entry.run.started else "",
-            took(entry.run),
-            "" if entry.series is None else f"{entry.series:,}",
-            "" if entry.points is None else f"{entry.points:,}",
-        )
-        for entry in listed
-    ]
-    show(session.out, columns, rows, session.ellipsis)
+    has_one = len({entry.run.key.tracker for entry in listed}) < 2
+    chosen = [(c, say) for c, say in _COLUMNS if not (has_one and c.title == "tracker")]
+    columns = [column for column, _ in chosen]
+    rows = [[say(entry, now_ns) for _, say in chosen] for entry in listed]
+    heads: list[str] = []
+    if not fits(columns, rows, session.out.width):
+        at = [column.title for column in columns].index("id")
+        heads = [row.pop(at) for row in rows]
+        del columns[at]
+    show(session.out, columns, rows, session.ellipsis, heads=heads)
+
+
+def _user(run: Run) -> str:
+    return "@".join(filter(None, (run.user, run.host)))
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _started(run: Run) -> str:
+    return f"{run.started:%Y-%m-%d %H:%M}" if run.started else ""
+
+
+_COLUMNS: tuple[tuple[Column, Callable[[Entry, int], str]], ...] = (
+    (Column("tracker"), lambda entry, now: entry.run.key.tracker),
+    (Column("id"), lambda entry, now: entry.run.key.run_id),
+    (Column("name", is_elastic=True), lambda entry, now: _name(entry.run)),
+    (Column("project", is_elastic=True), lambda entry, now: entry.run.project or ""),
+    (Column("state", styles=STATES), lambda entry, now: _state(entry.run)),
+    (Column("started (UTC)"), lambda entry, now: _started(entry.run)),
+    (Column("ago", "right", rank=4), lambda entry, now: ago(entry.run.started_ns, now)),
+    (Column("took", "right", rank=3), lambda entry, now: took(entry.run)),
+    (Column("series", "right", rank=2), lambda entry, now: _count(entry.series)),
+    (Column("points", "right", rank=1), lambda entry, now: _count(entry.points)),
+    (Column("group", is_elastic=True, rank=5), lambda entry, now: entry.run.group or ""),
+    (Column("job type", is_elastic=True, rank=8), lambda entry, now: entry.run.job_type or ""),
+    (Column("tags", is_elastic=True, rank=6), lambda entry, now: ", ".join(entry.run.tags)),
+    (Column("by", is_elastic=True, rank=7), lambda entry, now: _user(entry.run)),
+)
+"""What there is to say of a run, and which columns go first where room is short."""
+
+
+def ago(then_ns: int | None, now_ns: int) -> str:
+    """How long ago, in one unit: `12s`, `3m`, `2h`, `5d`, `4mo`, `3y`; of the future nothing."""
+    if then_ns is None or then_ns > now_ns:
+        return ""
+    seconds = (now_ns - then_ns) // _NS_A_SECOND
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+_UNITS = (("y", 31_556_952), ("mo", 2_629_746), ("d", 86_400), ("h", 3_600), ("m", 60))
+"""In seconds; a year and a month are the mean ones."""
 
 
 def _name(run: Run) -> str:

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import OptionalText, Session, verb
+from runferry.cli.options import OptionalText, Session, destinations, sources, verb
 from runferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 To = Annotated[
-    list[str], typer.Option("--to", metavar="DST", help="Where runs go; may be repeated.")
+    list[str],
+    typer.Option(
+        "--to",
+        metavar="DST",
+        help="Where runs go; may be repeated.",
+        autocompletion=destinations,
+    ),
 ]
 Journal = Annotated[
     OptionalText,
@@ -51,7 +57,8 @@ def run(
 def follow(
     session: Session,
     sources: Annotated[
-        list[str], typer.Argument(metavar="SRC…", help="Folders or files that grow.")
+        list[str],
+        typer.Argument(metavar="SRC…", help="Folders or files that grow.", autocompletion=sources),
     ],
     to: To = [],  # noqa: B006  typer reads it
     quiet_seconds: Annotated[

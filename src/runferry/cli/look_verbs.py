@@ -1,23 +1,26 @@
-"""Verbs that only look: ls, inspect, records, formats, settings."""
+"""Verbs that only look: ls, inspect, plot, records, formats, settings, completion."""
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import Session, verb
-from runferry.errors import ExitCode
+from runferry.cli.options import OptionalInt, OptionalText, Session, sources, verb
+from runferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from runferry.pictures.curves import AxisKind
     from runferry.transfer.report import RunOutcome
 
-Where = Annotated[str, typer.Argument(metavar="WHERE", help="Any place that can be read.")]
+Where = Annotated[
+    str,
+    typer.Argument(metavar="WHERE", help="Any place that can be read.", autocompletion=sources),
+]
 
 
-@verb(app, settings=["timezone"], filters=True, metrics=False, reads=True)
+@verb(app, settings=["timezone", "rate"], filters=True, metrics=False, reads=True)
 def ls(session: Session, where: Where) -> ExitCode:
     """List the runs of a place, one line each."""
     from runferry.anywhere import looked_once
@@ -34,12 +37,11 @@ def ls(session: Session, where: Where) -> ExitCode:
         session.print_json({**document, "failed": [outcome.to_json() for outcome in failures]})
     else:
         show_entries(session, listed)
-    for outcome in failures:
-        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+    _complain_of(session, failures)
     return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
-@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
+@verb(app, settings=["timezone", "workers", "rate"], filters=True, reads=True)
 def inspect(session: Session, where: Where) -> ExitCode:
     """Show all that is known of the runs of a place."""
     from runferry.cli.documents import inventory_json
@@ -47,10 +49,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
     from runferry.cli.places import surveyed
 
     with surveyed(session, where) as survey:
-        found = survey.inventories(session.selection)
-        first = next(found, None)
-        session.selection.check_found(bool(first or survey.failures), str(survey.where))
-        found = chain(() if first is None else (first,), found)
+        found = survey.inventories()
         if session.is_json:
             document = {"schema": 1, "where": str(survey.where)}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}
@@ -58,10 +57,88 @@ def inspect(session: Session, where: Where) -> ExitCode:
             session.print_json(document)
         else:
             for inventory in found:
-                show_inventory(session, inventory)
-        for outcome in survey.failures:
-            session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+                show_inventory(session, inventory, survey.archive)
+        _complain_of(session, survey.failures)
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
+def plot(
+    session: Session,
+    where: Where,
+    output: Annotated[
+        OptionalText,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a .png or .svg instead."),
+    ] = None,
+    x: Annotated[
+        OptionalText,
+        typer.Option(
+            "--x",
+            metavar="AXIS",
+            help="step, time, relative or row. [default: steps where there are some]",
+            autocompletion=lambda: list(AXES),
+        ),
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Values on a logarithmic axis.")] = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="All series in one picture, not one each.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Lines drawn.")] = 20,
+    height: Annotated[
+        OptionalInt, typer.Option("--height", metavar="ROWS", min=3, max=200, help="Of a picture.")
+    ] = None,
+) -> ExitCode:
+    """Draw series of numbers: here, or as PNG or SVG."""
+    from runferry.cli.places import surveyed
+    from runferry.cli.plotting import dots_across, notes, panels_json, show_panels
+    from runferry.pictures import figure
+    from runferry.pictures.panels import Choice, choose, draw, panels
+
+    choice = Choice(_axis(x), log, together, limit)
+    save = None if output is None else figure.saver(output)
+    with surveyed(session, where) as survey:
+        found = survey.inventories()
+        try:
+            chosen = choose(found, session.selection, choice, str(survey.where))
+        finally:  # also where they are why there is nothing to draw
+            _complain_of(session, survey.failures)
+        keys = {line.series.key for line in chosen.lines}
+        many = 1 if together else len(keys)
+        is_here = save is None and not session.is_json
+        made = panels(chosen, choice, dots_across(session, many) if is_here else figure.COLUMNS)
+        draw(survey.archive, made)
+    if save is not None:
+        for warning in save(made, str(survey.where)):
+            session.note(f"warning: {warning}")
+    if session.is_json:
+        document: dict[str, object] = {"schema": 1, "where": str(survey.where), "x": chosen.axis}
+        document |= {"output": output, "panels": panels_json(made)}
+        document |= {"left_out": chosen.left_out, "without_place": chosen.placeless}
+        document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
+        session.print_json(document)
+    elif save is None:
+        show_panels(session, made, height)
+    for said in notes(chosen):
+        session.note(said)
+    return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+
+
+def _complain_of(session: Session, failures: list[RunOutcome]) -> None:
+    for outcome in failures:
+        session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+
+
+AXES: tuple[AxisKind, ...] = ("step", "time", "relative", "row")
+
+
+def _axis(text: str | None) -> AxisKind | None:
+    """Raises UsageError."""
+    for kind in AXES:
+        if text == kind:
+            return kind
+    if text is None:
+        return None
+    raise UsageError(f"`--x` cannot be {text!r}", hint=f"one of: {', '.join(AXES)}")
 
 
 @verb(app)
@@ -115,3 +192,30 @@ def settings(session: Session) -> None:
         return
     columns = (Column("setting"), Column("value", is_elastic=True), Column("from", is_elastic=True))
     show(session.out, columns, [(n, v or "-", o) for n, v, o in rows], session.ellipsis)
+
+
+@verb(app)
+def completion(
+    session: Session,
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL",
+            help="bash, zsh or fish.",
+            autocompletion=lambda: ["bash", "zsh", "fish"],
+        ),
+    ],
+) -> None:
+    """Print what makes a shell complete commands of runferry."""
+    from runferry.cli.completions import SHELLS, script
+
+    if shell not in SHELLS:
+        raise UsageError(
+            "there is no completion for this shell",
+            where=shell,
+            hint=f"runferry completion {'|'.join(SHELLS)}",
+        )
+    if session.is_json:
+        session.print_json({"schema": 1, "shell": shell, "script": script(shell)})
+    else:
+        typer.echo(script(shell), nl=False)

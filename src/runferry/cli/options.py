@@ -19,6 +19,7 @@ from runferry.errors import ExitCode
 FATES = "kept, excluded, renamed, re-encoded, rounded, merged, dropped"
 
 OptionalText = Optional[str]  # noqa: UP045  typer reads it at run time
+OptionalInt = Optional[int]  # noqa: UP045
 OptionalTruth = Optional[bool]  # noqa: UP045
 
 COMMON: dict[str, tuple[Any, object]] = {
@@ -40,6 +41,9 @@ SETTINGS: dict[str, Any] = {
         "--archive", metavar="PATH", help="The archive. [default: ./.runferry]"
     ),
     "workers": typer.Option("--workers", metavar="N", help="Runs moved at the same time."),
+    "rate": typer.Option(
+        "--rate", metavar="N", help="Requests a second that a server is asked at most."
+    ),
     "allow": typer.Option(
         "--allow",
         metavar="FATE",
@@ -50,7 +54,12 @@ SETTINGS: dict[str, Any] = {
         "--timezone", metavar="ZONE", help="The zone of times that name none. [default: UTC]"
     ),
     "log_file": typer.Option("--log-file", metavar="PATH", help="Write the log here too."),
-    "color": typer.Option("--color", metavar="WHEN", help="auto, always or never."),
+    "color": typer.Option(
+        "--color",
+        metavar="WHEN",
+        help="auto, always or never.",
+        autocompletion=lambda: ["auto", "always", "never"],
+    ),
 }
 
 NEPTUNE: dict[str, tuple[Any, object]] = {
@@ -87,6 +96,20 @@ NEPTUNE: dict[str, tuple[Any, object]] = {
         None,
     ),
 }
+
+
+def sources() -> list[str]:
+    """What a place to read from can begin with."""
+    from runferry.registry import reader_names
+
+    return [f"{name}:" for name in reader_names()]
+
+
+def destinations() -> list[str]:
+    """What a place to write to can begin with."""
+    from runferry.registry import writer_names
+
+    return [f"{name}:" for name in writer_names()]
 
 
 def _switches() -> list[str]:

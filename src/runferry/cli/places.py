@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from runferry.errors import ArchiveError
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
-    from runferry.model import Inventory
+    from runferry.model import Inventory, Run
     from runferry.ports import Location, ReadOptions
     from runferry.transfer.report import RunOutcome
     from runferry.transfer.selection import Selection
@@ -52,14 +52,16 @@ def own_archive(session: Session, path: str | None) -> Archive:
     """The archive that was named, else the one of the settings. Raises NotFound, NewerFormat."""
     from runferry.archive.store import Archive
 
-    return Archive.open(_folder(session, path))
+    return Archive.open(archive_folder(session, path))
 
 
 def new_archive(session: Session, path: str | None = None) -> Archive:
     """The same, made where there is none yet."""
     from runferry.archive.store import Archive
 
-    return Archive.open(_folder(session, path), create=True, reserve=session.settings.reserve_bytes)
+    return Archive.open(
+        archive_folder(session, path), create=True, reserve=session.settings.reserve_bytes
+    )
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def hub(session: Session, origin: Location, goal: Location) -> Archive:
     return new_archive(session)
 
 
-def _folder(session: Session, text: str | None) -> Path:
+def archive_folder(session: Session, text: str | None) -> Path:
     """A folder as a path or as `archive:PATH`."""
     return destined(text).path if text else session.settings.archive
 
@@ -91,20 +93,28 @@ class Survey:
 
     where: Location  # what the place means: found out once, since it may be a tree of folders
     archive: Archive
+    selection: Selection  # of these runs
     failures: list[RunOutcome] = field(default_factory=list)
 
-    def inventories(self, selection: Selection) -> Iterator[Inventory]:
-        """What is known of each selected run, one at a time; damaged ones join the failures."""
-        return inventories(self.archive, selection, self.failures)
+    def inventories(self) -> Iterator[Inventory]:
+        """What is known of each selected run, one at a time; damaged ones join the failures.
+
+        Raises UsageError when runs were asked for and none is there.
+        """
+        headers = self.selection.some(self._headers, str(self.where))
+        return inventories(self.archive, headers, self.failures)
+
+    def _headers(self, selection: Selection) -> Iterator[Run]:
+        return filter(selection.takes_run, self.archive.headers())
 
 
 def inventories(
-    archive: Archive, selection: Selection, failures: list[RunOutcome]
+    archive: Archive, headers: Iterable[Run], failures: list[RunOutcome]
 ) -> Iterator[Inventory]:
-    """What an archive knows of each selected run, one at a time; damaged ones are failures."""
+    """What an archive knows of each of these runs, one at a time; damaged ones are failures."""
     from runferry.transfer.report import RunOutcome
 
-    for header in filter(selection.takes_run, archive.headers()):
+    for header in headers:
         try:
             record = archive.record(header.uid)
             inventory = None if record is None else archive.inventory(record)
@@ -123,7 +133,7 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
 
     location = located(text)
     if location.tracker == "archive":
-        yield Survey(location, Archive.open(location.path))
+        yield Survey(location, Archive.open(location.path), session.selection)
         return
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         archive = Archive.open(Path(folder), create=True)
@@ -140,4 +150,5 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
             )
         if report.is_interrupted:
             raise KeyboardInterrupt
-        yield Survey(location, archive, list(report.failures))
+        taken = session.selection.of_runs(frozenset(run.uid for run in report.outcomes))
+        yield Survey(location, archive, taken, list(report.failures))

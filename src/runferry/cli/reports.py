@@ -15,7 +15,13 @@ from runferry.transfer.figures import size
 from runferry.transfer.report import moved
 
 if TYPE_CHECKING:
-    from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
+    from runferry.transfer.report import (
+        ConvertReport,
+        Report,
+        RunComparison,
+        RunOutcome,
+        VerifyReport,
+    )
 
 _FAILURES_SHOWN = 20
 _BEYOND_SHOWN = 20
@@ -173,12 +179,29 @@ def _show_unexpected(session: Session, report: VerifyReport) -> None:
     for run in report.runs:
         if run.error is not None:
             session.complain(run.error, run.run, run.hint)
+    _tell_aborted(session, report.aborted, report.runs, bool(report.runs))
     unexpected = report.unexpected
     if unexpected:
         session.out.print("\ndifferences that nothing foretold:")
         show_losses(session, unexpected)
         total = sum(loss.count for loss in unexpected)
         session.complain(f"{count(total, 'difference')} that nothing foretold", report.copy)
+
+
+def _tell_aborted(
+    session: Session,
+    aborted: str | None,
+    failures: Iterable[RunOutcome | RunComparison],
+    is_begun: bool,
+) -> None:
+    """Why the rest was not tried; what was told of a run is not told again."""
+    if aborted is None:
+        return
+    if any(f"{it.error}\n\nhint: {it.hint}" == aborted or it.error == aborted for it in failures):
+        session.note("the remaining runs, if any, were not tried")
+        return
+    left = "the remaining runs were not tried: " if is_begun else ""
+    session.complain(f"{left}{aborted}")
 
 
 def _end(
@@ -195,9 +218,7 @@ def _end(
             session.complain(outcome.error or "failed", outcome.run, outcome.hint)
         if len(failures) > _FAILURES_SHOWN:
             session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
-        if report.aborted is not None:
-            left = "the remaining runs were not tried: " if report.outcomes else ""
-            session.complain(f"{left}{report.aborted}")
+        _tell_aborted(session, report.aborted, failures[:_FAILURES_SHOWN], bool(report.outcomes))
     if code is ExitCode.LOSS:
         worse = beyond(losses, allowed)
         fate = max((loss.fate for loss in worse), default=allowed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+from runferry._version import VERSION
 from runferry.cli import failure
 from runferry.cli.streams import console, print_json, printable, spells
 from runferry.errors import BadSetting, ExitCode, RunferryError
@@ -57,6 +60,7 @@ class Session:
     filters: Mapping[str, Any] = field(default_factory=dict)
     counted_as: Road | None = None
     """The migration that this is, whose progress is counted in its own way."""
+    began: float = field(default_factory=time.monotonic)
     has_document: bool = False
     """A JSON document is on stdout, or begun: no other may follow."""
 
@@ -137,7 +141,8 @@ class Session:
         With -q only its errors, unless the report is what was asked for.
         """
         why = "" if report.aborted is None else f": {printable(report.aborted)}"
-        log.info("ended with exit code %d%s", report.exit_code, why)
+        took = time.monotonic() - self.began
+        log.info("ended with exit code %d after %.1f s%s", report.exit_code, took, why)
         if self.is_json:
             self.print_json(report.to_json())
         else:
@@ -178,6 +183,7 @@ def session(given: Mapping[str, Any]) -> Iterator[Session]:
         settings.install(resolved.settings)
         verbosity = -1 if given["quiet"] else int(given["verbose"])
         with logging_to(resolved.settings.log_file, verbosity):
+            log.info("runferry %s: %s", VERSION, printable(shlex.join(sys.argv[1:])))
             opened = Session(resolved, is_json, verbosity, given)
             with _told(opened):
                 yield opened
@@ -197,6 +203,8 @@ def _told(opened: Session) -> Iterator[None]:
 
 def _ended(error: RunferryError, is_json: bool) -> typer.Exit:
     failure.tell(error)
+    place = f": {error.where}" if error.where else ""
+    log.info("ended with exit code %d: %s", error.exit_code, printable(f"{error.what}{place}"))
     if is_json:
         print_json(failure.as_json(error))
     return typer.Exit(int(error.exit_code))

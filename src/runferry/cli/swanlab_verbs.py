@@ -20,22 +20,34 @@ swanlab = typer.Typer(
 app.add_typer(swanlab)
 
 
-def _text(*names: str, help: str) -> typer.models.OptionInfo:
-    return cast("typer.models.OptionInfo", typer.Option(*names, help=help))
+def _text(*names: str, help: str, words: tuple[str, ...] = ()) -> typer.models.OptionInfo:
+    told = (lambda: list(words)) if words else None
+    return cast("typer.models.OptionInfo", typer.Option(*names, help=help, autocompletion=told))
 
 
 @verb(swanlab, settings=["archive", "workers", "allow", "timezone"])
 def convert(
     session: Session,
     kind: Annotated[
-        str, _text("--type", "-t", help="tensorboard, wandb, wandb-local or mlflow.")
+        str,
+        _text(
+            "--type",
+            "-t",
+            help="tensorboard, wandb, wandb-local or mlflow.",
+            words=("tensorboard", "wandb", "wandb-local", "mlflow"),
+        ),
     ] = "tensorboard",
     project: Annotated[OptionalText, _text("--project", "-p", help="SwanLab project.")] = None,
     workspace: Annotated[
         OptionalText, _text("--workspace", "-w", help="SwanLab workspace.")
     ] = None,
     mode: Annotated[
-        str, _text("--mode", help="cloud (online), local, offline or disabled.")
+        str,
+        _text(
+            "--mode",
+            help="cloud (online), local, offline or disabled.",
+            words=("cloud", "local", "offline", "disabled"),
+        ),
     ] = "cloud",
     logdir: Annotated[
         OptionalText, _text("--logdir", "-l", help="Folder of run folders. [default: ./swanlog]")

@@ -7,16 +7,25 @@ from typing import Annotated
 import typer
 
 from runferry.cli.app import app
-from runferry.cli.options import OptionalText, Session, verb
+from runferry.cli.options import OptionalText, Session, destinations, sources, verb
 from runferry.errors import ExitCode
 
-Source = Annotated[str, typer.Argument(metavar="SRC", help="Where the runs are.")]
-Destination = Annotated[str, typer.Argument(metavar="DST", help="Where they shall be.")]
+Source = Annotated[
+    str, typer.Argument(metavar="SRC", help="Where the runs are.", autocompletion=sources)
+]
+Destination = Annotated[
+    str, typer.Argument(metavar="DST", help="Where they shall be.", autocompletion=destinations)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; send nothing.")]
 
 Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
 
-_MOVING = ("workers", "allow", "timezone")
+ReportPage = Annotated[
+    OptionalText,
+    typer.Option("--report", metavar="FILE", help="Tell of it on a page too, an .html file."),
+]
+
+_MOVING = ("workers", "rate", "allow", "timezone")
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True, sends=True)
@@ -34,15 +43,18 @@ def convert(
         bool, typer.Option("--discard", help="Empty the archive of what was verified.")
     ] = False,
     restart: Restart = False,
+    page: ReportPage = None,
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
     from runferry.cli.migrating import migrating
+    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
     from runferry.cli.places import destined, filled, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
+    path, is_written = page_path(page), True
     with migrating(session, source, destination, is_dry=dry_run) as (start, end):
         origin, goal = located(start), destined(end)
         chosen = session.settings
@@ -59,8 +71,17 @@ def convert(
         )
         archive = hub(session, origin, goal)
         with filled(archive), session.working() as (observer, stop):
-            report = transfer(origin, goal, archive, options, observer=observer, stop=stop)
-        return session.conclude(report, show_conversion, is_asked=dry_run)
+            watch = Stopwatch(observer)
+            report = transfer(origin, goal, archive, options, observer=watch, stop=stop)
+            watch.stop()
+            if path is not None:
+                from runferry.pictures.told import holdings_of, of_conversion
+
+                held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
+                told = of_conversion(report, origin, watch.seconds, held)
+                is_written = write_page(session, path, told, archive, goal, stop)
+        code = session.conclude(report, show_conversion, is_asked=dry_run)
+        return with_page(code, is_written=is_written)
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -93,31 +114,34 @@ def pull(
     return session.conclude(report, show_report)
 
 
-@verb(app, settings=["workers", "allow"], filters=True, sends=True)
+@verb(app, settings=["workers", "rate", "allow"], filters=True, sends=True)
 def push(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
     destination: Destination,
     dry_run: DryRun = False,
     restart: Restart = False,
+    page: ReportPage = None,
 ) -> ExitCode:
     """Send the runs of an archive to a tracker."""
+    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
     from runferry.cli.places import destined, own_archive
     from runferry.cli.reports import show_plan, show_report
     from runferry.transfer.patience import Patience
     from runferry.transfer.push import plan_all
     from runferry.transfer.push import push as transfer
 
-    place = destined(destination)
+    path, place, is_written = page_path(page), destined(destination), True
     archive, chosen = own_archive(session, folder), session.settings
     with session.working() as (observer, stop):
+        watch = Stopwatch(observer)
         if dry_run:
             report = plan_all(
                 archive,
                 place,
                 selection=session.selection,
                 allow=chosen.allow,
-                observer=observer,
+                observer=watch,
                 stop=stop,
             )
         else:
@@ -129,11 +153,18 @@ def push(
                 allow=chosen.allow,
                 restart=restart,
                 patience=Patience(chosen.patience),
-                observer=observer,
+                observer=watch,
                 stop=stop,
             )
+        watch.stop()
+        if path is not None:
+            from runferry.pictures.told import holdings_of, of_push
+
+            held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
+            told = of_push(report, watch.seconds, held)
+            is_written = write_page(session, path, told, archive, place, stop)
     show = show_plan if dry_run else show_report
-    return session.conclude(report, show, is_asked=dry_run)
+    return with_page(session.conclude(report, show, is_asked=dry_run), is_written=is_written)
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
@@ -151,7 +182,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
         report = plan_all(
             survey.archive,
             place,
-            selection=session.selection,
+            selection=survey.selection,
             allow=session.settings.allow,
             observer=observer,
             stop=stop,
@@ -163,8 +194,10 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
 @verb(app, settings=_MOVING, filters=True, reads=True, sends=True)
 def verify(
     session: Session,
-    original: Annotated[str, typer.Argument(metavar="A", help="The original.")],
-    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.")],
+    original: Annotated[
+        str, typer.Argument(metavar="A", help="The original.", autocompletion=sources)
+    ],
+    copy: Annotated[str, typer.Argument(metavar="B", help="Its copy.", autocompletion=sources)],
 ) -> ExitCode:
     """Compare every value of two places."""
     from runferry.cli.places import located, read_options
@@ -184,3 +217,34 @@ def verify(
             stop=stop,
         )
     return session.conclude(report, show_verification)
+
+
+@verb(app, settings=["allow", "timezone"], filters=True, sends=True)
+def report(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
+    destination: Annotated[str, typer.Argument(metavar="DST", help="Where its runs were sent.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The page, an .html file.")
+    ] = "report.html",
+    curves: Annotated[
+        int, typer.Option("--curves", metavar="N", min=0, help="Runs that are read back.")
+    ] = 24,
+) -> ExitCode:
+    """Tell on a page what an archive's runs became in a tracker."""
+    from runferry.cli.paging import page_path, with_page, write_page
+    from runferry.cli.places import destined, own_archive
+    from runferry.errors import UsageError
+    from runferry.pictures.told import of_record
+
+    path, place = page_path(output), destined(destination)
+    if path is None:
+        raise UsageError("no file is named for the report", hint="-o report.html")
+    archive = own_archive(session, folder)
+    with session.working() as (_, stop):
+        told = of_record(archive, place, session.selection, session.settings.allow)
+        is_written = write_page(session, path, told, archive, place, stop, curves=curves)
+    if session.is_json:
+        session.print_json({"schema": 1, "report": str(path), "runs": len(told.runs)})
+    code = ExitCode.SOME_FAILED if any(told.failures) else ExitCode.DONE
+    return with_page(code, is_written=is_written)

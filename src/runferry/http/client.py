@@ -32,14 +32,17 @@ def client(
     settings: Settings | None = None,
     headers: Mapping[str, str] | None = None,
     pace: Pace | None = None,
+    verifies: bool = True,
 ) -> RetryingClient:
     """A client for one server, with the process's settings unless others are given.
 
-    Clients of one server may share a `pace`.
+    Clients of one server may share a `pace`. Without `verifies` any certificate is taken.
 
     Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or CA bundle.
     """
-    return RetryingClient(base_url, auth=auth, settings=settings, headers=headers, pace=pace)
+    return RetryingClient(
+        base_url, auth=auth, settings=settings, headers=headers, pace=pace, verifies=verifies
+    )
 
 
 class RetryingClient:
@@ -55,10 +58,11 @@ class RetryingClient:
         pace: Pace | None = None,
         pause: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        verifies: bool = True,
     ) -> None:
         chosen = settings or ambient.current()
         self.base_url = without_credentials(base_url)
-        self._client = connect(base_url, auth, chosen, headers or {})
+        self._client = connect(base_url, auth, chosen, headers or {}, verifies=verifies)
         self._until_answered = Persistence(
             self.base_url, chosen, secrets_in(base_url, auth), pause, clock, pace
         )

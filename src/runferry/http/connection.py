@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 
 from runferry._version import VERSION
 from runferry.errors import AuthFailed, BadLocation, BadSetting
+from runferry.http.rate import PROCESS
 from runferry.redact import without_credentials
 from runferry.settings import Settings
 
@@ -36,7 +37,12 @@ Auth = httpx.Auth | tuple[str, str] | str | None
 
 
 def connect(
-    base_url: str, auth: Auth, settings: Settings, headers: Mapping[str, str]
+    base_url: str,
+    auth: Auth,
+    settings: Settings,
+    headers: Mapping[str, str],
+    *,
+    verifies: bool = True,
 ) -> httpx.Client:
     """Raises BadLocation for a URL that is none, BadSetting for an impossible proxy or bundle."""
     sent = {"User-Agent": f"runferry/{VERSION}", **headers}
@@ -48,9 +54,10 @@ def connect(
             base_url=base_url,
             auth=auth,
             headers=sent,
-            verify=_trust(base_url, _bundles(settings.ca_bundle)),
+            verify=_trust(base_url, _bundles(settings.ca_bundle)) if verifies else False,
             proxy=settings.proxy,
             timeout=settings.timeout,
+            event_hooks={"request": _hooks(settings.rate)},
         )
     except httpx.InvalidURL as error:
         place = without_credentials(base_url)
@@ -60,6 +67,13 @@ def connect(
         raise BadSetting(
             f"this proxy cannot be used: {without_credentials(str(error))}", where=place
         ) from error
+
+
+def _hooks(rate: float | None) -> list[Callable[[httpx.Request], None]]:
+    """What is done before each request, one that follows a redirect too."""
+    if rate is None:
+        return []
+    return [lambda request: PROCESS.wait(request.url.netloc.decode("ascii"), rate)]
 
 
 def secrets_in(base_url: str, auth: Auth) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """When a request is sent again, how long that goes on, and what is raised in the end.
 
 Retried: no connection, a connection that broke or fell silent, 429, and 5xx except 501. Everything
-else is an answer. Whether a request that may have arrived can be sent twice is the caller's
-statement (`idempotent`); one that surely did not arrive is always sent again.
+else is an answer. Where no connection was ever made, the address is wrong or nothing runs there:
+that is tried for half a minute at most. A server that has answered before is tried for all of
+`patience`. Whether a request that may have arrived can be sent twice is the caller's statement
+(`idempotent`); one that surely did not arrive is always sent again.
 """
 
 from __future__ import annotations
@@ -24,14 +26,17 @@ from runferry.errors import (
 from runferry.http import waits
 from runferry.http.answers import one_line, reason, retry_after
 from runferry.http.connection import is_distrust
+from runferry.http.heard import HEARD
 from runferry.http.pace import Pace
 from runferry.redact import without_credentials
 from runferry.settings import Settings
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+PATIENCE_WITH_NOBODY = 30.0
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 _LATER = "run the same command again later: it continues where it stopped"
+_NOBODY = "start the server, or correct the address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class _Fault:
     error: ServiceError
     arrived: bool  # the server may have acted on it
     pause: float | None = None  # what the server asked for
+    is_unconnected: bool = False  # nobody was there to act on it
 
 
 class Persistence:
@@ -73,8 +79,7 @@ class Persistence:
     ) -> httpx.Response:
         """The answer: 2xx or a status in `expect`. Raises every kind of ServiceError."""
         may_repeat = method in _SAFE_TWICE if idempotent is None else idempotent
-        deadline = self._clock() + self._settings.patience
-        count = 0
+        began, count = self._clock(), 0
         while True:
             outcome = self._outcome(attempt, f"{method} {bare(path)}", expect)
             if isinstance(outcome, httpx.Response):
@@ -82,8 +87,12 @@ class Persistence:
             if outcome.arrived and not may_repeat:
                 raise outcome.error
             wait = _backoff(count) if outcome.pause is None else outcome.pause
-            if self._clock() + wait > deadline:
-                raise outcome.error
+            is_nobody = outcome.is_unconnected and self.base_url not in HEARD
+            patience = self._settings.patience
+            if is_nobody:
+                patience = min(patience, PATIENCE_WITH_NOBODY)
+            if self._clock() + wait > began + patience:
+                raise self._nobody(outcome.error) if is_nobody else outcome.error
             if self._pause is None:
                 waits.wait(wait, outcome.error.what)
             else:
@@ -105,6 +114,7 @@ class Persistence:
             raise Declined(what, where=self.base_url) from error
         except httpx.RequestError as error:
             return self._silence(error)
+        HEARD.add(self.base_url)
         if self._pace is not None:
             self._pace.heard(answer.status_code, answer.headers, retry_after(answer))
         if answer.is_success or answer.status_code in expect:
@@ -127,7 +137,14 @@ class Persistence:
         fault = Unreachable(what, where=self.base_url, hint="check the address and the network")
         fault.__cause__ = error
         never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-        return _Fault(fault, arrived=not isinstance(error, never_sent))
+        is_unconnected = isinstance(error, never_sent)
+        return _Fault(fault, arrived=not is_unconnected, is_unconnected=is_unconnected)
+
+    def _nobody(self, error: ServiceError) -> Unreachable:
+        what = f"no server answers: {error.what}"
+        nobody = Unreachable(what, where=self.base_url, hint=_NOBODY, has_answered=False)
+        nobody.__cause__ = error.__cause__
+        return nobody
 
     def _refusal(self, answer: httpx.Response, request: str) -> _Fault:
         """What an answer that is not 2xx says; raises what would be said again."""

@@ -4,5 +4,6 @@
     └ training process ┘ └ delivery process ──────────────────────────────────────┘
 
 `hooks`, `journal`, `frames`, `session` and `interfaces` run in the training process, and import
-nothing beyond the standard library and the SDK that is there already. All else runs in another.
+nothing beyond the standard library, our native module and the SDK that is there already. All else
+runs in another.
 """

@@ -1,9 +1,10 @@
 """A run that goes on in a later session: what an earlier session captured of it comes along.
 
-W&B's runs are resumed by their id, MLflow's by `start_run(run_id=…)`, hours later and by another
-process, which has a session of its own. Would that session bring only its own part of the run, a
-destination that is written whole would lose the rest. So its delivery process first copies the
-earlier records of that run into a journal here, from where they are taken like all others.
+W&B's runs are resumed by their id, MLflow's by `start_run(run_id=…)`, ClearML's tasks by
+`Task.init(continue_last_task=…)`, hours later and by another process, which has a session of its
+own. Would that session bring only its own part of the run, a destination that is written whole
+would lose the rest. So its delivery process first copies the earlier records of that run into a
+journal here, from where they are taken like all others.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from runferry.live.frames import SUFFIX, VERSION, Frame, Kind, frames, spelled
+from runferry._native import journal_frame
+from runferry.live.frames import SUFFIX, VERSION, Frame, Kind, frames
 from runferry.live.layout import Layout, Stated, is_live, journals, sessions
 from runferry.live.replicas.beside import bring
 from runferry.live.replicas.calls import calls_name
+from runferry.live.replicas.clearml import session_name
 from runferry.model import Tree
 from runferry.paths import inside
 
 ADOPTED: Final = f"{0:020d}-"
 """How the names of journals with adopted records begin: before those of all processes."""
 Facts = dict[str, Tree]
-_RESUMED: Final = {"wandb": "stream", "mlflow": "run"}
+_RESUMED: Final = {"wandb": "stream", "mlflow": "run", "clearml": "run"}
 """Trackers whose runs are resumed, and which fact names a run."""
 
 
@@ -84,22 +87,26 @@ def _has(layout: Layout, named: tuple[str, str]) -> bool:
     if tracker == "mlflow":
         return (layout.replicas / "calls" / calls_name(tracker, run_id)).exists()
     folders = layout.replicas / tracker
+    if tracker == "clearml":
+        return (folders / session_name(run_id)).exists()
     names = [path.name for path in folders.iterdir()] if folders.is_dir() else []
     return any(name.endswith(f"-{run_id}") or f"-{run_id}~" in name for name in names)
 
 
 def _copied(earlier: Layout, named: tuple[str, str], target: BinaryIO, files: Path) -> None:
     """Write a journal with all records of one run, with their times, and bring their files."""
-    target.write(spelled(Kind.BEGIN, 0, json.dumps({"version": VERSION, "process": 0}).encode()))
+    target.write(
+        journal_frame(Kind.BEGIN, 0, json.dumps({"version": VERSION, "process": 0}).encode())
+    )
     numbers: dict[bytes, int] = {}
     for source, frame in _records(earlier, named):
         if source not in numbers:
             numbers[source] = len(numbers) + 1
-            target.write(spelled(Kind.SOURCE, numbers[source], source, frame.time_ns))
-        target.write(spelled(Kind(frame.kind), numbers[source], frame.payload, frame.time_ns))
+            target.write(journal_frame(Kind.SOURCE, numbers[source], source, frame.time_ns))
+        target.write(journal_frame(Kind(frame.kind), numbers[source], frame.payload, frame.time_ns))
         if frame.kind == Kind.CALL:
             _bring_file(json.loads(frame.payload), earlier.files, files)
-    target.write(spelled(Kind.COUNTS, 0, b"{}"))
+    target.write(journal_frame(Kind.COUNTS, 0, b"{}"))
 
 
 def _records(earlier: Layout, named: tuple[str, str]) -> Iterator[tuple[bytes, Frame]]:

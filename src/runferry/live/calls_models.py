@@ -7,10 +7,10 @@ from pathlib import Path
 
 from runferry.chunks import Artifact
 from runferry.dialects.mlflow.artifacts import Entry
+from runferry.dialects.mlflow.logged import LoggedModel
 from runferry.live.calls_state import Call, texts
 from runferry.model import Blob, Tree
 from runferry.paths import blob_at
-from runferry.readers.mlflow.store import LoggedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,16 @@ def take(models: dict[str, Call], call: Call) -> str:
 
 def artifact(model_id: str, told: Call, copies: Path) -> Artifact:
     """The model, with its files."""
-    created = told.get("created_ms")
+    created, updated = told.get("created_ms"), told.get("updated_ms")
     model = LoggedModel(
         model_id,
         str(told.get("name") or model_id),
         str(told.get("status") or ""),
         str(told["model_type"]) if told.get("model_type") else None,
         created if isinstance(created, int) else None,
-        texts(told.get("tags")),
-        texts(told.get("params")),
+        updated if isinstance(updated, int) else None,
+        tags=texts(told.get("tags")),
+        params=texts(told.get("params")),
     )
     return model.artifact(CopiedFiles(copies, texts(told.get("files"))))
 

@@ -14,6 +14,7 @@ from runferry.chunks import Attributes, Checkpoint, Chunk, Document, Header, Los
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.attributes import params, system_attributes
 from runferry.dialects.mlflow.header import NativeRun, as_run
+from runferry.dialects.mlflow.logged import Dataset
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
 from runferry.live import calls_models
@@ -24,7 +25,6 @@ from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.local_runs import LocalReader
 from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
-from runferry.readers.mlflow.store import dataset
 
 
 class CallsReader(LocalReader):
@@ -184,7 +184,7 @@ def _run(told: Call, native: NativeRun) -> Run:
 
 
 def _dataset(call: Call) -> Document:
-    return dataset(
+    return Dataset(
         str(call["name"]),
         str(call["digest"]),
         str(call["source_type"]),
@@ -192,4 +192,4 @@ def _dataset(call: Call) -> Document:
         text(call.get("schema")),
         text(call.get("profile")),
         texts(call.get("tags")),
-    )
+    ).document

@@ -5,8 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import shutil
-import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry.live.frames import Kind
+from runferry.live.hooks.copies import Copies
 from runferry.live.journal import Journal
 
 TRACKER: Final = "runferry"
@@ -28,10 +27,8 @@ class Experiment:
         self.project = project
         self.run_id = uuid.uuid4().hex
         self._journal = journal
-        self._files = files
+        self._copies = Copies(files)
         self._iteration = 0
-        self._copies = 0
-        self._lock = threading.Lock()
         self.source = json.dumps({"tracker": TRACKER, "store": "", "run": self.run_id})
         """What records of it are from."""
         self._call(
@@ -59,6 +56,7 @@ class Experiment:
         """A file as it is now, or all files of a folder. Raises OSError where there is none."""
         found = Path(path)
         if not found.is_dir():
+            found.open("rb").close()  # what cannot be read is the caller's to hear of
             self._file(found, "/".join(filter(None, (artifact_path, found.name))))
             return
         for inner in sorted(found.rglob("*")):
@@ -68,14 +66,7 @@ class Experiment:
 
     def log_text(self, text: str, artifact_path: str) -> None:
         """A text as a file."""
-        copy = self._copy_name()
-        try:
-            self._files.mkdir(parents=True, exist_ok=True)
-            (self._files / copy).write_text(text, encoding="utf-8")
-        except OSError:  # a full disk is no matter of training's
-            self._journal.drop(HOOK)
-        else:
-            self._call({"op": "file", "path": artifact_path, "copy": copy})
+        self._file(text.encode(), artifact_path)
 
     def set_tag(self, key: str, value: object) -> None:
         """One tag."""
@@ -92,22 +83,13 @@ class Experiment:
     def _batch(self, **rows: list[list[object]]) -> None:
         self._call({"op": "batch", **rows})
 
-    def _file(self, path: Path, place: str) -> None:
-        copy = self._copy_name()
-        with path.open("rb") as source:
-            try:
-                self._files.mkdir(parents=True, exist_ok=True)
-                with (self._files / copy).open("wb") as target:
-                    shutil.copyfileobj(source, target)
-            except OSError:  # a full disk is no matter of training's
-                self._journal.drop(HOOK)
-            else:
-                self._call({"op": "file", "path": place, "copy": copy})
-
-    def _copy_name(self) -> str:
-        with self._lock:
-            self._copies += 1
-            return f"{self.run_id}-{os.getpid()}-{self._copies}"
+    def _file(self, content: bytes | Path, place: str) -> None:
+        try:
+            copy = self._copies.put(content)
+        except OSError:  # a full disk is no matter of training's
+            self._journal.drop(HOOK)
+        else:
+            self._call({"op": "file", "path": place, "copy": copy})
 
     def _call(self, call: dict[str, object]) -> None:
         self._journal.append(HOOK, Kind.CALL, self.source, json.dumps(call).encode())

@@ -1,4 +1,4 @@
-"""Frames of a journal: how a record is spelled, and read back.
+"""Frames of a journal: what they are, and how they are read. `_native.journal_frame` makes them.
 
 A frame is length u32, crc u32, kind u8, three zeros, source u32 and time u64 (ns since 1970), all
 little-endian, and then `length` bytes. The CRC-32 is over all that follows it. A file that ends
@@ -8,7 +8,6 @@ inside a frame was cut there, or is being written; what stands behind such a pla
 from __future__ import annotations
 
 import struct
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,6 @@ from enum import IntEnum
 from typing import BinaryIO
 
 _HEAD = struct.Struct("<IIB3xIQ")
-_REST = struct.Struct("<B3xIQ")  # what the checksum is over, before the payload
-_rest, _front = _REST.pack, struct.Struct("<II").pack
-_crc32, _now = zlib.crc32, time.time_ns
 LONGEST = 256 << 20
 """Bytes of a payload. No reader of ours takes a longer record."""
 VERSION = 1
@@ -46,12 +42,6 @@ class Frame:
     time_ns: int
     payload: bytes
     end: int
-
-
-def spelled(kind: int, source: int, payload: bytes, time_ns: int | None = None) -> bytes:
-    """A frame of this payload."""
-    rest = _rest(kind, source, _now() if time_ns is None else time_ns) + payload
-    return _front(len(payload), _crc32(rest)) + rest
 
 
 def frames(stream: BinaryIO, start: int, end: int | None = None) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from runferry.live import backends
 from runferry.live.experiment import Experiment
@@ -23,6 +23,19 @@ from runferry.live.machine import Machine, log_git
 from runferry.live.session import Session, sessions, without_secrets
 
 Places = str | Iterable[str]
+
+
+class More(TypedDict, total=False):
+    """What every `sync_…` takes besides: SwanLab's workspace and its folder of logs, for where
+    runs go without `to`; and `journal`, the session's folder, else a new one below
+    `./.runferry/live`.
+    """
+
+    workspace: str | None
+    logdir: str | None
+    journal: str | os.PathLike[str] | None
+
+
 _active: list[Experiment] = []
 _machines: list[Machine] = []
 _SWITCHES: Final = ("track_system", "track_git")
@@ -32,18 +45,14 @@ def sync_wandb(
     mode: str = "cloud",
     wandb_run: bool = True,
     to: Places | None = None,
-    *,
-    workspace: str | None = None,
-    logdir: str | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    **more: Unpack[More],
 ) -> Session | None:
     """Mirror runs of W&B that begin from now on; anywhere before `wandb.init()`.
 
     Without `to` they go to SwanLab, as `mode` says: `cloud`, `local`, `offline` or `disabled`. With
-    `wandb_run=False` nothing goes to W&B. `journal` is the session's folder, else a new one below
-    `./.runferry/live`. Raises BadLocation, UsageError.
+    `wandb_run=False` nothing goes to W&B. Raises BadLocation, UsageError.
     """
-    session = _session(to, mode, workspace, logdir, journal)
+    session = _session(to, mode, **more)
     if session is not None:
 
         def events() -> None:
@@ -58,16 +67,14 @@ def sync_tensorboard(
     to: Places | None = None,
     *,
     root: str | None = None,
-    workspace: str | None = None,
-    logdir: str | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    **more: Unpack[More],
 ) -> Session | None:
     """Mirror what writers of TensorBoard are given, those of torch and of tensorboardX.
 
     Writers that exist already are mirrored from now on. Runs are named by their folders below
     `root`, or below the working directory. The rest is as for `sync_wandb`.
     """
-    session = _session(to, mode, workspace, logdir, journal)
+    session = _session(to, mode, **more)
     if session is not None:
         session.capture(TensorboardHook(session.journal, root))
     return session
@@ -76,13 +83,10 @@ def sync_tensorboard(
 def sync_mlflow(
     mode: str = "cloud",
     to: Places | None = None,
-    *,
-    workspace: str | None = None,
-    logdir: str | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    **more: Unpack[More],
 ) -> Session | None:
     """Mirror what is logged with MLflow's client. The rest is as for `sync_wandb`."""
-    session = _session(to, mode, workspace, logdir, journal)
+    session = _session(to, mode, **more)
     if session is not None:
         session.capture(MlflowHook(session.journal, session.layout.files))
     return session
@@ -91,16 +95,13 @@ def sync_mlflow(
 def sync_clearml(
     mode: str = "cloud",
     to: Places | None = None,
-    *,
-    workspace: str | None = None,
-    logdir: str | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    **more: Unpack[More],
 ) -> Session | None:
     """Mirror tasks of ClearML, with a server or offline, those too that have begun already.
 
     The rest is as for `sync_wandb`.
     """
-    session = _session(to, mode, workspace, logdir, journal)
+    session = _session(to, mode, **more)
     if session is not None:
         session.capture(ClearmlHook(session.journal, session.layout.files))
     return session
@@ -109,17 +110,14 @@ def sync_clearml(
 def sync_lightning(
     mode: str = "cloud",
     to: Places | None = None,
-    *,
-    workspace: str | None = None,
-    logdir: str | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    **more: Unpack[More],
 ) -> Session | None:
     """Mirror what trainings of Lightning log, with any logger or with none.
 
     Loggers of W&B, TensorBoard and MLflow are mirrored by the `sync_…` of their SDK, where that is
     on for the same places, and else by this. The rest is as for `sync_wandb`.
     """
-    session = _session(to, mode, workspace, logdir, journal)
+    session = _session(to, mode, **more)
     if session is not None:
         session.capture(LightningHook(session.journal, session.hooks.__contains__))
     return session
@@ -214,23 +212,19 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
     }
 
 
-def _session(
-    to: Places | None,
-    mode: str,
-    workspace: str | None,
-    logdir: str | None,
-    journal: str | os.PathLike[str] | None,
-) -> Session | None:
+def _session(to: Places | None, mode: str, **more: Unpack[More]) -> Session | None:
     """The session for these places; None where SwanLab's mode says that nothing is mirrored."""
     if to is None:
-        place = backends.of_swanlab(mode, workspace=workspace, logdir=logdir)
+        place = backends.of_swanlab(
+            mode, workspace=more.get("workspace"), logdir=more.get("logdir")
+        )
         if not place:
             return None
         backends.refuse_open_run()
         to = place
     listed = [to] if isinstance(to, str) else list(to)
     places = backends.checked(listed)
-    return sessions.begin(places, _path(journal), Stated(without_secrets(places)))
+    return sessions.begin(places, _path(more.get("journal")), Stated(without_secrets(places)))
 
 
 def _path(journal: str | os.PathLike[str] | None) -> Path | None:

@@ -4,10 +4,11 @@ One file a process, which holds a lock on it for as long as it lives: so whoever
 no more comes, however the process ended. A record is one write. The first one that fails, as on a
 full disk, is the last: one warning, and from then on records are counted.
 
-A write lets go of Python's lock, so a disk that is stuck holds up no other thread. After the first
-one that took long (a network's disk, a frozen one) whoever trains does not write any more: frames
-wait in memory for a thread that does, and kill -9 loses those. Where too many wait, they are
-counted as dropped.
+A write keeps Python's lock, as long as writes are quick: it takes half a microsecond, and whoever
+lets go of the lock has to wait for the SDK's own threads to give it back. After one that took more
+than a millisecond, and for a large record, the lock is let go of. After the first one that took
+long (a network's disk, a frozen one) whoever trains does not write any more: frames wait in memory
+for a thread that does, and kill -9 loses those. Where too many wait, they are counted as dropped.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind, spelled
+from runferry._native import JournalFile, journal_frame
+from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind
 from runferry.live.waiting import Waiting
 
 if sys.platform != "win32":
     import fcntl
 
-_now = time.time_ns
+_QUICK_NS: Final = 1_000_000
 _SLOW_NS: Final = 100_000_000
 _LAST_SECONDS: Final = 5.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
@@ -53,7 +55,8 @@ class Journal:
 
     def _forget(self) -> None:
         """Begin anew in a child: its parent's file is the parent's."""
-        self._descriptor: int | None = None
+        self._file: JournalFile | None = None
+        self._is_quick = True
         self._is_stopped = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
@@ -100,10 +103,12 @@ class Journal:
         """
         if self._process != os.getpid():
             self.after_fork()
-        if self._is_stopped or self._descriptor is not None:
+        if self._is_stopped or self._file is not None:
             return
         try:
-            os.set_inheritable(self._opened(), is_inherited)
+            file = self._opened()
+            if is_inherited:  # one more descriptor, which outlives this object and nobody closes
+                os.set_inheritable(os.dup(file.fileno()), True)
         except OSError as error:
             self._stop(str(error.strerror or error))
 
@@ -113,15 +118,14 @@ class Journal:
 
     def after_fork(self) -> None:
         """Let go of the parent's file, and of its lock."""
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
+        if self._file is not None:
+            self._file.abandon()
         self._captured, self.dropped = {}, Counter()
         self._forget()
 
     def close(self, kind: Kind = Kind.COUNTS) -> None:
         """Say what was counted, and let go of the file: no more comes from this process."""
-        if self._process != os.getpid() or self._descriptor is None:
+        if self._process != os.getpid() or self._file is None:
             return
         if self._waiting is not None:
             lost = self._waiting.end(_LAST_SECONDS)
@@ -132,54 +136,49 @@ class Journal:
             self._waiting = None
         counts = {"captured": self._captured, "dropped": self.dropped}
         self._write(kind, 0, json.dumps(counts).encode())
-        descriptor, self._descriptor = self._descriptor, None
+        file, self._file = self._file, None
         self._sources = {}
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+        file.close()
 
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        began = _now()
-        frame = spelled(kind, source, payload, began)
         if self._waiting is not None:
-            return self._waiting.put(frame)
-        is_written = self._put(frame)
-        if _now() - began > _SLOW_NS and self._waiting is None:
-            self._waiting = Waiting(self._put)
-        return is_written
-
-    def _put(self, frame: bytes) -> bool:
-        """One write, and whether it was one."""
-        descriptor = self._descriptor
+            return self._waiting.put(journal_frame(kind, source, payload))
         try:
-            written = os.write(self._opened() if descriptor is None else descriptor, frame)
+            file = self._file or self._opened()
+            took_ns = file.append(kind, source, payload, self._is_quick)
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False
-        if written != len(frame):
-            self._stop("no space left on the disk")
-            return False
+        self._is_quick = took_ns < _QUICK_NS
+        if took_ns > _SLOW_NS and self._waiting is None:
+            self._waiting = Waiting(self._put)
         return True
 
-    def _opened(self) -> int:
+    def _put(self, frame: bytes) -> bool:
+        """One write of what has waited, and whether it was one."""
+        try:
+            if self._file is not None:
+                self._file.write(frame)
+                return True
+        except OSError as error:
+            self._stop(str(error.strerror or error))
+        return False
+
+    def _opened(self) -> JournalFile:
         """This process's file, which has its lock before it has its name. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}-{self._process}"
         hidden = self.folder / f".{name}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(hidden, flags | getattr(os, "O_BINARY", 0), 0o600)
-        try:
-            if sys.platform != "win32":
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            begin = {"version": VERSION, "process": self._process}
-            os.write(descriptor, spelled(Kind.BEGIN, 0, json.dumps(begin).encode()))
-            hidden.rename(self.folder / f"{name}{SUFFIX}")
-        except OSError:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        return descriptor
+        file = JournalFile(hidden)
+        if sys.platform != "win32":
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        begin = {"version": VERSION, "process": self._process}
+        file.append(Kind.BEGIN, 0, json.dumps(begin).encode(), False)
+        hidden.rename(self.folder / f"{name}{SUFFIX}")
+        self._file = file
+        return file
 
     def _stop(self, why: str) -> None:
         if self._is_stopped:

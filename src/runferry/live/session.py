@@ -1,6 +1,7 @@
 """A session of mirroring: its folder, its delivery process, and the hooks that write to it.
 
-In the training process, so: standard library only, and nothing that waits for a server.
+In the training process, so: nothing but the standard library and the native append, and nothing
+that waits for a server.
 """
 
 from __future__ import annotations

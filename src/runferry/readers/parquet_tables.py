@@ -100,7 +100,7 @@ def _batches(
 
     try:
         yield from file.iter_batches(batch_size=rows, row_groups=groups)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
         raise SourceError(
             f"Arrow cannot decode it: {str(error).splitlines()[0]}",
             where=str(path),
@@ -134,7 +134,9 @@ def opened(path: Path) -> pq.ParquetFile:
         if not has_fixed_lists(file.schema_arrow):
             return file
         return pq.ParquetFile(path, metadata=metadata_of_any_lists(path))
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system says it; without a number Arrow does, of a damaged footer
         what = str(error).splitlines()[0].rstrip(".")
         raise Damaged(
             f"no whole Parquet file ({what})",

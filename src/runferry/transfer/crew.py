@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from runferry.errors import (
@@ -19,10 +20,14 @@ from runferry.errors import (
     UsageError,
 )
 from runferry.http.waits import waiting_by
+from runferry.losses import Loss
 from runferry.model import Run
 from runferry.transfer.patience import pause_by
 from runferry.transfer.progress import Interrupted, Observer, Phase, StopToken
 from runferry.transfer.report import RunOutcome
+
+_ALIKE = 1_000
+"""Kinds of losses that are known again; no more, where each run has its own."""
 
 HOPELESS = (AuthFailed, MissingExtra, NoSpace, Throttled, Unreachable, UsageError)
 """What would befall every other run as well, so that the rest is not tried."""
@@ -61,6 +66,7 @@ class Crew(Generic[Tool, Item]):
         self._workers = max(1, workers)
         self._lock = threading.Lock()
         self._outcomes: list[RunOutcome] = []
+        self._alike: dict[tuple[Loss, ...], tuple[Loss, ...]] = {}
         self._broken: BaseException | None = None
         self.aborted: RunferryError | None = None
 
@@ -144,6 +150,12 @@ class Crew(Generic[Tool, Item]):
                 return None
             return next(((item,) for item in queue), None)
 
+    def _shared(self, losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
+        """The same object for equal ones: runs that are many are often lossy in the same way."""
+        if len(self._alike) < _ALIKE:
+            return self._alike.setdefault(losses, losses)
+        return self._alike.get(losses, losses)
+
     def _one(self, tool: Tool, item: Item, work: Callable[[Tool, Item], RunOutcome]) -> None:
         run = self._header(item)
         self._observer.began(self._phase, run)
@@ -157,5 +169,5 @@ class Crew(Generic[Tool, Item]):
         except Exception as error:  # noqa: BLE001  one bad run does not end the rest
             outcome = RunOutcome.failure(run, error)
         with self._lock:
-            self._outcomes.append(outcome)
+            self._outcomes.append(replace(outcome, losses=self._shared(outcome.losses)))
         self._observer.ended(self._phase, outcome)

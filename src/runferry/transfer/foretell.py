@@ -46,6 +46,8 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
             certain.extend(_of_system_steps(series, counts, limits))
             certain.extend(_of_address(series.key, stepped, limits))
             certain.extend(_of_values(series.key, kind, counts, limits))
+            if kind == "media":
+                certain.extend(_of_media(series.key, inventory, limits))
             possible.extend(_perhaps(series.key, stepped, limits))
         possible.extend(_of_absence(series, inventory, limits))
         possible.extend(_of_kind(series, inventory, limits))
@@ -114,6 +116,15 @@ def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
         fate = limits.holds.get(kind, Fate.DROPPED)
         rows = inventory.rows.get(kind, 0) - (attributes if kind == "other" else 0)
         yield from _kept([(kind, fate, max(rows, 0))], "")
+
+
+def _of_media(key: str, inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    paths, told = inventory.media_facts.get(key, (0, 0))
+    checks = [
+        ("media-path", limits.media_path, paths),
+        ("media-metadata", limits.media_metadata, told),
+    ]
+    yield from _kept(checks, key)
 
 
 def _of_facts(series: Series, limits: Limits) -> Iterator[Loss]:
@@ -250,6 +261,8 @@ _DETAILS = {
     "lineage": "what the run was forked from",
     "long-attribute": "longer than the destination takes",
     "long-text": "some may be longer than the destination takes",
+    "media-metadata": "captions alone are shown: no boxes, masks or sizes",
+    "media-path": "media are named anew",
     "number-kind": "integers, booleans, floats of 32 and of 64 bits become one kind",
     "repeated-step": "of several rows of one step the later ones move on, and what follows them",
     "run-id": "the destination gives ids of its own; ours is kept as a mark",

@@ -33,6 +33,7 @@ _TOKEN_FROM: Final = "NEPTUNE_API_TOKEN"  # noqa: S105  the name of a variable
 _STAGES_STAND: Final = (
     "--stage-as-tag: {runs} there already, left as sent before; --restart sends them anew"
 )
+_DEBUG: Final = "neptune_mode is debug: nothing leaves this machine, and there is nothing to verify"
 _BEFORE_CREATION: Final = (
     "Neptune sets the creation time of a run itself: charts over relative time begin before it, at"
     " negative times; the original one is {original}"
@@ -159,6 +160,9 @@ def share_of(taken: Road) -> Callable[[Run], Share]:
 
 def notes(source: Location, destination: Location) -> Sequence[str]:
     """What is not as it was for all runs of a migration that were moved, whatever is in them."""
+    is_served = f"{destination.tracker}:" == NEPTUNE and not is_local(destination.where)
+    if is_served and settings.current().neptune_mode == "debug":
+        return (_DEBUG,)
     match road(str(source), str(destination)):
         case "wandb-to-neptune":
             return (_BEFORE_CREATION.format(original="wandb/created_at"),)

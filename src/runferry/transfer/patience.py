@@ -66,6 +66,8 @@ class Retrying:
                         return effect
                 return request()
             except (Throttled, Unreachable) as error:
+                if isinstance(error, Unreachable) and not error.has_answered:
+                    raise  # it was tried for as long as a wrong address deserves
                 self._pause(error, attempt, deadline)
                 attempt += 1
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runferry.model import Run
     from runferry.transfer.report import RunOutcome
 
-Phase = Literal["pull", "plan", "push", "verify"]
+Phase = Literal["pull", "plan", "push", "verify", "upgrade"]
 
 
 class Observer(Protocol):
@@ -45,6 +45,15 @@ class ListingObserver(Observer, Protocol):
 
     def listed(self, phase: Phase, runs: Iterable[Run]) -> None:
         """All runs of the phase that has just begun."""
+        ...
+
+
+@runtime_checkable
+class CountingObserver(Observer, Protocol):
+    """One that wants to know how many runs a phase goes through, as soon as somebody does."""
+
+    def expected(self, phase: Phase, runs: int) -> None:
+        """So many runs, of the phase that has begun."""
         ...
 
 

@@ -12,18 +12,24 @@ from runferry.errors import Locked
 from runferry.http.waits import waiting_by
 from runferry.losses import Fate
 from runferry.model import Run
-from runferry.ports import Location, Reader, ReadOptions, SharingReader
+from runferry.ports import CountingReader, Location, Reader, ReadOptions, SharingReader
 from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import check_apart
 from runferry.transfer.patience import pause_by
-from runferry.transfer.progress import Interrupted, Observer, Silent, StopToken
+from runferry.transfer.progress import (
+    CountingObserver,
+    Interrupted,
+    Observer,
+    Silent,
+    StopToken,
+)
 from runferry.transfer.puller import Pulled, Puller
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.same_key import Families
 from runferry.transfer.selection import EVERYTHING, Selection
-from runferry.transfer.space import RESERVE_BYTES, check_space
+from runferry.transfer.space import RESERVE_BYTES, check_space, check_writable
 from runferry.transfer.workplaces import Workplace, Workplaces
 
 if TYPE_CHECKING:
@@ -57,6 +63,7 @@ def pull(
     if open_reader is None:
         kind, read_options = reader_class(source.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(source, read_options)  # noqa: E731
+    check_writable(archive.path)
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)
     pulling = _Pull(stop)
@@ -83,11 +90,11 @@ def pull(
                 stop=stop,
                 workers=workers,
             )
-            outcomes = crew.run(_selected(lister, selection, str(source)), pulling.one)
+            outcomes = crew.run(_selected(lister, selection, str(source), observer), pulling.one)
+        if not crew.is_interrupted and crew.aborted is None:
+            selection.check_found(bool(outcomes), str(source), lambda one: one.runs_of(lister))
     finally:
         lister.close()
-    if not crew.is_interrupted and crew.aborted is None:
-        selection.check_found(bool(outcomes), str(source))
     return replace(
         report,
         outcomes=outcomes,
@@ -97,7 +104,9 @@ def pull(
     )
 
 
-def _selected(lister: Reader, selection: Selection, where: str) -> Iterator[Run]:
+def _selected(
+    lister: Reader, selection: Selection, where: str, observer: Observer
+) -> Iterator[Run]:
     """Asked for the first time by the crew, which can be stopped while the source is waited for.
 
     Of several projects that were asked for, those without a run are warned about; where none has
@@ -105,7 +114,7 @@ def _selected(lister: Reader, selection: Selection, where: str) -> Iterator[Run]
     project may well have others.
     """
     missed = set(selection.projects)
-    for run in selection.runs_of(lister):
+    for run in _counted(lister, selection.runs_of(lister), observer):
         missed -= {glob for glob in missed if replace(EVERYTHING, projects=(glob,)).takes_run(run)}
         yield run
     words = "no selected run" if selection.narrows_projects else "no run"
@@ -113,6 +122,19 @@ def _selected(lister: Reader, selection: Selection, where: str) -> Iterator[Run]
         for glob in selection.projects:
             if glob in missed:
                 _log.warning("%s: %s in a project %s: left out", where, words, glob)
+
+
+def _counted(lister: Reader, runs: Iterator[Run], observer: Observer) -> Iterator[Run]:
+    """The same runs; how many there will be is told as soon as the source has said it."""
+    if not (isinstance(lister, CountingReader) and isinstance(observer, CountingObserver)):
+        yield from runs
+        return
+    told: int | None = None
+    for run in runs:
+        if lister.expected != told and lister.expected is not None:
+            told = lister.expected
+            observer.expected("pull", told)
+        yield run
 
 
 @dataclass

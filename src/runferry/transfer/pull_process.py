@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from runferry.errors import SourceError
+from runferry.http.heard import HEARD
 from runferry.http.waits import waiting_by
 from runferry.model import Run
 from runferry.ports import RunReader
@@ -46,6 +47,7 @@ class _Setting:
     selection: Selection
     reader: type  # imported before the child says that it is ready
     parent: int
+    heard: frozenset[str]  # servers that have answered, and so are waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ class PullProcess:
         self.is_ready = False
         self._is_lost = False
         place, reserve = puller.archive.path.absolute(), puller.archive.reserve
-        setting = pickle.dumps(_Setting(place, reserve, puller.selection, reader, os.getpid()))
+        setting = pickle.dumps(
+            _Setting(place, reserve, puller.selection, reader, os.getpid(), frozenset(HEARD))
+        )
         self._waiting = threading.Thread(target=self._wait, name="pull-process", daemon=True)
         self._process = subprocess.Popen(
             command_apart(_CODE),
@@ -226,6 +230,7 @@ def main() -> None:
     os.dup2(2, 1)  # what anything prints is no answer
     with suppress(EOFError, OSError, pickle.UnpicklingError):  # the parent's end, wherever it was
         setting: _Setting = pickle.load(sys.stdin.buffer)
+        HEARD.update(setting.heard)
         observer = _Telling(answers, stop, setting.parent)
         puller = _puller(setting, observer, stop)
         _tell(answers, _Ready())

@@ -8,16 +8,16 @@ again in full, in place of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Inventory, Run
-from runferry.ports import Location, ReadOptions, Writer
+from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
@@ -33,12 +33,14 @@ from runferry.transfer.progress import ListingObserver, Observer, Silent, StopTo
 from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
+from runferry.transfer.space import check_writable
 from runferry.transfer.trip import Trip
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
 
+_MODELS = ("model", "model_version")
 OpenWriter = Callable[[], Writer]
 
 
@@ -66,13 +68,16 @@ def push(
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
     check_apart(Location(ARCHIVE, str(archive.path)), destination)
+    check_writable(archive.path)  # where locks and the ledger are
     if open_writer is None:
         kind = writer_class(destination.tracker)
         open_writer = lambda: kind.open(destination)  # noqa: E731
     if open_reader is None:
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
     where = str(Location("archive", str(archive.path)))
-    waves = list(parents_first(iter(selection.some(selected_headers(archive, selection), where))))
+    headers = list(archive.headers())  # once: of 10,000 runs that takes seconds
+    selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
+    waves = list(parents_first(iter(selected)))
     retrying = Retrying(patience or Patience(), stop, observer)
     back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
     trip = Trip(
@@ -86,7 +91,7 @@ def push(
         back.holds,
         Listing(retrying),
         sender_of(archive.path),
-        marks_of(archive.headers()),
+        marks_of(headers),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -121,8 +126,9 @@ def plan_all(
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
     limits = limits_of(destination)
+    kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
-    headers = selection.some(selected_headers(archive, selection), where)
+    headers = selection.some(partial(selected_headers, archive), where)
     observer.phase("plan", len(headers))
     outcomes = []
     for header in headers:
@@ -135,11 +141,12 @@ def plan_all(
             outcomes.append(RunOutcome.failure(header, error))
             continue
         planned = plan(inventory, limits)
+        named = kind.foretold(destination, inventory) if isinstance(kind, ForetellingWriter) else ()
         outcome = RunOutcome.of(
             header,
             "planned",
             rows=_rows(record, inventory),
-            losses=(*record.losses, *planned.losses),
+            losses=(*record.losses, *planned.losses, *named),
             possible=planned.possible,
         )
         observer.ended("plan", outcome)
@@ -172,8 +179,13 @@ def selected_records(archive: Archive, selection: Selection) -> Iterator[RunReco
 
 
 def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
-    """Waves of runs: whoever is nested in another comes in a later wave than that one."""
+    """Waves of runs: who is nested in another comes later than that one, models after all runs.
+
+    The versions of a model come one after the other, the first one first: where a destination
+    counts them by itself, they get the numbers that they had.
+    """
     left = {(run.key.tracker, run.key.scope, run.key.run_id): run for run in runs}
+    models = {key: left.pop(key) for key, run in list(left.items()) if run.kind in _MODELS}
     while left:
         wave = {
             key: run
@@ -183,6 +195,21 @@ def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
         wave = wave or left  # a circle of parents: nobody is first
         yield list(wave.values())
         left = {key: run for key, run in left.items() if key not in wave}
+    yield from _models_first(models.values())
+
+
+def _models_first(runs: Collection[Run]) -> Iterator[list[Run]]:
+    """All models, then the first version of each, the second of each, and so on."""
+    if models := [run for run in runs if run.kind == "model"]:
+        yield models
+    chains: dict[tuple[str, str, str | None], list[Run]] = {}
+    for run in runs:
+        if run.kind == "model_version":
+            chains.setdefault((run.key.tracker, run.key.scope, run.group), []).append(run)
+    for versions in chains.values():
+        versions.sort(key=lambda run: (len(run.key.run_id), run.key.run_id))
+    for wave in zip_longest(*chains.values()):
+        yield [run for run in wave if run is not None]
 
 
 def _bring(trip: Trip, writer: Writer, run: Run) -> RunOutcome:

@@ -16,6 +16,7 @@ Status = Literal[
     "new",  # was not there before
     "grown",  # only what came since was moved
     "replaced",  # moved in full, in place of an earlier state
+    "upgraded",  # the archive's own record of it, to a later format
     "copied",  # other content under a known key: kept beside it, as `…~2`
     "unchanged",  # nothing was moved
     "planned",  # a dry run
@@ -305,9 +306,11 @@ class ConvertReport:
 
     @property
     def new_losses(self) -> tuple[Loss, ...]:
-        """What was lost by moving, or by what only now was compared, added up, worst first."""
-        lost = total_losses(loss for outcome in self.moved for loss in outcome.losses)
-        return lost or (() if self.verify is None else self.verify.measured)
+        """What was lost by moving, and what only comparing found, added up, worst first."""
+        lost = [loss for outcome in self.moved for loss in outcome.losses]
+        told = {(loss.code, loss.fate) for loss in lost}
+        found = () if self.verify is None else self.verify.measured
+        return total_losses([*lost, *(one for one in found if (one.code, one.fate) not in told)])
 
     @property
     def exit_code(self) -> ExitCode:

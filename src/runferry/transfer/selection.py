@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -107,40 +107,37 @@ class Selection:
             None if self.until is None else _ns(self.until),
         )
 
-    def runs_of(self, reader: Reader) -> Iterator[Run]:
-        """The headers of the selected runs."""
+    def runs_of(self, reader: Reader, *, shows_begin: bool = False) -> Iterator[Run]:
+        """The headers of the selected runs; with `shows_begin` for somebody to look at."""
         if isinstance(reader, ChoosingReader):
-            return filter(self.takes_run, reader.runs_of(self.wanted))
+            wanted = replace(self.wanted, shows_begin=shows_begin)
+            return filter(self.takes_run, reader.runs_of(wanted))
         return filter(self.takes_run, reader.runs())
-
-    @property
-    def names_runs(self) -> bool:
-        """Whether some runs were asked for that are to be there.
-
-        Those since a date need not be: what runs every night may well find none.
-        """
-        return bool(self.projects or self.run_ids or self.tags or self.until)
 
     @property
     def narrows_projects(self) -> bool:
         """Whether a project may have runs of which none is selected."""
         return bool(self.run_ids or self.tags or self.since or self.until)
 
-    def some(self, selected: Iterable[Run], where: str) -> list[Run]:
-        """The runs that were selected. Raises UsageError when runs were asked for and none is."""
-        found = list(selected)
-        if not found:
-            self.check_found(False, where)
+    def some(self, select: Select, where: str) -> list[Run]:
+        """The runs that are selected. Raises UsageError when runs were asked for and none is."""
+        found = list(select(self))
+        self.check_found(bool(found), where, select)
         return found
 
-    def check_found(self, is_any: bool, where: str) -> None:
-        """Raises UsageError when runs were asked for and there is none such."""
-        if is_any:
+    def check_found(self, is_any: bool, where: str, select: Select) -> None:
+        """Raises UsageError when runs were asked for and there is none such.
+
+        Since a date there need not be any: what runs every night may well find none. But there
+        is to be one of another date that the rest of the choice fits.
+        """
+        names = bool(self.projects or self.run_ids or self.tags)
+        if is_any or not (names or self.since or self.until):
             return
-        if self.names_runs:
+        of_any_date = replace(self, since=None, until=None)
+        if self.since is None or (names and not any(True for _ in select(of_any_date))):
             raise UsageError("no run is selected", where=where, hint=f"runferry ls {where}")
-        if self.since is not None:
-            _log.warning("%s: no run began since %s", where, self.since.isoformat(" "))
+        _log.warning("%s: no run began since %s", where, self.since.isoformat(" "))
 
     @property
     def metrics_hash(self) -> str:
@@ -151,6 +148,9 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+Select: TypeAlias = Callable[[Selection], Iterable[Run]]
+"""Gives the runs of a place that a selection takes."""
 
 
 def chosen(inventory: Inventory, selection: Selection) -> Inventory:

@@ -1,4 +1,4 @@
-"""Whether there is room for what is to come, before anything is written."""
+"""Whether there is room for what is to come, and leave to write, before anything is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from runferry.errors import NoSpace
+from runferry.errors import ArchiveError, NoSpace
 from runferry.ports import Location
 from runferry.transfer.figures import size
 
@@ -26,6 +26,18 @@ def check_space(folder: Path, source: Location, reserve_bytes: int = RESERVE_BYT
             f"and {size(reserve_bytes)} are to stay free",
             where=str(folder),
             hint=f"free some space, or {elsewhere(folder)}",
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """Raises ArchiveError where no run could be written, which is said once and not of each."""
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        from runferry.archive.durable import elsewhere
+
+        raise ArchiveError(
+            "cannot write here: the folder or its disk is read-only",
+            where=str(folder),
+            hint=f"give write permission, or {elsewhere(folder)}",
         )
 
 

@@ -71,6 +71,8 @@ def verify(
         stop=stop,
     )
     with _archive_of(original, pulling) as (archive, pulled):
+        if pulled is not None:
+            selection = selection.of_runs(frozenset(run.uid for run in pulled.outcomes))
         report = verify_archive(
             archive,
             copy,
@@ -137,7 +139,7 @@ def verify_archive(
         kind, read_options = reader_class(copy.tracker), options or ReadOptions()
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
     where = str(Location(ARCHIVE, str(archive.path)))
-    selected = selection.some(selected_headers(archive, selection), where)
+    selected = selection.some(partial(selected_headers, archive), where)
     by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
     headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))

@@ -50,6 +50,10 @@ class ArtifactFolder(Protocol):
         """Returns when all that was stored would survive a loss of power."""
         return  # as it does where each upload lasts
 
+    def tidy(self) -> None:
+        """Take away what storing needed besides the files."""
+        return
+
     def remove(self, path: str) -> None:
         """Remove one file; fine when it is not there."""
         ...

@@ -9,7 +9,9 @@ from typing import Final
 
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.tags import (
+    DELETED_TAG,
     IMAGES_TAG,
+    LIFECYCLE,
     MAX_PARAM,
     MAX_TAG,
     NAME_TAG,
@@ -59,6 +61,11 @@ def spelled(value: Tree) -> str:
     return storable(text)[:MAX_PARAM]
 
 
+def tag_name(attribute: Attribute) -> str:
+    """The tag that holds one of MLflow's own; that a run is deleted is told by a mark of ours."""
+    return DELETED_TAG if attribute.path[0] == LIFECYCLE else attribute.path[0]
+
+
 def spelled_tag(attribute: Attribute) -> str:
     """The value of one of MLflow's own tags."""
     return storable(str(attribute.value))[:MAX_TAG]
@@ -66,7 +73,8 @@ def spelled_tag(attribute: Attribute) -> str:
 
 def system_attributes(native: NativeRun) -> tuple[Attribute, ...]:
     """MLflow's own tags that the header has no place for: where the code came from, and so on."""
-    return tuple(
+    deleted = (Attribute((LIFECYCLE,), "other", "deleted"),) * (native.lifecycle == "deleted")
+    return deleted + tuple(
         Attribute((tag,), "environment" if tag.startswith("mlflow.source.") else "other", value)
         for tag, value in sorted(native.tags.items())
         if tag.startswith("mlflow.") and tag not in _READ_TAGS

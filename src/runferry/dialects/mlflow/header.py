@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runferry.dialects.mlflow.tags import (
+    DELETED_TAG,
     MAX_EXPERIMENT,
     MAX_NAME,
     MAX_TAG,
@@ -49,6 +50,8 @@ _FIELD_TAGS: Final = {
     "runferry.kind": "kind",
     "runferry.status": "status",
 }
+MODELS: Final = "Registered models"
+"""The experiment of the runs that hold what is known of registered models."""
 _TAGS_TAG: Final = "runferry.tags"
 
 
@@ -76,14 +79,23 @@ class NativeRun:
         return None if mark is None else Uid(mark)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether somebody deleted it in MLflow: a push of ours says so where it does."""
+        return self.lifecycle == "deleted" and DELETED_TAG not in self.tags
+
+    @property
     def is_in_transit(self) -> bool:
         """Whether a push of ours has begun it, or made it grow, and has not ended."""
         return self.uid is not None and self.tags.get(SEALED_TAG) != SEALED
 
 
 def experiment_name(run: Run) -> str:
-    """The experiment a run belongs to; runs without a project meet in MLflow's `Default`."""
-    name = storable(run.project or "Default")
+    """The experiment a run belongs to; runs without a project meet in MLflow's `Default`.
+
+    Models that belong to no project are kept apart from them.
+    """
+    otherwise = MODELS if run.kind == "model" else "Default"
+    name = storable(run.project or otherwise)
     if len(name) <= MAX_EXPERIMENT:
         return name
     return f"{name[: MAX_EXPERIMENT - 17]}~{short_hash(name)}"
@@ -151,7 +163,7 @@ def as_run(native: NativeRun) -> Run:
         status=native.status,
         state=_STATE.get(native.status, "unknown"),
         complete=native.status in ("FINISHED", "FAILED", "KILLED"),
-        origin_uid=native.uid,
+        origin_uid=None if native.is_gone else native.uid,
     )
 
 

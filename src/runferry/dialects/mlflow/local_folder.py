@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -106,6 +107,11 @@ class LocalFolder(ArtifactFolder):
             except OSError as error:
                 raise _storage_error(error, self.root) from error
         self._unsettled.clear()
+
+    def tidy(self) -> None:
+        """The folder of drafts, where nothing is in it."""
+        with suppress(OSError):
+            (self.root / BUNDLE).rmdir()
 
     def remove(self, path: str) -> None:
         """One file."""

@@ -63,8 +63,8 @@ class ServedFolder(UploadFolder):
 class ServedModelFolder(ServedFolder):
     """A logged model's artifacts; listed and fetched through end points of their own."""
 
-    def __init__(self, server: Server, model_id: str) -> None:
-        super().__init__(server, "", "")
+    def __init__(self, server: Server, model_id: str, artifact_uri: str) -> None:
+        super().__init__(server, "", artifact_uri)
         self._model_id = model_id
 
     def _listed(self, below: str, params: dict[str, str | int]) -> dict[str, Any]:

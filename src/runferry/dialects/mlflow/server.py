@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from runferry import settings
-from runferry.errors import Declined, RunMissing
+from runferry.dialects.mlflow.credentials import HINT, credentials
+from runferry.errors import AuthFailed, Declined, RunMissing
 from runferry.http import client as http
 
 API: Final = "/api/2.0/mlflow"
@@ -29,20 +28,14 @@ class Server:
     def at(cls, url: str) -> Server:
         """A server by its URL, with credentials where MLflow's own client looks for them.
 
-        `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`; or in the URL. A
-        private authority may also be named by `MLFLOW_TRACKING_SERVER_CERT_PATH`. Not honoured is
-        `MLFLOW_TRACKING_INSECURE_TLS`: tokens are never sent to a server that nobody vouches for.
+        They may also stand in the URL. Raises BadSetting, BadLocation.
         """
         parts = urlsplit(url)
         base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-        user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-        password = os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-        chosen = settings.current()
-        authority = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
-        if authority and chosen.ca_bundle is None:
-            chosen = replace(chosen, ca_bundle=Path(authority))
-        return cls(http.client(base, auth=(user, password) if user else token, settings=chosen))
+        given, chosen = credentials(), settings.current()
+        if given.authority and chosen.ca_bundle is None:
+            chosen = replace(chosen, ca_bundle=given.authority)
+        return cls(http.client(base, auth=given.auth, settings=chosen, verifies=given.verifies))
 
     @property
     def where(self) -> str:
@@ -62,6 +55,23 @@ class Server:
             answer = self._client.json("POST", API + path, json=body, idempotent=idempotent)
             return _mapping(answer)
 
+    def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Any other request of the tracking interface with a body; it can be sent twice."""
+        with _missing():
+            return _mapping(self._client.json(method, API + path, json=body, idempotent=True))
+
+    def listed(
+        self, path: str, params: Mapping[str, str | int], field: str
+    ) -> Iterator[dict[str, Any]]:
+        """All items of a search by GET, page by page."""
+        token = ""
+        while True:
+            answer = self.get(path, {**params, "page_token": token} if token else params)
+            yield from answer.get(field, [])
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
     def pages(self, path: str, body: Mapping[str, object], field: str) -> Iterator[dict[str, Any]]:
         """All items of a search, page by page."""
         token = ""
@@ -78,7 +88,8 @@ class Server:
         def again() -> BinaryIO:
             return cast("BinaryIO", io.BufferedReader(_Rewound(source)))
 
-        self._client.upload(f"{PROXY}/{quote(path)}", again)
+        with _missing():
+            self._client.upload(f"{PROXY}/{quote(path)}", again)
 
     def remove(self, path: str) -> None:
         """Remove a file or folder through the artifact proxy; fine when it is not there."""
@@ -100,9 +111,11 @@ class Server:
 
 @contextmanager
 def _missing() -> Iterator[None]:
-    """MLflow says "no such thing" by 404, or by 400 with a code."""
+    """MLflow says "no such thing" by 404, or by 400 with a code; who is not let in, learns how."""
     try:
         yield
+    except AuthFailed as error:
+        raise AuthFailed(error.what, where=error.where, hint=HINT) from error
     except Declined as error:
         if error.status == 404 or error.code == "RESOURCE_DOES_NOT_EXIST":
             raise RunMissing(error.what, where=error.where, hint=error.hint) from error

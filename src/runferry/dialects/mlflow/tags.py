@@ -19,6 +19,11 @@ SEALED: Final = "1"
 UNSEALED: Final = "0"
 CLAIM_TAG: Final = "runferry.sending"
 """Who is sending the run, while it is half sent."""
+DELETED_TAG: Final = "runferry.deleted"
+"""At runs that were deleted in their source, and so are here: a push finds and reads them all the
+same. One that somebody deletes in MLflow has no such tag, and is gone."""
+LIFECYCLE: Final = "mlflow.lifecycleStage"
+"""The attribute of a deleted run that says so; MLflow has a column for it, and no tag."""
 
 NAME_TAG: Final = "mlflow.runName"
 USER_TAG: Final = "mlflow.user"

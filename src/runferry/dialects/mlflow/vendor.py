@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from runferry.errors import (
@@ -18,6 +20,7 @@ from runferry.redact import without_credentials
 
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 
@@ -47,18 +50,34 @@ def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
 
     Raises MissingExtra, Unreachable, Refused (an outdated schema, an unknown dialect).
     """
+    with _opening(uri):
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        # the vendor's migrations talk to the log at INFO; what fails is raised
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        return SqlAlchemyStore(uri, artifact_root)
+
+
+def open_registry(uri: str) -> RegistryStore:
+    """MLflow's store of registered models, in the same database. Raises what `open_store` does."""
+    with _opening(uri):
+        from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+        return SqlAlchemyStore(uri)
+
+
+@contextmanager
+def _opening(uri: str) -> Iterator[None]:
+    """What opening a database raises, in our words."""
     try:
         from mlflow.exceptions import MlflowException
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
         from sqlalchemy.exc import OperationalError, SQLAlchemyError
     except ImportError as error:
         raise MissingExtra("mlflow", "mlflow") from error
-    # the vendor's migrations talk to the log at INFO; what fails is raised
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
     where = without_credentials(uri)
     try:
-        return SqlAlchemyStore(uri, artifact_root)
+        yield
     except MlflowException as error:
         raise refused_as(error, where) from error
     except ModuleNotFoundError as error:

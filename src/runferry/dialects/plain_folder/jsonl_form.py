@@ -7,6 +7,8 @@ is a number wherever it is there; lists that hold one stand as text under `…_s
 from __future__ import annotations
 
 import json
+import mmap
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ from runferry.dialects.plain_folder.forms import (
     TableSink,
     base64_column,
     bytes_column,
+    damaged,
     in_blocks,
     in_schema,
     opened_new,
@@ -37,6 +40,7 @@ from runferry.dialects.plain_folder.time_cells import meant_times, spelled_times
 from runferry.tables import POINTS
 
 _WORDS = pa.string()
+_NULL_LINE: Final = re.compile(rb"^[ \t\r]*null", re.MULTILINE)
 _SPECIAL: Final = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
 
 
@@ -64,9 +68,20 @@ class JsonLinesForm:
                 ),
             ) as rows:
                 for batch in small_batches(rows):
+                    batch.validate(full=True)  # Arrow takes any bytes for the text of JSON
                     yield _meant(batch, schema)
 
-        return in_blocks(path, opened) if path.stat().st_size else iter(())
+        if not path.stat().st_size:
+            return iter(())
+        _check_no_line_is_null(path)
+        return in_blocks(path, opened)
+
+
+def _check_no_line_is_null(path: Path) -> None:
+    """Raises Damaged. Until apache/arrow#47409 is mended: Arrow crashes on such a line."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"null") != -1 and _NULL_LINE.search(content):
+            raise damaged(path, ValueError("a line is null where an object should be"))
 
 
 class _JsonSink:

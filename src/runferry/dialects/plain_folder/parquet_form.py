@@ -46,7 +46,7 @@ class ParquetForm:
                 found = file.iter_batches(batch_size=BATCH_ROWS, columns=known)
                 for batch in small_batches(found):
                     yield _in_schema(batch, schema)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
             raise damaged(path, error) from error
 
 

@@ -6,8 +6,11 @@
     run          the header
     state, tags  what W&B is shown of it
     stated       names of the environment that W&B states anyway, and the run stated, too
-    series       stream, path in W&B, and the kind of their numbers where all are of one, else null
+    series       stream, path in W&B, and the kind of their whole numbers and of all others, or null
     attributes   that JSON, or W&B, would change: each with the path `at` which W&B has it
+    beside       attributes for which W&B has no place
+    files        those that W&B has under another name: that name, the path and the role
+    rows         of history, as sent
 
 What W&B says decides: only what is still there as it was sent is given back as it had been.
 """
@@ -20,18 +23,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+import numpy as np
 
 from runferry.dialects import codec
-from runferry.model import Attribute, KeyPath, Role, Run, Stream, Tree
+from runferry.model import Attribute, FileRole, KeyPath, Role, Run, Stream, Tree
 from runferry.tables import dumps, loads
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 COPY_FILE: Final = "runferry/run.json"
 ADDED_ENVIRONMENT: Final = ("host", "username", "started_at")
 """What W&B states in the environment of every run of ours, from its header."""
 
 _FORMAT: Final = "runferry-wandb-service"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _EXACT: Final = 2**53
 _BESIDE: Final = (
     "project", "entity", "user", "host", "source_url", "client", "kind", "parent", "forked_from",
@@ -48,6 +57,20 @@ Place = tuple[Stream, KeyPath]
 
 
 @dataclass(frozen=True, slots=True)
+class Kinds:
+    """Of which kind the numbers of a series were: the whole ones, and all others; None: none."""
+
+    whole: str | None = None
+    fraction: str | None = None
+
+
+def is_whole(values: pa.Array) -> NDArray[np.bool_]:
+    """Of each number, whether a JSON without a point spells it; false for nulls."""
+    found = values.fill_null(0.5).to_numpy(zero_copy_only=False)
+    return np.asarray(np.isfinite(found) & (found == np.floor(found)))
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceCopy:
     """What only we know of a run in the service."""
 
@@ -55,8 +78,11 @@ class ServiceCopy:
     state: str
     tags: tuple[str, ...]
     stated: tuple[str, ...] = ()
-    series: Mapping[Place, str | None] = field(default_factory=dict)
+    series: Mapping[Place, Kinds] = field(default_factory=dict)
     attributes: Mapping[tuple[Role, KeyPath], Attribute] = field(default_factory=dict)
+    beside: tuple[Attribute, ...] = ()
+    files: Mapping[str, tuple[str, FileRole]] = field(default_factory=dict)
+    rows: int = 0
 
     def content(self) -> bytes:
         """The bytes of the file."""
@@ -67,11 +93,17 @@ class ServiceCopy:
             "state": self.state,
             "tags": [*self.tags],
             "stated": [*self.stated],
-            "series": [[stream, [*path], kind] for (stream, path), kind in self.series.items()],
+            "series": [
+                [stream, [*path], kinds.whole, kinds.fraction]
+                for (stream, path), kinds in self.series.items()
+            ],
             "attributes": [
                 {"at": [*at], "is": codec.attribute_tree(item)}
                 for (_, at), item in self.attributes.items()
             ],
+            "beside": [codec.attribute_tree(item) for item in self.beside],
+            "files": [[name, *original] for name, original in self.files.items()],
+            "rows": self.rows,
         }
         return dumps(tree).encode("utf-8", "surrogatepass")
 
@@ -87,8 +119,11 @@ class ServiceCopy:
             tree["state"],
             tuple(tree["tags"]),
             tuple(tree["stated"]),
-            {(stream, tuple(path)): kind for stream, path, kind in tree["series"]},
+            {(stream, tuple(path)): Kinds(*kinds) for stream, path, *kinds in tree["series"]},
             {(item.role, at): item for at, item in found},
+            tuple(map(codec.attribute_of, tree["beside"])),
+            {name: (path, role) for name, path, role in tree["files"]},
+            tree["rows"],
         )
 
     @property
@@ -109,6 +144,20 @@ class ServiceCopy:
         """An attribute as it was, if W&B still has what it was shown."""
         was = self.attributes.get((there.role, there.path))
         return was if was is not None and _is_shown(was.value, there.value) else there
+
+    def with_beside(
+        self, there: tuple[Attribute, ...], *, is_as_sent: bool
+    ) -> tuple[Attribute, ...]:
+        """The same and those besides; W&B's own counts in a summary where nobody logged more."""
+        taken = {(item.role, item.path[: len(own.path)]) for item in there for own in self.beside
+                 if own.value == {}}  # fmt: skip
+        ours = {
+            (item.role, item.path): item
+            for item in self.beside
+            if (is_as_sent or item.role != "summary")
+            and not (item.value == {} and (item.role, item.path) in taken)
+        }
+        return (*(it for it in there if (it.role, it.path) not in ours), *ours.values())
 
 
 def is_changed(value: Tree) -> bool:

@@ -25,7 +25,9 @@ from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
 
 NAME: Final = "clearml"
+_CALL: Final = Kind.CALL  # looked up once
 _TASK: Final = "clearml.backend_interface.task.task"
+_OF_VALUE: Final = ("timestamp", "iter", "value")  # what events of a series differ in
 _encoded: Final = json.JSONEncoder(default=plain).encode
 _STATUSES: Final = {
     "started": "in_progress",
@@ -49,6 +51,7 @@ class ClearmlHook:
         self._said: dict[str, dict[str, bytes]] = {}  # of a task: what its fields were last
         self._home: dict[str, int] = {}  # of a task: the process that it was met in
         self._here = threading.local()  # what is about to be reported
+        self._heads: dict[tuple[str, str, str], str] = {}  # what events of a series begin with
         self._patches = Patches(lambda: journal.drop(NAME))
         after, around = self._patches.after, self._patches.around
         around(
@@ -86,33 +89,54 @@ class ClearmlHook:
 
     def _reporting(self, reporter: Any, event: Any) -> None:
         """The event as it will be sent, and what it would have uploaded."""
-        self._here.event = self._here.copy = None
+        here, metrics = self._here, reporter._metrics
+        here.payload = None
+        here.task = task = metrics._task_id
+        offset = metrics.get_iteration_offset()
+        is_of_model = getattr(reporter, "_for_model", False)
+        if type(event).__name__ == "ScalarEvent" and not is_of_model:
+            here.payload = self._scalar(task, event, offset)
+        if here.payload is not None:
+            return
         told = event_of(event)
         if told is None:  # the file of an artifact, which `_uploading` has
             return
-        metrics = reporter._metrics
-        told["task"] = metrics._task_id
-        offset = metrics.get_iteration_offset()
+        told["task"], copy = task, None
         if offset and told.get("iter") is not None:
             told["iter"] += offset
         if hasattr(event, "_image_data"):
             place = reporter._storage_uri or metrics._storage_uri
+            # the address is quoted, as it is once the file has gone to a server
             told["key"], told["url"] = event.get_target_full_upload_uri(
-                place, metrics.storage_key_prefix, quote_uri=False
+                place, metrics.storage_key_prefix
             )
             content = content_of(event)
-            self._here.copy = None if content is None else self._copies.put(content)
-        self._here.event = told
+            copy = None if content is None else self._copies.put(content)
+        if is_of_model:
+            told["model_event"] = True
+            here.task = self._main_task() or task
+        here.payload = _encoded({"op": "event", "event": told, "copy": copy}).encode()
 
     def _reported(self, reporter: Any, result: object, event: Any) -> None:
-        told, self._here.event = getattr(self._here, "event", None), None
-        if told is None:
-            return
-        task = str(told["task"])
-        if getattr(reporter, "_for_model", False):
-            told["model_event"] = True
-            task = self._main_task() or task
-        self._call(task, {"op": "event", "event": told, "copy": self._here.copy})
+        payload, self._here.payload = getattr(self._here, "payload", None), None
+        if payload is not None:
+            self._put(str(self._here.task), payload)
+
+    def _scalar(self, task: str, event: Any, offset: int) -> bytes | None:
+        """The call of a value, spelled by hand: there is one for every value. None if it is not a
+        finite float with an iteration.
+        """
+        value, step = event._value, event._iter
+        if type(value) is not float or type(step) is not int or value - value != 0.0:
+            return None
+        series = (task, event._metric, event._variant)
+        head = self._heads.get(series)
+        if head is None:
+            told = {**(event_of(event) or {}), "task": task}
+            same = {name: known for name, known in told.items() if name not in _OF_VALUE}
+            head = self._heads[series] = _encoded(same).removesuffix("}")
+        values = f'"timestamp": {event._timestamp:d}, "iter": {step + offset}, "value": {value!r}'
+        return f'{{"op": "event", "event": {head}, {values}}}, "copy": null}}'.encode()
 
     def _printed(self, handler: Any, result: object, record: Any) -> None:
         if handler._background_log is None or handler._task_id is None:  # it was closed
@@ -195,10 +219,13 @@ class ClearmlHook:
         return None if task is None else str(task.id)
 
     def _call(self, task_id: str, call: dict[str, Any]) -> None:
+        self._put(task_id, _encoded(call).encode())
+
+    def _put(self, task_id: str, payload: bytes) -> None:
         source = self._sources.get(task_id)
         if source is None:
             source = self._sources[task_id] = _source(task_id, None)
-        self._journal.append(NAME, Kind.CALL, source, _encoded(call).encode())
+        self._journal.append(NAME, _CALL, source, payload)
 
 
 def _now() -> str:

@@ -154,14 +154,17 @@ class LightningHook:
         *_: object,
         **__: object,
     ) -> None:
-        """Several loggers of one training that are told the same are one point."""
+        """Several loggers of one training that are told the same, one after the other, are one
+        point; it is not ours if the first of them has a hook of its own.
+        """
         training = self._direct(kind, "log_metrics", logger)
-        if training is not None:
-            last, training.last = training.last, (id(logger), step, dict(metrics))
-            if last[0] in (0, id(logger)) or last[1:] != training.last[1:]:
+        if training is None:
+            return
+        told = id(logger), step, dict(metrics)
+        if training.last[0] in (0, id(logger)) or training.last[1:] != told[1:]:
+            training.last = told
+            if not self._has_hook(logger):
                 self._metrics(training, metrics, step)
-            else:
-                training.last = last
 
     def _direct_params(
         self, kind: type, logger: Any, result: object, params: Any = None, *_: object, **__: object
@@ -196,10 +199,11 @@ class LightningHook:
         facts = partial(facts_of, free[0] if free else None, ref(owner))
         training = known or _Training(facts, False, ref(owner))
         training.is_covered, training.owners = len(free) < len(loggers), owners
-        for one in (owner, *free):
+        for one in (owner, *loggers):
             self._trainings[one] = training
-        for kind in dict.fromkeys(above for one in free for above in type(one).__mro__):
+        for kind in dict.fromkeys(above for one in loggers for above in type(one).__mro__):
             self._patches.cover(kind, "log_metrics", partial(self._direct_metrics, kind))
+        for kind in dict.fromkeys(above for one in free for above in type(one).__mro__):
             self._patches.cover(kind, "log_hyperparams", partial(self._direct_params, kind))
         return training
 

@@ -43,7 +43,6 @@ def is_silent(trainer: Any) -> bool:
 
 def is_first_rank() -> bool:
     """Whether loggers of this process log: those of other ranks are silent."""
-    """Whether loggers of this process log: those of the others are silent."""
     module = sys.modules.get("lightning_utilities.core.rank_zero")
     rank = getattr(getattr(module, "rank_zero_only", None), "rank", None)
     return rank in (None, 0)

@@ -43,6 +43,7 @@ class MlflowModels:
             "status": str(getattr(model.status, "value", model.status)),
             "model_type": model.model_type,
             "created_ms": model.creation_timestamp,
+            "updated_ms": model.last_updated_timestamp,
             "tags": dict(model.tags),
             "params": dict(model.params),
         }

@@ -19,6 +19,7 @@ from typing import Any
 Seen = Callable[..., None]
 """Called with the object, then (once it has returned) the original's result, and its arguments."""
 _ORIGINAL = "__runferry_original__"
+_NOTHING = object()
 
 
 class Patches:
@@ -122,14 +123,20 @@ class Patches:
                 ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
-        else:  # the one that is called for every value
+        else:
 
             @functools.wraps(original)
-            def patched(*args: Any, **kwargs: Any) -> Any:
-                result = original(*args, **kwargs)
+            def patched(one: Any, first: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
+                if first is _NOTHING or more or named:
+                    given = more if first is _NOTHING else (first, *more)
+                    result = original(one, *given, **named)
+                    ours(seen, (one, result, *given), named)
+                    return result
+                # what is called for every value has one argument: this is four times as quick
+                result = original(one, first)
                 if self.is_on:
                     try:
-                        seen(args[0], result, *args[1:], **kwargs)
+                        seen(one, result, first)
                     except Exception:  # noqa: BLE001  as in `ours`
                         self._failed()
                 return result

@@ -14,6 +14,7 @@ from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
 
 NAME: Final = "tensorboard"
+_EVENT: Final = Kind.EVENT  # looked up once
 _OF_TENSORBOARD = "tensorboard.summary.writer.event_file_writer"
 _OF_TENSORBOARDX = "tensorboardX.event_file_writer"
 _FIRST_AT_MOST = 4096  # bytes of a first event, which says the version of the format
@@ -56,14 +57,14 @@ class TensorboardHook:
             found = self._met(writer, path)
             first = None if event.file_version else _first_event(path)
             if first is not None:
-                self._journal.append(NAME, Kind.EVENT, found[0], first)
-        self._journal.append(NAME, Kind.EVENT, found[0], event.SerializeToString())
+                self._journal.append(NAME, _EVENT, found[0], first)
+        self._journal.append(NAME, _EVENT, found[0], event.SerializeToString())
 
     def _made_x(self, writer: Any, result: object, *_: object, **__: object) -> None:
         """The first event of a file of tensorboardX does not come by `add_event`."""
         inner = writer._ev_writer
         source = self._met(writer, str(inner._file_name))[0]
-        self._journal.append(NAME, Kind.EVENT, source, inner._event.SerializeToString())
+        self._journal.append(NAME, _EVENT, source, inner._event.SerializeToString())
 
     def _added_x(self, writer: Any, result: object, event: Any) -> None:
         if writer._closed:  # then the original did nothing
@@ -72,7 +73,7 @@ class TensorboardHook:
         if found is None:
             self._made_x(writer, None)
             found = self._sources[id(writer)]
-        self._journal.append(NAME, Kind.EVENT, found[0], event.SerializeToString())
+        self._journal.append(NAME, _EVENT, found[0], event.SerializeToString())
 
     def _met(self, writer: Any, path: str) -> tuple[str, weakref.ref[Any]]:
         """What events of a writer are from, for as long as it is there."""

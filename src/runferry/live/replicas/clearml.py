@@ -20,14 +20,19 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
 _ROOT: Final = "offline_folder"
 
 
+def session_name(task_id: str) -> str:
+    """What the folder of a task's session is called."""
+    digest = hashlib.blake2b(task_id.encode(), digest_size=8).hexdigest()
+    return task_id if _PLAIN.fullmatch(task_id) else f"task-{digest}"
+
+
 class SessionReplica:
     """The session of one task."""
 
     def __init__(self, root: Path, copies: Path, facts: dict[str, Tree]) -> None:
         """`copies` is where the hook put what was logged as a file."""
         task_id = str(facts.get("run"))
-        digest = hashlib.blake2b(task_id.encode(), digest_size=8).hexdigest()
-        self._folder = root / (task_id if _PLAIN.fullmatch(task_id) else f"task-{digest}")
+        self._folder = root / session_name(task_id)
         self._copies = copies
         self._task: dict[str, Tree] = {"id": task_id}
         home = facts.get("folder")

@@ -15,6 +15,7 @@ from runferry.live.replicas.wandb_log import WandbFile
 from runferry.model import Tree
 
 _CONTROL, _RUN, _HEADER = 16, 17, 21
+_SAYS_NOTHING: Final = frozenset({11, 18, 20, 21, 22, 100})  # telemetry, an end, frames, requests
 _EVENT_FOLDER: Final = 9  # `TBRecord`
 _TYPES: Final = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 18, 20, 21, 22, 23, 24, 25,
                            26, 27, 100})  # fmt: skip
@@ -89,10 +90,12 @@ class _Run:
         self._numbered = 0
         self.is_over = False
         self._is_known = False  # which run it is: else readers would take it for another
+        self._says_something = False
         self._is_final = False
 
     def take(self, number: int, message: bytes, frame: Frame, *, is_local: bool) -> None:
         """One record."""
+        self._says_something |= number not in _SAYS_NOTHING
         match number:
             case 100:
                 self._request(message, frame.time_ns)
@@ -122,8 +125,9 @@ class _Run:
             self._log.flush()
 
     def end(self) -> None:
-        """See `WandbReplica.end`."""
-        self._is_final = self._is_known = True
+        """See `WandbReplica.end`. Of a run that began before the session there may be a rest."""
+        self._is_final = True
+        self._is_known |= self._says_something
         self.flush()
 
     def put(self, record: Record) -> None:
@@ -139,6 +143,7 @@ class _Run:
                 continue
             match number:
                 case 10:  # partial_history
+                    self._says_something = True
                     for record in self._history.take(content, time_ns):
                         self.put(record)
                         if record[0] == HISTORY:

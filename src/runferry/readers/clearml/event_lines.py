@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from runferry.chunks import Lost
-from runferry.dialects.clearml.names import Event
+from runferry.dialects.clearml.names import LOG, Event
 from runferry.dialects.json_trees import JsonNotes, mended, noting_decoder
 from runferry.losses import Fate, Loss
 from runferry.readers.clearml.contents import Contents
 from runferry.readers.damage import cut
 from runferry.readers.lines import WholeLines, is_too_long, too_long
 from runferry.readers.run_folders.documents import noted
+
+_INFINITE: Final = (math.inf, -math.inf)
+_SMALL: Final = re.compile(r"[eE]-\d{3}|0\.0{300}|-0(?![\d.])")
 
 
 def events_in(contents: Contents, name: str) -> Iterator[Event | Lost]:
@@ -46,7 +51,7 @@ def _events(line: bytes, where: str) -> Iterator[Event | Lost]:
     if not is_text:
         yield Lost(bad_utf8(where))
     yield from map(Lost, noted(notes, where))
-    for event in found if isinstance(found, list) else [found]:
+    for event in _listed(found):
         if isinstance(event, dict):
             yield event
         else:
@@ -54,20 +59,35 @@ def _events(line: bytes, where: str) -> Iterator[Event | Lost]:
 
 
 def _parsed(text: str, notes: JsonNotes) -> Any:
-    """A line; keys that come twice are noted.
+    """A line; keys that come twice and numbers that no double holds are noted.
 
-    Telling them costs a call for each mapping. So a line is parsed in the quick way first: with as
-    many colons as its events have keys there is none that came again, nor a mapping within.
+    Telling them costs a call for each mapping and number. So a line is parsed in the quick way
+    first: with as many colons as its events have keys there is none that came again, nor a mapping
+    within.
     """
     found = json.loads(text)
-    events = found if isinstance(found, list) else [found]
-    keys = sum(len(event) for event in events if isinstance(event, dict))
-    if text.count(":") == keys:
+    events = [it for it in _listed(found) if isinstance(it, dict)]
+    keys = sum(map(len, events))
+    if text.count(":") == keys and not _may_be_beyond(events, text):
         return found
-    repeated = JsonNotes()
-    noting_decoder(repeated).decode(text)
-    notes.repeated_keys += repeated.repeated_keys
-    return found
+    return noting_decoder(notes).decode(text)
+
+
+def _listed(line: Any) -> list[Any]:
+    return line if isinstance(line, list) else [line]
+
+
+def _may_be_beyond(events: list[Event], text: str) -> bool:
+    """Whether a number may have become an infinity or zero; and what is no plain scalar may."""
+    has_zero = False
+    for event in events:
+        value = event.get("value")
+        if event.get("type") == LOG:
+            continue  # it has no numbers but its time, and what is none is told of that
+        if (value.__class__ is not float and value.__class__ is not int) or value in _INFINITE:
+            return True
+        has_zero = has_zero or not value
+    return has_zero and _SMALL.search(text) is not None
 
 
 def readable(content: bytes) -> tuple[str, bool]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
 from runferry.dialects.clearml.names import TASK_FILE, Task
-from runferry.dialects.json_trees import JsonNotes, mended, parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.losses import Fate, Loss
 from runferry.readers.clearml.contents import Contents
 from runferry.readers.clearml.event_lines import bad_utf8, readable
@@ -34,11 +33,12 @@ def read_task(contents: Contents) -> tuple[Task, list[Loss]]:
     except ValueError as error:
         detail = f"it is cut, or no JSON ({error}): what stands before was read"
         losses.append(Loss("cut-file", Fate.DROPPED, TASK_FILE, 1, detail))
-        return _closed(text), losses
+        notes = JsonNotes()
+        task = _closed(text, notes)
     return task, [*losses, *noted(notes, TASK_FILE)]
 
 
-def _closed(text: str) -> Task:
+def _closed(text: str, notes: JsonNotes) -> Task:
     """What stands before a cut, up to the last value that is surely whole."""
     open_brackets: list[str] = []
     end, closing = 0, ""
@@ -52,7 +52,7 @@ def _closed(text: str) -> Task:
         elif word == ",":
             end, closing = found.start(), "".join(reversed(open_brackets))
     try:
-        whole = mended(json.loads(text[:end] + closing))
-    except (ValueError, RecursionError):
+        whole = parse_json(text[:end] + closing, notes)
+    except ValueError:
         return {}
     return whole if isinstance(whole, dict) else {}

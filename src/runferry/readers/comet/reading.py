@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry import chunks
-from runferry.dialects.json_trees import parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, KeyPath, MediaItem, Run, RunKey, Tree
@@ -30,13 +30,13 @@ _SYSTEM: Final = "sys."
 _MEDIA_AT_MOST: Final = 512
 
 
-def stated_of(members: Members) -> dict[str, Tree]:
+def stated_of(members: Members, notes: JsonNotes | None = None) -> dict[str, Tree]:
     """What `experiment.json` says. Raises ValueError for one that is damaged."""
     stream = members.open(EXPERIMENT)
     if stream is None:
         return {}
     with stream:
-        found = parse_json(stream.read(TEXT_AT_MOST).decode())
+        found = parse_json(stream.read(TEXT_AT_MOST).decode(), notes)
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found
@@ -62,10 +62,12 @@ class Reading:
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.members)
         self.lines = MessageLines(self.members, self.losses)
+        notes = JsonNotes()
         try:
-            self.stated = stated_of(self.members)
+            self.stated = stated_of(self.members, notes)
         except (ValueError, OSError, EOFError) as error:
             self._lost("unreadable-file", Fate.DROPPED, EXPERIMENT, str(error))
+        self.losses.extend(noted(notes, EXPERIMENT))
 
     def header(self) -> Run:
         """What is known of the run by now."""
@@ -174,8 +176,7 @@ class Reading:
         at = self._address(seq, upload.step, upload.time_ms)
         if upload.is_text and (text := self._text(upload.path)) is not None:
             yield from self.rows.add(at, [(upload.key, text), *self._new_epoch(upload.epoch)])
-            if upload.metadata or upload.rest:  # of which a row of texts has no place
-                said: Tree = {"params": upload.rest, "metadata": upload.metadata}
+            if said := upload.beside():  # of which a row of texts has no place
                 yield chunks.Raw("comet message", "text", dumps(said).encode(), seq)
         elif upload.is_media:
             key, facts = self.rows.declare(upload.key, "media")

@@ -112,6 +112,15 @@ class Upload:
         name = self.kind if self.name == _UNNAMED else self.name
         return (name,) if self.context is None else (self.context, name)
 
+    def beside(self) -> dict[str, Tree]:
+        """What is said of it besides its name, bytes, step and epoch."""
+        said: dict[str, Tree] = {
+            "asset_id": self.asset_id,
+            "metadata": self.metadata,
+            "params": self.rest,
+        }
+        return {name: value for name, value in said.items() if value not in (None, {})}
+
     @property
     def media_type(self) -> str | None:
         """The MIME type of its bytes, as far as its name tells."""
@@ -133,14 +142,9 @@ class Uploads:
         """One of a series."""
         blob = self.members.blob(upload.path, upload.media_type)
         kind = _MEDIA[upload.kind]
-        more: dict[str, Tree] = {
-            "asset_id": upload.asset_id,
-            "metadata": upload.metadata,
-            "type": upload.kind,
-            "epoch": upload.epoch,
-            "params": upload.rest,
-        }
-        told: Tree = {name: value for name, value in more.items() if value not in (None, {})}
+        told: dict[str, Tree] = {"type": upload.kind, **upload.beside()}
+        if upload.epoch is not None:
+            told["epoch"] = upload.epoch
         return MediaItem(key, at, kind, blob, path=upload.name, metadata=told)
 
     def keep(self, upload: Upload) -> None:

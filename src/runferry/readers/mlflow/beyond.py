@@ -11,12 +11,6 @@ from runferry.losses import Fate, Loss
 
 _KINDS: Final = (
     (
-        "registered-model",
-        {"model_versions": {"run_id"}},
-        "SELECT run_id, count(*) FROM model_versions WHERE run_id IS NOT NULL GROUP BY run_id",
-        "versions in the model registry that were made of the run are not carried",
-    ),
-    (
         "trace",
         {"trace_request_metadata": {"key", "value"}},
         "SELECT value, count(*) FROM trace_request_metadata WHERE key = 'mlflow.sourceRun'"

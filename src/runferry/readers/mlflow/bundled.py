@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -151,6 +151,16 @@ class BundledParts:
             if isinstance(path, str):
                 self.claimed.add(path)
 
+    def registered(self) -> list[dict[str, Tree]]:
+        """What the last seal said of the models that the run stands for."""
+        last: list[dict[str, Tree]] = []
+        for part, tree in self._trees("registered"):
+            try:
+                last = list(map(_record, cast("list[Tree]", tree)))
+            except _FOREIGN:
+                self._damage(part.entry.path)
+        return last
+
     def batches(self, kind: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The Parquet parts of a kind; the same batches on every call."""
         for part in self._of(kind):
@@ -227,6 +237,18 @@ class BundledParts:
             if is_gone:
                 self._lost("removed-artifact", path, "an artifact was removed from MLflow")
         return blob
+
+
+def _record(tree: Tree) -> dict[str, Tree]:
+    """One thing that was registered. Raises what a foreign shape raises."""
+    record = cast("dict[str, Tree]", tree)
+    name, what = record["model"], record["what"]
+    fields: dict[str, type] = {"identity": list, "tags": dict}
+    if what != "model":
+        fields |= {"aliases": list, "stage": str, "version": int}
+    if not isinstance(name, str) or not all(isinstance(record[f], k) for f, k in fields.items()):
+        raise TypeError("another shape")
+    return {"description": None, **record}
 
 
 def original(series: Series) -> Series:

@@ -14,22 +14,31 @@ from typing import Final, cast
 import numpy as np
 import yaml
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
-from runferry.dialects.mlflow.located import local_path
+from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import (
+    STATUS,
+    Dataset,
+    LoggedModel,
+    ModelFiles,
+    ModelMetric,
+)
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import DELETED_STAGE, NativeModel, NativeVersion
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.version_files import files_of
 
 META: Final = "meta.yaml"
 _TRASH: Final = ".trash"
+_MODELS: Final = "models"
 _STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
-_MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
 _INT64: Final = range(-(2**63), 2**63)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -175,14 +184,14 @@ class FileStore:
         losses, self._losses = self._losses, []
         return iter(losses)
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
         """`inputs/` of the run, and the experiment's `models/`."""
         folder = self._folders[native.run_id][0]
         for entry in _folders(folder / "inputs"):
             meta = _meta(entry)
             source = _meta(folder.parent / "datasets" / str(meta.get("source_id")))
             if meta.get("source_type") == "DATASET" and source:
-                yield dataset(
+                yield Dataset(
                     str(source.get("name")),
                     str(source.get("digest")),
                     str(source.get("source_type")),
@@ -190,19 +199,132 @@ class FileStore:
                     _text(source.get("schema")),
                     _text(source.get("profile")),
                     {k: str(v) for k, v in cast("dict[str, Tree]", meta.get("tags") or {}).items()},
-                )  # fmt: skip
-        for entry in _folders(folder.parent / "models"):
-            meta = _meta(entry)
-            if meta.get("source_run_id") == native.run_id:
-                yield LoggedModel(
-                    entry.name,
-                    str(meta.get("name") or entry.name),
-                    _word(_MODEL_STATUS, meta.get("status")),
-                    _text(meta.get("model_type")),
-                    _integer(meta.get("creation_timestamp")),
-                    dict(self._small_files(entry / "tags")),
-                    dict(self._small_files(entry / "params")),
-                ).artifact(LocalFolder(entry / "artifacts"))  # fmt: skip
+                ).document
+            elif meta.get("source_type") == "MODEL":
+                home = folder.parent / _MODELS / str(meta.get("source_id"))
+                for model in self._models_in([home]):
+                    yield from used(model)
+        for model in self._models_in(_folders(folder.parent / _MODELS)):
+            if model.source_run == native.run_id:
+                yield model.artifact(self.model_folder(model))
+
+    def _models_in(self, folders: list[Path]) -> Iterator[LoggedModel]:
+        for folder in folders:
+            meta = _meta(folder)
+            if "model_id" not in meta or meta.get("lifecycle_stage") == "deleted":
+                continue
+            run_id = _text(meta.get("source_run_id"))
+            yield LoggedModel(
+                model_id=folder.name,
+                name=str(meta.get("name") or folder.name),
+                status=_word(STATUS, meta.get("status")),
+                model_type=_text(meta.get("model_type")),
+                created_ms=_integer(meta.get("creation_timestamp")),
+                updated_ms=_integer(meta.get("last_updated_timestamp")),
+                status_message=_text(meta.get("status_message")),
+                tags=dict(self._small_files(folder / "tags")),
+                params=dict(self._small_files(folder / "params")),
+                metrics=tuple(_model_metrics(folder / "metrics")),
+                source_run=run_id,
+                location=str(folder / "artifacts"),
+                step=self._step(folder.name, run_id),
+            )
+
+    def _step(self, model_id: str, run_id: str | None) -> int | None:
+        if run_id not in self._folders:
+            return None
+        output = _meta(self._folders[run_id][0] / "outputs" / model_id)
+        return _integer(output.get("step"))
+
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        for experiment in _folders(self._root):
+            for model in self._models_in(_folders(experiment / _MODELS)):
+                if model.source_run is None:
+                    yield model, str(_meta(experiment).get("name") or experiment.name)
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
+        return LocalFolder(Path(model.location or ""))
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """`models/` of the store."""
+        for folder in _folders(self._root / _MODELS):
+            model = self._registered(folder)
+            if model is not None:
+                yield model
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return next((one for one in self.registered_models() if one.name == name), None)
+
+    def _registered(self, folder: Path) -> NativeModel | None:
+        meta = _meta(folder)
+        if "name" not in meta:
+            return None
+        versions = map(self._version, _folders(folder))
+        found = sorted((one for one in versions if one is not None), key=lambda one: one.version)
+        numbers = {one.version for one in found}
+        aliases = {
+            name: int(number)
+            for name, number in self._small_files(folder / "aliases")
+            if number.isdecimal() and int(number) in numbers
+        }
+        return NativeModel(
+            name=str(meta["name"]),
+            description=_text(meta.get("description")),
+            created_ms=_integer(meta.get("creation_timestamp")),
+            updated_ms=_integer(meta.get("last_updated_timestamp")),
+            tags=dict(self._small_files(folder / "tags")),
+            aliases=aliases,
+            versions=tuple(found),
+        )
+
+    def _version(self, folder: Path) -> NativeVersion | None:
+        meta = _meta(folder)
+        number = str(meta.get("version"))
+        if not number.isdecimal() or meta.get("current_stage") == DELETED_STAGE:
+            return None
+        return NativeVersion(
+            version=int(number),
+            source=str(meta.get("source") or ""),
+            run_id=_text(meta.get("run_id")),
+            run_link=_text(meta.get("run_link")),
+            description=_text(meta.get("description")),
+            stage=str(meta.get("current_stage") or "None"),
+            user=_text(meta.get("user_id")),
+            status=str(meta.get("status") or "READY"),
+            status_message=_text(meta.get("status_message")),
+            created_ms=_integer(meta.get("creation_timestamp")),
+            updated_ms=_integer(meta.get("last_updated_timestamp")),
+            tags=dict(self._small_files(folder / "tags")),
+            location=_text(meta.get("storage_location")),
+        )
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Among a run's or a logged model's artifacts, or where the version says."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its header gives for them."""
+        try:
+            native = self.run(run_id)
+        except NotFound:
+            return None
+        return self.folder(native), native.artifact_uri or ""
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        for experiment in _folders(self._root):
+            for folder in _folders(experiment / _MODELS):
+                if folder.name == model_id:
+                    return LocalFolder(folder / "artifacts")
+        return None
+
+    def located(self, uri: str) -> ArtifactFolder:
+        """What stands behind a URI; a relative path is seen from the store's own folder."""
+        path = local_path(uri)
+        return folder_at(uri) if path is None else LocalFolder(self._root.parent / path)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Beside the run, wherever the store was moved to; else where its header says.
@@ -252,6 +374,21 @@ def _meta(folder: Path) -> dict[str, Tree]:
     except yaml.YAMLError:
         return {}
     return meta if isinstance(meta, dict) else {}
+
+
+def _model_metrics(folder: Path) -> Iterator[ModelMetric]:
+    """Lines of `time value step run [dataset digest]` (`_get_model_metrics_from_line`, 3.17.2)."""
+    for path in _files(folder):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            words = line.split()
+            try:
+                time, value, step, run_id = int(words[0]), float(words[1]), int(words[2]), words[3]
+            except (ValueError, IndexError):
+                continue
+            names = words[4:6] if len(words) >= 6 else (None, None)
+            yield ModelMetric(
+                path.relative_to(folder).as_posix(), value, time, step, run_id, *names
+            )
 
 
 def _word(words: dict[int, str], value: Tree) -> str:

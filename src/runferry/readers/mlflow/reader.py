@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
-from runferry.chunks import Checkpoint, Chunk, Lost
+from runferry.chunks import Checkpoint, Chunk, Header, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.bundle import all_parts
 from runferry.dialects.mlflow.header import as_run
+from runferry.dialects.mlflow.logged import JOB_TYPE, is_model_id
+from runferry.dialects.mlflow.registry import is_model_key
 from runferry.dialects.mlflow.tags import TRACKER
 from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Kind, Run, Tree
@@ -19,6 +21,7 @@ from runferry.paths import looked_into, regular
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow.filestore import META, FileStore
 from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
+from runferry.readers.mlflow.registered import model_chunks, model_runs, position_of
 from runferry.readers.mlflow.restore import restored_chunks
 from runferry.readers.mlflow.sqlite import SqliteStore
 from runferry.readers.mlflow.store import Store, digest
@@ -60,6 +63,9 @@ class MlflowReader:
         """Headers as MLflow holds them; `read` ends with the restored one."""
         for native in self._store.runs(include_deleted=self._options.include_deleted):
             yield as_run(native)
+        for model, experiment in self._store.orphans():
+            yield model.run(experiment)
+        yield from model_runs(self._store)
         deleted = 0 if self._options.include_deleted else self._store.deleted()
         if deleted:
             _log.warning(
@@ -75,6 +81,12 @@ class MlflowReader:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """The run's chunks. A run that has changed in any way is read whole again."""
+        if is_model_key(run.key):
+            yield from self._read_model(run, after)
+            return
+        if run.job_type == JOB_TYPE and is_model_id(run.key.run_id):
+            yield from self._read_orphan(run, after)
+            return
         native = self._store.run(run.key.run_id)
         stored = list(self._store.folder(native).walk())
         # a run without our mark has no bundle: the folder is another run's
@@ -98,6 +110,34 @@ class MlflowReader:
             yield from restored_chunks(self._store, native, _by_path(entries))
         else:
             yield from plain_chunks(self._store, native, _by_path(entries))
+        yield Checkpoint(position)
+
+    def _read_orphan(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
+        """A logged model that no run made: the run that stands for it holds nothing else."""
+        orphans = (one for one, _ in self._store.orphans() if one.model_id == run.key.run_id)
+        model = next(orphans, None)
+        if model is None:
+            raise NotFound(f"no logged model {run.key.run_id}", where=self._where)
+        position: dict[str, Tree] = {"model": digest(model.name, model.facts)}
+        if after is not None and after.position != position:
+            raise SourceChanged("the logged model has changed", where=self._where)
+        if after is None:
+            yield model.artifact(self._store.model_folder(model))
+            yield Header(run)
+        yield Checkpoint(position)
+
+    def _read_model(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
+        model = self._store.registered_model(run.key.run_id)
+        if model is None:
+            raise NotFound(f"no registered model {run.key.run_id}", where=self._where)
+        position = position_of(model)
+        if after is not None and after.position != position:
+            raise SourceChanged(
+                f"the registered model {model.name} is not what it was when it was last read",
+                where=self._where,
+            )
+        if after is None:
+            yield from model_chunks(self._store, model)
         yield Checkpoint(position)
 
     def close(self) -> None:

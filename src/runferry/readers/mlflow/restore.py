@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.chunks import (
+    Artifact,
     Attributes,
     Chunk,
     Console,
+    Document,
     File,
     Header,
     Histograms,
@@ -45,6 +47,7 @@ from runferry.readers.mlflow.plain import (
     unreachable,
 )
 from runferry.readers.mlflow.refine import refined_attributes, removed_labels
+from runferry.readers.mlflow.registered import Registered
 from runferry.readers.mlflow.store import Store
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
 
@@ -59,7 +62,8 @@ def restored_chunks(
     folder = store.folder(native)
     parts = BundledParts(folder, entries)
     bundled = parts.header()
-    if bundled is not None and bundled.uid != native.uid:
+    # a run that came out of a destination of ours bears the mark of the one that was sent there
+    if bundled is not None and native.uid not in (bundled.uid, bundled.origin_uid):
         yield Lost(foreign_folder(len(entries)))
         yield from plain_chunks(store, native, {})
         return
@@ -75,7 +79,8 @@ def restored_chunks(
     for kind, schema, wrap in _TABLES:
         yield from (wrap(renamed(batch, keys)) for batch in parts.batches(kind, schema))
     yield from (Console(batch) for batch in parts.batches("console", CONSOLE))
-    yield from _small_things(parts, keys)
+    registered = Registered(store, native, parts.registered(), parts.losses)
+    yield from _small_things(parts, keys, registered)
     strays = {
         path: entry
         for path, entry in entries.items()
@@ -83,11 +88,21 @@ def restored_chunks(
     }
     if not native.is_in_transit:
         yield from artifact_chunks(native, folder, strays, rows)
-    yield from store.belongings(native)
-    header = _header(native, bundled, parts)
+    yield from _strangers(store.belongings(native), registered)
+    header = registered.header(_header(native, bundled, parts))
     for loss in (*parts.losses, *rows.losses, *store.losses(), *unreachable(folder, native)):
         yield Lost(loss)
     yield Header(header)
+
+
+def _strangers(
+    found: Iterator[Document | Artifact | Lost], registered: Registered
+) -> Iterator[Chunk]:
+    """What lies beside the run and was not pushed with it."""
+    for chunk in found:
+        is_known = isinstance(chunk, (Document, Artifact)) and registered.knows(chunk)
+        if not is_known:
+            yield chunk
 
 
 def _attributes(native: NativeRun, parts: BundledParts) -> tuple[Attribute, ...]:
@@ -163,7 +178,9 @@ def _counted(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
         yield column.dictionary[code].as_py(), int(counts[code])
 
 
-def _small_things(parts: BundledParts, keys: Mapping[str, str]) -> Iterator[Chunk]:
+def _small_things(
+    parts: BundledParts, keys: Mapping[str, str], registered: Registered
+) -> Iterator[Chunk]:
     """What is kept as JSON: media, files, artifacts, documents, raw records and losses."""
 
     def media(tree: Tree) -> MediaItem:
@@ -178,9 +195,13 @@ def _small_things(parts: BundledParts, keys: Mapping[str, str]) -> Iterator[Chun
         if parts.is_declared(item.key):
             yield Media((replace(item, key=keys[item.key]),))
     yield from parts.latest("file", file, "path")
-    yield from parts.latest(
+    for artifact in parts.latest(
         "artifact", lambda tree: codec.artifact_of(tree, parts.find), *_ARTIFACT
-    )
-    yield from parts.latest("document", codec.document_of, "kind", "name")
+    ):
+        if (kept := registered.artifact(artifact)) is not None:
+            yield kept
+    for document in parts.latest("document", codec.document_of, "kind", "name"):
+        if (linked := registered.document(document)) is not None:
+            yield linked
     yield from parts.items("raw", codec.raw_of)
     yield from map(Lost, parts.latest("lost", codec.loss_of, "code", "fate", "where"))

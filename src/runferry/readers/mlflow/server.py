@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document
-from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.chunks import Artifact, Document, Lost
+from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
+from runferry.dialects.mlflow.served_models import ServedModels
+from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.version_files import files_of
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
 _RUNS_PAGE: Final = 1_000
@@ -27,7 +35,10 @@ class ServerStore:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._registry = ServedRegistry(server)
+        self._models = ServedModels(server)
         self._experiments: dict[str, str] = {}
+        self._asked: tuple[str, dict[str, Any]] = ("", {})
         self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
 
     def _search_experiments(self, view: str) -> dict[str, str]:
@@ -52,16 +63,24 @@ class ServerStore:
             }
             for answer in self._server.pages("/runs/search", body, "runs"):
                 yield self._native(answer)
+            if not include_deleted:
+                marked = {"run_view_type": "DELETED_ONLY", "filter": f"tags.`{DELETED_TAG}` != ''"}
+                for answer in self._server.pages("/runs/search", body | marked, "runs"):
+                    yield self._native(answer)
 
     def deleted(self) -> int:
         """Not known: it would take a second search of everything."""
         return 0
 
     def run(self, run_id: str) -> NativeRun:
-        """One run with its params."""
-        return self._native(self._run(run_id))
+        """One run with its params, as it is now; what is asked of it next is answered by this."""
+        self._asked = (run_id, self._answer(run_id))
+        return self._native(self._asked[1])
 
     def _run(self, run_id: str) -> dict[str, Any]:
+        return self._asked[1] if self._asked[0] == run_id else self._answer(run_id)
+
+    def _answer(self, run_id: str) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = self._server.get("/runs/get", {"run_id": run_id})["run"]
         except RunMissing as error:
@@ -110,12 +129,12 @@ class ServerStore:
         """A server answers or fails."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
-        """The run's dataset inputs and model outputs."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
+        """The run's dataset inputs, and the models that it made or used."""
         run = self._run(native.run_id)
         for given in run.get("inputs", {}).get("dataset_inputs", []):
             facts = given["dataset"]
-            yield dataset(
+            yield Dataset(
                 facts["name"],
                 facts["digest"],
                 facts["source_type"],
@@ -123,28 +142,55 @@ class ServerStore:
                 facts.get("schema"),
                 facts.get("profile"),
                 {t["key"]: t["value"] for t in given.get("tags", [])},
-            )
-        for model in self._models(native):
-            info, facts = model["info"], model.get("data", {})
-            yield LoggedModel(
-                info["model_id"],
-                info["name"],
-                str(info.get("status", "")).removeprefix("LOGGED_MODEL_"),
-                info.get("model_type") or None,
-                _integer(info.get("creation_timestamp_ms")),
-                {t["key"]: t["value"] for t in info.get("tags", [])},
-                {p["key"]: p["value"] for p in facts.get("params", [])},
-            ).artifact(ServedModelFolder(self._server, info["model_id"]))
+            ).document
+        for given in run.get("inputs", {}).get("model_inputs", []):
+            for model in self._models.of_id(given["model_id"]):
+                yield from used(model)
+        for model in self._made(native):
+            yield _at_its_step(model, run).artifact(self.model_folder(model))
 
-    def _models(self, native: NativeRun) -> list[dict[str, Any]]:
-        body = {
-            "experiment_ids": [native.experiment_id],
-            "filter": f"source_run_id = '{native.run_id}'",
-        }
+    def _made(self, native: NativeRun) -> Iterable[LoggedModel]:
+        if native.uid is not None:
+            return self._models.of_pushed(native.experiment_id, native.run_id)
+        return self._models.of_run(native.experiment_id, native.run_id)
+
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        for number, name in self._search_experiments("ACTIVE_ONLY").items():
+            for model in self._models.of_run(number, None):
+                yield model, name
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
+        return ServedModelFolder(self._server, model.model_id, model.location or "")
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """As the registry lists them."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Through the server, or where they are for all."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
         try:
-            return list(self._server.pages("/logged-models/search", body, "models"))
-        except RunMissing:
-            return []  # a server before MLflow 3 has no logged models
+            uri = str(self._run(run_id)["info"].get("artifact_uri", ""))
+        except NotFound:
+            return None
+        return ServedFolder(self._server, run_id, uri), uri
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        return ServedModelFolder(self._server, model_id, "")
+
+    def located(self, uri: str) -> ArtifactFolder:
+        """Never a folder of the server's own machine."""
+        return NoFolder(uri) if local_path(uri) is not None else folder_at(uri)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Through the server."""
@@ -153,11 +199,21 @@ class ServerStore:
     def state(self, native: NativeRun) -> Tree:
         """The header and each metric's latest row; a server cannot count a history cheaply."""
         run = self._run(native.run_id)
-        return digest(run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
+        models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
+        facts = (run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
+        return digest(*facts, models)
 
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+def _at_its_step(model: LoggedModel, run: dict[str, Any]) -> LoggedModel:
+    """With the step at which the run says that it made the model."""
+    for output in run.get("outputs", {}).get("model_outputs", []):
+        if output.get("model_id") == model.model_id:
+            return replace(model, step=int(output.get("step", 0)))
+    return model
 
 
 def _points(key: str, rows: list[dict[str, Any]]) -> NativePoints:

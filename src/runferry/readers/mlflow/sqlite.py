@@ -17,22 +17,28 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.sql_registry import SqlRegistry
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.sql_models import SqlModels
+from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.version_files import files_of
 from runferry.readers.sqlite_files import has_wal_mode, opened
 
-_MODEL_STATUS: Final = {0: "UNSPECIFIED", 1: "PENDING", 2: "READY", 3: "FAILED"}
-
-_RUNS = """
+_RUNS: Final = """
 SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
        r.lifecycle_stage, r.artifact_uri, r.experiment_id
 FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
+_IS_GONE: Final = f"""(r.lifecycle_stage IS 'deleted' AND NOT EXISTS
+(SELECT 1 FROM tags d WHERE d.run_uuid = r.run_uuid AND d.key = '{DELETED_TAG}'))"""
 
 
 def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
@@ -57,6 +63,9 @@ class SqliteStore:
         with ExitStack() as opening, self._reading():
             self._connection = opening.enter_context(_connected(path))
             self._check_schema()
+            self._registry = SqlRegistry(self._connection, self._reading)
+            self._models = SqlModels(self._connection)
+            self._has_inputs = bool(schema.columns(self._connection, "inputs"))
             self._open = opening.pop_all()
 
     @contextmanager
@@ -92,7 +101,7 @@ class SqliteStore:
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """In the order in which they were created."""
-        where = "" if include_deleted else " WHERE r.lifecycle_stage IS NOT 'deleted'"
+        where = "" if include_deleted else f" WHERE NOT {_IS_GONE}"
         with self._reading():
             cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
             for row in cursor:
@@ -100,7 +109,7 @@ class SqliteStore:
 
     def deleted(self) -> int:
         """By the mark that MLflow sets."""
-        query = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'deleted'"
+        query = f"SELECT count(*) FROM runs r WHERE {_IS_GONE}"
         return self._number(query)
 
     def run(self, run_id: str) -> NativeRun:
@@ -157,10 +166,12 @@ class SqliteStore:
             if self._beyond is None:
                 self._beyond = beyond_runs(self._connection)
             yield from map(Lost, self._beyond.get(native.run_id, ()))
-            if schema.columns(self._connection, "inputs"):
+            if self._has_inputs:
                 yield from self._datasets(native.run_id)
-            if schema.columns(self._connection, "logged_models"):
-                yield from self._models(native.run_id)
+                for model in self._used(native.run_id):
+                    yield from used(model)
+            for model in self._models.where("source_run_id", native.run_id):
+                yield model.artifact(self.model_folder(model))
 
     def _datasets(self, run_id: str) -> Iterator[Document]:
         rows = self._connection.execute(
@@ -170,37 +181,63 @@ class SqliteStore:
             " WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid",
             (run_id,),
         ).fetchall()
-        for input_id, *facts in rows:
+        for input_id, name, mark, source_type, source, shape, profile in rows:
             tags = self._connection.execute(
                 "SELECT name, value FROM input_tags WHERE input_uuid = ?", (input_id,)
             )
-            name, mark, source_type, source, shape, profile = facts
-            yield dataset(name, mark, source_type, source, shape, profile, dict(tags))
+            held = Dataset(name, mark, source_type, source, shape, profile, dict(tags))
+            yield held.document
 
-    def _models(self, run_id: str) -> Iterator[Artifact]:
+    def _used(self, run_id: str) -> Iterator[LoggedModel]:
         rows = self._connection.execute(
-            "SELECT model_id, name, status, model_type, creation_timestamp_ms, artifact_location"
-            " FROM logged_models WHERE source_run_id = ? ORDER BY rowid",
+            "SELECT destination_id FROM inputs WHERE source_type = 'RUN_INPUT' AND source_id = ?"
+            " AND destination_type = 'MODEL_INPUT' ORDER BY rowid",
             (run_id,),
         ).fetchall()
-        for model_id, name, status, model_type, created, location in rows:
-            tags = self._connection.execute(
-                "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?", (model_id,)
-            )
-            params = self._connection.execute(
-                "SELECT param_key, param_value FROM logged_model_params WHERE model_id = ?",
-                (model_id,),
-            )
-            yield LoggedModel(
-                model_id, name, _MODEL_STATUS.get(status, str(status)), model_type, created,
-                dict(tags), dict(params),
-            ).artifact(self._rebased(location))  # fmt: skip
+        for (model_id,) in rows:
+            yield from self._models.where("model_id", model_id)
+
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        with self._reading():
+            for model in self._models.where("source_run_id", None):
+                yield model, self._models.experiment_of(model.model_id)
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
+        return self.located(model.location)
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """Tables of MLflow 1.0 and later."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Among a run's or a logged model's artifacts, or where the version's row says."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
+        query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
+        with self._reading():
+            row = self._connection.execute(query, (run_id,)).fetchone()
+        return None if row is None or not row[0] else (self.located(row[0]), str(row[0]))
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        with self._reading():
+            found = next(self._models.where("model_id", model_id), None)
+        return None if found is None else self.located(found.location)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Where the run's row says, or the same place beside a database that was moved."""
-        return self._rebased(native.artifact_uri)
+        return self.located(native.artifact_uri)
 
-    def _rebased(self, uri: str | None) -> ArtifactFolder:
+    def located(self, uri: str | None) -> ArtifactFolder:
+        """What stands behind a URI, or the same beside a database that was moved."""
         if not uri:
             return NoFolder("")
         stated = local_path(uri)
@@ -220,8 +257,19 @@ class SqliteStore:
         query = "SELECT count(*), max(rowid) FROM metrics WHERE run_uuid = ?"
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
+            models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
         facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
-        return [*rows, digest(facts, dict(native.tags), dict(native.params))]
+        return [*rows, digest(facts, dict(native.tags), dict(native.params), models, inputs)]
+
+    def _inputs(self, run_id: str) -> list[tuple[str, str]]:
+        """What the run used and made, as far as MLflow notes it."""
+        if not self._has_inputs:
+            return []
+        query = (
+            "SELECT source_id, destination_id FROM inputs WHERE source_id = ?1"
+            " OR (destination_type = 'RUN' AND destination_id = ?1) ORDER BY 1, 2"
+        )
+        return self._connection.execute(query, (run_id,)).fetchall()
 
     def close(self) -> None:
         """Close the file."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.chunks import Artifact, Document, Lost
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
-from runferry.losses import Loss
-from runferry.model import ArtifactEntry, Blob, Tree
+from runferry.dialects.mlflow.logged import LoggedModel, ModelFiles
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.losses import Fate, Loss
+from runferry.model import Tree
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
@@ -46,11 +47,31 @@ class Store(Protocol):
         ...
 
     def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """Datasets that the run used, models that it logged; what of it stays behind."""
+        """Datasets that the run used, models that it made or used; what of it stays behind."""
         ...
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """The run's artifacts."""
+        ...
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """All models of the registry, with their versions."""
+        ...
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        ...
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Where the files of a version are; `NoFolder` where we cannot look."""
+        ...
+
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        ...
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
         ...
 
     def state(self, native: NativeRun) -> Tree:
@@ -62,73 +83,13 @@ class Store(Protocol):
         ...
 
 
-class ModelFiles(Protocol):
-    """Where the files of a model are."""
-
-    def walk(self) -> Iterable[Entry]:
-        """All of them."""
-        ...
-
-    def blob(self, entry: Entry) -> Blob:
-        """A file's bytes, read when they are asked for."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedModel:
-    """A model of MLflow 3 (`m-…`), which lives beside the runs of its experiment."""
-
-    model_id: str
-    name: str
-    status: str
-    model_type: str | None = None
-    created_ms: int | None = None
-    tags: dict[str, str] | None = None
-    params: dict[str, str] | None = None
-
-    def artifact(self, folder: ModelFiles) -> Artifact:
-        """The model as an artifact that the run produced."""
-        return Artifact(
-            name=self.name,
-            type="model",
-            relation="produced",
-            artifact_id=self.model_id,
-            metadata={
-                "status": self.status,
-                "model_type": self.model_type,
-                "created_ms": self.created_ms,
-                "tags": dict(self.tags or {}),
-                "params": dict(self.params or {}),
-            },
-            entries=tuple(ArtifactEntry(e.path, folder.blob(e)) for e in folder.walk()),
-        )
-
-
-def dataset(
-    name: str,
-    digest: str,
-    source_type: str,
-    source: str,
-    schema: str | None,
-    profile: str | None,
-    tags: dict[str, str],
-) -> Document:
-    """A dataset that the run used."""
-    return Document(
-        "dataset",
-        f"{name}@{digest}",
-        {
-            "name": name,
-            "digest": digest,
-            "source_type": source_type,
-            "source": source,
-            "schema": schema,
-            "profile": profile,
-            "tags": dict(tags),
-        },
-    )
-
-
 def digest(*things: object) -> str:
     """A hash of anything that JSON spells."""
     return sha256(json.dumps(things, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def used(model: LoggedModel) -> Iterator[Artifact | Lost]:
+    """A logged model that the run used: its files are with the run that made it."""
+    yield model.artifact(None, "used")
+    detail = f"its files are with the model {model.model_id}"
+    yield Lost(Loss("artifact-elsewhere", Fate.KEPT, model.name, 1, detail))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document
+from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
+from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor_models import as_model
+from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import NotFound
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
-from runferry.readers.mlflow.store import LoggedModel, dataset, digest
+from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.version_files import files_of
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -28,6 +35,7 @@ class VendorStore:
 
     def __init__(self, uri: str) -> None:
         self._store: AbstractStore = open_store(uri)
+        self._registry = VendorRegistry(uri)
         self._names: dict[str, str] = {}
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
@@ -36,16 +44,22 @@ class VendorStore:
 
         view = ViewType.ALL if include_deleted else ViewType.ACTIVE_ONLY
         for number in self._search_experiments(view):
-            token = None
-            while True:
-                page = self._store.search_runs(
-                    [number], "", view, 1000, ["start_time ASC", "run_id ASC"], token
-                )
-                for run in page:
-                    yield self._native(run)
-                token = page.token
-                if not token:
-                    break
+            yield from self._runs_in(number, "", view)
+            if not include_deleted:
+                marked = f"tags.`{DELETED_TAG}` != ''"
+                yield from self._runs_in(number, marked, ViewType.DELETED_ONLY)
+
+    def _runs_in(self, number: str, condition: str, view: int) -> Iterator[NativeRun]:
+        token = None
+        while True:
+            page = self._store.search_runs(
+                [number], condition, view, 1000, ["start_time ASC", "run_id ASC"], token
+            )
+            for run in page:
+                yield self._native(run)
+            token = page.token
+            if not token:
+                return
 
     def _search_experiments(self, view: int) -> list[str]:
         found: list[str] = []
@@ -114,30 +128,82 @@ class VendorStore:
         """The store answers or fails."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact]:
-        """The run's dataset inputs and model outputs."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
+        """The run's dataset inputs, and the models that it made or used."""
         run = self._get(native.run_id)
         for given in run.inputs.dataset_inputs if run.inputs else ():
             facts = given.dataset
             tags = {tag.key: tag.value for tag in given.tags}
-            yield dataset(facts.name, facts.digest, facts.source_type, facts.source,
-                          facts.schema, facts.profile, tags)  # fmt: skip
-        for model in self._models(native):
-            yield LoggedModel(
-                model.model_id, model.name, str(getattr(model.status, "value", model.status)),
-                model.model_type, model.creation_timestamp, dict(model.tags), dict(model.params),
-            ).artifact(folder_at(model.artifact_location))  # fmt: skip
+            yield Dataset(facts.name, facts.digest, facts.source_type, facts.source,
+                          facts.schema, facts.profile, tags).document  # fmt: skip
+        for given in run.inputs.model_inputs if run.inputs else ():
+            yield from used(as_model(self._store.get_logged_model(given.model_id)))
+        outputs = run.outputs.model_outputs if run.outputs else ()
+        steps = {output.model_id: output.step for output in outputs}
+        for model in self._made(native):
+            at = replace(model, step=steps.get(model.model_id))
+            yield at.artifact(self.model_folder(model))
 
-    def _models(self, native: NativeRun) -> Iterator[Any]:
-        condition, token = f"source_run_id = '{native.run_id}'", None
+    def _made(self, native: NativeRun) -> Iterator[LoggedModel]:
+        condition = f"source_run_id = '{native.run_id}'"
+        return map(as_model, self._searched(native.experiment_id, condition))
+
+    def _searched(self, experiment: str, condition: str | None) -> Iterator[Any]:
+        token = None
         while True:
-            page = self._store.search_logged_models(
-                [native.experiment_id], condition, page_token=token
-            )
+            page = self._store.search_logged_models([experiment], condition, page_token=token)
             yield from page
             token = page.token
             if not token:
                 return
+
+    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment."""
+        from mlflow.entities import ViewType
+
+        for number in self._search_experiments(ViewType.ACTIVE_ONLY):
+            for model in map(as_model, self._searched(number, None)):
+                if model.source_run is None:
+                    yield model, self._names[number]
+
+    def model_folder(self, model: LoggedModel) -> ModelFiles:
+        """Where the files of a logged model are."""
+        return folder_at(model.location)
+
+    def registered_models(self) -> Iterator[NativeModel]:
+        """As the registry lists them."""
+        return self._registry.models()
+
+    def registered_model(self, name: str) -> NativeModel | None:
+        """One of them."""
+        return self._registry.model(name)
+
+    def version_files(self, version: NativeVersion) -> ModelFiles:
+        """Among a run's or a logged model's artifacts, or where the version says."""
+        return files_of(version, self)
+
+    def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
+        """A run's artifacts, and the URI that its row gives for them."""
+        try:
+            uri = self._get(run_id).info.artifact_uri
+        except NotFound:
+            return None
+        return folder_at(uri), uri
+
+    def logged_model(self, model_id: str) -> ArtifactFolder | None:
+        """A logged model's artifacts."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return folder_at(self._store.get_logged_model(model_id).artifact_location)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise refused_as(error) from error
+
+    def located(self, uri: str) -> ArtifactFolder:
+        """What stands behind a URI."""
+        return folder_at(uri)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """Where the run's row says."""
@@ -147,7 +213,8 @@ class VendorStore:
         """The header and each metric's latest row."""
         run = self._get(native.run_id)
         metrics = sorted((m.key, m.timestamp, m.step, m.value) for m in run.data._metric_objs)
-        return digest(native.status, native.start_ms, native.end_ms, native.lifecycle,
+        models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
+        return digest(models, native.status, native.start_ms, native.end_ms, native.lifecycle,
                       dict(native.tags), dict(native.params), metrics)  # fmt: skip
 
     def close(self) -> None:

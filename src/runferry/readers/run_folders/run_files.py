@@ -39,13 +39,21 @@ def is_of_another(name: str) -> bool:
     return _EVENTS.search(name) is not None or _OTHERS.search(name) is not None
 
 
+def _none(name: str) -> bool:
+    return False
+
+
 def run_files(
-    home: Path, seen: dict[str, Tree], takes: Callable[[str], bool]
+    home: Path,
+    seen: dict[str, Tree],
+    takes: Callable[[str], bool],
+    follows: Callable[[str], bool] = _none,
 ) -> Iterator[chunks.Chunk]:
     """The files below `home` that `takes` names, without those of other trackers, which are told.
 
     `seen` is what was given before, and is brought up to date. Links that lead out of the folder
-    are data of somebody else, and told.
+    are data of somebody else, and told; those that the tracker's client makes, which `follows`
+    names, are read where they lead, and named with that.
     """
     left: dict[str, int] = {}
     for found, entry in files_below(home):
@@ -56,6 +64,11 @@ def run_files(
             left[name.rpartition("/")[0]] = left.get(name.rpartition("/")[0], 0) + 1
         elif not takes(name):
             continue
+        elif follows(name) and (home / found).is_symlink() and (home / found).is_file():
+            target = spelled(str((home / found).resolve()))
+            why = f"a link; the bytes are those of {target}"
+            yield _lost("linked-file", Fate.KEPT, name, why)
+            yield from _given(home, found, name, seen)
         elif inside(home, found) is None or not _is_within(home, home / found):
             why = "a link that leads out of the run's folder, or no regular file"
             yield _lost("linked-file", Fate.DROPPED, name, why)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from runferry import chunks
-from runferry.dialects.json_trees import parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceChanged, SourceError
@@ -28,6 +28,7 @@ from runferry.paths import inside, regular, spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.declared import Declared
 from runferry.readers.lines import WholeLines, unended
+from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.sqlite_files import opened
 from runferry.readers.swanlab.facts import Facts
@@ -72,7 +73,7 @@ class OlderRun:
         for folder, path in _logs(self.home):
             yield from rows.of(folder, path)
         yield from rows.console()
-        yield from files_of(self.home, position.files)
+        yield from files_of(self.home, position.files, position.standing)
         yield from ending(run.key, [self.home], position)
 
 
@@ -117,15 +118,17 @@ class _Rows:
             raise SourceChanged("a file of rows is shorter than it was", where=name, hint=hint)
         key, kind = self._names.get(folder, (unquote(folder), ""))
         media = MediaRows(self._home)
-        lines = WholeLines(lambda text: text.rstrip().endswith(b"}"), at[0])
+        lines, notes = WholeLines(lambda text: text.rstrip().endswith(b"}"), at[0]), JsonNotes()
         with path.open("rb") as stream:
             for line in lines.of(stream):
                 at[1] += 1
                 try:
-                    yield from self._row(key, kind, folder, parse_json(line.decode()), media)
+                    row = parse_json(line.decode(), notes)
+                    yield from self._row(key, kind, folder, row, media)
                 except DAMAGED:
                     why = "a line that is no row"
                     yield chunks.Lost(Loss("bad-json", Fate.DROPPED, f"{name}:{at[1]}", 1, why))
+        yield from map(chunks.Lost, noted(notes, name))
         at[0] = lines.offset
         if lines.unfinished:
             loss = unended(name, at[1], at[0], lines.unfinished, is_over=self._is_over)

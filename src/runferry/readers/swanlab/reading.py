@@ -20,6 +20,7 @@ from runferry.readers.declared import Declared
 from runferry.readers.missing import MissingBytes
 from runferry.readers.run_folders.documents import json_mapping
 from runferry.readers.run_folders.run_files import run_files
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.swanlab.facts import Facts
 from runferry.readers.swanlab.position import LogPosition, Position
 from runferry.readers.swanlab.rows import Rows
@@ -64,7 +65,7 @@ class RunReading:
         rows = Rows(self._position.facts, log.parent, self._declared)
         yield from self._records(log, at, rows)
         yield from rows.restated()
-        yield from files_of(log.parent, at.files)
+        yield from files_of(log.parent, at.files, self._position.standing)
 
     def _records(self, path: Path, at: LogPosition, rows: Rows) -> Iterator[chunks.Chunk]:
         position = self._position
@@ -90,17 +91,21 @@ def _of_resumed(chunk: chunks.Chunk, home: Path) -> chunks.Chunk:
     return chunk
 
 
-def files_of(home: Path, seen: dict[str, Tree]) -> Iterator[chunks.Chunk]:
+def files_of(home: Path, seen: dict[str, Tree], standing: StandingLosses) -> Iterator[chunks.Chunk]:
     """The files of a run's folder that are neither its log nor read as something else.
 
-    Media are named by their records.
+    Media are named by their records. `swanlab.save` lays links to what it saves into `files/`.
     """
 
     def takes(name: str) -> bool:
         folder = name.partition("/")[0]
         return name not in _READ and not is_log_name(name) and folder not in (MEDIA, LOGS)
 
-    yield from run_files(home, seen, takes)
+    for chunk in run_files(home, seen, takes, lambda name: name.startswith(f"{FILES}/")):
+        if isinstance(chunk, chunks.Lost):  # each read meets it again
+            yield from standing.met([chunk.loss])
+        else:
+            yield chunk
 
 
 def ending(key: RunKey, homes: Iterable[Path], position: Position) -> Iterator[chunks.Chunk]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runferry.dialects.json_trees import parse_json
+from runferry.dialects.json_trees import JsonNotes, parse_json
 from runferry.dialects.times import time_ns_of
 from runferry.dialects.trackio.own_store import UID_NAME
 from runferry.dialects.trackio.places import DATABASE, TRACKER
@@ -113,14 +113,16 @@ def owners(connection: sqlite3.Connection, schema: Schema) -> dict[Owner, str]:
     return dict(sorted(first.items(), key=lambda item: (item[1], item[0].run_id)))
 
 
-def config_of(connection: sqlite3.Connection, schema: Schema, owner: Owner) -> dict[str, Tree]:
+def config_of(
+    connection: sqlite3.Connection, schema: Schema, owner: Owner, notes: JsonNotes | None = None
+) -> dict[str, Tree]:
     """What a run's config says. Raises ValueError for one that is no mapping, sqlite3.Error."""
     column = schema.run_column("configs")
     if column is None:
         return {}
     query = f"SELECT config FROM configs WHERE {column} = ? ORDER BY id DESC LIMIT 1"
     row = connection.execute(query, (owner.of(column),)).fetchone()
-    found = {} if row is None else parse_json(text_of(row[0]))
+    found = {} if row is None else parse_json(text_of(row[0]), notes)
     if not isinstance(found, dict):
         raise ValueError("no mapping")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from runferry.readers.row_batches import whole_step
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.sqlite_files import failing_as_ours, opened
+from runferry.readers.standing_losses import StandingLosses
 from runferry.readers.trackio.artifacts import artifacts
 from runferry.readers.trackio.belongings import alert_of, config_attributes, trace_of
 from runferry.readers.trackio.databases import ROWS, Owner, Schema, text_of
@@ -57,15 +58,18 @@ class TrackioRun:
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
         """See `runferry.ports.Reader`."""
         reading = _Reading.begun(self, after)
-        missing = MissingBytes()
+        missing, gone = MissingBytes(), MissingBytes()
         with failing_as_ours(self.path), opened(self.path) as connection:
             connection.row_factory = sqlite3.Row
             schema = Schema.of(connection)
-            yield from config_attributes(connection, schema, self.owner)
+            yield from reading.restated(config_attributes(connection, schema, self.owner))
             yield from missing.watched(reading.rows(connection, schema))
-            yield from missing.watched(artifacts(connection, schema, self.owner, self.path))
+            found = artifacts(connection, schema, self.owner, self.path)
+            yield from reading.restated(gone.watched(found))
         yield from reading.losses()
         yield from map(chunks.Lost, missing.losses())
+        yield from reading.standing.met(gone.losses())
+        yield from reading.standing.ending()
         yield chunks.Header(self.run)
         yield chunks.Checkpoint(reading.tree())
 
@@ -82,6 +86,8 @@ class _Reading:
     steps: int = 0
     times: int = 0
     """How many rows have one that is none."""
+    standing: StandingLosses = field(default_factory=StandingLosses)
+    """Of what each read reads again: the config and artifacts."""
 
     @classmethod
     def begun(cls, run: TrackioRun, after: Cursor | None) -> _Reading:
@@ -89,14 +95,24 @@ class _Reading:
         if after is None:
             return cls(run, Values(run.path.parent, LoggedRows()))
         match after.position:
-            case {"trackio": dict(done)}:
+            case {"trackio": dict(done), "standing": list(told)}:
                 values = Values(run.path.parent, LoggedRows(after.series))
-                return cls(run, values, {table: _pair(read) for table, read in done.items()})
+                pairs = {table: _pair(read) for table, read in done.items()}
+                return cls(run, values, pairs, standing=StandingLosses(told))
         raise SourceChanged("the cursor is not one of the trackio reader", hint=_AGAIN)
 
     def tree(self) -> Tree:
         """As a cursor's position."""
-        return {"trackio": {table: [*pair] for table, pair in self.done.items()}}
+        done: Tree = {table: [*pair] for table, pair in self.done.items()}
+        return {"trackio": done, "standing": self.standing.tree()}
+
+    def restated(self, read: Iterable[chunks.Chunk]) -> Iterator[chunks.Chunk]:
+        """Chunks that each read gives again, with the losses that are news."""
+        for chunk in read:
+            if isinstance(chunk, chunks.Lost):
+                yield from self.standing.met([chunk.loss])
+            else:
+                yield chunk
 
     def rows(self, connection: sqlite3.Connection, schema: Schema) -> Iterator[chunks.Chunk]:
         """Those of all tables; a row's number says which table it is of."""
@@ -104,7 +120,7 @@ class _Reading:
             "metrics": ("user", self._logged),
             "system_metrics": ("system", self._logged),
             "alerts": ("system", alert_of),
-            "traces": ("user", trace_of),
+            "traces": ("user", lambda row: trace_of(row, self.notes)),
         }
         for place, table in enumerate(ROWS):
             column = schema.run_column(table)

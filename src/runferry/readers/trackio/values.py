@@ -40,9 +40,12 @@ def type_of(value: Tree) -> str | None:
     return kind if isinstance(kind, str) and kind.startswith("trackio.") else None
 
 
-def number_of(path: KeyPath, value: Tree) -> Tree:
-    """Of trackio's words for NaN and infinities, which it has on the first level, the number."""
-    return _FLOATS.get(value, value) if len(path) == 1 and isinstance(value, str) else value
+def number_of(value: Tree) -> Tree:
+    """The number that trackio has a word for: NaN and infinities, at any depth of mappings.
+
+    Its own reader undoes that on the first level alone (trackio 0.43, `deserialize_values`).
+    """
+    return _FLOATS.get(value, value) if isinstance(value, str) else value
 
 
 def _is_leaf(value: Tree) -> bool:
@@ -64,8 +67,8 @@ class Values:
         """What one call logged; gives what became full by it."""
         plain: list[tuple[KeyPath, Tree]] = []
         for path, value in leaves(row, (), _is_leaf):
-            if len(path) == 1 and isinstance(value, str):
-                plain.append((path, number_of(path, value)))
+            if isinstance(value, str):
+                plain.append((path, number_of(value)))
             elif not self._typed(at, path, value):
                 plain.append((path, value))
         yield from self.rows.add(at, plain, stream)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -130,12 +131,16 @@ class Faults:
 
 
 class Requests:
-    """Counts what was asked, by place, and what was answered, by status."""
+    """Counts what was asked, by place, and what was answered, by status.
+
+    `moments` are the seconds of a monotonic clock at which requests came, in order.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.by_place: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
+        self.moments = array("d")
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -154,12 +159,14 @@ class Requests:
         with self._lock:
             self.by_place.clear()
             self.by_status.clear()
+            self.moments = array("d")
             self.bytes_in = self.bytes_out = 0
 
     def came(self, place: str, size: int) -> None:
         """A request came."""
         with self._lock:
             self.by_place[place] += 1
+            self.moments.append(time.monotonic())
             self.bytes_in += size
 
     def went(self, status: int, size: int) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
+from runferry.dialects.mlflow.registry import Registry
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
+    from runferry.writers.mlflow.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,11 @@ class Backend(Protocol):
     """
 
     def find(self, tag: str, value: str) -> Sequence[str]:
-        """The active runs whose tag has this value."""
+        """The runs whose tag has this value, but for those that somebody deleted in MLflow."""
         ...
 
     def present(self) -> Mapping[str, str]:
-        """The active runs that are sealed, by the uid they carry."""
+        """The sealed runs by the uid they carry, but for those that somebody deleted in MLflow."""
         ...
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
@@ -73,8 +75,26 @@ class Backend(Protocol):
         """Status, end time and name, then the tags."""
         ...
 
+    def bury(self, run_id: str) -> None:
+        """Mark the run as deleted, as it is in its source."""
+        ...
+
+    def revive(self, run_id: str) -> None:
+        """Take that mark away."""
+        ...
+
     def delete(self, run_id: str) -> None:
         """Remove the run."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """The models that are registered here."""
+        ...
+
+    @property
+    def shelf(self) -> Shelf:
+        """Datasets and logged models, beside the runs."""
         ...
 
     def folder(self, run_id: str) -> ArtifactFolder:

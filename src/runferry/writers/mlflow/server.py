@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
+from runferry.dialects.mlflow.logged import LoggedModel
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.served_folder import ServedFolder
+from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
+from runferry.dialects.mlflow.served_registry import ServedRegistry
 from runferry.dialects.mlflow.server import Server
-from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
+from runferry.dialects.mlflow.tags import DELETED_TAG, SEALED, SEALED_TAG, UID_TAG
 from runferry.errors import Conflict, Declined, Refused, RunMissing
 from runferry.writers.mlflow.backend import Batch, frozen_among
 from runferry.writers.mlflow.rivals import yield_at_begin, yield_at_end
+from runferry.writers.mlflow.server_shelf import ServerShelf
 
 _METRICS: Final = 1_000
 _PAIRS: Final = 100
@@ -30,6 +33,8 @@ class ServerBackend:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.registry = ServedRegistry(server)
+        self.shelf = ServerShelf(server, self._model_folder, lambda: self._experiments)
         self._begun: dict[str, str] = {}  # runs that this process began, by experiment
         body = {"max_results": 1000, "view_type": "ACTIVE_ONLY"}
         found = server.pages("/experiments/search", body, "experiments")
@@ -55,18 +60,19 @@ class ServerBackend:
         body = {
             "experiment_ids": list(experiments),
             "filter": f"tags.`{tag}` = '{value}'",
-            "run_view_type": "ACTIVE_ONLY",
+            "run_view_type": "ALL",
             "max_results": 1000,
         }
-        return list(self._server.pages("/runs/search", body, "runs"))
+        return [run for run in self._server.pages("/runs/search", body, "runs") if _is_there(run)]
 
     def present(self) -> Mapping[str, str]:
         """One search among the same experiments; each run comes with its tags."""
         found: dict[str, str] = {}
         for run in self._searched(SEALED_TAG, SEALED):
-            for tag in run.get("data", {}).get("tags", []):
-                if tag["key"] == UID_TAG:
-                    found.setdefault(str(tag["value"]), str(run["info"]["run_id"]))
+            tags = _mapping(run.get("data", {}).get("tags", []))
+            is_deleted = run["info"].get("lifecycle_stage") == "deleted"
+            if UID_TAG in tags and is_deleted == (DELETED_TAG in tags):
+                found.setdefault(tags[UID_TAG], str(run["info"]["run_id"]))
         return found
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
@@ -174,6 +180,14 @@ class ServerBackend:
         self._server.post("/runs/update", {**ending, "run_name": native.name})
         self.log(run_id, Batch(tags=native.tags))
 
+    def bury(self, run_id: str) -> None:
+        """As any client deletes a run."""
+        self._server.post("/runs/delete", {"run_id": run_id})
+
+    def revive(self, run_id: str) -> None:
+        """As any client restores it."""
+        self._server.post("/runs/restore", {"run_id": run_id})
+
     def delete(self, run_id: str) -> None:
         """Marked as deleted; `mlflow gc` on the server removes it."""
         self._server.post("/runs/delete", {"run_id": run_id})
@@ -189,9 +203,22 @@ class ServerBackend:
             return NoFolder(uri)  # a folder of the server's machine, not of this one
         return folder_at(uri)
 
+    def _model_folder(self, model: LoggedModel) -> ArtifactFolder:
+        uri = model.location or ""
+        if urlsplit(uri).scheme in ("mlflow-artifacts", "http", "https"):
+            return ServedModelFolder(self._server, model.model_id, uri)
+        return self._folder("", uri)
+
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+def _is_there(run: dict[str, Any]) -> bool:
+    """Whether nobody deleted it: a push of ours says so where it does."""
+    tags = run.get("data", {}).get("tags", [])
+    is_active = run["info"].get("lifecycle_stage", "active") == "active"
+    return is_active or DELETED_TAG in _mapping(tags)
 
 
 @contextmanager

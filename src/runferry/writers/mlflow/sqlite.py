@@ -18,9 +18,11 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import above, below, folder_at, local_path
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG, is_run_id
+from runferry.dialects.mlflow.sql_registry import SqlRegistry
+from runferry.dialects.mlflow.tags import DELETED_TAG, SEALED, SEALED_TAG, UID_TAG, is_run_id
 from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.sqlite_shelf import SqliteShelf
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
 _ROWS = 100
@@ -55,6 +57,11 @@ INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, us
                   experiment_id, deleted_time)
 VALUES (?, ?, 'UNKNOWN', '', '', ?, 'RUNNING', ?, NULL, '', 'active', ?, ?, NULL)
 """
+_WAS_DELETED = (
+    f"EXISTS (SELECT 1 FROM tags d WHERE d.run_uuid = r.run_uuid AND d.key = '{DELETED_TAG}')"
+)
+_IS_THERE = f"(r.lifecycle_stage = 'active' OR {_WAS_DELETED})"
+_IS_SEALED = f"(r.lifecycle_stage = 'deleted') = {_WAS_DELETED}"
 
 
 class SqliteBackend:
@@ -64,6 +71,9 @@ class SqliteBackend:
         self._path = path
         self._connection = schema.connect(path, read_only=False)
         self._has_workspaces = "workspace" in schema.columns(self._connection, "experiments")
+
+        self.registry = SqlRegistry(self._connection, self._transaction)
+        self.shelf = SqliteShelf(self._connection, self._transaction)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -83,7 +93,7 @@ class SqliteBackend:
         """By the run that bears the uid as its id, else among all tags of that name."""
         query = (
             "SELECT t.run_uuid FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid"
-            " WHERE t.key = ? AND t.value = ? AND r.lifecycle_stage = 'active'"
+            f" WHERE t.key = ? AND t.value = ? AND {_IS_THERE}"
         )
         try:
             likely = self._connection.execute(
@@ -98,7 +108,7 @@ class SqliteBackend:
         """One query."""
         query = (
             "SELECT t.value, t.run_uuid FROM tags t"
-            " JOIN runs r ON r.run_uuid = t.run_uuid AND r.lifecycle_stage = 'active'"
+            f" JOIN runs r ON r.run_uuid = t.run_uuid AND {_IS_SEALED}"
             " JOIN tags s ON s.run_uuid = t.run_uuid AND s.key = ? AND s.value = ?"
             " WHERE t.key = ?"
         )
@@ -253,6 +263,21 @@ class SqliteBackend:
             if not changed:
                 raise RunMissing(f"no run {run_id}", where=str(self._path))
             self._put_tags(run_id, native.tags)
+
+    def bury(self, run_id: str) -> None:
+        """As `SqlAlchemyStore.delete_run` does it."""
+        self._stage(run_id, "deleted", int(time.time() * 1000))
+
+    def revive(self, run_id: str) -> None:
+        """As `SqlAlchemyStore.restore_run` does it."""
+        self._stage(run_id, "active", None)
+
+    def _stage(self, run_id: str, stage: str, deleted_ms: int | None) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE run_uuid = ?",
+                (stage, deleted_ms, run_id),
+            )
 
     def delete(self, run_id: str) -> None:
         """The run's rows in all tables."""

@@ -22,7 +22,7 @@ from runferry.chunks import (
 )
 from runferry.dialects import codec
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
-from runferry.dialects.mlflow.attributes import is_tag
+from runferry.dialects.mlflow.attributes import is_tag, tag_name
 from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
@@ -60,7 +60,16 @@ if TYPE_CHECKING:
 SEAL_NUMBER: Final = 99_999_999
 """The headers that seals state come after that of any chunk."""
 
-_RESTATED: Final = ("header", "attributes", "series", "file", "artifact", "document", "lost")
+_RESTATED: Final = (
+    "header",
+    "attributes",
+    "series",
+    "file",
+    "artifact",
+    "document",
+    "lost",
+    "registered",
+)
 _NONE: Final[frozenset[str]] = frozenset()
 
 
@@ -102,18 +111,31 @@ class Target:
         self._folder.replace(path, io.BytesIO(content))
         self._parts[path] = Part(kind, self._generation, number, Entry(path, len(content)))
 
-    def seal(self, header: Tree) -> None:
+    def seal(self, header: Tree, registered: list[Tree]) -> None:
         """Name all parts of this sending: from here on they count, and no others.
 
         A seal that was written before stays as it is until then, and so does all that it names.
+        `registered` is what MLflow has outside of the run, and holds for it.
         """
         last = max((part.number for part in self._of_generation()), default=0)
-        self.put_tree("header", max(SEAL_NUMBER, last + 1), header)
+        number = max(SEAL_NUMBER, last + 1)
+        self.put_tree("header", number, header)
+        if registered or self.has_registered:
+            self.put_tree("registered", number, registered)
         tree = seal_tree(sorted(self._current(), key=lambda part: part.order))
         self._folder.settle()
         path = seal_path(self._generation)
         self._folder.replace(path, io.BytesIO(tree_bytes(tree)))
         self._folder.settle()
+
+    @property
+    def has_registered(self) -> bool:
+        """Whether an earlier seal left something outside of the run."""
+        return any(part.kind == "registered" for part in self._parts.values())
+
+    def members(self, kind: str) -> list[Tree]:
+        """What was sent of a kind that is few: all of it, in order, whoever sent it."""
+        return list(self._trees(sorted(self._current(), key=lambda part: part.order), kind))
 
     def clear(self) -> None:
         """Remove what earlier sendings left: files first, for the parts tell which those are."""
@@ -200,7 +222,7 @@ class Target:
 
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
         attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
-        return (attribute.path[0] for attribute in attributes if is_tag(attribute))
+        return (tag_name(attribute) for attribute in attributes if is_tag(attribute))
 
     # --- series and points ------------------------------------------------------------------------
 
@@ -337,13 +359,18 @@ class Target:
         return {TABLES_TAG: tables_tag(tables)} if tables else {}
 
     def _artifact(self, number: int, artifact: Artifact) -> Tree:
-        version = artifact.version or artifact.artifact_id or str(number)
-        below = f"{ARTIFACTS}/{safe_name(artifact.name)}/{safe_name(version)}"
+        below = artifact_place(artifact, number)
         entries = [
             codec.entry_tree(e, self._keep(e.blob, f"{below}/{safe_path(e.path)}"))
             for e in artifact.entries
         ]
         return codec.artifact_tree(artifact, entries)
+
+
+def artifact_place(artifact: Artifact, number: int = 0) -> str:
+    """Where the members of an artifact stand, seen from the run's folder."""
+    version = artifact.version or artifact.artifact_id or str(number)
+    return f"{ARTIFACTS}/{safe_name(artifact.name)}/{safe_name(version)}"
 
 
 def _is_mlflow_table(item: MediaItem) -> bool:

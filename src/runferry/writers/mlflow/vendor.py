@@ -9,11 +9,13 @@ from typing import Any, Final
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
-from runferry.dialects.mlflow.tags import SEALED, SEALED_TAG, UID_TAG
+from runferry.dialects.mlflow.tags import DELETED_TAG, SEALED, SEALED_TAG, UID_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
 from runferry.writers.mlflow.backend import Batch, frozen_among
+from runferry.writers.mlflow.vendor_shelf import VendorShelf
 
 _METRICS: Final = 1_000  # mlflow.utils.validation.MAX_METRICS_PER_BATCH
 _PAIRS: Final = 100
@@ -25,6 +27,8 @@ class VendorBackend:
     def __init__(self, uri: str, artifact_root: str = "./mlruns") -> None:
         self._where = without_credentials(uri)
         self._store = open_store(uri, artifact_root)
+        self.registry = VendorRegistry(uri)
+        self.shelf = VendorShelf(self._store, self._ours)
 
     @contextmanager
     def _ours(self) -> Iterator[None]:
@@ -46,7 +50,8 @@ class VendorBackend:
         found: dict[str, str] = {}
         with self._ours():
             for run in self._search(SEALED_TAG, SEALED):
-                if UID_TAG in run.data.tags:
+                is_deleted = run.info.lifecycle_stage == "deleted"
+                if UID_TAG in run.data.tags and is_deleted == (DELETED_TAG in run.data.tags):
                     found.setdefault(run.data.tags[UID_TAG], run.info.run_id)
         return found
 
@@ -60,11 +65,13 @@ class VendorBackend:
                 lambda token: self._store.search_experiments(active, 1000, page_token=token)
             )
         ]
-        yield from _all_pages(
+        for run in _all_pages(
             lambda token: self._store.search_runs(
-                experiments, condition, active, 1000, page_token=token
+                experiments, condition, ViewType.ALL, 1000, page_token=token
             )
-        )
+        ):
+            if run.info.lifecycle_stage == "active" or DELETED_TAG in run.data.tags:
+                yield run
 
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The run id is the store's own."""
@@ -151,6 +158,16 @@ class VendorBackend:
             status = RunStatus.from_string(native.status)
             self._store.update_run_info(run_id, status, native.end_ms, native.name)
         self.log(run_id, Batch(tags=native.tags))
+
+    def bury(self, run_id: str) -> None:
+        """As any client deletes a run."""
+        with self._ours():
+            self._store.delete_run(run_id)
+
+    def revive(self, run_id: str) -> None:
+        """As any client restores it."""
+        with self._ours():
+            self._store.restore_run(run_id)
 
     def delete(self, run_id: str) -> None:
         """Marked as deleted; `mlflow gc` removes it."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.chunks import Attributes, Chunk, Header, Points, SeriesFacts
 from runferry.dialects import codec
-from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag
+from runferry.dialects.mlflow.attributes import is_tag, param_name, spelled, spelled_tag, tag_name
 from runferry.dialects.mlflow.header import NativeRun, as_native, parent_uid
+from runferry.dialects.mlflow.registry import is_model_key
 from runferry.dialects.mlflow.tags import (
     CLAIM_TAG,
+    DELETED_TAG,
     PARENT_TAG,
     PARENT_UID_TAG,
     SEALED,
@@ -21,12 +23,15 @@ from runferry.dialects.mlflow.tags import (
 )
 from runferry.errors import Refused, RunMissing
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, Run, Uid
+from runferry.model import Attribute, Blob, Run, Tree, Uid
 from runferry.ports import Limits, Location, Progress, RemoteId
 from runferry.tables import POINTS, conform
 from runferry.writers.mlflow.backend import Backend, Batch
 from runferry.writers.mlflow.limits import LIMITS
+from runferry.writers.mlflow.models import wished_models
 from runferry.writers.mlflow.opened import backend_at
+from runferry.writers.mlflow.registering import Registering
+from runferry.writers.mlflow.shelf import Shelving
 from runferry.writers.mlflow.target import Target
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ class MlflowWriter:
         self._backend = backend
         self._targets: dict[RemoteId, Target] = {}
         self._frozen: dict[RemoteId, dict[str, Loss]] = {}
+        self._registered: dict[RemoteId, list[Loss]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -62,7 +68,8 @@ class MlflowWriter:
         """The run with its mark and all its tags, and the header beside it."""
         native = as_native(run, uid)
         native = replace(native, tags={**native.tags, **self._parent_tag(run)})
-        own = run.key.run_id if run.key.tracker == TRACKER else None
+        is_run = run.key.tracker == TRACKER and not is_model_key(run.key)
+        own = run.key.run_id if is_run else None
         remote = RemoteId(self._backend.create(native, [own, uid] if own else [uid]))
         target = Target(self._backend.folder(remote), is_new=True)
         target.put_tree("header", 0, codec.run_tree(run))
@@ -79,22 +86,32 @@ class MlflowWriter:
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether the run is complete, or was; raises RunMissing, also when it was deleted."""
-        tags = self._run(remote).tags
+        native = self._run(remote)
+        tags = native.tags
         mark = tags.get(SEALED_TAG)
+        is_buried = DELETED_TAG not in tags or native.lifecycle == "deleted"
         return Progress(
-            is_sealed=mark == SEALED, was_sealed=mark == UNSEALED, claim=tags.get(CLAIM_TAG)
+            is_sealed=mark == SEALED and is_buried,
+            was_sealed=mark == UNSEALED,
+            claim=tags.get(CLAIM_TAG),
         )
 
     def claim(self, remote: RemoteId, words: str) -> None:
         """A tag."""
+        self._revive(remote)
         self._backend.log(remote, Batch(tags={CLAIM_TAG: words}))
 
     def _run(self, remote: RemoteId) -> NativeRun:
         """The run; one that was deleted in MLflow is as good as gone."""
         native = self._backend.run(remote)
-        if native.lifecycle == "deleted":
+        if native.is_gone:
             raise RunMissing("the run was deleted in MLflow", where=remote)
         return native
+
+    def _revive(self, remote: RemoteId) -> None:
+        """MLflow takes nothing for a deleted run."""
+        if self._run(remote).lifecycle == "deleted":
+            self._backend.revive(remote)
 
     def append(self, remote: RemoteId, number: int, chunk: Chunk) -> None:
         """MLflow's own rows first, then the part of the bundle: where that is, they are.
@@ -134,7 +151,7 @@ class MlflowWriter:
         params = {name: spelled(a.value) for name, a in configs.items()}
         kept = self._backend.frozen(remote, params)
         changed = {name: value for name, value in params.items() if name not in kept}
-        tags = {a.path[0]: spelled_tag(a) for a in items if is_tag(a)}
+        tags = {tag_name(a): spelled_tag(a) for a in items if is_tag(a)}
         self._backend.log(remote, Batch(params=changed, tags=tags))
         met = self._frozen.setdefault(remote, {})
         met |= {name: _immutable(configs[name]) for name in kept}
@@ -142,8 +159,9 @@ class MlflowWriter:
             yield a, kept.get(param_name(a)) if a.role == "config" else None
 
     def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
-        """The params whose value changed after they were first pushed, where MLflow keeps it."""
-        return tuple(self._frozen.pop(remote, {}).values())
+        """Params that MLflow did not change, and models that it names or numbers otherwise."""
+        frozen = self._frozen.pop(remote, {}).values()
+        return (*frozen, *self._registered.pop(remote, []))
 
     def seal(self, remote: RemoteId, run: Run) -> None:
         """The list of parts, away with what it replaces, then status, end time and mark at once."""
@@ -151,7 +169,7 @@ class MlflowWriter:
         known = self._run(remote).tags
         native = as_native(run, Uid(known[UID_TAG]))
         tags = {**native.tags, **self._parent_tag(run), **target.shown_tags(), SEALED_TAG: SEALED}
-        target.seal(codec.run_tree(run))
+        target.seal(codec.run_tree(run), self._register(remote, run, target, native.tags[UID_TAG]))
         for batch in target.superseded():
             self._backend.forget(remote, batch)
         stale = (*target.superseded_tags(tags), CLAIM_TAG)
@@ -159,7 +177,28 @@ class MlflowWriter:
             self._backend.forget(remote, Batch(tags=gone))
         target.clear()
         self._backend.finish(remote, replace(native, tags=tags))
+        if DELETED_TAG in known and DELETED_TAG not in stale:
+            self._backend.bury(remote)
         del self._targets[remote]
+
+    def _register(self, remote: RemoteId, run: Run, target: Target, uid: str) -> list[Tree]:
+        """What MLflow keeps outside of the run: datasets, logged and registered models.
+
+        Asked of the parts, since another process may have sent them.
+        """
+        documents = [codec.document_of(tree) for tree in target.members("document")]
+        trees = target.members("artifact")
+        artifacts = [codec.artifact_of(tree, lambda _: Blob()) for tree in trees]
+        shelving = Shelving(self._backend, remote, run, Uid(uid))
+        records = shelving.put(artifacts, documents)
+        attributes = []
+        if run.kind == "model_version":
+            attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
+        models = wished_models(run, attributes, artifacts, documents)
+        registering = Registering(self._backend, remote, Uid(uid))
+        records += registering.register(models, before=target.has_registered)
+        self._registered[remote] = [*shelving.losses, *registering.losses]
+        return records
 
     def _header_tags(self, remote: RemoteId, run: Run) -> Mapping[str, str]:
         """The tags that this header would change."""
@@ -176,6 +215,8 @@ class MlflowWriter:
                 where=remote,
                 hint=f"mlflow runs delete --run-id {remote}",
             )
+        for name, version in self._backend.registry.of_run(Uid(native.tags[UID_TAG])):
+            self._backend.registry.remove(name, version.version)
         self._backend.folder(remote).remove_all()  # first: a run that is gone names no folder
         self._backend.delete(remote)
         self._targets.pop(remote, None)
@@ -192,6 +233,7 @@ class MlflowWriter:
 
     def _unseal(self, remote: RemoteId) -> None:
         """Whoever looks from here on sees a run that is on its way."""
+        self._revive(remote)
         if self._run(remote).tags.get(SEALED_TAG) == SEALED:
             self._backend.log(remote, Batch(tags={SEALED_TAG: UNSEALED}))
 

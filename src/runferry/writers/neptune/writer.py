@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from runferry import settings
 from runferry.chunks import Chunk
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
-from runferry.model import Run, Uid
+from runferry.model import Inventory, Run, Uid
 from runferry.paths import is_local
 from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
 from runferry.writers.neptune.export_writer import ExportWriter
+from runferry.writers.neptune.exporting import is_kept_as_model
+from runferry.writers.neptune.layout import Layout
 from runferry.writers.neptune.limits import LIMITS
 
 
@@ -42,6 +45,26 @@ class NeptuneWriter:
     def meant_by_name(cls) -> str:
         """The project of `NEPTUNE_PROJECT`. Raises BadLocation."""
         return str(ServerPlace.of(""))
+
+    @classmethod
+    def is_readable(cls, where: Location) -> bool:
+        """Whether anything arrives: in the mode `debug` nothing leaves this machine."""
+        return is_local(where.where) or settings.current().neptune_mode != "debug"
+
+    @classmethod
+    def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
+        """The paths that are others than what they hold is called."""
+        run = inventory.run
+        series = {one.key: one for one in inventory.series}
+        keeps_model = is_local(where.where) and is_kept_as_model(run)
+        layout = Layout(
+            run, run.uid, run.key.run_id, inventory.attributes, series, keeps_model=keeps_model
+        )
+        for one in inventory.series:
+            for kind, _ in inventory.kinds_of(one):
+                if kind != "media":  # files have their own names
+                    layout.series_path(one.key, kind)
+        return tuple(layout.renamed)
 
     def find(self, uid: Uid) -> RemoteId | None:
         """See `runferry.ports.Writer`, as for the rest."""

@@ -114,16 +114,12 @@ class Authoring:
     def _media(self) -> None:
         """Items of one row and key are one record."""
         group: list[dict[str, Any]] = []
-        wanted = [
-            "key", "step", "time", "time_ns", "seq", "media_type", "caption", "file", "metadata",
-            "path",
-        ]  # fmt: skip
+        wanted = ["key", "step", "time", "time_ns", "seq", "media_type", "caption", "file"]
         for row in self._rows("media", wanted):
             if group and _row_of(group[0]) != _row_of(row):
                 self._put_media(group)
                 group = []
             if row["file"] is not None:
-                self._lose_facts(row)
                 group.append(row)
         if group:
             self._put_media(group)
@@ -162,14 +158,6 @@ class Authoring:
         no_such = f"SwanLab shows no such {row['media_type']}"
         what = f"{what or no_such}; it is a file of the run"
         self._lose("unshown-media", Fate.REENCODED, row["key"], what)
-
-    def _lose_facts(self, row: dict[str, Any]) -> None:
-        """SwanLab names its files itself, and has captions alone."""
-        if row["path"] is not None:
-            self._lose("media-path", Fate.REENCODED, row["key"], "SwanLab names it anew")
-        if row["metadata"] is not None:
-            what = "SwanLab shows captions alone: no boxes, masks or sizes"
-            self._lose("media-metadata", Fate.REENCODED, row["key"], what)
 
     def _put_charts(self, rows: list[dict[str, Any]]) -> None:
         """Tables and plots as charts where they can be; else as files of the run."""

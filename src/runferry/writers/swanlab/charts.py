@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from runferry.dialects.json_trees import mended, parse_json
+from runferry.model import Tree
 from runferry.writers.swanlab.plotly_chart import Chart, plotly_chart
 
 _CHART_AT_MOST: Final = 64 << 20
+_NO_JSON: Final = (b"NaN", b"Infinity")
 
 
 def chart_of(media_type: str, path: Path) -> Chart:
@@ -25,13 +29,13 @@ def histogram_chart(edges: Sequence[float] | None, counts: Sequence[float] | Non
     """A histogram as bars; a bin is named by its edges."""
     edges, counts = edges or (), counts or ()
     names = [f"[{left:.6g}, {right:.6g})" for left, right in pairwise(edges)]
-    chart = {
-        "xAxis": [{"type": "category", "data": names}],
+    chart: Tree = {
+        "xAxis": [{"type": "category", "data": [*names]}],
         "yAxis": [{"type": "value"}],
         "series": [{"type": "bar", "barCategoryGap": "0%", "data": list(counts)}],
         "tooltip": {"trigger": "axis"},
     }
-    return json.dumps(chart).encode()
+    return _spelled(chart)
 
 
 def table_chart(content: bytes) -> bytes | None:
@@ -39,21 +43,21 @@ def table_chart(content: bytes) -> bytes | None:
     found = _mapping(content)
     columns, rows = found.get("columns"), found.get("data")
     if not isinstance(columns, list) or not isinstance(rows, list):
-        return content if found.get("_swanLab") == "table" else None
+        return _as_it_is(content, found) if found.get("_swanLab") == "table" else None
     names = [str(name) for name in columns]
-    table = {
+    table: Tree = {
         "_swanLab": "table",
         "colDefs": [{"field": name} for name in names],
         "rowData": [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)],
     }
-    return json.dumps(table, ensure_ascii=False).encode()
+    return _spelled(table, are_words=True)
 
 
 def plot_chart(content: bytes) -> Chart:
     """Options of ECharts as they are, a figure of Plotly's drawn anew; none of other plots."""
     found = _mapping(content)
     if "series" in found or "_swanLab" in found:
-        return Chart(content)
+        return Chart(_as_it_is(content, found))
     return plotly_chart(found if "data" in found else _comets(found))
 
 
@@ -74,7 +78,28 @@ def _comets(found: dict[str, Any]) -> dict[str, Any]:
 
 def _mapping(content: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
+        found = parse_json(content.decode())
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _as_it_is(content: bytes, found: dict[str, Any]) -> bytes:
+    """What is SwanLab's already; but Python's words for what JSON has no number for are gaps."""
+    return _spelled(found) if any(word in content for word in _NO_JSON) else content
+
+
+def _spelled(chart: Tree, *, are_words: bool = False) -> bytes:
+    """JSON of whole characters; NaN and infinities are gaps, or words as in a table's cells."""
+    told = _finite(mended(chart), are_words)
+    return json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _finite(value: Tree, are_words: bool) -> Tree:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value) if are_words else None
+    if isinstance(value, list):
+        return [_finite(item, are_words) for item in value]
+    if isinstance(value, dict):
+        return {name: _finite(item, are_words) for name, item in value.items()}
+    return value

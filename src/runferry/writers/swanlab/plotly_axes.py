@@ -35,7 +35,12 @@ class Axis:
         self._has_bars = any(trace.kind == "bar" and trace.is_lying == (at == 0) for trace in own)
         beside = [trace for trace in own if trace.kind == "bar" and trace.is_lying == (at == 1)]
         self._bars = {cell for trace in beside for cell in (trace.x, trace.y)[at]}
-        is_cells = any(trace.kind == "heatmap" or (at and trace.is_lying) for trace in own)
+        is_cells = any(
+            trace.kind == "heatmap"
+            or (at and trace.is_lying)
+            or (not at and trace.kind == "box" and not trace.is_lying)
+            for trace in own
+        )
         self.type = "category" if is_cells else self._type(places)
         self.categories = self._named(places) if self.type == "category" else []
 

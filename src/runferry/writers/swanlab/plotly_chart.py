@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from runferry.writers.swanlab import plotly_values as values
 from runferry.writers.swanlab.plotly_axes import Axes
-from runferry.writers.swanlab.plotly_traces import Drawn, Option, drawn, series
+from runferry.writers.swanlab.plotly_samples import sampled
+from runferry.writers.swanlab.plotly_traces import Drawn, Option, box_series, drawn, series
 
 _VALUES_AT_MOST: Final = 1_000_000
 _BYTES_AT_MOST: Final = 10 << 20
@@ -35,10 +36,11 @@ def plotly_chart(figure: dict[str, Any]) -> Chart:
     """A figure's chart, and what of it is not in it; no content where nothing can be drawn."""
     layout, stated = values.mapping(figure.get("layout")), figure.get("data")
     raw = [values.mapping(one) for one in stated] if isinstance(stated, list) else []
-    tried = [drawn(index, one) for index, one in enumerate(raw)]
-    traces = [trace for trace in tried if trace is not None]
+    tried = [_drawn(index, one) for index, one in enumerate(raw)]
+    traces = [trace for made in tried for trace in made]
+    unknown = {_type_of(one) for one, made in zip(raw, tried, strict=True) if not made}
     if not traces:
-        return Chart(None)
+        return Chart(None, f"not drawn: {', '.join(sorted(unknown))}" if unknown else "")
     if sum(trace.size for trace in traces) > _VALUES_AT_MOST:
         return Chart(None, "a plot that is too long to be drawn")
     axes = Axes(layout, traces)
@@ -48,9 +50,17 @@ def plotly_chart(figure: dict[str, Any]) -> Chart:
     missing = {part for part in _NOT_DRAWN if layout.get(part)}
     missing |= {"frames"} if figure.get("frames") else set()
     missing |= axes.not_drawn.union(*(trace.not_drawn for trace in traces))
-    missing |= {_type_of(one) for one, had in zip(raw, tried, strict=True) if had is None}
+    missing |= unknown
     told = "drawn anew as ECharts, the figure itself is a file of the run"
     return Chart(content, f"{told}; not drawn: {', '.join(sorted(missing))}" if missing else told)
+
+
+def _drawn(index: int, raw: dict[str, Any]) -> tuple[Drawn, ...]:
+    made = sampled(index, raw)
+    if made is None:
+        one = drawn(index, raw)
+        made = () if one is None else (one,)
+    return made
 
 
 def _type_of(raw: dict[str, Any]) -> str:
@@ -64,7 +74,8 @@ def _option(layout: dict[str, Any], traces: Sequence[Drawn], axes: Axes) -> Opti
     title = values.title(layout.get("title"))
     if title:
         option["title"] = {"text": title, "left": "center"}
-    is_many = len(traces) > 1 or any(trace.kind == "pie" for trace in traces)
+    names, has_pie = {one.name for one in traces}, any(one.kind == "pie" for one in traces)
+    is_many = len(names) > 1 or has_pie
     hidden = [trace.name for trace in traces if not trace.is_shown]
     option["legend"] = {
         "show": bool(layout.get("showlegend", is_many or bool(hidden))),
@@ -85,6 +96,8 @@ def _placed(trace: Drawn, axes: Axes, layout: dict[str, Any]) -> Option:
     if trace.kind == "pie":
         return series(trace, list, list, layout)
     x, y, at = axes.of(trace)
+    if trace.kind == "box":
+        return box_series(trace, (y if trace.is_lying else x).categories) | at
     return series(trace, x.spelled, y.spelled, layout) | at
 
 

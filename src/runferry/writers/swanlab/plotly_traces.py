@@ -1,4 +1,4 @@
-"""Plotly's traces as series of ECharts: scatter, bar, heatmap and pie."""
+"""Plotly's traces as series of ECharts: scatter, bar, heatmap, pie, and boxes of samples."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ _FEW_POINTS: Final = 20
 """Plotly marks the points of a line of fewer, unless it is told what to draw."""
 _STEPS: Final = {"hv": "end", "vh": "start", "hvh": "middle", "vhv": "middle"}
 _DASHES: Final = {"dash": "dashed", "longdash": "dashed", "dashdot": "dashed", "dot": "dotted"}
-_NOT_DRAWN: Final = ("error_x", "error_y", "text", "texttemplate", "base", "stackgroup", "offset")
+CHOSEN_BINS: Final = "Plotly's own bins"
+_NOT_DRAWN: Final = (
+    "error_x", "error_y", "text", "texttemplate", "base", "stackgroup", "offset", "notched",
+    "boxmean", CHOSEN_BINS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A trace that ECharts can draw, on the axes that it names."""
 
-    kind: Literal["scatter", "bar", "heatmap", "pie"]
+    kind: Literal["scatter", "bar", "heatmap", "pie", "box"]
     name: str
     raw: Trace
     x: list[Cell]
     y: list[Cell]
     z: list[list[Cell]]
-    """Rows of a heatmap, a row for each of `y`."""
+    """Rows of a heatmap, a row for each of `y`; the five numbers of each box."""
 
     @property
     def axes(self) -> tuple[str, str]:
@@ -48,8 +52,8 @@ class Drawn:
 
     @property
     def is_lying(self) -> bool:
-        """Whether its bars lie."""
-        return self.kind == "bar" and self.raw.get("orientation") == "h"
+        """Whether its bars or boxes lie."""
+        return self.kind in ("bar", "box") and self.raw.get("orientation") == "h"
 
     @property
     def is_shown(self) -> bool:
@@ -71,7 +75,7 @@ class Drawn:
 def drawn(index: int, raw: Trace) -> Drawn | None:
     """The trace at `index`; None for a type or a form that is not drawn."""
     kind = _TYPES.get(str(raw.get("type") or "scatter"))
-    name = values.title(raw.get("name")) or f"trace {index}"
+    name = name_of(index, raw)
     if kind == "heatmap":
         return _heatmap(name, raw)
     if kind == "pie":
@@ -85,6 +89,11 @@ def drawn(index: int, raw: Trace) -> Drawn | None:
     y = y or _counted(raw, "y", len(x))
     count = min(len(x), len(y))
     return Drawn("bar" if kind == "bar" else "scatter", name, raw, x[:count], y[:count], [])
+
+
+def name_of(index: int, raw: Trace) -> str:
+    """As the legend has it."""
+    return values.title(raw.get("name")) or f"trace {index}"
 
 
 def _places(raw: Trace, name: str) -> list[Cell] | None:
@@ -165,9 +174,20 @@ def _scatter_form(trace: Drawn) -> Option:
     return form
 
 
+def box_series(trace: Drawn, categories: list[str]) -> Option:
+    """The series of a trace of boxes: a box, or none, for each category of its axis."""
+    labels = trace.y if trace.is_lying else trace.x
+    boxes = {values.label(label): five for label, five in zip(labels, trace.z, strict=False)}
+    gaps = ["-"] * len(trace.z[0])
+    found = [boxes.get(name, gaps) for name in categories]
+    return {"name": trace.name, "type": "boxplot", "data": found}
+
+
 def _bar_form(trace: Drawn, layout: Trace) -> Option:
     form: Option = {"type": "bar"}
     mode, gap = layout.get("barmode"), values.number(layout.get("bargap"))
+    if gap is None and trace.raw.get("type") == "histogram":
+        gap = 0
     if mode in ("stack", "relative"):
         form["stack"] = "/".join(trace.axes)
     if mode == "overlay":

@@ -34,14 +34,20 @@ class Belongings:
         """A file of ours, for W&B to upload with the run."""
         self._list(self._blobs.said(path, content))
 
-    def media(self, items: tuple[MediaItem, ...], series: DeclaredSeries) -> None:
+    def beside(self, path: str) -> None:
+        """A file of ours that lies below `files` already."""
+        self._records.put(messages.FILES, messages.ListedFile(path).message())
+
+    def media(
+        self, items: tuple[MediaItem, ...], series: DeclaredSeries
+    ) -> list[media.StoredMedium]:
         """Media, shown in the rows of their steps."""
         stored = media.store(items, self._blobs)
         places = iter([_path(one.file) for one in stored])
         self._records.keep(Media(items), lambda blob, _: at_place(blob, next(places)))
         shown = media.shown_media(stored)
         if shown is None:
-            return
+            return stored
         batch, fields = shown
         for key, name in fields:
             address = [*series.address(key), name]
@@ -49,6 +55,7 @@ class Belongings:
         self._records.rows(self._records.log.media, batch)
         for one in stored:
             self._list(one.file, is_media=True)
+        return stored
 
     def artifact(self, artifact: Artifact) -> None:
         """An artifact that the run made or used."""

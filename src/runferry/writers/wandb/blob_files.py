@@ -11,12 +11,15 @@ from typing import Final
 from runferry.dialects.plain_folder.names import Places
 from runferry.dialects.wandb.own_files import BLOBS, FILES
 from runferry.dialects.wandb.service_copy import COPY_FILE
+from runferry.dialects.wandb.service_tables import CONSOLE_FILE, ROWS_FILE
 from runferry.model import Blob
 
 _WRITTEN_BY_SYNC: Final = (
     "config.yaml", "output.log", "wandb-metadata.json", "wandb-summary.json",
 )  # fmt: skip
 """`wandb sync` makes these from the records, in place of what is there."""
+_BESIDE: Final = "runferry/files"
+"""Where the service gets those that it would make itself."""
 _PIECE: Final = 1 << 20
 
 
@@ -38,11 +41,12 @@ class StoredFile:
 class BlobFiles:
     """Stores the bytes of one run below its folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, is_for_service: bool) -> None:
         self._home = home
+        self._is_for_service = is_for_service
         self._places = Places()
         self._media: dict[tuple[str, str], str] = {}
-        for name in (*_WRITTEN_BY_SYNC, COPY_FILE):
+        for name in (*_WRITTEN_BY_SYNC, COPY_FILE, ROWS_FILE, CONSOLE_FILE):
             self._places.place(name)
 
     def file(self, path: str, blob: Blob) -> StoredFile | None:
@@ -50,8 +54,10 @@ class BlobFiles:
         if blob.is_missing:
             return None
         draft = self._copied(blob)
-        if path in _WRITTEN_BY_SYNC:
+        if path in _WRITTEN_BY_SYNC and not self._is_for_service:
             return self._put(draft, f"{BLOBS}/{draft.sha256}")
+        if path in _WRITTEN_BY_SYNC:
+            return self._put(draft, f"{FILES}/{self._places.place(f'{_BESIDE}/{path}')}")
         return self._put(draft, f"{FILES}/{self._places.place(path)}")
 
     def medium(self, wished: str, suffix: str, blob: Blob) -> StoredFile | None:

@@ -31,11 +31,12 @@ from runferry.dialects.wandb.service_copy import (
 )
 from runferry.durable import sync_tree
 from runferry.losses import Loss
-from runferry.model import Attribute, KeyPath, Run, Tree, Uid
+from runferry.model import Attribute, FileRole, KeyPath, Run, Tree, Uid
 from runferry.tables import CONSOLE, POINTS, TEXTS, conform
 from runferry.writers.wandb import messages
 from runferry.writers.wandb.addresses import Addresses
 from runferry.writers.wandb.belongings import Belongings
+from runferry.writers.wandb.beside_rows import BesideRows
 from runferry.writers.wandb.blob_files import BlobFiles
 from runferry.writers.wandb.declared import DeclaredSeries
 from runferry.writers.wandb.environment import environment
@@ -48,7 +49,7 @@ from runferry.writers.wandb.records import Records
 from runferry.writers.wandb.service_texts import ServiceTexts
 from runferry.writers.wandb.shown_json import config_json, history_json
 from runferry.writers.wandb.unsent import Unsent, unsent_header
-from runferry.writers.wandb.unsent_attributes import unsent_attributes
+from runferry.writers.wandb.unsent_attributes import is_shown, unsent_attributes
 
 _LOG: Final = "log.part"
 _INTERNAL: Final = "_wandb"
@@ -75,7 +76,11 @@ class Draft:
         )
         self._records = Records(self._log, place.folder)
         self._series = DeclaredSeries(self._records)
-        self._belongings = Belongings(self._records, BlobFiles(home), place, uid)
+        self._belongings = Belongings(
+            self._records, BlobFiles(home, is_for_service=is_marked), place, uid
+        )
+        self._beside = BesideRows(home) if is_marked else None
+        self._renamed: dict[str, tuple[str, FileRole]] = {}  # files, by their names in W&B
         self.produced = self._belongings.produced  # the artifacts that W&B is shown as its own
         self._config, self._summary = Addresses(), Addresses()
         self._attributes: tuple[Attribute, ...] = ()
@@ -92,6 +97,8 @@ class Draft:
         if not self._is_begun and not isinstance(chunk, (Header, Attributes)):
             self._begin(chunk)
         self._unsent.look_at(chunk, self._series.is_user)
+        if self._beside is not None:
+            self._beside.look_at(chunk, self._series.is_user)
         match chunk:
             case Points(batch):
                 rows = conform(batch, POINTS)
@@ -111,15 +118,23 @@ class Draft:
             case Attributes(items):
                 self._put_attributes(chunk, items)
             case Media(items):
-                self._belongings.media(items, self._series)
+                stored = self._belongings.media(items, self._series)
+                if self._is_marked:
+                    self._unsent.media(stored)
             case File():
-                self._unsent.file(chunk, self._belongings.file(chunk))
+                self._put_file(chunk)
             case Artifact():
                 self._belongings.artifact(chunk)
             case _:
                 if isinstance(chunk, Header):
                     self._run = chunk.run
                 self._records.keep(chunk)
+
+    def _put_file(self, file: File) -> None:
+        stored = self._belongings.file(file)
+        name = None if stored is None else stored.below_files
+        if name is not None and name != file.path:
+            self._renamed[name] = (file.path, file.role)
 
     # --- the run ----------------------------------------------------------------------------------
 
@@ -176,9 +191,11 @@ class Draft:
             self._records.put(messages.RUN, message)
         origin = run.origin_uid or self._run.origin_uid
         self._records.keep(Header(replace(run, origin_uid=origin)))
-        if self._is_marked:
-            self._belongings.said(COPY_FILE, self._copy(run).content())
         self._log.flush()  # the rows that wait: what follows the end is not read
+        if self._beside is not None:
+            for path in self._beside.finish():
+                self._belongings.beside(path)
+            self._belongings.said(COPY_FILE, self._copy(run).content())
         summary = messages.summary(self._summary_items())
         if summary:
             self._records.put(messages.SUMMARY, summary)
@@ -194,8 +211,7 @@ class Draft:
     def _copy(self, run: Run) -> ServiceCopy:
         """What W&B cannot say."""
         stated = {item.path for item in self._of_role("environment")}
-        kinds = dict(self._kinds.uniform())
-        series = {self._series.place(key): kinds.get(key) for key in self._series}
+        series = {self._series.place(key): self._kinds.of(key) for key in self._series}
         shown = ((self._address(it), it) for role in _SHOWN for it in self._of_role(role))
         exact = {(it.role, at): it for at, it in shown if at != it.path or is_changed(it.value)}
         return ServiceCopy(
@@ -205,6 +221,9 @@ class Draft:
             tuple(name for name in ADDED_ENVIRONMENT if (name,) in stated),
             series,
             exact,
+            tuple(item for item in self._attributes if not is_shown(item)),
+            self._renamed,
+            self.history_rows,
         )
 
     def _finish(self, run: Run) -> None:
@@ -239,7 +258,9 @@ class Draft:
 
     def unsent(self) -> tuple[Loss, ...]:
         """What only our own records say, which the service does not get."""
-        rows = self._unsent.losses(self._log.counts[1], self._log.too_long)
+        tells_rows = self._beside is not None and self._beside.tells_rows
+        moved_times = None if tells_rows else self._log.counts[1]
+        rows = self._unsent.losses(moved_times, self._log.too_long)
         header = unsent_header(self._run)
         attributes = unsent_attributes(self._attributes, self._address)
         series = (*self._series.elsewhere(), *self._kinds.losses(), *self._texts.losses())
@@ -248,4 +269,6 @@ class Draft:
 
     def close(self) -> None:
         """Let go of the log; what was written stays."""
+        if self._beside is not None:
+            self._beside.close()
         del self._log, self._records, self._series, self._belongings

@@ -49,7 +49,9 @@ _SAID_BESIDE: Final = (
 
 SERVICE_LIMITS: Final = replace(
     LIMITS,
-    holds=dict.fromkeys(_SHOWN, Fate.KEPT) | {"environment": Fate.ROUNDED},
+    # files beside the run say what W&B has no field for, and what was printed to the letter
+    holds=dict.fromkeys(_SHOWN, Fate.KEPT)
+    | dict.fromkeys(("environment", "other", "console"), Fate.REENCODED),
     run_id=Fate.RENAMED,
     # what our own field says of a row stays behind
     null_step=Fate.ROUNDED,

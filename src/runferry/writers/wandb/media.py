@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from runferry.dialects.plain_folder.names import safe_suffix
 from runferry.dialects.row_tables import media_batch
+from runferry.dialects.wandb.service_copy import is_changed
 from runferry.model import MediaItem, Tree
 from runferry.writers.wandb.blob_files import BlobFiles, StoredFile
 from runferry.writers.wandb.histograms import with_json
@@ -161,6 +162,33 @@ def _per_item(group: list[StoredMedium]) -> dict[str, Tree]:
     trees = [tree if isinstance(tree, dict) else {} for tree in stated]
     names = [name for name in _PER_ITEM if any(name in tree for tree in trees)]
     return {name: [tree.get(name) for tree in trees] for name in names}
+
+
+def metadata_given_otherwise(stored: list[StoredMedium]) -> Iterator[MediaItem]:
+    """Those whose metadata W&B gives back as another."""
+    for group in _rows(stored):
+        value, kind = _value(group), _KINDS.get(group[0].item.media_type, _OTHER)
+        for index, medium in enumerate(group):
+            was = medium.item.metadata
+            if was != _given_back(value, index, len(group), kind) or is_changed(was):
+                yield medium.item
+
+
+def _given_back(value: dict[str, Tree], index: int, count: int, kind: _Kind) -> Tree:
+    """What readers of W&B find with one of the media of a row."""
+    if count == 1:
+        return {name: part for name, part in value.items() if name != "caption"}
+    if kind.one == "image-file":
+        own = {name: part[index] for name in _PER_ITEM if isinstance(part := value.get(name), list)}
+        elsewhere = ("filenames", "captions", *_PER_ITEM)
+        shared = {name: part for name, part in value.items() if name not in elsewhere}
+        return ({**shared, **own} if index == 0 else own) or None
+    items = value[kind.several]
+    assert isinstance(items, list)
+    item = items[index]
+    assert isinstance(item, dict)
+    group = {n: part for n, part in value.items() if n not in (kind.several, "captions")}
+    return {**item, "group": group} if index == 0 else item
 
 
 _TABLE_AT_MOST: Final = 64 << 20  # bytes; a larger one is not opened for its size

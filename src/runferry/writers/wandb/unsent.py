@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from runferry.chunks import (
     Artifact,
     Chunk,
-    Console,
-    File,
     Histograms,
     Media,
     Points,
@@ -26,21 +24,17 @@ from runferry.chunks import (
 from runferry.dialects.times import NS
 from runferry.losses import Fate, Loss
 from runferry.model import Run
-from runferry.writers.wandb.blob_files import StoredFile
+from runferry.writers.wandb.media import StoredMedium, metadata_given_otherwise
 from runferry.writers.wandb.unsent_artifacts import UnsentArtifacts
 
 _DETAILS: Final = {
-    "time": "a row of W&B has one time: that of the last value of its step; lines have the second,"
-    " system metrics what a double of seconds holds",
-    "null-time": "W&B gives lines that have no time one of its own",
-    "source-order": "W&B keeps lines apart from rows",
-    "value": "W&B shows what a terminal would show of a line",
+    "time": "a row of W&B has one time: that of the last value of its step; system metrics have"
+    " what a double of seconds holds",
     "float-bits": "W&B gives -0.0 back as 0, and JSON has one NaN, without sign and payload",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
     "media-path": "W&B has them under names of their content",
     "media-metadata": "W&B keeps what its own media have",
 }
-_JOINED: Final = "W&B shows lines as a terminal does: pieces of a line are joined"
 _TOO_LONG: Final = "W&B takes no row of more than 10 MiB, so this value stays behind"
 _GONE: Final = "W&B knows media by their bytes, and these are missing"
 _NO_VALUES: Final = "W&B knows series by their values alone"
@@ -53,11 +47,11 @@ class Unsent:
 
     counts: Counter[str] = field(default_factory=Counter)
     by_key: Counter[tuple[str, str]] = field(default_factory=Counter)  # code and key
-    files: list[tuple[str, str | None]] = field(default_factory=list)
     artifacts: UnsentArtifacts = field(default_factory=UnsentArtifacts)
-    pieces: int = 0
     declared: dict[str, None] = field(default_factory=dict)  # keys
     used: set[str] = field(default_factory=set)
+    histograms: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
+    """By key: of which kind their counts are, and are given back where all are of one."""
     gone: Counter[str] = field(default_factory=Counter)  # media without bytes, by key
 
     def look_at(self, chunk: Chunk, is_user: Callable[[str], bool]) -> None:
@@ -74,22 +68,24 @@ class Unsent:
                 is_minus_zero = (values == 0) & np.signbit(values)
                 self._count_keys("float-bits", keys.filter(pa.array(is_minus_zero | is_odd)))
             case Histograms(batch):
-                self._count_keys("counts-kind", batch.column("key"))
-            case Media(items):
-                for code in ("media-path", "media-metadata"):
-                    self.by_key.update((code, item.key) for item in items)
-            case Console(batch):
-                for code in ("time", "null-time", "value", "source-order"):
-                    self.counts[code] += batch.num_rows
-                ends = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
-                breaks = pc.sum(pc.count_substring(batch.column("line"), "\n")).as_py() or 0
-                self.pieces += batch.num_rows - ends + breaks - ends
+                names = (batch.column(name).to_pylist() for name in ("key", "counts_kind"))
+                given = map(_kind_given_back, batch.column("counts").to_pylist())
+                for key, kind, other in zip(*names, given, strict=True):
+                    self.histograms.setdefault(key, Counter())[kind, other] += 1
             case Artifact():
                 self.artifacts.look_at(chunk)
 
     def _count_keys(self, code: str, keys: pa.DictionaryArray) -> None:
         for found in pc.value_counts(keys.dictionary_decode()).to_pylist():
             self.by_key[code, found["values"]] += found["counts"]
+
+    def media(self, stored: list[StoredMedium]) -> None:
+        """Media as W&B has them: it may call them otherwise, and knows its own metadata."""
+        for one in stored:
+            if one.file is not None and one.file.below_files != one.item.path:
+                self.by_key["media-path", one.item.key] += 1
+        for item in metadata_given_otherwise(stored):
+            self.by_key["media-metadata", item.key] += 1
 
     def _look_at_keys(self, chunk: Chunk) -> None:
         match chunk:
@@ -104,23 +100,23 @@ class Unsent:
             case _:
                 pass  # of no series
 
-    def file(self, file: File, stored: StoredFile | None) -> None:
-        """A file that W&B gets under another name, or not at all."""
-        if stored is not None and stored.below_files != file.path:
-            self.files.append((file.path, stored.below_files))
-
-    def losses(self, moved_times: int, too_long: Mapping[str, int]) -> Iterator[Loss]:
+    def losses(self, moved_times: int | None, too_long: Mapping[str, int]) -> Iterator[Loss]:
         """What is told of it, also how often nothing happened.
 
-        `moved_times` are values at the time of their row; `too_long` are those, by key, for which
+        `moved_times` are values at the time of their row, None where a table beside the run says
+        the time of every row; `too_long` are those, by key, for which
         a row of W&B had no room.
         """
-        self.counts["time"] += moved_times
+        self.counts["time"] = 0 if moved_times is None else self.counts["time"] + moved_times
         for code, count in self.counts.items():
             yield Loss(code, Fate.ROUNDED, "", count, _DETAILS[code])
+        for key, kinds in self.histograms.items():
+            is_mixed = len({given for _, given in kinds}) > 1  # an export has all of one kind
+            self.by_key["counts-kind", key] = sum(
+                count for (was, given), count in kinds.items() if is_mixed or was != given
+            )
         for (code, key), count in self.by_key.items():
             yield Loss(code, Fate.ROUNDED, key, count, _DETAILS[code])
-        yield Loss("console", Fate.DROPPED, "", self.pieces, _JOINED)
         for key, count in too_long.items():
             where = key if key in self.declared else ""
             yield Loss("duplicate-point", Fate.DROPPED, where, count, _TOO_LONG)
@@ -129,10 +125,6 @@ class Unsent:
         for key in self.declared:
             if key not in self.used or key in too_long:
                 yield Loss("series-facts", Fate.ROUNDED, key, 1, _NO_VALUES)
-        for path, instead in self.files:
-            yield Loss("file", Fate.DROPPED, path, 1, "W&B has it under another name, or its own")
-            if instead is not None:
-                yield Loss("invented", Fate.DROPPED, instead, 1, f"this is {path}")
         yield from self.artifacts.losses()
 
 
@@ -144,6 +136,10 @@ def _is_no_double(rows: pa.RecordBatch) -> NDArray[np.bool_]:
     whole = np.floor(seconds)
     shown = whole.astype(np.int64) * NS + np.rint((seconds - whole) * NS).astype(np.int64)
     return np.asarray((shown != time_ns) | rows.column("time").is_null().to_numpy(False))
+
+
+def _kind_given_back(counts: list[float] | None) -> str:
+    return "int" if counts and all(map(float.is_integer, counts)) else "float64"
 
 
 def unsent_header(run: Run) -> Iterator[Loss]:

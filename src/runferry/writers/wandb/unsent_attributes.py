@@ -1,4 +1,4 @@
-"""Attributes that W&B's service gets at another place or not at all: as losses."""
+"""Attributes for which W&B's service has another place, or none."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath
 from runferry.writers.wandb.environment import is_environment_of_wandb
 
+_SHOWN: Final = ("config", "summary")
 _INTERNAL: Final = "_wandb"
 _VERSION: Final = "wandb_version"
 """What W&B keeps in a config for itself."""
@@ -25,26 +26,23 @@ def unsent_attributes(
     What follows from a value's type alone is foretold.
     """
     for item in items:
-        match item.role:
-            case "environment":
-                if not is_environment_of_wandb(item):
-                    yield _gone(item, "W&B has no field for it")
-            case "config" | "summary":
-                yield from _of_tree(item, address_of)
-            case _:
-                pass  # not sent, and foretold
+        if item.role in _SHOWN and is_shown(item):
+            yield from _elsewhere(item, address_of(item))
 
 
-def _of_tree(item: Attribute, address_of: Callable[[Attribute], KeyPath]) -> Iterator[Loss]:
-    first = item.path[0]
-    if first == _INTERNAL or item.path == (_VERSION,):
-        yield _gone(item, "W&B keeps this name for itself")
-    elif item.role == "summary" and first in ADDED_SUMMARY:
-        yield _gone(item, "W&B states its own")
-    elif item.value == {}:
-        yield _gone(item, "W&B keeps no empty mapping")
-    else:
-        yield from _elsewhere(item, address_of(item))
+def is_shown(item: Attribute) -> bool:
+    """Whether W&B has a place for it; what it has none for lies beside the run."""
+    match item.role:
+        case "environment":
+            return is_environment_of_wandb(item)
+        case "config" | "summary":
+            first = item.path[0]
+            is_of_wandb = first == _INTERNAL or item.path == (_VERSION,)
+            is_counted = item.role == "summary" and first in ADDED_SUMMARY
+            is_empty = item.value == {}  # of which W&B keeps none
+            return not (is_of_wandb or is_counted or is_empty)
+        case _:
+            return False
 
 
 def _elsewhere(item: Attribute, address: KeyPath) -> Iterator[Loss]:

@@ -7,6 +7,7 @@ is read anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -156,9 +157,22 @@ def _keys(parts: Parts) -> Iterator[RunKey]:
             break
         file = whole_part(path)
         if file is not None:
-            with file:
-                found.update(dict.fromkeys(_keys_in(file, is_shared=parts.is_shared)))
+            with file, _damage_is_for_later():
+                for key in _keys_in(file, is_shared=parts.is_shared):
+                    found[key] = None
     yield from found
+
+
+@contextmanager
+def _damage_is_for_later() -> Iterator[None]:
+    """Pages that cannot be decoded are told when the run is read. Raises what the system says."""
+    try:
+        yield
+    except pa.ArrowException:
+        pass
+    except OSError as error:  # Arrow's own, of damaged pages, has no number
+        if error.errno is not None:
+            raise
 
 
 def _keys_in(file: pq.ParquetFile, *, is_shared: bool) -> Iterator[RunKey]:

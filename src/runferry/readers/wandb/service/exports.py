@@ -163,7 +163,7 @@ def _export(stream: BinaryIO, where: str) -> Export | None:
         if not parquet.metadata.num_rows:
             return None
         bounds = [_bounds(batch.column(0)) for batch in _steps(parquet)]
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise Damaged(
             "an export of the history cannot be read",
             where=where,

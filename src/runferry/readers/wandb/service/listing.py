@@ -38,6 +38,8 @@ class Listing:
     def __init__(self, service: Service, address: Address) -> None:
         self._service = service
         self._address = address
+        self.expected: int | None = None
+        """How many runs there will be, where one project is listed, and all of it."""
 
     @property
     def entity(self) -> str:
@@ -120,6 +122,9 @@ class Listing:
         while True:
             found = self._page(entity, project, filters, cursor, is_dated=_is_dated(wanted))
             has_reports |= any(nodes(found.get("allViews") or {}))
+            if cursor is None and self._address.project is not None and wanted == Wanted():
+                counted = found.get("runCount")
+                self.expected = None if counted is None else int(counted) + has_reports
             page = found.get("runs") or {}
             for run in self._headers(entity, project, list(nodes(page)), wanted):
                 is_any = True
@@ -139,7 +144,7 @@ class Listing:
     def _headers(
         self, entity: str, project: str, listed: list[dict[str, Any]], wanted: Wanted
     ) -> Iterator[Run]:
-        """With when they began, where that decides; a run may be uploaded long after."""
+        """With when they began, where that is asked for; a run may be uploaded long after."""
         told: Iterable[Tree] = repeat(None)
         if _is_dated(wanted):
             told = metadata_of_each(self._service, entity, project, listed)
@@ -189,7 +194,7 @@ def _filters(run: str | None, wanted: Wanted) -> dict[str, Any]:
 
 
 def _is_dated(wanted: Wanted) -> bool:
-    return wanted.since_ns is not None or wanted.until_ns is not None
+    return wanted.shows_begin or wanted.since_ns is not None or wanted.until_ns is not None
 
 
 def _is_exact(glob: str) -> bool:

@@ -24,6 +24,7 @@ class Position:
     counts: dict[str, Tree] = field(default_factory=dict)  # values of each name, as it counts them
     events: int = 0
     log_lines: int = 0
+    own_lines: int = 0  # of a copy of ours, from the table beside it
     log_cursor: str | None = None  # of the page in which the next line stands
     files: dict[str, Tree] = field(default_factory=dict)  # name → what tells it from a later one
     media: bytes = b""  # 8 bytes of a hash for each file of a row, sorted

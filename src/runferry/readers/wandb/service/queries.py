@@ -33,6 +33,7 @@ query Runs($project: String!, $entity: String!, $cursor: String, $perPage: Int, 
     $viewType: String = "runs") {
   project(name: $project, entityName: $entity) {
     allViews(viewType: $viewType, first: 1) @include(if: $isFirst) { edges { node { id } } }
+    runCount(filters: $filters) @include(if: $isFirst)
     runs(filters: $filters, after: $cursor, first: $perPage, order: $order) {
       edges { node { ...Header ...Named @include(if: $isDated) } cursor }
       pageInfo { endCursor hasNextPage }

@@ -77,6 +77,11 @@ class WandbServiceReader:
         """See `runferry.ports.ChoosingReader`."""
         return self._listing.runs(wanted)
 
+    @property
+    def expected(self) -> int | None:
+        """See `runferry.ports.CountingReader`."""
+        return self._listing.expected
+
     def projects(self) -> Iterator[str]:
         """See `runferry.ports.ProjectsReader`."""
         return self._listing.projects()

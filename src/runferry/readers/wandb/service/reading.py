@@ -38,7 +38,8 @@ from runferry.readers.wandb.service.header import (
 from runferry.readers.wandb.service.history import History, export_urls
 from runferry.readers.wandb.service.metadata import METADATA, metadata_file, metadata_in
 from runferry.readers.wandb.service.names import Names
-from runferry.readers.wandb.service.own_copy import as_it_was, copy_in
+from runferry.readers.wandb.service.own_copy import OwnCopy, as_it_was, copy_in
+from runferry.readers.wandb.service.own_tables import own_console
 from runferry.readers.wandb.service.pages import STEPS, HistoryPage, rows_of
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
@@ -85,16 +86,20 @@ class RunReading:
         self._check(node)
         _, mark = marked(node.get("tags") or ())
         files = RunFiles(self._service, self._place, self._position)
-        found = self._read(node, project, files)
-        if mark is not None:
-            copy, losses = copy_in(files, node.get("files") or {})
-            yield from map(chunks.Lost, losses)
-            self._paths = () if copy is None else copy.paths
-            found = as_it_was(found, mark, copy)
-        yield from found
+        if mark is None:
+            yield from self._read(node, project, files, None)
+            return
+        copy, losses = copy_in(files, node)
+        yield from map(chunks.Lost, losses)
+        self._paths = () if copy is None else copy.said.paths
+        yield from as_it_was(self._read(node, project, files, copy), mark, copy, self._known)
 
     def _read(
-        self, node: dict[str, Any], project: dict[str, Any], files: RunFiles
+        self,
+        node: dict[str, Any],
+        project: dict[str, Any],
+        files: RunFiles,
+        copy: OwnCopy | None,
     ) -> Iterator[chunks.Chunk]:
         yield from self._metadata(node, files)
         said = self._said(node)
@@ -103,8 +108,11 @@ class RunReading:
         missing = MissingBytes()
         yield from missing.watched(self._rows(node, said, files))
         over = is_over(node)
-        console = Console(self._service, self._place, self._position, files)
-        yield from console.read(node, is_over=over)
+        if copy is not None and copy.console is not None and not self._position.log_lines:
+            yield from own_console(files, copy.console, self._position)
+        else:
+            console = Console(self._service, self._place, self._position, files)
+            yield from console.read(node, is_over=over)
         yield from missing.watched(files.changed(node.get("files") or {}, is_over=over))
         yield from Artifacts(self._service, self._place, self._position).read(node)
         yield from self._sweep_of(project)

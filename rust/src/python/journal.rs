@@ -1,0 +1,164 @@
+//! Owns what a training process appends to its journal; `runferry.live.frames` says what a frame is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::python::os_error::{os_error, os_error_at};
+
+/// Bytes of a frame before its payload.
+const HEAD: usize = 24;
+/// Bytes of a payload for which a write is quick; for others Python's lock is let go of.
+const SMALL: usize = 1000;
+
+/// A file that is only appended to.
+#[pyclass(frozen, module = "runferry._native")]
+pub struct JournalFile {
+    /// Locked for no longer than a thread has Python's lock, so a fork finds it free.
+    file: Mutex<Option<Arc<File>>>,
+}
+
+#[pymethods]
+impl JournalFile {
+    #[new]
+    fn new(path: PathBuf) -> PyResult<Self> {
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
+            .open(&path)
+            .map_err(|error| os_error_at(path, &error))?;
+        Ok(Self {
+            file: Mutex::new(Some(Arc::new(file))),
+        })
+    }
+
+    fn append(
+        &self,
+        py: Python<'_>,
+        kind: u8,
+        source: u32,
+        payload: &[u8],
+        keeps_lock: bool,
+    ) -> PyResult<u64> {
+        let began = Instant::now();
+        let head = head(kind, source, payload, now());
+        if keeps_lock && payload.len() <= SMALL {
+            let mut frame = [0; HEAD + SMALL];
+            let frame = &mut frame[..HEAD + payload.len()];
+            frame[..HEAD].copy_from_slice(&head);
+            frame[HEAD..].copy_from_slice(payload);
+            one_write(self.there().as_deref(), &[IoSlice::new(frame)])
+        } else {
+            let file = self.there().clone();
+            let parts = [IoSlice::new(&head), IoSlice::new(payload)];
+            py.detach(|| one_write(file.as_deref(), &parts))
+        }
+        .map_err(os_error)?;
+        Ok(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn write(&self, py: Python<'_>, frame: &[u8]) -> PyResult<()> {
+        let file = self.there().clone();
+        py.detach(|| one_write(file.as_deref(), &[IoSlice::new(frame)]))
+            .map_err(os_error)
+    }
+
+    #[cfg(unix)]
+    fn fileno(&self) -> PyResult<i32> {
+        use std::os::fd::AsRawFd;
+        let file = self.there();
+        let file = file.as_ref().ok_or_else(|| os_error(closed()))?;
+        Ok(file.as_raw_fd())
+    }
+
+    fn close(&self) {
+        self.there().take();
+    }
+
+    #[cfg(unix)]
+    fn abandon(&self) {
+        use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+        let file = self.there().take();
+        if let Some(file) = file.filter(|file| Arc::strong_count(file) > 1) {
+            // SAFETY: who else has it is a thread that was writing in the parent when this process
+            // was forked: here there is none, so nobody uses or closes it after this.
+            drop(unsafe { OwnedFd::from_raw_fd(file.as_raw_fd()) });
+            std::mem::forget(file);
+        }
+    }
+}
+
+impl JournalFile {
+    fn there(&self) -> MutexGuard<'_, Option<Arc<File>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame by itself.
+#[pyfunction]
+#[pyo3(signature = (kind, source, payload, time_ns=None))]
+pub fn journal_frame<'py>(
+    py: Python<'py>,
+    kind: u8,
+    source: u32,
+    payload: &[u8],
+    time_ns: Option<u64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let head = head(kind, source, payload, time_ns.unwrap_or_else(now));
+    PyBytes::new_with(py, HEAD + payload.len(), |frame| {
+        frame[..HEAD].copy_from_slice(&head);
+        frame[HEAD..].copy_from_slice(payload);
+        Ok(())
+    })
+}
+
+fn head(kind: u8, source: u32, payload: &[u8], time_ns: u64) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    // a payload is at most `frames.LONGEST` bytes
+    head[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    head[8] = kind;
+    head[12..16].copy_from_slice(&source.to_le_bytes());
+    head[16..].copy_from_slice(&time_ns.to_le_bytes());
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&head[8..]);
+    checksum.update(payload);
+    head[4..8].copy_from_slice(&checksum.finalize().to_le_bytes());
+    head
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// All of it, or an error: what was cut is the end of what can be read.
+fn one_write(file: Option<&File>, parts: &[IoSlice]) -> io::Result<()> {
+    let mut file = file.ok_or_else(closed)?;
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    loop {
+        let written = match parts {
+            [all] => file.write(all), // which is quicker
+            _ => file.write_vectored(parts),
+        };
+        match written {
+            Ok(written) if written == length => return Ok(()),
+            Ok(_) => {
+                let why = "no space left on the disk";
+                return Err(io::Error::new(ErrorKind::StorageFull, why));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the journal is closed")
+}

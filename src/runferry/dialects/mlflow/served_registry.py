@@ -1,0 +1,199 @@
+"""The model registry of a tracking server, through its REST interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import UID_TAG
+from runferry.errors import Declined, RunMissing
+from runferry.model import Uid
+
+MOST_SKIPPED: Final = 100
+"""Numbers that are passed over, so that a version gets the one that it had."""
+
+_PROMPT: Final = "tags.`mlflow.prompt.is_prompt` = 'true'"
+_MODELS, _VERSIONS = "/registered-models", "/model-versions"
+
+
+class ServedRegistry:
+    """One tracking server. A search without the word `prompt` leaves prompts out, so two are made.
+
+    A server without a registry (404 for all of it) has no models.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def models(self) -> Iterator[NativeModel]:
+        """See `Registry`. One search for the models, one each for their versions."""
+        for condition in ("", _PROMPT):
+            params: dict[str, str | int] = {"max_results": 100}
+            if condition:
+                params["filter"] = condition
+            with _where_there_is_one():
+                found = self._server.listed(f"{_MODELS}/search", params, "registered_models")
+                for facts in found:
+                    yield self._model(facts, condition)
+
+    def model(self, name: str) -> NativeModel | None:
+        """See `Registry`."""
+        try:
+            answer = self._server.get(f"{_MODELS}/get", {"name": name})
+        except RunMissing:
+            return None
+        facts = answer["registered_model"]
+        is_prompt = _pairs(facts.get("tags", [])).get("mlflow.prompt.is_prompt") == "true"
+        return self._model(facts, _PROMPT if is_prompt else "")
+
+    def _model(self, facts: dict[str, Any], condition: str) -> NativeModel:
+        name = str(facts["name"])
+        mark = '"' if "'" in name else "'"
+        asked = " AND ".join(filter(None, (f"name = {mark}{name}{mark}", condition)))
+        versions = map(_version, self._searched(asked))
+        return NativeModel(
+            name=name,
+            description=facts.get("description") or None,
+            created_ms=_integer(facts.get("creation_timestamp")),
+            updated_ms=_integer(facts.get("last_updated_timestamp")),
+            tags=_pairs(facts.get("tags", [])),
+            aliases={one["alias"]: int(one["version"]) for one in facts.get("aliases", [])},
+            versions=tuple(sorted(versions, key=lambda version: version.version)),
+        )
+
+    def _searched(self, condition: str) -> Iterator[dict[str, Any]]:
+        params: dict[str, str | int] = {"filter": condition, "max_results": 1000}
+        return self._server.listed(f"{_VERSIONS}/search", params, "model_versions")
+
+    def create(self, model: NativeModel) -> None:
+        """See `Registry`. The time is the server's."""
+        body: dict[str, object] = {"name": model.name, "tags": _listed(model.tags)}
+        if model.description is not None:
+            body["description"] = model.description
+        try:
+            self._server.post(f"{_MODELS}/create", body)
+        except Declined as error:
+            if error.code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            self.tag(model.name, model.tags)  # another worker, or another push, made it
+
+    def describe(self, name: str, description: str) -> None:
+        """See `Registry`."""
+        self._server.send("PATCH", f"{_MODELS}/update", {"name": name, "description": description})
+
+    def tag(self, name: str, tags: Mapping[str, str], version: int | None = None) -> None:
+        """See `Registry`."""
+        for key, value in tags.items():
+            self._server.post(*_about(name, version, "set-tag", {"key": key, "value": value}))
+
+    def untag(self, name: str, tags: Sequence[str], version: int | None = None) -> None:
+        """See `Registry`."""
+        for key in tags:
+            self._server.send("DELETE", *_about(name, version, "delete-tag", {"key": key}))
+
+    def add(self, name: str, wished: NativeVersion) -> int:
+        """See `Registry`. The server counts by itself: numbers below the wished one are used up.
+
+        Up to `MOST_SKIPPED` of them: versions that are removed at once, whose numbers stay taken.
+        """
+        number = self._made(name, wished)
+        if not 0 < wished.version - number <= MOST_SKIPPED:
+            return number
+        while number < wished.version:
+            self.remove(name, number)
+            is_last = number + 1 == wished.version
+            number = self._made(name, wished if is_last else replace(wished, tags={}))
+        return number
+
+    def _made(self, name: str, wished: NativeVersion) -> int:
+        body: dict[str, object] = {
+            "name": name,
+            "source": wished.source,
+            "tags": _listed(wished.tags),
+        }
+        body |= {} if wished.run_id is None else {"run_id": wished.run_id}
+        body |= {} if wished.run_link is None else {"run_link": wished.run_link}
+        body |= {} if wished.model_id is None else {"model_id": wished.model_id}
+        answer = self._server.post(f"{_VERSIONS}/create", body, idempotent=False)
+        return int(answer["model_version"]["version"])
+
+    def amend(self, name: str, version: NativeVersion) -> None:
+        """See `Registry`."""
+        place = {"name": name, "version": str(version.version)}
+        said = place | {"description": version.description or ""}
+        answer = self._server.send("PATCH", f"{_VERSIONS}/update", said)
+        if answer.get("model_version", {}).get("current_stage", "None") != version.stage:
+            moved = place | {"stage": version.stage, "archive_existing_versions": False}
+            self._server.post(f"{_VERSIONS}/transition-stage", moved)
+
+    def remove(self, name: str, version: int) -> None:
+        """See `Registry`."""
+        with suppress(RunMissing):
+            place = {"name": name, "version": str(version)}
+            self._server.send("DELETE", f"{_VERSIONS}/delete", place)
+
+    def alias(self, name: str, alias: str, version: int | None) -> None:
+        """See `Registry`."""
+        called: dict[str, object] = {"name": name, "alias": alias}
+        if version is None:
+            self._server.send("DELETE", f"{_MODELS}/alias", called)
+        else:
+            self._server.post(f"{_MODELS}/alias", called | {"version": str(version)})
+
+    def of_run(self, uid: Uid) -> Iterator[tuple[str, NativeVersion]]:
+        """See `Registry`."""
+        for more in ("", f" AND {_PROMPT}"):
+            with _where_there_is_one():
+                for facts in self._searched(f"tags.`{UID_TAG}` = '{uid}'{more}"):
+                    yield str(facts["name"]), _version(facts)
+
+
+def _about(
+    name: str, version: int | None, verb: str, more: dict[str, object]
+) -> tuple[str, dict[str, object]]:
+    """The path and body of a request about a model, or one of its versions."""
+    if version is None:
+        return f"{_MODELS}/{verb}", {"name": name, **more}
+    return f"{_VERSIONS}/{verb}", {"name": name, "version": str(version), **more}
+
+
+@contextmanager
+def _where_there_is_one() -> Iterator[None]:
+    """A server that keeps files instead of a database may have no registry."""
+    try:
+        yield
+    except RunMissing:
+        return
+
+
+def _version(facts: dict[str, Any]) -> NativeVersion:
+    return NativeVersion(
+        version=int(facts["version"]),
+        source=str(facts.get("source") or ""),
+        run_id=facts.get("run_id") or None,
+        run_link=facts.get("run_link") or None,
+        description=facts.get("description") or None,
+        stage=str(facts.get("current_stage") or "None"),
+        user=facts.get("user_id") or None,
+        status=str(facts.get("status") or "READY"),
+        status_message=facts.get("status_message") or None,
+        created_ms=_integer(facts.get("creation_timestamp")),
+        updated_ms=_integer(facts.get("last_updated_timestamp")),
+        tags=_pairs(facts.get("tags", [])),
+    )
+
+
+def _pairs(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in tags}
+
+
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def _integer(value: object) -> int | None:
+    return None if value is None else int(str(value))

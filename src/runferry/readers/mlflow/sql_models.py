@@ -1,0 +1,91 @@
+"""Logged models of MLflow 3 in a sqlite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.logged import STATUS, LoggedModel, ModelMetric
+from runferry.readers.mlflow.store import digest
+
+_MODELS: Final = """
+SELECT model_id, name, status, model_type, creation_timestamp_ms, last_updated_timestamp_ms,
+       status_message, source_run_id, artifact_location
+FROM logged_models
+WHERE {column} IS ? AND lifecycle_stage IS NOT 'deleted' ORDER BY rowid
+"""
+_METRICS: Final = """
+SELECT metric_name, metric_value, metric_timestamp_ms, metric_step, run_id, dataset_name,
+       dataset_digest
+FROM logged_model_metrics WHERE model_id = ?
+"""
+
+
+class SqlModels:
+    """One file. Where its tables are older than MLflow 3 there are none."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._is_there = bool(schema.columns(connection, "logged_models"))
+
+    def where(
+        self, column: Literal["model_id", "source_run_id"], value: str | None
+    ) -> Iterator[LoggedModel]:
+        """Those of a run, of none, or the one of an id."""
+        if not self._is_there:
+            return
+        rows = self._connection.execute(_MODELS.format(column=column), (value,)).fetchall()
+        for model_id, name, status, kind, made, last, said, run_id, location in rows:
+            yield LoggedModel(
+                model_id=model_id,
+                name=name,
+                status=STATUS.get(status, str(status)),
+                model_type=kind,
+                created_ms=made,
+                updated_ms=last,
+                status_message=said,
+                tags=self._pairs("tag", model_id),
+                params=self._pairs("param", model_id),
+                metrics=tuple(self._metrics(model_id)),
+                source_run=run_id,
+                location=location,
+                step=self._step(model_id, run_id),
+            )
+
+    def _pairs(self, what: Literal["tag", "param"], model_id: str) -> dict[str, str]:
+        rows = self._connection.execute(
+            f"SELECT {what}_key, {what}_value FROM logged_model_{what}s WHERE model_id = ?",
+            (model_id,),
+        )
+        return {key: "" if value is None else str(value) for key, value in rows}
+
+    def _metrics(self, model_id: str) -> Iterator[ModelMetric]:
+        for key, value, time, step, run_id, name, mark in self._connection.execute(
+            _METRICS, (model_id,)
+        ).fetchall():
+            number = float("nan") if value is None else float(value)
+            yield ModelMetric(key, number, time, step, run_id, name, mark)
+
+    def _step(self, model_id: str, run_id: str | None) -> int | None:
+        row = self._connection.execute(
+            "SELECT step FROM inputs WHERE source_type = 'RUN_OUTPUT' AND source_id = ?"
+            " AND destination_type = 'MODEL_OUTPUT' AND destination_id = ?",
+            (run_id, model_id),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def experiment_of(self, model_id: str) -> str:
+        """The name of its experiment."""
+        row = self._connection.execute(
+            "SELECT e.name FROM logged_models m"
+            " JOIN experiments e ON e.experiment_id = m.experiment_id WHERE m.model_id = ?",
+            (model_id,),
+        ).fetchone()
+        return "" if row is None else str(row[0])
+
+    def state(self, run_id: str | None) -> str:
+        """Changes whenever anything of a run's models does, but for what lies in their files."""
+        found = self.where("source_run_id", run_id)
+        return digest([[m.model_id, m.name, m.facts] for m in found])

@@ -1,0 +1,176 @@
+"""An archive of an earlier format becomes one of today, as if it had been pulled today."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.archive.version_1 import make_version_1
+from tests.transfer.roads import archive_of, place, pull_from, push_to
+
+from runferry.archive.record import RunRecord, record_to_bytes
+from runferry.archive.store import Archive
+from runferry.archive.upgrade import upgrade
+from runferry.errors import Locked, NewerFormat, NotFound, OlderFormat
+from runferry.model import Run, Uid
+from runferry.testing.samples import all_samples, plain
+
+
+class Watch:
+    """Counts, and ends the work after so many runs."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        self.runs: list[Run] = []
+        self._most = most
+
+    def __call__(self, run: Run, rows: int) -> bool:
+        self.runs.append(run)
+        return len(self.runs) < self._most
+
+
+def records(folder: Path) -> dict[Uid, RunRecord]:
+    return {record.run.uid: record for record in Archive.open(folder).records()}
+
+
+def commits(folder: Path) -> dict[Uid, bytes]:
+    """What the commits say, but for the numbers of them."""
+    found = records(folder).items()
+    return {uid: record_to_bytes(replace(record, generation=0)) for uid, record in found}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.parent.name not in ("upgrade", "locks")
+    }
+
+
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of today with every kind of row, of which all was pushed, and its source."""
+    folder = tmp_path_factory.mktemp("young")
+    archive = archive_of(all_samples(keys=20), folder)
+    assert push_to(archive, folder / "there").failures == ()
+    archive.ledger.close()
+    return folder
+
+
+@pytest.fixture
+def old(young: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same as version 1 left it: where it was pushed to is still at its old place."""
+    folder = tmp_path / "archive"
+    shutil.copytree(young / "archive", folder)
+    make_version_1(folder)
+    return folder
+
+
+def test_an_upgraded_archive_equals_one_that_was_pulled_today(young: Path, old: Path) -> None:
+    with pytest.raises(OlderFormat) as refused:
+        Archive.open(old)
+    assert refused.value.hint == f"runferry upgrade {old}"
+    was = commits(young / "archive")
+    upgraded = upgrade(old, Watch())
+    assert (upgraded.before, upgraded.version, upgraded.runs) == (1, 2, len(was))
+    assert upgraded.damaged == ()
+    assert commits(old) == was
+    assert not (old / "upgrade").exists()
+    for record in Archive.open(old).records():
+        Archive.open(old).check(record)
+
+
+def test_what_version_1_wrote_is_not_what_is_written_today(young: Path, old: Path) -> None:
+    """Else the law above would hold of an upgrade that does nothing."""
+    (old / "archive.json").write_text('{"format": "runferry-archive", "version": 2}\n')
+    now, then = records(young / "archive"), records(old)
+    for uid, record in now.items():
+        assert then[uid].digest != record.digest
+        for table, total in record.sums.items():
+            assert then[uid].sums[table].rows == total.rows
+            assert then[uid].sums[table].hash != total.hash, table
+
+
+def test_what_was_pushed_before_the_upgrade_is_not_sent_again(young: Path, old: Path) -> None:
+    upgrade(old, Watch())
+    archive = Archive.open(old)
+    again = push_to(archive, young / "there")
+    assert set(again.counts) == {"unchanged"}
+    archive.ledger.close()
+
+
+def test_a_pull_goes_on_in_an_upgraded_archive(young: Path, old: Path) -> None:
+    upgrade(old, Watch())
+    again = pull_from(place(young / "source"), Archive.open(old))
+    assert set(again.counts) == {"unchanged"}
+
+
+def test_an_archive_of_today_is_left_as_it_is(young: Path) -> None:
+    before = files_of(young / "archive")
+    upgraded = upgrade(young / "archive", Watch())
+    assert (upgraded.before, upgraded.version, upgraded.runs) == (2, 2, 0)
+    assert files_of(young / "archive") == before
+
+
+def test_an_upgrade_that_was_ended_leaves_version_1_and_goes_on_later(
+    old: Path, young: Path
+) -> None:
+    before = files_of(old)
+    first = upgrade(old, Watch(3))
+    assert first.is_interrupted
+    assert (first.version, first.runs) == (1, 3)
+    assert files_of(old) == before
+    made = {path.name: path.stat().st_ino for path in (old / "upgrade").iterdir()}
+    assert len(made) == 3
+    upgrade(old, Watch(4))
+    assert made.items() <= {p.name: p.stat().st_ino for p in (old / "upgrade").iterdir()}.items()
+    assert not upgrade(old, Watch()).is_interrupted
+    assert commits(old) == commits(young / "archive")
+
+
+def test_a_run_that_changed_between_two_calls_is_made_anew(old: Path, young: Path) -> None:
+    upgrade(old, Watch(3))
+    uid = sorted(path.name for path in (old / "upgrade").iterdir())[0].partition("-")[0]
+    commit = old / "commits" / uid[:2] / f"{uid}.json"
+    commit.write_text(commit.read_text().replace('"token":""', '"token":"of another push"', 1))
+    commit.write_text(commit.read_text().replace('"token": ""', '"token": "of another push"', 1))
+    upgrade(old, Watch())
+    assert records(old)[Uid(uid)].token == "of another push"
+
+
+def test_damaged_runs_are_named_and_stay_and_the_others_are_upgraded(
+    old: Path, young: Path
+) -> None:
+    was = records(young / "archive")
+    with_files = [uid for uid, record in was.items() if record.segments]
+    cut = old / was[with_files[0]].segments[0].path
+    cut.write_bytes(cut.read_bytes()[:-1])
+    garbled = old / "commits" / with_files[1][:2] / f"{with_files[1]}.json"
+    garbled.write_text("{")
+    upgraded = upgrade(old, Watch())
+    assert {run.uid for run in upgraded.damaged} == set(with_files[:2])
+    assert upgraded.version == 2
+    assert garbled.read_text() == "{"
+    archive, damaged = Archive.open(old), []
+    left = {r.run.uid: r.digest for r in archive.records(damaged) if r.run.uid != with_files[0]}
+    assert left == {uid: was[uid].digest for uid in was if uid not in with_files[:2]}
+
+
+def test_nothing_is_upgraded_while_somebody_writes(old: Path) -> None:
+    before = files_of(old)
+    lock = Archive(old).run_lock(plain().run.uid)
+    lock.acquire()
+    with pytest.raises(Locked, match=plain().run.uid):
+        upgrade(old, Watch())
+    lock.release()
+    assert files_of(old) == before
+
+
+def test_what_is_newer_or_no_archive_is_refused(old: Path, tmp_path: Path) -> None:
+    (old / "archive.json").write_text('{"format": "runferry-archive", "version": 3}')
+    with pytest.raises(NewerFormat):
+        upgrade(old, Watch())
+    with pytest.raises(NotFound):
+        upgrade(tmp_path, Watch())

@@ -1,0 +1,203 @@
+"""From a service to an archive and on into MLflow: stopped on the way, ended later, logged."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Answer, command, environment, in_new_process
+from tests.cli.test_signals import on_a_terminal
+from tests.readers.wandb_service_runs import columns
+
+from runferry.archive.store import Archive
+from runferry.testing.wandb_service import RunContent, WandbService
+
+RUNS = 60
+SIGNALS = pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[WandbService]:
+    with WandbService() as service:
+        ready = service.ready_history(columns(30), live_rows=30)
+        for number in range(RUNS):
+            content = RunContent(config={"seed": number}, tags=("a",))
+            service.put_run(f"lab/many/r{number:03d}", content, history_of=ready)
+        service.faults.latency_seconds = 0.02
+        yield service
+
+
+@pytest.fixture
+def known(service: WandbService, tmp_path: Path) -> dict[str, str]:
+    """The variables under which a new process finds the service."""
+    return dict(service.environment(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def archived(service: WandbService, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archived")
+    args = ("pull", "wandb:lab/many", folder / "archive", "--quiet")
+    answer = in_new_process(*args, **service.environment(folder / "home"))
+    assert answer.code == 0, answer.err
+    return folder / "archive"
+
+
+def interrupted(
+    *args: str | Path, after: int, signals: tuple[signal.Signals, ...], environ: dict[str, str]
+) -> tuple[Answer, float]:
+    """Send signals after so many runs; the answer, and how long it took from the first signal."""
+    with subprocess.Popen(
+        command(*args, "-v"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**environ),
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = ""
+            while said.count(": new") < after:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            sent = time.monotonic()
+            for each in signals:
+                process.send_signal(each)
+                time.sleep(0.02)
+            out, err = process.communicate(timeout=60)
+            return Answer(process.returncode, out, said + err), time.monotonic() - sent
+        finally:
+            process.kill()
+
+
+@SIGNALS
+def test_a_pull_from_a_service_that_is_stopped_keeps_what_is_done_and_goes_on(
+    known: dict[str, str], tmp_path: Path, name: signal.Signals
+) -> None:
+    target = tmp_path / "archive"
+    args = ("pull", "wandb:lab/many", target, "--workers", "4")
+    stopped, seconds = interrupted(*args, after=5, signals=(name,), environ=known)
+    assert stopped.code == 130, stopped.err
+    assert "stopping at the next safe point" in stopped.err
+    assert "hint: the same command again continues where it stopped" in stopped.err
+    assert seconds < 10
+    done = len(list(Archive.open(target).records()))
+    assert 5 <= done < RUNS
+    again = in_new_process(*args, "--json", **known)
+    assert again.code == 0, again.err
+    assert again.json["counts"] == {"new": RUNS - done, "unchanged": done}
+    assert len(list(Archive.open(target).records())) == RUNS
+
+
+@SIGNALS
+def test_a_push_that_is_stopped_keeps_what_is_sealed_and_goes_on_without_a_duplicate(
+    archived: Path, empty_store: Path, tmp_path: Path, name: signal.Signals
+) -> None:
+    database, archive = tmp_path / "runs.db", tmp_path / "archive"
+    shutil.copyfile(empty_store, database)
+    shutil.copytree(archived, archive)
+    args = ("push", archive, f"mlflow:sqlite:///{database}")
+    stopped, seconds = interrupted(*args, after=5, signals=(name,), environ={})
+    assert stopped.code == 130, stopped.err
+    assert "hint: the same command again continues where it stopped" in stopped.err
+    assert seconds < 10
+    sealed = stopped.err.count(": new")
+    assert 5 <= sealed < RUNS
+    again = in_new_process(*args, "--json")
+    assert again.code == 0, again.err
+    assert again.json["counts"].get("unchanged", 0) == sealed
+    assert sum(again.json["counts"].values()) == RUNS
+    assert marks_in(database) == sorted(marks_in(database, "DISTINCT"))
+    assert len(marks_in(database)) == RUNS
+    compared = in_new_process("verify", *args[1:])
+    assert compared.code == 0, compared.err
+
+
+def marks_in(database: Path, which: str = "ALL") -> list[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        query = f"SELECT {which} value FROM tags WHERE key = 'runferry.uid' ORDER BY value"
+        return [value for (value,) in connection.execute(query)]
+
+
+def test_two_signals_end_a_pull_at_once_and_it_goes_on(
+    known: dict[str, str], service: WandbService, tmp_path: Path
+) -> None:
+    target = tmp_path / "archive"
+    args = ("pull", "wandb:lab/many", target, "--workers", "4")
+    both = (signal.SIGINT, signal.SIGINT)
+    killed, seconds = interrupted(*args, after=5, signals=both, environ=known)
+    assert killed.code == 130
+    assert seconds < 5
+    again = in_new_process(*args, "--json", **known)
+    assert again.code == 0, again.err
+    assert sum(again.json["counts"].values()) == RUNS
+    assert len(list(Archive.open(target).records())) == RUNS
+
+
+def test_two_pulls_of_one_service_into_one_archive_share_the_work(
+    known: dict[str, str], tmp_path: Path
+) -> None:
+    target = tmp_path / "archive"
+    first, second = (
+        subprocess.Popen(
+            command("pull", "wandb:lab/many", target, "--quiet"),
+            stderr=subprocess.PIPE,
+            env=environment(**known),
+            text=True,
+        )
+        for _ in range(2)
+    )
+    for process in (first, second):
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    assert len(list(Archive.open(target).records())) == RUNS
+
+
+def test_a_terminal_shows_how_many_of_all_runs_are_done(
+    known: dict[str, str], tmp_path: Path
+) -> None:
+    shown = on_a_terminal("pull", "wandb:lab/many", tmp_path / "archive", cwd=tmp_path, **known)
+    assert re.search(rf"\d+ of {RUNS} runs", shown)
+    assert f"{RUNS} of {RUNS} runs" in shown
+
+
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z (DEBUG|INFO|WARNING|ERROR) [\w-]+ [\w.]+: (.*)"
+)
+
+
+def test_the_log_says_when_which_run_what_and_how_long_and_no_secret(
+    known: dict[str, str], service: WandbService, tmp_path: Path
+) -> None:
+    from runferry.testing.wandb_service import Trouble
+
+    service.faults.add(Trouble("status", "graphql:*", times=2, skip=3, status=500))
+    log = tmp_path / "runferry.log"
+    args = ("pull", "wandb:lab/many", tmp_path / "archive", "--run", "r00*", "--log-file", log)
+    answer = in_new_process(*args, **known)
+    assert answer.code == 0, answer.err
+    text = log.read_text()
+    found = [LINE.fullmatch(line) for line in text.splitlines()]
+    assert all(found), text
+    said = [match[2] for match in found if match is not None]
+    assert re.fullmatch(r"runferry \S+: pull wandb:lab/many .*", said[0])
+    runs = re.compile(r"pull many/r00\d: new, \d+ rows in \d+\.\d s")
+    assert sum(runs.fullmatch(line) is not None for line in said) == 10
+    assert any(re.search(r"was answered 500.*; trying again in \d+ s", s) for s in said)
+    assert re.fullmatch(r"ended with exit code 0 after \d+\.\d s", said[-1])
+    assert known["WANDB_API_KEY"] not in text
+
+
+def test_an_error_that_ends_the_call_is_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "runferry.log"
+    answer = in_new_process("pull", tmp_path / "none", tmp_path / "archive", "--log-file", log)
+    assert answer.code == 1
+    assert "ended with exit code 1: no such file or folder" in log.read_text()

@@ -1,0 +1,83 @@
+"""What the page about a transfer says first is what came of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from runferry.errors import ExitCode
+from runferry.losses import Fate, Loss
+from runferry.model import Uid
+from runferry.pictures.page import CHECKED, FATES, page
+from runferry.pictures.told import Told, ToldPhase, ToldRun, loss_kinds
+
+DROPPED = Loss("long-text", Fate.DROPPED, "note", 2, "longer than 500 characters")
+RUN = ToldRun(Uid("0" * 32), "zoo/one", "new", "one", verdict="same", rows=3, remote="1")
+PHASE = ToldPhase("push", "wandb:zoo", "mlflow:x", {"new": 1}, 3)
+TOLD = Told(
+    "wandb:zoo", "mlflow:x", Fate.REENCODED, ExitCode.DONE, (PHASE,), [RUN], is_verified=True
+)
+
+
+def page_of(told: Told) -> str:
+    return "".join(page(told, (), datetime(2026, 1, 31, tzinfo=UTC)))
+
+
+def of_run(**changes: object) -> Told:
+    return replace(TOLD, runs=[replace(RUN, **changes)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("told", "tone", "said"),
+    [
+        (TOLD, "good", "Everything arrived"),
+        (of_run(losses=(DROPPED,)), "warn", "beyond what is allowed (re-encoded)"),
+        (replace(of_run(losses=(DROPPED,)), allowed=Fate.DROPPED), "good", "Everything arrived"),
+        (of_run(unexpected=(DROPPED,), verdict="differs"), "bad", "differs that nothing foretold"),
+        (of_run(status="failed", error="no room", verdict="no"), "bad", "1 run failed"),
+        (of_run(status="not sent", verdict="no"), "warn", "1 run not sent"),
+        (replace(TOLD, exit_code=ExitCode.INTERRUPTED), "warn", "Interrupted"),
+        (replace(TOLD, phases=(replace(PHASE, aborted="disk full"),)), "bad", "disk full"),
+        (replace(TOLD, phases=(replace(PHASE, name="plan"),)), "warn", "Nothing was sent"),
+    ],
+)
+def test_the_verdict_is_the_gravest_that_holds(told: Told, tone: str, said: str) -> None:
+    (verdict,) = re.findall(r'<p class="verdict (.*?)</p>', page_of(told))
+    assert verdict.startswith(tone)
+    assert said in verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["same"], "Every value was read back, and is equal."),
+        (["same", "foretold"], "equal, apart from losses that were foretold."),
+        (["same", "no"], "1 run of 2 not compared."),
+        (["no"], "What arrived was not compared with the original."),
+        (["before"], "was compared value by value before"),
+    ],
+)
+def test_no_more_is_said_to_be_compared_than_was(verdicts: list[str], said: str) -> None:
+    runs = [replace(RUN, verdict=verdict) for verdict in verdicts]  # type: ignore[arg-type]
+    text = page_of(replace(TOLD, runs=runs))
+    assert said in text
+    assert all(CHECKED[verdict] in text for verdict in verdicts)  # type: ignore[index]
+
+
+def test_each_code_has_its_reasons_places_and_runs() -> None:
+    other = replace(DROPPED, where="other", count=5, detail="another reason")
+    runs = [replace(RUN, losses=(DROPPED, other)), replace(RUN, uid=Uid("1"), losses=(DROPPED,))]
+    (kind,) = loss_kinds(runs)
+    assert (kind.count, kind.runs) == (9, 2)
+    assert kind.places == (("other", 5), ("note", 4))
+    assert kind.details == ("another reason", "longer than 500 characters")
+    text = page_of(replace(TOLD, runs=runs))
+    assert 'data-loss="long-text" data-fate="dropped" data-count="9"' in text
+    assert FATES[Fate.DROPPED] in text
+
+
+def test_every_fate_is_explained() -> None:
+    assert set(FATES) == set(Fate)

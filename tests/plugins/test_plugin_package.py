@@ -1,0 +1,132 @@
+"""A package of somebody else: installed, it is a tracker like others, and keeps the same laws."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "examples" / "plugin"
+RUNS = ROOT / "examples" / "wandb"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A folder of packages, seen by the processes started here and by no other."""
+
+    packages: Path
+    folder: Path
+
+    def run(self, *arguments: str | Path, code: int = 0) -> str:
+        """What `python -m …` prints, in a folder far from the repository."""
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(self.packages), *_ours()])},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code in (0, 3) else done.stderr
+
+
+def _ours() -> list[str]:
+    """Where runferry is, but not its tests."""
+    return [path for path in sys.path if path and Path(path).resolve() != ROOT]
+
+
+def _installed(source: Path, folder: Path) -> Installed:
+    site, work = folder / "site", folder / "work"
+    work.mkdir()
+    copied = shutil.copytree(source, folder / "source")  # a build leaves things beside it
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps",
+         "--no-index", "--target", site, copied],
+        check=True,
+        timeout=120,
+    )  # fmt: skip
+    return Installed(site, work)
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return _installed(PACKAGE, tmp_path_factory.mktemp("plugin"))
+
+
+def test_its_name_stands_among_the_others(plugin: Installed) -> None:
+    told = json.loads(plugin.run("runferry", "formats", "--json"))
+    assert {"runline", "wandb"} <= set(told["readers"])
+    assert {"runline", "wandb"} <= set(told["writers"])
+    assert " runline: " in plugin.run("runferry", "completion", "bash")
+
+
+def test_runs_are_moved_into_it_and_back(plugin: Installed) -> None:
+    told = plugin.run("runferry", "convert", RUNS, "runline:./there", "--json", code=3)
+    report = json.loads(told)
+    assert report["push"]["counts"] == {"new": 2}
+    assert report["verify"]["clean"]  # nothing is lost but what its limits say
+    listed = json.loads(plugin.run("runferry", "ls", "./there", "--json"))  # it is recognised
+    assert listed["where"] == "runline:./there"
+    assert len(listed["runs"]) == 2
+    plugin.run("runferry", "convert", "runline:./there", "archive:./back", "--json")
+    points = "SELECT count(*) AS n FROM points WHERE value IS NOT NULL"
+    found = [plugin.run("runferry", "sql", where, points) for where in (".runferry", "back")]
+    assert found[0] == found[1]
+
+
+def test_it_keeps_the_laws_of_the_contract(plugin: Installed) -> None:
+    shutil.copytree(PACKAGE / "tests", plugin.folder / "laws")
+    told = plugin.run("pytest", "-q", "-rs", "-p", "no:cacheprovider", "laws")
+    passed = re.search(r"(\d+) passed", told)
+    assert passed is not None
+    assert int(passed[1]) >= 40, told
+
+
+def _broken(folder: Path, module: str, lines: str) -> Installed:
+    """A package that offers a reader which is none."""
+    source = folder / "given"
+    source.mkdir()
+    (source / f"{module}.py").write_text(lines, encoding="utf-8")
+    (source / "pyproject.toml").write_text(
+        f"""
+        [build-system]
+        requires = ["flit_core"]
+        build-backend = "flit_core.buildapi"
+        [project]
+        name = "{module}"
+        version = "1"
+        description = "a reader that is none"
+        [project.entry-points."runferry.readers"]
+        odd = "{module}:Odd"
+        """.replace("\n        ", "\n"),
+        encoding="utf-8",
+    )
+    return _installed(source, folder)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("import a_package_that_is_not_there\n", "does not load (ModuleNotFoundError: "),
+        ("class Odd:\n    name = 'odd'\n", "is no reader: it lacks close, gives, open, read"),
+    ],
+)
+def test_one_that_does_not_work_is_named_with_its_package(
+    lines: str, says: str, tmp_path: Path
+) -> None:
+    broken = _broken(tmp_path, "ferry_broken", lines)
+    told = broken.run("runferry", "ls", "odd:./x", code=2)
+    assert f"error: `odd` of the package ferry_broken {says}" in told
+    assert "hint: pip install -U ferry_broken, or pip uninstall ferry_broken" in told
+    assert "Traceback" not in told
