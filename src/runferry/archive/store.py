@@ -72,10 +72,13 @@ class Archive:
         """
         if not self._is_new:
             return
-        found = list(self.path.rglob("*"))
-        if [path for path in found if not path.is_dir()] != [self.path / MANIFEST]:
-            return
-        for folder in sorted(filter(Path.is_dir, found), reverse=True):  # the inner ones first
+        folders = []
+        for path in self.path.rglob("*"):
+            if path.is_dir():
+                folders.append(path)
+            elif path != self.path / MANIFEST:
+                return
+        for folder in sorted(folders, reverse=True):  # the inner ones first
             with suppress(OSError):  # somebody has begun to use it
                 folder.rmdir()
         if [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
