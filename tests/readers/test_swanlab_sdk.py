@@ -11,6 +11,7 @@ from run_folders import Gathered, gather_one
 from runferry import chunks
 from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.swanlab.reader import SwanlabReader
+from runferry.readers.wandb.reader import WandbReader
 
 pytest.importorskip("swanlab", reason="no swanlab package")
 
@@ -100,3 +101,4 @@ def test_what_the_client_resumes_is_one_run(tmp_path: Path) -> None:
     found = gather_one(SwanlabReader, home)
     assert found.series("loss") == [(step, float(step)) for step in range(6)]
     assert not found.losses
+    assert not WandbReader.recognises(home)  # whose run folders are called alike

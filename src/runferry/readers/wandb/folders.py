@@ -15,6 +15,8 @@ RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-(\d{8}_\d{6})-(.+)")
 HISTORY = "wandb-history.jsonl"
 _DATABASE = ".wandb"
 _LOOSE = ("config.yaml", "wandb-summary.json", "wandb-metadata.json", HISTORY)
+_OF_SWANLAB = (".swanlab", "swanlab-metadata.json")
+"""What names end with in the run folders of SwanLab, which are called as W&B's are."""
 _OF_THE_RUN = ("files", "logs", "tmp")  # below a run folder nothing else is a run
 
 
@@ -89,7 +91,10 @@ def _places_in(found: Folder) -> Iterator[Place]:
             yield Place(folder, home, history=home / HISTORY)
             return
     if RUN_FOLDER.fullmatch(folder.name):
-        if below is not None and looked_into(below).names:
+        in_files = looked_into(below).names if below is not None else ()
+        if any(name.endswith(_OF_SWANLAB) for name in (*names, *in_files)):
+            return
+        if in_files:
             yield Place(folder, below)
         elif any(name in names for name in _LOOSE):
             yield Place(folder, folder)
