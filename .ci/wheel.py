@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "wandb"
 
 BELONGS = re.compile(
-    r"runferry/([a-z0-9_]+/)*([a-z0-9_]+\.(pyi?|graphql|sql)|py\.typed|_native(\.abi3)?\.(so|pyd))"
+    r"runferry/([a-z0-9_]+/)*([a-z0-9_]+\.(pyi?|graphql|sql|css|js)|py\.typed|_native(\.abi3)?\.(so|pyd))"
     r"|runferry-[^/]+\.dist-info/(licenses/)?[A-Za-z_.]+|runferry-[^/]+\.dist-info/sboms/[^/]+"
 )
 NEEDED = (
@@ -32,6 +32,8 @@ NEEDED = (
     r"runferry/py\.typed",
     r"runferry/_native\.pyi",
     r"runferry/_native(\.abi3)?\.(so|pyd)",
+    r"runferry/pictures/page\.css",
+    r"runferry/pictures/page\.js",
     r"runferry/testing/writer_contract\.py",
     r"runferry-[^/]+\.dist-info/entry_points\.txt",
     r"runferry-[^/]+\.dist-info/licenses/LICENSE",

@@ -201,3 +201,11 @@ def test_an_error_that_ends_the_call_is_in_the_log(tmp_path: Path) -> None:
     answer = in_new_process("pull", tmp_path / "none", tmp_path / "archive", "--log-file", log)
     assert answer.code == 1
     assert "ended with exit code 1: no such file or folder" in log.read_text()
+
+
+def test_the_log_has_no_word_of_the_program_that_is_run(tmp_path: Path) -> None:
+    """It may be given its secrets on its command line."""
+    log = tmp_path / "run.log"
+    in_new_process("run", "--to", "nowhere:x", "--log-file", log, "--", "python", "--key=SEKRET")
+    assert "-- …" in log.read_text()
+    assert "SEKRET" not in log.read_text()

@@ -183,12 +183,19 @@ def session(given: Mapping[str, Any]) -> Iterator[Session]:
         settings.install(resolved.settings)
         verbosity = -1 if given["quiet"] else int(given["verbose"])
         with logging_to(resolved.settings.log_file, verbosity):
-            log.info("runferry %s: %s", VERSION, printable(shlex.join(sys.argv[1:])))
+            log.info("runferry %s: %s", VERSION, printable(_own(sys.argv[1:])))
             opened = Session(resolved, is_json, verbosity, given)
             with _told(opened):
                 yield opened
     except BadSetting as error:  # of the settings themselves: before there is a log or a session
         raise _ended(error, is_json) from None
+
+
+def _own(words: list[str]) -> str:
+    """The call without the words behind `--`: another program's, which may be given its secrets."""
+    if "--" not in words:
+        return shlex.join(words)
+    return f"{shlex.join(words[: words.index('--')])} -- …"
 
 
 @contextmanager

@@ -107,7 +107,8 @@ class Journal:
             return
         try:
             file = self._opened()
-            if is_inherited:  # one more descriptor, which outlives this object and nobody closes
+            if is_inherited and sys.platform != "win32":
+                # one more descriptor, which outlives this object and nobody closes
                 os.set_inheritable(os.dup(file.fileno()), True)
         except OSError as error:
             self._stop(str(error.strerror or error))

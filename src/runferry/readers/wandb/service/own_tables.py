@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ from runferry.readers.wandb.service.position import Position
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MALFORMED: Final = (pa.ArrowException, KeyError, ValueError, FileNotFoundError)
+_MALFORMED: Final = (pa.ArrowException, OSError, KeyError, ValueError)
+"""What a damaged file raises; Arrow's OSError for pages has no number, one of the disk has."""
 _PIECE: Final = 1 << 20
 
 
@@ -100,6 +102,7 @@ def rows_in(files: RunFiles, page: dict[str, Any]) -> tuple[OwnRows | None, tupl
                 raise ValueError("a table that runferry does not write")
             table = parquet.read()
     except _MALFORMED as error:
+        _raise_of_disk(error)
         return None, (_unreadable(ROWS_FILE, error),)
     user, system = (SourceRows.of(table, is_system=is_system) for is_system in (False, True))
     return OwnRows(user, system), ()
@@ -123,7 +126,13 @@ def own_console(files: RunFiles, file: ServedFile, position: Position) -> Iterat
                     yield chunks.Console(tables.conform(_encoded(new), tables.CONSOLE))
             position.own_lines = max(before, position.own_lines)
     except _MALFORMED as error:
+        _raise_of_disk(error)
         yield chunks.Lost(_unreadable(CONSOLE_FILE, error))
+
+
+def _raise_of_disk(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+        raise error
 
 
 def _encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
