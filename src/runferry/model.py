@@ -327,8 +327,11 @@ class Inventory:
     files: tuple[str, ...] = ()  # their paths
     artifact_types: tuple[str, ...] = ()  # one for each version
     left_out: tuple[Loss, ...] = ()  # what is not sent, by the user's choice or a default
-    media_facts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """By key: how many media have a path of the source's, and how many have metadata."""
+    media_facts: Callable[[], Mapping[str, tuple[int, int]]] = field(default=dict, compare=False)
+    """By key: how many media have a path of the source's, and how many have metadata.
+
+    Their rows tell, so they are read when somebody asks.
+    """
 
     def kinds_of(self, series: Series) -> Iterator[tuple[DataKind, SeriesCounts]]:
         """Every kind of which a series has rows, its own first, and what was counted of them."""

@@ -122,12 +122,12 @@ def test_a_crowded_step_may_move_the_rows_of_all_series_that_have_steps() -> Non
         ),
         (
             {"media_path": Fate.DROPPED},
-            Inventory(RUN, (), (PICTURES,), media_facts={"pictures": (2, 0)}),
+            Inventory(RUN, (), (PICTURES,), media_facts=lambda: {"pictures": (2, 0)}),
             "media-path",
         ),
         (
             {"media_metadata": Fate.DROPPED},
-            Inventory(RUN, (), (PICTURES,), media_facts={"pictures": (0, 2)}),
+            Inventory(RUN, (), (PICTURES,), media_facts=lambda: {"pictures": (0, 2)}),
             "media-metadata",
         ),
         ({"stream": Fate.ROUNDED}, Inventory(RUN, (), (Series("a", ("a",), "system"),)), "stream"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -181,7 +182,10 @@ def test_what_a_clouds_sdk_says_becomes_an_error_of_ours(
         assert "secret" not in str(failure.value)
 
 
-def test_a_missing_driver_is_named_with_the_package_that_brings_it() -> None:
+def test_a_missing_driver_is_named_with_the_package_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
     with pytest.raises(MissingDriver) as failure:
         open_store("postgresql+psycopg://127.0.0.1:9/x")
     assert failure.value.hint == "pip install 'psycopg[binary]'"

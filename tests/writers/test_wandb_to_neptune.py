@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -388,7 +389,7 @@ def test_an_error_that_ends_all_is_in_the_log_and_a_log_may_be_named(
     answer = Caller(Path())("convert", "wandb:lab", "neptune:")
     assert answer.code != 0
     (log,) = Path().glob("*.log")
-    assert "ended with exit code 1: " in log.read_text()
+    assert re.search(r"ended with exit code 1 after [\d.]+ s: ", log.read_text())
     log.unlink()
     Caller(Path())("convert", "wandb:lab", "neptune:", "--log-file", "mine.txt")
     assert not list(Path().glob("*.log"))

@@ -1,8 +1,9 @@
-"""What `plan` needs to know of a run: its commit record, and of media which of them have facts."""
+"""What `plan` needs to know of a run: its commit record, and, when asked, what media have."""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from runferry.archive.layout import KIND_OF, ROW_TABLES
@@ -46,7 +47,7 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         mixed=mixed_of(archive.snapshot(record, "series")),
         files=tuple(row["path"] for row in files),
         artifact_types=tuple(artifact["type"] for artifact in artifacts),
-        media_facts=_media_facts(archive, record),
+        media_facts=cache(partial(_media_facts, archive, record)),
     )
 
 

@@ -119,7 +119,9 @@ def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
 
 
 def _of_media(key: str, inventory: Inventory, limits: Limits) -> Iterator[Loss]:
-    paths, told = inventory.media_facts.get(key, (0, 0))
+    if limits.media_path is limits.media_metadata is Fate.KEPT:
+        return
+    paths, told = inventory.media_facts().get(key, (0, 0))
     checks = [
         ("media-path", limits.media_path, paths),
         ("media-metadata", limits.media_metadata, told),
