@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from runferry.chunks import Artifact
 from runferry.dialects.mlflow.tags import TRACKER, UID_TAG, is_key, label_tag, short_hash, storable
+from runferry.losses import Loss
 from runferry.model import ArtifactEntry, Run, RunKey, Tree, Uid
 
 SCOPE: Final = "registered-models"
@@ -75,6 +76,7 @@ class NativeModel:
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     versions: tuple[NativeVersion, ...] = ()
+    losses: tuple[Loss, ...] = ()  # what of it could not be read
 
     def version(self, number: int) -> NativeVersion | None:
         """The version of this number."""
