@@ -207,7 +207,10 @@ class Registering:
         return self.backend.shelf.find(wished.model_id)
 
     def _same_files(self, source: RemoteId, wished: WishedVersion) -> str | None:
-        """Where the source run has the files of the version; None where it has not all of them."""
+        """Where the source run has the files of the version; None where it has not all of them.
+
+        Names and sizes decide: no place tells a digest without giving out the whole file.
+        """
         path = wished.source_path
         if path is None:
             return None
