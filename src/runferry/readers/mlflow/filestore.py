@@ -260,7 +260,7 @@ class FileStore:
 
     def registered_models(self) -> Iterator[NativeModel]:
         """`models/` of the store."""
-        places = {}
+        places: dict[str, Path] = {}
         for folder in _folders(self._root / _MODELS):
             model = _registered(folder)
             if model is not None:
