@@ -141,3 +141,33 @@ def test_what_was_registered_in_a_foreign_shape_is_a_loss_and_never_an_error(
     seal.write_text(json.dumps(sealed))
     codes = {c.loss.code for c in pulled(str(database), remote) if isinstance(c, Lost)}
     assert "bundle-part-damaged" in codes
+
+
+def test_what_was_set_by_hand_outlives_a_push_of_a_model_that_grew(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, there = f"sqlite:///{database}", f"sqlite:///{tmp_path}/there/runs.db"
+    with at(source) as client:
+        made = fill(client, tmp_path)
+        client.set_model_version_tag("net", "1", "dropped", "later")
+    convert(f"mlflow:{source}", f"mlflow:{there}", archive="archive", workers=1)
+    with at(there) as client:
+        client.set_registered_model_alias("net", "by_hand", "1")
+        client.set_registered_model_alias("net", "champion", "3")
+        client.set_model_version_tag("net", "1", "by_hand", "yes")
+        client.set_model_version_tag("net", "1", "acc", "0.95")
+        client.update_model_version("net", "1", "better")
+    with at(source) as client:
+        client.delete_registered_model_alias("net", "oldest")
+        client.delete_model_version_tag("net", "1", "dropped")
+        run = client.get_run(made["trainer"]).info
+        client.create_model_version("net", f"{run.artifact_uri}/model", run.run_id)
+    convert(f"mlflow:{source}", f"mlflow:{there}", archive="archive", workers=1)
+    with at(there) as client:
+        assert {v.version for v in client.search_model_versions("name = 'net'")} == {1, 3, 4, 5}
+        assert dict(client.get_registered_model("net").aliases) == {"by_hand": 1, "champion": 3}
+        version = client.get_model_version("net", "1")
+        own = {k: v for k, v in version.tags.items() if not k.startswith("runferry.")}
+        assert own == {"by_hand": "yes", "acc": "0.95"}
+        assert version.description == "better"

@@ -149,6 +149,14 @@ def as_native(batch: pa.RecordBatch, names: Mapping[str, str]) -> NativePoints:
     )
 
 
+def storable_value(value: float) -> float:
+    """One value as MLflow stores it (`SqlAlchemyStore.sanitize_metric_value`).
+
+    NaN is 0, infinities are the largest float.
+    """
+    return 0.0 if value != value else max(-LARGEST, min(LARGEST, value))
+
+
 def as_points(native: NativePoints, keys: Sequence[str], first_seq: int) -> pa.RecordBatch:
     """Rows that MLflow itself logged, as `tables.POINTS`; `keys` are ours, by code."""
     value = np.where(native.is_nan, np.nan, native.value)

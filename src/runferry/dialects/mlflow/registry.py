@@ -6,12 +6,13 @@ Facts from MLflow 3.17.2: `mlflow.utils.validation`, `mlflow.store.model_registr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from runferry.chunks import Artifact
 from runferry.dialects.mlflow.tags import TRACKER, UID_TAG, is_key, label_tag, short_hash, storable
+from runferry.losses import Loss
 from runferry.model import ArtifactEntry, Run, RunKey, Tree, Uid
 
 SCOPE: Final = "registered-models"
@@ -26,6 +27,8 @@ SOURCE_TAG: Final = "runferry.source_run"
 DELETED_STAGE: Final = "Deleted_Internal"
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 
+MOST_SKIPPED: Final = 100
+"""Numbers that are passed over, so that a version gets the one that it had."""
 MAX_MODEL_NAME: Final = 256
 MAX_DESCRIPTION: Final = 5_000
 MAX_MODEL_TAG: Final = 5_000  # validation allows 100,000, the column does not
@@ -75,6 +78,7 @@ class NativeModel:
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     versions: tuple[NativeVersion, ...] = ()
+    losses: tuple[Loss, ...] = ()  # what of it could not be read
 
     def version(self, number: int) -> NativeVersion | None:
         """The version of this number."""
@@ -144,6 +148,29 @@ class Registry(Protocol):
     def of_run(self, uid: Uid) -> Iterator[tuple[str, NativeVersion]]:
         """The versions that carry this mark, and their models' names."""
         ...
+
+
+def led_past(
+    name: str,
+    wished: NativeVersion,
+    make: Callable[[str, NativeVersion], int],
+    remove: Callable[[str, int], None],
+) -> int:
+    """Add a version where the place counts by itself; its number.
+
+    Numbers below the wished one are used up, up to `MOST_SKIPPED` of them, by versions that are
+    removed at once: their numbers stay taken. They carry our mark, so that whoever is stopped in
+    between finds the one that is left and takes it away.
+    """
+    number = make(name, wished)
+    if not 0 < wished.version - number <= MOST_SKIPPED:
+        return number
+    mark = {tag: text for tag, text in wished.tags.items() if tag == UID_TAG}
+    while number < wished.version:
+        remove(name, number)
+        is_last = number + 1 == wished.version
+        number = make(name, wished if is_last else replace(wished, tags=mark))
+    return number
 
 
 # --- names ----------------------------------------------------------------------------------------

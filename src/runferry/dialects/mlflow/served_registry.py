@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from typing import Any, Final
 
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion, led_past
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Declined, RunMissing
 from runferry.model import Uid
-
-MOST_SKIPPED: Final = 100
-"""Numbers that are passed over, so that a version gets the one that it had."""
 
 _PROMPT: Final = "tags.`mlflow.prompt.is_prompt` = 'true'"
 _MODELS, _VERSIONS = "/registered-models", "/model-versions"
@@ -35,10 +31,9 @@ class ServedRegistry:
             params: dict[str, str | int] = {"max_results": 100}
             if condition:
                 params["filter"] = condition
-            with _where_there_is_one():
-                found = self._server.listed(f"{_MODELS}/search", params, "registered_models")
-                for facts in found:
-                    yield self._model(facts, condition)
+            found = self._server.listed(f"{_MODELS}/search", params, "registered_models")
+            for facts in _where_there_is_one(found):
+                yield self._model(facts, condition)
 
     def model(self, name: str) -> NativeModel | None:
         """See `Registry`."""
@@ -96,18 +91,8 @@ class ServedRegistry:
             self._server.send("DELETE", *_about(name, version, "delete-tag", {"key": key}))
 
     def add(self, name: str, wished: NativeVersion) -> int:
-        """See `Registry`. The server counts by itself: numbers below the wished one are used up.
-
-        Up to `MOST_SKIPPED` of them: versions that are removed at once, whose numbers stay taken.
-        """
-        number = self._made(name, wished)
-        if not 0 < wished.version - number <= MOST_SKIPPED:
-            return number
-        while number < wished.version:
-            self.remove(name, number)
-            is_last = number + 1 == wished.version
-            number = self._made(name, wished if is_last else replace(wished, tags={}))
-        return number
+        """See `Registry`. The server counts by itself."""
+        return led_past(name, wished, self._made, self.remove)
 
     def _made(self, name: str, wished: NativeVersion) -> int:
         body: dict[str, object] = {
@@ -147,9 +132,9 @@ class ServedRegistry:
     def of_run(self, uid: Uid) -> Iterator[tuple[str, NativeVersion]]:
         """See `Registry`."""
         for more in ("", f" AND {_PROMPT}"):
-            with _where_there_is_one():
-                for facts in self._searched(f"tags.`{UID_TAG}` = '{uid}'{more}"):
-                    yield str(facts["name"]), _version(facts)
+            found = self._searched(f"tags.`{UID_TAG}` = '{uid}'{more}")
+            for facts in _where_there_is_one(found):
+                yield str(facts["name"]), _version(facts)
 
 
 def _about(
@@ -161,13 +146,18 @@ def _about(
     return f"{_VERSIONS}/{verb}", {"name": name, "version": str(version), **more}
 
 
-@contextmanager
-def _where_there_is_one() -> Iterator[None]:
-    """A server that keeps files instead of a database may have no registry."""
+def _where_there_is_one(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A search; nothing at a server without a registry, where already its first page is missing.
+
+    What is missing later is an error: a listing that broke off would look like a whole one.
+    """
     try:
-        yield
+        first = next(found, None)
     except RunMissing:
         return
+    if first is not None:
+        yield first
+        yield from found
 
 
 def _version(facts: dict[str, Any]) -> NativeVersion:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
-from runferry.dialects.mlflow.served_registry import MOST_SKIPPED
+from runferry.dialects.mlflow.registry import NativeModel, NativeVersion, led_past
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.dialects.mlflow.vendor import open_registry, refused_as
 from runferry.model import Uid
@@ -126,14 +124,7 @@ class VendorRegistry:
 
     def add(self, name: str, wished: NativeVersion) -> int:
         """See `Registry`. The store counts by itself, as a server does."""
-        number = self._made(name, wished)
-        if not 0 < wished.version - number <= MOST_SKIPPED:
-            return number
-        while number < wished.version:
-            self.remove(name, number)
-            is_last = number + 1 == wished.version
-            number = self._made(name, wished if is_last else replace(wished, tags={}))
-        return number
+        return led_past(name, wished, self._made, self.remove)
 
     def _made(self, name: str, wished: NativeVersion) -> int:
         from mlflow.entities.model_registry import ModelVersionTag

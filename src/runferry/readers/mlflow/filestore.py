@@ -7,6 +7,7 @@ Layout and metric lines: `mlflow/store/tracking/file_store.py`, 3.17.2. Git drop
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, cast
@@ -25,6 +26,7 @@ from runferry.dialects.mlflow.logged import (
     LoggedModel,
     ModelFiles,
     ModelMetric,
+    is_model_id,
 )
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.registry import DELETED_STAGE, NativeModel, NativeVersion
@@ -38,6 +40,8 @@ from runferry.readers.mlflow.version_files import files_of
 META: Final = "meta.yaml"
 _TRASH: Final = ".trash"
 _MODELS: Final = "models"
+_VERSION: Final = "version-"
+_ID: Final = re.compile(r"[0-9A-Za-z_\-]+")
 _STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _INT64: Final = range(-(2**63), 2**63)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -51,10 +55,12 @@ class FileStore:
         self._losses: list[Loss] = []
         self._deleted = 0
         self._folders: dict[str, tuple[Path, str]] = {}  # run id → folder, experiment
+        self._logged: _Logged | None = None
+        self._registered_at: dict[str, Path] | None = None  # name → folder
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """By experiment and run id; a copy of a run under another experiment becomes `…~2`."""
-        self._deleted = 0
+        self._deleted, self._logged, self._registered_at = 0, None, None
         for run_id, folder, experiment in self._all(include_deleted):
             native = self._header(run_id, folder, experiment)
             if include_deleted or native.lifecycle != "deleted":
@@ -113,22 +119,9 @@ class FileStore:
             lifecycle=_text(meta.get("lifecycle_stage")) or "active",
             artifact_uri=_text(meta.get("artifact_uri")),
             experiment_id=folder.parent.name,
-            tags=dict(self._small_files(folder / "tags")),
-            params=dict(self._small_files(folder / "params")) if with_params else {},
+            tags=dict(_small_files(folder / "tags", self._losses)),
+            params=dict(_small_files(folder / "params", self._losses)) if with_params else {},
         )
-
-    def _small_files(self, folder: Path) -> Iterator[tuple[str, str]]:
-        for path in _files(folder):
-            key = path.relative_to(folder).as_posix()
-            content = path.read_bytes()
-            try:
-                yield key, content.decode("utf-8")
-            except UnicodeDecodeError:
-                self._losses.append(
-                    Loss("invalid-utf8", Fate.ROUNDED, f"{folder.name}/{key}", 1,
-                         "bytes that are no UTF-8 are written as \\x…")
-                )  # fmt: skip
-                yield key, content.decode("utf-8", "backslashreplace")
 
     def metrics(self, run_id: str) -> Iterator[NativePoints]:
         """By key, then line."""
@@ -188,47 +181,60 @@ class FileStore:
         """`inputs/` of the run, and the experiment's `models/`."""
         folder = self._folders[native.run_id][0]
         for entry in _folders(folder / "inputs"):
-            meta = _meta(entry)
-            source = _meta(folder.parent / "datasets" / str(meta.get("source_id")))
-            if meta.get("source_type") == "DATASET" and source:
-                yield Dataset(
-                    str(source.get("name")),
-                    str(source.get("digest")),
-                    str(source.get("source_type")),
-                    str(source.get("source")),
-                    _text(source.get("schema")),
-                    _text(source.get("profile")),
-                    {k: str(v) for k, v in cast("dict[str, Tree]", meta.get("tags") or {}).items()},
-                ).document
-            elif meta.get("source_type") == "MODEL":
-                home = folder.parent / _MODELS / str(meta.get("source_id"))
-                for model in self._models_in([home]):
-                    yield from used(model)
-        for model in self._models_in(_folders(folder.parent / _MODELS)):
-            if model.source_run == native.run_id:
-                yield model.artifact(self.model_folder(model))
+            yield from self._used(folder.parent, entry)
+        for home in self._models().made_by(folder.parent, native.run_id):
+            model = self._model(home, self._losses)
+            yield model.artifact(self.model_folder(model))
 
-    def _models_in(self, folders: list[Path]) -> Iterator[LoggedModel]:
-        for folder in folders:
-            meta = _meta(folder)
-            if "model_id" not in meta or meta.get("lifecycle_stage") == "deleted":
-                continue
-            run_id = _text(meta.get("source_run_id"))
-            yield LoggedModel(
-                model_id=folder.name,
-                name=str(meta.get("name") or folder.name),
-                status=_word(STATUS, meta.get("status")),
-                model_type=_text(meta.get("model_type")),
-                created_ms=_integer(meta.get("creation_timestamp")),
-                updated_ms=_integer(meta.get("last_updated_timestamp")),
-                status_message=_text(meta.get("status_message")),
-                tags=dict(self._small_files(folder / "tags")),
-                params=dict(self._small_files(folder / "params")),
-                metrics=tuple(_model_metrics(folder / "metrics")),
-                source_run=run_id,
-                location=str(folder / "artifacts"),
-                step=self._step(folder.name, run_id),
-            )
+    def _used(self, experiment: Path, entry: Path) -> Iterator[Document | Artifact | Lost]:
+        """The dataset or logged model that an input names, by an id that is no path."""
+        meta = _meta(entry)
+        source_id, kind = str(meta.get("source_id")), meta.get("source_type")
+        is_id = is_model_id(source_id) if kind == "MODEL" else bool(_ID.fullmatch(source_id))
+        if not is_id:
+            where = f"inputs/{entry.name}/{META}"
+            yield Lost(Loss("damaged-header", Fate.DROPPED, where, 1, "`source_id` is no id"))
+        elif kind == "MODEL":
+            home = experiment / _MODELS / source_id
+            if _is_model(_meta(home)):
+                yield from used(self._model(home, self._losses))
+        elif kind == "DATASET" and (source := _meta(experiment / "datasets" / source_id)):
+            yield Dataset(
+                str(source.get("name")),
+                str(source.get("digest")),
+                str(source.get("source_type")),
+                str(source.get("source")),
+                _text(source.get("schema")),
+                _text(source.get("profile")),
+                {k: str(v) for k, v in cast("dict[str, Tree]", meta.get("tags") or {}).items()},
+            ).document
+
+    def _models(self) -> _Logged:
+        """Where all logged models are; looked for once for each listing of runs."""
+        if self._logged is None:
+            self._logged = _Logged(self._root)
+        return self._logged
+
+    def _model(self, folder: Path, losses: list[Loss]) -> LoggedModel:
+        meta = _meta(folder)
+        if not meta:
+            losses.append(Loss("damaged-header", Fate.DROPPED, f"{folder.name}/{META}"))
+        run_id = _text(meta.get("source_run_id"))
+        return LoggedModel(
+            model_id=folder.name,
+            name=str(meta.get("name") or folder.name),
+            status=_word(STATUS, meta.get("status", 0)),
+            model_type=_text(meta.get("model_type")),
+            created_ms=_integer(meta.get("creation_timestamp")),
+            updated_ms=_integer(meta.get("last_updated_timestamp")),
+            status_message=_text(meta.get("status_message")),
+            tags=dict(_small_files(folder / "tags", losses)),
+            params=dict(_small_files(folder / "params", losses)),
+            metrics=tuple(_model_metrics(folder, losses)),
+            source_run=run_id,
+            location=str(folder / "artifacts"),
+            step=self._step(folder.name, run_id),
+        )
 
     def _step(self, model_id: str, run_id: str | None) -> int | None:
         if run_id not in self._folders:
@@ -236,12 +242,17 @@ class FileStore:
         output = _meta(self._folders[run_id][0] / "outputs" / model_id)
         return _integer(output.get("step"))
 
-    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
-        """Logged models that no run made, each with the name of its experiment."""
+    def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment.
+
+        What of one cannot be read is told when it is asked for by its id.
+        """
+        losses = [] if only is None else self._losses
         for experiment in _folders(self._root):
-            for model in self._models_in(_folders(experiment / _MODELS)):
-                if model.source_run is None:
-                    yield model, str(_meta(experiment).get("name") or experiment.name)
+            for folder in self._models().made_by(experiment, None):
+                if only in (None, folder.name):
+                    name = str(_meta(experiment).get("name") or experiment.name)
+                    yield self._model(folder, losses), name
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""
@@ -249,57 +260,23 @@ class FileStore:
 
     def registered_models(self) -> Iterator[NativeModel]:
         """`models/` of the store."""
+        places: dict[str, Path] = {}
         for folder in _folders(self._root / _MODELS):
-            model = self._registered(folder)
+            model = _registered(folder)
             if model is not None:
+                places.setdefault(model.name, folder)
                 yield model
+        self._registered_at = places
 
     def registered_model(self, name: str) -> NativeModel | None:
-        """One of them."""
-        return next((one for one in self.registered_models() if one.name == name), None)
-
-    def _registered(self, folder: Path) -> NativeModel | None:
-        meta = _meta(folder)
-        if "name" not in meta:
-            return None
-        versions = map(self._version, _folders(folder))
-        found = sorted((one for one in versions if one is not None), key=lambda one: one.version)
-        numbers = {one.version for one in found}
-        aliases = {
-            name: int(number)
-            for name, number in self._small_files(folder / "aliases")
-            if number.isdecimal() and int(number) in numbers
-        }
-        return NativeModel(
-            name=str(meta["name"]),
-            description=_text(meta.get("description")),
-            created_ms=_integer(meta.get("creation_timestamp")),
-            updated_ms=_integer(meta.get("last_updated_timestamp")),
-            tags=dict(self._small_files(folder / "tags")),
-            aliases=aliases,
-            versions=tuple(found),
-        )
-
-    def _version(self, folder: Path) -> NativeVersion | None:
-        meta = _meta(folder)
-        number = str(meta.get("version"))
-        if not number.isdecimal() or meta.get("current_stage") == DELETED_STAGE:
-            return None
-        return NativeVersion(
-            version=int(number),
-            source=str(meta.get("source") or ""),
-            run_id=_text(meta.get("run_id")),
-            run_link=_text(meta.get("run_link")),
-            description=_text(meta.get("description")),
-            stage=str(meta.get("current_stage") or "None"),
-            user=_text(meta.get("user_id")),
-            status=str(meta.get("status") or "READY"),
-            status_message=_text(meta.get("status_message")),
-            created_ms=_integer(meta.get("creation_timestamp")),
-            updated_ms=_integer(meta.get("last_updated_timestamp")),
-            tags=dict(self._small_files(folder / "tags")),
-            location=_text(meta.get("storage_location")),
-        )
+        """One of them; where they are is looked for once."""
+        if self._registered_at is None:
+            places: dict[str, Path] = {}
+            for home in _folders(self._root / _MODELS):
+                places.setdefault(str(_meta(home).get("name") or home.name), home)
+            self._registered_at = places
+        folder = self._registered_at.get(name)
+        return None if folder is None else _registered(folder)
 
     def version_files(self, version: NativeVersion) -> ModelFiles:
         """Among a run's or a logged model's artifacts, or where the version says."""
@@ -315,11 +292,8 @@ class FileStore:
 
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
-        for experiment in _folders(self._root):
-            for folder in _folders(experiment / _MODELS):
-                if folder.name == model_id:
-                    return LocalFolder(folder / "artifacts")
-        return None
+        folder = self._models().places.get(model_id)
+        return None if folder is None else LocalFolder(folder / "artifacts")
 
     def located(self, uri: str) -> ArtifactFolder:
         """What stands behind a URI; a relative path is seen from the store's own folder."""
@@ -352,6 +326,101 @@ class FileStore:
         """Nothing stays open."""
 
 
+class _Logged:
+    """Where the logged models of a store are: by their ids, and by the runs that made them."""
+
+    def __init__(self, root: Path) -> None:
+        self.places: dict[str, Path] = {}
+        self._made: dict[tuple[Path, str | None], list[Path]] = {}
+        for experiment in (*_folders(root), *_folders(root / _TRASH)):
+            for folder in _folders(experiment / _MODELS):
+                meta = _meta(folder)
+                if _is_model(meta) or (not meta and (folder / META).is_file()):
+                    self.places.setdefault(folder.name, folder)
+                    run_id = _text(meta.get("source_run_id"))
+                    self._made.setdefault((experiment, run_id), []).append(folder)
+
+    def made_by(self, experiment: Path, run_id: str | None) -> list[Path]:
+        """The folders of an experiment's models that a run made, or no run.
+
+        Nobody knows of a damaged one which run made it.
+        """
+        return self._made.get((experiment, run_id), [])
+
+
+def _is_model(meta: dict[str, Tree]) -> bool:
+    return "model_id" in meta and meta.get("lifecycle_stage") != "deleted"
+
+
+def _registered(folder: Path) -> NativeModel | None:
+    """A registered model, with the losses of reading it; None where the folder is none."""
+    meta, losses = _meta(folder), list[Loss]()
+    if "name" not in meta:
+        if not (folder / META).is_file():
+            return None
+        losses.append(Loss("damaged-header", Fate.DROPPED, f"{folder.name}/{META}"))
+    homes = [home for home in _folders(folder) if home.name.startswith(_VERSION)]
+    versions = [_version(home, losses) for home in homes]
+    found = sorted((one for one in versions if one is not None), key=lambda one: one.version)
+    numbers = {one.version for one in found}
+    aliases = {
+        name: int(number)
+        for name, number in _small_files(folder / "aliases", losses)
+        if number.isdecimal() and int(number) in numbers
+    }
+    return NativeModel(
+        name=str(meta.get("name") or folder.name),
+        description=_text(meta.get("description")),
+        created_ms=_integer(meta.get("creation_timestamp")),
+        updated_ms=_integer(meta.get("last_updated_timestamp")),
+        tags=dict(_small_files(folder / "tags", losses)),
+        aliases=aliases,
+        versions=tuple(found),
+        losses=tuple(losses),
+    )
+
+
+def _version(folder: Path, losses: list[Loss]) -> NativeVersion | None:
+    """A version; None where it was deleted, and with a loss where its header is damaged."""
+    meta = _meta(folder)
+    number = str(meta.get("version"))
+    if meta.get("current_stage") == DELETED_STAGE:
+        return None
+    if not number.isdecimal():
+        where = f"{folder.parent.name}/{folder.name}/{META}"
+        losses.append(Loss("damaged-header", Fate.DROPPED, where, 1, "the version is left out"))
+        return None
+    return NativeVersion(
+        version=int(number),
+        source=str(meta.get("source") or ""),
+        run_id=_text(meta.get("run_id")),
+        run_link=_text(meta.get("run_link")),
+        description=_text(meta.get("description")),
+        stage=str(meta.get("current_stage") or "None"),
+        user=_text(meta.get("user_id")),
+        status=str(meta.get("status") or "READY"),
+        status_message=_text(meta.get("status_message")),
+        created_ms=_integer(meta.get("creation_timestamp")),
+        updated_ms=_integer(meta.get("last_updated_timestamp")),
+        tags=dict(_small_files(folder / "tags", losses)),
+        location=_text(meta.get("storage_location")),
+    )
+
+
+def _small_files(folder: Path, losses: list[Loss]) -> Iterator[tuple[str, str]]:
+    for path in _files(folder):
+        key = path.relative_to(folder).as_posix()
+        content = path.read_bytes()
+        try:
+            yield key, content.decode("utf-8")
+        except UnicodeDecodeError:
+            losses.append(
+                Loss("invalid-utf8", Fate.ROUNDED, f"{folder.name}/{key}", 1,
+                     "bytes that are no UTF-8 are written as \\x…")
+            )  # fmt: skip
+            yield key, content.decode("utf-8", "backslashreplace")
+
+
 def _folders(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
@@ -376,19 +445,33 @@ def _meta(folder: Path) -> dict[str, Tree]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _model_metrics(folder: Path) -> Iterator[ModelMetric]:
+def _model_metrics(model: Path, losses: list[Loss]) -> Iterator[ModelMetric]:
     """Lines of `time value step run [dataset digest]` (`_get_model_metrics_from_line`, 3.17.2)."""
-    for path in _files(folder):
-        for line in path.read_text("utf-8", "replace").splitlines():
-            words = line.split()
-            try:
-                time, value, step, run_id = int(words[0]), float(words[1]), int(words[2]), words[3]
-            except (ValueError, IndexError):
-                continue
-            names = words[4:6] if len(words) >= 6 else (None, None)
-            yield ModelMetric(
-                path.relative_to(folder).as_posix(), value, time, step, run_id, *names
-            )
+    for path in _files(model / "metrics"):
+        key, damaged = path.relative_to(model / "metrics").as_posix(), 0
+        for line in filter(str.strip, path.read_text("utf-8", "replace").splitlines()):
+            metric = _model_metric(key, line.split())
+            if metric is None:
+                damaged += 1
+            else:
+                yield metric
+        if damaged:
+            losses.append(
+                Loss("damaged-metric-line", Fate.DROPPED, f"{model.name}/{key}", damaged,
+                     "a line that is not `time value step run`")
+            )  # fmt: skip
+
+
+def _model_metric(key: str, words: list[str]) -> ModelMetric | None:
+    """None where the words are no point."""
+    try:
+        time, value, step, run_id = int(words[0]), float(words[1]), int(words[2]), words[3]
+    except (ValueError, IndexError):
+        return None
+    if time not in _INT64 or step not in _INT64:
+        return None
+    names = words[4:6] if len(words) >= 6 else (None, None)
+    return ModelMetric(key, value, time, step, run_id, *names)
 
 
 def _word(words: dict[int, str], value: Tree) -> str:

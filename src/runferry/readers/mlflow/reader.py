@@ -114,8 +114,9 @@ class MlflowReader:
 
     def _read_orphan(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
         """A logged model that no run made: the run that stands for it holds nothing else."""
-        orphans = (one for one, _ in self._store.orphans() if one.model_id == run.key.run_id)
-        model = next(orphans, None)
+        for _ in self._store.losses():
+            pass  # of the listing: whatever is read tells its own once more
+        model = next((one for one, _ in self._store.orphans(run.key.run_id)), None)
         if model is None:
             raise NotFound(f"no logged model {run.key.run_id}", where=self._where)
         position: dict[str, Tree] = {"model": digest(model.name, model.facts)}
@@ -123,6 +124,8 @@ class MlflowReader:
             raise SourceChanged("the logged model has changed", where=self._where)
         if after is None:
             yield model.artifact(self._store.model_folder(model))
+            for loss in self._store.losses():
+                yield Lost(loss)
             yield Header(run)
         yield Checkpoint(position)
 

@@ -76,6 +76,8 @@ def model_chunks(store: Store, model: NativeModel) -> Iterator[Chunk]:
         if not entries and _PROMPT not in version.tags and not isinstance(files, NoFolder):
             yield Lost(_empty(model, version))
         yield as_artifact(model, version, entries)
+    for loss in model.losses:
+        yield Lost(loss)
     yield Header(as_run(model))
 
 

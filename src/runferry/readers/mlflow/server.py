@@ -154,11 +154,12 @@ class ServerStore:
             return self._models.of_pushed(native.experiment_id, native.run_id)
         return self._models.of_run(native.experiment_id, native.run_id)
 
-    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+    def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment."""
         for number, name in self._search_experiments("ACTIVE_ONLY").items():
             for model in self._models.of_run(number, None):
-                yield model, name
+                if only in (None, model.model_id):
+                    yield model, name
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""

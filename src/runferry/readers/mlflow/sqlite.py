@@ -197,11 +197,12 @@ class SqliteStore:
         for (model_id,) in rows:
             yield from self._models.where("model_id", model_id)
 
-    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+    def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment."""
         with self._reading():
             for model in self._models.where("source_run_id", None):
-                yield model, self._models.experiment_of(model.model_id)
+                if only in (None, model.model_id):
+                    yield model, self._models.experiment_of(model.model_id)
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""

@@ -66,8 +66,11 @@ class Store(Protocol):
         """Where the files of a version are; `NoFolder` where we cannot look."""
         ...
 
-    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
-        """Logged models that no run made, each with the name of its experiment."""
+    def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
+        """Logged models that no run made, each with the name of its experiment.
+
+        `only` the one with this id, where that is given.
+        """
         ...
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:

@@ -157,13 +157,13 @@ class VendorStore:
             if not token:
                 return
 
-    def orphans(self) -> Iterator[tuple[LoggedModel, str]]:
+    def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment."""
         from mlflow.entities import ViewType
 
         for number in self._search_experiments(ViewType.ACTIVE_ONLY):
             for model in map(as_model, self._searched(number, None)):
-                if model.source_run is None:
+                if model.source_run is None and only in (None, model.model_id):
                     yield model, self._names[number]
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Final, cast
 
 from runferry.dialects.mlflow.located import below
 from runferry.dialects.mlflow.logged import LoggedModel
@@ -23,6 +23,9 @@ from runferry.model import Tree, Uid
 from runferry.ports import RemoteId
 from runferry.writers.mlflow.backend import Backend
 from runferry.writers.mlflow.models import WishedModel, WishedVersion
+from runferry.writers.mlflow.sent import LastSent, Sent
+
+_OUR_TAGS: Final = "runferry."
 
 
 @dataclass
@@ -33,19 +36,22 @@ class Registering:
     remote: RemoteId
     uid: Uid
     losses: list[Loss] = field(default_factory=list)
+    _sent: LastSent = field(default_factory=lambda: LastSent([]))
 
     @property
     def _registry(self) -> Registry:
         return self.backend.registry
 
-    def register(self, models: list[WishedModel], *, before: bool) -> list[Tree]:
+    def register(self, models: list[WishedModel], before: Sequence[Tree] | None) -> list[Tree]:
         """Make what is missing, mend what differs, take away what is no longer wished.
 
-        `before` says whether an earlier sending registered anything. Returns what the registry
-        holds now, for the bundle: it tells a later change in MLflow from what was pushed.
+        `before` is what this returned for the last sending; None where nothing was registered.
+        What somebody set or changed in MLflow since then stays, unless the source changed it too.
+        Returns what was said now, for the bundle: it tells a later change in MLflow from that.
         """
-        if not models and not before:
+        if not models and before is None:
             return []
+        self._sent = LastSent(before or [])
         held = {(name, v.tags.get(VERSION_TAG)): v for name, v in self._registry.of_run(self.uid)}
         records: list[Tree] = []
         for wished in models:
@@ -80,10 +86,12 @@ class Registering:
             self.losses.append(Loss("model-renamed", Fate.RENAMED, wished.name, 1, detail))
 
     def _described(self, found: NativeModel, wished: WishedModel) -> NativeModel:
-        if (found.description or None) != (wished.description or None):
+        sent = self._sent.model(found.name)
+        description = wished.description or None
+        is_new = not sent.is_known or sent.description != description
+        if is_new and (found.description or None) != description:
             self._registry.describe(found.name, wished.description or "")
-        changed = {k: v for k, v in wished.tags.items() if found.tags.get(k) != v}
-        if changed:
+        if changed := _changed(wished.tags, found.tags, sent):
             self._registry.tag(found.name, changed)
         return found
 
@@ -91,30 +99,57 @@ class Registering:
         self, model: NativeModel, wished: WishedVersion, known: NativeVersion | None
     ) -> Tree:
         native = self._placed(wished)
+        sent = Sent()
         if known is None:
             number = self._registry.add(model.name, native)
         else:
             number = known.version
-            stale = [tag for tag in known.tags if tag not in native.tags]
-            self._registry.untag(model.name, stale, number)
-            changed = {k: v for k, v in native.tags.items() if known.tags.get(k) != v}
-            self._registry.tag(model.name, changed, number)
-        native = replace(native, version=number)
-        if known is not None or wished.description or wished.stage != "None":
-            self._registry.amend(model.name, native)
-        self._called(model.name, wished, number)
+            sent = self._sent.version(model.name, number)
+            self._retagged(model.name, native, known, sent)
+        native = self._amended(model.name, replace(native, version=number), known, sent)
+        self._called(model.name, wished, number, sent)
         if number != wished.number:
             self._renumbered(model.name, wished, number)
         return _version_record(model.name, wished, native)
 
-    def _called(self, name: str, wished: WishedVersion, number: int) -> None:
+    def _retagged(self, name: str, native: NativeVersion, known: NativeVersion, sent: Sent) -> None:
+        stale = [
+            tag
+            for tag in known.tags
+            if tag not in native.tags and (tag in sent.tags or tag.startswith(_OUR_TAGS))
+        ]
+        self._registry.untag(name, stale, known.version)
+        self._registry.tag(name, _changed(native.tags, known.tags, sent), known.version)
+
+    def _amended(
+        self, name: str, native: NativeVersion, known: NativeVersion | None, sent: Sent
+    ) -> NativeVersion:
+        """Say description and stage where they are not what was said last.
+
+        Both are said at once, so the one that did not change keeps what it is in MLflow. Returns
+        what the source says of the version.
+        """
+        described = native.description or None
+        said = native
+        if known is not None and sent.is_known:
+            if sent.description == described:
+                said = replace(said, description=known.description)
+            if sent.stage == native.stage:
+                said = replace(said, stage=known.stage)
+        before = (None, "None") if known is None else (known.description or None, known.stage)
+        if (said.description or None, said.stage) != before:
+            self._registry.amend(name, said)
+        return native
+
+    def _called(self, name: str, wished: WishedVersion, number: int, sent: Sent) -> None:
         now = self._registry.model(name)
         aliases = now.aliases if now is not None else {}
         for alias in wished.shown_aliases:
-            if aliases.get(alias) != number:
+            if alias not in sent.aliases and aliases.get(alias) != number:
                 self._registry.alias(name, alias, number)
         for alias, version in aliases.items():
-            if version == number and alias not in wished.shown_aliases:
+            is_ours = version == number and alias in sent.aliases
+            if is_ours and alias not in wished.shown_aliases:
                 self._registry.alias(name, alias, None)
         hidden = len(wished.aliases) - len(wished.shown_aliases)
         if hidden:
@@ -172,7 +207,10 @@ class Registering:
         return self.backend.shelf.find(wished.model_id)
 
     def _same_files(self, source: RemoteId, wished: WishedVersion) -> str | None:
-        """Where the source run has the files of the version; None where it has not all of them."""
+        """Where the source run has the files of the version; None where it has not all of them.
+
+        Names and sizes decide: no place tells a digest without giving out the whole file.
+        """
         path = wished.source_path
         if path is None:
             return None
@@ -181,6 +219,11 @@ class Registering:
         if not own or any(there.get(name) != size for name, size in own.items()):
             return None
         return below(self.backend.run(source).artifact_uri or "", path)
+
+
+def _changed(wished: Mapping[str, str], known: Mapping[str, str], sent: Sent) -> dict[str, str]:
+    """The tags to put: those that are not there, but for what somebody changed since."""
+    return {k: v for k, v in wished.items() if known.get(k) != v and sent.tags.get(k) != v}
 
 
 def _sizes(backend: Backend, remote: RemoteId, path: str) -> Mapping[str, int | None]:
@@ -211,7 +254,7 @@ def _model_record(model: NativeModel, wished: WishedModel) -> Tree:
 
 
 def _version_record(name: str, wished: WishedVersion, native: NativeVersion) -> Tree:
-    tags = {k: v for k, v in native.tags.items() if not k.startswith("runferry.")}
+    tags = {k: v for k, v in native.tags.items() if not k.startswith(_OUR_TAGS)}
     return {
         "what": wished.what,
         "identity": list(wished.identity),

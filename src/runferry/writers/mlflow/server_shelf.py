@@ -7,6 +7,7 @@ from typing import Final
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.logged import MODEL_ID_TAG, Dataset, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.points import storable_value
 from runferry.dialects.mlflow.served_models import PATH, as_model
 from runferry.dialects.mlflow.server import Server
 from runferry.errors import RunMissing
@@ -126,7 +127,8 @@ def _dataset(one: Dataset) -> dict[str, object]:
 
 
 def _metric(model_id: str, one: ModelMetric) -> dict[str, object]:
-    value: object = "NaN" if one.value != one.value else one.value
+    # JSON has no infinities, and the server would store them so
+    value: object = "NaN" if one.value != one.value else storable_value(one.value)
     facts: dict[str, object] = {"key": one.key, "value": value, "timestamp": one.timestamp,
                                 "step": one.step, "model_id": model_id}  # fmt: skip
     if one.dataset_name and one.dataset_digest:

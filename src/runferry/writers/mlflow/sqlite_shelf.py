@@ -12,7 +12,7 @@ from typing import Final
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.logged import MODEL_ID_TAG, STATUS, Dataset, LoggedModel, ModelMetric
-from runferry.dialects.mlflow.points import LARGEST
+from runferry.dialects.mlflow.points import storable_value
 
 _NUMBER: Final = {word: number for number, word in STATUS.items()}
 _MODEL: Final = """
@@ -174,13 +174,8 @@ class SqliteShelf:
             self._connection.executemany(
                 _METRIC,
                 [
-                    (model_id, m.key, m.timestamp, m.step, _storable(m.value), run_id, run_id,
+                    (model_id, m.key, m.timestamp, m.step, storable_value(m.value), run_id, run_id,
                      m.dataset_name, m.dataset_digest)
                     for m in metrics
                 ],
             )  # fmt: skip
-
-
-def _storable(value: float) -> float:
-    """`SqlAlchemyStore.sanitize_metric_value`: NaN is 0, infinities are the largest float."""
-    return 0.0 if value != value else max(-LARGEST, min(LARGEST, value))

@@ -133,6 +133,14 @@ class Target:
         """Whether an earlier seal left something outside of the run."""
         return any(part.kind == "registered" for part in self._parts.values())
 
+    def registered(self) -> list[Tree] | None:
+        """What the last sending left outside of the run; None where none left anything."""
+        parts = [part for part in self._parts.values() if part.kind == "registered"]
+        if not parts:
+            return None
+        last = max(parts, key=lambda part: part.order)
+        return list(self._trees([last], "registered"))
+
     def members(self, kind: str) -> list[Tree]:
         """What was sent of a kind that is few: all of it, in order, whoever sent it."""
         return list(self._trees(sorted(self._current(), key=lambda part: part.order), kind))

@@ -196,7 +196,7 @@ class MlflowWriter:
             attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
         models = wished_models(run, attributes, artifacts, documents)
         registering = Registering(self._backend, remote, Uid(uid))
-        records += registering.register(models, before=target.has_registered)
+        records += registering.register(models, target.registered())
         self._registered[remote] = [*shelving.losses, *registering.losses]
         return records
 
