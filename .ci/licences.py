@@ -24,7 +24,7 @@ PERMISSIVE = re.compile(
     r"|unlicense|bsl[- ]1|zlib|unicode|cc0|0bsd|hpnd",
     re.IGNORECASE,
 )
-OURS = ("all", "lint", "test", "testing")
+OURS = ("all", "docs", "lint", "test", "testing")
 """Extras that stand for no tracker."""
 
 WHEELS = (
