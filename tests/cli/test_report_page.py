@@ -284,3 +284,30 @@ def test_a_page_that_fails_at_the_end_hides_nothing_of_the_transfer(runferry: Ca
     assert len(answer.json["push"]["runs"]) == 2
     assert "the report cannot be written" in answer.err
     assert not list(runferry.folder.glob(".report*"))
+
+
+def recorded(folder: Path, steps: int) -> None:
+    """A run in the archive `kept`, with so many steps."""
+    run = Recording(header("grows"))
+    for step in range(steps):
+        run.log({"loss": step + 0.5}, step=step)
+    with Archive.open(folder / "kept", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+
+
+def test_a_run_that_grew_after_it_was_verified_has_not_arrived(runferry: Caller) -> None:
+    recorded(runferry.folder, 5)
+    runferry("convert", "archive:kept", "jsonl:out")
+    sent = runferry("report", "kept", "jsonl:out", "-o", "sent.html")
+    assert sent.code == 0, sent.err
+    text = (runferry.folder / "sent.html").read_text(encoding="utf-8")
+    assert "Everything arrived" in text
+    assert "verified before" in text
+    recorded(runferry.folder, 10)
+    runferry("report", "kept", "jsonl:out", "-o", "grown.html")
+    text = (runferry.folder / "grown.html").read_text(encoding="utf-8")
+    assert "1 run not sent, or not in whole" in text
+    assert "grown since" in text
+    assert "verified before" not in text

@@ -20,7 +20,15 @@ from runferry.losses import Fate
 from runferry.pictures.overlay_svg import overlay_svg
 from runferry.pictures.overlays import Compared
 from runferry.pictures.scales import duration
-from runferry.pictures.told import LossKind, Told, ToldPhase, ToldRun, Verdict, loss_kinds
+from runferry.pictures.told import (
+    UNSENT,
+    LossKind,
+    Told,
+    ToldPhase,
+    ToldRun,
+    Verdict,
+    loss_kinds,
+)
 from runferry.transfer.figures import size
 
 FATES: dict[Fate, str] = {
@@ -111,7 +119,7 @@ def _verdict(told: Told) -> tuple[str, str, str]:
         return "bad", f"{_count(failed, 'run')} failed", "The others are not concerned."
     if any(phase.name == "plan" for phase in told.phases):
         return "warn", "Nothing was sent", "This is what would happen."
-    waiting = sum(run.status in ("not sent", "half sent") for run in told.runs)
+    waiting = sum(run.status in UNSENT for run in told.runs)
     if waiting:
         return "warn", f"{_count(waiting, 'run')} not sent, or not in whole", ""
     if told.beyond:
@@ -377,7 +385,7 @@ def _lost(run: ToldRun) -> str:
 def _tone(run: ToldRun) -> str:
     if run.error or run.verdict == "differs":
         return "bad"
-    if run.status in ("interrupted", "not sent", "half sent"):
+    if run.status == "interrupted" or run.status in UNSENT:
         return "warn"
     return "good" if run.verdict in ("same", "foretold", "before") else "plain"
 
