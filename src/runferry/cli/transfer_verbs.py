@@ -219,7 +219,7 @@ def verify(
     return session.conclude(report, show_verification)
 
 
-@verb(app, settings=["allow", "timezone"], filters=True, sends=True)
+@verb(app, settings=["rate", "allow", "timezone"], filters=True, sends=True)
 def report(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
