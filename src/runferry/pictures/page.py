@@ -117,6 +117,8 @@ def _verdict(told: Told) -> tuple[str, str, str]:
         return "bad", "Something differs that nothing foretold", "See what was compared, below."
     if failed:
         return "bad", f"{_count(failed, 'run')} failed", "The others are not concerned."
+    if not told.runs:
+        return "warn", "Nothing was selected", "No run fits what was chosen."
     if any(phase.name == "plan" for phase in told.phases):
         return "warn", "Nothing was sent", "This is what would happen."
     waiting = sum(run.status in UNSENT for run in told.runs)
@@ -291,12 +293,13 @@ _KEY = (
 
 
 def _curves(curves: Iterable[Compared]) -> Iterator[str]:
-    drawn = 0
+    drawn, is_begun = 0, False
     for found in curves:
-        if not found.overlays:
+        if not found.overlays and not found.why_unread:
             continue
-        if not drawn:
+        if not is_begun:
             yield f"<h2>Curves before and after</h2>{_KEY}"
+        is_begun = True
         yield f"<section>{_run_title(found)}<div class=curves>"
         for overlay in found.overlays:
             drawn += 1
@@ -307,7 +310,7 @@ def _curves(curves: Iterable[Compared]) -> Iterator[str]:
 def _run_title(found: Compared) -> str:
     run = found.run
     name = f" <code class=soft>{escape(run.run)}</code>" if run.name else ""
-    said = [escape(found.why_not)] if found.why_not else []
+    said = [escape(why) for why in (found.why_unread, found.why_not) if why]
     if found.left_out:
         said.append(f"{found.left_out:,} more series of numbers are not drawn")
     note = f'<p class="soft">{"; ".join(said)}</p>' if said else ""

@@ -108,6 +108,15 @@ class Told:
         """Whether something was lost that was not allowed."""
         return any(beyond(run.losses, self.allowed) for run in self.runs)
 
+    @property
+    def ending(self) -> ExitCode:
+        """How a call ends that only tells: a run that is not there in whole counts as failed."""
+        if self.exit_code is not None:
+            return self.exit_code
+        if any(run.error or run.status in UNSENT for run in self.runs):
+            return ExitCode.SOME_FAILED
+        return ExitCode.LOSS if self.beyond else ExitCode.DONE
+
 
 _PLACES = 12
 _DETAILS = 4
