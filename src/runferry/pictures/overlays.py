@@ -11,7 +11,7 @@ from runferry import chunks, registry
 from runferry.errors import RunferryError
 from runferry.model import Run, Series, SeriesCounts
 from runferry.pictures.curves import Axis, Curve
-from runferry.pictures.panels import feed
+from runferry.pictures.panels import feed, interest
 from runferry.pictures.told import ToldRun
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.transfer.incoming import conformed
@@ -183,10 +183,7 @@ def _interest(run: ToldRun) -> Callable[[tuple[Series, SeriesCounts]], tuple[obj
 
     def key(item: tuple[Series, SeriesCounts]) -> tuple[object, ...]:
         series, counts = item
-        is_own = series.key.startswith("_")
-        return (
-            series.key not in places, series.stream == "system", is_own, -counts.points, series.key
-        )  # fmt: skip
+        return series.key not in places, *interest(series, counts.points)
 
     return key
 
