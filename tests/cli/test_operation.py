@@ -9,16 +9,18 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.calling import Answer, command, environment, in_new_process
+from tests.cli.calling import Answer, Caller, command, environment, in_new_process
 from tests.cli.test_signals import on_a_terminal
 from tests.readers.wandb_service_runs import columns
 
 from runferry.archive.store import Archive
+from runferry.cli.session import Session
 from runferry.testing.wandb_service import RunContent, WandbService
+from runferry.transfer.progress import Observer, Phase, Silent, StopToken
 
 RUNS = 60
 SIGNALS = pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
@@ -209,3 +211,38 @@ def test_the_log_has_no_word_of_the_program_that_is_run(tmp_path: Path) -> None:
     in_new_process("run", "--to", "nowhere:x", "--log-file", log, "--", "python", "--key=SEKRET")
     assert "-- …" in log.read_text()
     assert "SEKRET" not in log.read_text()
+
+
+class Counting(Silent):
+    """Hears how many runs there will be."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def expected(self, phase: Phase, runs: int) -> None:
+        self.told.append((phase, runs))
+
+
+def test_convert_says_how_many_runs_there_are_before_all_are_listed(
+    known: dict[str, str], runferry: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting()
+
+    @contextmanager
+    def working(session: Session) -> Iterator[tuple[Observer, StopToken]]:
+        yield counting, StopToken()
+
+    monkeypatch.setattr(Session, "working", working)
+    answer = runferry("convert", "wandb:lab/many", "jsonl:out", "--dry-run", **known)
+    assert answer.code == 0, answer.err
+    assert counting.told == [("pull", RUNS)]
+
+
+@pytest.mark.parametrize("words", [["plot", "."], ["report", ".", "mlflow:x"]], ids=lambda w: w[0])
+def test_every_verb_that_asks_a_server_takes_a_cap_on_the_rate(
+    runferry: Caller, words: list[str]
+) -> None:
+    refused = runferry(*words, "--rate", "no")
+    assert refused.code == 2
+    assert "No such option" not in refused.err
+    assert "rate" in refused.err

@@ -170,3 +170,32 @@ def test_a_damaged_run_is_told_and_the_others_are_drawn(runferry: Caller, kept: 
     second.write_text("{")
     nothing = runferry("plot", kept)
     assert nothing.err.count("error: ") == 3  # each run, and that nothing is left
+
+
+@pytest.mark.parametrize("options", [(), ("--log",)])
+def test_values_at_the_ends_of_the_floats_are_drawn_in_a_file(
+    runferry: Caller, options: tuple[str, ...]
+) -> None:
+    run = Recording(header("far"))
+    for step, value in enumerate((-1.7e308, 5e-324, 1.7e308)):
+        run.log({"loss": value}, step=step)
+    with Archive.open(runferry.folder / "far", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+    answer = runferry("plot", "far", "-o", "far.svg", *options)
+    assert (answer.code, answer.err) == (0, "")
+    root = ET.parse(runferry.folder / "far.svg").getroot()
+    texts = {"".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert texts & {"1e308", "1e101"}
+
+
+def test_panels_stand_as_on_the_page_and_have_two_labels_each(runferry: Caller) -> None:
+    """The user's series before the tracker's own, the longest first."""
+    answer = runferry("plot", EXAMPLE, "--json")
+    titles = [panel["title"] for panel in answer.json["panels"]]
+    assert titles == ["lr", "train/loss", "val/accuracy", "_runtime"]
+    drawn = runferry("plot", EXAMPLE, COLUMNS="120").out.splitlines()
+    for n, line in enumerate(drawn):
+        if "└" in line:
+            assert line.count("┬") >= 2 * line.count("└"), drawn[n + 1]

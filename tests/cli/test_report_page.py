@@ -268,7 +268,8 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_moves(
 def test_what_an_archive_did_not_send_is_said_on_the_page(runferry: Caller) -> None:
     runferry("pull", EXAMPLE, "kept")
     answer = runferry("report", "kept", "tensorboard:./logs", "--json")
-    assert answer.json == {"schema": 1, "report": "report.html", "runs": 2}
+    assert answer.code == 4
+    assert answer.json == {"schema": 1, "report": "report.html", "exit_code": 4, "runs": 2}
     text = (runferry.folder / "report.html").read_text(encoding="utf-8")
     assert "2 runs not sent, or not in whole" in text
     (runs,) = text.split('id="runs">')[1:]
@@ -284,3 +285,61 @@ def test_a_page_that_fails_at_the_end_hides_nothing_of_the_transfer(runferry: Ca
     assert len(answer.json["push"]["runs"]) == 2
     assert "the report cannot be written" in answer.err
     assert not list(runferry.folder.glob(".report*"))
+
+
+def recorded(folder: Path, steps: int) -> None:
+    """A run in the archive `kept`, with so many steps."""
+    run = Recording(header("grows"))
+    for step in range(steps):
+        run.log({"loss": step + 0.5}, step=step)
+    with Archive.open(folder / "kept", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+
+
+def test_a_run_that_grew_after_it_was_verified_has_not_arrived(runferry: Caller) -> None:
+    recorded(runferry.folder, 5)
+    runferry("convert", "archive:kept", "jsonl:out")
+    sent = runferry("report", "kept", "jsonl:out", "-o", "sent.html")
+    assert sent.code == 0, sent.err
+    text = (runferry.folder / "sent.html").read_text(encoding="utf-8")
+    assert "Everything arrived" in text
+    assert "verified before" in text
+    recorded(runferry.folder, 10)
+    assert runferry("report", "kept", "jsonl:out", "-o", "grown.html").code == 4
+    text = (runferry.folder / "grown.html").read_text(encoding="utf-8")
+    assert "1 run not sent, or not in whole" in text
+    assert "grown since" in text
+    assert "verified before" not in text
+
+
+def test_a_report_that_was_not_written_is_not_named(runferry: Caller) -> None:
+    recorded(runferry.folder, 3)
+    (runferry.folder / "report.html").mkdir()
+    answer = runferry("report", "kept", "jsonl:out", "--json")
+    assert answer.code == 1
+    assert answer.json == {"schema": 1, "report": None, "exit_code": 1, "runs": 1}
+
+
+def test_a_report_ends_as_its_page_says() -> None:
+    told = replace(told_of(3), exit_code=None)
+    assert told.ending is ExitCode.LOSS
+    assert replace(told, allowed=Fate.DROPPED).ending is ExitCode.DONE
+    unsent = [replace(told.runs[0], status="half sent")]
+    assert replace(told, runs=unsent).ending is ExitCode.SOME_FAILED
+
+
+def test_a_damaged_segment_costs_the_curves_of_its_run_alone(runferry: Caller) -> None:
+    recorded(runferry.folder, 3)
+    runferry("convert", EXAMPLE, "jsonl:out", "--archive", "kept")
+    runferry("push", "kept", "jsonl:out")
+    archive = Archive.open(runferry.folder / "kept")
+    (broken,) = (record for record in archive.records() if record.run.key.run_id == "grows")
+    (segment, *_) = broken.of("points")
+    (archive.path / segment.path).write_bytes(b"PAR1")
+    answer = runferry("report", "kept", "jsonl:out")
+    assert answer.code == 0, answer.err
+    text = (runferry.folder / "report.html").read_text(encoding="utf-8")
+    assert text.count('<figure class="curve alike">') == 8
+    assert "the archive cannot be read: a segment has 4 bytes" in text

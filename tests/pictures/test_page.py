@@ -42,6 +42,8 @@ def of_run(**changes: object) -> Told:
         (replace(TOLD, exit_code=ExitCode.INTERRUPTED), "warn", "Interrupted"),
         (replace(TOLD, phases=(replace(PHASE, aborted="disk full"),)), "bad", "disk full"),
         (replace(TOLD, phases=(replace(PHASE, name="plan"),)), "warn", "Nothing was sent"),
+        (of_run(status="grown since", verdict="no"), "warn", "1 run not sent"),
+        (replace(TOLD, runs=[]), "warn", "Nothing was selected"),
     ],
 )
 def test_the_verdict_is_the_gravest_that_holds(told: Told, tone: str, said: str) -> None:

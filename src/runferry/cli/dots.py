@@ -163,22 +163,31 @@ def _horizontal(panel: Panel, look: Look, width: int) -> list[list[Span]]:
     """The lower axis, and what stands at its ticks."""
     corner, line, mark = ("└", "─", "┬") if look.has_frames else ("+", "-", "+")
     title = TITLES[panel.axis.kind]
-    axis, labels, free = [line] * width, [" "] * width, 0
-    for tick in _apart(along(panel.axis, max(1, width // _LABEL_ROOM))):
+    most = max(1, width // _LABEL_ROOM)
+    tries = [_labelled(panel, width, most * n) for n in (1, 2, 4)]
+    marks, labels = next((found for found in tries if len(found[0]) > 1), tries[0])
+    axis = "".join(mark if at in marks else line for at in range(width))
+    named = labels.rstrip()
+    if len(named) + len(title) + 2 <= width:
+        named = f"{named}{title:>{width - len(named)}}"
+    return [
+        [(f"{'':{GUTTER}} {corner}{axis}", "dim")],
+        [(f"{'':{GUTTER}}  {named}", "dim")],
+    ]
+
+
+def _labelled(panel: Panel, width: int, most: int) -> tuple[set[int], str]:
+    """Where ticks stand that have room for their labels, and the line of these."""
+    marks, labels, free = set[int](), [" "] * width, 0
+    for tick in _apart(along(panel.axis, most)):
         at = min(int(tick.place * width), width - 1)
         begin = max(0, min(at - len(tick.label) // 2, width - len(tick.label)))
         if begin < free or begin + len(tick.label) > width:
             continue
-        axis[at] = mark
+        marks.add(at)
         labels[begin : begin + len(tick.label)] = tick.label
         free = begin + len(tick.label) + 2
-    named = "".join(labels).rstrip()
-    if len(named) + len(title) + 2 <= width:
-        named = f"{named}{title:>{width - len(named)}}"
-    return [
-        [(f"{'':{GUTTER}} {corner}{''.join(axis)}", "dim")],
-        [(f"{'':{GUTTER}}  {named}", "dim")],
-    ]
+    return marks, "".join(labels)
 
 
 def _apart(ticks: list[Tick]) -> list[Tick]:

@@ -62,7 +62,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
     return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
 
 
-@verb(app, settings=["timezone", "workers"], filters=True, reads=True)
+@verb(app, settings=["timezone", "workers", "rate"], filters=True, reads=True)
 def plot(
     session: Session,
     where: Where,

@@ -53,6 +53,13 @@ class Stopwatch:
         if isinstance(self.inner, ListingObserver):
             self.inner.listed(phase, runs)
 
+    def expected(self, phase: Phase, runs: int) -> None:
+        """For who counts runs before all are listed."""
+        from runferry.transfer.progress import CountingObserver
+
+        if isinstance(self.inner, CountingObserver):
+            self.inner.expected(phase, runs)
+
     def began(self, phase: Phase, run: Run) -> None:
         """Passed on."""
         self.inner.began(phase, run)

@@ -219,7 +219,7 @@ def verify(
     return session.conclude(report, show_verification)
 
 
-@verb(app, settings=["allow", "timezone"], filters=True, sends=True)
+@verb(app, settings=["rate", "allow", "timezone"], filters=True, sends=True)
 def report(
     session: Session,
     folder: Annotated[str, typer.Argument(metavar="ARCHIVE", help="An archive.")],
@@ -232,7 +232,7 @@ def report(
     ] = 24,
 ) -> ExitCode:
     """Tell on a page what an archive's runs became in a tracker."""
-    from runferry.cli.paging import page_path, with_page, write_page
+    from runferry.cli.paging import page_path, write_page
     from runferry.cli.places import destined, own_archive
     from runferry.errors import UsageError
     from runferry.pictures.told import of_record
@@ -244,7 +244,8 @@ def report(
     with session.working() as (_, stop):
         told = of_record(archive, place, session.selection, session.settings.allow)
         is_written = write_page(session, path, told, archive, place, stop, curves=curves)
+    code = told.ending if is_written else ExitCode.FAILED  # the page is all that was asked for
     if session.is_json:
-        session.print_json({"schema": 1, "report": str(path), "runs": len(told.runs)})
-    code = ExitCode.SOME_FAILED if any(told.failures) else ExitCode.DONE
-    return with_page(code, is_written=is_written)
+        document = {"schema": 1, "report": str(path) if is_written else None}
+        session.print_json(document | {"exit_code": int(code), "runs": len(told.runs)})
+    return code

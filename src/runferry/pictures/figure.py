@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runferry.errors import MissingExtra, Refused, UsageError
 from runferry.pictures.panels import Panel
-from runferry.pictures.scales import TITLES, along
+from runferry.pictures.scales import TITLES, Scale, along
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ _WIDTH_IN, _HEIGHT_IN = 9.0, 3.6
 _DPI = 144
 _ENDINGS = (".png", ".svg")
 _ROUND_NAMES = 60
+_FAR = 1e250
 
 # Okabe and Ito's, which the colour-blind can tell apart; two of them darker, to be read on white
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#000000")
@@ -102,7 +103,12 @@ def _draw(axes: Axes, panel: Panel) -> None:
     import numpy as np
 
     axes.set_title(_shown(panel.title), fontsize=11, loc="left")
-    if panel.is_log and panel.range is not None:
+    scale = _scale(panel)
+    if scale is not None:
+        tall = scale.ticks(6)
+        axes.set_ylim(-0.05, 1.05)
+        axes.set_yticks([tick.place for tick in tall], [tick.label for tick in tall])
+    elif panel.is_log and panel.range is not None:
         axes.set_yscale("log")
     for n, line in enumerate(panel.lines):
         colour = _COLOURS[n % len(_COLOURS)]
@@ -110,7 +116,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
         label = f"{n}"  # matplotlib hides what begins with _; the names are put in below
         for stroke in line.drawn.strokes():
             mark = "." if len(stroke) == 1 else ""
-            axes.plot(*zip(*stroke, strict=True), dash, marker=mark, color=colour, lw=1.2, ms=4,
+            x, y = zip(*stroke, strict=True)
+            heights = y if scale is None else [scale.place(value) for value in y]
+            axes.plot(x, heights, dash, marker=mark, color=colour, lw=1.2, ms=4,
                       label=label)  # fmt: skip
             label = "_"
         for columns in line.drawn.odd.values():
@@ -122,6 +130,16 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_xticks([tick.place * panel.axis.span for tick in ticks], [t.label for t in ticks])
     axes.set_xlabel(TITLES[panel.axis.kind], fontsize=9)
     _legend(axes, panel)
+
+
+def _scale(panel: Panel) -> Scale | None:
+    """Ours, where values are so large or small that matplotlib's own reckoning leaves the range."""
+    found = panel.range
+    if found is None:
+        return None
+    low, high = found
+    is_far = max(abs(low), abs(high)) > _FAR or (panel.is_log and low < 1 / _FAR)
+    return Scale(low, high, panel.is_log) if is_far else None
 
 
 def _legend(axes: Axes, panel: Panel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from runferry import chunks, registry
 from runferry.errors import RunferryError
 from runferry.model import Run, Series, SeriesCounts
 from runferry.pictures.curves import Axis, Curve
-from runferry.pictures.panels import feed
+from runferry.pictures.panels import feed, interest
 from runferry.pictures.told import ToldRun
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.transfer.incoming import conformed
@@ -60,6 +60,7 @@ class Compared:
     overlays: tuple[Overlay, ...]
     left_out: int  # series of numbers that are not drawn
     why_not: str = ""
+    why_unread: str = ""  # why there is nothing at all
 
 
 def rank(runs: Sequence[ToldRun]) -> list[ToldRun]:
@@ -85,22 +86,21 @@ def compared(
     wanted = [run for run in runs if run.remote]
     headers = [record.run for run in wanted if (record := archive.record(run.uid)) is not None]
     reader, pairs, why_not = _opened(destination, headers, options, stop)
-    with closing(reader) if reader is not None else closing(_Nothing()):
+    with closing(reader) if reader is not None else nullcontext():
         for run in runs:
             record = archive.record(run.uid)
             if record is None or stop.is_set:
                 continue
             found = () if pairs is None else pairs.by_uid.get(run.uid, ())
             told = why_not or ("" if found else "the run is not there")
-            drawing = _Drawing(archive, record, destination, selection, run)
+            try:
+                drawing = _Drawing(archive, record, destination, selection, run)
+            except RunferryError as error:
+                yield Compared(run, (), 0, why_unread=f"the archive cannot be read: {error.what}")
+                continue
             if reader is not None and found and not told:
                 told = drawing.read_back(reader, found[0])
             yield drawing.compared(told)
-
-
-class _Nothing:
-    def close(self) -> None:
-        pass
 
 
 def _opened(
@@ -183,10 +183,7 @@ def _interest(run: ToldRun) -> Callable[[tuple[Series, SeriesCounts]], tuple[obj
 
     def key(item: tuple[Series, SeriesCounts]) -> tuple[object, ...]:
         series, counts = item
-        is_own = series.key.startswith("_")
-        return (
-            series.key not in places, series.stream == "system", is_own, -counts.points, series.key
-        )  # fmt: skip
+        return series.key not in places, *interest(series, counts.points)
 
     return key
 

@@ -20,7 +20,15 @@ from runferry.losses import Fate
 from runferry.pictures.overlay_svg import overlay_svg
 from runferry.pictures.overlays import Compared
 from runferry.pictures.scales import duration
-from runferry.pictures.told import LossKind, Told, ToldPhase, ToldRun, Verdict, loss_kinds
+from runferry.pictures.told import (
+    UNSENT,
+    LossKind,
+    Told,
+    ToldPhase,
+    ToldRun,
+    Verdict,
+    loss_kinds,
+)
 from runferry.transfer.figures import size
 
 FATES: dict[Fate, str] = {
@@ -109,9 +117,11 @@ def _verdict(told: Told) -> tuple[str, str, str]:
         return "bad", "Something differs that nothing foretold", "See what was compared, below."
     if failed:
         return "bad", f"{_count(failed, 'run')} failed", "The others are not concerned."
+    if not told.runs:
+        return "warn", "Nothing was selected", "No run fits what was chosen."
     if any(phase.name == "plan" for phase in told.phases):
         return "warn", "Nothing was sent", "This is what would happen."
-    waiting = sum(run.status in ("not sent", "half sent") for run in told.runs)
+    waiting = sum(run.status in UNSENT for run in told.runs)
     if waiting:
         return "warn", f"{_count(waiting, 'run')} not sent, or not in whole", ""
     if told.beyond:
@@ -283,12 +293,13 @@ _KEY = (
 
 
 def _curves(curves: Iterable[Compared]) -> Iterator[str]:
-    drawn = 0
+    drawn, is_begun = 0, False
     for found in curves:
-        if not found.overlays:
+        if not found.overlays and not found.why_unread:
             continue
-        if not drawn:
+        if not is_begun:
             yield f"<h2>Curves before and after</h2>{_KEY}"
+        is_begun = True
         yield f"<section>{_run_title(found)}<div class=curves>"
         for overlay in found.overlays:
             drawn += 1
@@ -299,7 +310,7 @@ def _curves(curves: Iterable[Compared]) -> Iterator[str]:
 def _run_title(found: Compared) -> str:
     run = found.run
     name = f" <code class=soft>{escape(run.run)}</code>" if run.name else ""
-    said = [escape(found.why_not)] if found.why_not else []
+    said = [escape(why) for why in (found.why_unread, found.why_not) if why]
     if found.left_out:
         said.append(f"{found.left_out:,} more series of numbers are not drawn")
     note = f'<p class="soft">{"; ".join(said)}</p>' if said else ""
@@ -377,7 +388,7 @@ def _lost(run: ToldRun) -> str:
 def _tone(run: ToldRun) -> str:
     if run.error or run.verdict == "differs":
         return "bad"
-    if run.status in ("interrupted", "not sent", "half sent"):
+    if run.status == "interrupted" or run.status in UNSENT:
         return "warn"
     return "good" if run.verdict in ("same", "foretold", "before") else "plain"
 

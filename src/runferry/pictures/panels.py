@@ -103,7 +103,12 @@ def choose(
     chosen.placeless = len(found) - len(placed)
     if not placed:
         raise UsageError(f"no series has a {kind} to be drawn along", where=where, hint="--x row")
-    placed.sort(key=lambda line: line.series.key)  # stable: runs stay in their order
+    longest: dict[str, int] = {}
+    for line in placed:
+        key = line.series.key
+        longest[key] = max(line.counts.points, longest.get(key, 0))
+    # stable: runs stay in their order
+    placed.sort(key=lambda line: interest(line.series, longest[line.series.key]))
     chosen.lines, chosen.left_out = placed[: choice.most], max(0, len(placed) - choice.most)
     return chosen
 
@@ -209,12 +214,15 @@ def feed(curves: dict[str, Curve], batch: pa.RecordBatch) -> None:
 
     column = batch.column("key")
     codes = column.indices.to_numpy(zero_copy_only=False)
-    for code, key in enumerate(column.dictionary.to_pylist()):
-        curve = curves.get(key)
+    order = np.argsort(codes, kind="stable")  # the rows of each key, in their order
+    begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    for rows in np.split(order, begins[1:]):
+        curve = curves.get(column.dictionary[int(codes[rows[0]])].as_py()) if len(rows) else None
         if curve is None:
             continue
-        rows = np.flatnonzero(codes == code)
-        if len(rows) == batch.num_rows:
-            curve.add(batch)
-        elif len(rows):
-            curve.add(batch.take(pa.array(rows)))
+        curve.add(batch if len(rows) == batch.num_rows else batch.take(pa.array(rows)))
+
+
+def interest(series: Series, points: int) -> tuple[bool, bool, int, str]:
+    """Orders series: the user's before the tracker's own and the system's, the longest first."""
+    return series.stream == "system", series.key.startswith("_"), -points, series.key

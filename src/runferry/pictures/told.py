@@ -16,6 +16,7 @@ from runferry.transfer.destination import ledger_key
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
 from runferry.transfer.selection import Selection
+from runferry.transfer.trip import is_of
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -106,6 +107,15 @@ class Told:
     def beyond(self) -> bool:
         """Whether something was lost that was not allowed."""
         return any(beyond(run.losses, self.allowed) for run in self.runs)
+
+    @property
+    def ending(self) -> ExitCode:
+        """How a call ends that only tells: a run that is not there in whole counts as failed."""
+        if self.exit_code is not None:
+            return self.exit_code
+        if any(run.error or run.status in UNSENT for run in self.runs):
+            return ExitCode.SOME_FAILED
+        return ExitCode.LOSS if self.beyond else ExitCode.DONE
 
 
 _PLACES = 12
@@ -249,6 +259,9 @@ def _runs(outcomes: Iterable[RunOutcome], verified: VerifyReport | None) -> list
 
 _STAGES = {"created": "half sent", "sending": "half sent", "sealed": "sent", "verified": "sent"}
 
+UNSENT = ("not sent", "half sent", "grown since")
+"""What an archive's record says of runs of which something is still to be sent."""
+
 
 def of_record(archive: Archive, destination: Location, selection: Selection, allowed: Fate) -> Told:
     """What the archive's ledger knows of the way to a destination."""
@@ -281,16 +294,20 @@ def _recorded(archive: Archive, header: Run, key: str) -> ToldRun:
     delivery = archive.ledger.get(header.uid, key)
     losses = () if record is None else record.losses
     rows = 0 if record is None else sum(item.rows for item in record.sums.values())
+    status = "not sent" if delivery is None else _STAGES[delivery.stage]
+    if delivery is not None and record is not None and not is_of(delivery, record):
+        status = "grown since" if status == "sent" else status
+    is_verified = delivery is not None and delivery.stage == "verified" and status == "sent"
     return ToldRun(
         header.uid,
         str(header.key),
-        "not sent" if delivery is None else _STAGES[delivery.stage],
+        status,
         header.name or "",
         header.project or "",
         rows,
         remote="" if delivery is None else delivery.remote,
         losses=losses if delivery is None else delivery.losses,
-        verdict="before" if delivery is not None and delivery.stage == "verified" else "no",
+        verdict="before" if is_verified else "no",
     )
 
 

@@ -51,6 +51,11 @@ class Trip:
         return f"{digest}/{metrics}" if metrics else digest
 
 
+def is_of(delivery: Delivery, record: RunRecord) -> bool:
+    """Whether the run is what it was when it was sent, whatever was chosen of it then."""
+    return delivery.digest.partition("/")[0].partition("~")[0] == record.digest.replace("/", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where sending begins."""
