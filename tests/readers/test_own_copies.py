@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.transfer.roads import archive_of
 
 from runferry import settings
+from runferry.archive.store import Archive
 from runferry.chunks import Checkpoint, Lost, Points
 from runferry.dialects.neptune.own_store import offline_store
 from runferry.dialects.neptune.places import ServerPlace
@@ -15,7 +17,11 @@ from runferry.losses import Fate, Loss
 from runferry.ports import Location, ReadOptions
 from runferry.registry import reader
 from runferry.registry import writer as writer_named
-from runferry.testing.samples import curve
+from runferry.testing.recording import Recording
+from runferry.testing.samples import START_NS, curve
+from runferry.testing.samples.basics import header
+from runferry.transfer.pull import pull
+from runferry.transfer.push import push
 
 NOTES = {
     "swanlab": "shown.json",
@@ -63,6 +69,24 @@ def test_a_damaged_copy_is_a_loss_of_the_run_that_is_read_instead(
         assert (loss.fate, loss.count) == (Fate.DROPPED, 1)
         assert loss.where in said.parts
         said.write_bytes(whole)
+
+
+@pytest.mark.parametrize("tracker", ["swanlab", "clearml", "trackio"])
+def test_names_that_a_tracker_does_not_take_come_back_as_they_were(
+    tracker: str, tmp_path: Path
+) -> None:
+    recording = Recording(header("odd names"))
+    for step in range(3):
+        values = {".dot": step * 0.5, " lead": 1.0, "a\nb": 2.0, "__swanlab__.x": 3.0}
+        recording.log(values, step=step, time_ns=START_NS + step)
+    before = archive_of([recording.sample()], tmp_path / "before")
+    place = tmp_path / ("out.db" if tracker == "trackio" else "out")
+    assert not push(before, Location(tracker, str(place))).failures
+    after = Archive.open(tmp_path / "after", create=True, reserve=0)
+    pull(Location(tracker, str(place)), after, reserve_bytes=0)
+    (wanted,), (found,) = before.records(), after.records()
+    assert [one.key for one in after.series(found)] == [one.key for one in before.series(wanted)]
+    assert found.sums == wanted.sums  # of all rows, keys included
 
 
 def test_a_damaged_copy_in_neptunes_queue_is_listed_and_reading_it_tells_why(

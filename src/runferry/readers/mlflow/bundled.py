@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import pyarrow as pa
@@ -249,20 +249,3 @@ def _record(tree: Tree) -> dict[str, Tree]:
     if not isinstance(name, str) or not all(isinstance(record[f], k) for f, k in fields.items()):
         raise TypeError("another shape")
     return {"description": None, **record}
-
-
-def original(series: Series) -> Series:
-    """The series as it was before it was renamed for MLflow."""
-    return replace(series, key=series.original_key or series.key, original_key=None)
-
-
-def renamed(batch: pa.RecordBatch, keys: Mapping[str, str]) -> pa.RecordBatch:
-    """The batch with its keys replaced; a key that is not in `keys` stays."""
-    index = batch.schema.get_field_index("key")
-    column = batch.column(index)
-    names = column.dictionary.to_pylist()
-    if all(keys.get(name, name) == name for name in names):
-        return batch
-    dictionary = pa.array([keys.get(name, name) for name in names], pa.string())
-    replaced = pa.DictionaryArray.from_arrays(column.indices, dictionary)
-    return batch.set_column(index, batch.schema.field(index), replaced)

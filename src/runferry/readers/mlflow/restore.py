@@ -37,7 +37,7 @@ from runferry.dialects.mlflow.paths import BUNDLE
 from runferry.dialects.mlflow.points import NativePoints, as_native, native_key
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, FileRole, MediaItem, Run, Series, Tree
-from runferry.readers.mlflow.bundled import BundledParts, original, renamed
+from runferry.readers.mlflow.bundled import BundledParts
 from runferry.readers.mlflow.counterparts import Counterparts
 from runferry.readers.mlflow.plain import (
     PlainRows,
@@ -49,6 +49,7 @@ from runferry.readers.mlflow.plain import (
 from runferry.readers.mlflow.refine import refined_attributes, removed_labels
 from runferry.readers.mlflow.registered import Registered
 from runferry.readers.mlflow.store import Store
+from runferry.readers.renaming import original, renamed
 from runferry.tables import CONSOLE, HISTOGRAMS, POINTS, TEXTS
 
 _TABLES: Final = (("texts", TEXTS, Texts), ("histograms", HISTOGRAMS, Histograms))

@@ -16,6 +16,7 @@ from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.local_runs import LocalRun, RunAround
 from runferry.readers.plain_folder.reader import WrittenRun
+from runferry.readers.renaming import restored
 
 _log = logging.getLogger(__name__)
 
@@ -91,5 +92,5 @@ class OwnFolder:
         return self.run
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run."""
-        return WrittenRun(self.folder, ParquetForm()).read(run, after)
+        """All of the run, under the names that it had before it was written for the tracker."""
+        return restored(WrittenRun(self.folder, ParquetForm()).read(run, after))
