@@ -11,7 +11,9 @@ import pytest
 from runferry.errors import ExitCode
 from runferry.losses import Fate, Loss
 from runferry.model import Uid
-from runferry.pictures.page import CHECKED, FATES, page
+from runferry.pictures.page import page
+from runferry.pictures.page_losses import FATES
+from runferry.pictures.page_runs import CHECKED
 from runferry.pictures.told import Told, ToldPhase, ToldRun, loss_kinds
 
 DROPPED = Loss("long-text", Fate.DROPPED, "note", 2, "longer than 500 characters")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
@@ -17,42 +16,24 @@ from importlib.resources import files
 from runferry._version import VERSION
 from runferry.errors import ExitCode
 from runferry.losses import Fate
+from runferry.pictures.html_table import counted, row, table
 from runferry.pictures.overlay_svg import overlay_svg
 from runferry.pictures.overlays import Compared
+from runferry.pictures.page_losses import loss_table, losses_section
+from runferry.pictures.page_runs import CHECKED, name_of, runs_section
 from runferry.pictures.scales import duration
 from runferry.pictures.told import (
     UNSENT,
-    LossKind,
     Told,
     ToldPhase,
-    ToldRun,
     Verdict,
     loss_kinds,
 )
 from runferry.transfer.figures import size
 
-FATES: dict[Fate, str] = {
-    Fate.KEPT: "there, as it was",
-    Fate.EXCLUDED: "left out on purpose; a switch includes it, and the archive has it",
-    Fate.RENAMED: "under another name; the original name is stored",
-    Fate.REENCODED: "in another form, from which the original is restored exactly",
-    Fate.ROUNDED: "close to the original, which is gone",
-    Fate.MERGED: "several became one",
-    Fate.DROPPED: "gone",
-}
-CHECKED: dict[Verdict, str] = {
-    "same": "every value equal",
-    "foretold": "equal apart from what was foretold",
-    "differs": "differs",
-    "before": "verified before",
-    "no": "not compared",
-}
 _TONES: dict[Verdict, str] = {
     "same": "good", "foretold": "good", "before": "good", "differs": "bad"
 }  # fmt: skip
-_WITHOUT_SCRIPT = 100
-"""Rows of the table of runs that are in the page as such; the script shows the others."""
-
 _FAILURES = 50
 
 
@@ -65,10 +46,10 @@ def page(told: Told, curves: Iterable[Compared], made: datetime) -> Iterator[str
     yield _tiles(told)
     yield _failures(told)
     yield _phases(told.phases)
-    yield _losses(told, kinds)
+    yield losses_section(told, kinds)
     yield _verification(told)
     yield from _curves(curves)
-    yield from _runs(told)
+    yield from runs_section(told)
     yield _foot(told)
     yield f"<script>{script}</script></body></html>\n"
 
@@ -116,14 +97,14 @@ def _verdict(told: Told) -> tuple[str, str, str]:
     if any(run.unexpected for run in told.runs):
         return "bad", "Something differs that nothing foretold", "See what was compared, below."
     if failed:
-        return "bad", f"{_count(failed, 'run')} failed", "The others are not concerned."
+        return "bad", f"{counted(failed, 'run')} failed", "The others are not concerned."
     if not told.runs:
         return "warn", "Nothing was selected", "No run fits what was chosen."
     if any(phase.name == "plan" for phase in told.phases):
         return "warn", "Nothing was sent", "This is what would happen."
     waiting = sum(run.status in UNSENT for run in told.runs)
     if waiting:
-        return "warn", f"{_count(waiting, 'run')} not sent, or not in whole", ""
+        return "warn", f"{counted(waiting, 'run')} not sent, or not in whole", ""
     if told.beyond:
         allowed = told.allowed.label
         return "warn", f"Done, with losses beyond what is allowed ({allowed})", _checked(told)
@@ -141,7 +122,7 @@ def _checked(told: Told) -> str:
         words = "Every value was read back: equal, apart from losses that were foretold."
     elif "same" not in verdicts:
         words = "Every run was compared value by value before, and had no loss but what is told."
-    rest = f" {_count(uncompared, 'run')} of {len(verdicts):,} not compared." if uncompared else ""
+    rest = f" {counted(uncompared, 'run')} of {len(verdicts):,} not compared." if uncompared else ""
     return words + rest
 
 
@@ -150,7 +131,7 @@ def _tiles(told: Told) -> str:
     spent = sum(phase.seconds or 0 for phase in told.phases)
     timed = any(phase.seconds is not None for phase in told.phases)
     counts = [(loss.fate > Fate.REENCODED, loss.count) for run in told.runs for loss in run.losses]
-    artifacts = f"and {_count(held.artifacts, 'artifact')}" if held.artifacts else ""
+    artifacts = f"and {counted(held.artifacts, 'artifact')}" if held.artifacts else ""
     tiles = [
         ("runs", f"{len(told.runs):,}", ""),
         ("series", f"{held.series:,}", ""),
@@ -179,11 +160,12 @@ def _failures(told: Told) -> str:
         return ""
     titles = ("run", "error", "hint")
     rows = [
-        _tr(titles, (_who(run), escape(run.error), escape(run.hint))) for run in found[:_FAILURES]
+        row(titles, (name_of(run), escape(run.error), escape(run.hint)))
+        for run in found[:_FAILURES]
     ]
     more = len(found) - _FAILURES
     rest = f"<p class=soft>And {more:,} more: see the table of runs.</p>" if more > 0 else ""
-    return f"<h2>What failed</h2>{_table(titles, rows)}{rest}"
+    return f"<h2>What failed</h2>{table(titles, rows)}{rest}"
 
 
 def _phases(phases: Iterable[ToldPhase]) -> str:
@@ -199,62 +181,8 @@ def _phases(phases: Iterable[ToldPhase]) -> str:
             size(phase.size_bytes) if phase.size_bytes else "",
             "" if phase.seconds is None else duration(round(phase.seconds, 1) * 1e6),
         )
-        rows.append(_tr(titles, cells, f' data-phase="{phase.name}"'))
-    return f"<h2>What moved</h2>{_table(titles, rows)}"
-
-
-def _losses(told: Told, kinds: list[LossKind]) -> str:
-    if not kinds:
-        return "<h2>What was lost, and why</h2><p>Nothing, and nothing was changed.</p>"
-    used = dict.fromkeys(kind.fate for kind in kinds)
-    glossary = "".join(f"<dt>{fate.label}</dt><dd>{FATES[fate]}</dd>" for fate in used)
-    lost = sum(kind.count for kind in kinds if kind.fate > Fate.REENCODED)
-    opening = f"<p>{lost:,} lost; the others are there in another form.</p>"
-    if not lost:
-        opening = "<p>Nothing is gone. This is what is there in another form.</p>"
-    return (
-        f"<h2>What was lost, and why</h2>{opening}"
-        f"{_loss_table(kinds, told.allowed)}"
-        f'<dl class="fates soft">{glossary}</dl>'
-        f'<p class="soft">Allowed was what is not worse than <b>{told.allowed.label}</b>.</p>'
-    )
-
-
-def _loss_table(kinds: list[LossKind], allowed: Fate) -> str:
-    titles = ("became", "what", "#count", "#runs", "why", "where")
-    rows = []
-    for kind in kinds:
-        cells = (
-            _fate(kind.fate, allowed),
-            f'<code class="word">{escape(kind.code)}</code>',
-            f"{kind.count:,}",
-            f"{kind.runs:,}",
-            " · ".join(map(escape, kind.details)),
-            _places(kind),
-        )
-        marks = f'data-loss="{escape(kind.code)}" data-fate="{kind.fate.label}"'
-        rows.append(_tr(titles, cells, f' {marks} data-count="{kind.count}"'))
-    return _table(titles, rows)
-
-
-def _places(kind: LossKind) -> str:
-    """The most frequent places, folded."""
-    if not kind.places:
-        return ""
-    listed = "".join(
-        f"<li><code>{escape(where)}</code> {count:,}</li>" for where, count in kind.places
-    )
-    more = f"<li>and {kind.more_places:,} more</li>" if kind.more_places else ""
-    held = len(kind.places) + kind.more_places
-    return (
-        f"<details><summary>{_count(held, 'place')}</summary>"
-        f'<ul class="places">{listed}{more}</ul></details>'
-    )
-
-
-def _fate(fate: Fate, allowed: Fate) -> str:
-    tone = "bad" if fate > allowed else "plain"
-    return f'<span class="chip {tone}">{fate.label}</span>'
+        rows.append(row(titles, cells, f' data-phase="{phase.name}"'))
+    return f"<h2>What moved</h2>{table(titles, rows)}"
 
 
 def _verification(told: Told) -> str:
@@ -266,20 +194,20 @@ def _verification(told: Told) -> str:
         )
     lines = "".join(
         f'<li data-verdict="{verdict}"><span class="chip {_TONES.get(verdict, "plain")}">'
-        f"{_count(verdicts.count(verdict), 'run')}</span> {words}</li>"
+        f"{counted(verdicts.count(verdict), 'run')}</span> {words}</li>"
         for verdict, words in CHECKED.items()
         if verdict in verdicts
     )
     others = ""
     if told.others:
         others = (
-            f"<p class=soft>{_count(told.others, 'run')} of the destination "
+            f"<p class=soft>{counted(told.others, 'run')} of the destination "
             "belong to none of these.</p>"
         )
     unexpected = loss_kinds(told.runs, unexpected=True)
     differing = ""
     if unexpected:
-        differing = f"<h3>What nothing foretold</h3>{_loss_table(unexpected, told.allowed)}"
+        differing = f"<h3>What nothing foretold</h3>{loss_table(unexpected, told.allowed)}"
     return f'<h2>What was compared</h2><ul class="found">{lines}</ul>{others}{differing}'
 
 
@@ -317,82 +245,6 @@ def _run_title(found: Compared) -> str:
     return f"<h3>{escape(run.name or run.run)}{name}</h3>{note}"
 
 
-def _runs(told: Told) -> Iterator[str]:
-    statuses = "".join(
-        f'<option value="{escape(status)}">{escape(status)}</option>'
-        for status in sorted({run.status for run in told.runs})
-    )
-    yield (
-        '<h2>Runs</h2><div class="bar" hidden>'
-        '<input id="search" type="search" placeholder="Search runs" aria-label="Search runs">'
-        '<select id="status" aria-label="Only runs that are"><option value="">all</option>'
-        f'<option value="lost">with losses</option>{statuses}</select>'
-        '<button id="back" type="button">Previous</button>'
-        '<button id="on" type="button">Next</button>'
-        '<output id="said" aria-live="polite"></output></div>'
-    )
-    yield _table(_RUN, map(_row, told.runs[:_WITHOUT_SCRIPT]))
-    if len(told.runs) > _WITHOUT_SCRIPT:
-        rest = len(told.runs) - _WITHOUT_SCRIPT
-        yield f"<noscript><p>And {rest:,} more, which a browser with scripts shows.</p></noscript>"
-    yield '<script type="application/json" id="runs">['
-    for n, run in enumerate(told.runs):
-        yield ("," if n else "") + _spelled(_run_json(run))
-    yield "]</script>"
-
-
-_RUN = ("run", "status", "checked", "#rows", "otherwise", "there")
-
-
-def _row(run: ToldRun) -> str:
-    chip = f'<span class="chip {_tone(run)}">{escape(run.status)}</span>'
-    told = f'<br><span class="soft">{escape(run.error)}</span>' if run.error else ""
-    cells = (
-        _who(run) + told, chip, CHECKED[run.verdict], f"{run.rows:,}", escape(_lost(run)),
-        escape(run.remote),
-    )  # fmt: skip
-    return _tr(_RUN, cells)
-
-
-def _who(run: ToldRun) -> str:
-    name = f"<b>{escape(run.name or run.run)}</b>"
-    return f'{name}<br><code class="soft">{escape(run.run)}</code>' if run.name else name
-
-
-def _run_json(run: ToldRun) -> dict[str, object]:
-    return {
-        "run": run.run,
-        "name": run.name,
-        "project": run.project,
-        "status": run.status,
-        "tone": _tone(run),
-        "checked": CHECKED[run.verdict],
-        "rows": run.rows,
-        "lost": _lost(run),
-        "is_lossy": any(loss.fate > Fate.REENCODED for loss in run.losses),
-        "remote": run.remote,
-        "error": run.error,
-    }
-
-
-def _lost(run: ToldRun) -> str:
-    """What is lost by name, worst first; what is only in another form by its number."""
-    sums: dict[str, int] = {}
-    for loss in sorted(run.losses, key=lambda loss: (-loss.fate, loss.code)):
-        is_lost = loss.fate > Fate.REENCODED
-        word = f"{loss.code} {loss.fate.label}" if is_lost else loss.fate.label
-        sums[word] = sums.get(word, 0) + loss.count
-    return ", ".join(f"{count:,} {word}" for word, count in sums.items())
-
-
-def _tone(run: ToldRun) -> str:
-    if run.error or run.verdict == "differs":
-        return "bad"
-    if run.status == "interrupted" or run.status in UNSENT:
-        return "warn"
-    return "good" if run.verdict in ("same", "foretold", "before") else "plain"
-
-
 def _foot(told: Told) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in told.notes)
     return (
@@ -400,38 +252,3 @@ def _foot(told: Told) -> str:
         + "</main><footer><p>Made by runferry. Numbers are those of <code>--json</code>; "
         "<code>runferry verify A B</code> compares every value again.</p></footer>"
     )
-
-
-def _table(titles: tuple[str, ...], rows: Iterable[str], kind: str = "") -> str:
-    """A table that becomes a list of cards where the window is narrow."""
-    heads = "".join(
-        f'<th scope="col" class="n">{title[1:]}</th>'
-        if title.startswith("#")
-        else f'<th scope="col">{title}</th>'
-        for title in titles
-    )
-    named = f' class="{kind}"' if kind else ""
-    return (
-        f'<div class="scroll"><table{named}><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _tr(titles: tuple[str, ...], cells: Iterable[str], marks: str = "") -> str:
-    """One row; each cell says which column it is of, for where no heading stands above it."""
-    parts = []
-    for n, (title, content) in enumerate(zip(titles, cells, strict=True)):
-        kind = ' class="n"' if title.startswith("#") else ""
-        said = f' data-title="{title.removeprefix("#")}"' if n else ""
-        parts.append(f"<td{kind}{said}>{content}</td>")
-    return f"<tr{marks}>{''.join(parts)}</tr>"
-
-
-def _spelled(document: object) -> str:
-    """JSON that no parser of HTML takes for markup, in ASCII."""
-    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word if number == 1 else f'{word}s'}"
