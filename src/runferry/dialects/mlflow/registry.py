@@ -98,8 +98,8 @@ class NativeModel:
         return MODEL_TAG in self.tags and not self.strangers()
 
 
-class Registry(Protocol):
-    """One place that keeps registered models. What is made twice is there once."""
+class RegisteredModels(Protocol):
+    """What can be asked of a place that keeps registered models."""
 
     def models(self) -> Iterator[NativeModel]:
         """All, in the order of their names."""
@@ -108,6 +108,10 @@ class Registry(Protocol):
     def model(self, name: str) -> NativeModel | None:
         """The model of this name."""
         ...
+
+
+class Registry(RegisteredModels, Protocol):
+    """One that registers models, too. What is made twice is there once."""
 
     def create(self, model: NativeModel) -> None:
         """A model of this name with its description, tags and, where it can, time."""

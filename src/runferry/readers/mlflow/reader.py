@@ -19,7 +19,8 @@ from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.model import Cursor, Kind, Run, Tree
 from runferry.paths import looked_into, regular
 from runferry.ports import Location, ReadOptions
-from runferry.readers.mlflow.filestore import META, FileStore
+from runferry.readers.mlflow.file_folders import META
+from runferry.readers.mlflow.filestore import FileStore
 from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
 from runferry.readers.mlflow.registered import model_chunks, model_runs, position_of
 from runferry.readers.mlflow.restore import restored_chunks
@@ -130,7 +131,7 @@ class MlflowReader:
         yield Checkpoint(position)
 
     def _read_model(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
-        model = self._store.registered_model(run.key.run_id)
+        model = self._store.registry.model(run.key.run_id)
         if model is None:
             raise NotFound(f"no registered model {run.key.run_id}", where=self._where)
         position = position_of(model)

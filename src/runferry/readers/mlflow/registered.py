@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from runferry.chunks import Artifact, Attributes, Chunk, Document, Header, Lost
-from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry, NoFolder
+from runferry.dialects.mlflow.artifacts import NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.logged import DATASET
 from runferry.dialects.mlflow.registry import (
@@ -18,35 +18,17 @@ from runferry.dialects.mlflow.registry import (
     own_tags,
 )
 from runferry.losses import Fate, Loss, LossLedger
-from runferry.model import ArtifactEntry, Attribute, Blob, Run, Tree
+from runferry.model import ArtifactEntry, Attribute, Run, Tree
 from runferry.readers.mlflow.store import Store, digest
+from runferry.readers.mlflow.version_files import files_of
 
 _VERSIONS: Final = "mlflow.modelVersions"
 _PROMPT: Final = "mlflow.prompt.is_prompt"
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
-    """A folder inside an artifact folder, as one of its own."""
-
-    folder: ArtifactFolder
-    path: str = ""
-
-    def walk(self) -> Iterator[Entry]:
-        """All files, seen from here."""
-        prefix = f"{self.path.strip('/')}/" if self.path.strip("/") else ""
-        for entry in self.folder.walk(prefix.rstrip("/")):
-            yield Entry(entry.path.removeprefix(prefix), entry.size)
-
-    def blob(self, entry: Entry) -> Blob:
-        """See `ArtifactFolder`."""
-        path = "/".join(filter(None, (self.path.strip("/"), entry.path)))
-        return self.folder.blob(Entry(path, entry.size))
-
-
 def model_runs(store: Store) -> Iterator[Run]:
     """The models that no run of ours holds whole."""
-    for model in store.registered_models():
+    for model in store.registry.models():
         if not model.is_ours:
             yield as_run(model)
 
@@ -69,7 +51,7 @@ def model_chunks(store: Store, model: NativeModel) -> Iterator[Chunk]:
         tuple(Attribute((name,), "other", value) for name, value in facts.items() if value)
     )
     for version in model.strangers():
-        files = store.version_files(version)
+        files = files_of(version, store)
         if isinstance(files, NoFolder):
             yield Lost(_unreachable(model, version))
         entries = tuple(ArtifactEntry(e.path, files.blob(e)) for e in files.walk())
@@ -201,7 +183,7 @@ class Registered:
 
     def _model(self, name: str) -> NativeModel | None:
         if name not in self._models:
-            self._models[name] = self.store.registered_model(name)
+            self._models[name] = self.store.registry.model(name)
         return self._models[name]
 
     def _removed(self, where: str) -> None:

@@ -14,7 +14,6 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.served_folder import ServedFolder, ServedModelFolder
 from runferry.dialects.mlflow.served_models import ServedModels
 from runferry.dialects.mlflow.served_registry import ServedRegistry
@@ -24,7 +23,6 @@ from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.readers.mlflow.store import digest, used
-from runferry.readers.mlflow.version_files import files_of
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
 _RUNS_PAGE: Final = 1_000
@@ -35,7 +33,7 @@ class ServerStore:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._registry = ServedRegistry(server)
+        self.registry = ServedRegistry(server)
         self._models = ServedModels(server)
         self._experiments: dict[str, str] = {}
         self._asked: tuple[str, dict[str, Any]] = ("", {})
@@ -164,18 +162,6 @@ class ServerStore:
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""
         return ServedModelFolder(self._server, model.model_id, model.location or "")
-
-    def registered_models(self) -> Iterator[NativeModel]:
-        """As the registry lists them."""
-        return self._registry.models()
-
-    def registered_model(self, name: str) -> NativeModel | None:
-        """One of them."""
-        return self._registry.model(name)
-
-    def version_files(self, version: NativeVersion) -> ModelFiles:
-        """Through the server, or where they are for all."""
-        return files_of(version, self)
 
     def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
         """A run's artifacts, and the URI that its row gives for them."""

@@ -19,7 +19,6 @@ from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
@@ -29,7 +28,6 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.store import digest, used
-from runferry.readers.mlflow.version_files import files_of
 from runferry.readers.sqlite_files import has_wal_mode, opened
 
 _RUNS: Final = """
@@ -63,7 +61,7 @@ class SqliteStore:
         with ExitStack() as opening, self._reading():
             self._connection = opening.enter_context(_connected(path))
             self._check_schema()
-            self._registry = SqlRegistry(self._connection, self._reading)
+            self.registry = SqlRegistry(self._connection, self._reading)
             self._models = SqlModels(self._connection)
             self._has_inputs = bool(schema.columns(self._connection, "inputs"))
             self._open = opening.pop_all()
@@ -207,18 +205,6 @@ class SqliteStore:
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""
         return self.located(model.location)
-
-    def registered_models(self) -> Iterator[NativeModel]:
-        """Tables of MLflow 1.0 and later."""
-        return self._registry.models()
-
-    def registered_model(self, name: str) -> NativeModel | None:
-        """One of them."""
-        return self._registry.model(name)
-
-    def version_files(self, version: NativeVersion) -> ModelFiles:
-        """Among a run's or a logged model's artifacts, or where the version's row says."""
-        return files_of(version, self)
 
     def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
         """A run's artifacts, and the URI that its row gives for them."""

@@ -11,16 +11,22 @@ from runferry.chunks import Artifact, Document, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.logged import LoggedModel, ModelFiles
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
+from runferry.dialects.mlflow.registry import RegisteredModels
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
+from runferry.readers.mlflow.version_files import Places
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
 
 
-class Store(Protocol):
+class Store(Places, Protocol):
     """One place. Holds nothing that grows with the size of a run."""
+
+    @property
+    def registry(self) -> RegisteredModels:
+        """The registered models of the place."""
+        ...
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """All runs with their tags; params may be left out."""
@@ -52,18 +58,6 @@ class Store(Protocol):
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
         """The run's artifacts."""
-        ...
-
-    def registered_models(self) -> Iterator[NativeModel]:
-        """All models of the registry, with their versions."""
-        ...
-
-    def registered_model(self, name: str) -> NativeModel | None:
-        """One of them."""
-        ...
-
-    def version_files(self, version: NativeVersion) -> ModelFiles:
-        """Where the files of a version are; `NoFolder` where we cannot look."""
         ...
 
     def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:

@@ -14,7 +14,6 @@ from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion
 from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.dialects.mlflow.vendor import open_store, refused_as
 from runferry.dialects.mlflow.vendor_models import as_model
@@ -24,7 +23,6 @@ from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.store import digest, used
-from runferry.readers.mlflow.version_files import files_of
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -35,7 +33,7 @@ class VendorStore:
 
     def __init__(self, uri: str) -> None:
         self._store: AbstractStore = open_store(uri)
-        self._registry = VendorRegistry(uri)
+        self.registry = VendorRegistry(uri)
         self._names: dict[str, str] = {}
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
@@ -169,18 +167,6 @@ class VendorStore:
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""
         return folder_at(model.location)
-
-    def registered_models(self) -> Iterator[NativeModel]:
-        """As the registry lists them."""
-        return self._registry.models()
-
-    def registered_model(self, name: str) -> NativeModel | None:
-        """One of them."""
-        return self._registry.model(name)
-
-    def version_files(self, version: NativeVersion) -> ModelFiles:
-        """Among a run's or a logged model's artifacts, or where the version says."""
-        return files_of(version, self)
 
     def run_folder(self, run_id: str) -> tuple[ArtifactFolder, str] | None:
         """A run's artifacts, and the URI that its row gives for them."""

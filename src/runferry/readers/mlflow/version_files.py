@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,6 @@ from runferry.dialects.mlflow.located import local_path
 from runferry.dialects.mlflow.logged import ModelFiles
 from runferry.dialects.mlflow.registry import NativeVersion
 from runferry.model import Blob
-from runferry.readers.mlflow.registered import Below
 
 _MODEL: Final = "MLmodel"
 
@@ -64,6 +64,25 @@ def _elsewhere(source: str, places: Places) -> ModelFiles:
     if isinstance(folder, LocalFolder) and not (folder.root / _MODEL).is_file():
         return NoFiles()
     return Below(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A folder inside an artifact folder, as one of its own."""
+
+    folder: ArtifactFolder
+    path: str = ""
+
+    def walk(self) -> Iterator[Entry]:
+        """All files, seen from here."""
+        prefix = f"{self.path.strip('/')}/" if self.path.strip("/") else ""
+        for entry in self.folder.walk(prefix.rstrip("/")):
+            yield Entry(entry.path.removeprefix(prefix), entry.size)
+
+    def blob(self, entry: Entry) -> Blob:
+        """See `ArtifactFolder`."""
+        path = "/".join(filter(None, (self.path.strip("/"), entry.path)))
+        return self.folder.blob(Entry(path, entry.size))
 
 
 class NoFiles:
