@@ -106,31 +106,28 @@ def test_models_go_on_from_where_they_arrived(source: Filled, tmp_path: Path) ->
         assert everything(client, marked(client, "trainer"), marked(client, "judge")) == wanted
 
 
+def goes_into_a_database(uri: str, tmp_path: Path) -> None:
+    with at(uri) as client:
+        made = fill(client, tmp_path)
+        wanted = everything(client, made["trainer"], made["judge"])
+    there = f"sqlite:///{tmp_path}/there/runs.db"
+    carried(uri, there, tmp_path)
+    with at(there) as client:
+        found = everything(client, marked(client, "trainer"), marked(client, "judge"))
+    assert found == wanted
+
+
 def test_models_of_a_file_store_go_into_a_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     store = (tmp_path / "mlruns").as_uri()
-    with at(store) as client:
-        made = fill(client, tmp_path)
-        wanted = everything(client, made["trainer"], made["judge"])
-    there = f"sqlite:///{tmp_path}/there/runs.db"
-    carried(store, there, tmp_path)
-    with at(there) as client:
-        found = everything(client, marked(client, "trainer"), marked(client, "judge"))
-    assert found == wanted
+    goes_into_a_database(store, tmp_path)
 
 
 def test_models_of_a_server_go_into_a_database(
     served_anew: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with at(served_anew) as client:
-        made = fill(client, tmp_path)
-        wanted = everything(client, made["trainer"], made["judge"])
-    there = f"sqlite:///{tmp_path}/there/runs.db"
-    carried(served_anew, there, tmp_path)
-    with at(there) as client:
-        found = everything(client, marked(client, "trainer"), marked(client, "judge"))
-    assert found == wanted
+    goes_into_a_database(served_anew, tmp_path)
