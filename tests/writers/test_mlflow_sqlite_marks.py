@@ -1,0 +1,134 @@
+"""A run is found in a sqlite file by its mark: at once, and whatever another process did there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.writers.mlflow_runs import header
+
+from runferry.dialects.mlflow.header import as_native
+from runferry.dialects.mlflow.tags import PARENT_UID_TAG, UID_TAG
+from runferry.model import Run
+from runferry.ports import Location
+from runferry.writers.mlflow import MlflowWriter
+from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.sqlite import SqliteBackend
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "runs.db"
+    MlflowWriter.open(Location("mlflow", f"sqlite:///{path}")).close()
+    return path
+
+
+@pytest.fixture
+def two(file: Path) -> Iterator[tuple[SqliteBackend, SqliteBackend]]:
+    """Two connections, as two processes have them."""
+    with closing(SqliteBackend(file)) as ours, closing(SqliteBackend(file)) as theirs:
+        yield ours, theirs
+
+
+def begin(backend: SqliteBackend, run: Run) -> str:
+    return backend.create(as_native(run, run.uid), [run.uid])
+
+
+def steps_of_a_look(file: Path, backend: SqliteBackend) -> int:
+    """What sqlite does for one look, in steps of its machine, once the first look was taken."""
+    taken = 0
+
+    def step() -> None:
+        nonlocal taken
+        taken += 1
+
+    backend.find(UID_TAG, header("nobody").uid)
+    backend._connection.set_progress_handler(step, 1)
+    backend.find(UID_TAG, header("nobody").uid)
+    backend._connection.set_progress_handler(None, 1)
+    return taken
+
+
+def test_a_look_costs_the_same_among_few_runs_and_among_many(file: Path) -> None:
+    with closing(SqliteBackend(file)) as backend:
+        begin(backend, header("first"))
+        among_few = steps_of_a_look(file, backend)
+        with backend._transaction() as connection:
+            for number in range(2_000):
+                marks = (UID_TAG, header(f"r{number}").uid, f"{number:032x}")
+                connection.execute("INSERT INTO tags VALUES (?, ?, ?)", marks)
+        assert steps_of_a_look(file, backend) <= among_few + 10
+
+
+def test_what_another_process_began_is_found_and_not_begun_again(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+    for number in range(20):
+        run = header(f"r{number}")
+        assert ours.find(UID_TAG, run.uid) == []
+        begun = begin(theirs, run)
+        assert begin(ours, run) == begun
+        assert ours.find(UID_TAG, run.uid) == theirs.find(UID_TAG, run.uid) == [begun]
+
+
+def test_what_another_process_removed_is_begun_anew(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+    first, last, other = header("first"), header("last"), header("other")
+    begin(ours, first)
+    gone = begin(ours, last)
+    theirs.delete(gone)
+    assert ours.find(UID_TAG, last.uid) == []
+    begin(theirs, other)  # its tags may have the numbers of those that went
+    assert ours.find(UID_TAG, other.uid) == theirs.find(UID_TAG, other.uid) != []
+    assert ours.find(UID_TAG, first.uid) != []
+    assert begin(ours, last) == theirs.find(UID_TAG, last.uid)[0]
+
+
+def test_a_run_is_found_by_the_parent_that_it_has_now(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+    child = begin(ours, header("child"))
+    theirs.log(child, Batch(tags={PARENT_UID_TAG: "a"}))
+    begin(theirs, header("later"))
+    assert ours.find(PARENT_UID_TAG, "a") == [child]
+    theirs.log(child, Batch(tags={PARENT_UID_TAG: "b"}))
+    assert ours.find(PARENT_UID_TAG, "a") == []
+    assert ours.find(PARENT_UID_TAG, "b") == [child]
+    theirs.log(child, Batch(tags={PARENT_UID_TAG: "b"}))
+    assert ours.find(PARENT_UID_TAG, "b") == [child]
+
+
+def test_a_look_whose_transaction_came_to_nothing_is_no_look(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+    begin(ours, header("first"))
+    run = header("theirs")
+    assert ours.find(UID_TAG, run.uid) == []
+    begun = begin(theirs, run)
+    ours._connection.execute("BEGIN IMMEDIATE")
+    assert ours.find(UID_TAG, run.uid) == [begun]
+    ours._connection.execute("ROLLBACK")
+    assert ours.find(UID_TAG, run.uid) == [begun]
+
+
+def test_a_file_whose_rows_have_new_numbers_tells_the_same(
+    file: Path, two: tuple[SqliteBackend, SqliteBackend]
+) -> None:
+    ours, theirs = two
+    runs = [header(f"r{number}") for number in range(5)]
+    ids = [begin(ours, run) for run in runs]
+    assert ours.find(UID_TAG, runs[-1].uid) == [ids[-1]]
+    theirs.delete(ids[0])
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("VACUUM")
+    added = begin(theirs, header("added"))
+    assert ours.find(UID_TAG, header("added").uid) == [added]
+    assert [ours.find(UID_TAG, run.uid) for run in runs] == [[], *([one] for one in ids[1:])]
