@@ -20,8 +20,10 @@ from tests.readers.wandb_service_runs import columns
 from runferry.archive.store import Archive
 from runferry.cli.session import Session
 from runferry.testing.wandb_service import RunContent, WandbService
+from runferry.transfer.figures import again_after
 from runferry.transfer.progress import Observer, Phase, Silent, StopToken
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
 RUNS = 60
 SIGNALS = pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 
@@ -193,9 +195,35 @@ def test_the_log_says_when_which_run_what_and_how_long_and_no_secret(
     assert re.fullmatch(r"runferry \S+: pull wandb:lab/many .*", said[0])
     runs = re.compile(r"pull many/r00\d: new, \d+ rows in \d+\.\d s")
     assert sum(runs.fullmatch(line) is not None for line in said) == 10
-    assert any(re.search(r"was answered 500.*; trying again in \d+ s", s) for s in said)
+    assert any(re.search(r"was answered 500.*; trying again in [\d.]+ s", s) for s in said)
     assert re.fullmatch(r"ended with exit code 0 after \d+\.\d s", said[-1])
     assert known["WANDB_API_KEY"] not in text
+
+
+def test_the_log_names_what_is_lost_run_by_run_and_altogether(tmp_path: Path) -> None:
+    pulled = in_new_process("pull", EXAMPLE, tmp_path / "archive", "--log-file", tmp_path / "1.log")
+    assert pulled.code == 0, pulled.err
+    assert "losses: none" in (tmp_path / "1.log").read_text()
+    args = ("push", tmp_path / "archive", f"tensorboard:{tmp_path / 'runs'}")
+    pushed = in_new_process(*args, "--log-file", tmp_path / "2.log", "--json")
+    said = (tmp_path / "2.log").read_text()
+    for outcome in pushed.json["runs"]:
+        line = next(one for one in said.splitlines() if f"push {outcome['run']}: new" in one)
+        gone = {x["code"] for x in outcome["losses"] if x["fate"] in ("rounded", "dropped")}
+        named = line.partition("; lost: ")[2].split(", ")
+        assert {one.split()[-1] for one in named if one} == gone
+    altogether = re.search(r"progress: losses: (.*)", said)
+    assert altogether is not None
+    for loss in pushed.json["losses"]:
+        assert f"{loss['fate']} {loss['count']:,} {loss['code']}" in altogether[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "at once"), (0.04, "at once"), (0.5, "in 0.5 s"), (0.97, "in 1 s"), (12.4, "in 12 s")],
+)
+def test_no_pause_is_told_as_none(seconds: float, words: str) -> None:
+    assert again_after(seconds) == f"trying again {words}"
 
 
 def test_an_error_that_ends_the_call_is_in_the_log(tmp_path: Path) -> None:

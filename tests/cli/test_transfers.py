@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,25 @@ def test_a_dry_run_and_a_plan_foretell_and_send_nothing(database: str, runferry:
     shown = runferry("plan", EXAMPLE, database)
     assert "gentle-tide" in shown.out
     assert "altogether" in shown.out
+
+
+def test_a_plan_ends_no_milder_than_what_it_foretells_as_possible(runferry: Caller) -> None:
+    Path("steady.csv").write_text(
+        "step,timestamp,loss,accuracy\n0,1700000000,1.5,0.25\n1,1700000001,1.25,0.5\n"
+    )
+    args = ("csv:steady.csv", "wandb:lab/steady")
+    for verb in (["plan"], ["convert", "--dry-run"]):
+        shown = runferry(*verb, *args)
+        assert shown.code == 3, shown.err
+        possible = shown.out.partition("possible besides:")[2]
+        assert re.search(r"merged +source-order +up to 6 ", possible)
+        assert "error: up to 6 possible losses beyond what is allowed (re-encoded)" in shown.err
+        assert "hint: --allow merged accepts them" in shown.err
+        assert runferry(*verb, *args, "--allow", "merged").code == 0
+        document = runferry(*verb, *args, "--json").json
+        assert document["exit_code"] == 3
+        plan = document.get("push", document)
+        assert [loss["code"] for loss in plan["possible_losses"]] == ["source-order"]
 
 
 def test_what_many_series_lose_alike_is_one_line_unless_asked(runferry: Caller) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runferry.cli.grid import count
 from runferry.cli.streams import console, printable
+from runferry.losses import Fate, beyond
 from runferry.settings import Color
 
 if TYPE_CHECKING:
@@ -56,11 +57,25 @@ class Lines:
             error = printable(outcome.error)  # told again at the end, where it is not overlooked
             log.info("%s %s: %s%s: %s", phase, run, outcome.status, took, error)
         else:
-            log.info("%s %s: %s, %s rows%s", phase, run, outcome.status, f"{outcome.rows:,}", took)
+            lost = _lost(outcome)
+            rows = f"{outcome.rows:,} rows"
+            log.info("%s %s: %s, %s%s%s", phase, run, outcome.status, rows, took, lost)
 
     def waiting(self, reason: str, seconds: float) -> None:
         """A pause before another attempt."""
-        log.warning("%s; trying again in %.0f s", printable(reason), seconds)
+        from runferry.transfer.figures import again_after
+
+        log.warning("%s; %s", printable(reason), again_after(seconds))
+
+
+def _lost(outcome: RunOutcome) -> str:
+    """What is not restored by reading back; the rest is told of all runs together, at the end."""
+    from runferry.transfer.report import in_words, moved
+
+    words = in_words(
+        loss for one in moved([outcome]) for loss in beyond(one.losses, Fate.REENCODED)
+    )
+    return f"; lost: {printable(words)}" if words else ""
 
 
 class Bar(Lines):

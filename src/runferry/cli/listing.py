@@ -60,7 +60,9 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
 def _told(seconds: float, reason: str) -> None:
     """Waits for a service, and says so: a server that is away is not to look like a slow one."""
     if reason:
-        _log.warning("%s; trying again in %.0f s", reason, seconds)
+        from runferry.transfer.figures import again_after
+
+        _log.warning("%s; %s", reason, again_after(seconds))
     time.sleep(seconds)
 
 

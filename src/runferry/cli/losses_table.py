@@ -22,12 +22,16 @@ _PLACES_SHOWN = 3
 """So many places of one kind of loss have lines of their own."""
 
 
-def show_losses(session: Session, losses: Iterable[Loss]) -> None:
-    """One line a loss; what is lost alike in many places is one line, unless -v is given."""
+def show_losses(session: Session, losses: Iterable[Loss], *, at_most: bool = False) -> None:
+    """One line a loss; what is lost alike in many places is one line, unless -v is given.
+
+    `at_most`: of losses that are possible only, each count is the most that there can be.
+    """
     ordered = sorted(losses, key=lambda loss: (-loss.fate, loss.code, loss.where))
     if session.verbosity <= 0:
         ordered = list(_together(ordered))
-    rows = [(x.fate.label, x.code, f"{x.count:,}", x.where, x.detail) for x in ordered]
+    bound = "up to " if at_most else ""
+    rows = [(x.fate.label, x.code, f"{bound}{x.count:,}", x.where, x.detail) for x in ordered]
     show(session.out, _COLUMNS, rows, session.ellipsis)
 
 

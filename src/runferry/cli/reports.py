@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from runferry.cli.grid import Column, count, show
@@ -38,16 +38,18 @@ def show_report(session: Session, report: Report) -> None:
 
 
 def show_plan(session: Session, report: Report) -> None:
-    """A plan: each run with the losses it will meet, then all of them."""
+    """A plan: each run with the losses it will meet and those it may meet, then all of them."""
     _show_phase(session, report)
     for outcome in report.outcomes:
-        if outcome.losses:
+        if outcome.losses or outcome.possible:
             named = f"{printable(outcome.run)}  {printable(outcome.name or '')}"
             session.out.print(f"\n{named.rstrip()}")
             show_losses(session, outcome.losses)
-    if len(report.outcomes) != 1 or not report.losses:
+            _show_possible(session, outcome.possible)
+    if len(report.outcomes) != 1 or not (report.losses or report.possible):
         _show_losses(session, report.losses, title="altogether")
-    _end(session, (report,), report.losses, report.allowed, report.exit_code)
+        _show_possible(session, report.possible)
+    _end(session, (report,), report.losses, report.allowed, report.exit_code, report.possible)
 
 
 def show_conversion(session: Session, report: ConvertReport) -> None:
@@ -60,6 +62,8 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
         session.out.print(f"discarded {count(report.discarded, 'run')} from {report.archive}")
     _show_outcomes(session, report.push.outcomes)
     _show_losses(session, report.new_losses)
+    possible = report.push.possible if report.push.phase == "plan" else ()
+    _show_possible(session, possible)
     _show_earlier(session, report.push, report.outcomes)
     _show_beyond(session, report.moved, report.push.allowed)
     if report.verify is not None:
@@ -67,7 +71,7 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
     for note in report.notes:
         session.out.print(f"\nnote: {note}", soft_wrap=True)
     phases = (report.pull, report.push)
-    _end(session, phases, report.new_losses, report.push.allowed, report.exit_code)
+    _end(session, phases, report.new_losses, report.push.allowed, report.exit_code, possible)
 
 
 def show_verification(session: Session, report: VerifyReport) -> None:
@@ -137,6 +141,14 @@ def _show_losses(session: Session, losses: Iterable[Loss], title: str = "losses"
     found = list(losses)
     session.out.print(f"\n{title}:" if found else f"\n{title}: none")
     show_losses(session, found)
+
+
+def _show_possible(session: Session, losses: Iterable[Loss]) -> None:
+    """What the counts of a run cannot tell: sending it, or reading it back, does."""
+    found = list(losses)
+    if found:
+        session.out.print("possible besides:")
+        show_losses(session, found, at_most=True)
 
 
 def _show_earlier(session: Session, report: Report, outcomes: Iterable[RunOutcome]) -> None:
@@ -210,6 +222,7 @@ def _end(
     losses: Iterable[Loss],
     allowed: Fate,
     code: ExitCode,
+    possible: Iterable[Loss] = (),
 ) -> None:
     """On stderr: what did not work, and why the exit code is not 0."""
     for report in reports:
@@ -220,12 +233,21 @@ def _end(
             session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
         _tell_aborted(session, report.aborted, failures[:_FAILURES_SHOWN], bool(report.outcomes))
     if code is ExitCode.LOSS:
-        worse = beyond(losses, allowed)
-        fate = max((loss.fate for loss in worse), default=allowed)
-        session.complain(
-            f"{count(sum(x.count for x in worse), 'loss', 'losses')} beyond what is allowed "
-            f"({allowed.label})",
-            hint=f"--allow {fate.label} accepts them",
-        )
+        _tell_beyond(session, beyond(losses, allowed), beyond(possible, allowed), allowed)
     elif code is ExitCode.INTERRUPTED:
         session.complain("interrupted", hint="the same command again continues where it stopped")
+
+
+def _tell_beyond(
+    session: Session, certain: Collection[Loss], possible: Collection[Loss], allowed: Fate
+) -> None:
+    """How much is lost, or may be, beyond what was allowed, and what would allow it."""
+    sums = [sum(loss.count for loss in losses) for losses in (certain, possible)]
+    told = [count(sums[0], "loss", "losses")] if certain else []
+    if possible:
+        told.append(f"up to {count(sums[1], 'possible loss', 'possible losses')}")
+    fate = max((loss.fate for loss in (*certain, *possible)), default=allowed)
+    session.complain(
+        f"{' and '.join(told)} beyond what is allowed ({allowed.label})",
+        hint=f"--allow {fate.label} accepts them",
+    )

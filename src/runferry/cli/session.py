@@ -23,6 +23,7 @@ from runferry.errors import BadSetting, ExitCode, RunferryError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from runferry.losses import Loss
     from runferry.settings import Resolved, Settings
     from runferry.transfer.migrations import Road
     from runferry.transfer.progress import Observer, StopToken
@@ -43,6 +44,11 @@ class Result(Protocol):
     @property
     def aborted(self) -> str | None:
         """Why the remaining runs were not even tried."""
+        ...
+
+    @property
+    def judged(self) -> tuple[Loss, ...]:
+        """The losses that decide the exit code."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -140,6 +146,9 @@ class Session:
 
         With -q only its errors, unless the report is what was asked for.
         """
+        from runferry.transfer.report import in_words
+
+        log.info("losses: %s", printable(in_words(report.judged)) or "none")
         why = "" if report.aborted is None else f": {printable(report.aborted)}"
         took = time.monotonic() - self.began
         log.info("ended with exit code %d after %.1f s%s", report.exit_code, took, why)

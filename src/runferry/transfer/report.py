@@ -108,6 +108,12 @@ def total_losses(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     return tuple(sorted(summed, key=lambda loss: (-loss.fate, loss.code)))
 
 
+def in_words(losses: Iterable[Loss]) -> str:
+    """In one line, by kind and worst first: `dropped 3 missing-blob, renamed 1 run-id`."""
+    told = (f"{loss.fate.label} {loss.count:,} {loss.code}" for loss in total_losses(losses))
+    return ", ".join(told)
+
+
 def moved(outcomes: Iterable[RunOutcome]) -> tuple[RunOutcome, ...]:
     """Those whose losses are new; of what is unchanged they were told before."""
     return tuple(outcome for outcome in outcomes if outcome.status != "unchanged")
@@ -147,6 +153,19 @@ class Report:
         return total_losses(loss for outcome in moved(self.outcomes) for loss in outcome.losses)
 
     @property
+    def possible(self) -> tuple[Loss, ...]:
+        """What moving them may lose besides, where statistics cannot tell; added up."""
+        return total_losses(loss for outcome in self.outcomes for loss in outcome.possible)
+
+    @property
+    def judged(self) -> tuple[Loss, ...]:
+        """The losses that decide the exit code: of a plan also those that are possible.
+
+        So what a plan ends with is never milder than what moving the runs loses.
+        """
+        return (*self.new_losses, *(self.possible if self.phase == "plan" else ()))
+
+    @property
     def exit_code(self) -> ExitCode:
         """Interrupted, then failed, then lossy, then done. Losses are judged when a run moves."""
         if self.is_interrupted:
@@ -155,7 +174,7 @@ class Report:
             return ExitCode.FAILED
         if self.failures:
             return ExitCode.SOME_FAILED
-        return ExitCode.LOSS if beyond(self.new_losses, self.allowed) else ExitCode.DONE
+        return ExitCode.LOSS if beyond(self.judged, self.allowed) else ExitCode.DONE
 
     def to_json(self) -> dict[str, Any]:
         """As in the documented schema."""
@@ -171,6 +190,7 @@ class Report:
             "left_out_series": self.left_out_series,
             "counts": self.counts,
             "losses": [loss_json(loss) for loss in self.losses],
+            "possible_losses": [loss_json(loss) for loss in self.possible],
             "runs": [outcome.to_json() for outcome in self.outcomes],
         }
 
@@ -226,6 +246,11 @@ class VerifyReport:
         """Every run was found and compared, and every difference was foretold."""
         is_whole = not self.is_interrupted and self.aborted is None
         return is_whole and all(run.is_clean for run in self.runs)
+
+    @property
+    def judged(self) -> tuple[Loss, ...]:
+        """All that comparing found, foretold or not."""
+        return (*self.measured, *self.unexpected)
 
     @property
     def measured(self) -> tuple[Loss, ...]:
@@ -311,6 +336,11 @@ class ConvertReport:
         told = {(loss.code, loss.fate) for loss in lost}
         found = () if self.verify is None else self.verify.measured
         return total_losses([*lost, *(one for one in found if (one.code, one.fate) not in told)])
+
+    @property
+    def judged(self) -> tuple[Loss, ...]:
+        """The losses that decide the exit code: of a dry run also those that are possible."""
+        return (*self.new_losses, *(self.push.possible if self.push.phase == "plan" else ()))
 
     @property
     def exit_code(self) -> ExitCode:
