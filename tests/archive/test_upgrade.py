@@ -11,10 +11,10 @@ import pytest
 from tests.archive.version_1 import make_version_1
 from tests.transfer.roads import archive_of, place, pull_from, push_to
 
-from runferry.archive.record import RunRecord, record_to_bytes
+from runferry.archive.record import DamagedRun, RunRecord, record_to_bytes
 from runferry.archive.store import Archive
 from runferry.archive.upgrade import upgrade
-from runferry.errors import Locked, NewerFormat, NotFound, OlderFormat
+from runferry.errors import Corrupt, Locked, NewerFormat, NotFound, OlderFormat
 from runferry.model import Run, Uid
 from runferry.testing.samples import all_samples, plain
 
@@ -154,8 +154,53 @@ def test_damaged_runs_are_named_and_stay_and_the_others_are_upgraded(
     assert upgraded.version == 2
     assert garbled.read_text() == "{"
     archive, damaged = Archive.open(old), []
-    left = {r.run.uid: r.digest for r in archive.records(damaged) if r.run.uid != with_files[0]}
+    left = {record.run.uid: record.digest for record in archive.records(damaged)}
     assert left == {uid: was[uid].digest for uid in was if uid not in with_files[:2]}
+    assert {run.uid for run in damaged} == set(with_files[:2])
+
+
+@pytest.fixture
+def cut(old: Path, young: Path) -> tuple[Path, bytes]:
+    """A file that two bytes were lost of before an upgrade left its run, and what it was."""
+    was = records(young / "archive")
+    file = next(old / r.segments[0].path for r in was.values() if r.segments)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-2])
+    assert len(upgrade(old, Watch()).damaged) == 1
+    return file, whole
+
+
+def test_a_run_that_was_left_is_told_of_until_its_files_are_back(
+    old: Path, young: Path, cut: tuple[Path, bytes]
+) -> None:
+    for _ in range(2):
+        again = upgrade(old, Watch())
+        assert (again.before, again.version, again.runs, len(again.damaged)) == (2, 2, 0, 1)
+        with pytest.raises(Corrupt, match="left this run at version 1"):
+            records(old)
+    file, whole = cut
+    file.write_bytes(whole)
+    mended = upgrade(old, Watch())
+    assert (mended.runs, mended.damaged) == (1, ())
+    assert commits(old) == commits(young / "archive")
+    assert (old / "archive.json").read_text() == (young / "archive/archive.json").read_text()
+    assert upgrade(old, Watch()).runs == 0
+    archive = Archive.open(old)
+    assert set(push_to(archive, young / "there").counts) == {"unchanged"}
+    archive.ledger.close()
+
+
+def test_a_run_that_was_left_can_be_pulled_anew(
+    old: Path, young: Path, cut: tuple[Path, bytes]
+) -> None:
+    damaged: list[DamagedRun] = []
+    list(Archive.open(old).records(damaged))
+    uid = damaged[0].uid
+    (old / "commits" / uid[:2] / f"{uid}.json").unlink()
+    assert pull_from(place(young / "source"), Archive.open(old)).failures == ()
+    assert commits(old).keys() == commits(young / "archive").keys()
+    assert upgrade(old, Watch()).damaged == ()
+    assert "left" not in (old / "archive.json").read_text()
 
 
 def test_nothing_is_upgraded_while_somebody_writes(old: Path) -> None:

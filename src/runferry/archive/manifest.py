@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.archive.durable import disk_errors
 from runferry.archive.layout import FORMAT_NAME, FORMAT_VERSION, MANIFEST, new_attempt
 from runferry.durable import sync, write_atomically
 from runferry.errors import Corrupt, NewerFormat, NotFound, OlderFormat
+from runferry.model import Uid
 
 
 def found(path: Path) -> None:
@@ -33,12 +36,27 @@ def found(path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A run of an earlier version in an archive of a later one."""
+
+    version: int
+    commit: str
+    """SHA-256 of its commit record in hex; a run with another one was written since."""
+
+    def is_that(self, commit: bytes) -> bool:
+        """Whether this is the record that was left."""
+        return hashlib.sha256(commit).hexdigest() == self.commit
+
+
+@dataclass(frozen=True, slots=True)
 class Stated:
     """What a manifest says."""
 
     version: int
     is_under_way: bool = False
     """An upgrade to this version was begun, and has not ended."""
+    left: Mapping[Uid, Left] = field(default_factory=dict)
+    """Runs that upgrades could not read."""
 
     @property
     def came_from(self) -> int:
@@ -57,6 +75,7 @@ def read(manifest: Path) -> Stated:
         stated = json.loads(manifest.read_bytes())
         name, version = stated["format"], stated["version"]
         is_under_way = stated.get("upgrading", False)
+        left = {Uid(uid): Left(*told) for uid, told in stated.get("left", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupt("the archive's manifest cannot be read", where=str(manifest)) from error
     if name != FORMAT_NAME or not isinstance(version, int) or version < 1:
@@ -67,17 +86,21 @@ def read(manifest: Path) -> Stated:
             where=str(manifest),
             hint="pip install -U runferry",
         )
-    return Stated(version, bool(is_under_way))
+    return Stated(version, bool(is_under_way), left)
 
 
-def check(manifest: Path) -> None:
-    """Raises NewerFormat, Corrupt, and OlderFormat for an archive that is not upgraded."""
+def checked(manifest: Path) -> Stated:
+    """What it says of an archive of today.
+
+    Raises NewerFormat, Corrupt, and OlderFormat for an archive that is not upgraded.
+    """
     stated = read(manifest)
     if stated.is_earlier:
         what = f"archive version {stated.version}; this runferry reads {FORMAT_VERSION} alone"
         if stated.is_under_way:
             what = f"an upgrade of the archive to version {stated.version} has not ended"
         raise OlderFormat(what, where=str(manifest), hint=f"runferry upgrade {manifest.parent}")
+    return stated
 
 
 def write(manifest: Path, stated: Stated) -> None:
@@ -85,5 +108,7 @@ def write(manifest: Path, stated: Stated) -> None:
     spelled: dict[str, object] = {"format": FORMAT_NAME, "version": stated.version}
     if stated.is_under_way:
         spelled["upgrading"] = True
+    if stated.left:
+        spelled["left"] = {uid: [one.version, one.commit] for uid, one in stated.left.items()}
     content = (json.dumps(spelled) + "\n").encode()
     write_atomically(manifest, content, scratch=new_attempt())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,7 +16,7 @@ from runferry.archive.ledger import Ledger
 from runferry.archive.lock import FileLock
 from runferry.archive.record import DamagedRun, RunRecord, Segment, record_from_bytes
 from runferry.chunks import Chunk
-from runferry.errors import ArchiveError, NotFound
+from runferry.errors import ArchiveError, Corrupt, NotFound
 from runferry.model import Cursor, Inventory, Run, Series, Uid
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Archive:
         self.segment_rows = SEGMENT_ROWS
         self.folders = Folders(path)
         self._stood_in_for: dict[Uid, Uid] = {}
+        self._left: Mapping[Uid, manifest.Left] = {}
         self._ledger: Ledger | None = None
         self._is_new = False  # nothing had been there
         self._is_made = False  # not even the folder
@@ -60,8 +61,9 @@ class Archive:
                     "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
                 )
             manifest.found(path)
-        manifest.check(stated)
+        said = manifest.checked(stated)
         archive = cls(path, reserve=reserve)
+        archive._left = said.left
         archive._is_new, archive._is_made = is_new, is_made
         return archive
 
@@ -139,7 +141,16 @@ class Archive:
                 where=str(path),
                 hint="give read permission, or look after the disk",
             ) from error
-        return record_from_bytes(content, uid, str(path))
+        record = record_from_bytes(content, uid, str(path))
+        left = self._left.get(uid)
+        if left is not None and left.is_that(content):
+            raise Corrupt(
+                f"an upgrade left this run at version {left.version}, as its files are damaged",
+                where=str(path),
+                hint=f"bring them back from a copy, then: runferry upgrade {self.path}; "
+                "or remove this file and pull the run again",
+            )
+        return record
 
     def series(self, record: RunRecord) -> tuple[Series, ...]:
         """The run's series with their counts."""

@@ -20,12 +20,19 @@ from typing import Final
 
 from runferry.archive import manifest
 from runferry.archive.durable import disk_errors
-from runferry.archive.layout import MANIFEST, UPGRADE, checked_uid, commit_path
+from runferry.archive.layout import (
+    FORMAT_VERSION,
+    MANIFEST,
+    UPGRADE,
+    checked_uid,
+    commit_path,
+    new_attempt,
+)
 from runferry.archive.record import DamagedRun, RunRecord, record_from_bytes, record_to_bytes
 from runferry.archive.store import Archive
 from runferry.archive.upgrades import from_1
 from runferry.archive.vacuum import runs_being_written
-from runferry.durable import replace_file, sync
+from runferry.durable import replace_file, sync, write_atomically
 from runferry.errors import ArchiveError, Locked, NotFound
 from runferry.model import Run, Uid
 
@@ -49,7 +56,8 @@ _STEPS: Final[Mapping[int, _Step]] = {1: _Step(from_1.upgraded, from_1.upgrade_l
 class Upgraded:
     """What became of an archive.
 
-    `damaged` are the runs whose records or files cannot be read: they stay as they are.
+    `damaged` are the runs whose records or files cannot be read: they stay as they are. `runs` are
+    the others, also those that an earlier call left.
     """
 
     before: int
@@ -68,7 +76,7 @@ def upgrade(path: Path, watch: Watch) -> Upgraded:
     if not stated.is_file():
         raise NotFound("no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}")
     before = manifest.read(stated)
-    if not before.is_earlier:
+    if not before.is_earlier and not before.left:
         return Upgraded(before.version, before.version)
     archive = Archive(path)
     lock = archive.vacuum_lock()  # no run is begun while it is held
@@ -97,6 +105,8 @@ class _Upgrade:
         stated = before
         while stated.is_earlier and not self.is_stopped:
             stated = self._step(stated)
+        if not self.is_stopped:
+            self._mend(stated)
         return Upgraded(
             before.came_from, stated.version, self.runs, tuple(self.damaged), self.is_stopped
         )
@@ -114,16 +124,44 @@ class _Upgrade:
         """One version up, or what is left of that."""
         step, path = _STEPS[stated.came_from], self.archive.path / MANIFEST
         if not stated.is_under_way:
-            if not self._make_records(step):
+            left = self._make_records(step, stated)
+            if left is None:
                 return stated
-            stated = manifest.Stated(stated.version + 1, is_under_way=True)
+            stated = manifest.Stated(stated.version + 1, is_under_way=True, left=left)
             manifest.write(path, stated)
-        self._tell_ledger(step)
+        self._tell_ledger(step, self._pairs())
         self._put_in_place()
         stated = replace(stated, is_under_way=False)
         manifest.write(path, stated)
         shutil.rmtree(self._made, ignore_errors=True)
         return stated
+
+    def _mend(self, stated: manifest.Stated) -> None:
+        """Once more what was left: it may have been brought back since."""
+        left = dict(stated.left)
+        for uid, was in stated.left.items():
+            commit = commit_path(self.archive.path, uid)
+            if commit.is_file() and was.is_that(commit.read_bytes()):
+                try:
+                    self._mend_run(uid, commit, was.version)
+                except ArchiveError as error:
+                    self.damaged.append(DamagedRun(uid, error))
+                    continue
+                self.runs += 1
+            del left[uid]  # or it is gone, or was pulled anew
+        if left != stated.left:
+            manifest.write(self.archive.path / MANIFEST, replace(stated, left=left))
+
+    def _mend_run(self, uid: Uid, commit: Path, version: int) -> None:
+        record = self._record(commit, uid)
+        for earlier in range(version, FORMAT_VERSION):
+            before, record = record, self._upgraded(_STEPS[earlier], record)
+            self._tell_ledger(_STEPS[earlier], [(before, record)])
+        write_atomically(commit, record_to_bytes(record), scratch=new_attempt())
+        self.watch(record.run, _rows(record))
+
+    def _upgraded(self, step: _Step, before: RunRecord) -> RunRecord:
+        return replace(step.record(self.archive, before), generation=before.generation + 1)
 
     # --- beside what holds ------------------------------------------------------------------------
 
@@ -131,44 +169,47 @@ class _Upgrade:
     def _made(self) -> Path:
         return self.archive.path / UPGRADE
 
-    def _make_records(self, step: _Step) -> bool:
-        """Every run's record of the next version; false when the work was ended."""
+    def _make_records(
+        self, step: _Step, stated: manifest.Stated
+    ) -> dict[Uid, manifest.Left] | None:
+        """Every run's record of the next version: those left so far; None if the work was ended."""
         self._made.mkdir(exist_ok=True)
         wanted: set[str] = set()
         waiting: list[Path] = []
-        self.damaged, self.runs = [], 0
+        left, self.runs = dict(stated.left), 0
         for uid in self.archive.uids():
-            made = self._made_record(step, uid, waiting)
-            wanted |= {made.name} if made is not None else set()
+            commit = commit_path(self.archive.path, uid)
+            if uid in left and left[uid].is_that(commit.read_bytes()):
+                continue
+            try:
+                wanted.add(self._made_record(step, uid, commit, waiting).name)
+            except ArchiveError:  # told of by `_mend`, which tries it once more
+                digest = hashlib.sha256(commit.read_bytes()).hexdigest()
+                left[uid] = manifest.Left(stated.version, digest)
             if len(waiting) >= _AT_ONCE:
                 _settle(waiting)
             if self.is_stopped:
                 break
         _settle(waiting)
-        if not self.is_stopped:
-            for path in self._made.iterdir():
-                if path.name not in wanted:  # of a record that is no more
-                    path.unlink()
-            sync([self._made, self.archive.path])
-        return not self.is_stopped
-
-    def _made_record(self, step: _Step, uid: Uid, waiting: list[Path]) -> Path | None:
-        """Where the record of the next version stands; None for a run that is damaged."""
-        commit = commit_path(self.archive.path, uid)
-        try:
-            before = self._record(commit, uid)
-            made = self._made / _name(uid, commit)
-            if not made.is_file():
-                after = replace(step.record(self.archive, before), generation=before.generation + 1)
-                unsettled = made.with_name(f".{made.name}")
-                unsettled.write_bytes(record_to_bytes(after))
-                waiting.append(made)
-        except ArchiveError as error:
-            self.damaged.append(DamagedRun(uid, error))
+        if self.is_stopped:
             return None
+        for path in self._made.iterdir():
+            if path.name not in wanted:  # of a record that is no more
+                path.unlink()
+        sync([self._made, self.archive.path])
+        return left
+
+    def _made_record(self, step: _Step, uid: Uid, commit: Path, waiting: list[Path]) -> Path:
+        """Where the record of the next version stands. Raises ArchiveError for a damaged run."""
+        before = self._record(commit, uid)
+        made = self._made / _name(uid, commit)
+        if not made.is_file():
+            after = self._upgraded(step, before)
+            unsettled = made.with_name(f".{made.name}")
+            unsettled.write_bytes(record_to_bytes(after))
+            waiting.append(made)
         self.runs += 1
-        rows = sum(segment.rows for segment in before.segments)
-        self.is_stopped = not self.watch(before.run, rows)
+        self.is_stopped = not self.watch(before.run, _rows(before))
         return made
 
     def _record(self, path: Path, uid: Uid) -> RunRecord:
@@ -176,11 +217,11 @@ class _Upgrade:
 
     # --- in place of what held --------------------------------------------------------------------
 
-    def _tell_ledger(self, step: _Step) -> None:
+    def _tell_ledger(self, step: _Step, pairs: from_1.Pairs) -> None:
         """Before any record is in place: who is killed in between finds both records again."""
         ledger = self.archive.ledger
         with closing(ledger):
-            ledger.upgrade(lambda connection: step.ledger(connection, self._pairs()))
+            ledger.upgrade(lambda connection: step.ledger(connection, pairs))
 
     def _pairs(self) -> Iterator[tuple[RunRecord, RunRecord]]:
         for made, uid in self._all_made():
@@ -201,6 +242,10 @@ class _Upgrade:
             replace_file(made, commit)
             folders.add(commit.parent)
         sync(folders)
+
+
+def _rows(record: RunRecord) -> int:
+    return sum(segment.rows for segment in record.segments)
 
 
 def _name(uid: Uid, commit: Path) -> str:

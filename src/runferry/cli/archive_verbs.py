@@ -110,9 +110,12 @@ def upgrade(session: Session, folder: Folder = None) -> ExitCode:
         session.print_json({**document, **versions, **figures})
     elif upgraded.is_interrupted:
         session.out.print(f"still version {upgraded.version}: {count(upgraded.runs, 'run')} ready")
-    elif upgraded.version == upgraded.before:
+    elif upgraded.version == upgraded.before and upgraded.runs:
+        mended = f"{count(upgraded.runs, 'run')} upgraded that had been left"
+        session.out.print(f"version {upgraded.version}: {mended}")
+    elif upgraded.version == upgraded.before and not upgraded.damaged:
         session.out.print(f"version {upgraded.version}: nothing to upgrade")
-    else:
+    elif upgraded.version != upgraded.before:
         versions_shown = f"version {upgraded.before} became {upgraded.version}"
         session.out.print(f"{versions_shown}: {count(upgraded.runs, 'run')} upgraded")
     if upgraded.is_interrupted:
