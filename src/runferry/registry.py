@@ -156,9 +156,30 @@ def meant_by_name(name: str) -> str:
 
 
 def loose_names() -> tuple[str, ...]:
-    """Readers whose runs may lie anywhere below a folder, and are found by themselves."""
+    """Readers whose runs may lie anywhere below a folder, and are found by themselves.
+
+    A plugin that is none of them is passed over, and told of by `passed_over`.
+    """
     others = {ANY, ARCHIVE, *STORES, *TABLES}
-    return tuple(name for name in reader_names() if name not in others)
+    names = [name for name in reader_names() if name not in others]
+    return tuple(name for name in names if name in _READERS or _is_sound(name))
+
+
+def passed_over() -> tuple[BadPlugin, ...]:
+    """The plugins that could not be asked where runs were looked for, each once."""
+    return tuple(_passed_over.values())
+
+
+_passed_over: dict[str, BadPlugin] = {}
+
+
+def _is_sound(name: str) -> bool:
+    try:
+        reader(name)
+    except BadPlugin as error:
+        _passed_over[name] = error
+        return False
+    return True
 
 
 def names(role: EndRole) -> tuple[str, ...]:

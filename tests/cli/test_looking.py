@@ -11,6 +11,7 @@ from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
+from runferry.model import Run
 from runferry.registry import reader_names, writer_names
 from runferry.testing.recording import Recording
 from runferry.testing.samples import header
@@ -33,6 +34,25 @@ def test_ls_has_one_line_a_run_and_fits(runferry: Caller, nasty: Path) -> None:
     assert {line.split()[0] for line in lines[1:]} == ids
     assert widest(listed.out) <= 80
     assert listed.err == ""
+
+
+def test_ls_says_what_is_no_run_where_there_is_such(runferry: Caller) -> None:
+    archive = Archive.open(Path("kinds"), create=True)
+
+    def put(run: Run) -> None:
+        with archive.draft(run) as draft:
+            draft.put(Header(run))
+            draft.commit()
+
+    put(header("a"))
+    put(header("b"))
+    assert " kind " not in runferry("ls", "kinds").out
+    put(replace(header("c"), kind="model_version"))
+    lines = [line.split() for line in runferry("ls", "kinds").out.splitlines()]
+    assert lines[0][:2] == ["id", "kind"]
+    assert {line[0]: line[1] for line in lines[1:]} == {
+        "a": "run", "b": "run", "c": "model_version",
+    }  # fmt: skip
 
 
 def test_ls_json_says_the_same_and_more(runferry: Caller, nasty: Path) -> None:

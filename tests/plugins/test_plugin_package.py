@@ -26,8 +26,14 @@ class Installed:
     folder: Path
 
     def run(self, *arguments: str | Path, code: int = 0) -> str:
-        """What `python -m …` prints, in a folder far from the repository."""
-        done = subprocess.run(
+        """What `python -m …` prints."""
+        done = self.ended(*arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code in (0, 3) else done.stderr
+
+    def ended(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """What became of `python -m …`, in a folder far from the repository."""
+        return subprocess.run(
             [sys.executable, "-m", *map(str, arguments)],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(self.packages), *_ours()])},
@@ -37,8 +43,6 @@ class Installed:
             timeout=300,
             check=False,
         )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout if code in (0, 3) else done.stderr
 
 
 def _ours() -> list[str]:
@@ -126,7 +130,30 @@ def test_one_that_does_not_work_is_named_with_its_package(
     lines: str, says: str, tmp_path: Path
 ) -> None:
     broken = _broken(tmp_path, "ferry_broken", lines)
-    told = broken.run("runferry", "ls", "odd:./x", code=2)
-    assert f"error: `odd` of the package ferry_broken {says}" in told
-    assert "hint: pip install -U ferry_broken, or pip uninstall ferry_broken" in told
-    assert "Traceback" not in told
+    _told_in(broken.run("runferry", "ls", "odd:./x", code=2), says)
+
+
+def _told_in(text: str, says: str) -> None:
+    assert text.count(f"error: `odd` of the package ferry_broken {says}") == 1
+    assert "hint: pip install -U ferry_broken, or pip uninstall ferry_broken" in text
+    assert "Traceback" not in text
+
+
+def test_where_runs_are_looked_for_one_that_does_not_load_leaves_the_others_at_work(
+    tmp_path: Path,
+) -> None:
+    broken = _broken(tmp_path, "ferry_broken", "import a_package_that_is_not_there\n")
+    says = "does not load (ModuleNotFoundError: "
+    shutil.copytree(RUNS, broken.folder / "runs")
+    for verb, *more in (["ls"], ["inspect"], ["plan", "tensorboard:copy"], ["pull", "kept"]):
+        done = broken.ended("runferry", verb, "runs", *more)
+        assert done.returncode == 4, done.stderr
+        assert "gentle-tide" in done.stdout
+        _told_in(done.stderr, says)
+    done = broken.ended("runferry", "convert", "runs", "again", "--json")
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 4
+    (broken.folder / "empty").mkdir()
+    done = broken.ended("runferry", "ls", "empty")
+    assert done.returncode == 1
+    _told_in(done.stderr, says)
+    assert broken.ended("runferry", "ls", "wandb:runs").returncode == 0  # it was not asked

@@ -79,12 +79,16 @@ STATES = {
 def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None = None) -> None:
     """The table; ids are never shortened, names and projects are when they must be.
 
-    Runs of several trackers say which is theirs. Where ids leave no room, each has its own line.
+    Runs of several trackers say which is theirs, and what is no run what it is. Where ids leave no
+    room, each has its own line.
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     listed = sorted(listed, key=_place)
-    has_one = len({entry.run.key.tracker for entry in listed}) < 2
-    chosen = [(c, say) for c, say in _COLUMNS if not (has_one and c.title == "tracker")]
+    told = {
+        "tracker": len({entry.run.key.tracker for entry in listed}) > 1,
+        "kind": any(entry.run.kind != "run" for entry in listed),
+    }
+    chosen = [(column, say) for column, say in _COLUMNS if told.get(column.title, True)]
     columns = [column for column, _ in chosen]
     rows = [[say(entry, now_ns) for _, say in chosen] for entry in listed]
     heads: list[str] = []
@@ -110,6 +114,7 @@ def _started(run: Run) -> str:
 _COLUMNS: tuple[tuple[Column, Callable[[Entry, int], str]], ...] = (
     (Column("tracker"), lambda entry, now: entry.run.key.tracker),
     (Column("id"), lambda entry, now: entry.run.key.run_id),
+    (Column("kind"), lambda entry, now: entry.run.kind),
     (Column("name", is_elastic=True), lambda entry, now: _name(entry.run)),
     (Column("project", is_elastic=True), lambda entry, now: entry.run.project or ""),
     (Column("state", styles=STATES), lambda entry, now: _state(entry.run)),

@@ -183,7 +183,9 @@ def verb(
         def command(**given: Any) -> None:
             with session({k: v for k, v in given.items() if k not in names}) as opened:
                 code = function(opened, **{k: v for k, v in given.items() if k in names})
-            raise typer.Exit(int(code or ExitCode.DONE))
+                opened.tell_passed_over()
+                code = opened.ending(code or ExitCode.DONE)
+            raise typer.Exit(int(code))
 
         parameters = [*own, *shared]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

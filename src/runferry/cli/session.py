@@ -125,10 +125,27 @@ class Session:
         """Whether stdout's encoding has these characters."""
         return spells(sys.stdout, text)
 
-    def print_json(self, document: object) -> None:
+    def print_json(self, document: Mapping[str, Any]) -> None:
         """The one JSON document of this call."""
         self.has_document = True
+        code = document.get("exit_code")
+        if code is not None:
+            document = {**document, "exit_code": int(self.ending(ExitCode(code)))}
         print_json(document)
+
+    def ending(self, code: ExitCode) -> ExitCode:
+        """The exit code of what ended so: a plugin that could not be asked may have runs, too."""
+        from runferry.registry import passed_over
+
+        is_well = code in (ExitCode.DONE, ExitCode.LOSS)
+        return ExitCode.SOME_FAILED if is_well and passed_over() else code
+
+    def tell_passed_over(self) -> None:
+        """Of plugins that could not be asked."""
+        from runferry.registry import passed_over
+
+        for error in passed_over():
+            failure.tell(error)
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless -q."""
@@ -151,7 +168,8 @@ class Session:
         log.info("losses: %s", printable(in_words(report.judged)) or "none")
         why = "" if report.aborted is None else f": {printable(report.aborted)}"
         took = time.monotonic() - self.began
-        log.info("ended with exit code %d after %.1f s%s", report.exit_code, took, why)
+        code = self.ending(report.exit_code)
+        log.info("ended with exit code %d after %.1f s%s", code, took, why)
         if self.is_json:
             self.print_json(report.to_json())
         else:
@@ -212,6 +230,7 @@ def _told(opened: Session) -> Iterator[None]:
     try:
         yield
     except RunferryError as error:
+        opened.tell_passed_over()
         raise _ended(error, opened.is_json and not opened.has_document) from None
     except KeyboardInterrupt:
         raise _ended(failure.Interrupted(), opened.is_json and not opened.has_document) from None
