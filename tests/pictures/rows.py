@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runferry.pictures.curves import Axis, Curve
+from runferry.pictures.curves import Axis, Curve, Rows
 
 
 def batch(
@@ -29,5 +29,5 @@ def batch(
 
 def curve_of(rows: pa.RecordBatch, width: int, span: int, *, is_log: bool = False) -> Curve:
     curve = Curve(Axis("step", 0, span), width, is_log)
-    curve.add(rows)
+    curve.add(Rows.of(rows, "step"))
     return curve

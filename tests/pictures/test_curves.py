@@ -13,7 +13,7 @@ from tests.pictures.rows import batch, curve_of
 
 from runferry.cli.dots import _fill, _join, dots
 from runferry.model import SeriesCounts
-from runferry.pictures.curves import Axis, Curve
+from runferry.pictures.curves import Axis, Curve, Rows
 from runferry.pictures.scales import Scale, along, number
 
 ROWS, WIDTH, SPAN = 40, 16, 99
@@ -66,7 +66,7 @@ def test_how_rows_are_cut_and_in_what_order_they_come_is_not_seen(
     random.shuffle(parts)
     other = Curve(curve.axis, WIDTH)
     for part in parts:
-        other.add(part)
+        other.add(Rows.of(part, "step"))
     assert list(other.strokes()) == list(curve.strokes())
     assert other.oddities == curve.oddities
 
@@ -77,7 +77,7 @@ def test_one_spike_among_a_million_values_is_drawn() -> None:
     curve = Curve(Axis("step", 0, len(values) - 1), 160)
     for at in range(0, len(values), 65_536):
         part = values[at : at + 65_536]
-        curve.add(batch(np.arange(at, at + len(part)), part, at))
+        curve.add(Rows.of(batch(np.arange(at, at + len(part)), part, at), "step"))
     assert [y for stroke in curve.strokes() for _, y in stroke].count(5.0) == 1
     held = sum(a.nbytes for a in vars(curve).values() if isinstance(a, np.ndarray))
     assert held < 160 * 8 * 20  # of the width alone, whatever came
@@ -109,7 +109,7 @@ def test_steps_at_the_ends_of_64_bits_have_their_places() -> None:
     axis = Axis.of("step", SeriesCounts(points=2, min_step=low, max_step=high))
     assert axis is not None
     curve = Curve(axis, 10)
-    curve.add(batch([low, high], [1.0, 2.0]))
+    curve.add(Rows.of(batch([low, high], [1.0, 2.0]), "step"))
     assert curve.count.nonzero()[0].tolist() == [0, 9]
 
 

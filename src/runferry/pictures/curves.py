@@ -70,6 +70,51 @@ def _part(counts: SeriesCounts) -> int:
     return 1 if counts.fractional_steps else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows as numpy has them, of many series or of one: pyarrow is slow where they are few."""
+
+    exact: Whole  # step or microsecond
+    part: Numbers  # of a step or a microsecond
+    placed: Bools
+    value: Numbers
+    null: Bools
+    seq: Whole
+    is_placed: bool
+    """Every row has a place along this axis."""
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, kind: AxisKind) -> Rows:
+        """With POINTS' columns (those of other axes may be absent)."""
+        import pyarrow as pa
+
+        column = batch.column("value")
+        value: Numbers = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+        null: Bools = column.is_null().to_numpy(zero_copy_only=False)
+        seq: Whole = batch.column("seq").to_numpy(zero_copy_only=False)
+        if kind == "row":
+            count = batch.num_rows
+            nowhere = np.zeros(count, np.int64)
+            everywhere = np.ones(count, np.bool_)
+            return cls(nowhere, np.zeros(count), everywhere, value, null, seq, True)
+        is_step = kind == "step"
+        at = batch.column("step" if is_step else "time")
+        placed: Bools = at.is_valid().to_numpy(zero_copy_only=False)
+        whole = at if is_step else at.view(pa.int64())
+        exact: Whole = whole.fill_null(0).to_numpy(zero_copy_only=False)
+        parts = batch.column("step_frac" if is_step else "time_ns").fill_null(0)
+        part: Numbers = parts.to_numpy(zero_copy_only=False).astype(np.float64)
+        part /= _WHOLE if is_step else 1000
+        return cls(exact, part, placed, value, null, seq, at.null_count == 0)
+
+    def at(self, rows: slice | NDArray[np.intp]) -> Rows:
+        """Some of them."""
+        return Rows(
+            self.exact[rows], self.part[rows], self.placed[rows],
+            self.value[rows], self.null[rows], self.seq[rows], self.is_placed,
+        )  # fmt: skip
+
+
 @dataclass
 class Curve:
     """Takes the rows of one series, in any order; what is kept is `width` columns wide."""
@@ -119,46 +164,38 @@ class Curve:
         """How many values have no place in the picture, by what they are."""
         return {kind: int(self.odd[kind].sum()) for kind in ODDITIES if kind in self.odd}
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Rows of this series alone, with POINTS' columns (those of other axes may be absent)."""
-        if not batch.num_rows:
+    def add(self, rows: Rows) -> None:
+        """Rows of this series alone, that were read along this axis."""
+        count = len(rows.seq)
+        if not count:
             return
-        x, placed = self._positions(batch)
-        self.points += batch.num_rows
-        self.unplaced += int(np.count_nonzero(~placed))
-        column = batch.column("value")
-        value: Numbers = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-        null: Bools = column.is_null().to_numpy(zero_copy_only=False)
-        seq: Whole = batch.column("seq").to_numpy(zero_copy_only=False)
-        within = placed & (x >= 0) & (x <= self.axis.span)
-        self.outside += int(np.count_nonzero(placed & ~within))
-        x, value, null, seq = x[within], value[within], null[within], seq[within]
+        x = self._positions(rows)
+        self.points += count
+        within = rows.placed & (x >= 0) & (x <= self.axis.span)
+        here = int(within.sum())
+        placed = count if rows.is_placed else int(rows.placed.sum())
+        self.unplaced += count - placed
+        self.outside += placed - here
+        value, null, seq = rows.value, rows.null, rows.seq
+        if here < count:
+            x, value, null, seq = x[within], value[within], null[within], seq[within]
         columns = self._columns(x)
         shown = np.isfinite(value) & ~null
         if self.is_log:
             shown &= value > 0
-        self._add_odd(columns[~shown], x[~shown], value[~shown], null[~shown])
-        self._add_shown(columns[shown], x[shown], value[shown], seq[shown])
+        if not shown.all():
+            self._add_odd(columns[~shown], x[~shown], value[~shown], null[~shown])
+            columns, x, value, seq = columns[shown], x[shown], value[shown], seq[shown]
+        self._add_shown(columns, x, value, seq)
 
-    def _positions(self, batch: pa.RecordBatch) -> tuple[Numbers, Bools]:
-        """How far from the origin each row stands, and whether it stands anywhere."""
-        import pyarrow as pa
-
+    def _positions(self, rows: Rows) -> Numbers:
+        """How far from the origin each row stands; below zero before it."""
         if self.axis.kind == "row":
-            rows = np.arange(self.points, self.points + batch.num_rows, dtype=np.float64)
-            return rows, np.ones(batch.num_rows, np.bool_)
-        is_step = self.axis.kind == "step"
-        column = batch.column("step" if is_step else "time")
-        placed: Bools = column.is_valid().to_numpy(zero_copy_only=False)
-        whole = column if is_step else column.view(pa.int64())
-        exact: Whole = whole.fill_null(0).to_numpy(zero_copy_only=False)
+            return np.arange(self.points, self.points + len(rows.seq), dtype=np.float64)
         # 64 bits wrap: the distance is right wherever both ends are
-        apart = exact.astype(np.uint64) - np.uint64(self.axis.origin % 2**64)
-        is_before = exact < self.axis.origin
-        x = np.where(is_before, -1.0, apart.astype(np.float64))
-        parts = batch.column("step_frac" if is_step else "time_ns").fill_null(0)
-        part: Numbers = parts.to_numpy(zero_copy_only=False).astype(np.float64)
-        return x + part / (_WHOLE if is_step else 1000), placed
+        apart = rows.exact.astype(np.uint64) - np.uint64(self.axis.origin % 2**64)
+        x = np.where(rows.exact < self.axis.origin, -1.0, apart.astype(np.float64))
+        return x + rows.part
 
     def _columns(self, x: Numbers) -> Whole:
         if self.axis.span <= 0:
@@ -203,8 +240,10 @@ class Curve:
             (np.less, np.minimum.reduceat(value, begin), self.low, self.low_x),
             (np.greater, np.maximum.reduceat(value, begin), self.high, self.high_x),
         ):
-            reached = np.flatnonzero(value == np.repeat(extremes, end - begin + 1))
-            rows = reached[_edges(at[reached])[0]]  # the first that is so low, or so high
+            rows = begin
+            if len(begin) < len(at):
+                reached = np.flatnonzero(value == np.repeat(extremes, end - begin + 1))
+                rows = reached[_edges(at[reached])[0]]  # the first that is so low, or so high
             columns = at[rows]
             is_equal = value[rows] == held[columns]
             won = beyond(value[rows], held[columns]) | (is_equal & (x[rows] < held_x[columns]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runferry.archive.reading import batches
 from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Series, SeriesCounts
-from runferry.pictures.curves import Axis, AxisKind, Curve
+from runferry.pictures.curves import Axis, AxisKind, Curve, Rows
 from runferry.transfer.selection import Selection
 
 if TYPE_CHECKING:
@@ -210,17 +211,21 @@ def draw(archive: Archive, made: Iterable[Panel]) -> None:
 def feed(curves: dict[str, Curve], batch: pa.RecordBatch) -> None:
     """Give every curve its rows of a batch; `curves` by key."""
     import numpy as np
-    import pyarrow as pa
 
     column = batch.column("key")
     codes = column.indices.to_numpy(zero_copy_only=False)
+    keys = column.dictionary.to_pylist()
     order = np.argsort(codes, kind="stable")  # the rows of each key, in their order
-    begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    for rows in np.split(order, begins[1:]):
-        curve = curves.get(column.dictionary[int(codes[rows[0]])].as_py()) if len(rows) else None
+    begins = np.flatnonzero(np.diff(codes[order], prepend=-1)).tolist()
+    sorted_by_key: dict[AxisKind, Rows] = {}
+    for begin, end in pairwise([*begins, len(order)]):
+        curve = curves.get(keys[codes[order[begin]]])
         if curve is None:
             continue
-        curve.add(batch if len(rows) == batch.num_rows else batch.take(pa.array(rows)))
+        kind = curve.axis.kind
+        if kind not in sorted_by_key:
+            sorted_by_key[kind] = Rows.of(batch, kind).at(order)
+        curve.add(sorted_by_key[kind].at(slice(begin, end)))
 
 
 def interest(series: Series, points: int) -> tuple[bool, bool, int, str]:
