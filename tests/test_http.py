@@ -393,24 +393,6 @@ def test_a_bundle_that_is_none_is_a_bad_setting(tmp_path: Path) -> None:
                 to(f"{scheme}://127.0.0.1", settings=Settings(ca_bundle=bundle))
 
 
-@pytest.mark.parametrize("how", ["setting", "HTTP_PROXY"])
-def test_requests_go_through_the_proxy(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = SETTINGS
-    with serving(says(200)) as proxy:
-        if how == "setting":
-            chosen = Settings(timeout=1, proxy=proxy.url)
-        else:
-            monkeypatch.setenv(how, proxy.url)
-        with to("http://tracker.invalid", settings=chosen) as client:
-            client.request("GET", "/x")
-        assert proxy.asked[0][1] == "http://tracker.invalid/x"
-
-
-def test_a_proxy_that_is_none_is_a_bad_setting() -> None:
-    with pytest.raises(BadSetting, match="proxy"):
-        to("http://127.0.0.1", settings=Settings(proxy="gopher://u:pw@proxy"))
-
-
 @pytest.mark.parametrize("url", ["tracker", "ftp://tracker", "http://[::1"])
 def test_an_address_that_is_none_is_a_bad_location(url: str) -> None:
     with pytest.raises(BadLocation), to(url) as client:

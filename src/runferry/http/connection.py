@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from socket import socket
 from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -67,6 +68,20 @@ def connect(
         raise BadSetting(
             f"this proxy cannot be used: {without_credentials(str(error))}", where=place
         ) from error
+
+
+def proxy_before(base_url: str, settings: Settings) -> str | None:
+    """The proxy that requests to this server go through, to be shown; None where none does."""
+    if settings.proxy is not None:
+        return f"{without_credentials(settings.proxy)} (the setting `proxy`)"
+    server = httpx.URL(base_url)
+    if proxy_bypass(server.netloc.decode("ascii")):
+        return None
+    for kind in (server.scheme, "all"):
+        proxy = getproxies().get(kind)
+        if proxy:
+            return f"{without_credentials(proxy)} ({kind.upper()}_PROXY)"
+    return None
 
 
 def _hooks(rate: float | None) -> list[Callable[[httpx.Request], None]]:

@@ -25,7 +25,7 @@ from runferry.errors import (
 )
 from runferry.http import waits
 from runferry.http.answers import one_line, reason, retry_after
-from runferry.http.connection import is_distrust
+from runferry.http.connection import is_distrust, proxy_before
 from runferry.http.heard import HEARD
 from runferry.http.pace import Pace
 from runferry.redact import without_credentials
@@ -141,8 +141,11 @@ class Persistence:
         return _Fault(fault, arrived=not is_unconnected, is_unconnected=is_unconnected)
 
     def _nobody(self, error: ServiceError) -> Unreachable:
-        what = f"no server answers: {error.what}"
-        nobody = Unreachable(what, where=self.base_url, hint=_NOBODY, has_answered=False)
+        what, hint = f"no server answers: {error.what}", _NOBODY
+        proxy = proxy_before(self.base_url, self._settings)
+        if proxy is not None:
+            hint = f"requests go through {proxy}: start or correct that proxy; or {_NOBODY}"
+        nobody = Unreachable(what, where=self.base_url, hint=hint, has_answered=False)
         nobody.__cause__ = error.__cause__
         return nobody
 
