@@ -3,6 +3,8 @@ says the same of both, and a second conversion adds nothing."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -131,3 +133,27 @@ def test_models_of_a_server_go_into_a_database(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     goes_into_a_database(served_anew, tmp_path)
+
+
+def test_a_version_behind_more_missing_numbers_than_a_server_is_led_past_says_its_own(
+    source: Filled, served_anew: str, tmp_path: Path
+) -> None:
+    uri, _ = source
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection, connection:
+        for table in ("model_versions", "model_version_tags", "registered_model_aliases"):
+            connection.execute(f"UPDATE {table} SET version = 300 WHERE version = 4")
+    report = carried(uri, served_anew, tmp_path)
+    told = [(x.where, x.count) for o in report.outcomes for x in o.losses
+            if x.code == "version-renumbered"]  # fmt: skip
+    assert told == [("net/4 (300)", 1)]
+    with at(served_anew) as client:
+        found = {int(v.version): v.tags for v in client.search_model_versions("name = 'net'")}
+        assert found.keys() == {1, 3, 4}
+        assert found[4]["runferry.version"] == "300"
+        assert client.get_model_version_by_alias("net", "champion").version in (4, "4")
+    again = carried(uri, served_anew, tmp_path)
+    assert set(again.push.counts) == {"unchanged"}
+    back = f"sqlite:///{tmp_path}/back.db"
+    carried(served_anew, back, tmp_path / "other")
+    with at(back) as client:  # nothing was known of the other number but by us
+        assert {int(v.version) for v in client.search_model_versions("name = 'net'")} == {1, 3, 300}

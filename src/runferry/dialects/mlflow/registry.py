@@ -24,6 +24,9 @@ MODEL_TAG: Final = "runferry.model"
 """Which model of its source a registered model is; one without it is somebody else's."""
 SOURCE_TAG: Final = "runferry.source_run"
 """The mark of the run that a version was made of, where MLflow cannot be told it."""
+PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
+PROMPT_SOURCE: Final = "prompt-template"
+"""Where a prompt was made, which is nowhere: a server takes no other words for its versions."""
 DELETED_STAGE: Final = "Deleted_Internal"
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 
@@ -53,6 +56,11 @@ class NativeVersion:
     updated_ms: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     location: str | None = None  # of its files, where that is not `source`
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is a text in its tags, without files."""
+        return is_prompt(self.tags)
 
     @property
     def model_id(self) -> str | None:
@@ -154,6 +162,11 @@ class Registry(RegisteredModels, Protocol):
         ...
 
 
+def is_prompt(tags: Mapping[str, str]) -> bool:
+    """Whether a model or a version with these tags is a prompt."""
+    return tags.get(PROMPT_TAG, "").lower() == "true"
+
+
 def led_past(
     name: str,
     wished: NativeVersion,
@@ -169,7 +182,7 @@ def led_past(
     number = make(name, wished)
     if not 0 < wished.version - number <= MOST_SKIPPED:
         return number
-    mark = {tag: text for tag, text in wished.tags.items() if tag == UID_TAG}
+    mark = {tag: text for tag, text in wished.tags.items() if tag in (UID_TAG, PROMPT_TAG)}
     while number < wished.version:
         remove(name, number)
         is_last = number + 1 == wished.version

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion, led_past
+from runferry.dialects.mlflow.registry import (
+    PROMPT_TAG,
+    NativeModel,
+    NativeVersion,
+    is_prompt,
+    led_past,
+)
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import Declined, RunMissing
 from runferry.model import Uid
 
-_PROMPT: Final = "tags.`mlflow.prompt.is_prompt` = 'true'"
+_PROMPT: Final = f"tags.`{PROMPT_TAG}` = 'true'"
 _MODELS, _VERSIONS = "/registered-models", "/model-versions"
 
 
@@ -42,8 +48,7 @@ class ServedRegistry:
         except RunMissing:
             return None
         facts = answer["registered_model"]
-        is_prompt = _pairs(facts.get("tags", [])).get("mlflow.prompt.is_prompt") == "true"
-        return self._model(facts, _PROMPT if is_prompt else "")
+        return self._model(facts, _PROMPT if is_prompt(_pairs(facts.get("tags", []))) else "")
 
     def _model(self, facts: dict[str, Any], condition: str) -> NativeModel:
         name = str(facts["name"])

@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from runferry.dialects.mlflow.registry import NativeModel, NativeVersion, led_past
+from runferry.dialects.mlflow.registry import (
+    PROMPT_TAG,
+    NativeModel,
+    NativeVersion,
+    is_prompt,
+    led_past,
+)
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.dialects.mlflow.vendor import open_registry, refused_as
 from runferry.model import Uid
 from runferry.redact import without_credentials
 
-_PROMPT = "tags.`mlflow.prompt.is_prompt` = 'true'"
+_PROMPT = f"tags.`{PROMPT_TAG}` = 'true'"
 
 
 class VendorRegistry:
@@ -65,8 +71,7 @@ class VendorRegistry:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise refused_as(error, self._where) from error
-        is_prompt = facts.tags.get("mlflow.prompt.is_prompt") == "true"
-        return self._model(facts, _PROMPT if is_prompt else "")
+        return self._model(facts, _PROMPT if is_prompt(facts.tags) else "")
 
     def _model(self, facts: Any, condition: str) -> NativeModel:
         mark = '"' if "'" in facts.name else "'"

@@ -23,7 +23,6 @@ from runferry.readers.mlflow.store import Store, digest
 from runferry.readers.mlflow.version_files import files_of
 
 _VERSIONS: Final = "mlflow.modelVersions"
-_PROMPT: Final = "mlflow.prompt.is_prompt"
 
 
 def model_runs(store: Store) -> Iterator[Run]:
@@ -55,7 +54,7 @@ def model_chunks(store: Store, model: NativeModel) -> Iterator[Chunk]:
         if isinstance(files, NoFolder):
             yield Lost(_unreachable(model, version))
         entries = tuple(ArtifactEntry(e.path, files.blob(e)) for e in files.walk())
-        if not entries and _PROMPT not in version.tags and not isinstance(files, NoFolder):
+        if not entries and not version.is_prompt and not isinstance(files, NoFolder):
             yield Lost(_empty(model, version))
         yield as_artifact(model, version, entries)
     for loss in model.losses:

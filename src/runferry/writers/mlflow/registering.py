@@ -10,11 +10,13 @@ from runferry.dialects.mlflow.located import below
 from runferry.dialects.mlflow.logged import LoggedModel
 from runferry.dialects.mlflow.registry import (
     MODEL_TAG,
+    PROMPT_SOURCE,
     SOURCE_TAG,
     VERSION_TAG,
     NativeModel,
     NativeVersion,
     Registry,
+    is_prompt,
     model_name,
 )
 from runferry.dialects.mlflow.tags import UID_TAG, short_hash
@@ -170,12 +172,12 @@ class Registering:
         """
         tags = {**wished.tags, UID_TAG: str(self.uid), VERSION_TAG: wished.version}
         source_uid = wished.source_uid
-        linked, uri = self.remote, None
+        linked, uri = self.remote, PROMPT_SOURCE if is_prompt(tags) else None
         logged = self._logged(wished)
         if logged is not None:
             linked = RemoteId(logged.source_run or self.remote)
             uri = f"models:/{logged.model_id}"
-        elif source_uid is not None:
+        elif source_uid is not None and uri is None:
             found = self.backend.find(UID_TAG, source_uid)
             uri = self._same_files(RemoteId(found[0]), wished) if found else None
             if uri is not None:
