@@ -29,7 +29,6 @@ from tests.cli.terminals import conversation
 from tests.readers.neptune_exports import atoms, points, put_file, write_run
 
 from runferry import load_wandb_database, settings
-from runferry.dialects.neptune.attribute_paths import READ_ONLY_SYS
 from runferry.testing.neptune_backend import NeptuneServer
 from runferry.writers.neptune.tracked import Tracked
 
@@ -50,6 +49,14 @@ from runferry.cli import main
 main()
 print("runs:", sorted(server.runs), file=sys.stderr)
 """
+
+READ_ONLY_SYS = frozenset(
+    {
+        "creation_time", "id", "modification_time", "monitoring_time", "owner", "ping_time",
+        "running_time", "size", "trashed", "stage", "model_id",
+    }
+)  # fmt: skip
+"""Of namespace `sys`: what only Neptune itself sets."""
 
 
 def log_models(project: str) -> None:

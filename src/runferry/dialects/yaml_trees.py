@@ -104,7 +104,6 @@ class _Builder:
     _anchors: dict[str, _Anchored] = field(default_factory=dict)
     _values: int = 0
     _documents: int = 0
-    _deepest: int = 0
 
     def take(self, event: yaml.Event) -> None:
         import yaml

@@ -35,14 +35,6 @@ SEALED: Final = f"{RUNFERRY}/sealed"
 
 MODEL_TAGS: Final = {"model": "model", "model_version": "model_version"}
 
-READ_ONLY_SYS: Final = frozenset(
-    {
-        "creation_time", "id", "modification_time", "monitoring_time", "owner", "ping_time",
-        "running_time", "size", "trashed", "stage", "model_id",
-    }
-)  # fmt: skip
-"""Of namespace `sys`: what only Neptune itself sets."""
-
 _LONGEST_PATH: Final = 1024
 _MARK_DIGITS: Final = 8
 
