@@ -86,19 +86,23 @@ def test_a_plan_ends_no_milder_than_what_it_foretells_as_possible(runferry: Call
     Path("steady.csv").write_text(
         "step,timestamp,loss,accuracy\n0,1700000000,1.5,0.25\n1,1700000001,1.25,0.5\n"
     )
-    args = ("csv:steady.csv", "wandb:lab/steady")
+    args = ("csv:steady.csv", "wandb:lab/steady", "--time-column", "timestamp")
     for verb in (["plan"], ["convert", "--dry-run"]):
         shown = runferry(*verb, *args)
         assert shown.code == 3, shown.err
         possible = shown.out.partition("possible besides:")[2]
-        assert re.search(r"merged +source-order +up to 6 ", possible)
-        assert "error: up to 6 possible losses beyond what is allowed (re-encoded)" in shown.err
+        assert re.search(r"merged +source-order +up to 4 ", possible)
+        assert "error: up to 8 possible losses beyond what is allowed (re-encoded)" in shown.err
         assert "hint: --allow merged accepts them" in shown.err
         assert runferry(*verb, *args, "--allow", "merged").code == 0
         document = runferry(*verb, *args, "--json").json
         assert document["exit_code"] == 3
         plan = document.get("push", document)
-        assert [loss["code"] for loss in plan["possible_losses"]] == ["source-order"]
+        codes = [loss["code"] for loss in plan["possible_losses"]]
+        assert codes == ["source-order", "finer-time"]
+    assert runferry("convert", *args, "--dry-run", "--report", "plan.html").code == 3
+    page = Path("plan.html").read_text(encoding="utf-8")
+    assert "possible, so many at most: the order in which values were logged" in page
 
 
 def test_what_many_series_lose_alike_is_one_line_unless_asked(runferry: Caller) -> None:

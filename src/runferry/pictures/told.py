@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -247,7 +247,7 @@ def _runs(outcomes: Iterable[RunOutcome], verified: VerifyReport | None) -> list
                 outcome.rows,
                 outcome.size_bytes,
                 outcome.remote or "",
-                outcome.losses,
+                _losses(outcome),
                 found.unexpected if found else (),
                 verdict,
                 error,
@@ -255,6 +255,17 @@ def _runs(outcomes: Iterable[RunOutcome], verified: VerifyReport | None) -> list
             )
         )
     return told
+
+
+def _losses(outcome: RunOutcome) -> tuple[Loss, ...]:
+    """Of a plan those that are possible too: it is judged by them."""
+    if outcome.status != "planned":
+        return outcome.losses
+    possible = (
+        replace(loss, detail=": ".join(filter(None, ("possible, so many at most", loss.detail))))
+        for loss in outcome.possible
+    )
+    return (*outcome.losses, *possible)
 
 
 _STAGES = {"created": "half sent", "sending": "half sent", "sealed": "sent", "verified": "sent"}
