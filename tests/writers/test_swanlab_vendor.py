@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from tests.transfer.roads import pull_from
 
 import runferry
 from runferry.archive.store import Archive
-from runferry.errors import Declined
+from runferry.errors import AuthFailed, Declined
 from runferry.losses import Fate
 from runferry.model import Address, Blob, MediaItem, Run, RunKey
 from runferry.ports import Location
@@ -281,10 +282,52 @@ def test_a_server_that_does_not_sum_up_is_said(
 def test_the_key_is_in_no_message(service: SwanlabService) -> None:
     service.refused = {"/login": 401}
     begun = time.monotonic()
-    with pytest.raises(Declined) as caught:
+    with pytest.raises(AuthFailed) as caught:
         written(CLOUD, curve(3))
     assert "k" * 21 not in str(caught.value)
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize(
+    ("refused", "changed", "told", "hint"),
+    [
+        ("/login", {}, "does not accept the key .*: 401", "swanlab login"),
+        ("", {"SWANLAB_API_KEY": None}, "is not signed in", "swanlab login"),
+        ("", {"SWANLAB_API_HOST": "http://127.0.0.1:9"}, "no server answered", "--host"),
+    ],
+)
+def test_who_cannot_sign_in_is_told_in_one_line_with_the_command_that_helps(
+    service: SwanlabService,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+    changed: dict[str, str | None],
+    told: str,
+    hint: str,
+) -> None:
+    if refused:
+        service.refused = {refused: 401}
+    for name, value in changed.items():
+        monkeypatch.delenv(name)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(AuthFailed, match=told) as caught:
+        written(CLOUD, curve(3))
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.what
+
+
+def test_a_project_that_may_not_be_written_is_told_by_its_last_cause(
+    service: SwanlabService,
+) -> None:
+    service.refused = {"/experiment": 403}
+    with pytest.raises(Declined) as caught:
+        written(CLOUD, curve(3))
+    assert re.fullmatch(
+        r"swanlab sync did not upload the run: RuntimeError: Failed to prepare sync experiment: "
+        r"API Request Failed: \[refused\] no POST http://\S+/api/project/team/proj/experiment",
+        caught.value.what,
+    )
+    assert "swanlab:WORKSPACE/PROJECT" in caught.value.hint
 
 
 def test_nothing_stands_beside_a_run_in_the_cloud() -> None:
