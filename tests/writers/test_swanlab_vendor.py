@@ -184,6 +184,21 @@ def test_the_vendors_command_uploads_all_of_a_run(service: SwanlabService) -> No
     assert service.states == ["FINISHED"]
 
 
+def test_a_renamed_series_is_told_in_the_configuration_that_the_dashboard_shows(
+    service: SwanlabService, tmp_path: Path
+) -> None:
+    run = Recording(header("odd names"))
+    run.log({".dot": 1.0, "plain": 2.0, "both": 3.0}, step=0, time_ns=START_NS)
+    run.log({"both": "a word"}, step=1, time_ns=START_NS)
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pull_from(record([run.sample()], tmp_path / "source"), archive)
+    assert not push(archive, CLOUD).failures
+    shown = {one["key"] for rows in service.metrics.values() for one in rows if "key" in one}
+    renamed = service.profile["config"]["runferry"]["value"]["renamed_keys"]
+    assert sorted(renamed.values()) == [".dot", "both"]
+    assert set(renamed) < shown
+
+
 def test_a_second_upload_adds_nothing(service: SwanlabService) -> None:
     for _ in range(2):
         written(CLOUD, curve(20)).close()

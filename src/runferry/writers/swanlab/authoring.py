@@ -66,11 +66,11 @@ class Authoring:
             header.run, self._place.run_id, header.project, header.workspace, header.started_ns
         )
         self._log.record(START, start, num=START_NUM, time_ns=header.started_ns)
-        self._files.put_own(self._run, self._draft.attributes)
         self._scalars()
         self._texts()
         self._histograms()
         self._media()
+        self._files.put_own(self._run, self._draft.attributes, self._columns.originals)
         self._console()
         self._files_of_run()
         finish = messages.finish(self._run, header.ended_ns)
