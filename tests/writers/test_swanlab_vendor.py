@@ -110,6 +110,19 @@ def test_the_vendors_reader_finds_every_value_with_its_step_and_time(
     assert [it["log"]["line"] for it in records if "log" in it] == ["epoch 1", "epoch 2"]
 
 
+def test_a_series_of_nulls_alone_is_no_empty_column(tmp_path: Path) -> None:
+    run = Recording(header("nulls"))
+    for step in range(3):
+        run.log({"loss": 0.5, "never": None}, step=step, time_ns=START_NS + step)
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pull_from(record([run.sample()], tmp_path / "source"), archive)
+    (outcome,) = push(archive, Location("swanlab", str(tmp_path / "out"))).outcomes
+    told = {loss.where: loss.count for loss in outcome.losses if loss.code == "null-value"}
+    assert told == {"never": 3}
+    found = read_by_vendor(tmp_path / "out")
+    assert [it["column"]["column_key"] for it in found if "column" in it] == ["loss"]
+
+
 def test_a_repeated_step_moves_on_and_a_key_keeps_its_type(tmp_path: Path) -> None:
     run = Recording(Run(RunKey("wandb", "p", "r"), complete=True, state="finished"))
     for value in (1.0, 2.0, "word"):

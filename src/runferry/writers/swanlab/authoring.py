@@ -97,7 +97,10 @@ class Authoring:
 
     def _scalars(self) -> None:
         for batch in self._staged.batches("points"):
-            for key in batch.column("key").unique().cast(pa.string()).to_pylist():
+            # nulls are not shown, so a series of nothing else has no column
+            is_null = batch.column("value").null_count > 0
+            shown = batch.filter(batch.column("value").is_valid()) if is_null else batch
+            for key in shown.column("key").unique().cast(pa.string()).to_pylist():
                 self._columns.of(key, 1)
             self._log.points(batch)
 
