@@ -105,8 +105,7 @@ def wandb_service(
         )
     if not entity:
         return "wandb:", Selection(projects=_exactly(project), run_ids=_exactly(run_id))
-    where = "/".join(part for part in (entity, project, run_id) if part)
-    return f"wandb:{where}", EVERYTHING
+    return f"wandb:{entity}/{project}", Selection(run_ids=_exactly(run_id))
 
 
 def _exactly(name: str | None) -> tuple[str, ...]:

@@ -243,6 +243,12 @@ task = Task.get_task(task_id=found.id)
 print("SAID", json.dumps({
     "name": task.name, "status": task.get_status(), "lr": task.get_parameters()["Args/lr"],
     "points": [[e["iter"], e["timestamp"], e["value"]] for e in events],
+    "curves": task.get_reported_scalars(),
+    "by time": task.get_reported_scalars(x_axis="timestamp"),
+    "means": task.get_reported_scalars(max_samples=2),
+    "whole": task.get_all_reported_scalars(),
+    "last line": task.get_reported_console_output(),
+    "lines": task.get_reported_console_output(number_of_reports=100),
 }))
 """
 
@@ -251,7 +257,12 @@ def test_the_vendors_client_reads_the_same(server: ClearmlServer, tmp_path: Path
     """The judge of the stand-in."""
     if find_spec("clearml") is None:
         pytest.skip("clearml is not installed")
-    put_task(server, "lab", "one", 4)
+    task = put_task(server, "lab", "one", 4)
+    lines = [f"line {number}" for number in range(3)]  # the client takes their ends away
+    server.store.add_events(
+        {"task": task, "type": "log", "msg": line, "level": "info", "timestamp": START_MS + at}
+        for at, line in enumerate(lines, 1)
+    )
     ended = subprocess.run(
         command_apart(_CLIENT),
         env=environment_apart() | server.environment(tmp_path),
@@ -266,7 +277,19 @@ def test_the_vendors_client_reads_the_same(server: ClearmlServer, tmp_path: Path
     ((run, chunks),) = read("lab")
     points = [row for c in chunks if isinstance(c, Points) for row in c.batch.to_pylist()]
     ours = [[r["step"], int(r["time"].timestamp() * 1000), r["value"]] for r in points]
-    assert told == {"name": run.name, "status": run.status, "lr": "0.5", "points": ours}
+    steps, values = [step for step, _, _ in ours], [value for _, _, value in ours]
+    curve = {"name": "train", "x": steps, "y": values}
+    means = [(values[0] + values[1]) / 2, (values[2] + values[3]) / 2]
+    console = [cells[-2] for cells in Content.of(chunks).rows["Console"]]
+    assert console == ["a line\n", *(f"{line}\n" for line in lines)]
+    assert told == {
+        "name": run.name, "status": run.status, "lr": "0.5", "points": ours,
+        "curves": {"loss": {"train": curve}},
+        "by time": {"loss": {"train": curve | {"x": [time for _, time, _ in ours]}}},
+        "means": {"loss": {"train": curve | {"x": [0, 2], "y": means}}},
+        "whole": {"loss": {"train": curve}},
+        "last line": lines[-1:], "lines": ["a line", *lines],
+    }  # fmt: skip
 
 
 def test_what_the_index_refuses_is_counted_in_an_answer_of_200(server: ClearmlServer) -> None:

@@ -116,7 +116,7 @@ def test_a_mode_that_is_none_is_refused() -> None:
 
 def test_wandb_options_name_a_place_and_without_a_run_all_are_meant() -> None:
     assert wandb_service("proj", "team", None) == ("wandb:team/proj", Selection())
-    assert wandb_service("proj", "team", "r1") == ("wandb:team/proj/r1", Selection())
+    assert wandb_service("proj", "team", "r1") == ("wandb:team/proj", Selection(run_ids=("r1",)))
     assert wandb_service("proj", None, "r1") == (
         "wandb:",
         Selection(projects=("proj",), run_ids=("r1",)),
@@ -264,6 +264,35 @@ def test_the_service_of_wandb_arrives(tmp_path: Path) -> None:
     assert [run.start.text(10) for run in shown(Path("only"))] == ["one"]
     assert {run.start.text(10) for run in shown(Path("every"))} == {"one", "two"}
     assert all(len(next(iter(run.scalars.values()))) == 50 for run in shown(Path("every")))
+
+
+def test_a_run_that_is_not_there_is_a_slip_of_the_call_whatever_it_is_asked_of(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path / "home") as service:
+        service.put_run("lab/proj/one", RICH, history_of=columns(5), live_rows=5)
+        with pytest.raises(UsageError, match="no run is selected"):
+            WandbConverter(mode="offline").run("proj", "lab", wb_runid="none")
+    with SummaryWriter("events/a") as writer:
+        writer.add_scalar("loss", 0.5, 0)
+    assert (
+        runferry.convert("tensorboard:events", f"mlflow:sqlite:///{tmp_path}/m.db").exit_code == 0
+    )
+    with pytest.raises(UsageError, match="no run is selected"):
+        MLFlowConverter(mode="offline").run(f"sqlite:///{tmp_path}/m.db", run_id="none")
+
+
+def test_runs_move_on_into_another_project_of_the_same_folder() -> None:
+    with SummaryWriter("events/a") as writer:
+        writer.add_scalar("loss", 0.5, 0)
+    for project in ("two", "three"):
+        report = TFBConverter(project=project, mode="offline", logdir="d").run("events")
+        assert report.exit_code == 0
+        (found,) = shown(Path("d"))
+        assert found.start.text(1) == project
+    assert TFBConverter(mode="offline", logdir="d").run("events").exit_code == 0
+    (found,) = shown(Path("d"))
+    assert found.start.text(1) == "three"
 
 
 def test_event_files_arrive_with_their_times() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
+import subprocess
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +23,13 @@ from runferry.archive.store import Archive
 from runferry.chunks import Header, Points
 from runferry.errors import BadLocation, MissingExtra
 from runferry.losses import Fate
+from runferry.model import Run
 from runferry.ports import Location, ReadOptions
+from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.clearml.reader import ClearmlReader
 from runferry.tables import POINTS, conform
 from runferry.testing.clearml_server import ClearmlServer
+from runferry.testing.content import Content
 from runferry.testing.recording import Sample
 from runferry.testing.samples import all_samples, console, curve, files, media, plain, values
 from runferry.transfer.patience import Patience
@@ -123,6 +130,94 @@ def test_what_arrives_is_what_was_authored(pushed: tuple[Bench, Archive]) -> Non
     found = [event for event in events if event["type"] == "training_stats_scalar"]
     series = Counter((e["iter"], e["timestamp"], e["value"]) for e in found if e["iter"] >= 0)
     assert series == sent
+
+
+_REPORTED = """
+import json, sys
+from clearml import Task
+task = Task.get_task(task_id=sys.argv[1])
+print("SAID", json.dumps({
+    "scalars": task.get_reported_scalars(),
+    "lines": task.get_reported_console_output(number_of_reports=1000),
+}))
+"""
+
+
+def test_the_vendors_client_reports_the_scalars_and_lines_that_were_pushed(
+    pushed: tuple[Bench, Archive],
+) -> None:
+    bench, _ = pushed
+    told = {}
+    for task in bench.tasks():
+        command = command_apart(_REPORTED, task["id"])
+        environment = environment_apart() | bench.server.environment(bench.folder / "home")
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120, check=True
+        )
+        (said,) = (line for line in ended.stdout.splitlines() if line.startswith("SAID"))
+        told[task["name"]] = json.loads(said.removeprefix("SAID"))
+    sent: dict[str, dict[int, float]] = {}
+    for chunk in curve(50).chunks:
+        if isinstance(chunk, Points):
+            for row in conform(chunk.batch, POINTS).to_pylist():
+                sent.setdefault(row["key"], {})[row["step"]] = row["value"]
+    shown = [
+        dict(zip(one["x"], one["y"], strict=True))
+        for title in told[str(curve(50).run.name)]["scalars"].values()
+        for one in title.values()
+    ]
+    assert sorted(shown, key=repr) == sorted(sent.values(), key=repr)
+    printed = "".join(cells[-2] for cells in Content.of(console().chunks).rows["Console"])
+    lines = told[str(belongings().run.name)]["lines"]
+    assert [line for line in "\n".join(lines).split("\n") if line] == [
+        line for line in printed.split("\n") if line
+    ]
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_what_the_server_has_is_read_where_our_copy_there_is_damaged(
+    bench: Bench, is_cut: bool
+) -> None:
+    sample = belongings()
+    bench.pushed(bench.archive(sample, curve(50)))
+    tasks = {task["name"]: task for task in bench.tasks()}
+    exact = {run.name: found for run, found in _read()}
+    for path, content in bench.server.store.files.items():
+        if path.endswith("runferry.zip"):
+            damaged = content[:-30] if is_cut else _with_a_garbled_row(content)
+            bench.server.store.files[path] = damaged
+    found = {run.name: one for run, one in _read()}
+    assert set(found) == set(tasks)
+    for name, one in found.items():
+        told = [loss for loss in one.losses if loss.code == "damaged-copy"]
+        assert [(loss.fate, loss.where) for loss in told] == [(Fate.DROPPED, "runferry")]
+        assert not [loss for loss in exact[name].losses if loss.code == "damaged-copy"]
+    name = curve(50).run.name
+    points = [cells for cells in found[name].rows["Points"] if cells[1] is not None]
+    assert len(points) == len(exact[name].rows["Points"])  # and a single value of the summary
+    lines = [cells[-2] for cells in found[sample.run.name].rows["Console"]]
+    wanted = [cells[-2] for cells in exact[sample.run.name].rows["Console"]]
+    assert "".join(lines).split() == "".join(wanted).split()
+
+
+def _read() -> list[tuple[Run, Content]]:
+    reader = ClearmlReader.open(WHERE, ReadOptions())
+    try:
+        return [(run, Content.of(reader.read(run))) for run in reader.runs()]
+    finally:
+        reader.close()
+
+
+def _with_a_garbled_row(content: bytes) -> bytes:
+    """The zip itself is whole."""
+    into = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(into, "w") as after:
+        for name in before.namelist():
+            held = bytearray(before.read(name))
+            if name.endswith(".parquet"):
+                held[len(held) // 2] ^= 0xFF
+            after.writestr(name, bytes(held))
+    return into.getvalue()
 
 
 def test_a_second_push_adds_nothing(pushed: tuple[Bench, Archive], tmp_path: Path) -> None:

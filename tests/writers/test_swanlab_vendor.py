@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from tests.transfer.roads import pull_from
 
 import runferry
 from runferry.archive.store import Archive
-from runferry.errors import Declined
+from runferry.errors import AuthFailed, Declined
 from runferry.losses import Fate
 from runferry.model import Address, Blob, MediaItem, Run, RunKey
 from runferry.ports import Location
@@ -109,6 +110,19 @@ def test_the_vendors_reader_finds_every_value_with_its_step_and_time(
     assert [it["log"]["line"] for it in records if "log" in it] == ["epoch 1", "epoch 2"]
 
 
+def test_a_series_of_nulls_alone_is_no_empty_column(tmp_path: Path) -> None:
+    run = Recording(header("nulls"))
+    for step in range(3):
+        run.log({"loss": 0.5, "never": None}, step=step, time_ns=START_NS + step)
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pull_from(record([run.sample()], tmp_path / "source"), archive)
+    (outcome,) = push(archive, Location("swanlab", str(tmp_path / "out"))).outcomes
+    told = {loss.where: loss.count for loss in outcome.losses if loss.code == "null-value"}
+    assert told == {"never": 3}
+    found = read_by_vendor(tmp_path / "out")
+    assert [it["column"]["column_key"] for it in found if "column" in it] == ["loss"]
+
+
 def test_a_repeated_step_moves_on_and_a_key_keeps_its_type(tmp_path: Path) -> None:
     run = Recording(Run(RunKey("wandb", "p", "r"), complete=True, state="finished"))
     for value in (1.0, 2.0, "word"):
@@ -181,6 +195,21 @@ def test_the_vendors_command_uploads_all_of_a_run(service: SwanlabService) -> No
     assert service.profile["config"]["summary"]["value"]["acc"] == 0.9
     assert service.files["files/model.ckpt"] == b"model.ckpt"
     assert service.states == ["FINISHED"]
+
+
+def test_a_renamed_series_is_told_in_the_configuration_that_the_dashboard_shows(
+    service: SwanlabService, tmp_path: Path
+) -> None:
+    run = Recording(header("odd names"))
+    run.log({".dot": 1.0, "plain": 2.0, "both": 3.0}, step=0, time_ns=START_NS)
+    run.log({"both": "a word"}, step=1, time_ns=START_NS)
+    archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
+    pull_from(record([run.sample()], tmp_path / "source"), archive)
+    assert not push(archive, CLOUD).failures
+    shown = {one["key"] for rows in service.metrics.values() for one in rows if "key" in one}
+    renamed = service.profile["config"]["runferry"]["value"]["renamed_keys"]
+    assert sorted(renamed.values()) == [".dot", "both"]
+    assert set(renamed) < shown
 
 
 def test_a_second_upload_adds_nothing(service: SwanlabService) -> None:
@@ -281,10 +310,52 @@ def test_a_server_that_does_not_sum_up_is_said(
 def test_the_key_is_in_no_message(service: SwanlabService) -> None:
     service.refused = {"/login": 401}
     begun = time.monotonic()
-    with pytest.raises(Declined) as caught:
+    with pytest.raises(AuthFailed) as caught:
         written(CLOUD, curve(3))
     assert "k" * 21 not in str(caught.value)
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize(
+    ("refused", "changed", "told", "hint"),
+    [
+        ("/login", {}, "does not accept the key .*: 401", "swanlab login"),
+        ("", {"SWANLAB_API_KEY": None}, "is not signed in", "swanlab login"),
+        ("", {"SWANLAB_API_HOST": "http://127.0.0.1:9"}, "no server answered", "--host"),
+    ],
+)
+def test_who_cannot_sign_in_is_told_in_one_line_with_the_command_that_helps(
+    service: SwanlabService,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+    changed: dict[str, str | None],
+    told: str,
+    hint: str,
+) -> None:
+    if refused:
+        service.refused = {refused: 401}
+    for name, value in changed.items():
+        monkeypatch.delenv(name)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(AuthFailed, match=told) as caught:
+        written(CLOUD, curve(3))
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.what
+
+
+def test_a_project_that_may_not_be_written_is_told_by_its_last_cause(
+    service: SwanlabService,
+) -> None:
+    service.refused = {"/experiment": 403}
+    with pytest.raises(Declined) as caught:
+        written(CLOUD, curve(3))
+    assert re.fullmatch(
+        r"swanlab sync did not upload the run: RuntimeError: Failed to prepare sync experiment: "
+        r"API Request Failed: \[refused\] no POST http://\S+/api/project/team/proj/experiment",
+        caught.value.what,
+    )
+    assert "swanlab:WORKSPACE/PROJECT" in caught.value.hint
 
 
 def test_nothing_stands_beside_a_run_in_the_cloud() -> None:

@@ -34,6 +34,19 @@ def test_of_one_that_says_nothing_the_exit_code_is_told(tmp_path: Path) -> None:
     assert command("raise SystemExit(3)", tmp_path).run("there").words == "exit code 3"
 
 
+def test_of_a_traceback_the_last_line_is_told(tmp_path: Path) -> None:
+    code = """
+print("begun", flush=True)
+try:
+    {}["key"]
+except KeyError as error:
+    raise ValueError("that is why") from error
+"""
+    ended = command(code, tmp_path).run("there")
+    assert ended.words == "ValueError: that is why"
+    assert ended.said == ("begun", "KeyError: 'key'", "ValueError: that is why")
+
+
 def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(Declined, match="vendor took 2 seconds: at it"):

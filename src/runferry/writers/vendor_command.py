@@ -22,6 +22,10 @@ from runferry.writers.processes import Progress, end
 _log = logging.getLogger(__name__)
 _LINES_KEPT: Final = 12
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
+_BETWEEN_TRACEBACKS: Final = (
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Ended:
 
     code: int
     said: tuple[str, ...]
-    """Its last lines."""
+    """Its last lines, without the places in its code that tracebacks name."""
+    raised: str = ""
+    """The last line of its last traceback: what it ended with."""
 
     @property
     def words(self) -> str:
         """What to say of it where it went wrong."""
-        return "; ".join(self.said) or f"exit code {self.code}"
+        return self.raised or "; ".join(self.said) or f"exit code {self.code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class VendorCommand:
             finally:
                 end(process)
                 words.join()
-        return Ended(process.returncode, tuple(words.said))
+        return Ended(process.returncode, tuple(words.said), words.raised)
 
     def _watch(self, process: subprocess.Popen[str], words: _Words, where: str) -> None:
         """Return when the command has ended."""
@@ -102,6 +108,8 @@ class _Words(threading.Thread):
     def __init__(self, process: subprocess.Popen[str], command: VendorCommand) -> None:
         super().__init__(name=command.called, daemon=True)
         self.said: deque[str] = deque(maxlen=_LINES_KEPT)
+        self.raised = ""
+        self._is_in_traceback = False
         self.progress = Progress(process.pid)
         self._process = process
         self._command = command
@@ -114,8 +122,21 @@ class _Words(threading.Thread):
             self.progress.heard()
             told = self._command.told(without_credentials(line.strip()))
             if told:
-                self.said.append(told)
+                self._take(line, told)
                 _log.info("%s: %s", self._command.called, told)
+
+    def _take(self, line: str, told: str) -> None:
+        """Keep what a line says, unless it stands inside of a traceback or between two."""
+        if line.startswith("Traceback ("):
+            self._is_in_traceback = True
+        elif self._is_in_traceback and line[0].isspace():
+            pass
+        elif self._is_in_traceback:
+            self._is_in_traceback = False
+            self.raised = told
+            self.said.append(told)
+        elif told not in _BETWEEN_TRACEBACKS:
+            self.said.append(told)
 
 
 def environment_without(names: Collection[str]) -> dict[str, str]:

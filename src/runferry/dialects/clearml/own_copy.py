@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from errno import ENOENT
 from pathlib import Path
 from typing import Final
 
@@ -76,14 +77,11 @@ def authored(uid: Uid, session: Path, events: Mapping[str, Span], zip_bytes: int
     return Authored(uid, task, sizes, events, zip_bytes)
 
 
-def authored_in(session: Path) -> Authored | None:
-    """What `authored.json` of a session says; None where there is none.
-
-    Raises Damaged for one that cannot be read.
-    """
-    path = session / OWN / AUTHORED
+def authored_in(own: Path) -> Authored:
+    """What `authored.json` of a copy's folder says. Raises FileNotFoundError, Damaged."""
+    path = own / AUTHORED
     if regular(path) is None:
-        return None
+        raise FileNotFoundError(ENOENT, "no such file", str(path))
     with reading_note(path, "the session itself is still read"):
         return parsed(path.read_bytes())
 

@@ -65,6 +65,15 @@ class Folders:
             if (self.root / RUNS / name / RUN_FILE).is_file():
                 yield self.root / RUNS / name
 
+    def copies(self) -> Iterator[Path]:
+        """`complete`, and those that somebody took `run.json` out of: a run comes into its place
+        whole, and leaves it whole."""
+        yield from self.complete()
+        for name in self._listed():
+            folder = self.root / RUNS / name
+            if folder.is_dir() and not (folder / RUN_FILE).is_file():
+                yield folder
+
     def complete(self) -> Iterator[Path]:
         """Those in their place, and then those whose move there was broken off."""
         seen: set[str | None] = set()

@@ -31,6 +31,7 @@ SERIES: Final = "series.jsonl"
 FILES: Final = "files.jsonl"
 ARTIFACTS: Final = "artifacts.jsonl"
 DOCUMENTS: Final = "documents.jsonl"
+LISTINGS: Final = (ATTRIBUTES, SERIES, FILES, ARTIFACTS, DOCUMENTS)
 
 _UID: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -27,6 +27,8 @@ class Shown:
     folder: str
     log: str
     size: int  # of the log, in bytes
+    project: str
+    workspace: str  # empty for the account's own
 
     def text(self) -> str:
         """As `shown.json`."""
@@ -43,4 +45,7 @@ def shown_in(folder: Path) -> Shown:
     path = folder / SHOWN
     with reading_note(path, "what SwanLab reads is still there"):
         tree = json.loads(path.read_bytes())
-        return Shown(str(tree["folder"]), str(tree["log"]), int(tree["size"]))
+        made, log, project, workspace = (
+            str(tree[part]) for part in ("folder", "log", "project", "workspace")
+        )
+        return Shown(made, log, int(tree["size"]), project, workspace)

@@ -16,22 +16,23 @@ import os
 import struct
 import sys
 from contextlib import closing
-from typing import Any
+from typing import Any, Iterator  # noqa: UP035  Python 3.9 may run this
 
 import numpy as np
 from aim.storage.object import CustomObject
 from aim.storage.rockscontainer import RocksContainer
 
 # it is started as a file, and finds what lies beside it by its bare name
-from child_columns import BATCH, Column  # type: ignore[import-not-found]
+from child_columns import ALL_BITS, NOTHING, Beside, Rows, places_of  # type: ignore[import-not-found]
 
 # "number" is what Aim makes of a sequence that holds both integers and others
 NUMBERS = ("float", "float64", "int", "number")
-# what is sent of each value, epoch, time and step, in this order: see `metrics.Sequence`
-_VALUE = {"near": "<f8", "exact": "<i8", "is_int": "u1"}
-_EPOCH = {"epoch": "<f8", "has": "u1", "is_int": "u1"}
-_TIME = {"time": "<f8"}
-_STEP = {"step": "<i8", "millionths": "<i4", "rounded": "u1"}
+# what is sent of each row, column by column: see `metrics.Sequence`
+_SENT = [
+    ("step", "<i8"), ("millionths", "<i4"), ("near", "<f8"), ("exact", "<i8"), ("is_int", "u1"),
+    ("epoch", "<f8"), ("has", "u1"), ("is_int_epoch", "u1"), ("time", "<f8"),
+]  # fmt: skip
+_ROW = [*_SENT, ("rounded", "u1")]
 
 
 class Frames:
@@ -129,56 +130,38 @@ def _artifacts(run: Any) -> dict[str, Any]:
     return found
 
 
-def _column(series: Any, name: str) -> dict[Any, Any]:
-    try:
-        places, values = series.array(name).sparse_list()
-    except KeyError:
-        return {}
-    return dict(zip(places, values))  # noqa: B905  Python 3.9 may run this
-
-
 def _metric(frames: Frames, series: Any, context: Any, name: str, version: int) -> None:
-    values = Column(series, "val", _VALUE, _spelled_value)
-    epochs = Column(series, "epoch", _EPOCH, _spelled_epoch)
-    times = Column(series, "time", _TIME, lambda one: (_number(one),))
-    steps = None if version == 1 else Column(series, "step", _STEP, _spelled_step)
-    order, step_rows = _by_step(values.places.found, steps)
-    half = len(values) - len(order)  # a value is stored before its step
-    if half:
-        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half})
     told = {"kind": "metric", "name": name, "context": str(context)}
-    for begin in range(0, len(order), BATCH):
-        rows = order[begin : begin + BATCH]
-        places, is_known = values.places.found[rows], np.ones(len(rows), bool)
-        step = _steps_of(places, steps, step_rows[rows])
-        epoch, time = epochs.rows_of(places), times.rows_of(places)
-        columns = [
+    half = [0]
+    rows = Rows(_ROW)
+    rows.fill(_rows(series, version, half))
+    if half[0]:
+        frames.put({"kind": "half", "name": name, "context": str(context), "rows": half[0]})
+    for block in rows.by_step():
+        payload = b"".join(block[column].tobytes() for column, _ in _SENT)
+        rounded = int(block["rounded"].sum())
+        frames.put({**told, "rows": len(block), "rounded": rounded}, payload)
+
+
+def _rows(series: Any, version: int, half: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Rows of `_ROW`; values whose step is not there yet, since it is stored after them, are
+    counted in `half`."""
+    steps, epochs, times = (Beside(series, name) for name in ("step", "epoch", "time"))
+    for place, value in places_of(series, "val"):
+        if version == 1:  # the place is the step
+            step = (place - 2**64 if place >= 2**63 else place, 0, False)
+        elif (stated := steps.at(place)) is NOTHING:
+            half[0] += 1
+            continue
+        else:
+            step = _spelled_step(stated)
+        yield (
             *step[:2],
-            *(values.take(rows, is_known, kind, 0) for kind in _VALUE),
-            epochs.take(*epoch, "epoch", math.nan),
-            epochs.take(*epoch, "has", 0),
-            epochs.take(*epoch, "is_int", 0),
-            times.take(*time, "time", math.nan),
-        ]
-        payload = b"".join(column.tobytes() for column in columns)
-        frames.put({**told, "rows": len(rows), "rounded": int(step[2].sum())}, payload)
-
-
-def _by_step(places: Any, steps: Column | None) -> tuple[Any, Any]:
-    """Rows of values in the order of their steps, and for each row of values that of its step."""
-    if steps is None:  # the place is the step
-        return np.argsort(places.view("<i8"), kind="stable"), np.arange(len(places))
-    rows, is_known = steps.rows_of(places)
-    known = np.flatnonzero(is_known)
-    keys = [steps.take(rows[known], True, kind, 0) for kind in ("millionths", "step")]
-    return known[np.lexsort(keys)], rows
-
-
-def _steps_of(places: Any, steps: Column | None, rows: Any) -> list[Any]:
-    """Whole steps, their millionths, and whether that is not all of them."""
-    if steps is None:
-        return [places.view("<i8"), np.zeros(len(places), "<i4"), np.zeros(len(places), "u1")]
-    return [steps.take(rows, True, kind, 0) for kind in _STEP]
+            *_spelled_value(value),
+            *_spelled_epoch(epochs.at(place, None)),
+            _number(times.at(place, None)),
+            step[2],
+        )
 
 
 def _spelled_value(one: Any) -> tuple[float, int, bool]:
@@ -203,16 +186,17 @@ def _number(value: Any) -> float:
 def _objects(
     frames: Frames, series: Any, context: Any, name: str, dtype: str, version: int
 ) -> None:
-    epochs, times = _column(series, "epoch"), _column(series, "time")
-    steps = None if version == 1 else _column(series, "step")
+    steps, epochs, times = (Beside(series, column) for column in ("step", "epoch", "time"))
     told = {"name": name, "context": str(context)}
     half = 0
-    for place, value in series.array("val").items():
-        step = place if steps is None else steps.get(place)
-        if step is None:
+    for signed, value in series.array("val").items():
+        place = signed & ALL_BITS
+        step = signed if version == 1 else steps.at(place)
+        if step is NOTHING:
             half += 1
             continue
         whole, millionths, is_rounded = _spelled_step(step)
+        epoch, time = epochs.at(place, None), times.at(place, None)
         items = value if isinstance(value, (list, tuple)) else [value]
         for index, item in enumerate(items):
             fields, content, is_text = _fields(item)
@@ -227,8 +211,8 @@ def _objects(
                     "rounded": is_rounded,
                     "index": index,
                     "count": len(items),
-                    "epoch": epochs.get(place),
-                    "time": times.get(place),
+                    "epoch": epoch,
+                    "time": time,
                     "fields": fields,
                     "text": is_text,
                 },

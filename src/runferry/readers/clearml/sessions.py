@@ -96,23 +96,23 @@ class DamagedZip:
 
 def session_at(contents: Contents) -> LocalRun:
     """What reads a session."""
-    damaged = DamagedCopies()
-    if isinstance(contents, FolderContents):
-        own = _own(contents.path, damaged)
-        if own is not None:
-            return own
     name = contents.path.name.removesuffix(".zip")
     try:
         task, _ = read_task(contents)
     except Damaged:
         return DamagedZip(contents, key_of(name))
     task_id = task.get("id") or (name if name.startswith(OFFLINE) else None)
-    return damaged.told_by(SessionRun(contents, key_of(str(task_id or name))), contents.path)
+    session = SessionRun(contents, key_of(str(task_id or name)))
+    if not isinstance(contents, FolderContents):
+        return session
+    damaged = DamagedCopies()
+    own = _own(contents.path, damaged)
+    return damaged.told_by(session, contents.path) if own is None else replace(own, made=session)
 
 
 def _own(folder: Path, damaged: DamagedCopies) -> OwnFolder | None:
     """None for a session that is not ours, or was edited since."""
-    said = damaged.read(authored_in, folder, folder)
+    said = damaged.read(authored_in, folder / OWN, folder)
     if said is None or not said.stands(folder):
         return None
     run = damaged.read(read_run_file, folder / OWN, folder)

@@ -6,6 +6,7 @@ Imported where files are looked for: a server needs none of the decoders.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from runferry.dialects.neptune.names import Container
@@ -67,10 +68,13 @@ def runs_below(
     was written to `neptune:`, models too."""
     ours: set[Path] = set()
     damaged = DamagedCopies()
+    everybodys = list(exported(root, options.timezone))
+    made = {path: run for run in everybodys for path in run.parts.paths}
     for own in own_exported(root, damaged):
         ours.update(own.sources)
-        yield "run" if is_of_runs else _kind_of(own.run), own
-    for run in exported(root, options.timezone):
+        kind: Container = "run" if is_of_runs else _kind_of(own.run)
+        yield kind, replace(own, made=made.get(own.sources[0]))
+    for run in everybodys:
         if ours.isdisjoint(run.parts.paths):
             places = [path.resolve() for path in run.parts.paths]
             folders = [path.parent.parent for path in places[:1]]

@@ -28,7 +28,7 @@ def own_exported(root: Path, damaged: DamagedCopies) -> Iterator[OwnFolder]:
     for home in homes:
         if form_of(home / STORE) != STORE_MARK:
             continue
-        for folder in Folders(home / STORE).complete():
+        for folder in Folders(home / STORE).copies():
             data = (home / DATA).resolve()
             exported = damaged.read(exported_in, folder, data)
             if exported is None or not exported.stands(data):

@@ -8,21 +8,22 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from runferry.chunks import Chunk, Header
+from runferry.chunks import Chunk, Lost
 from runferry.dialects import codec
 from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.attribute_paths import HEADER, SEALED, UID
 from runferry.dialects.neptune.names import key_of
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
-from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged
+from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey, Uid
 from runferry.paths import inside
-from runferry.readers.plain_folder.run_folder import RunFolder
+from runferry.readers.local_runs import LocalRun
+from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
 from runferry.tables import loads
 
 OWN_COLUMNS: Final = (UID, HEADER, SEALED)
@@ -37,6 +38,8 @@ class OwnServedRun:
     sys_id: str
     uid: str
     header_text: str
+    made: LocalRun
+    """What everybody reads of it."""
 
     @property
     def key(self) -> RunKey:
@@ -56,10 +59,13 @@ class OwnServedRun:
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """All of the run: what is sent again is sent in full."""
         with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
-            home = self._download(Path(folder))
-            said = read_run_file(home)
-            yield from RunFolder(home, ParquetForm(), said).chunks()
-            yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))
+            try:
+                home = self._download(Path(folder))
+            except (Damaged, zipfile.BadZipFile) as error:
+                yield Lost(Loss(CODE, Fate.DROPPED, BUNDLE, 1, f"{INSTEAD}: {error}"))
+                yield from self.made.read(run)
+                return
+            yield from exactly(home, run, partial(self.made.read, run), BUNDLE)
 
     def _download(self, scratch: Path) -> Path:
         """The bundle's folder, with the bytes in it that other attributes have."""
@@ -87,12 +93,12 @@ class OwnServedRun:
         return home
 
 
-def own_served(project: str, sys_id: str, entry: Any) -> OwnServedRun | None:
+def own_served(project: str, sys_id: str, entry: Any, made: LocalRun) -> OwnServedRun | None:
     """A row of the table of a project's runs, `WORKSPACE/NAME`; None for what is not ours, or not
     sealed."""
     uid, header, is_sealed = (vendor.cell(entry, column) for column in OWN_COLUMNS)
     if is_sealed is True and isinstance(uid, str) and isinstance(header, str):
-        return OwnServedRun(project, sys_id, uid, header)
+        return OwnServedRun(project, sys_id, uid, header, made)
     return None
 
 

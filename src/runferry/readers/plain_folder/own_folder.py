@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePath
+from typing import TypeVar
 
-from runferry.chunks import Chunk, Lost
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.chunks import Chunk, Header, Lost
 from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.local_runs import LocalRun, RunAround
-from runferry.readers.plain_folder.reader import WrittenRun
-from runferry.readers.renaming import restored
+from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
 
 _log = logging.getLogger(__name__)
 
 
-CODE: Final = "damaged-copy"
 _SAID = TypeVar("_SAID")
 
 
@@ -35,21 +33,22 @@ class DamagedCopies:
         self._losses: dict[Hashable, list[Loss]] = {}
 
     def read(self, how: Callable[[Path], _SAID], folder: Path, made: Hashable) -> _SAID | None:
-        """What a copy says of itself; None for one that is damaged, not there, or on its way out.
+        """What a copy says of itself; None for one that is damaged, or on its way out.
 
         `made` is what was made of it, as narrowly as is known: a run, or the place that it is in.
         """
         try:
             return how(folder)
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError as error:
+            if not folder.is_dir():  # on its way out, as a whole
+                return None
+            why = f"{PurePath(error.filename).name} is gone"
         except Damaged as error:
-            told = "the exact copy cannot be read, and what was made of it is read instead"
-            _log.warning("%s: %s (%s)", folder, told, error.what)
-            detail = f"{told}: {error.what}"
-            loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, detail)
-            self._losses.setdefault(made, []).append(loss)
-            return None
+            why = error.what
+        _log.warning("%s: %s (%s)", folder, INSTEAD, why)
+        loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, f"{INSTEAD}: {why}")
+        self._losses.setdefault(made, []).append(loss)
+        return None
 
     def told_by(self, run: LocalRun, *places: Hashable) -> LocalRun:
         """A tracker's run, and what was lost where it was made of a copy that is damaged.
@@ -81,6 +80,8 @@ class OwnFolder:
     sources: tuple[Path, ...]
     """What was made of it for the tracker, which is not read as anybody's then."""
     run: Run
+    made: LocalRun | None = None
+    """What others read of it; None where there is no such thing on this machine."""
 
     @property
     def key(self) -> RunKey:
@@ -92,5 +93,15 @@ class OwnFolder:
         return self.run
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run, under the names that it had before it was written for the tracker."""
-        return restored(WrittenRun(self.folder, ParquetForm()).read(run, after))
+        """All of the run, whatever was read before; of a damaged copy what was made of it."""
+        made = self.made
+        return exactly(self.folder, run, None if made is None else partial(_as_made, made, run))
+
+
+def _as_made(made: LocalRun, run: Run) -> Iterator[Chunk]:
+    """What was made of a run, under the run's own key."""
+    for chunk in made.read(replace(run, key=made.key)):
+        if isinstance(chunk, Header):
+            yield Header(replace(chunk.run, key=run.key, origin_uid=run.origin_uid))
+        else:
+            yield chunk

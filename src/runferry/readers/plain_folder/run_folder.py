@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -45,10 +47,18 @@ Thing = TypeVar("Thing")
 class RunFolder:
     """One run's folder. What is gone from it since it was written is told as a loss."""
 
-    def __init__(self, home: Path, form: Form, said: RunFile) -> None:
+    def __init__(
+        self,
+        home: Path,
+        form: Form,
+        said: RunFile,
+        replaced: Mapping[str, Blob | None] = MappingProxyType({}),
+    ) -> None:
+        """`replaced`: what to give in place of files that are damaged; None for gone."""
         self._home = home
         self._form = form
         self._said = said
+        self._replaced = replaced
         self._declared: set[str] = set()
         self._gone: list[Loss] = []
 
@@ -143,7 +153,10 @@ class RunFolder:
         """The bytes that are in a file here; the archive hashes what it takes."""
         if file is None:
             return Blob(size, media_type, sha256)
-        path = inside(self._home, file)
+        other = self._replaced.get(file)
+        if other is not None:
+            return replace(other, media_type=media_type)
+        path = None if file in self._replaced else inside(self._home, file)
         if path is None:
             self._gone.append(
                 Loss("missing-blob", Fate.DROPPED, file, 1, "a file that was written here")

@@ -12,6 +12,7 @@ from runferry.dialects.swanlab.names import STORE, STORE_MARK
 from runferry.dialects.swanlab.own_store import shown_in
 from runferry.paths import folders_below
 from runferry.readers.plain_folder.own_folder import DamagedCopies, OwnFolder
+from runferry.readers.swanlab.logged_run import LoggedRun
 
 
 def own_runs(root: Path, damaged: DamagedCopies) -> Iterator[OwnFolder]:
@@ -23,11 +24,12 @@ def own_runs(root: Path, damaged: DamagedCopies) -> Iterator[OwnFolder]:
     for home in homes:
         if form_of(home / STORE) != STORE_MARK:
             continue
-        for folder in Folders(home / STORE).complete():
+        for folder in Folders(home / STORE).copies():
             shown = damaged.read(shown_in, folder, home.resolve())
             if shown is None or not shown.stands(home):
                 continue
             made = home / shown.folder
             said = damaged.read(read_run_file, folder, made.resolve())
             if said is not None:
-                yield OwnFolder(folder, (made / shown.log,), said.run)
+                log = made / shown.log
+                yield OwnFolder(folder, (log,), said.run, LoggedRun.at(log))

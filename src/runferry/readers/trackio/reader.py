@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -100,14 +101,14 @@ def _runs(path: Path, connection: sqlite3.Connection) -> Iterator[LocalRun]:
     schema, damaged = Schema.of(connection), DamagedCopies()
     ours = {run.run_id: own for run, own in _own(path, connection, damaged)}
     for owner, first in owners(connection, schema).items():
-        if owner.run_id in ours:
-            yield ours[owner.run_id]
-            continue
         try:
             config = config_of(connection, schema, owner)
         except ValueError:
             config = {}  # reading the run tells it
         run = TrackioRun(path, owner, header_of(path.stem, owner, first, config))
+        if owner.run_id in ours:
+            yield replace(ours[owner.run_id], made=run)
+            continue
         yield damaged.told_by(run, owner.run_id, path)
 
 
@@ -118,7 +119,7 @@ def _own(
     store = path.parent / STORE / path.stem
     if form_of(store) != STORE_MARK:
         return
-    for folder in Folders(store).complete():
+    for folder in Folders(store).copies():
         logged = damaged.read(logged_of, folder, path)
         with suppress(sqlite3.Error):  # then trackio's rows count
             if logged is None or not logged.stands(connection):

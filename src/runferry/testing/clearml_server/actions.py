@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+from runferry.testing.clearml_server.event_reads import scalar_curves, task_events, task_log
 from runferry.testing.clearml_server.store import Record, Refusal, Store, now
 
 Action = Callable[[Store, Record], Record]
@@ -18,7 +19,6 @@ _STATUSES: Final = {
     "failed": ("failed", "completed"),
     "publish": ("published", "published"),
 }
-_MOST_EVENTS: Final = 10_000
 
 
 def _projects_get_all(store: Store, body: Record) -> Record:
@@ -86,27 +86,6 @@ def _artifacts(store: Store, body: Record) -> Record:
     return {"updated": 1}
 
 
-def _task_events(store: Store, body: Record) -> Record:
-    """A scroll: the same id gives the next page, until one is empty."""
-    scroll = body.get("scroll_id")
-    if scroll is None:
-        store.task(body["task"])
-        kind = body.get("event_type")
-        found = [e for e in store.events[body["task"]].values() if kind in (None, e["type"])]
-        found.sort(key=lambda event: event["timestamp"], reverse=body.get("order") == "desc")
-        scroll = uuid.uuid4().hex
-        store.scrolls[scroll] = found
-        total = len(found)
-    else:
-        if scroll not in store.scrolls:
-            raise Refusal(400, 802, "Invalid or expired scroll id")
-        total = len(store.scrolls[scroll])
-    waiting = store.scrolls[scroll]
-    count = min(int(body.get("batch_size") or 500), _MOST_EVENTS)
-    page, store.scrolls[scroll] = waiting[:count], waiting[count:]
-    return {"events": page, "returned": len(page), "total": total, "scroll_id": scroll}
-
-
 def _models_create(store: Store, body: Record) -> Record:
     model = uuid.uuid4().hex
     store.models[model] = {"id": model, "ready": False, **body}
@@ -132,7 +111,9 @@ ACTIONS: Final[dict[str, Action]] = {
     "tasks.delete": _tasks_delete,
     "tasks.ping": _tasks_ping,
     "tasks.add_or_update_artifacts": _artifacts,
-    "events.get_task_events": _task_events,
+    "events.get_task_events": task_events,
+    "events.get_task_log": task_log,
+    "events.scalar_metrics_iter_histogram": scalar_curves,
     "models.create": _models_create,
     "auth.validate_token": _nothing,
     "users.get_current_user": lambda store, body: {"user": {"id": "user", "name": "somebody"}},

@@ -53,7 +53,7 @@ class SessionDraft:
         self._project = project
         self._renamed: tuple[Loss, ...] = ()
         (self.session / OWN).mkdir(parents=True)
-        self._own = Draft(self.session / OWN, ParquetForm(), run, uid, has_wide_tables=False)
+        self._own = Draft(self.session / OWN, ParquetForm(), run, uid, is_beside=True)
         self._titles = Titles(self._own.series)
         self._packed = None if is_for_server else SessionZip(self.session, self.zip, METRICS_FILE)
         self._metrics = EventFile(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry.dialects.clearml.names import OFFLINE, TRACKER
-from runferry.dialects.clearml.own_copy import Authored, authored_in
+from runferry.dialects.clearml.own_copy import OWN, Authored, authored_in
 from runferry.dialects.plain_folder.layout import HIDDEN
 from runferry.errors import Damaged
 from runferry.model import Run, Uid
@@ -85,7 +85,7 @@ def _stated_uid(session: Path) -> Uid | None:
 
 def _stated(session: Path) -> Authored | None:
     try:
-        return authored_in(session)
+        return authored_in(session / OWN)
     except (OSError, Damaged):
         return None
 

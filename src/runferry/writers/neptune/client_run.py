@@ -26,6 +26,7 @@ from runferry.dialects.neptune.attribute_paths import (
 from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.plain_folder.layout import RUN_FILE
+from runferry.dialects.plain_folder.sums import SUMS
 from runferry.durable import sync_tree
 from runferry.errors import Refused
 from runferry.losses import Fate, Loss
@@ -227,7 +228,10 @@ class ClientRun:
             staged = path.relative_to(self._draft.home).as_posix()
             if path.is_file() and not path.name.startswith(".") and staged not in self._places:
                 self._files.put(BUNDLE, staged, staged)
-        self._files.put_text(BUNDLE, RUN_FILE, self._draft.text(self._run))
+        said = self._draft.text(self._run)
+        self._files.put_text(BUNDLE, RUN_FILE, said)
+        if (sums := self._draft.sums_text(said)) is not None:
+            self._files.put_text(BUNDLE, SUMS, sums)
         self._files.put_text(BUNDLE, PLACES, dumps({k: list(v) for k, v in self._places.items()}))
 
 

@@ -46,7 +46,7 @@ class ClientWriter(PlainFolderWriter):
     name: ClassVar[str] = "neptune"
     form: ClassVar[Form] = ParquetForm()
     limits: ClassVar[Limits] = LIMITS
-    has_tables_for_people: ClassVar[bool] = False
+    is_beside: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from runferry.dialects.plain_folder.names import Places, safe_part, safe_suffix
 from runferry.model import ArtifactEntry, Blob, MediaItem, Tree
 
+_PIECE_BYTES: Final = 1 << 20
 _SUFFIXES: Final = {
     "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/bmp": ".bmp",
     "image/webp": ".webp", "image/tiff": ".tiff", "image/svg+xml": ".svg",
@@ -25,7 +27,9 @@ _SUFFIX_OF_TYPE: Final = {"table": ".json", "plot": ".json", "html": ".html"}
 class BlobFiles:
     """Stores the bytes of one run below its folder. Gives paths below it, with `/`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, is_summed: bool) -> None:
+        self.sums: dict[str, str] | None = {} if is_summed else None
+        """SHA-256 (hex) of what was stored, by place, where anybody asks for it."""
         self._home = home
         self._series = Places()
         self._series_folders: dict[str, str] = {}
@@ -70,8 +74,19 @@ class BlobFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         assert blob.open is not None
         with blob.open() as source, path.open("xb") as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
+            if self.sums is None:
+                shutil.copyfileobj(source, sink, _PIECE_BYTES)
+            else:
+                self.sums[place] = _copied(source, sink)
         return place
+
+
+def _copied(source: BinaryIO, sink: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := source.read(_PIECE_BYTES):
+        digest.update(piece)
+        sink.write(piece)
+    return digest.hexdigest()
 
 
 def blob_tree(blob: Blob, file: str | None) -> dict[str, Tree]:

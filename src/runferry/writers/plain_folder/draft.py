@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,6 +32,7 @@ from runferry.dialects import codec
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
 from runferry.dialects.plain_folder.run_file import RunFile, run_file_text
+from runferry.dialects.plain_folder.sums import SUMS, digests_of, sums_text
 from runferry.dialects.row_tables import media_batch, raw_batch
 from runferry.durable import sync, sync_tree
 from runferry.losses import Fate, Loss, LossLedger
@@ -54,8 +56,10 @@ class Draft:
     """One attempt to write a run, in a new folder of its own."""
 
     def __init__(
-        self, home: Path, form: Form, run: Run, uid: Uid, *, has_wide_tables: bool = True
+        self, home: Path, form: Form, run: Run, uid: Uid, *, is_beside: bool = False
     ) -> None:
+        """`is_beside`: an exact copy beside what others read of the run. It needs no tables for
+        people, and says what its files hold."""
         self.home = home
         self.run = run
         self.uid = uid
@@ -64,8 +68,8 @@ class Draft:
         self._tables: dict[str, TableSink] = {}
         self._rows: dict[str, int] = {}
         self._listings: dict[str, BinaryIO] = {}
-        self._blobs = BlobFiles(home)
-        self._wide = WideTables(home, form) if has_wide_tables else None
+        self._blobs = BlobFiles(home, is_summed=is_beside)
+        self._wide = None if is_beside else WideTables(home, form)
         self._attributes: dict[tuple[Role, KeyPath], Attribute] = {}
         self._series: dict[str, Series] = {}
         self._losses = LossLedger()
@@ -166,6 +170,8 @@ class Draft:
         """
         self.settle()
         said = self.text(run)
+        if (sums := self.sums_text(said)) is not None:
+            (self.home / SUMS).write_text(sums, encoding="utf-8")
         sync_tree(self.home)
         self._finish(said.encode())
 
@@ -186,6 +192,15 @@ class Draft:
             self._left_out,
         )
         return run_file_text(said)
+
+    def sums_text(self, said: str) -> str | None:
+        """What `SHA256SUMS` of a settled copy is to say, beside `run.json` with this content."""
+        if self._blobs.sums is None:
+            return None
+        tables = (f"{table}.{self.form.name}" for table in self._rows)
+        own = digests_of(self.home, (*tables, *layout.LISTINGS))
+        run = hashlib.sha256(said.encode()).hexdigest()
+        return sums_text({**self._blobs.sums, **own, layout.RUN_FILE: run})
 
     def _finish(self, said: bytes) -> None:
         """The file that becomes `run.json` was there from the beginning.

@@ -57,7 +57,7 @@ class RunFiles:
         folder, places = self._place(attribute)
         path = self._draft.joinpath(*f"{folder}/{places.place(name)}".split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")  # its sum is of this text
 
     def _place(self, attribute: str) -> tuple[str, Places]:
         known = self._named.get(attribute)

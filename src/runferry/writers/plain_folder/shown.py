@@ -24,7 +24,7 @@ class ShownWriter(PlainFolderWriter):
     """
 
     form: ClassVar[Form] = ParquetForm()
-    has_tables_for_people: ClassVar[bool] = False
+    is_beside: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -37,8 +37,9 @@ class PlainFolderWriter(AttemptWriter[Draft]):
 
     form: ClassVar[Form]
     limits: ClassVar[Limits] = Limits(holds=dict.fromkeys(KINDS, Fate.KEPT), resend="atomic")
-    has_tables_for_people: ClassVar[bool] = True
-    """`history`, `system` and `runs`, which follow from the others."""
+    is_beside: ClassVar[bool] = False
+    """Whether runs are kept here as exact copies, beside what others read of them: without the
+    tables for people, which follow from the others."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, root / HIDDEN)
@@ -81,7 +82,7 @@ class PlainFolderWriter(AttemptWriter[Draft]):
         return found
 
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
-        return Draft(home, self.form, run, uid, has_wide_tables=self.has_tables_for_people)
+        return Draft(home, self.form, run, uid, is_beside=self.is_beside)
 
     def _is_complete(self, uid: Uid) -> bool:
         return self._folders.find(uid) is not None
@@ -97,7 +98,7 @@ class PlainFolderWriter(AttemptWriter[Draft]):
     def _tidy(self) -> None:
         """Bring the index of the runs up to date."""
         clear_leftovers(self._root)
-        if self.has_tables_for_people:
+        if not self.is_beside:
             index.refresh(self._root, self.form, secrets.token_hex(6))
 
     def _publish(self, draft: Draft, run: Run) -> None:

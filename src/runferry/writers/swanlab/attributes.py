@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,10 +18,11 @@ _ABOUT: Final = (
 )  # fmt: skip
 
 
-def config_text(run: Run, attributes: Iterable[Attribute]) -> str:
+def config_text(run: Run, attributes: Iterable[Attribute], originals: Mapping[str, str]) -> str:
     """`config.yaml`: each top-level key with its value, and their order.
 
-    Summary, other attributes and what SwanLab has no field for stand below keys of their own.
+    Summary, other attributes and what SwanLab has no field for stand below keys of their own; so do
+    the `originals` of series that have another name here.
     """
     import yaml
 
@@ -31,7 +32,7 @@ def config_text(run: Run, attributes: Iterable[Attribute]) -> str:
         tree = nested(item for item in items if item.role == role)
         if tree:
             config[_free(name, config)] = tree
-    config[_free("runferry", config)] = _about(run)
+    config[_free("runferry", config)] = _about(run, originals)
     entries = {
         key: {"desc": "", "sort": place, "value": plain(value)}
         for place, (key, value) in enumerate(config.items())
@@ -102,7 +103,7 @@ def _free(name: str, taken: dict[str, Tree]) -> str:
     return name
 
 
-def _about(run: Run) -> dict[str, Tree]:
+def _about(run: Run, originals: Mapping[str, str]) -> dict[str, Tree]:
     about: dict[str, Tree] = {
         "tracker": run.key.tracker,
         "scope": run.key.scope,
@@ -111,6 +112,8 @@ def _about(run: Run) -> dict[str, Tree]:
     about |= {name: getattr(run, name) for name in _ABOUT if getattr(run, name) is not None}
     if run.labels:
         about["labels"] = dict(run.labels)
+    if originals:
+        about["renamed_keys"] = dict[str, Tree](originals)
     if run.forked_from is not None:
         about["forked_from"] = [run.forked_from.run_id, run.forked_from.step]
     return about

@@ -66,11 +66,11 @@ class Authoring:
             header.run, self._place.run_id, header.project, header.workspace, header.started_ns
         )
         self._log.record(START, start, num=START_NUM, time_ns=header.started_ns)
-        self._files.put_own(self._run, self._draft.attributes)
         self._scalars()
         self._texts()
         self._histograms()
         self._media()
+        self._files.put_own(self._run, self._draft.attributes, self._columns.originals)
         self._console()
         self._files_of_run()
         finish = messages.finish(self._run, header.ended_ns)
@@ -97,7 +97,10 @@ class Authoring:
 
     def _scalars(self) -> None:
         for batch in self._staged.batches("points"):
-            for key in batch.column("key").unique().cast(pa.string()).to_pylist():
+            # nulls are not shown, so a series of nothing else has no column
+            is_null = batch.column("value").null_count > 0
+            shown = batch.filter(batch.column("value").is_valid()) if is_null else batch
+            for key in shown.column("key").unique().cast(pa.string()).to_pylist():
                 self._columns.of(key, 1)
             self._log.points(batch)
 

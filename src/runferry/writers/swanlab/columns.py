@@ -34,6 +34,8 @@ class Columns:
         self._first: dict[str, int] = {}  # type of a key's first values
         self._taken: set[str] = set()
         self.retyped: list[Loss] = []
+        self.originals: dict[str, str] = {}
+        """Names that are not those of the run, and what the run has there."""
 
     def of(self, key: str, column_type: int) -> Column:
         """The column of a key's values of this type."""
@@ -52,6 +54,8 @@ class Columns:
             word = COLUMN_TYPES[first][0]
             detail = f"a key of SwanLab has one type, and this is of {word}; shown as {name}"
             self.retyped.append(Loss("key-type", Fate.RENAMED, key, 1, detail))
+        if name != original and name != SYSTEM_PREFIX + original:
+            self.originals[name] = original
         lane = key if column_type == 1 else f"{column_type}\0{key}"
         column = self._columns[key, column_type] = Column(lane, name)
         self._log.declare(lane, name)

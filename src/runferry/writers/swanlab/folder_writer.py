@@ -19,7 +19,7 @@ from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.shown import ShownWriter
 from runferry.writers.room import in_the_way, room_at
 from runferry.writers.swanlab.authoring import Authoring
-from runferry.writers.swanlab.header import fitted
+from runferry.writers.swanlab.header import fitted, is_as_asked
 from runferry.writers.swanlab.limits import LIMITS
 from runferry.writers.swanlab.place import Place, place_of
 
@@ -58,7 +58,13 @@ class FolderWriter(ShownWriter):
         return STORE_MARK
 
     def _standing(self, uids: Collection[Uid]) -> set[Uid]:
-        return self._those(uids, lambda home: shown_in(home).stands(self._swanlog))
+        """Where a project is asked for, those that are shown in that one."""
+
+        def stands(home: Path) -> bool:
+            shown = shown_in(home)
+            return shown.stands(self._swanlog) and is_as_asked(shown.project, shown.workspace)
+
+        return self._those(uids, stands)
 
     def shown(self, uid: Uid) -> Path | None:
         """The run folder that was made of a run."""
@@ -79,7 +85,8 @@ class FolderWriter(ShownWriter):
 
             made = draft.home / _MADE
             self._listed[draft.uid] = DashboardLogs(made, made / authoring.log_name).write()
-        shown = Shown(place.folder.name, authoring.log_name, size)
+        there = fitted(run)
+        shown = Shown(place.folder.name, authoring.log_name, size, there.project, there.workspace)
         (draft.home / SHOWN).write_text(shown.text(), encoding="utf-8")
         self._losses[RemoteId(draft.uid)] = authoring.losses()
 

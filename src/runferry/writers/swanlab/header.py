@@ -45,16 +45,35 @@ def fitted(run: Run) -> Header:
     )
     chosen = settings.current()
     stated = chosen.swanlab_project or run.project or run.key.scope or _NO_PROJECT
-    project = _PROJECT.sub("-", stated)[:_PROJECT_LONGEST]
+    project = _project(stated)
     # a team of another tracker is no workspace; it is told in the configuration
     entity = run.entity if run.entity and run.key.tracker == TRACKER else ""
-    workspace = _WORKSPACE.sub("-", chosen.swanlab_workspace or entity)[:_WORKSPACE_LONGEST]
+    workspace = _workspace(chosen.swanlab_workspace or entity)
     if run.project != project:
         losses.append(Loss("header-field", Fate.REENCODED, "project", 1, f"shown as {project}"))
     times = (run.started_ns, run.created_ns)
     started = next((time for time in times if time is not None), 0)
     ended = run.ended_ns if run.ended_ns is not None else started
     return Header(cut, project, workspace, max(started, 0), max(ended, 0), tuple(losses))
+
+
+def is_as_asked(project: str, workspace: str) -> bool:
+    """Whether the settings say nothing else of where runs are to be shown."""
+    chosen = settings.current()
+    return all(
+        (
+            not chosen.swanlab_project or _project(chosen.swanlab_project) == project,
+            not chosen.swanlab_workspace or _workspace(chosen.swanlab_workspace) == workspace,
+        )
+    )
+
+
+def _project(name: str) -> str:
+    return _PROJECT.sub("-", name)[:_PROJECT_LONGEST]
+
+
+def _workspace(name: str) -> str:
+    return _WORKSPACE.sub("-", name)[:_WORKSPACE_LONGEST]
 
 
 def _cut(text: str | None, name: str, losses: list[Loss]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,11 +45,13 @@ class RunFiles:
             self._places.place(name)
         (home / FILES).mkdir()
 
-    def put_own(self, run: Run, attributes: Iterable[Attribute]) -> None:
+    def put_own(
+        self, run: Run, attributes: Iterable[Attribute], originals: Mapping[str, str]
+    ) -> None:
         """The configuration and what is known of the machine."""
         items = tuple(attributes)
         for name, text, save_type in (
-            (CONFIG, spelled.config_text(run, items), _CONFIG),
+            (CONFIG, spelled.config_text(run, items, originals), _CONFIG),
             (METADATA, spelled.metadata_text(run, items), _METADATA),
         ):
             (self._home / FILES / name).write_text(text, encoding="utf-8")

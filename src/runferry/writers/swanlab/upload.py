@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from runferry.errors import Declined, MissingExtra
+from runferry.errors import MissingExtra
+from runferry.writers.swanlab.refusals import refusal
 from runferry.writers.vendor_command import VendorCommand, environment_without
 
 _LINES_KEPT: Final = 12
@@ -56,7 +57,7 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
     That is WORKSPACE/PROJECT/ID; None where the command does not tell.
 
     Whose key it uses and which server it means is the command's own affair (`swanlab login`,
-    SWANLAB_API_KEY, SWANLAB_API_HOST). Raises Declined with its words, and what `VendorCommand.run`
+    SWANLAB_API_KEY, SWANLAB_API_HOST). Raises AuthFailed, Declined, and what `VendorCommand.run`
     raises.
     """
     command = [*vendor_command(), "sync", "--id", run_id]
@@ -78,9 +79,5 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
     )
     ended = sync.run(where)
     if ended.code or trouble:
-        raise Declined(
-            f"swanlab sync did not upload the run: {'; '.join(trouble) or ended.words}",
-            where=where,
-            hint="see what it says; run folders are swanlab:./FOLDER",
-        )
+        raise refusal(ended, list(trouble), where)
     return places[-1] if places else None

@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,6 @@ from runferry.dialects.clearml.names import (
 from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, Authored, parsed
 from runferry.dialects.clearml.service import Service
 from runferry.dialects.plain_folder.layout import is_uid
-from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Cursor, Run, RunKey, Tree, Uid
@@ -32,7 +32,7 @@ from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain_folder.reader import WrittenRun
+from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
 
 _UNREADABLE: Final = (
     OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
@@ -119,14 +119,14 @@ class ServedRun:
         header = replace(self._header(task), key=run.key, origin_uid=run.origin_uid)
         if header.origin_uid is not None:
             with tempfile.TemporaryDirectory(prefix="runferry-clearml-") as folder:
-                own = None
+                is_own = False
                 try:
-                    own = self._own_copy(task, Path(folder))
+                    is_own = self._own_copy(task, Path(folder))
                 except _UNREADABLE as error:
-                    why = f"our exact copy cannot be read ({error}): what ClearML has counts"
-                    yield Lost(Loss("damaged-copy", Fate.DROPPED, BUNDLE, 1, why))
-                if own is not None:
-                    yield from own.read(run)
+                    yield Lost(Loss(CODE, Fate.DROPPED, BUNDLE, 1, f"{INSTEAD}: {error}"))
+                if is_own:
+                    made = partial(self._native, task, header)
+                    yield from exactly(Path(folder), run, made, BUNDLE)
                     return
         yield from self._native(task, header)
 
@@ -160,8 +160,8 @@ class ServedRun:
 
     # --- what runferry brought there
 
-    def _own_copy(self, task: Task, folder: Path) -> WrittenRun | None:
-        """The run as it was sent; None where the task is not as it was then. Raises _UNREADABLE."""
+    def _own_copy(self, task: Task, folder: Path) -> bool:
+        """Whether the task is as it was sent, and then its copy in a folder. Raises _UNREADABLE."""
         url = next(
             (
                 str(item.get("uri"))
@@ -171,13 +171,13 @@ class ServedRun:
             None,
         )
         if url is None or not self.service.is_ours(url):
-            return None
+            return False
         with self.service.opened(url) as packed, zipfile.ZipFile(packed) as archive:
             said = parsed(archive.read(AUTHORED))
             if not self._stands(str(task["id"]), said):
-                return None
+                return False
             _unpack(archive, folder)
-        return WrittenRun(folder, ParquetForm())
+        return True
 
     def _stands(self, task_id: str, said: Authored) -> bool:
         """Whether there are as many events as there were."""

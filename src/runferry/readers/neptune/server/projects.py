@@ -210,7 +210,7 @@ def _of_project(
             table = opened.fetch_runs_table(columns=columns, **_asked(trashed))
             for entry in table:
                 run = _entered(project, "run", entry)
-                yield own_served(project, run.sys_id, entry) or run
+                yield own_served(project, run.sys_id, entry, run) or run
         if "model" in kinds:
             columns = [f"sys/{name}" for name in _FIELDS]
             for entry in opened.fetch_models_table(columns=columns, **_asked(trashed)):

@@ -1,0 +1,136 @@
+"""An exact copy as it was written; where it is damaged, what was made of it for the tracker.
+
+Damaged rows or listings cost the whole copy: half of it beside half of what the tracker has were
+a mixture that nobody wrote. Bytes of media, files and artifacts stand for themselves: those that
+were damaged are taken from what was made of them, if they are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from runferry.chunks import Artifact, Checkpoint, Chunk, File, Header, Lost, Media
+from runferry.dialects.plain_folder.layout import RUN_FILE
+from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.run_file import RunFile, read_run_file
+from runferry.dialects.plain_folder.sums import changed_in, read_sums
+from runferry.errors import Damaged
+from runferry.losses import Fate, Loss
+from runferry.model import Blob, Run
+from runferry.paths import spelled
+from runferry.readers.plain_folder.reader import WrittenRun
+from runferry.readers.plain_folder.run_folder import RunFolder
+from runferry.readers.renaming import restored
+
+CODE: Final = "damaged-copy"
+INSTEAD: Final = "the exact copy cannot be read, and what was made of it is read instead"
+_BYTES: Final = "bytes of the exact copy are damaged, and were found in what was made of it"
+_SHOWN: Final = 3
+_PIECE_BYTES: Final = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+def exactly(
+    folder: Path, run: Run, made: Callable[[], Iterator[Chunk]] | None, name: str | None = None
+) -> Iterator[Chunk]:
+    """The chunks of a copy under the names that the run had before it was written for the tracker.
+
+    `made` reads what was made of it under the key of `run`. Where there is no such thing (None) the
+    copy is all that there is: what can be read of it counts. Raises Damaged then. A loss is told of
+    `name`, or of the folder.
+    """
+    name = name or spelled(folder.name)
+    if made is None:
+        yield from restored(WrittenRun(folder, ParquetForm()).read(run))
+        return
+    try:
+        changed = changed_in(folder, sums := read_sums(folder))
+        damaged = [place for place in changed if "/" not in place]
+        if damaged:
+            raise _changed(folder, damaged)
+    except Damaged as error:
+        yield _told(name, 1, f"{INSTEAD}: {error.what}", Fate.DROPPED)
+        yield from _instead(folder, run, made())
+        return
+    found = {} if not changed else _bytes_in(made(), {sums[it] for it in changed})
+    if found:
+        yield _told(name, len(found), _BYTES, Fate.KEPT)
+    said = read_run_file(folder)
+    replaced = {place: found.get(sums[place]) for place in changed}
+    yield from restored(RunFolder(folder, ParquetForm(), said, replaced).chunks())
+    yield Header(_header(said, run))
+
+
+def _changed(folder: Path, names: list[str]) -> Damaged:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    told = ", ".join(names[:_SHOWN]) + more
+    return Damaged(f"not as it was written: {told}", where=str(folder), offset=None)
+
+
+def _told(name: str, count: int, detail: str, fate: Fate) -> Lost:
+    _log.warning("%s: %s", name, detail)
+    return Lost(Loss(CODE, fate, name, count, detail))
+
+
+def _instead(folder: Path, run: Run, made: Iterator[Chunk]) -> Iterator[Chunk]:
+    """What the tracker has, under the header of the copy if that is whole."""
+    whole = _whole_header(folder)
+    for chunk in made:
+        match chunk:
+            case Checkpoint():  # of a reader of other files than those of the copy
+                continue
+            case Header():
+                yield chunk if whole is None else Header(_header(whole, run))
+            case _:
+                yield chunk
+
+
+def _whole_header(folder: Path) -> RunFile | None:
+    try:
+        sums = read_sums(folder)
+        if changed_in(folder, {RUN_FILE: sums[RUN_FILE]}):
+            return None
+        return read_run_file(folder)
+    except Damaged:
+        return None
+
+
+def _header(said: RunFile, run: Run) -> Run:
+    return replace(said.run, key=run.key, origin_uid=run.origin_uid)
+
+
+def _bytes_in(made: Iterator[Chunk], wanted: Collection[str]) -> dict[str, Blob]:
+    """Bytes by their digests."""
+    found: dict[str, Blob] = {}
+    for chunk in made:
+        for blob in _blobs_of(chunk):
+            digest = None if len(found) == len(wanted) else _digest(blob)
+            if digest in wanted and digest is not None:
+                found[digest] = blob
+    return found
+
+
+def _blobs_of(chunk: Chunk) -> Iterator[Blob]:
+    match chunk:
+        case Media(items):
+            yield from (item.blob for item in items)
+        case File(blob=blob):
+            yield blob
+        case Artifact(entries=entries):
+            yield from (entry.blob for entry in entries)
+
+
+def _digest(blob: Blob) -> str | None:
+    if blob.open is None:
+        return None
+    digest = hashlib.sha256()
+    with blob.open() as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,147 @@
+"""Whatever file of an exact copy is damaged, what was made of it is read instead, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.transfer.roads import archive_of
+
+from runferry import chunks
+from runferry.losses import Fate, Loss
+from runferry.model import Address, ArtifactEntry, Blob, MediaItem
+from runferry.ports import Location, ReadOptions
+from runferry.registry import reader
+from runferry.testing.content import Content
+from runferry.testing.recording import Recording, Sample
+from runferry.testing.samples import START_NS, header
+from runferry.transfer.push import push
+
+BYTES = {
+    "swanlab": {"step50-row50.png", "train.py", "model.bin"},
+    "clearml": {"step50-row50.png", "train.py", "model.bin"},
+    "trackio": {"step50-row50.png"},
+    "neptune": {"step50-row50.png", "train.py", "model.bin"},
+}
+"""What each tracker has of the bytes by itself."""
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _garbled(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = b"\xff\xfe\xfd\xfc"
+    path.write_bytes(content)
+
+
+DAMAGES: tuple[Callable[[Path], None], ...] = (_cut, _garbled, Path.unlink)
+
+
+def _sample() -> Sample:
+    """Every table and listing that a copy may have."""
+    run = Recording(header("all of it"))
+    run.attributes("config", {"lr": 0.1, "layers": [1, 2]})
+    picture = Blob.from_bytes(b"\x89PNG\r\n\x1a\n not really", "image/png")
+    for step in range(50):
+        run.log(
+            {"loss": 1 / (step + 1), "note": f"step {step}"}, step=step, time_ns=START_NS + step
+        )
+    run.log({"pictures": MediaItem("", Address(0), "image", picture)}, step=50, time_ns=START_NS)
+    run.console([("stdout", "a line\n", START_NS), ("stderr", "another\n", START_NS + 1)])
+    run.put(chunks.File("code/train.py", "source", Blob.from_bytes(b"print('hi')\n")))
+    entries = (ArtifactEntry("model.bin", Blob.from_bytes(b"weights of a model")),)
+    run.put(chunks.Artifact("model", "model", "produced", version="v0", entries=entries))
+    run.put(chunks.Document("sweep", "sweep-1", {"method": "bayes"}))
+    run.put(chunks.Raw("telemetry", "unknown record", b"\x0a\x03abc"))
+    return run.sample()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A destination with one run."""
+
+    where: Location
+    copy: Path
+
+    def read(self) -> tuple[dict[str, Any], list[Loss]]:
+        """What is there but for the header, and what was told of the copy."""
+        source = reader(self.where.tracker).open(self.where, ReadOptions())
+        (run,) = source.runs()
+        content = Content.of(source.read(run))
+        source.close()
+        told = [loss for loss in content.losses if loss.code == "damaged-copy"]
+        content.losses = [loss for loss in content.losses if loss.code != "damaged-copy"]
+        return content.comparable() | {"header": None}, told
+
+    def files(self, *, of_blobs: bool) -> Iterator[Path]:
+        for path in sorted(self.copy.rglob("*")):
+            if path.is_file() and (path.parent != self.copy) == of_blobs:
+                yield path
+
+
+@pytest.fixture(params=BYTES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    tracker = request.param
+    where = Location(tracker, str(tmp_path / ("out.db" if tracker == "trackio" else "out")))
+    assert not push(archive_of([_sample()], tmp_path / "before"), where).failures
+    (said,) = (path for path in tmp_path.rglob("run.json") if "before" not in path.parts)
+    return Place(where, said.parent)
+
+
+def test_a_damaged_file_of_a_copy_gives_what_the_tracker_has_and_tells_it(
+    place: Place, tmp_path: Path
+) -> None:
+    exact, told = place.read()
+    assert not told
+    (store,) = (it for it in (place.copy, *place.copy.parents) if it.name == "runferry")
+    store.rename(tmp_path / "aside")
+    trackers, _ = place.read()
+    (tmp_path / "aside").rename(store)
+    assert trackers != exact
+
+    names = set()
+    for path in place.files(of_blobs=False):
+        names.add(path.name)
+        whole = path.read_bytes()
+        for damage in DAMAGES:
+            damage(path)
+            found, told = place.read()
+            assert found == trackers, (path, damage)
+            assert [(loss.fate, loss.count) for loss in told] == [(Fate.DROPPED, 1)], path
+            path.write_bytes(whole)
+    assert names >= {
+        "run.json", "SHA256SUMS", "points.parquet", "texts.parquet", "media.parquet",
+        "console.parquet", "raw.parquet", "attributes.jsonl", "series.jsonl", "files.jsonl",
+        "artifacts.jsonl", "documents.jsonl",
+    }  # fmt: skip
+    assert place.read() == (exact, [])
+
+
+def test_damaged_bytes_of_a_copy_are_those_that_the_tracker_has(place: Place) -> None:
+    exact, _ = place.read()
+    held, lost = set(), set()
+    for path in place.files(of_blobs=True):
+        whole = path.read_bytes()
+        path.unlink()  # it is a link to what the tracker has, until it is copied elsewhere
+        path.write_bytes(whole)
+        for damage in DAMAGES:
+            damage(path)
+            found, told = place.read()
+            if told:
+                assert found == exact, (path, damage)
+                assert [loss.fate for loss in told] == [Fate.KEPT]
+                held.add(path.name)
+            else:  # the tracker has no place for them
+                (gone,) = (it for it in found["losses"] if it not in exact["losses"])
+                assert "missing-blob" in gone
+                assert found["rows"] == exact["rows"]
+                lost.add(path.name)
+            path.write_bytes(whole)
+    assert held == BYTES[place.where.tracker]
+    assert lost == {"step50-row50.png", "train.py", "model.bin"} - held
