@@ -241,6 +241,8 @@ class Limits:
     # media
     media_path: Fate = Fate.KEPT  # the source's own
     media_metadata: Fate = Fate.KEPT  # boxes, masks, sizes …: all but captions
+    # artifacts
+    artifact_version: Fate = Fate.KEPT  # numbered as they arrive; aliases go to what comes later
     # the run
     run_id: Fate = Fate.KEPT
     key_path: Fate = Fate.KEPT  # a nested path told from its joined key

@@ -91,12 +91,12 @@ class Exclusions:
             self._without_series(inventory),
             attributes=tuple(a for a in inventory.attributes if (a.role, a.path) not in left),
             files=tuple(path for path in inventory.files if not self._file(path)),
-            artifact_types=tuple(a for a in inventory.artifact_types if not self._artifact(a)),
+            artifacts=tuple(a for a in inventory.artifacts if not self._artifact(a.type)),
         )
         losses = (
             *_by_first_name(left),
             *self._files(inventory.files),
-            *self._artifacts(inventory.artifact_types),
+            *self._artifacts(item.type for item in inventory.artifacts),
             *self._series_left_out(inventory),
             *self.types.media(self._media(inventory)),
         )
@@ -225,7 +225,7 @@ def _told(inventory: Inventory, kinds: Container[str] | None = None) -> Counter[
     """How many there are of what an inventory tells one by one, by kind as in its rows."""
     counts = Counter[str](attribute.role for attribute in inventory.attributes)
     counts["file"] = len(inventory.files)
-    counts["artifact"] = len(inventory.artifact_types)
+    counts["artifact"] = len(inventory.artifacts)
     for series in inventory.series:
         for name, told in inventory.kinds_of(series):
             counts[name] += told.points if name != "media" else 0

@@ -53,6 +53,7 @@ SERVICE_LIMITS: Final = replace(
     holds=dict.fromkeys(_SHOWN, Fate.KEPT)
     | dict.fromkeys(("environment", "other", "console"), Fate.REENCODED),
     run_id=Fate.RENAMED,
+    artifact_version=Fate.RENAMED,
     # what our own field says of a row stays behind
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,
