@@ -152,3 +152,65 @@ def test_a_version_that_comes_after_a_newer_one_is_told(project: Project) -> Non
     assert told(pushed, "artifact-order") == told(planned, "artifact-order")
     assert pushed.exit_code == ExitCode.LOSS
     assert exit_of_verifying(archive) == ExitCode.LOSS  # `latest` is that of the last that came
+
+
+def test_another_archive_finds_what_is_there_and_uploads_no_version_twice(
+    project: Project,
+) -> None:
+    project.logged("one", "two", "two")
+    assert not push(project.archive(), THERE).failures
+    arrived = project.versions("moved")
+    again = push(project.archive("another"), THERE)
+    assert {outcome.status for outcome in again.outcomes} == {"unchanged"}
+    assert project.versions("moved") == arrived
+
+
+def test_a_run_that_grew_brings_its_new_versions_alone_and_the_aliases_of_the_others(
+    project: Project,
+) -> None:
+    project.logged("one", "one", "two")
+    archive = project.archive()
+    assert not push(archive, THERE).failures
+    project.logged("one", name="later")
+    project.service.store.execute(
+        "INSERT INTO aliases (collection, alias, artifact) SELECT sequence, 'best', id"
+        " FROM artifacts WHERE version_index = 0 ORDER BY id LIMIT 1"
+    )
+    report = push(project.archive(), THERE)
+    assert [loss.code for loss in told(report, "invented")] == []
+    assert report.exit_code == ExitCode.DONE
+    assert project.versions("moved") == [("one", "best"), ("one", None), ("two", "latest")]
+    assert project.versions("moved", "later") == [("one", "latest")]
+    assert exit_of_verifying(archive) == ExitCode.DONE
+
+
+def test_a_second_upload_in_full_makes_no_version_twice(project: Project) -> None:
+    project.logged("one", "one", "two")
+    archive = project.archive()
+    assert not push(archive, THERE).failures
+    arrived = project.versions("moved")
+    report = push(archive, THERE, restart=True)
+    assert {outcome.status for outcome in report.outcomes} == {"replaced"}
+    assert project.versions("moved") == arrived
+    assert exit_of_verifying(archive) == ExitCode.DONE
+
+
+def test_what_a_run_used_is_foretold_not_to_arrive_and_nothing_is_uploaded_for_it_again(
+    project: Project,
+) -> None:
+    project.logged("one")
+    project.service.put_run("lab/first/user", history_of=columns(3))
+    project.service.put_artifact(
+        "lab/first/data", "dataset", {"d": b"d"}, logged_by="lab/first/one",
+        used_by=["lab/first/user"],
+    )  # fmt: skip
+    project.service.put_artifact("lab/first/net", "model", {"w": b"w"}, logged_by="lab/first/user")
+    archive = project.archive()
+    planned, pushed = plan_all(archive, THERE), push(archive, THERE)
+    assert planned.exit_code == pushed.exit_code == ExitCode.LOSS
+    assert [(loss.fate, loss.count) for loss in told(planned, "artifact")] == [(Fate.DROPPED, 1)]
+    assert exit_of_verifying(archive) == ExitCode.LOSS
+    arrived = project.versions("moved")
+    again = push(project.archive("another"), THERE)
+    assert {outcome.status for outcome in again.outcomes} == {"unchanged"}
+    assert project.versions("moved") == arrived

@@ -16,6 +16,8 @@ Stated: TypeAlias = "tuple[Tree | KeyPath, ...]"
 _NAMED = 3
 """Name, type and relation: how an identity begins."""
 _OF_TRACKER = "_wandb"
+_ABSENT = "it is not there"
+_OTHER_BYTES = "its bytes are others there, or are not there"
 _TAKEN = "the alias stands for another version there, or for none"
 
 
@@ -35,7 +37,7 @@ def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]
         there = anew.get(identity, identity)
         found = copy.stated.get(there)
         if found is None:
-            yield Loss("artifact", Fate.DROPPED, place)
+            yield Loss("artifact", Fate.DROPPED, place, 1, _ABSENT)
             continue
         entries, found_entries = original.entries[identity], copy.entries[there]
         is_anew = there != identity or _is_another(artifact, found)
@@ -52,7 +54,7 @@ def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]
             yield Loss("artifact", Fate.ROUNDED, place, 1, detail)
         for path in sorted(entries.keys() | found_entries.keys()):
             if entries.get(path) != found_entries.get(path):
-                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
+                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}", 1, _OTHER_BYTES)
     yield from invented(
         map(identity_place, copy.stated.keys() - original.stated.keys() - {*anew.values()})
     )

@@ -122,14 +122,16 @@ def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
 
 def _of_versions(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
     produced = sum(one.is_produced for one in inventory.artifacts)
+    used = len(inventory.artifacts) - produced
     yield from _kept([("artifact-version", limits.artifact_version, produced)], "")
+    if used and limits.used_artifact is not Fate.KEPT:
+        yield Loss("artifact", limits.used_artifact, "", used, "which artifacts the run used")
 
 
 def _of_aliases(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
     """What another run brings later under the same name may take them away."""
     if limits.artifact_version is not Fate.KEPT:
-        produced = (one for one in inventory.artifacts if one.is_produced)
-        aliases = sum(len(one.aliases) for one in produced)
+        aliases = sum(len(one.aliases) for one in inventory.artifacts)
         yield from _kept([("artifact-alias", Fate.ROUNDED, aliases)], "")
 
 

@@ -19,7 +19,7 @@ from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
-from runferry.writers.wandb.arrived_artifacts import ArrivedArtifacts
+from runferry.writers.wandb.arrived_artifacts import ArrivedArtifacts, BroughtBefore
 from runferry.writers.wandb.chosen_ids import CHOSEN_IDS
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders, fitting_id
@@ -27,6 +27,7 @@ from runferry.writers.wandb.limits import SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.upload import check_for_vendor, upload
+from runferry.writers.wandb.versions_there import VersionsThere
 from runferry.writers.work_folder import WorkFolder
 
 _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
@@ -96,10 +97,13 @@ class ServiceWriter(OfflineWriter):
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
         known = self._node(uid)
         run_id = fitting_id(run, uid) if known is None else str(known["name"])
+        before = None
         if known is None:
             run_id = uid if self._is_taken(run_id) else CHOSEN_IDS.choose(self._there, run_id, uid)
+        else:
+            before = BroughtBefore(self._versions, run_id)
         place = Place(self._folders.place_of(run, run_id), run_id, self._project, self._entity)
-        return Draft(home, place, run, uid, is_marked=True)
+        return Draft(home, place, run, uid, is_marked=True, before=before)
 
     def _is_complete(self, uid: Uid) -> bool:
         node = self._node(uid)
@@ -116,14 +120,20 @@ class ServiceWriter(OfflineWriter):
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
         self._check(draft)
-        arrived = ArrivedArtifacts(
-            self._service, self._entity, self._project, draft.place.run_id
-        ).losses(draft.produced, _PATIENCE_SECONDS)
+        arrived = ArrivedArtifacts(self._versions, draft.place.run_id).losses(
+            draft.produced, _PATIENCE_SECONDS
+        )
+        if draft.before is not None:
+            draft.before.settle()
         self._lost[RemoteId(draft.uid)] = (*draft.unsent(), *arrived)
         with disk_errors(self._root):
             shutil.rmtree(folder)
 
     # --- what is there
+
+    @property
+    def _versions(self) -> VersionsThere:
+        return VersionsThere(self._service, self._entity, self._project)
 
     @property
     def _there(self) -> str:
