@@ -32,7 +32,7 @@ Tree: TypeAlias = (
 
 Stream = Literal["user", "system"]
 Role = Literal["config", "summary", "environment", "other"]
-RunKind = Literal["run", "model", "model_version", "sweep"]
+RunKind = Literal["run", "model", "model_version", "sweep", "documents"]
 RunState = Literal["running", "finished", "failed", "killed", "unknown"]
 DataKind = Literal["scalar", "text", "histogram", "media"]
 MediaType = Literal[

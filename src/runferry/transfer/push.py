@@ -18,13 +18,13 @@ from runferry.errors import ArchiveError
 from runferry.losses import Fate, Loss
 from runferry.model import Inventory, Run, Uid
 from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
-from runferry.registry import ARCHIVE, limits_of, writer_names
+from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
 from runferry.transfer.arrival import Arrival
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import Listing, check_apart, ledger_key
+from runferry.transfer.destination import Listing, check_apart, ledger_key, limits_at
 from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import ReadBack
 from runferry.transfer.neighbours import OpenReader
@@ -35,6 +35,7 @@ from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
 from runferry.transfer.space import check_writable
+from runferry.transfer.staying import going, outcomes_of_staying
 from runferry.transfer.trip import Trip
 from runferry.transfer.waves import waves_of
 
@@ -78,6 +79,8 @@ def push(
     where = str(Location("archive", str(archive.path)))
     headers = list(archive.headers())  # once: of 10,000 runs that takes seconds
     selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
+    stays = tuple(outcomes_of_staying(archive, selected, destination, selection))
+    selected = going(selected, destination, selection)
     arrival = _arrival(archive, destination, selected)
     waves = list(waves_of(selected, arrival.before))
     retrying = Retrying(patience or Patience(), stop, observer)
@@ -110,7 +113,7 @@ def push(
         source=str(Location("archive", str(archive.path))),
         destination=str(destination),
         allowed=allow,
-        outcomes=crew.outcomes,
+        outcomes=(*crew.outcomes, *stays),
         aborted=None if crew.aborted is None else str(crew.aborted),
         is_interrupted=crew.is_interrupted,
     )
@@ -132,10 +135,11 @@ def plan_all(
     kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
     headers = selection.some(partial(selected_headers, archive), where)
+    outcomes = [*outcomes_of_staying(archive, headers, destination, selection)]
+    headers = going(headers, destination, selection)
     arrival = _arrival(archive, destination, headers)
     crossed = _crossed(archive, destination, arrival, waves_of(headers, arrival.before))
     observer.phase("plan", len(headers))
-    outcomes = []
     for header in headers:
         try:
             record = archive.record(header.uid)
@@ -168,8 +172,7 @@ def plan_all(
 
 def _arrival(archive: Archive, destination: Location, runs: Iterable[Run]) -> Arrival:
     """What must come first where versions of artifacts are numbered as they come; else nothing."""
-    is_known = destination.tracker in writer_names()
-    if not is_known or limits_of(destination).artifact_version is Fate.KEPT:
+    if limits_at(destination).artifact_version is Fate.KEPT:
         return Arrival()
     return Arrival.of(archive, runs)
 
