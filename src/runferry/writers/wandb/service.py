@@ -13,7 +13,7 @@ from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import parsed
 from runferry.dialects.wandb.marks import marked, tags_of
 from runferry.dialects.wandb.service import Service
-from runferry.errors import BadLocation, Declined, NotFound
+from runferry.errors import BadLocation, Declined, NotFound, Refused
 from runferry.http.waits import wait
 from runferry.losses import Loss
 from runferry.model import Run, Uid
@@ -49,6 +49,9 @@ query RunferryRuns($entity: String!, $project: String!, $filters: JSONString, $f
 """
 
 
+_ENTITY: Final = "query RunferryEntity($entity: String!) { entity(name: $entity) { id } }"
+
+
 class ServiceWriter(OfflineWriter):
     """Puts runs into one project. A run's id here is its mark, which it carries as a tag there.
 
@@ -68,7 +71,7 @@ class ServiceWriter(OfflineWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, Unreachable."""
+        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, Refused, Unreachable."""
         address = parsed(where.where)
         if address.entity is None or address.project is None or address.run is not None:
             raise BadLocation(
@@ -77,8 +80,13 @@ class ServiceWriter(OfflineWriter):
                 hint="wandb:ENTITY/PROJECT, or wandb:./FOLDER for run folders",
             )
         check_for_vendor()
-        found = account(address)
-        return cls(Service(found), address.entity, address.project, WorkFolder.made(cls.name))
+        service = Service(account(address))
+        try:
+            _check_entity(service, address.entity)
+        except BaseException:
+            service.close()
+            raise
+        return cls(service, address.entity, address.project, WorkFolder.made(cls.name))
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs of the project that carry a mark and have ended."""
@@ -196,3 +204,13 @@ class ServiceWriter(OfflineWriter):
             if not runs["pageInfo"]["hasNextPage"]:
                 return
             after = runs["pageInfo"]["endCursor"]
+
+
+def _check_entity(service: Service, entity: str) -> None:
+    """Raises Refused where there is none of this name; projects are made, entities are not."""
+    if not service.ask(_ENTITY, {"entity": entity}).get("entity"):
+        raise Refused(
+            f"W&B has no entity {entity} that this key may see",
+            where=service.where,
+            hint="wandb:ENTITY/PROJECT with yours, or a team's; `runferry ls wandb:` lists yours",
+        )
