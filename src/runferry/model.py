@@ -32,7 +32,7 @@ Tree: TypeAlias = (
 
 Stream = Literal["user", "system"]
 Role = Literal["config", "summary", "environment", "other"]
-RunKind = Literal["run", "model", "model_version", "sweep"]
+RunKind = Literal["run", "model", "model_version", "sweep", "documents"]
 RunState = Literal["running", "finished", "failed", "killed", "unknown"]
 DataKind = Literal["scalar", "text", "histogram", "media"]
 MediaType = Literal[
@@ -305,6 +305,28 @@ class ArtifactEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """What `plan`, and the order of a push, need to know of a run's version of an artifact."""
+
+    name: str
+    type: str
+    is_produced: bool = True
+    version: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int | None:
+        """Which of its name's versions it is, where the source counts them: 3 for `v3`."""
+        return version_number(self.version)
+
+
+def version_number(version: str | None) -> int | None:
+    """The number in `v3` or `3`; None for a version that is called otherwise."""
+    digits = (version or "").removeprefix("v")
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """Where an earlier read ended: the last `Checkpoint.position`, and the series known by then."""
 
@@ -325,7 +347,7 @@ class Inventory:
     mixed: Mapping[str, Mapping[DataKind, SeriesCounts]] = field(default_factory=dict)
     """By key: what a series holds of other kinds than its own."""
     files: tuple[str, ...] = ()  # their paths
-    artifact_types: tuple[str, ...] = ()  # one for each version
+    artifacts: tuple[VersionFacts, ...] = ()
     left_out: tuple[Loss, ...] = ()  # what is not sent, by the user's choice or a default
     media_facts: Callable[[], Mapping[str, tuple[int, int]]] = field(default=dict, compare=False)
     """By key: how many media have a path of the source's, and how many have metadata.

@@ -241,6 +241,9 @@ class Limits:
     # media
     media_path: Fate = Fate.KEPT  # the source's own
     media_metadata: Fate = Fate.KEPT  # boxes, masks, sizes …: all but captions
+    # artifacts
+    artifact_version: Fate = Fate.KEPT  # numbered as they arrive; aliases go to what comes later
+    used_artifact: Fate = Fate.KEPT  # which ones a run used
     # the run
     run_id: Fate = Fate.KEPT
     key_path: Fate = Fate.KEPT  # a nested path told from its joined key

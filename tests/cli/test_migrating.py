@@ -113,6 +113,20 @@ def test_no_workspace_is_a_clear_error(environ: dict[str, str], tmp_path: Path) 
     assert not list(tmp_path.glob("*.log"))
 
 
+def test_models_of_no_project_are_an_error_that_leaves_no_log(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    del environ["NEPTUNE_PROJECT"]
+    done = subprocess.run(
+        convert("neptune-models:", "neptune:"), cwd=tmp_path, env=environ, text=True, timeout=60,
+        capture_output=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "no project is named" in done.stderr
+    assert "hint: neptune:WORKSPACE/PROJECT" in done.stderr
+    assert not list(tmp_path.glob("*.log"))
+
+
 def test_an_entity_is_one_also_where_a_folder_has_its_name(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -40,6 +40,8 @@ WORDS = {
     "header_times": "when the run was created / started / ended",
     "lineage": "parents and forks",
     "media_path": "places of media in their source",
+    "used_artifact": "which artifacts a run used",
+    "artifact_version": "which version of an artifact has which number",
     "media_metadata": "what else is said of a medium",
 }
 """What each fate of `Limits` is of."""

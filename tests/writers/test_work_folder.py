@@ -11,6 +11,13 @@ import pytest
 from runferry.python_apart import command_apart, environment_apart
 from runferry.writers.work_folder import WorkFolder
 
+_SERVING = """
+import time
+from runferry.testing.wandb_service import WandbService
+with WandbService() as service:
+    print(service.store.folder, flush=True)
+    time.sleep(60)
+"""
 _AUTHORING = """
 import sys, time
 from runferry.writers.work_folder import WorkFolder
@@ -19,24 +26,27 @@ time.sleep(60)
 """
 
 
+@pytest.mark.parametrize(
+    ("program", "tracker"), [(_AUTHORING, "wandb"), (_SERVING, "wandb-service")]
+)
 def test_folders_of_the_killed_go_when_another_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, tracker: str
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with subprocess.Popen(
-        command_apart(_AUTHORING),
+        command_apart(program),
         env={**environment_apart(), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
         theirs = Path(process.stdout.readline().strip())
-        mine = WorkFolder.made("wandb")
+        mine = WorkFolder.made(tracker)
         assert theirs.is_dir()  # its process lives
         process.kill()
         process.wait()
     mine.remove()
-    WorkFolder.made("wandb").remove()
+    WorkFolder.made(tracker).remove()
     assert not list(tmp_path.iterdir())
 
 

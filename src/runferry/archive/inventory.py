@@ -46,7 +46,7 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         losses=record.losses,
         mixed=mixed_of(archive.snapshot(record, "series")),
         files=tuple(row["path"] for row in files),
-        artifact_types=tuple(artifact["type"] for artifact in artifacts),
+        artifacts=archive.artifacts(record),
         media_facts=cache(partial(_media_facts, archive, record)),
     )
 

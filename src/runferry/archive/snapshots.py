@@ -16,7 +16,15 @@ import pyarrow as pa
 from runferry.archive.counts import counts_of
 from runferry.archive.layout import KIND_OF, TABLE_OF
 from runferry.chunks import Artifact, Document, File
-from runferry.model import ArtifactEntry, Blob, DataKind, Series, SeriesCounts
+from runferry.model import (
+    ArtifactEntry,
+    Blob,
+    DataKind,
+    Series,
+    SeriesCounts,
+    VersionFacts,
+    version_number,
+)
 from runferry.tables import dumps, loads
 
 INLINE_ROWS = 512
@@ -269,6 +277,23 @@ def artifact_of(row: Row, stored: BlobOf) -> Artifact:
         digest=row.get("digest"),
         entries=entries,
     )
+
+
+def version_facts_of(row: Row) -> VersionFacts:
+    """What of an artifact is known without its entries."""
+    is_produced = row["relation"] == "produced"
+    aliases = tuple(row["aliases"])
+    return VersionFacts(row["name"], row["type"], is_produced, row.get("version"), aliases)
+
+
+def in_order_of_versions(rows: Iterable[Row]) -> list[Row]:
+    """Artifacts, the versions of a name as its source counts them: v9 comes before v10."""
+
+    def place(row: Row) -> tuple[str, str, str, int]:
+        number = version_number(row.get("version"))
+        return row["name"], row["type"], row["relation"], -1 if number is None else number
+
+    return sorted(rows, key=place)
 
 
 def document_row(document: Document) -> Row:

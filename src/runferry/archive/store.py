@@ -17,7 +17,7 @@ from runferry.archive.lock import FileLock
 from runferry.archive.record import DamagedRun, RunRecord, Segment, record_from_bytes
 from runferry.chunks import Chunk
 from runferry.errors import ArchiveError, Corrupt, NotFound
-from runferry.model import Cursor, Inventory, Run, Series, Uid
+from runferry.model import Cursor, Inventory, Run, Series, Uid, VersionFacts
 
 if TYPE_CHECKING:
     import duckdb
@@ -167,6 +167,10 @@ class Archive:
         from runferry.archive.inventory import inventory
 
         return inventory(self, record)
+
+    def artifacts(self, record: RunRecord) -> tuple[VersionFacts, ...]:
+        """The versions of artifacts that a run made and used."""
+        return tuple(map(snapshots.version_facts_of, self.snapshot(record, "artifacts")))
 
     def snapshot(self, record: RunRecord, table: str) -> Sequence[snapshots.Row]:
         """The rows of a table that each commit states as a whole."""

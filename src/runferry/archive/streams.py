@@ -56,7 +56,7 @@ _KEYED = tuple(KIND_OF)
 def _snapshots(archive: Archive, record: RunRecord, stored: BlobOf) -> Iterator[Chunk]:
     for row in archive.snapshot(record, "files"):
         yield snapshots.file_of(row, stored)
-    for row in archive.snapshot(record, "artifacts"):
+    for row in snapshots.in_order_of_versions(archive.snapshot(record, "artifacts")):
         yield snapshots.artifact_of(row, stored)
     for row in archive.snapshot(record, "documents"):
         yield snapshots.document_of(row)

@@ -14,7 +14,16 @@ from typing import Final
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
 from runferry.errors import UsageError
-from runferry.transfer.migrations import MODELS, NEPTUNE, WANDB, Road, check_token, goal, road
+from runferry.transfer.migrations import (
+    MODELS,
+    NEPTUNE,
+    WANDB,
+    Road,
+    check_token,
+    goal,
+    own_project,
+    road,
+)
 
 _ANSWERS_ENDED: Final = "the answers ended before the questions"
 
@@ -41,6 +50,8 @@ def migrating(
         ask = _asked_of_wandb if taken == "wandb-to-neptune" else _asked_of_models
         source, destination = ask(session, source, destination)
     else:
+        if source == MODELS:
+            own_project()  # or an error, before there is a log of what was never begun
         destination = goal(source, destination)
     session.counted_as = taken
     if session.settings.log_file is not None:
@@ -72,8 +83,6 @@ def _asked_of_wandb(session: Session, source: str, destination: str) -> tuple[st
 
 
 def _asked_of_models(session: Session, source: str, destination: str) -> tuple[str, str]:
-    from runferry.transfer.migrations import own_project
-
     if source == MODELS:
         question = "Neptune project, WORKSPACE/PROJECT (blank: NEPTUNE_PROJECT)"
         source = f"{MODELS}{_answer(question)}"

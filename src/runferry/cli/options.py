@@ -123,7 +123,7 @@ INCLUDE = Annotated[
     typer.Option(
         "--include",
         metavar="SWITCH",
-        help="Also what W&B to Neptune leaves out: `media/`, `_summary`, … or `all`.",
+        help="Also what a way leaves out: `reports`, to Neptune `media/`, `_summary`, … or `all`.",
         autocompletion=_switches,
     ),
 ]

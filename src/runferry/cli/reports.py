@@ -31,7 +31,7 @@ def show_report(session: Session, report: Report) -> None:
     """A pull, a plan or a push."""
     _show_phase(session, report)
     _show_outcomes(session, report.outcomes)
-    _show_losses(session, report.new_losses)
+    _show_losses(session, report.new_losses, is_whole=_went_through(report))
     _show_earlier(session, report, report.outcomes)
     _show_beyond(session, moved(report.outcomes), report.allowed)
     _end(session, (report,), report.new_losses, report.allowed, report.exit_code)
@@ -61,7 +61,8 @@ def show_conversion(session: Session, report: ConvertReport) -> None:
     if report.discarded:
         session.out.print(f"discarded {count(report.discarded, 'run')} from {report.archive}")
     _show_outcomes(session, report.push.outcomes)
-    _show_losses(session, report.new_losses)
+    is_whole = _went_through(report.pull) and _went_through(report.push)
+    _show_losses(session, report.new_losses, is_whole=is_whole)
     possible = report.push.possible if report.push.phase == "plan" else ()
     _show_possible(session, possible)
     _show_earlier(session, report.push, report.outcomes)
@@ -137,9 +138,17 @@ def _show_outcomes(session: Session, outcomes: Iterable[RunOutcome]) -> None:
     show(session.out, columns, rows, session.ellipsis)
 
 
-def _show_losses(session: Session, losses: Iterable[Loss], title: str = "losses") -> None:
+def _went_through(report: Report) -> bool:
+    """Whether every run was moved: of the others nobody knows what would have been lost."""
+    return report.aborted is None and not report.failures and not report.is_interrupted
+
+
+def _show_losses(
+    session: Session, losses: Iterable[Loss], title: str = "losses", *, is_whole: bool = True
+) -> None:
     found = list(losses)
-    session.out.print(f"\n{title}:" if found else f"\n{title}: none")
+    none = f"{title}: none" if is_whole else f"{title}: none in what was moved"
+    session.out.print(f"\n{title}:" if found else f"\n{none}")
     show_losses(session, found)
 
 

@@ -14,12 +14,12 @@ from runferry.pictures.curves import Axis, Curve
 from runferry.pictures.panels import feed, interest
 from runferry.pictures.told import ToldRun
 from runferry.ports import Location, Reader, ReadOptions
+from runferry.transfer.destination import limits_at
 from runferry.transfer.incoming import conformed
 from runferry.transfer.measure import Pairs
 from runferry.transfer.plan import plan
 from runferry.transfer.progress import StopToken
 from runferry.transfer.selection import Selection, chosen
-from runferry.transfer.verify import limits_of
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
@@ -131,7 +131,7 @@ class _Drawing:
 
         self.run = run
         sent = chosen(archive.inventory(record), selection)
-        self._names = {name: key for key, name in plan(sent, limits_of(destination)).series.items()}
+        self._names = {name: key for key, name in plan(sent, limits_at(destination)).series.items()}
         numbers = [
             (series, counts)
             for series in sent.series

@@ -16,6 +16,7 @@ from runferry.transfer.destination import ledger_key
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
 from runferry.transfer.selection import Selection
+from runferry.transfer.staying import going
 from runferry.transfer.trip import is_of
 
 if TYPE_CHECKING:
@@ -279,7 +280,8 @@ def of_record(archive: Archive, destination: Location, selection: Selection, all
     key = ledger_key(destination)
     where = str(Location("archive", str(archive.path)))
     runs, counts, rows = [], dict[str, int](), 0
-    for header in selection.some(partial(selected_headers, archive), where):
+    headers = selection.some(partial(selected_headers, archive), where)
+    for header in going(headers, destination, selection):
         told = _recorded(archive, header, key)
         counts[told.status] = counts.get(told.status, 0) + 1
         rows += told.rows if told.status == "sent" else 0

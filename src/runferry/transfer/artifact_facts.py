@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,6 +16,9 @@ Stated: TypeAlias = "tuple[Tree | KeyPath, ...]"
 _NAMED = 3
 """Name, type and relation: how an identity begins."""
 _OF_TRACKER = "_wandb"
+_ABSENT = "it is not there"
+_OTHER_BYTES = "its bytes are others there, or are not there"
+_TAKEN = "the alias stands for another version there, or for none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]
         there = anew.get(identity, identity)
         found = copy.stated.get(there)
         if found is None:
-            yield Loss("artifact", Fate.DROPPED, place)
+            yield Loss("artifact", Fate.DROPPED, place, 1, _ABSENT)
             continue
         entries, found_entries = original.entries[identity], copy.entries[there]
         is_anew = there != identity or _is_another(artifact, found)
@@ -44,11 +46,15 @@ def artifact_differences(original: Artifacts, copy: Artifacts) -> Iterator[Loss]
                 "artifact-version", Fate.RENAMED, place, 1, f"it is {identity_place(there)} there"
             )
             entries, found_entries = _with_bytes(entries), _with_bytes(found_entries)
-        if not (_says_the_same if is_anew else _same_artifact)(artifact, found):
-            yield Loss("artifact", Fate.ROUNDED, place)
+        for alias in dict.fromkeys(artifact.aliases):
+            if alias not in found.aliases:
+                yield Loss("artifact-alias", Fate.ROUNDED, f"{place}/{alias}", 1, _TAKEN)
+        if others := [*(_said_otherwise if is_anew else _otherwise)(artifact, found)]:
+            detail = f"its {' and '.join(others)} differ{'s' * (len(others) == 1)} there"
+            yield Loss("artifact", Fate.ROUNDED, place, 1, detail)
         for path in sorted(entries.keys() | found_entries.keys()):
             if entries.get(path) != found_entries.get(path):
-                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}")
+                yield Loss("artifact-entry", Fate.DROPPED, f"{place}/{path}", 1, _OTHER_BYTES)
     yield from invented(
         map(identity_place, copy.stated.keys() - original.stated.keys() - {*anew.values()})
     )
@@ -97,11 +103,12 @@ def _is_another(original: chunks.Artifact, copy: chunks.Artifact) -> bool:
     return len(times) == 2 and times[0] != times[1]
 
 
-def _says_the_same(original: chunks.Artifact, copy: chunks.Artifact) -> bool:
-    """Whether all that the user said is there: W&B adds aliases, and facts under its own name."""
-    is_named = {*original.aliases} <= {*copy.aliases}
-    is_described = (original.description or None) == (copy.description or None)
-    return is_named and is_described and same_value(_said(original), _said(copy))
+def _said_otherwise(original: chunks.Artifact, copy: chunks.Artifact) -> Iterator[str]:
+    """What the user said and is not there: W&B adds aliases, and facts under its own name."""
+    if (original.description or None) != (copy.description or None):
+        yield "description"
+    if not same_value(_said(original), _said(copy)):
+        yield "metadata"
 
 
 def _said(artifact: chunks.Artifact) -> Tree:
@@ -116,11 +123,15 @@ def identity_place(identity: Stated) -> str:
     return "/".join(str(part) for part in identity if part is not None)
 
 
-def _same_artifact(left: chunks.Artifact, right: chunks.Artifact) -> bool:
-    plain = dataclasses.replace
-    return plain(left, metadata=None) == plain(right, metadata=None) and same_value(
-        left.metadata, right.metadata
-    )
+def _otherwise(original: chunks.Artifact, copy: chunks.Artifact) -> Iterator[str]:
+    """All that differs in the same version, but for aliases that it has no more."""
+    if not {*copy.aliases} <= {*original.aliases}:
+        yield "aliases"
+    for name in ("description", "digest"):
+        if getattr(original, name) != getattr(copy, name):
+            yield name
+    if not same_value(original.metadata, copy.metadata):
+        yield "metadata"
 
 
 def invented(places: Iterator[str]) -> Iterator[Loss]:

@@ -8,10 +8,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from runferry.errors import UsageError
+from runferry.losses import Fate
 from runferry.model import Uid
-from runferry.ports import Location, RemoteId, Writer
-from runferry.registry import is_path, writer_names
+from runferry.ports import Limits, Location, RemoteId, Writer
+from runferry.registry import is_path, limits_of, writer_names
+from runferry.transfer.foretell import MEDIA_KINDS
 from runferry.transfer.patience import Retrying
+
+_ROLES = ("config", "summary", "environment", "other")
+_KINDS = ("scalar", "text", "histogram", "console", "file", "artifact", "document", "raw")
+LOSSLESS = Limits(holds=dict.fromkeys((*_KINDS, *_ROLES, *MEDIA_KINDS), Fate.KEPT))
+"""The limits of a place that nothing writes to: every difference is unexpected."""
 
 
 class Listing:
@@ -62,6 +69,11 @@ def ledger_key(where: Location) -> str:
     if scheme == "file":
         return str(Location(where.tracker, f"file://{_absolute(urlsplit(where.where).path)}"))
     return str(where)
+
+
+def limits_at(place: Location) -> Limits:
+    """What a destination can hold; all of it, where runferry has no writer."""
+    return limits_of(place) if place.tracker in writer_names() else LOSSLESS
 
 
 def _absolute(path: str) -> str:

@@ -31,6 +31,7 @@ OBJECTS: Final = "objects"
 OWN_SUMMARY: Final = "_summary"
 OWN_METRICS: Final = "_metrics"
 OWN_ATTRIBUTES: Final = "_attributes"
+REPORTS: Final = "reports"
 EVERY: Final = "all"
 
 SWITCHES: Final[Mapping[str, str]] = {
@@ -43,10 +44,11 @@ SWITCHES: Final[Mapping[str, str]] = {
     "config.yaml": "files that begin with `config.yaml`",
     "media/": "files below `media/`",
     "wandb-": "files that begin with `wandb-`",
+    REPORTS: "reports of a project, which are no run: the archive has them",
 }
 """Each names what it includes; those of files are how the files' paths begin."""
 
-_ROADS: Final = {("wandb", "neptune"): frozenset(SWITCHES)}
+_ROADS: Final = {("wandb", "neptune"): frozenset(SWITCHES) - {REPORTS}}
 _FILE_SWITCHES: Final = ("artifact/", "config.yaml", "media/", "wandb-")
 _OBJECT_KINDS: Final[frozenset[DataKind]] = frozenset({"media", "histogram"})
 
@@ -91,12 +93,12 @@ class Exclusions:
             self._without_series(inventory),
             attributes=tuple(a for a in inventory.attributes if (a.role, a.path) not in left),
             files=tuple(path for path in inventory.files if not self._file(path)),
-            artifact_types=tuple(a for a in inventory.artifact_types if not self._artifact(a)),
+            artifacts=tuple(a for a in inventory.artifacts if not self._artifact(a.type)),
         )
         losses = (
             *_by_first_name(left),
             *self._files(inventory.files),
-            *self._artifacts(inventory.artifact_types),
+            *self._artifacts(item.type for item in inventory.artifacts),
             *self._series_left_out(inventory),
             *self.types.media(self._media(inventory)),
         )
@@ -118,7 +120,7 @@ class Exclusions:
             for kind, counts in inventory.kinds_of(item):
                 if not self._takes_switched(item, kind):
                     switch = OWN_METRICS if self._is_own(item) else OBJECTS
-                    yield _loss(switch, item.key, max(counts.points, 1))
+                    yield left_out(switch, item.key, max(counts.points, 1))
                 else:
                     yield from self.types.left_out(item, kind, counts)
 
@@ -167,7 +169,7 @@ class Exclusions:
 
     def _files(self, paths: Iterable[str]) -> Iterator[Loss]:
         counts = Counter(switch for path in paths if (switch := self._file(path)))
-        return (_loss(switch, switch, count) for switch, count in counts.items())
+        return (left_out(switch, switch, count) for switch, count in counts.items())
 
     def _file(self, path: str) -> str | None:
         """The switch by which a file is left out."""
@@ -178,7 +180,7 @@ class Exclusions:
 
     def _artifacts(self, types: Iterable[str]) -> Iterator[Loss]:
         left = ((switch, word) for word in types if (switch := self._artifact(word)))
-        return (_loss(switch, place, count) for (switch, place), count in Counter(left).items())
+        return (left_out(switch, place, count) for (switch, place), count in Counter(left).items())
 
     def _artifact(self, artifact_type: str) -> str | None:
         switch = MODELS if artifact_type == "model" else OBJECTS
@@ -225,7 +227,7 @@ def _told(inventory: Inventory, kinds: Container[str] | None = None) -> Counter[
     """How many there are of what an inventory tells one by one, by kind as in its rows."""
     counts = Counter[str](attribute.role for attribute in inventory.attributes)
     counts["file"] = len(inventory.files)
-    counts["artifact"] = len(inventory.artifact_types)
+    counts["artifact"] = len(inventory.artifacts)
     for series in inventory.series:
         for name, told in inventory.kinds_of(series):
             counts[name] += told.points if name != "media" else 0
@@ -239,10 +241,11 @@ def _is_object(item: Attribute) -> bool:
 
 def _by_first_name(left: Mapping[tuple[str, KeyPath], tuple[str, str]]) -> Iterator[Loss]:
     for (switch, place), count in Counter(left.values()).items():
-        yield _loss(switch, place, count)
+        yield left_out(switch, place, count)
 
 
-def _loss(switch: str, where: str, count: int) -> Loss:
+def left_out(switch: str, where: str, count: int) -> Loss:
+    """That so many things are left out, and how they are included."""
     return Loss(
         "left-out", Fate.EXCLUDED, where, count, f"{SWITCHES[switch]}; `{switch}` includes them"
     )

@@ -34,6 +34,8 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
     certain.extend(_of_header(inventory.run, limits))
     certain.extend(_of_attributes(inventory.attributes, limits))
     certain.extend(_of_kinds(inventory, limits))
+    certain.extend(_of_versions(inventory, limits))
+    possible.extend(_of_aliases(inventory, limits))
     rows = 0
     for series in inventory.series:
         certain.extend(_of_facts(series, limits))
@@ -116,6 +118,21 @@ def _of_kinds(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
         fate = limits.holds.get(kind, Fate.DROPPED)
         rows = inventory.rows.get(kind, 0) - (attributes if kind == "other" else 0)
         yield from _kept([(kind, fate, max(rows, 0))], "")
+
+
+def _of_versions(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    produced = sum(one.is_produced for one in inventory.artifacts)
+    used = len(inventory.artifacts) - produced
+    yield from _kept([("artifact-version", limits.artifact_version, produced)], "")
+    if used and limits.used_artifact is not Fate.KEPT:
+        yield Loss("artifact", limits.used_artifact, "", used, "which artifacts the run used")
+
+
+def _of_aliases(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
+    """What another run brings later under the same name may take them away."""
+    if limits.artifact_version is not Fate.KEPT:
+        aliases = sum(len(one.aliases) for one in inventory.artifacts)
+        yield from _kept([("artifact-alias", Fate.ROUNDED, aliases)], "")
 
 
 def _of_media(key: str, inventory: Inventory, limits: Limits) -> Iterator[Loss]:
@@ -253,6 +270,8 @@ def _of_repeated_steps(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
 
 
 _DETAILS = {
+    "artifact-alias": "it may come to stand for what another run brings under the same name",
+    "artifact-version": "the destination numbers versions itself, as they arrive",
     "attribute-type": "values that are no text are written as text",
     "duplicate-point": "rows that are equal in all that the destination holds become one",
     "finer-time": "times are cut to the destination's unit",

@@ -8,22 +8,23 @@ again in full, in place of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
-from runferry.losses import Fate
-from runferry.model import Inventory, Run
+from runferry.losses import Fate, Loss
+from runferry.model import Inventory, Run, Uid
 from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
+from runferry.transfer.arrival import Arrival
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import Listing, check_apart, ledger_key
+from runferry.transfer.destination import Listing, check_apart, ledger_key, limits_at
 from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import ReadBack
 from runferry.transfer.neighbours import OpenReader
@@ -34,13 +35,14 @@ from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
 from runferry.transfer.space import check_writable
+from runferry.transfer.staying import going, outcomes_of_staying
 from runferry.transfer.trip import Trip
+from runferry.transfer.waves import waves_of
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
 
-_MODELS = ("model", "model_version")
 OpenWriter = Callable[[], Writer]
 
 
@@ -77,7 +79,10 @@ def push(
     where = str(Location("archive", str(archive.path)))
     headers = list(archive.headers())  # once: of 10,000 runs that takes seconds
     selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
-    waves = list(parents_first(iter(selected)))
+    stays = tuple(outcomes_of_staying(archive, selected, destination, selection))
+    selected = going(selected, destination, selection)
+    arrival = _arrival(archive, destination, selected)
+    waves = list(waves_of(selected, arrival.before))
     retrying = Retrying(patience or Patience(), stop, observer)
     back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
     trip = Trip(
@@ -92,6 +97,7 @@ def push(
         Listing(retrying),
         sender_of(archive.path),
         marks_of(headers),
+        _crossed(archive, destination, arrival, waves),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -107,7 +113,7 @@ def push(
         source=str(Location("archive", str(archive.path))),
         destination=str(destination),
         allowed=allow,
-        outcomes=crew.outcomes,
+        outcomes=(*crew.outcomes, *stays),
         aborted=None if crew.aborted is None else str(crew.aborted),
         is_interrupted=crew.is_interrupted,
     )
@@ -129,8 +135,11 @@ def plan_all(
     kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
     headers = selection.some(partial(selected_headers, archive), where)
+    outcomes = [*outcomes_of_staying(archive, headers, destination, selection)]
+    headers = going(headers, destination, selection)
+    arrival = _arrival(archive, destination, headers)
+    crossed = _crossed(archive, destination, arrival, waves_of(headers, arrival.before))
     observer.phase("plan", len(headers))
-    outcomes = []
     for header in headers:
         try:
             record = archive.record(header.uid)
@@ -146,7 +155,7 @@ def plan_all(
             header,
             "planned",
             rows=_rows(record, inventory),
-            losses=(*record.losses, *planned.losses, *named),
+            losses=(*record.losses, *planned.losses, *named, *crossed.get(header.uid, ())),
             possible=planned.possible,
         )
         observer.ended("plan", outcome)
@@ -159,6 +168,28 @@ def plan_all(
         outcomes=tuple(outcomes),
         is_interrupted=stop.is_set,
     )
+
+
+def _arrival(archive: Archive, destination: Location, runs: Iterable[Run]) -> Arrival:
+    """What must come first where versions of artifacts are numbered as they come; else nothing."""
+    if limits_at(destination).artifact_version is Fate.KEPT:
+        return Arrival()
+    return Arrival.of(archive, runs)
+
+
+def _crossed(
+    archive: Archive, destination: Location, arrival: Arrival, waves: Iterable[list[Run]]
+) -> Mapping[Uid, tuple[Loss, ...]]:
+    """By run: versions of artifacts that no order of the runs that are left brings in theirs."""
+    if not arrival.versions:
+        return {}
+    place = ledger_key(destination)
+
+    def is_there(uid: Uid) -> bool:
+        delivery = archive.ledger.get(uid, place)
+        return delivery is not None and delivery.stage in ("sealed", "verified")
+
+    return arrival.losses((run.uid for wave in waves for run in wave), is_there)
 
 
 def _rows(record: RunRecord, sent: Inventory) -> int:
@@ -176,40 +207,6 @@ def selected_headers(archive: Archive, selection: Selection) -> Iterator[Run]:
 def selected_records(archive: Archive, selection: Selection) -> Iterator[RunRecord]:
     """The records of the runs that the user chose."""
     return (record for record in archive.records() if selection.takes_run(record.run))
-
-
-def parents_first(runs: Iterator[Run]) -> Iterator[list[Run]]:
-    """Waves of runs: who is nested in another comes later than that one, models after all runs.
-
-    The versions of a model come one after the other, the first one first: where a destination
-    counts them by itself, they get the numbers that they had.
-    """
-    left = {(run.key.tracker, run.key.scope, run.key.run_id): run for run in runs}
-    models = {key: left.pop(key) for key, run in list(left.items()) if run.kind in _MODELS}
-    while left:
-        wave = {
-            key: run
-            for key, run in left.items()
-            if run.parent is None or (*key[:2], run.parent) not in left or run.parent == key[2]
-        }
-        wave = wave or left  # a circle of parents: nobody is first
-        yield list(wave.values())
-        left = {key: run for key, run in left.items() if key not in wave}
-    yield from _models_first(models.values())
-
-
-def _models_first(runs: Collection[Run]) -> Iterator[list[Run]]:
-    """All models, then the first version of each, the second of each, and so on."""
-    if models := [run for run in runs if run.kind == "model"]:
-        yield models
-    chains: dict[tuple[str, str, str | None], list[Run]] = {}
-    for run in runs:
-        if run.kind == "model_version":
-            chains.setdefault((run.key.tracker, run.key.scope, run.group), []).append(run)
-    for versions in chains.values():
-        versions.sort(key=lambda run: (len(run.key.run_id), run.key.run_id))
-    for wave in zip_longest(*chains.values()):
-        yield [run for run in wave if run is not None]
 
 
 def _bring(trip: Trip, writer: Writer, run: Run) -> RunOutcome:

@@ -20,6 +20,7 @@ Status = Literal[
     "copied",  # other content under a known key: kept beside it, as `…~2`
     "unchanged",  # nothing was moved
     "planned",  # a dry run
+    "excluded",  # no run to show: it stays in the archive
     "same",  # compared, and every difference was foretold
     "differs",  # compared, and some was not
     "failed",

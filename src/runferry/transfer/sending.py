@@ -45,7 +45,8 @@ class Sending:
         self._delivery = delivery
         self._sent = chosen(trip.archive.inventory(record), trip.selection)
         self._plan: RunPlan = plan(self._sent, writer.limits)
-        self._books = Books(trip, record, self._plan, (*record.losses, *self._plan.losses))
+        told = (*record.losses, *self._plan.losses, *trip.crossed.get(record.run.uid, ()))
+        self._books = Books(trip, record, self._plan, told)
         self._resend = writer.limits.resend
         self._claim = Claim(writer, trip.retrying, trip.sender, takes_over=trip.restart)
         self._beginning = Beginning(self._books, writer, self._claim, delivery)

@@ -38,6 +38,7 @@ class Trip:
     listing: Listing
     sender: str  # this archive
     marks: Mapping[Uid, Uid]  # of runs that do not bear their own uid there
+    crossed: Mapping[Uid, tuple[Loss, ...]]  # by run: artifacts' versions that change places
 
     def mark(self, run: Run) -> Uid:
         """By which the destination finds a run."""

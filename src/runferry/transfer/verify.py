@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runferry import registry
 from runferry.errors import NotFound
 from runferry.http.waits import waiting_by
 from runferry.losses import Fate, Loss
@@ -19,8 +18,7 @@ from runferry.ports import Limits, Location, Reader, ReadOptions
 from runferry.registry import ARCHIVE
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import ledger_key
-from runferry.transfer.foretell import MEDIA_KINDS
+from runferry.transfer.destination import ledger_key, limits_at
 from runferry.transfer.measure import Measuring, Pairs
 from runferry.transfer.neighbours import Neighbours, OpenReader
 from runferry.transfer.patience import pause_by
@@ -31,15 +29,11 @@ from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection
 from runferry.transfer.space import RESERVE_BYTES
+from runferry.transfer.staying import going
 
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
     from runferry.archive.store import Archive
-
-_ROLES = ("config", "summary", "environment", "other")
-_KINDS = ("scalar", "text", "histogram", "console", "file", "artifact", "document", "raw")
-LOSSLESS = Limits(holds=dict.fromkeys((*_KINDS, *_ROLES, *MEDIA_KINDS), Fate.KEPT))
-"""The limits of a place that nothing writes to: every difference is unexpected."""
 
 
 def verify(
@@ -140,6 +134,7 @@ def verify_archive(
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
     where = str(Location(ARCHIVE, str(archive.path)))
     selected = selection.some(partial(selected_headers, archive), where)
+    selected = going(selected, copy, selection)
     by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
     headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))
@@ -154,7 +149,7 @@ def verify_archive(
             except Interrupted:
                 headers = []  # nothing is compared, and the report says why
         measuring = Measuring(archive, selection, pairs.ids, observer, stop)
-        verifying = _Verify(archive, ledger_key(copy), limits or limits_of(copy), pairs, measuring)
+        verifying = _Verify(archive, ledger_key(copy), limits or limits_at(copy), pairs, measuring)
         crew = Crew[Reader, Run](
             "verify", readers.open, header=lambda run: run, observer=observer, stop=stop,
             workers=workers,
@@ -187,11 +182,6 @@ def _by_stage(
         delivery = archive.ledger.get(run.uid, destination)
         found.setdefault(None if delivery is None else delivery.stage, []).append(run)
     return found
-
-
-def limits_of(place: Location) -> Limits:
-    """What a destination can hold; all of it, where runferry has no writer."""
-    return registry.limits_of(place) if place.tracker in registry.writer_names() else LOSSLESS
 
 
 @dataclass

@@ -28,6 +28,10 @@ _IN_MEMORY: Final = 8 << 20
 _WORDS_AT_MOST: Final = 300
 _NO_ACCESS: Final = ("permission denied", "not authorized", "unauthorized")
 _EXPIRED: Final = frozenset({400, 404, 410})
+_STORAGE: Final = (
+    "run the command again; if it stays so, what the server signs does not open its storage from"
+    " here: check the clock and the proxy of this machine, or ask whoever runs the storage"
+)
 
 
 class Service:
@@ -74,10 +78,10 @@ class Service:
             with self._client(_origin(whole)) as client:
                 client.download(whole, into)
         except AuthFailed as error:
-            raise Expired(error.what, where=error.where) from error
+            raise Expired(error.what, where=error.where, hint=_STORAGE) from error
         except Declined as error:
             if error.status in _EXPIRED:
-                raise Expired(error.what, where=error.where) from error
+                raise Expired(error.what, where=error.where, hint=_STORAGE) from error
             raise
 
     def opened(self, url_of: Callable[[bool], str | None], what: str) -> BinaryIO:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from runferry.testing.wandb_service.refusals import Missing
 from runferry.testing.wandb_service.run_content import three_parts
 from runferry.testing.wandb_service.signed import Signer
 from runferry.testing.wandb_service.store import Record, Store
+from runferry.writers.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,8 @@ class WandbService(ArtifactsContent):
         self._port = port
         self._server: Server | None = None
         self._revival: threading.Timer | None = None
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="wandb-service-")
-        self.store = Store(folder or Path(self._temporary.name if self._temporary else ""))
+        self._temporary = None if folder else WorkFolder.made("wandb-service")
+        self.store = Store(folder or (self._temporary.path if self._temporary else Path()))
         self.signer = Signer(lambda: self.url)
         for name in (self.account.username, *self.account.teams, self.account.registry_entity):
             self._put_entity(name)
@@ -155,7 +155,7 @@ class WandbService(ArtifactsContent):
         self.stop()
         self.store.close()
         if self._temporary is not None:
-            self._temporary.cleanup()
+            self._temporary.remove()
 
     # --- what resolvers and routes ask of it
 

@@ -223,6 +223,13 @@ class ClientWriter(PlainFolderWriter):
             if not older.name.endswith(draft.home.name):
                 shutil.rmtree(older, ignore_errors=True)
 
+    def _remove(self, folder: Path) -> None:
+        """With the queue of an attempt that was killed when that was in sight already."""
+        queued = queue_of(folder)
+        if queued is not None and folder.is_relative_to(self._hidden):
+            shutil.rmtree(queued, ignore_errors=True)
+        super()._remove(folder)
+
     def _take_back(self, uid: Uid, project: str) -> None:
         """Remove the queue of an older sending. Raises Conflict when it was sent."""
         older = self._folders.find(uid)

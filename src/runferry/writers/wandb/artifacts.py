@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from runferry.chunks import Artifact
 from runferry.dialects.protobuf import field, integer
@@ -18,6 +18,7 @@ from runferry.writers.wandb.shown_json import config_json
 
 ARTIFACT: Final = 8
 USED: Final = 25
+NO_TYPE: Final = "unspecified"
 
 _NAME_AT_MOST: Final = 128
 _UNFIT: Final = re.compile(r"[^\w.\-]", re.ASCII)
@@ -43,14 +44,16 @@ class StoredEntry:
         return self.entry.digest or self.entry.reference or ""
 
 
+Content: TypeAlias = "tuple[str, str, str]"
+"""Name, type and digest of a version: by what W&B knows it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Produced:
     """An artifact that W&B is shown: where losses have it, and by what W&B knows its content."""
 
     place: str
-    name: str
-    type: str
-    digest: str
+    content: Content
 
 
 def place_of(artifact: Artifact) -> str:
@@ -72,7 +75,7 @@ def produced(artifact: Artifact, entries: Sequence[StoredEntry], uid: Uid, place
         field(1, place.run_id),
         field(2, place.project),
         field(3, place.entity),
-        field(4, artifact.type or "unspecified"),
+        field(4, artifact.type or NO_TYPE),
         field(5, fit_name(artifact.name)),
         field(6, manifest_digest(shown)),
         field(7, artifact.description or ""),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from typing import TypeAlias
+
 from runferry.chunks import Artifact, File, Media
 from runferry.dialects.wandb.own_files import at_place
 from runferry.model import MediaItem, Uid
@@ -11,11 +14,22 @@ from runferry.writers.wandb.declared import DeclaredSeries
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.records import Records
 
+IsThere: TypeAlias = "Callable[[artifacts.Produced, Collection[str]], bool]"
+"""Whether a version, with these aliases, is where it goes already, and need not be sent."""
+
 
 class Belongings:
     """Those of one run."""
 
-    def __init__(self, records: Records, blobs: BlobFiles, place: Place, uid: Uid) -> None:
+    def __init__(
+        self,
+        records: Records,
+        blobs: BlobFiles,
+        place: Place,
+        uid: Uid,
+        before: IsThere | None = None,
+    ) -> None:
+        self._before = before
         self._records = records
         self._blobs = blobs
         self._place = place
@@ -68,13 +82,15 @@ class Belongings:
         if artifact.relation == "used":
             self._records.put(artifacts.USED, artifacts.used(artifact))
             return
+        digest = artifacts.manifest_digest(artifacts.shown_of(entries))
+        content = (artifacts.fit_name(artifact.name), artifact.type or artifacts.NO_TYPE, digest)
+        made = artifacts.Produced(artifacts.place_of(artifact), content)
+        if artifacts.is_fit(artifact):
+            self.produced.append(made)
+        if self._before is not None and self._before(made, artifact.aliases):
+            return
         message = artifacts.produced(artifact, entries, self._uid, self._place)
         self._records.put(artifacts.ARTIFACT, message)
-        if artifacts.is_fit(artifact):
-            digest = artifacts.manifest_digest(artifacts.shown_of(entries))
-            where = artifacts.place_of(artifact)
-            made = artifacts.Produced(where, artifact.name, artifact.type, digest)
-            self.produced.append(made)
 
     def _list(self, stored: StoredFile | None, *, is_media: bool = False) -> None:
         """For W&B to upload, once."""

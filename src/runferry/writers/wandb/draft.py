@@ -35,6 +35,7 @@ from runferry.model import Attribute, FileRole, KeyPath, Run, Tree, Uid
 from runferry.tables import CONSOLE, POINTS, TEXTS, conform
 from runferry.writers.wandb import messages
 from runferry.writers.wandb.addresses import Addresses
+from runferry.writers.wandb.arrived_artifacts import BroughtBefore
 from runferry.writers.wandb.belongings import Belongings
 from runferry.writers.wandb.beside_rows import BesideRows
 from runferry.writers.wandb.blob_files import BlobFiles
@@ -60,9 +61,16 @@ class Draft:
     """One attempt to write a run, in a new folder of its own."""
 
     def __init__(
-        self, home: Path, place: Place, run: Run, uid: Uid, *, is_marked: bool = False
+        self,
+        home: Path,
+        place: Place,
+        run: Run,
+        uid: Uid,
+        *,
+        is_marked: bool = False,
+        before: BroughtBefore | None = None,
     ) -> None:
-        """With `is_marked` W&B is shown our mark, as a tag."""
+        """With `is_marked` W&B is shown our mark, as a tag; `before` need not be sent again."""
         self.home = home
         self.place = place
         self.uid = uid
@@ -77,8 +85,13 @@ class Draft:
         self._records = Records(self._log, place.folder)
         self._series = DeclaredSeries(self._records)
         self._belongings = Belongings(
-            self._records, BlobFiles(home, is_for_service=is_marked), place, uid
+            self._records,
+            BlobFiles(home, is_for_service=is_marked),
+            place,
+            uid,
+            None if before is None else before.has,
         )
+        self.before = before
         self._beside = BesideRows(home) if is_marked else None
         self._renamed: dict[str, tuple[str, FileRole]] = {}  # files, by their names in W&B
         self.produced = self._belongings.produced  # the artifacts that W&B is shown as its own

@@ -53,6 +53,8 @@ SERVICE_LIMITS: Final = replace(
     holds=dict.fromkeys(_SHOWN, Fate.KEPT)
     | dict.fromkeys(("environment", "other", "console"), Fate.REENCODED),
     run_id=Fate.RENAMED,
+    artifact_version=Fate.RENAMED,
+    used_artifact=Fate.DROPPED,  # known by the ids of one server
     # what our own field says of a row stays behind
     null_step=Fate.ROUNDED,
     fractional_step=Fate.ROUNDED,

@@ -13,13 +13,13 @@ from runferry.dialects.wandb.account import account
 from runferry.dialects.wandb.addresses import parsed
 from runferry.dialects.wandb.marks import marked, tags_of
 from runferry.dialects.wandb.service import Service
-from runferry.errors import BadLocation, Declined, NotFound
+from runferry.errors import BadLocation, Declined, NotFound, Refused
 from runferry.http.waits import wait
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.disk import disk_errors
-from runferry.writers.wandb.arrived_artifacts import ArrivedArtifacts
+from runferry.writers.wandb.arrived_artifacts import ArrivedArtifacts, BroughtBefore
 from runferry.writers.wandb.chosen_ids import CHOSEN_IDS
 from runferry.writers.wandb.draft import Draft
 from runferry.writers.wandb.folders import RunFolders, fitting_id
@@ -27,6 +27,7 @@ from runferry.writers.wandb.limits import SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
 from runferry.writers.wandb.place import Place
 from runferry.writers.wandb.upload import check_for_vendor, upload
+from runferry.writers.wandb.versions_there import VersionsThere
 from runferry.writers.work_folder import WorkFolder
 
 _OVER: Final = frozenset({"finished", "failed", "killed", "crashed"})
@@ -48,6 +49,9 @@ query RunferryRuns($entity: String!, $project: String!, $filters: JSONString, $f
 """
 
 
+_ENTITY: Final = "query RunferryEntity($entity: String!) { entity(name: $entity) { id } }"
+
+
 class ServiceWriter(OfflineWriter):
     """Puts runs into one project. A run's id here is its mark, which it carries as a tag there.
 
@@ -67,7 +71,7 @@ class ServiceWriter(OfflineWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, Unreachable."""
+        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, Refused, Unreachable."""
         address = parsed(where.where)
         if address.entity is None or address.project is None or address.run is not None:
             raise BadLocation(
@@ -76,8 +80,13 @@ class ServiceWriter(OfflineWriter):
                 hint="wandb:ENTITY/PROJECT, or wandb:./FOLDER for run folders",
             )
         check_for_vendor()
-        found = account(address)
-        return cls(Service(found), address.entity, address.project, WorkFolder.made(cls.name))
+        service = Service(account(address))
+        try:
+            _check_entity(service, address.entity)
+        except BaseException:
+            service.close()
+            raise
+        return cls(service, address.entity, address.project, WorkFolder.made(cls.name))
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs of the project that carry a mark and have ended."""
@@ -96,10 +105,13 @@ class ServiceWriter(OfflineWriter):
     def _begin(self, home: Path, run: Run, uid: Uid) -> Draft:
         known = self._node(uid)
         run_id = fitting_id(run, uid) if known is None else str(known["name"])
+        before = None
         if known is None:
             run_id = uid if self._is_taken(run_id) else CHOSEN_IDS.choose(self._there, run_id, uid)
+        else:
+            before = BroughtBefore(self._versions, run_id)
         place = Place(self._folders.place_of(run, run_id), run_id, self._project, self._entity)
-        return Draft(home, place, run, uid, is_marked=True)
+        return Draft(home, place, run, uid, is_marked=True, before=before)
 
     def _is_complete(self, uid: Uid) -> bool:
         node = self._node(uid)
@@ -116,14 +128,20 @@ class ServiceWriter(OfflineWriter):
         (log,) = folder.glob("run-*.wandb")
         upload(log, self._entity, self._project, self._service.account)
         self._check(draft)
-        arrived = ArrivedArtifacts(
-            self._service, self._entity, self._project, draft.place.run_id
-        ).losses(draft.produced, _PATIENCE_SECONDS)
+        arrived = ArrivedArtifacts(self._versions, draft.place.run_id).losses(
+            draft.produced, _PATIENCE_SECONDS
+        )
+        if draft.before is not None:
+            draft.before.settle()
         self._lost[RemoteId(draft.uid)] = (*draft.unsent(), *arrived)
         with disk_errors(self._root):
             shutil.rmtree(folder)
 
     # --- what is there
+
+    @property
+    def _versions(self) -> VersionsThere:
+        return VersionsThere(self._service, self._entity, self._project)
 
     @property
     def _there(self) -> str:
@@ -186,3 +204,13 @@ class ServiceWriter(OfflineWriter):
             if not runs["pageInfo"]["hasNextPage"]:
                 return
             after = runs["pageInfo"]["endCursor"]
+
+
+def _check_entity(service: Service, entity: str) -> None:
+    """Raises Refused where there is none of this name; projects are made, entities are not."""
+    if not service.ask(_ENTITY, {"entity": entity}).get("entity"):
+        raise Refused(
+            f"W&B has no entity {entity} that this key may see",
+            where=service.where,
+            hint="wandb:ENTITY/PROJECT with yours, or a team's; `runferry ls wandb:` lists yours",
+        )

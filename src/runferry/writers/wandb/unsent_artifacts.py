@@ -11,9 +11,7 @@ from runferry.dialects.wandb.service_copy import is_changed
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.writers.wandb.artifacts import is_fit, place_of
 
-NUMBERED: Final = "W&B numbers versions itself"
 _RENAMED: Final = "W&B takes letters, digits, dots, - and _ in the name of an artifact"
-_USED: Final = "W&B knows what a run used by its own ids"
 _SPELLED: Final = "W&B has its metadata as a mapping of JSON"
 
 
@@ -26,12 +24,12 @@ class UnsentArtifacts:
     def look_at(self, artifact: Artifact) -> None:
         """Note what is told of one. Its content is not: that is to arrive whole."""
         place = place_of(artifact)
-        if artifact.relation == "used" or not is_fit(artifact):
-            why = _USED if is_fit(artifact) else _RENAMED
-            self._losses.add(Loss("artifact", Fate.DROPPED, place, 1, why))
-            self._losses.add(Loss("invented", Fate.DROPPED, "", 1, why))
+        if artifact.relation == "used":
+            return  # the plan says it
+        if not is_fit(artifact):
+            self._losses.add(Loss("artifact", Fate.DROPPED, place, 1, _RENAMED))
+            self._losses.add(Loss("invented", Fate.DROPPED, "", 1, _RENAMED))
             return
-        self._losses.add(Loss("artifact-version", Fate.RENAMED, place, 1, NUMBERED))
         metadata = artifact.metadata
         if is_changed(metadata) or not (metadata is None or isinstance(metadata, dict)):
             self._losses.add(Loss("artifact", Fate.ROUNDED, place, 1, _SPELLED))

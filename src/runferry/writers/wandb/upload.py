@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -17,6 +18,9 @@ _NOT_OURS: Final = (
     "WANDB_RESUME_FROM", "WANDB_FORK_FROM", "WANDB_IGNORE_GLOBS",
 )  # fmt: skip
 """Variables that say of another run where it belongs, or which of its files go with it."""
+
+_SOCKET_FOLDER_AT_MOST: Final = 60
+"""Bytes of its path: a socket's has 104 where it is shortest, and the command adds some 40."""
 
 
 def check_for_vendor() -> None:
@@ -53,8 +57,18 @@ def _environment(account: Account, folder: Path) -> Mapping[str, str]:
     """Ours, with the server that is meant; what the command writes for itself lies beside."""
     return {
         **environment_without(_NOT_OURS),
+        **_temporary(folder.parent),
         "WANDB_BASE_URL": account.base_url,
         "WANDB_API_KEY": account.key,
         "WANDB_DIR": str(folder.parent),
         "WANDB_SILENT": "false",
     }
+
+
+def _temporary(folder: Path) -> Mapping[str, str]:
+    """Where the command keeps its socket, so that it goes with ours also when both are killed.
+
+    The address of a socket is short, so a long path leaves it where it would be.
+    """
+    is_short = len(os.fsencode(folder)) <= _SOCKET_FOLDER_AT_MOST
+    return {"TMPDIR": str(folder)} if is_short else {}

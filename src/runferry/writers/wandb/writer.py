@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Self, cast
 
 from runferry.dialects.wandb.addresses import is_path
-from runferry.losses import Fate, Loss
-from runferry.model import Inventory
 from runferry.ports import Limits, Location
 from runferry.writers.wandb.limits import LIMITS, SERVICE_LIMITS
 from runferry.writers.wandb.offline import OfflineWriter
-from runferry.writers.wandb.unsent_artifacts import NUMBERED
 
 
 class WandbWriter(OfflineWriter):
@@ -38,14 +35,6 @@ class WandbWriter(OfflineWriter):
     def meant_by_name(cls) -> str:
         """None: runs go to a project that is named."""
         return ""
-
-    @classmethod
-    def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
-        """The service numbers the versions of artifacts."""
-        count = inventory.rows.get("artifact", 0)
-        if is_path(where.where) or not count:
-            return ()
-        return (Loss("artifact-version", Fate.RENAMED, "", count, NUMBERED),)
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:

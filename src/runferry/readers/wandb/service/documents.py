@@ -50,6 +50,7 @@ def reports_run(service: Service, entity: str, project: str) -> Run:
         project=project,
         entity=entity,
         job_type="reports",
+        kind="documents",
         source_url=f"{run_url(service.account.base_url, entity, project)}/reportlist",
         state="finished",
         complete=True,
