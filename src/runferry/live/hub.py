@@ -13,7 +13,7 @@ from runferry.archive.store import Archive
 from runferry.live.sending import Sending
 from runferry.live.status import DestinationStatus
 from runferry.model import Run
-from runferry.ports import Location, Reader
+from runferry.ports import Location, Reader, ReadOptions
 from runferry.transfer.progress import StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.report import Report
@@ -77,7 +77,7 @@ class Hub:
     def bring(self, captured: int, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()
-        report = self._pull_into(self.archive, self.stop)
+        report = self._pull_into(self.archive, self.stop, is_ending=is_ending)
         self.failing = next((outcome.error or "failed" for outcome in report.failures), None)
         if self.failing is not None:
             _log.error("%s", self.failing)
@@ -92,14 +92,15 @@ class Hub:
         known = [sending.status for sending in self._sendings]
         return tuple(replace(one, pending=max(captured - one.delivered, 0)) for one in known)
 
-    def _pull_into(self, archive: Archive, stop: StopToken) -> Report:
+    def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:
+        options = ReadOptions(is_growing=not is_ending)
         report = Report("pull", "what is followed", str(archive.path))
         for place, opener in self._sources():
-            one = pull(place, archive, stop=stop, open_reader=opener)
+            one = pull(place, archive, options=options, stop=stop, open_reader=opener)
             report = replace(report, outcomes=(*report.outcomes, *one.outcomes))
         return report
 
-    def _into_archive(self, place: Location, stop: StopToken) -> Report:
+    def _into_archive(self, place: Location, stop: StopToken, *, is_ending: bool) -> Report:
         archive = Archive.open(place.path, create=True)
         with self.sources_lock:
-            return self._pull_into(archive, stop)
+            return self._pull_into(archive, stop, is_ending=is_ending)
