@@ -118,7 +118,7 @@ def _ended(folder: Path, seconds: float = 40.0) -> Status:
     raise AssertionError(Layout(folder / "session").log.read_text())
 
 
-@pytest.mark.parametrize("seed", MOMENTS[:10])
+@pytest.mark.parametrize("seed", MOMENTS[:13])
 def test_delivery_killed_at_random_moments_duplicates_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     to = ("archive:./mirrored", "jsonl:./lines", "tensorboard:./events")
