@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _SHARE = 5.0  # pulls rest so many times as long as the last one took
 _LEAST_PAUSE = 0.3
 _LONGEST_PAUSE = 30.0
+_FAILING_PAUSE = 5.0
 
 Opened = tuple[Location, Callable[[], Reader] | None]
 """A place that is followed, and what opens it where the registry does not know it."""
@@ -87,10 +88,21 @@ class Hub:
         self._took = self._pulled_at - began
         return report
 
+    def fails(self, why: str) -> None:
+        """Nothing could be pulled; it is tried again after a while."""
+        if self.failing is None:
+            _log.error("%s", why)
+        self.failing = why
+        self._pulled_at, self._took = time.monotonic(), _FAILING_PAUSE / _SHARE
+
     def told(self, captured: int) -> tuple[DestinationStatus, ...]:
         """What each destination has of so many records."""
         known = [sending.status for sending in self._sendings]
-        return tuple(replace(one, pending=max(captured - one.delivered, 0)) for one in known)
+        return tuple(self._lacking(one, max(captured - one.delivered, 0)) for one in known)
+
+    def _lacking(self, one: DestinationStatus, pending: int) -> DestinationStatus:
+        failing = one.failing or (self.failing if pending else None)
+        return replace(one, pending=pending, failing=failing)
 
     def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:
         options = ReadOptions(is_growing=not is_ending)
