@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runferry._native import JournalLane
 from runferry.live.frames import Kind
-from runferry.live.hooks.patching import Patches
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.journal import Journal
 
 NAME: Final = "tensorboard"
@@ -21,7 +21,7 @@ _OF_TENSORBOARDX = "tensorboardX.event_file_writer"
 _FIRST_AT_MOST = 4096  # bytes of a first event, which says the version of the format
 
 
-class TensorboardHook:
+class TensorboardHook(PatchingHook):
     """Captures events of writers, of those too that are there already."""
 
     name = NAME
@@ -33,26 +33,17 @@ class TensorboardHook:
 
         With an experiment, by its id, all that is captured belongs to that.
         """
+        super().__init__(journal)
         self._experiment = experiment
-        self._journal = journal
         self._root = os.path.abspath(root) if root else None  # noqa: PTH100
         self._sources: dict[int, tuple[str, weakref.ref[Any]]] = {}  # by the id of the writer
         self._lanes: dict[int, JournalLane] = {}  # of writers that have been heard of, the same
-        self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         record = self._patches.record
         record(_OF_TENSORBOARD, "EventFileWriter", "add_event", self._lanes, self._added)
         after(_OF_TENSORBOARDX, "EventFileWriter", "__init__", self._made_x)
         record(_OF_TENSORBOARDX, "EventFileWriter", "add_event", self._lanes, self._added_x)
         after(_OF_TENSORBOARDX, "EventFileWriter", "close", self._closed_x)
-
-    def on(self) -> None:
-        """See `Patches.on`."""
-        self._patches.on()
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
 
     def _added(self, writer: Any, result: object, event: Any) -> None:
         found = self._sources.get(id(writer))
