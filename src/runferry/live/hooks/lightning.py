@@ -24,10 +24,10 @@ from runferry.live.hooks.lightning_facts import (
     hyperparameters,
     is_first_rank,
     is_silent,
-    plain,
     step_of,
 )
 from runferry.live.journal import Journal
+from runferry.live.parameters import plain
 
 NAME: Final = "lightning"
 _PACKAGES: Final = ("lightning.pytorch", "pytorch_lightning")
