@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use crate::python::event_writer::{EventMarks, EventWriter, event_record};
     #[pymodule_export]
-    use crate::python::journal::{JournalFile, journal_frame};
+    use crate::python::journal::{JournalFile, JournalLane, journal_frame};
     #[pymodule_export]
     use crate::python::records::wandb_records;
     #[pymodule_export]

@@ -12,6 +12,7 @@ __all__ = [
     "EventScanner",
     "EventWriter",
     "JournalFile",
+    "JournalLane",
     "SwanlabBatch",
     "SwanlabLog",
     "SwanlabScanner",
@@ -378,11 +379,17 @@ class JournalFile:
     """A new file that is appended to, whole frames or none. OSError is raised by what may fail."""
 
     def __new__(cls, path: str | PathLike[str]) -> JournalFile: ...
-    def append(self, kind: int, source: int, payload: bytes, keeps_lock: bool) -> int:
-        """One frame in one write; how many ns that took.
+    @property
+    def is_quick(self) -> bool:
+        """Whether the last frame took less than a millisecond."""
+    @property
+    def was_stuck(self) -> bool:
+        """Whether a frame has ever taken more than 100 ms."""
+    def append(self, kind: int, source: int, payload: bytes) -> None:
+        """One frame in one write; once one has failed, so does every later one.
 
-        With `keeps_lock` Python's lock is kept, unless the payload is large: then no other thread
-        goes on meanwhile, and none has to be waited for afterwards.
+        Python's lock is kept as long as that is quick, unless the payload is large: then no other
+        thread goes on meanwhile, and none has to be waited for afterwards.
         """
     def write(self, frame: bytes) -> None:
         """One write, without Python's lock."""
@@ -392,6 +399,22 @@ class JournalFile:
         """Writes that are under way end; any later one is an error."""
     def abandon(self) -> None:
         """Close it in a child that was forked, whatever the parent's threads did then."""
+
+@final
+class JournalLane:
+    """The quick way of the records of one source into a file."""
+
+    def __new__(cls) -> JournalLane: ...
+    @property
+    def written(self) -> int:
+        """How many records went this way."""
+    def aim(self, file: JournalFile, kind: int, source: int) -> None:
+        """Write to this file from now on, as this kind, under this number."""
+    def forget(self) -> None:
+        """Begin anew, in a child that was forked."""
+    def put(self, payload: bytes) -> bool:
+        """One frame in one write, with Python's lock. False where that would not be quick, or has
+        failed: nothing can be read of it then, and `JournalFile.append` is the way."""
 
 def wandb_records(
     path: str | PathLike[str],

@@ -59,6 +59,8 @@ class ReadOptions:
     timezone: tzinfo = UTC  # for a source's naive times
     include_deleted: bool = False
     columns: TableColumns = TableColumns()  # of a CSV, Parquet or JSON-lines table
+    is_growing: bool = False
+    """Whoever reads comes again: what may belong to rows that are still to come is for later."""
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ def _ended(folder: Path, seconds: float = 40.0) -> Status:
     raise AssertionError(Layout(folder / "session").log.read_text())
 
 
-@pytest.mark.parametrize("seed", MOMENTS[:10])
+@pytest.mark.parametrize("seed", MOMENTS[:13])
 def test_delivery_killed_at_random_moments_duplicates_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     to = ("archive:./mirrored", "jsonl:./lines", "tensorboard:./events")
@@ -260,3 +261,40 @@ def test_nothing_that_the_training_process_prints_or_waits_for_is_ours(tmp_path:
     out, err = process.communicate(timeout=30)
     assert (out.split(), err) == ([str(step) for step in range(10)], "")
     os.kill(_waited(tmp_path).process, signal.SIGTERM)
+
+
+def _session_on_a_full_disk(folder: Path) -> str:
+    """Of what is below this folder, and who may write no more than so much into a file."""
+    return f"""
+        import resource, signal, runferry
+        from runferry.live.session import Session
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        deliver = Session.deliver
+        def limited(self, **more):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
+            deliver(self, **more)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+        Session.deliver = limited
+        runferry.sync_tensorboard(to="jsonl:./lines", journal={str(folder)!r})
+        from tensorboardX import SummaryWriter
+        with SummaryWriter("runs/a") as writer:
+            for step in range(2000):
+                writer.add_scalar("loss", step, step)
+        print(json.dumps(runferry.stop_logging(timeout=5)["jsonl:./lines"]))
+        """
+
+
+def test_where_the_session_has_no_space_it_is_told_and_resumed(tmp_path: Path) -> None:
+    """The delivery process may not write what the journal has."""
+    out = train(
+        tmp_path, "import json\n" + textwrap.dedent(_session_on_a_full_disk(tmp_path / "session"))
+    )
+    found = told(out)
+    assert found["captured"] == found["pending"] == 2001
+    assert "cannot be written" in found["failing"]
+    code = [sys.executable, "-P", "-m", "runferry", "status", "session", "--json"]
+    seen = subprocess.run(code, cwd=tmp_path, env=environment_apart(), capture_output=True)
+    assert seen.returncode == 4
+    assert json.loads(seen.stdout)["state"] in ("gave-up", "stopped")
+    assert _deliver(tmp_path).wait(60) == 0
+    assert len(rows(f"jsonl:{tmp_path / 'lines'}")["loss"]) == 2000

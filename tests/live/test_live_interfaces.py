@@ -33,7 +33,7 @@ def test_a_thousand_fast_scalars_and_all_else_arrive_in_one_run(tmp_path: Path) 
             writer.add_scalar("loss", step, step)
         other.add_scalar("loss", 7, 7)
         experiment = get_active_experiment()
-        experiment.log_params({"batch": 32})
+        experiment.log_params({"batch": 32, "deep": {"est": None}})
         experiment.set_iteration(4)
         experiment.log_metric("accuracy", 0.5)
         experiment.log_metric("accuracy", 0.6, 5)
@@ -64,7 +64,7 @@ def test_a_thousand_fast_scalars_and_all_else_arrive_in_one_run(tmp_path: Path) 
             "my_project",
             "finished",
         )
-        assert run.config == {"lr": "0.1", "deep.er": "2", "batch": "32"}
+        assert run.config == {"lr": 0.1, "deep": {"er": 2, "est": None}, "batch": 32}
         assert [file.path for file in run.files] == ["model.pth"]
 
 

@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,12 +67,43 @@ def _all(folder: Path) -> list[tuple[str, bytes]]:
     return found
 
 
-def test_threads_write_whole_records_each_once(tmp_path: Path) -> None:
+BEGIN = """
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from runferry.live.frames import Kind
+from runferry.live.journal import Journal
+journal = Journal(Path("journal"))
+"""
+WAYS = """
+def append(payload, source="here"):
+    journal.append("test", Kind.EVENT, source, payload)
+
+def by_lane(payload, source="here"):
+    if not journal.lane("test", source).put(payload):
+        append(payload, source)
+"""
+"""How a record gets into a journal: as hooks do it, and as those do it that are called for each
+value."""
+BOTH = pytest.mark.parametrize("way", ["append", "by_lane"])
+
+
+def _way(journal: Journal, way: str) -> Callable[..., None]:
+    names: dict[str, Any] = {"journal": journal, "Kind": Kind}
+    exec(WAYS, names)
+    found: Callable[..., None] = names[way]
+    return found
+
+
+@BOTH
+def test_threads_write_whole_records_each_once(tmp_path: Path, way: str) -> None:
     journal = Journal(tmp_path)
+    put = _way(journal, way)
 
     def write(name: int) -> None:
         for number in range(200):
-            journal.append("test", Kind.EVENT, f"source {name}", f"{name} {number}".encode() * 20)
+            put(f"{name} {number}".encode() * 20, f"source {name}")
 
     threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
     for thread in threads:
@@ -84,25 +117,29 @@ def test_threads_write_whole_records_each_once(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
+@BOTH
+def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path, way: str) -> None:
     out = train(
         tmp_path,
-        """
-        from pathlib import Path
-        from runferry.live.frames import Kind
-        from runferry.live.journal import Journal
-        journal = Journal(Path("journal"))
-        journal.append("test", Kind.EVENT, "here", b"parent")
-        child = os.fork()
-        journal.append("test", Kind.EVENT, "here", b"child" if child == 0 else b"parent again")
-        if child == 0:
-            os._exit(0)
-        os.waitpid(child, 0)
-        """,
+        BEGIN
+        + WAYS
+        + f"put = {way}"
+        + """
+put(b"parent")
+put(b"parent")
+child = os.fork()
+for _ in range(2):
+    put(b"child" if child == 0 else b"parent again")
+if child == 0:
+    assert journal.captured == {"test": 2}, journal.captured
+    journal.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+""",
     )
     assert not out
     written = [payload for _, payload in _all(tmp_path / "journal")]
-    assert sorted(written) == [b"child", b"parent", b"parent again"]
+    assert sorted(written) == [b"child"] * 2 + [b"parent"] * 2 + [b"parent again"] * 2
     assert len(list((tmp_path / "journal").iterdir())) == 2
 
 
@@ -143,26 +180,30 @@ def test_what_a_process_becomes_keeps_its_journal_open(tmp_path: Path) -> None:
     assert out.split() == ["True"]
 
 
-def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path) -> None:
+@BOTH
+def test_a_full_disk_stops_it_with_one_warning_and_a_count(tmp_path: Path, way: str) -> None:
+    """Also where there is room again later: what is behind half a record cannot be read."""
     out = train(
         tmp_path,
-        """
-        import json, resource, signal
-        from pathlib import Path
-        from runferry.live.frames import Kind
-        from runferry.live.journal import Journal
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-        journal = Journal(Path("journal"))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for number in range(200):
-                journal.append("test", Kind.EVENT, "here", bytes(100))
-        print(json.dumps([len(caught), journal.captured["test"], journal.dropped["test"]]))
-        """,
+        BEGIN
+        + WAYS
+        + f"put = {way}"
+        + """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for number in range(200):
+        put(bytes(100))
+        if caught:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+told = [str(one.message) for one in caught]
+print(json.dumps([told, journal.captured["test"], journal.dropped["test"]]))
+""",
     )
-    warned, captured, dropped = told(out)
-    assert warned == 1
+    (warned,), captured, dropped = told(out)
+    assert "mirroring has stopped: no space left on the disk" in warned
     assert captured + dropped == 200
     assert captured == len(_all(tmp_path / "journal")) > 0
 
@@ -214,24 +255,27 @@ class _StuckDisk:
             os.close(descriptor)
 
 
-def test_a_disk_that_is_stuck_holds_up_nobody_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("way", "size"), [("append", 4096), ("by_lane", 900)])
+def test_a_disk_that_is_stuck_holds_up_nobody_twice(tmp_path: Path, way: str, size: int) -> None:
     journal = Journal(tmp_path)
-    journal.append("test", Kind.EVENT, "here", b"first")
+    put = _way(journal, way)
+    put(b"first")
+    assert way != "by_lane" or journal.lane("test", "here").put(b"first")
     disk = _StuckDisk(journal)
     other = disk.empty_apart(0.5)
-    journal.append("test", Kind.EVENT, "here", bytes(4096))
+    put(bytes(size))
     other.wait()
     began = time.monotonic()
     for _ in range(100):
-        journal.append("test", Kind.EVENT, "here", bytes(4096))
+        put(bytes(size))
     assert time.monotonic() - began < 0.5
-    assert journal.captured["test"] == 102
+    assert journal.captured["test"] == (102 if way == "append" else 103)
     disk.mend()
     in_disk = disk.content()
     journal.close()
     in_disk += disk.content()
-    frame = len(journal_frame(Kind.EVENT, 1, bytes(4096)))
-    assert len(_all(tmp_path)) + len(in_disk) // frame == 102
+    frame = len(journal_frame(Kind.EVENT, 1, bytes(size)))
+    assert len(_all(tmp_path)) + len(in_disk) // frame == journal.captured["test"]
     assert not journal.dropped
     disk.close()
 
@@ -242,13 +286,16 @@ def test_a_disk_that_was_slow_holds_up_no_other_thread(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("test", Kind.EVENT, "here", b"first")
     disk = _StuckDisk(journal)
-    journal._is_quick = False  # as after a write of more than a millisecond
     threading.Timer(0.05, os.read, (disk.emptied, disk.bytes)).start()
     journal.append("test", Kind.EVENT, "here", bytes(4096))
-    assert not journal._is_quick
+    file, lane = journal._file, journal.lane("test", "here")
+    assert file is not None
+    assert not file.is_quick
     disk.mend()
+    assert not lane.put(bytes(100))  # which would keep Python's lock
     journal.append("test", Kind.EVENT, "here", bytes(100))
-    assert journal._is_quick
+    assert file.is_quick
+    assert lane.put(bytes(100))
     journal.close()
     disk.close()
 

@@ -154,3 +154,24 @@ def test_one_program_after_the_other_in_a_command_is_mirrored(tmp_path: Path) ->
     )
     assert settled(tmp_path).state == "done"
     assert set(rows(f"archive:{tmp_path / 'mirrored'}")) == {"one", "two"}
+
+
+def test_status_tells_that_nobody_delivers_any_more(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        """
+        import runferry, signal
+        from runferry.live.status import Status
+        session = runferry.sync_tensorboard(to="mlflow:http://127.0.0.1:9")
+        from tensorboardX import SummaryWriter
+        SummaryWriter("runs/a").add_scalar("loss", 1, 1)
+        while Status.read(session.layout.status) is None:
+            time.sleep(0.05)
+        os.kill(Status.read(session.layout.status).process, signal.SIGKILL)
+        """,
+    )
+    for more in ([], ["--watch"]):
+        told = _called(tmp_path, "status", *more)
+        assert told.returncode == 4
+        assert told.stdout.splitlines()[0] == "stopped"
+        assert "runferry resume" in told.stderr

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
-from training import differences, rows, settled, start, train
+from training import differences, ended, rows, settled, start, train
 
 import runferry
 
@@ -138,6 +138,47 @@ run.finish()
 """
     train(tmp_path, BEGIN + code)
     assert _compared(tmp_path) == []
+
+
+def test_what_waits_for_its_row_for_long_is_no_file_of_its_own(tmp_path: Path) -> None:
+    """The client lists a table's file before the values, which here are whole only later."""
+    train(
+        tmp_path,
+        BEGIN
+        + """
+from runferry.live.session import sessions
+run.log({"html": wandb.Html("<b>bold</b>")})
+run.log({"table": wandb.Table(columns=["a"], data=[[1]])}, commit=False)
+status = sessions.all()[0].wait(30)
+assert status.captured and not status.destinations[0].pending
+run.log({"same row": 1})
+run.finish()
+""",
+    )
+    assert _compared(tmp_path) == []
+
+
+def test_followed_from_outside_media_belong_to_their_rows(tmp_path: Path) -> None:
+    """W&B's service writes a row long after its file: when 32 KiB have come together."""
+    process = start(
+        tmp_path,
+        """
+        import numpy as np, subprocess, wandb
+        run = wandb.init(project="zoo", mode="offline", dir=".")
+        following = subprocess.Popen([sys.executable, "-m", "runferry", "follow", "wandb",
+            "--to", "archive:./mirrored", "--to", "jsonl:./lines"])
+        for step in range(60):
+            pixels = np.full((4, 4, 3), step, "uint8")
+            run.log({"image": wandb.Image(pixels), "padding": "x" * 2000})
+            time.sleep(0.05)
+        run.finish()
+        sys.exit(following.wait())
+        """,
+    )
+    ended(process)
+    assert differences(f"wandb:{tmp_path / 'wandb'}", f"archive:{tmp_path / 'mirrored'}") == []
+    (run,) = runferry.load(tmp_path / "mirrored")
+    assert not [file for file in run.files if file.path.startswith("media/")]
 
 
 def test_names_that_were_imported_before_are_mirrored_too(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from runferry import chunks, tables
 from runferry.archive.store import Archive
 from runferry.losses import Loss
 from runferry.model import Cursor, MediaItem, Role, Run, Series, Stream, Tree
-from runferry.ports import BATCH_ROWS, Location, RunReader
+from runferry.ports import BATCH_ROWS, Location, ReadOptions, RunReader
 from runferry.transfer.pull import pull
 
 
@@ -111,10 +111,13 @@ def gather(reader: RunReader, run: Run, after: Cursor | None = None) -> Gathered
     return gathered
 
 
-def pulled(source: Path, archive: Path, tracker: str = "wandb") -> Archive:
+def pulled(
+    source: Path, archive: Path, tracker: str = "wandb", options: ReadOptions | None = None
+) -> Archive:
     """The archive, with what one more pull brings."""
     opened_archive = Archive.open(archive, create=not archive.exists())
-    report = pull(Location(tracker, str(source)), opened_archive, reserve_bytes=0)
+    place = Location(tracker, str(source))
+    report = pull(place, opened_archive, options=options, reserve_bytes=0)
     assert not report.failures, report.failures
     return opened_archive
 

@@ -88,15 +88,10 @@ def status(
     ] = False,
 ) -> ExitCode:
     """Show what of a session arrived where."""
-    from runferry.cli.living import show_status, watched
-    from runferry.live.status import Status
+    from runferry.cli.living import seen, show_status, watched
 
     root = _session_at(journal)
-    from runferry.live.layout import Layout
-
-    if watch:
-        return watched(session, Layout(root).status)
-    return show_status(session, Status.read(Layout(root).status))
+    return watched(session, root) if watch else show_status(session, seen(session, root))
 
 
 @verb(app)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from runferry.cli.grid import Column, show
 from runferry.cli.session import Session
 from runferry.cli.signals import stopping
 from runferry.errors import ExitCode, UsageError
-from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated
+from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.ports import Location
 
@@ -26,6 +27,8 @@ _COLUMNS = (
     Column("failing", is_elastic=True),
 )
 _LOOK_SECONDS = 0.5
+_LOOKS = 3
+_ENDED = ("done", "gave-up", "stopped")
 
 
 def became(root: Path, places: tuple[str, ...], command: list[str]) -> ExitCode:
@@ -88,15 +91,27 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
         return delivery.run()
 
 
-def watched(session: Session, path: Path) -> ExitCode:
+def seen(session: Session, root: Path) -> Status | None:
+    """The status, which cannot say by itself that the process is gone that wrote it."""
+    layout = Layout(root)
+    for _ in range(_LOOKS):  # one process may just take over from another
+        status = Status.read(layout.status)
+        if status is None or status.state in _ENDED or is_delivered(layout):
+            return status
+        time.sleep(_LOOK_SECONDS)
+    session.note(f"nobody delivers any more: runferry resume {shlex.quote(str(root))}")
+    return None if status is None else replace(status, state="stopped")
+
+
+def watched(session: Session, root: Path) -> ExitCode:
     """Show the status whenever it changes, until nothing more is to come."""
     last: Status | None = None
     while True:
-        status = Status.read(path)
+        status = seen(session, root)
         if status is not None and status != last:
             show_status(session, status)
             last = status
-        if status is not None and status.state in ("done", "gave-up"):
+        if status is not None and status.state in _ENDED:
             return _code(status)
         time.sleep(_LOOK_SECONDS)
 
@@ -130,5 +145,7 @@ def show_status(session: Session, status: Status | None) -> ExitCode:
 
 
 def _code(status: Status) -> ExitCode:
-    is_failing = status.state == "gave-up" or any(one.failing for one in status.destinations)
+    is_failing = status.state in ("gave-up", "stopped") or any(
+        one.failing for one in status.destinations
+    )
     return ExitCode.SOME_FAILED if is_failing else ExitCode.DONE

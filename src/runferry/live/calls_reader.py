@@ -19,29 +19,19 @@ from runferry.dialects.mlflow.points import NativePoints
 from runferry.errors import SourceChanged
 from runferry.live import calls_models
 from runferry.live.calls_state import Call, CallsState, text, texts
+from runferry.live.replica_reader import ReplicaReader
 from runferry.live.replicas.calls import SUFFIX
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey, Tree
 from runferry.ports import BATCH_ROWS
-from runferry.readers.local_runs import LocalReader
 from runferry.readers.mlflow.plain import PlainRows, artifact_chunks
 
 
-class CallsReader(LocalReader):
+class CallsReader(ReplicaReader):
     """Runs whose calls lie in a folder. Copies of their files lie in another."""
 
     name: ClassVar[str] = "calls"
     takes: ClassVar[str] = "a folder of calls"
-
-    @property
-    def copies(self) -> Path:
-        """Beside the replicas."""
-        return self.root.parent.parent / "files"
-
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        """Never by itself: only a session has such a folder."""
-        return False
 
     def look(self) -> Iterator[CallsRun]:
         """Headers are from all calls of each run, which are few or must be read anyway."""

@@ -36,7 +36,7 @@ class CallsState:
                 return bool(call.get("params") or call.get("tags"))
             case "config":
                 values = call.get("values")
-                self.config |= values if isinstance(values, dict) else {}
+                self.config = _merged(self.config, values if isinstance(values, dict) else {})
             case "untag":
                 self.tags.pop(str(call["key"]), None)
             case _:
@@ -67,6 +67,18 @@ class CallsState:
             tags=dict(self.tags),
             params=dict(self.params),
         )
+
+
+def _merged(known: dict[str, Tree], said: dict[str, Tree]) -> dict[str, Tree]:
+    """What was said of a mapping before stays, where nothing else is said now."""
+    found = dict(known)
+    for name, value in said.items():
+        before = known.get(name)
+        if isinstance(before, dict) and isinstance(value, dict) and value:
+            found[name] = _merged(before, value)
+        else:
+            found[name] = value
+    return found
 
 
 def texts(value: Tree) -> dict[str, str]:

@@ -9,10 +9,12 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
 
+_AGAIN_SECONDS = 10.0  # after which a folder that could not be written is tried again
 _NICE = 10  # whoever trains goes first where processors are few
 
 
@@ -50,11 +52,19 @@ def deliver(root: Path) -> int:
         except RunferryError as error:
             log.error("%s", error)
             return error.exit_code
+        except OSError as error:
+            log.error("%s cannot be written: %s", root, error.strerror or error)
+            if not is_live(layout):
+                return ExitCode.FAILED
+            time.sleep(_AGAIN_SECONDS)
+            continue
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
         is_new = any(path.name not in status.journals for path in journals(layout))
         if delivery.is_stopped or not (is_new or is_live(layout)):
             return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
+        if delivery.has_failed:
+            time.sleep(_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ function of the journals, a pull continues from its cursor, and each destination
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runferry.archive.lock import FileLock
+from runferry.errors import RunferryError
 from runferry.live.adoption import Adoption
 from runferry.live.calls_reader import CallsReader
 from runferry.live.follower import Follower
@@ -30,6 +32,7 @@ from runferry.ports import Location, Reader, ReadOptions
 
 _LOOK_SECONDS = 0.1
 _ALONE_SECONDS = 60.0  # how long nobody may have begun a journal
+_ASKED_SECONDS = 0.5  # who asks for the status may hold the lock for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,22 @@ class Delivery:
     """One session on its way; only one process delivers it at a time."""
 
     def __init__(self, layout: Layout, places: tuple[Location, ...], ends: Ends) -> None:
-        """Raises Locked, and what opening destinations raises."""
+        """Raises Locked, what opening destinations raises, and OSError."""
         self._layout = layout
         self._ends = ends
-        self._lock = FileLock(layout.root / "locks" / "delivery.lock")
-        self._lock.acquire(what="this session's deliveries")
-        self._replicas = Replicas(layout.replicas)
-        self._hub = Hub(layout.archive, places, self._sources, self._excluded)
-        self._stop = self._hub.stop
-        adoption = Adoption(layout)
-        self._follower = Follower(layout.journals, layout.rounds, self._replicas, adoption)
-        while self._follower.advance():
-            pass
+        self.has_failed = False  # the session's own folder could not be written
+        self._lock = FileLock(layout.delivery_lock)
+        self._lock.acquire(wait=_ASKED_SECONDS, what="this session's deliveries")
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(self._lock.release)
+            self._replicas = Replicas(layout.replicas)
+            self._hub = Hub(layout.archive, places, self._sources, self._excluded)
+            self._stop = self._hub.stop
+            adoption = Adoption(layout)
+            self._follower = Follower(layout.journals, layout.rounds, self._replicas, adoption)
+            while self._follower.advance():
+                pass
+            undoing.pop_all()
         self._service = ServiceRecords(layout.journals, self._replicas.of_services)
         self._told: Status | None = None
 
@@ -67,6 +74,8 @@ class Delivery:
                 status = self._finish()
                 if status is not None:
                     return status
+        except OSError as error:
+            return self._failed(error)
         finally:
             self._hub.close()
             self._follower.close()
@@ -81,6 +90,15 @@ class Delivery:
         """Whether somebody ended it."""
         return self._stop.is_set
 
+    def _failed(self, error: OSError) -> Status:
+        """What was half written is made again from the journals, by whoever begins anew."""
+        self.has_failed = True
+        told = f"{self._layout.root} cannot be written: {error.strerror or error}"
+        self._hub.fails(told)
+        with contextlib.suppress(OSError):
+            return self._tell("gave-up")
+        return self._status("gave-up")
+
     def _follow(self) -> None:
         """Until all processes that trained are gone."""
         is_behind, began = True, time.monotonic()
@@ -88,8 +106,7 @@ class Delivery:
             self._service.look(self._replicas.sources.values())
             is_behind = self._advance() or is_behind
             if is_behind and self._hub.is_rested:
-                self._hub.bring(self._captured(), is_ending=False)
-                is_behind = False
+                is_behind = not self._bring(is_ending=False)
             self._tell("following")
             is_alone = not self._follower.files and time.monotonic() - began > _ALONE_SECONDS
             if is_alone or self._follower.is_over():
@@ -104,11 +121,11 @@ class Delivery:
             pass
         with self._hub.sources_lock:
             self._replicas.end()
-        self._hub.bring(self._captured(), is_ending=True)
+        self._bring(is_ending=True)
         deadline = time.monotonic() + self._ends.patience
         while not self._stop.is_set and time.monotonic() < deadline:
             if self._hub.failing is not None and self._hub.is_rested:
-                self._hub.bring(self._captured(), is_ending=True)
+                self._bring(is_ending=True)
             if self._is_news():
                 return None
             if self._hub.is_done:
@@ -116,6 +133,15 @@ class Delivery:
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")
+
+    def _bring(self, *, is_ending: bool) -> bool:
+        """Whether that could be tried; what stands in the way (no space, say) is told."""
+        try:
+            self._hub.bring(self._captured(), is_ending=is_ending)
+        except RunferryError as error:
+            self._hub.fails(str(error).partition("\n")[0])
+            return False
+        return True
 
     def _is_news(self) -> bool:
         """Whether somebody writes to the session again."""
@@ -141,10 +167,17 @@ class Delivery:
         return sum(file.taken.total() - file.taken["service"] for file in self._follower.files)
 
     def _tell(self, state: State) -> Status:
+        status = self._status(state)
+        if status != self._told:
+            status.write(self._layout.status)
+            self._told = status
+        return status
+
+    def _status(self, state: State) -> Status:
         files = self._follower.files
         dropped = sum(sum(file.counts.get("dropped", {}).values()) for file in files)
         captured = self._captured()
-        status = Status(
+        return Status(
             state,
             os.getpid(),
             captured,
@@ -152,10 +185,6 @@ class Delivery:
             self._hub.told(captured),
             {file.path.name: file.offset for file in files},
         )
-        if status != self._told:
-            status.write(self._layout.status)
-            self._told = status
-        return status
 
 
 def _opener(place: Location) -> Callable[[], Reader] | None:

@@ -14,6 +14,7 @@ from typing import Final
 from runferry.live.frames import Kind
 from runferry.live.hooks.copies import Copies
 from runferry.live.journal import Journal
+from runferry.live.parameters import plain
 
 TRACKER: Final = "runferry"
 HOOK: Final = "experiment"
@@ -44,8 +45,8 @@ class Experiment:
         )
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Parameters; those in mappings are joined by dots."""
-        self._batch(params=[[key, str(value)] for key, value in _flat(params, "")])
+        """Parameters, in mappings too; what JSON does not know is kept as text."""
+        self._call({"op": "config", "values": plain(params)})
 
     def log_metric(self, name: str, value: float, iteration: int | None = None) -> None:
         """One value; without an iteration, that of `set_iteration`."""
@@ -104,14 +105,3 @@ def _user() -> str | None:
         return getpass.getuser()
     except (OSError, KeyError):  # a container without users
         return None
-
-
-def _flat(params: Mapping[str, object], above: str) -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
-    for key, value in params.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping) and value:
-            found += _flat(value, f"{name}.")
-        else:
-            found.append((name, value))
-    return found

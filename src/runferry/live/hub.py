@@ -13,7 +13,7 @@ from runferry.archive.store import Archive
 from runferry.live.sending import Sending
 from runferry.live.status import DestinationStatus
 from runferry.model import Run
-from runferry.ports import Location, Reader
+from runferry.ports import Location, Reader, ReadOptions
 from runferry.transfer.progress import StopToken
 from runferry.transfer.pull import pull
 from runferry.transfer.report import Report
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _SHARE = 5.0  # pulls rest so many times as long as the last one took
 _LEAST_PAUSE = 0.3
 _LONGEST_PAUSE = 30.0
+_FAILING_PAUSE = 5.0
 
 Opened = tuple[Location, Callable[[], Reader] | None]
 """A place that is followed, and what opens it where the registry does not know it."""
@@ -77,7 +78,7 @@ class Hub:
     def bring(self, captured: int, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()
-        report = self._pull_into(self.archive, self.stop)
+        report = self._pull_into(self.archive, self.stop, is_ending=is_ending)
         self.failing = next((outcome.error or "failed" for outcome in report.failures), None)
         if self.failing is not None:
             _log.error("%s", self.failing)
@@ -87,19 +88,31 @@ class Hub:
         self._took = self._pulled_at - began
         return report
 
+    def fails(self, why: str) -> None:
+        """Nothing could be pulled; it is tried again after a while."""
+        if self.failing is None:
+            _log.error("%s", why)
+        self.failing = why
+        self._pulled_at, self._took = time.monotonic(), _FAILING_PAUSE / _SHARE
+
     def told(self, captured: int) -> tuple[DestinationStatus, ...]:
         """What each destination has of so many records."""
         known = [sending.status for sending in self._sendings]
-        return tuple(replace(one, pending=max(captured - one.delivered, 0)) for one in known)
+        return tuple(self._lacking(one, max(captured - one.delivered, 0)) for one in known)
 
-    def _pull_into(self, archive: Archive, stop: StopToken) -> Report:
+    def _lacking(self, one: DestinationStatus, pending: int) -> DestinationStatus:
+        failing = one.failing or (self.failing if pending else None)
+        return replace(one, pending=pending, failing=failing)
+
+    def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:
+        options = ReadOptions(is_growing=not is_ending)
         report = Report("pull", "what is followed", str(archive.path))
         for place, opener in self._sources():
-            one = pull(place, archive, stop=stop, open_reader=opener)
+            one = pull(place, archive, options=options, stop=stop, open_reader=opener)
             report = replace(report, outcomes=(*report.outcomes, *one.outcomes))
         return report
 
-    def _into_archive(self, place: Location, stop: StopToken) -> Report:
+    def _into_archive(self, place: Location, stop: StopToken, *, is_ending: bool) -> Report:
         archive = Archive.open(place.path, create=True)
         with self.sources_lock:
-            return self._pull_into(archive, stop)
+            return self._pull_into(archive, stop, is_ending=is_ending)

@@ -199,11 +199,12 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
                     "failing": "the delivery process has not begun", "losses": {}}
             for place in session.destinations
         }  # fmt: skip
+    captured = max(status.captured, captured)  # which may not have been looked at yet
     return {
         one.destination: {
-            "captured": status.captured,
+            "captured": captured,
             "delivered": one.delivered,
-            "pending": status.captured - one.delivered,
+            "pending": captured - one.delivered,
             "dropped": max(status.dropped, dropped),
             "failing": one.failing,
             "losses": one.losses,

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from runferry import chunks
 from runferry.errors import SourceChanged
 from runferry.live.calls_reader import CallsRun
+from runferry.live.replica_reader import ReplicaReader
 from runferry.live.replicas.calls import SUFFIX
 from runferry.model import Cursor, Run, RunKey, Series, Tree
 from runferry.ports import Location, ReadOptions
-from runferry.readers.local_runs import LocalReader, LocalRun
+from runferry.readers.local_runs import LocalRun
 from runferry.readers.tensorboard import TensorboardReader
 from runferry.transfer.rows import rekeyed
 
@@ -28,27 +29,21 @@ EVENTS = "tensorboard"
 _PART = 40  # bits of `seq` that are a part's own
 
 
-class ExperimentsReader(LocalReader):
+class ExperimentsReader(ReplicaReader):
     """Experiments, a folder each: calls, and event files below `tensorboard`."""
 
     name: ClassVar[str] = "experiments"
     takes: ClassVar[str] = "a folder of experiments"
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        """Never by itself: only a session has such a folder."""
-        return False
-
     def look(self) -> Iterator[Joined]:
         """One for each folder with calls."""
-        copies = self.root.parent.parent / "files"
         for path in sorted(self.root.glob(f"*/*{SUFFIX}")):
             events = path.parent / EVENTS
             parts: list[tuple[str, LocalRun]] = []
             if events.is_dir():
                 reader = TensorboardReader.open(Location(EVENTS, str(events)), ReadOptions())
                 parts = [(key.run_id, one.run) for key, one in reader.listed().items()]
-            yield Joined(CallsRun(path, copies), tuple(parts))
+            yield Joined(CallsRun(path, self.copies), tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)

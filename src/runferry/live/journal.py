@@ -26,15 +26,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from runferry._native import JournalFile, journal_frame
+from runferry._native import JournalFile, JournalLane, journal_frame
 from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind
 from runferry.live.waiting import Waiting
 
 if sys.platform != "win32":
     import fcntl
 
-_QUICK_NS: Final = 1_000_000
-_SLOW_NS: Final = 100_000_000
 _LAST_SECONDS: Final = 5.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -50,23 +48,27 @@ class Journal:
         self.folder = folder
         self._captured: dict[str, int] = {}
         self.dropped: Counter[str] = Counter()  # what no record could be written for
+        self._lanes: dict[tuple[str, str], JournalLane] = {}  # by hook and source
         self._forget()
         _journals.add(self)
 
     def _forget(self) -> None:
         """Begin anew in a child: its parent's file is the parent's."""
         self._file: JournalFile | None = None
-        self._is_quick = True
         self._is_stopped = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._opening = threading.Lock()
+        self._waiting_lock = threading.Lock()
         self._waiting: Waiting | None = None
 
     @property
     def captured(self) -> Counter[str]:
         """Records, by the name of the hook."""
-        return Counter(self._captured)
+        found = Counter(self._captured)
+        for (hook, _), lane in list(self._lanes.items()):
+            found[hook] += lane.written
+        return found
 
     @property
     def is_stopped(self) -> bool:
@@ -81,8 +83,15 @@ class Journal:
         number = self._sources.get(source) or self._declared(source)
         if number and self._write(kind, number, payload):
             self._captured[hook] = self._captured.get(hook, 0) + 1
+            lane = self._lanes.get((hook, source))
+            if lane is not None and self._file is not None:
+                lane.aim(self._file, kind, number)
         else:
             self.drop(hook)
+
+    def lane(self, hook: str, source: str) -> JournalLane:
+        """A quick way for records of a source: what its `put` does not take is for `append`."""
+        return self._lanes.setdefault((hook, source), JournalLane())
 
     def _declared(self, source: str) -> int:
         """The number of a new source; zero where it could not be written."""
@@ -122,6 +131,8 @@ class Journal:
         if self._file is not None:
             self._file.abandon()
         self._captured, self.dropped = {}, Counter()
+        for lane in self._lanes.values():
+            lane.forget()
         self._forget()
 
     def close(self, kind: Kind = Kind.COUNTS) -> None:
@@ -135,7 +146,7 @@ class Journal:
                 self._stop("the disk is stuck")
                 return
             self._waiting = None
-        counts = {"captured": self._captured, "dropped": self.dropped}
+        counts = {"captured": self.captured, "dropped": self.dropped}
         self._write(kind, 0, json.dumps(counts).encode())
         file, self._file = self._file, None
         self._sources = {}
@@ -144,18 +155,17 @@ class Journal:
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:
             return False
-        if self._waiting is not None:
-            return self._waiting.put(journal_frame(kind, source, payload))
         try:
             file = self._file or self._opened()
-            took_ns = file.append(kind, source, payload, self._is_quick)
+            if self._waiting is None and not file.was_stuck:
+                file.append(kind, source, payload)
+                return True
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False
-        self._is_quick = took_ns < _QUICK_NS
-        if took_ns > _SLOW_NS and self._waiting is None:
-            self._waiting = Waiting(self._put)
-        return True
+        with self._waiting_lock:
+            self._waiting = self._waiting or Waiting(self._put)
+        return self._waiting.put(journal_frame(kind, source, payload))
 
     def _put(self, frame: bytes) -> bool:
         """One write of what has waited, and whether it was one."""
@@ -176,7 +186,7 @@ class Journal:
         if sys.platform != "win32":
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         begin = {"version": VERSION, "process": self._process}
-        file.append(Kind.BEGIN, 0, json.dumps(begin).encode(), False)
+        file.append(Kind.BEGIN, 0, json.dumps(begin).encode())
         hidden.rename(self.folder / f"{name}{SUFFIX}")
         self._file = file
         return file

@@ -62,6 +62,11 @@ class Layout:
         return self.root / "status.json"
 
     @property
+    def delivery_lock(self) -> Path:
+        """Held by the process that delivers."""
+        return self.root / "locks" / "delivery.lock"
+
+    @property
     def log(self) -> Path:
         """What the delivery process says."""
         return self.root / "delivery.log"
@@ -134,6 +139,15 @@ def is_held(journal: Path) -> bool:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)  # EX would want to write
         except OSError:
             return True
+    return False
+
+
+def is_delivered(layout: Layout) -> bool:
+    """Whether a process delivers the session; where there are no such locks, it is believed."""
+    if sys.platform == "win32":
+        return True
+    with contextlib.suppress(FileNotFoundError):
+        return is_held(layout.delivery_lock)
     return False
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import RunferryError
 from runferry.live.status import DestinationStatus
@@ -32,8 +32,14 @@ _LEAST_PAUSE = 0.2
 _SHARE = 4.0  # a destination rests so many times as long as the last delivery took
 _LONGEST_PAUSE = 60.0
 _ONE_REQUEST_SECONDS = 10.0
-IntoArchive = Callable[[Location, StopToken], "Report"]
-"""Brings all that was captured into an archive, without a copy in between."""
+
+
+class IntoArchive(Protocol):
+    """Brings all that was captured into an archive, without a copy in between."""
+
+    def __call__(self, place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        """At the end nothing more comes."""
+        ...
 
 
 class Sending:
@@ -125,7 +131,8 @@ class Sending:
         """One delivery: what it failed in, and how many runs are not for this place."""
         try:
             if self.place.tracker == ARCHIVE:
-                return self._told(self._into_archive(self.place, self._stop)), 0
+                found = self._into_archive(self.place, self._stop, is_ending=is_ending)
+                return self._told(found), 0
             wanted, excluded = self._wanted(is_ending)
             if not wanted:
                 return None, excluded

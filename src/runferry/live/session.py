@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from runferry.live.frames import Kind
 from runferry.live.journal import Journal
@@ -38,7 +38,7 @@ _LOOK_SECONDS = 0.05
 class Hook(Protocol):
     """Captures what one SDK logs."""
 
-    name: str
+    name: ClassVar[str]
 
     def on(self) -> None:
         """Begin to capture; harmless when repeated."""

@@ -17,6 +17,7 @@ from runferry.chunks import Attributes, Checkpoint, Chunk, Header
 from runferry.dialects.clearml.header import header_of, key_of
 from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE, TASK_FILE, Event, Task
 from runferry.errors import SourceChanged
+from runferry.live.replica_reader import ReplicaReader
 from runferry.model import Attribute, Cursor, Run, RunKey, Tree
 from runferry.readers.clearml.console import ConsoleRows
 from runferry.readers.clearml.contents import FolderContents
@@ -24,21 +25,15 @@ from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.places import Places
 from runferry.readers.clearml.reading import chunks_of
 from runferry.readers.clearml.task_facts import artifacts_of, attributes_of, files_of
-from runferry.readers.local_runs import LocalReader
 
 _WITH_FILES: Final = ("script", "execution", "models", "offline_output_models")
 
 
-class SessionsReader(LocalReader):
+class SessionsReader(ReplicaReader):
     """Sessions in a folder."""
 
     name: ClassVar[str] = "sessions"
     takes: ClassVar[str] = "a folder of sessions"
-
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        """Never by itself: the reader of all sessions does."""
-        return False
 
     def look(self) -> Iterator[GrowingSession]:
         """By folder."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-State = Literal["following", "delivering", "done", "gave-up"]
+State = Literal["following", "delivering", "done", "gave-up", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)

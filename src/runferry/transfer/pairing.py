@@ -66,9 +66,16 @@ class Pairing:
         return int(row[0]) if row else 0
 
     def pair_equal(self) -> None:
-        """Pair only what is equal, leaving order and aspects aside."""
+        """Pair only what is equal, leaving order and aspects aside.
+
+        A medium without bytes, as its file was not there yet, is the one that has them by now.
+        """
         self._prepare()
-        self._pair(["step", "frac", "t", *self._table.values])
+        at = ["step", "frac", "t"]
+        self._pair([*at, *self._table.values])
+        if self._table.name == "media":
+            rest = [value for value in self._table.values if value != "sha256"]
+            self._pair([*at, *rest, "path"], "sha256 IS NULL")
 
     def pair_all(self) -> None:
         """Pair as long as there is something on both sides."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 from runferry.live.frames import Kind
 from runferry.live.hooks.clearml_facts import content_of, event_of, fields_of, plain
 from runferry.live.hooks.copies import Copies
-from runferry.live.hooks.patching import Patches
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.journal import Journal
 
 NAME: Final = "clearml"
@@ -38,21 +38,20 @@ _STATUSES: Final = {
 }
 
 
-class ClearmlHook:
+class ClearmlHook(PatchingHook):
     """Captures tasks, those too that have begun already."""
 
     name = NAME
 
     def __init__(self, journal: Journal, files: Path) -> None:
         """`files` is where copies of samples and artifacts go."""
-        self._journal = journal
+        super().__init__(journal)
         self._copies = Copies(files)
         self._sources: dict[str, str] = {}
         self._said: dict[str, dict[str, bytes]] = {}  # of a task: what its fields were last
         self._home: dict[str, int] = {}  # of a task: the process that it was met in
         self._here = threading.local()  # what is about to be reported
         self._heads: dict[tuple[str, str, str], str] = {}  # what events of a series begin with
-        self._patches = Patches(lambda: journal.drop(NAME))
         after, around = self._patches.after, self._patches.around
         around(
             "clearml.backend_interface.metrics.reporter",
@@ -72,7 +71,7 @@ class ClearmlHook:
 
     def on(self) -> None:
         """See `Patches.on`. A task that is there already is told as it is."""
-        self._patches.on()
+        super().on()
         kind = getattr(sys.modules.get("clearml.task"), "Task", None)
         task = getattr(kind, "_Task__main_task", None)
         if task is not None:
@@ -80,10 +79,6 @@ class ClearmlHook:
                 self._edited(task, None)
             except Exception:  # noqa: BLE001  training goes on; that we missed something is counted
                 self._journal.drop(NAME)
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
 
     # --- what is reported -------------------------------------------------------------------------
 

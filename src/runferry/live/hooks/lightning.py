@@ -18,16 +18,16 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
 
 from runferry.live.frames import Kind
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.hooks.lightning_facts import (
     facts_of,
     hyperparameters,
     is_first_rank,
     is_silent,
-    plain,
     step_of,
 )
-from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
+from runferry.live.parameters import plain
 
 NAME: Final = "lightning"
 _PACKAGES: Final = ("lightning.pytorch", "pytorch_lightning")
@@ -52,7 +52,7 @@ class _Training:
     owners: list[int] = field(default_factory=list)  # the loggers that it was met with
 
 
-class LightningHook:
+class LightningHook(PatchingHook):
     """Captures trainings, those too that go on already."""
 
     name = NAME
@@ -64,12 +64,11 @@ class LightningHook:
 
         With a source, that of an experiment of ours, all that is captured belongs to that.
         """
-        self._journal = journal
+        super().__init__(journal)
         self._is_hooked = is_hooked
         self._source = source
         self._trainings: WeakKeyDictionary[Any, _Training] = WeakKeyDictionary()
         self._here = threading.local()  # in Lightning's own calls of its loggers
-        self._patches = Patches(lambda: journal.drop(NAME))
         for package in _PACKAGES:
             module = f"{package}.trainer.connectors.logger_connector.logger_connector"
             for kind in ("_LoggerConnector", "LoggerConnector"):  # the latter before 2.0
@@ -80,14 +79,6 @@ class LightningHook:
             self._patches.after(trainer, "Trainer", "_teardown", self._ended)
         for module in _FABRICS:
             self._patches.around(module, "Fabric", "log_dict", self._fabric_logs, self._of_fabric)
-
-    def on(self) -> None:
-        """See `Patches.on`."""
-        self._patches.on()
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
 
     # --- what a training says ---------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -57,16 +57,3 @@ def hyperparameters(trainer: Any) -> dict[str, object]:
             values |= dict(part.hparams_initial)
     values.pop("_class_path", None)  # of Lightning's own command line
     return values
-
-
-def plain(params: Mapping[Any, Any]) -> dict[str, object]:
-    """What JSON can say, and all else as text."""
-    return {str(name): _plain(value) for name, value in params.items()}
-
-
-def _plain(value: Any) -> object:
-    if isinstance(value, Mapping):
-        return plain(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from runferry.live.frames import Kind
 from runferry.live.hooks.copies import Copies
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.hooks.mlflow_models import MlflowModels, files_below, joined
-from runferry.live.hooks.patching import Patches
 from runferry.live.journal import Journal
 
 NAME: Final = "mlflow"
@@ -29,17 +29,16 @@ _CLIENT: Final = "mlflow.tracking._tracking_service.client"
 _ASYNC_WORKERS: Final = "MLflowBatchLogging"  # how its threads are called that empty the queue
 
 
-class MlflowHook:
+class MlflowHook(PatchingHook):
     """Captures runs that are made, or logged to, by this process."""
 
     name = NAME
 
     def __init__(self, journal: Journal, files: Path) -> None:
         """`files` is where copies of logged files go."""
-        self._journal = journal
+        super().__init__(journal)
         self._experiments: dict[str, str] = {"0": "Default"}
         self._copies = Copies(files)
-        self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         models = MlflowModels(self._call, self._copies)
         for module, store in _STORES.items():
@@ -61,14 +60,6 @@ class MlflowHook:
         after(_CLIENT, "TrackingServiceClient", "log_artifacts", self._artifacts)
         after(_CLIENT, "TrackingServiceClient", "_log_artifact_async", self._artifact_later)
         models.of_client(after, _CLIENT, "TrackingServiceClient")
-
-    def on(self) -> None:
-        """See `Patches.on`."""
-        self._patches.on()
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
 
     # --- runs -------------------------------------------------------------------------------------
 

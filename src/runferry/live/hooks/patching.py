@@ -10,16 +10,32 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from runferry._native import JournalLane
+
 Seen = Callable[..., None]
 """Called with the object, then (once it has returned) the original's result, and its arguments."""
+Lanes = Mapping[int, JournalLane]
+"""Of objects that are met often: where what they are given goes, by their ids."""
 _ORIGINAL = "__runferry_original__"
 _NOTHING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a hook wants of a method: see `Patches`."""
+
+    of_class: str
+    method: str
+    asked: Seen | None = None
+    seen: Seen | None = None
+    lanes: Lanes | None = None
 
 
 class Patches:
@@ -28,7 +44,7 @@ class Patches:
     def __init__(self, failed: Callable[[], None]) -> None:
         """`failed` counts what our own half could not do."""
         self._failed = failed
-        self._wanted: dict[str, list[tuple[str, str, Seen | None, Seen | None]]] = {}
+        self._wanted: dict[str, list[_Wanted]] = {}
         self._put: list[tuple[type, str, object]] = []
         self._finder = _Finder(self._imported)
         self.is_on = False
@@ -38,22 +54,29 @@ class Patches:
 
         Of several names with `|` between them it is the first that the class has.
         """
-        self._wanted.setdefault(module, []).append((of_class, method, None, seen))
+        self._wanted.setdefault(module, []).append(_Wanted(of_class, method, None, seen))
+
+    def record(self, module: str, of_class: str, method: str, lanes: Lanes, seen: Seen) -> None:
+        """As `after`, of a method whose one argument goes into a lane as it is serialized.
+
+        `seen` runs where there is none for the object, or it does not take it.
+        """
+        self._wanted.setdefault(module, []).append(_Wanted(of_class, method, None, seen, lanes))
 
     def before(self, module: str, of_class: str, method: str, asked: Seen) -> None:
         """`asked` runs before a method, with its arguments: only where the user wants a change."""
-        self._wanted.setdefault(module, []).append((of_class, method, asked, None))
+        self._wanted.setdefault(module, []).append(_Wanted(of_class, method, asked, None))
 
     def around(self, module: str, of_class: str, method: str, asked: Seen, seen: Seen) -> None:
         """`asked` as in `before`, which looks at what may be gone or changed afterwards, and then
         `seen` as in `after`.
         """
-        self._wanted.setdefault(module, []).append((of_class, method, asked, seen))
+        self._wanted.setdefault(module, []).append(_Wanted(of_class, method, asked, seen))
 
     def cover(self, kind: type, method: str, seen: Seen) -> None:
         """`seen` runs behind a class's own method: of a class that is met only now."""
         if self.is_on:
-            self._cover(kind, method, None, seen)
+            self._cover(kind, method, _Wanted(kind.__name__, method, None, seen))
 
     def on(self) -> None:
         """Patch what is imported, and whatever will be."""
@@ -78,25 +101,25 @@ class Patches:
         self._put.clear()
 
     def _imported(self, module: ModuleType) -> None:
-        for of_class, method, asked, seen in self._wanted.get(module.__name__, ()):
-            kind: type | None = getattr(module, of_class, None)
-            names = [] if kind is None else [n for n in method.split("|") if n in kind.__dict__]
-            if kind is None or not names:
-                continue
-            self._cover(kind, names[0], asked, seen)
+        for wanted in self._wanted.get(module.__name__, ()):
+            kind: type | None = getattr(module, wanted.of_class, None)
+            names = wanted.method.split("|")
+            found = [] if kind is None else [name for name in names if name in kind.__dict__]
+            if kind is not None and found:
+                self._cover(kind, found[0], wanted)
 
-    def _cover(self, kind: type, method: str, asked: Seen | None, seen: Seen | None) -> None:
+    def _cover(self, kind: type, method: str, wanted: _Wanted) -> None:
         original = kind.__dict__.get(method)
         if not inspect.isfunction(original):
             return
         if not any(put[:2] == (kind, method) for put in self._put):
-            patch = self._patch(original, asked, seen)
+            patch = self._patch(original, wanted)
             setattr(kind, method, patch)
             self._put.append((kind, method, patch))
 
-    def _patch(
-        self, original: Callable[..., Any], asked: Seen | None, seen: Seen | None
-    ) -> Callable[..., Any]:
+    def _patch(self, original: Callable[..., Any], wanted: _Wanted) -> Callable[..., Any]:
+        asked, seen, lanes = wanted.asked, wanted.seen, wanted.lanes
+
         def ours(half: Seen | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if half is None or not self.is_on:  # a name that was bound while it was
                 return
@@ -114,25 +137,27 @@ class Patches:
                 ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
-        elif asked is not None or seen is None:
+            setattr(patched, _ORIGINAL, original)
+            return patched
+
+        @functools.wraps(original)
+        def at_length(*args: Any, **kwargs: Any) -> Any:
+            ours(asked, args, kwargs)
+            result = original(*args, **kwargs)
+            ours(seen, (args[0], result, *args[1:]), kwargs)
+            return result
+
+        if asked is not None or seen is None:
+            setattr(at_length, _ORIGINAL, original)
+            return at_length
+
+        # what is called for every value has one argument: these are four times as quick, and more
+        if lanes is None:
 
             @functools.wraps(original)
-            def patched(*args: Any, **kwargs: Any) -> Any:
-                ours(asked, args, kwargs)
-                result = original(*args, **kwargs)
-                ours(seen, (args[0], result, *args[1:]), kwargs)
-                return result
-
-        else:
-
-            @functools.wraps(original)
-            def patched(one: Any, first: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
+            def quick(one: Any, first: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
                 if first is _NOTHING or more or named:
-                    given = more if first is _NOTHING else (first, *more)
-                    result = original(one, *given, **named)
-                    ours(seen, (one, result, *given), named)
-                    return result
-                # what is called for every value has one argument: this is four times as quick
+                    return at_length(one, *(() if first is _NOTHING else (first, *more)), **named)
                 result = original(one, first)
                 if self.is_on:
                     try:
@@ -141,8 +166,24 @@ class Patches:
                         self._failed()
                 return result
 
-        setattr(patched, _ORIGINAL, original)
-        return patched
+        else:
+
+            @functools.wraps(original)
+            def quick(one: Any, first: Any = _NOTHING, /, *more: Any, **named: Any) -> Any:
+                if first is _NOTHING or more or named:
+                    return at_length(one, *(() if first is _NOTHING else (first, *more)), **named)
+                result = original(one, first)
+                if self.is_on:
+                    try:
+                        lane = lanes.get(id(one))
+                        if lane is None or not lane.put(first.SerializeToString()):
+                            seen(one, result, first)
+                    except Exception:  # noqa: BLE001  as in `ours`
+                        self._failed()
+                return result
+
+        setattr(quick, _ORIGINAL, original)
+        return quick
 
 
 class _Finder(MetaPathFinder):

@@ -9,8 +9,9 @@ import os
 import weakref
 from typing import Any, Final
 
+from runferry._native import JournalLane
 from runferry.live.frames import Kind
-from runferry.live.hooks.patching import Patches
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.journal import Journal
 
 NAME: Final = "tensorboard"
@@ -20,7 +21,7 @@ _OF_TENSORBOARDX = "tensorboardX.event_file_writer"
 _FIRST_AT_MOST = 4096  # bytes of a first event, which says the version of the format
 
 
-class TensorboardHook:
+class TensorboardHook(PatchingHook):
     """Captures events of writers, of those too that are there already."""
 
     name = NAME
@@ -32,23 +33,17 @@ class TensorboardHook:
 
         With an experiment, by its id, all that is captured belongs to that.
         """
+        super().__init__(journal)
         self._experiment = experiment
-        self._journal = journal
         self._root = os.path.abspath(root) if root else None  # noqa: PTH100
         self._sources: dict[int, tuple[str, weakref.ref[Any]]] = {}  # by the id of the writer
-        self._patches = Patches(lambda: journal.drop(NAME))
+        self._lanes: dict[int, JournalLane] = {}  # of writers that have been heard of, the same
         after = self._patches.after
-        after(_OF_TENSORBOARD, "EventFileWriter", "add_event", self._added)
+        record = self._patches.record
+        record(_OF_TENSORBOARD, "EventFileWriter", "add_event", self._lanes, self._added)
         after(_OF_TENSORBOARDX, "EventFileWriter", "__init__", self._made_x)
-        after(_OF_TENSORBOARDX, "EventFileWriter", "add_event", self._added_x)
-
-    def on(self) -> None:
-        """See `Patches.on`."""
-        self._patches.on()
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
+        record(_OF_TENSORBOARDX, "EventFileWriter", "add_event", self._lanes, self._added_x)
+        after(_OF_TENSORBOARDX, "EventFileWriter", "close", self._closed_x)
 
     def _added(self, writer: Any, result: object, event: Any) -> None:
         found = self._sources.get(id(writer))
@@ -58,7 +53,7 @@ class TensorboardHook:
             first = None if event.file_version else _first_event(path)
             if first is not None:
                 self._journal.append(NAME, _EVENT, found[0], first)
-        self._journal.append(NAME, _EVENT, found[0], event.SerializeToString())
+        self._take(writer, found[0], event)
 
     def _made_x(self, writer: Any, result: object, *_: object, **__: object) -> None:
         """The first event of a file of tensorboardX does not come by `add_event`."""
@@ -73,7 +68,16 @@ class TensorboardHook:
         if found is None:
             self._made_x(writer, None)
             found = self._sources[id(writer)]
-        self._journal.append(NAME, _EVENT, found[0], event.SerializeToString())
+        self._take(writer, found[0], event)
+
+    def _closed_x(self, writer: Any, result: object) -> None:
+        """From now on the original does nothing, unless the writer is opened again."""
+        self._lanes.pop(id(writer), None)
+
+    def _take(self, writer: Any, source: str, event: Any) -> None:
+        """An event for which there is no lane yet, or that it did not take."""
+        self._lanes[id(writer)] = self._journal.lane(NAME, source)
+        self._journal.append(NAME, _EVENT, source, event.SerializeToString())
 
     def _met(self, writer: Any, path: str) -> tuple[str, weakref.ref[Any]]:
         """What events of a writer are from, for as long as it is there."""
@@ -84,8 +88,13 @@ class TensorboardHook:
             "root": self._root,
             "experiment": self._experiment,
         }
-        number, sources = id(writer), self._sources
-        gone = weakref.ref(writer, lambda _: sources.pop(number, None))
+        number, sources, lanes = id(writer), self._sources, self._lanes
+
+        def forget(_: object) -> None:
+            sources.pop(number, None)
+            lanes.pop(number, None)
+
+        gone = weakref.ref(writer, forget)
         found = sources[number] = json.dumps(facts), gone
         return found
 

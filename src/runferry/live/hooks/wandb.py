@@ -15,14 +15,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from runferry.live.frames import Kind
-from runferry.live.hooks.patching import Patches
+from runferry.live.hooks.hook import PatchingHook
 from runferry.live.journal import Journal
 
 NAME: Final = "wandb"
 _INTERFACE = "wandb.sdk.interface.interface_sock"
 
 
-class WandbHook:
+class WandbHook(PatchingHook):
     """Captures runs of W&B from their start on."""
 
     name = NAME
@@ -35,11 +35,10 @@ class WandbHook:
         `events` is called when W&B is about to read event files (`sync_tensorboard`): what stands
         in them is no record of the client.
         """
-        self._journal = journal
+        super().__init__(journal)
         self._events = events
         self._streams: dict[str, str] = {}  # of a run: what its records are from
         self._begun = 0
-        self._patches = Patches(lambda: journal.drop(NAME))
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
         after("wandb.sdk.wandb_run", "Run", "_tensorboard_callback", self._reads_events)
@@ -49,14 +48,6 @@ class WandbHook:
                 self._patches.before("wandb.sdk.wandb_init", "_WandbInit", method, _kept_offline)
         for method in ("_publish", "deliver_async|_deliver", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
-
-    def on(self) -> None:
-        """See `Patches.on`."""
-        self._patches.on()
-
-    def off(self) -> None:
-        """See `Patches.off`."""
-        self._patches.off()
 
     def _announced(self, run: Any, result: object, settings: Any, *_: object, **__: object) -> None:
         """A run object was made: where it will put its files."""

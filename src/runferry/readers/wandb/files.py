@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import os
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runferry import chunks
-from runferry.errors import SourceChanged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, FileRole, Tree
 from runferry.paths import blob_at, files_below, inside, regular, spelled
+from runferry.readers.wandb.row_media import MEDIA, RowMedia
 
 _CHECKPOINT = re.compile(r"\.(ckpt|pth|pt|safetensors|h5|keras|pkl|joblib|onnx)$|checkpoint", re.I)
 _REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetry.lock"}
 _SOURCE = re.compile(r"(code/.*|(upstream_)?diff.*\.patch)")
 _GLOB = re.compile(r"[*?\[]")
-_MEDIA = "media/"
 _CLOSED: list[Tree] = [-2, 0]  # stands for a stamp, so that a loss is reported once
 
 
@@ -40,46 +36,25 @@ def role_of(name: str) -> FileRole:
 
 @dataclass
 class RunFiles:
-    """Which files were given, and which media rows have claimed.
-
-    Media that rows claim are counted by hash, 8 bytes each, so a million of them cost little. Files
-    are known by name, and media that no row has claimed yet by a hash in hexadecimal.
-    """
+    """Which files were given; those below `media/` are `media`'s."""
 
     seen: dict[str, Tree] = field(default_factory=dict)  # name → [size, time]
-    # folder → time; media files there that have not changed since were dealt with
-    media_until: dict[str, Tree] = field(default_factory=dict)
-    unclaimed: list[Tree] = field(default_factory=list)  # hashes of media that were given as files
-    _claimed: array[int] = field(default_factory=lambda: array("Q"))
+    media: RowMedia = field(default_factory=RowMedia)
     _listed: dict[str, None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._given = frozenset(self.unclaimed)
-
-    def claim(self, paths: Iterator[str]) -> None:
-        """These media belong to rows, and are no files of their own.
-
-        Raises SourceChanged when one was given as a file, because its row was not there yet.
-        """
-        for path in paths:
-            claimed = _short_hash(path)
-            if self._given and f"{claimed:016x}" in self._given:
-                raise SourceChanged(
-                    "the row of a file came after the file", where=path, hint="pull it anew"
-                )
-            self._claimed.append(claimed)
 
     def listed(self, message: dict[str, Any]) -> None:
         """A files record: names that should be there."""
         for item in message.get("files") or ():
             self._listed[str(item.get("path", ""))] = None
 
-    def changed(self, home: Path, folder: str, prefix: str = "") -> Iterator[chunks.Chunk]:
-        """Files that are new or changed; `prefix` tells apart folders of one run."""
-        claimed = sorted(self._claimed)
-        before = self.media_until.get(folder)
-        until = before if isinstance(before, int) else 0
-        newest, given = until, dict.fromkeys(self.unclaimed)
+    def changed(
+        self, home: Path, folder: str, prefix: str = "", *, is_waiting: bool = False
+    ) -> Iterator[chunks.Chunk]:
+        """Files that are new or changed; `prefix` tells apart folders of one run.
+
+        With `is_waiting` files of rows that are not there yet are left for a later read. Raises
+        SourceChanged.
+        """
         for found, entry in files_below(home):
             name = spelled(found)
             if name != found:
@@ -93,35 +68,44 @@ class RunFiles:
                 yield chunks.Lost(Loss("closed-folder", Fate.DROPPED, prefix + name, 1, detail))
                 continue
             stamp = _stamp(entry)
-            if name.startswith(_MEDIA):
-                newest = max(newest, stamp[1])
-                if stamp[1] <= until or _holds(claimed, _short_hash(name)):
+            if name.startswith(MEDIA):
+                if inside(home, name) is not None:
+                    self.media.check(folder, name)
+                if self._is_of_row(name, is_waiting=is_waiting):
                     continue
-                given[f"{_short_hash(name):016x}"] = None
-            elif self.seen.get(prefix + name) == list(stamp):
+            if self.seen.get(prefix + name) == list(stamp):
                 continue
-            else:
-                self.seen[prefix + name] = list(stamp)
+            self.seen[prefix + name] = list(stamp)
             yield from _file(Path(entry.path), name, prefix)
             if entry.is_symlink() and stamp[0] >= 0:
                 yield from followed(home, found, prefix)
-        self.media_until[folder], self.unclaimed = newest, list(given)
-        yield from self._missing(home, prefix, claimed)
+        yield from self._missing(home, prefix, is_waiting=is_waiting)
 
-    def _missing(self, home: Path, prefix: str, claimed: list[int]) -> Iterator[chunks.Chunk]:
-        for name in self._listed:
-            is_pattern = _GLOB.search(name) is not None
-            if is_pattern or prefix + name in self.seen or _holds(claimed, _short_hash(name)):
+    def _is_of_row(self, name: str, *, is_waiting: bool) -> bool:
+        """Whether what is below `media/` is a row's, or may become one's; else it is given."""
+        if self.media.is_claimed(name) or (is_waiting and not self.media.is_given(name)):
+            return True
+        self.media.give(name)
+        return False
+
+    def _missing(self, home: Path, prefix: str, *, is_waiting: bool) -> Iterator[chunks.Chunk]:
+        media = self.media
+        waiting, media.listed = [str(name) for name in media.listed], []
+        for name in dict.fromkeys((*waiting, *self._listed)):
+            if _GLOB.search(name) or prefix + name in self.seen or inside(home, name) is not None:
                 continue
-            if inside(home, name) is None:
-                self.seen[prefix + name] = [-1, 0]
-                yield chunks.File(prefix + name, role_of(name), Blob())
+            if name.startswith(MEDIA) and self._is_of_row(name, is_waiting=is_waiting):
+                if not media.is_claimed(name):
+                    media.listed.append(name)
+                continue
+            self.seen[prefix + name] = [-1, 0]
+            yield chunks.File(prefix + name, role_of(name), Blob())
         self._listed = {}
 
     def missing(self) -> Iterator[chunks.Chunk]:
         """Files that records list, for a run that has no folder."""
         for name in self._listed:
-            if not _GLOB.search(name) and not name.startswith(_MEDIA) and name not in self.seen:
+            if not _GLOB.search(name) and not name.startswith(MEDIA) and name not in self.seen:
                 self.seen[name] = [-1, 0]
                 yield chunks.File(name, role_of(name), Blob())
         self._listed = {}
@@ -157,12 +141,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _short_hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
-
-
-def _holds(ordered: list[int], value: int) -> bool:
-    at = bisect_left(ordered, value)
-    return at < len(ordered) and ordered[at] == value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runferry import chunks
 from runferry.losses import Fate, Loss
-from runferry.model import Stream
+from runferry.model import MediaItem, Stream
 from runferry.readers.declared import Declared
 from runferry.readers.lines import WholeLines, is_too_long, too_long
 from runferry.readers.wandb.json_rows import JsonRows
@@ -23,7 +23,7 @@ class JsonLines:
     stream: Stream
     declared: Declared
     files: Path | None
-    claim: Callable[[Iterator[str]], None]
+    claim: Callable[[Iterable[MediaItem]], None]
     offset: int = 0
     line: int = 0
     unfinished: int = 0  # bytes of a last line that is cut, or still being written

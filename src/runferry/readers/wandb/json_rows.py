@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runferry import chunks
 from runferry.dialects.times import seconds_ns
-from runferry.model import Address, DataKind, KeyPath, Series, Stream, Tree
+from runferry.model import Address, DataKind, KeyPath, MediaItem, Series, Stream, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.row_batches import PointRows, scalar_of, whole_step
@@ -33,7 +33,7 @@ class JsonRows:
     stream: Stream
     declared: Declared
     files: Path | None
-    claim: Callable[[Iterator[str]], None]
+    claim: Callable[[Iterable[MediaItem]], None]
     path_of: Callable[[KeyPath], KeyPath] = _same
     text_of: Callable[[Tree], str] = json.dumps
     time_unit_ns: int = 1
@@ -111,5 +111,5 @@ class JsonRows:
         if self._points.keys:
             yield chunks.Points(self._points.record_batch())
             self._points = PointRows()
-        self.claim(item.path for item in self._values.media if item.path is not None)
+        self.claim(self._values.media)
         yield from self._values.drain()

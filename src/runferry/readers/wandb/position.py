@@ -32,8 +32,7 @@ class Position:
     facts: dict[str, Tree] = field(default_factory=dict)
     definitions: Tree = None
     files: dict[str, Tree] = field(default_factory=dict)
-    media_until: dict[str, Tree] = field(default_factory=dict)
-    unclaimed: list[Tree] = field(default_factory=list)
+    media: dict[str, Tree] = field(default_factory=dict)  # see `RowMedia`
     attributes: dict[str, Tree] = field(default_factory=dict)
     sweeps: dict[str, Tree] = field(default_factory=dict)  # stamps of what they chose for it
     log_lines: int = 0

@@ -51,7 +51,8 @@ class WandbFilesReader(LocalReader):
         heads = (head_of(place) for place in places(self.root))
         for group in grouped(heads):
             losses = linked(self.root, (head.place.folder for head in group.heads))
-            yield RunFiles(replace(group, losses=(*group.losses, *losses)))
+            whole = replace(group, losses=(*group.losses, *losses))
+            yield RunFiles(whole, is_growing=self.options.is_growing)
 
 
 class WandbReader(WandbFilesReader):
@@ -73,6 +74,7 @@ class RunFiles:
     """The files of one run."""
 
     group: Group
+    is_growing: bool
 
     @property
     def key(self) -> RunKey:
@@ -90,7 +92,7 @@ class RunFiles:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """Their chunks; `run` is theirs."""
-        yield from RunReading(self.group, after).read()
+        yield from RunReading(self.group, after, is_growing=self.is_growing).read()
 
 
 def _check(head: Head, path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from runferry import _native, chunks
 from runferry.errors import SourceChanged
-from runferry.model import Cursor
+from runferry.model import Cursor, MediaItem
+from runferry.paths import spelled
 from runferry.ports import BATCH_ROWS
 from runferry.readers.missing import MissingBytes
 from runferry.readers.standing_losses import StandingLosses
@@ -25,8 +26,9 @@ from runferry.tables import dumps, loads
 class RunReading:
     """One pass over one run, from its beginning or from a cursor."""
 
-    def __init__(self, group: Group, after: Cursor | None) -> None:
+    def __init__(self, group: Group, after: Cursor | None, *, is_growing: bool = False) -> None:
         self._group = group
+        self._is_growing = is_growing
         self._is_first = after is None
         position = Position() if after is None else Position.restored(after.position)
         if len(position.segments) > len(group.heads):
@@ -51,8 +53,9 @@ class RunReading:
         around = Surroundings(
             self._group, self._position, records.facts, records.files, self._standing
         )
+        is_waiting = self._is_growing and not records.facts.state.get("exited")
         if not records.own.uid:  # else our own records say what belongs to the run
-            yield from missing.watched(around.read())
+            yield from missing.watched(around.read(is_waiting=is_waiting))
         yield from map(chunks.Lost, missing.losses())
         yield from self._ending(around.loose)
 
@@ -85,7 +88,7 @@ class RunReading:
         rows = SegmentRows(
             records.declared,
             head.place.files,
-            records.files.claim,
+            self._claims(head),
             lambda first: self._rebased(head, first),
             segment.shift,
             records.own.key,
@@ -115,6 +118,11 @@ class RunReading:
             last = self._position.last_step
             self._position.last_step = max(rows.last_step, rows.last_step if last is None else last)
 
+    def _claims(self, head: Head) -> Callable[[Iterable[MediaItem]], None]:
+        """What takes the media of rows of a file."""
+        folder = None if head.place.files is None else spelled(head.place.folder.name)
+        return lambda items: self._records.files.media.claim(items, folder)
+
     def _is_over(self, head: Head) -> bool:
         """Whether nobody writes to this file any more: its run ended, or went on in another."""
         states = (self._records.facts.state, head.facts.state)
@@ -134,7 +142,7 @@ class RunReading:
     def _json_lines(self, head: Head, segment: SegmentPosition) -> Iterator[chunks.Chunk]:
         history, records = head.place.history, self._records
         assert history is not None
-        files, claim = head.place.files, records.files.claim
+        files, claim = head.place.files, self._claims(head)
         user = JsonLines(history, "user", records.declared, files, claim)
         user.offset, user.line = segment.offset, segment.lines
         yield from user.rows()

@@ -18,6 +18,7 @@ from runferry.readers.wandb.folders import Place
 from runferry.readers.wandb.metrics import Definitions
 from runferry.readers.wandb.own import SHOWN, Own
 from runferry.readers.wandb.position import Position
+from runferry.readers.wandb.row_media import RowMedia
 from runferry.tables import dumps
 
 _FRAMING = {"final", "footer"}  # marks of the file's end that say nothing
@@ -32,9 +33,8 @@ class Records:
         self.facts = Facts(dict(position.facts))
         self.definitions = Definitions.restored(position.definitions)
         self.declared = Declared.after(series, self.definitions.applied)
-        self.files = RunFiles(
-            dict(position.files), dict(position.media_until), list(position.unclaimed)
-        )
+        media = RowMedia(**position.media)  # type: ignore[arg-type]
+        self.files = RunFiles(dict(position.files), media)
         self.assembly = Assembly.restored(position.attributes)
         self.own = Own(**copy.deepcopy(position.own))  # type: ignore[arg-type]
 
@@ -42,8 +42,7 @@ class Records:
         """Note all of it, for the cursor."""
         position.facts = self.facts.state
         position.definitions = self.definitions.position()
-        position.files, position.media_until = self.files.seen, self.files.media_until
-        position.unclaimed = self.files.unclaimed
+        position.files, position.media = self.files.seen, self.files.media.position()
         position.attributes = self.assembly.position()
         position.own = dict(vars(self.own))
 

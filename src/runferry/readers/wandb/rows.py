@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import chunks, tables
-from runferry.model import Address, DataKind, KeyPath, Stream
+from runferry.model import Address, DataKind, KeyPath, MediaItem, Stream
 from runferry.readers.declared import Declared
 from runferry.readers.wandb.values import ValueRows
 
@@ -25,7 +25,7 @@ class SegmentRows:
         self,
         declared: Declared,
         files: Path | None,
-        claim: Callable[[Iterator[str]], None],
+        claim: Callable[[Iterable[MediaItem]], None],
         rebase: Callable[[int], int],
         shift: int | None,
         own_key: Callable[[Stream, KeyPath], str | None],
@@ -147,7 +147,7 @@ class SegmentRows:
 
     def _drain(self, pending: list[tuple[int, DataKind]]) -> Iterator[chunks.Chunk]:
         yield from self._facts(pending)
-        self._claim(item.path for item in self._values.media if item.path is not None)
+        self._claim(self._values.media)
         yield from self._values.drain()
 
 

@@ -38,35 +38,33 @@ class Surroundings:
         self._standing = standing
         self.loose = Loose()
 
-    def read(self) -> Iterator[chunks.Chunk]:
+    def read(self, *, is_waiting: bool) -> Iterator[chunks.Chunk]:
         """Chunks of all folders of the run, in order of time.
+
+        With `is_waiting` files that a row may still name are left for a later read.
 
         Files of the first folder have names of their own, those of later ones their folder's before
         them: so a run that is resumed changes no name that was given.
         """
         for index, head in enumerate(self._group.heads):
             prefix = f"{spelled(head.place.folder.name)}/" if index else ""
-            yield from self._folder(index, head, prefix)
+            yield from self._folder(index, head, prefix, is_waiting=is_waiting)
         yield from self._files.missing()
 
-    def _folder(self, index: int, head: Head, prefix: str) -> Iterator[chunks.Chunk]:
+    def _folder(
+        self, index: int, head: Head, prefix: str, *, is_waiting: bool
+    ) -> Iterator[chunks.Chunk]:
         home = head.place.files
         if home is None:
             return
         is_authority = head.place.history is not None
         self.loose.read(home, run_id=head.run_id, is_authority=is_authority)
         yield from self._console(index, head, home, prefix)
-        yield from self._run_files(home, head.place.folder.name, prefix)
+        found = self._files.changed(
+            home, spelled(head.place.folder.name), prefix, is_waiting=is_waiting
+        )
+        yield from _named_apart(found, prefix)
         yield from self._sweep(index, head)
-
-    def _run_files(self, home: Path, folder: str, prefix: str) -> Iterator[chunks.Chunk]:
-        count = 0
-        for chunk in self._files.changed(home, spelled(folder), prefix):
-            count += isinstance(chunk, chunks.File)
-            yield chunk
-        if prefix and count:
-            detail = "an earlier folder of this run has files too; these are named by their folder"
-            yield chunks.Lost(Loss("file-name", Fate.RENAMED, prefix, count, detail))
 
     def _console(self, index: int, head: Head, home: Path, prefix: str) -> Iterator[chunks.Chunk]:
         """The log, where records hold no console and no more of them are to come."""
@@ -106,3 +104,13 @@ class Surroundings:
             yield chunks.Document("sweep", sweep, {"parameters": body})
         elif isinstance(body, Loss):
             yield chunks.Lost(body)
+
+
+def _named_apart(found: Iterator[chunks.Chunk], prefix: str) -> Iterator[chunks.Chunk]:
+    count = 0
+    for chunk in found:
+        count += isinstance(chunk, chunks.File)
+        yield chunk
+    if prefix and count:
+        detail = "an earlier folder of this run has files too; these are named by their folder"
+        yield chunks.Lost(Loss("file-name", Fate.RENAMED, prefix, count, detail))

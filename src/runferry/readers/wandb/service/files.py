@@ -125,6 +125,10 @@ class RunFiles:
                 )
             self._claimed.append(hashed)
 
+    def claim_items(self, items: Iterable[MediaItem]) -> None:
+        """The same for what rows are read into."""
+        self.claim(item.path for item in items if item.path is not None)
+
     def with_bytes(self, read: Iterable[chunks.Chunk]) -> Iterator[chunks.Chunk]:
         """The same chunks, media with the bytes that the run has of them."""
         for chunk in read:

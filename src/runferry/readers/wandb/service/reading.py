@@ -222,13 +222,13 @@ class RunReading:
         names = Names(self._known, said.summary, position.counts, self._paths)
         _, mark = marked(node.get("tags") or ())
         unit_ns = 1 if mark is None else SHOWN_TIME_UNIT_NS
-        user = JsonRows("user", declared, None, files.claim, names.path, _compact, unit_ns)
+        user = JsonRows("user", declared, None, files.claim_items, names.path, _compact, unit_ns)
         history = History(
             self._service, self._place, said.stated, position, user, names, self._standing
         )
         first = HistoryPage(rows_of(node, self._place), (position.last_step or 0) + STEPS)
         yield from files.with_bytes(history.read(first, export_urls(node)))
-        system = JsonRows("system", declared, None, files.claim, text_of=_compact)
+        system = JsonRows("system", declared, None, files.claim_items, text_of=_compact)
         yield from Events(self._service, self._place, position, system).read(node)
         if changed := declared.restated():
             yield chunks.SeriesFacts(changed)

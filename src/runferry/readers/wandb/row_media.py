@@ -1,0 +1,106 @@
+"""Which files of a run belong to its rows: what a row names is no file of its own, ever.
+
+Rows and files come in any order, over any number of reads: a client writes a file before the row,
+a folder that is copied may have the row before the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from runferry.errors import SourceChanged
+from runferry.model import MediaItem, Tree
+from runferry.readers.wandb.media import places_of
+
+MEDIA: Final = "media/"
+"""Where the files of rows lie, below `files/`."""
+_HASH: Final = np.dtype(">u8")
+_AGAIN: Final = "pull it anew"
+
+
+@dataclass
+class RowMedia:
+    """What rows have named so far, over all reads: 8 bytes a name, so a million cost little."""
+
+    claimed: bytes = b""  # hashes of the names, sorted
+    awaited: bytes = b""  # hashes of folder and name, of those whose bytes were not there
+    given: bytes = b""  # hashes of names that were given as files, as no row was to come
+    listed: list[Tree] = field(default_factory=list)  # names without bytes, whose row may come
+
+    def __post_init__(self) -> None:
+        self._given = set[int](_hashes(self.given).tolist())
+        self._claimed_now, self._awaited_now = array("Q"), array("Q")
+        self._all_claimed: np.ndarray[Any, np.dtype[Any]] | None = None
+
+    def claim(self, items: Iterable[MediaItem], folder: str | None) -> None:
+        """These belong to rows; their bytes were looked for in this folder, if there is one.
+
+        Raises SourceChanged when one was given as a file, because its row was not there yet.
+        """
+        for item in items:
+            path = item.path
+            if path is None:
+                continue
+            is_whole = path.startswith(MEDIA)
+            for name in (path,) if is_whole else places_of(path, item.media_type):
+                hashed = _short_hash(name)
+                if hashed in self._given:
+                    what = "the row of a file came after the file"
+                    raise SourceChanged(what, where=name, hint=_AGAIN)
+                self._claimed_now.append(hashed)
+                if item.blob.is_missing and folder is not None:
+                    self._awaited_now.append(_short_hash(f"{folder}/{name}"))
+        self._all_claimed = None
+
+    def is_claimed(self, name: str) -> bool:
+        """Whether a row has named it, in whichever read."""
+        if self._all_claimed is None:
+            self._all_claimed = _united(self.claimed, self._claimed_now)
+        return _holds(self._all_claimed, _short_hash(name))
+
+    def is_given(self, name: str) -> bool:
+        """Whether it was given as a file."""
+        return _short_hash(name) in self._given
+
+    def give(self, name: str) -> None:
+        """It is given as a file."""
+        self._given.add(_short_hash(name))
+
+    def check(self, folder: str, name: str) -> None:
+        """Bytes are there. Raises SourceChanged where an earlier read gave their row without."""
+        if self.awaited and _holds(_hashes(self.awaited), _short_hash(f"{folder}/{name}")):
+            what = "the bytes of a medium came after its row"
+            raise SourceChanged(what, where=name, hint=_AGAIN)
+
+    def position(self) -> dict[str, Tree]:
+        """What a later read needs: the arguments of this class."""
+        return {
+            "claimed": _united(self.claimed, self._claimed_now).tobytes(),
+            "awaited": _united(self.awaited, self._awaited_now).tobytes(),
+            "given": np.array(sorted(self._given), _HASH).tobytes(),
+            "listed": list(self.listed),
+        }
+
+
+def _hashes(packed: bytes) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.frombuffer(packed, _HASH)
+
+
+def _united(packed: bytes, new: array[int]) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.union1d(_hashes(packed), np.array(new, _HASH)).astype(_HASH)
+
+
+def _short_hash(name: str) -> int:
+    spelled = name.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(spelled, digest_size=8).digest())
+
+
+def _holds(ordered: np.ndarray[Any, np.dtype[Any]], value: int) -> bool:
+    at = int(np.searchsorted(ordered, np.uint64(value)))
+    return at < len(ordered) and int(ordered[at]) == value
