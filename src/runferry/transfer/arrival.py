@@ -8,11 +8,11 @@ has the newest version still goes last.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runferry.archive.store import Archive
+    from runferry.transfer.plan import RunPlan
 
-CODE = "artifact-order"
+CODE: Final = "artifact-order"
+ALIAS: Final = "artifact-alias"
+_LATEST: Final = "latest"
 _WHY = "versions are numbered as they arrive, and another run's belong before or between them"
 
 _Place: TypeAlias = "tuple[str, str, bool, int, int]"
@@ -33,6 +36,7 @@ class _Version(NamedTuple):
     place: _Place
     uid: Uid
     type: str
+    aliases: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,34 @@ class Arrival:
                 told[uid].append(Loss(CODE, Fate.ROUNDED, f"{name}/{kind}", count, _WHY))
         return {uid: tuple(losses) for uid, losses in told.items()}
 
+    def taken(self, crossed: Mapping[Uid, tuple[Loss, ...]]) -> Mapping[Uid, int]:
+        """By run: how many aliases may go to what arrives later under the same name.
+
+        `crossed` is what `losses` told.
+        """
+        moved = {loss.where for told in crossed.values() for loss in told}
+        taken = Counter[Uid]()
+        for name, versions in self.versions.items():
+            carried = Counter(alias for version in versions for alias in {*version.aliases})
+            carried[_LATEST] = len(versions)  # whatever arrives is that
+            later = carried.copy()
+            for version in versions:
+                later.subtract({*version.aliases, _LATEST})
+                is_moved = f"{name}/{version.type}" in moved
+                taken[version.uid] += sum(
+                    later[alias] > 0 or (is_moved and carried[alias] > 1)
+                    for alias in version.aliases
+                )
+        return taken
+
+
+def possible_of(planned: RunPlan, aliases: int) -> tuple[Loss, ...]:
+    """What a run may lose. By itself it knows only that any alias may be taken from it."""
+    counted = (
+        replace(loss, count=aliases) if loss.code == ALIAS else loss for loss in planned.possible
+    )
+    return tuple(loss for loss in counted if loss.count)
+
 
 def _produced(archive: Archive, run: Run) -> Iterator[tuple[str, _Version]]:
     record = archive.record(run.uid)
@@ -90,4 +122,4 @@ def _produced(archive: Archive, run: Run) -> Iterator[tuple[str, _Version]]:
         if one.is_produced:
             number = one.number
             place = (run.key.tracker, run.key.scope, number is None, number or 0, began)
-            yield one.name, _Version(place, run.uid, one.type)
+            yield one.name, _Version(place, run.uid, one.type, one.aliases)

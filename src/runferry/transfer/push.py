@@ -21,7 +21,7 @@ from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
-from runferry.transfer.arrival import Arrival
+from runferry.transfer.arrival import Arrival, possible_of
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import Listing, check_apart, ledger_key, limits_at
@@ -139,6 +139,7 @@ def plan_all(
     headers = going(headers, destination, selection)
     arrival = _arrival(archive, destination, headers)
     crossed = _crossed(archive, destination, arrival, waves_of(headers, arrival.before))
+    taken = arrival.taken(crossed)
     observer.phase("plan", len(headers))
     for header in headers:
         try:
@@ -156,7 +157,7 @@ def plan_all(
             "planned",
             rows=_rows(record, inventory),
             losses=(*record.losses, *planned.losses, *named, *crossed.get(header.uid, ())),
-            possible=planned.possible,
+            possible=possible_of(planned, taken.get(header.uid, 0)),
         )
         observer.ended("plan", outcome)
         outcomes.append(outcome)
