@@ -31,6 +31,7 @@ EXPECTED = {
     "config.yaml": {"config.yaml": 1},
     "media/": {"media/": 1},
     "wandb-": {"wandb-": 1},
+    "reports": {},  # this run is none: test_documents_stay.py
 }
 
 

@@ -94,7 +94,7 @@ def test_versions_that_several_runs_logged_arrive_in_their_order(
     project.logged("fifth", aliases=["best"])
     archive = project.archive()
     planned = plan_all(archive, THERE)
-    assert planned.exit_code == ExitCode.DONE
+    assert max(loss.fate for loss in planned.losses) <= Fate.REENCODED
     assert sum(loss.count for loss in told(planned, "artifact-version")) == 5
     assert "artifact-alias" not in {loss.code for loss in planned.possible}  # all are the last
     assert push(archive, THERE, workers=workers).exit_code == ExitCode.DONE
