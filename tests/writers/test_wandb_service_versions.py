@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.readers.wandb_service_runs import columns, served
 
+from runferry.archive.layout import commit_path
 from runferry.archive.store import Archive
 from runferry.errors import ExitCode
 from runferry.losses import Fate, Loss
@@ -153,6 +154,39 @@ def test_a_version_that_comes_after_a_newer_one_is_told(project: Project) -> Non
     assert told(pushed, "artifact-order") == told(planned, "artifact-order")
     assert pushed.exit_code == ExitCode.LOSS
     assert exit_of_verifying(archive) == ExitCode.LOSS  # `latest` is that of the last that came
+
+
+def test_an_older_version_that_comes_by_a_later_push_is_told(project: Project) -> None:
+    project.logged("first", "second")
+    archive = project.archive()
+    assert push(archive, THERE, selection=Selection(run_ids=("second",))).exit_code == ExitCode.DONE
+    late = Selection(run_ids=("first",))
+    planned, pushed = plan_all(archive, THERE, selection=late), push(archive, THERE, selection=late)
+    assert told(pushed, "artifact-order") == told(planned, "artifact-order") != []
+    assert planned.exit_code == pushed.exit_code == ExitCode.LOSS
+    assert exit_of_verifying(archive) == ExitCode.LOSS
+
+
+def test_a_run_that_made_more_since_it_was_sent_moves_nobodys_versions(project: Project) -> None:
+    project.logged("one", "two")
+    archive = project.archive()
+    assert push(archive, THERE).exit_code == ExitCode.DONE
+    project.logged("three", "one")
+    report = push(project.archive(), THERE)
+    assert told(report, "artifact-order") == []
+    assert report.exit_code == ExitCode.DONE
+    assert project.versions("moved") == project.versions("first")
+
+
+def test_a_damaged_run_keeps_no_other_from_being_planned_or_sent(project: Project) -> None:
+    project.logged("one", "two", "three")
+    archive = project.archive()
+    (uid,) = (header.uid for header in archive.headers() if header.key.run_id == "two")
+    commit_path(archive.path, uid).write_bytes(b"{")
+    for report in (plan_all(archive, THERE), push(archive, THERE)):
+        assert report.exit_code == ExitCode.SOME_FAILED
+        assert [outcome.status for outcome in report.failures] == ["failed"]
+        assert len(report.outcomes) == 3
 
 
 def test_another_archive_finds_what_is_there_and_uploads_no_version_twice(

@@ -9,17 +9,21 @@ has the newest version still goes last.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from runferry.errors import ArchiveError
 from runferry.losses import Fate, Loss
 from runferry.model import Run, Uid
+from runferry.transfer.trip import is_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
     from runferry.transfer.plan import RunPlan
 
@@ -39,50 +43,76 @@ class _Version(NamedTuple):
     aliases: tuple[str, ...]
 
 
+_Sent: TypeAlias = Literal["no", "in part", "whole"]
+"""What the ledger knows of a run: that it is there, or was before it grew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Of the runs of one push."""
+    """Of the runs of one push, and of those that came before."""
 
     before: Mapping[Uid, frozenset[Uid]] = field(default_factory=dict)
-    """By run: those whose versions are the next older ones of a name."""
+    """By run that is to be sent: those whose versions are the next older ones of a name."""
     versions: Mapping[str, tuple[_Version, ...]] = field(default_factory=dict)
     """By name of the artifact, oldest first."""
+    sent: Mapping[Uid, _Sent] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, archive: Archive, runs: Iterable[Run]) -> Arrival:
-        """Reads what the archive states of the artifacts that these runs made."""
-        found: dict[str, list[_Version]] = defaultdict(list)
-        for run in runs:
-            for name, version in _produced(archive, run):
-                found[name].append(version)
-        versions = {name: tuple(sorted(each)) for name, each in found.items()}
-        before: dict[Uid, set[Uid]] = defaultdict(set)
-        for each in versions.values():
-            last = {version.uid: version.place for version in each}
-            in_order = sorted(last, key=lambda uid: (last[uid], uid))
-            for earlier, later in pairwise(in_order):
-                before[later].add(earlier)
-        return cls({uid: frozenset(those) for uid, those in before.items()}, versions)
+    def of(
+        cls, archive: Archive, headers: Iterable[Run], chosen: Collection[Uid], place: str
+    ) -> Arrival:
+        """Reads what the archive states of the artifacts that runs made.
 
-    def losses(
-        self, order: Iterable[Uid], is_there: Callable[[Uid], bool]
-    ) -> Mapping[Uid, tuple[Loss, ...]]:
-        """By run: its versions that arrive as others than they were, in this order of runs.
-
-        Those of runs that are there already came first.
+        Of all that the archive has, those count that are chosen, and those that are at the place.
         """
+        found: dict[str, list[_Version]] = defaultdict(list)
+        sent: dict[Uid, _Sent] = {}
+        for run in headers:
+            delivery = archive.ledger.get(run.uid, place)
+            is_there = delivery is not None and delivery.stage in ("sealed", "verified")
+            if run.uid not in chosen and not is_there:
+                continue
+            try:
+                record = archive.record(run.uid)
+                made = [] if record is None else list(_produced(archive, record))
+            except ArchiveError:
+                continue  # told where the run itself is planned or sent
+            for name, version in made:
+                found[name].append(version)
+            if record is not None and delivery is not None and is_there:
+                sent[run.uid] = "whole" if is_of(delivery, record) else "in part"
+        versions = {name: tuple(sorted(each)) for name, each in found.items()}
+        leaving = {uid for uid in chosen if sent.get(uid) != "whole"}
+        return cls(_before(versions.values(), leaving), versions, sent)
+
+    def losses(self, order: Iterable[Uid]) -> Mapping[Uid, tuple[Loss, ...]]:
+        """By run: its versions that arrive as others than they were, in this order of runs."""
         turn = {uid: number for number, uid in enumerate(order, 1)}
-        turn = {uid: 0 if is_there(uid) else number for uid, number in turn.items()}
         told: dict[Uid, list[Loss]] = defaultdict(list)
         for name, wished in self.versions.items():
-            arriving = sorted(wished, key=lambda version: turn[version.uid])
+            turns = [0 if is_sent else turn[one.uid] for one, is_sent in self._sent(wished, turn)]
+            arriving = sorted(zip(turns, wished, strict=True), key=itemgetter(0))
             moved: dict[tuple[Uid, str], int] = defaultdict(int)
-            for one, other in zip(arriving, wished, strict=True):
-                if one.place != other.place and turn[one.uid]:
+            for (number, one), other in zip(arriving, wished, strict=True):
+                if one.place != other.place and number:
                     moved[one.uid, one.type] += 1
             for (uid, kind), count in moved.items():
                 told[uid].append(Loss(CODE, Fate.ROUNDED, f"{name}/{kind}", count, _WHY))
         return {uid: tuple(losses) for uid, losses in told.items()}
+
+    def _sent(
+        self, versions: Iterable[_Version], turn: Container[Uid]
+    ) -> Iterator[tuple[_Version, bool]]:
+        """Whether each came earlier. What a run made since it was sent is newer than all of that.
+
+        So of a run that grew those count as sent that are older than all that is still to come.
+        """
+        is_anything_left = False
+        for version in versions:
+            sent = self.sent.get(version.uid, "no")
+            is_anything_left |= sent == "no"
+            is_sent = sent == "whole" or (sent == "in part" and not is_anything_left)
+            yield version, is_sent or version.uid not in turn
 
     def taken(self, crossed: Mapping[Uid, tuple[Loss, ...]]) -> Mapping[Uid, int]:
         """By run: how many aliases may go to what arrives later under the same name.
@@ -113,10 +143,20 @@ def possible_of(planned: RunPlan, aliases: int) -> tuple[Loss, ...]:
     return tuple(loss for loss in counted if loss.count)
 
 
-def _produced(archive: Archive, run: Run) -> Iterator[tuple[str, _Version]]:
-    record = archive.record(run.uid)
-    if record is None:
-        return
+def _before(
+    versions: Iterable[tuple[_Version, ...]], leaving: Container[Uid]
+) -> Mapping[Uid, frozenset[Uid]]:
+    """By run: of each name the one that goes before it, by the newest version of each."""
+    before: dict[Uid, set[Uid]] = defaultdict(set)
+    for each in versions:
+        last = {version.uid: version.place for version in each if version.uid in leaving}
+        for earlier, later in pairwise(sorted(last, key=lambda uid: (last[uid], uid))):
+            before[later].add(earlier)
+    return {uid: frozenset(those) for uid, those in before.items()}
+
+
+def _produced(archive: Archive, record: RunRecord) -> Iterator[tuple[str, _Version]]:
+    run = record.run
     began = run.started_ns or run.created_ns or 0
     for one in archive.artifacts(record):
         if one.is_produced:

@@ -8,15 +8,15 @@ again in full, in place of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
-from runferry.losses import Fate, Loss
-from runferry.model import Inventory, Run, Uid
+from runferry.losses import Fate
+from runferry.model import Inventory, Run
 from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
@@ -81,7 +81,7 @@ def push(
     selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
     stays = tuple(outcomes_of_staying(archive, selected, destination, selection))
     selected = going(selected, destination, selection)
-    arrival = _arrival(archive, destination, selected)
+    arrival = _arrival(archive, destination, headers, selected)
     waves = list(waves_of(selected, arrival.before))
     retrying = Retrying(patience or Patience(), stop, observer)
     back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
@@ -97,7 +97,7 @@ def push(
         Listing(retrying),
         sender_of(archive.path),
         marks_of(headers),
-        _crossed(archive, destination, arrival, waves),
+        arrival.losses(run.uid for run in chain(*waves)),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -134,14 +134,16 @@ def plan_all(
     limits = limits_of(destination)
     kind = writer_class(destination.tracker)
     where = str(Location("archive", str(archive.path)))
-    headers = selection.some(partial(selected_headers, archive), where)
-    outcomes = [*outcomes_of_staying(archive, headers, destination, selection)]
-    headers = going(headers, destination, selection)
-    arrival = _arrival(archive, destination, headers)
-    crossed = _crossed(archive, destination, arrival, waves_of(headers, arrival.before))
+    headers = list(archive.headers())
+    selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
+    outcomes = [*outcomes_of_staying(archive, selected, destination, selection)]
+    selected = going(selected, destination, selection)
+    arrival = _arrival(archive, destination, headers, selected)
+    waves = waves_of(selected, arrival.before)
+    crossed = arrival.losses(run.uid for wave in waves for run in wave)
     taken = arrival.taken(crossed)
-    observer.phase("plan", len(headers))
-    for header in headers:
+    observer.phase("plan", len(selected))
+    for header in selected:
         try:
             record = archive.record(header.uid)
             if record is None or stop.is_set:
@@ -171,26 +173,14 @@ def plan_all(
     )
 
 
-def _arrival(archive: Archive, destination: Location, runs: Iterable[Run]) -> Arrival:
+def _arrival(
+    archive: Archive, destination: Location, headers: Iterable[Run], chosen: Iterable[Run]
+) -> Arrival:
     """What must come first where versions of artifacts are numbered as they come; else nothing."""
     if limits_at(destination).artifact_version is Fate.KEPT:
         return Arrival()
-    return Arrival.of(archive, runs)
-
-
-def _crossed(
-    archive: Archive, destination: Location, arrival: Arrival, waves: Iterable[list[Run]]
-) -> Mapping[Uid, tuple[Loss, ...]]:
-    """By run: versions of artifacts that no order of the runs that are left brings in theirs."""
-    if not arrival.versions:
-        return {}
-    place = ledger_key(destination)
-
-    def is_there(uid: Uid) -> bool:
-        delivery = archive.ledger.get(uid, place)
-        return delivery is not None and delivery.stage in ("sealed", "verified")
-
-    return arrival.losses((run.uid for wave in waves for run in wave), is_there)
+    uids = {run.uid for run in chosen}
+    return Arrival.of(archive, headers, uids, ledger_key(destination))
 
 
 def _rows(record: RunRecord, sent: Inventory) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -19,34 +19,53 @@ def waves_of(runs: Iterable[Run], before: Before | None = None) -> Iterator[list
     """Who is nested in another comes later than that one, models after all runs.
 
     The versions of a model come one after the other, the first one first: where a destination
-    counts them by itself, they get the numbers that they had. `before` counts more than who is
-    nested where; where it goes in a circle, the run that began first is first.
+    counts them by itself, they get the numbers that they had. `before` counts like being nested;
+    where that goes in a circle, the run that began first is first.
     """
-    left = {(run.key.tracker, run.key.scope, run.key.run_id): run for run in runs}
-    models = {key: left.pop(key) for key, run in list(left.items()) if run.kind in _MODELS}
-    waiting = {run.uid for run in left.values()}
-    while left:
-        free = {k: run for k, run in left.items() if not _before(run, before) & waiting}
-        wave = {
-            key: run
-            for key, run in free.items()
-            if run.parent is None or (*key[:2], run.parent) not in left or run.parent == key[2]
-        }
-        # a circle of parents: nobody is first
-        wave = wave or free or dict([min(left.items(), key=_begin)])
-        yield list(wave.values())
-        left = {key: run for key, run in left.items() if key not in wave}
-        waiting -= {run.uid for run in wave.values()}
-    yield from _models_first(models.values())
+    everyone = list(runs)
+    yield from _in_turn([run for run in everyone if run.kind not in _MODELS], before or {})
+    yield from _models_first([run for run in everyone if run.kind in _MODELS])
 
 
-def _before(run: Run, before: Before | None) -> frozenset[Uid]:
-    return frozenset() if before is None else before.get(run.uid, frozenset())
+def _in_turn(runs: Sequence[Run], before: Before) -> Iterator[list[Run]]:
+    """Each run is looked at once for itself, and once for each run that it waits for."""
+    place = {run.uid: number for number, run in enumerate(runs)}
+    uids = {_id(run): run.uid for run in runs}
+    waits = {run.uid: _earlier(run, uids, before) & place.keys() for run in runs}
+    later: dict[Uid, list[Uid]] = {}
+    for uid, earlier in waits.items():
+        for one in earlier:
+            later.setdefault(one, []).append(uid)
+    missing = {uid: len(earlier) for uid, earlier in waits.items()}
+    free = [uid for uid, count in missing.items() if not count]
+    by_begin = iter(sorted(runs, key=_begin))
+    while missing:
+        if not free:  # a circle
+            free = [next(run.uid for run in by_begin if run.uid in missing)]
+        yield [runs[place[uid]] for uid in free]
+        for uid in free:
+            del missing[uid]
+        freed = []
+        for one in (one for uid in free for one in later.get(uid, ()) if one in missing):
+            missing[one] -= 1
+            if not missing[one]:
+                freed.append(one)
+        free = sorted(freed, key=place.__getitem__)
 
 
-def _begin(item: tuple[_Id, Run]) -> tuple[int, _Id]:
-    key, run = item
-    return run.started_ns or run.created_ns or 0, key
+def _earlier(run: Run, uids: Mapping[_Id, Uid], before: Before) -> frozenset[Uid]:
+    """Those that this one waits for."""
+    parent = None if run.parent is None else uids.get((*_id(run)[:2], run.parent))
+    named = before.get(run.uid, frozenset())
+    return (named if parent is None else named | {parent}) - {run.uid}
+
+
+def _id(run: Run) -> _Id:
+    return run.key.tracker, run.key.scope, run.key.run_id
+
+
+def _begin(run: Run) -> tuple[int, _Id]:
+    return run.started_ns or run.created_ns or 0, _id(run)
 
 
 def _models_first(runs: Collection[Run]) -> Iterator[list[Run]]:
