@@ -43,7 +43,7 @@ def test_a_long_chain_is_looked_at_once_for_each_run() -> None:
     asked: list[Uid] = []
 
     class Asked(dict[Uid, frozenset[Uid]]):
-        def get(self, uid: Uid, default: object = None) -> frozenset[Uid]:  # type: ignore[override]
+        def get(self, uid: Uid, default: object = None) -> frozenset[Uid]:
             asked.append(uid)
             return super().get(uid, frozenset())
 
