@@ -242,21 +242,21 @@ def _end(
             session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
         _tell_aborted(session, report.aborted, failures[:_FAILURES_SHOWN], bool(report.outcomes))
     if code is ExitCode.LOSS:
-        _tell_beyond(session, beyond(losses, allowed), beyond(possible, allowed), allowed)
+        _tell_beyond(session, beyond(losses, allowed), allowed)
     elif code is ExitCode.INTERRUPTED:
         session.complain("interrupted", hint="the same command again continues where it stopped")
+    if more := sum(loss.count for loss in beyond(possible, allowed)):
+        told = f"up to {count(more, 'possible loss', 'possible losses')}"
+        session.note(
+            f"note: besides {told} beyond what is allowed ({allowed.label}): moving the runs tells"
+        )
 
 
-def _tell_beyond(
-    session: Session, certain: Collection[Loss], possible: Collection[Loss], allowed: Fate
-) -> None:
-    """How much is lost, or may be, beyond what was allowed, and what would allow it."""
-    sums = [sum(loss.count for loss in losses) for losses in (certain, possible)]
-    told = [count(sums[0], "loss", "losses")] if certain else []
-    if possible:
-        told.append(f"up to {count(sums[1], 'possible loss', 'possible losses')}")
-    fate = max((loss.fate for loss in (*certain, *possible)), default=allowed)
+def _tell_beyond(session: Session, losses: Collection[Loss], allowed: Fate) -> None:
+    """How much is lost beyond what was allowed, and what would allow it."""
+    fate = max((loss.fate for loss in losses), default=allowed)
+    lost = count(sum(loss.count for loss in losses), "loss", "losses")
     session.complain(
-        f"{' and '.join(told)} beyond what is allowed ({allowed.label})",
+        f"{lost} beyond what is allowed ({allowed.label})",
         hint=f"--allow {fate.label} accepts them",
     )

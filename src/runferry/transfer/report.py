@@ -160,11 +160,8 @@ class Report:
 
     @property
     def judged(self) -> tuple[Loss, ...]:
-        """The losses that decide the exit code: of a plan also those that are possible.
-
-        So what a plan ends with is never milder than what moving the runs loses.
-        """
-        return (*self.new_losses, *(self.possible if self.phase == "plan" else ()))
+        """The losses that decide the exit code; what is only possible is none yet."""
+        return self.new_losses
 
     @property
     def exit_code(self) -> ExitCode:
@@ -340,8 +337,8 @@ class ConvertReport:
 
     @property
     def judged(self) -> tuple[Loss, ...]:
-        """The losses that decide the exit code: of a dry run also those that are possible."""
-        return (*self.new_losses, *(self.push.possible if self.push.phase == "plan" else ()))
+        """The losses that decide the exit code; what is only possible is none yet."""
+        return self.new_losses
 
     @property
     def exit_code(self) -> ExitCode:
