@@ -237,7 +237,8 @@ def _perhaps(key: str, counts: SeriesCounts, limits: Limits) -> Iterator[Loss]:
     if limits.order == "step" and limits.null_step > Fate.REENCODED:  # what it becomes may be late
         checks.append(("null-step", Fate.DROPPED, counts.null_steps))
     if limits.time_unit_ns not in (1, _NS_PER_MS):
-        timed = counts.points - counts.null_times
+        is_part = _NS_PER_MS % limits.time_unit_ns == 0  # then whole milliseconds are whole there
+        timed = counts.submillisecond_times if is_part else counts.points - counts.null_times
         checks.append(("finer-time", limits.finer_time, timed))
     yield from _kept(checks, key)
 
