@@ -132,3 +132,7 @@ def test_a_project_of_reports_alone_leaves_nothing_to_push(tmp_path: Path) -> No
         there = Location("tensorboard", str(tmp_path / "there"))
         convert(Location("wandb", "lab/p"), there, archive, ConvertOptions(reserve_bytes=0))
     assert [one.status for one in push(archive, there).outcomes] == ["excluded"]
+    assert not (tmp_path / "there").exists()
+    verified = verify_archive(archive, there)
+    assert [one.status for one in verified.excluded] == ["excluded"]
+    assert verified.exit_code == ExitCode.DONE

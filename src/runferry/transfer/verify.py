@@ -148,6 +148,9 @@ def verify_archive(
                     pairs = Pairs.of(readers.open, headers, stop)
             except Interrupted:
                 headers = []  # nothing is compared, and the report says why
+            except NotFound:
+                if parted(archive, headers, copy, selection)[0]:
+                    raise  # else nothing was to be there
         headers, excluded = parted(archive, headers, copy, selection, pairs.by_uid)
         for outcome in excluded:
             observer.ended("verify", outcome)
