@@ -176,7 +176,7 @@ def test_a_run_that_was_left_is_told_of_until_its_files_are_back(
     for _ in range(2):
         again = upgrade(old, Watch())
         assert (again.before, again.version, again.runs, len(again.damaged)) == (2, 2, 0, 1)
-        with pytest.raises(Corrupt, match="left this run at version 1"):
+        with pytest.raises(Corrupt, match="could not read this run, and left it at version 1"):
             records(old)
     file, whole = cut
     file.write_bytes(whole)
@@ -188,6 +188,25 @@ def test_a_run_that_was_left_is_told_of_until_its_files_are_back(
     archive = Archive.open(old)
     assert set(push_to(archive, young / "there").counts) == {"unchanged"}
     archive.ledger.close()
+
+
+def test_runs_that_were_left_are_brought_along_until_the_work_is_ended(
+    old: Path, young: Path
+) -> None:
+    found = sorted((old / "data").rglob("*.parquet"))
+    whole = {path: path.read_bytes() for path in found}
+    for path in found:
+        path.write_bytes(b"")
+    left = len(upgrade(old, Watch()).damaged)
+    assert left > 3
+    for path, content in whole.items():
+        path.write_bytes(content)
+    first = upgrade(old, Watch(2))
+    assert first.is_interrupted
+    assert (first.version, first.runs, first.damaged) == (2, 2, ())
+    rest = upgrade(old, Watch())
+    assert (rest.runs, rest.is_interrupted) == (left - 2, False)
+    assert commits(old) == commits(young / "archive")
 
 
 def test_a_run_that_was_left_can_be_pulled_anew(

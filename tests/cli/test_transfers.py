@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Answer, Caller
+from tests.readers.wandb_service_runs import columns, served
 
 from runferry.errors import NoSpace, Unreachable
 from runferry.model import Run
@@ -153,6 +154,21 @@ def test_verify_finds_what_was_changed_behind_our_back(
     quiet = runferry("verify", ".runferry", database, "-q")
     assert quiet.out == ""
     assert "that nothing foretold" in quiet.err
+
+
+def test_verify_names_what_stays_in_the_archive(runferry: Caller) -> None:
+    with served(runferry.folder / "account") as service:
+        service.put_run("lab/p/trained", history_of=columns(3))
+        service.put_report("lab/p", "a report", {"blocks": []})
+        runferry("pull", "wandb:lab/p", "kept")
+    runferry("push", "kept", "tensorboard:there")
+    answer = runferry("verify", "kept", "tensorboard:there", "--allow", "dropped")
+    assert answer.code == 0, answer.err
+    assert "1 run, 9 rows compared: clean; 1 run excluded" in answer.out
+    assert "left out:" in answer.out
+    assert "`reports` includes them" in answer.out
+    told = runferry("verify", "kept", "tensorboard:there", "--json").json
+    assert [(one["run"], one["status"]) for one in told["excluded"]] == [("p/~reports", "excluded")]
 
 
 def test_discard_empties_the_archive_of_what_was_verified(database: str, runferry: Caller) -> None:

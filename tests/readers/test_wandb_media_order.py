@@ -108,3 +108,23 @@ def test_names_of_old_clients_are_claimed_where_their_files_lie(tmp_path: Path) 
     found = gather_one(folder)
     assert [item.blob.is_missing for item in found.media] == [False]
     assert not found.files
+
+
+def test_a_read_resolves_no_place_for_each_medium_that_a_row_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run may have tens of thousands, and a live mirror reads them at every poll."""
+    names = [f"media/table/t_{number}.table.json" for number in range(20)]
+    rows = [
+        history_record(step, t={"_type": "table-file", "path": name})
+        for step, name in enumerate(names)
+    ]
+    folder = folder_with(tmp_path, [run_record("r1"), *rows])
+    for name in names:
+        _put(folder, name)
+    first = gather_one(folder)
+    resolved: list[Path] = []
+    resolve = Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda path: (resolved.append(path), resolve(path))[1])
+    assert not gather_one(folder, first.cursor()).files
+    assert not [path for path in resolved if "media" in path.parts]

@@ -189,6 +189,25 @@ def test_a_row_that_comes_after_its_file_is_noticed(service: WandbService) -> No
         read_one(RUN, first.cursor())
 
 
+@pytest.mark.parametrize("named", ["a.png", "media/images/a.png"], ids=["old client", "whole"])
+def test_bytes_that_come_after_their_row_are_noticed_once_the_run_is_over(
+    service: WandbService, named: str
+) -> None:
+    service.put_run(RUN, RunContent(state="running"))
+    service.append_history(RUN, [{"_step": 0, "image": IMAGE | {"path": named}}])
+    first = read_one(RUN)
+    assert [item.blob.is_missing for item in first.media] == [True]
+    service.put_file(RUN, "media/images/a.png", b"png")
+    second = read_one(RUN, first.cursor())  # once for all that the run has still to upload
+    service.store.execute("UPDATE runs SET state = 'finished'")
+    with pytest.raises(SourceChanged, match="came after its row"):
+        read_one(RUN, second.cursor())
+    anew = read_one(RUN)
+    assert [read(item.blob) for item in anew.media] == [b"png"]
+    assert not anew.files
+    assert not read_one(RUN, anew.cursor()).files
+
+
 def test_definitions_of_metrics_come_from_the_config(service: WandbService) -> None:
     internal = {
         "m": [

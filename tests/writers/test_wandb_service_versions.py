@@ -47,13 +47,18 @@ class Project:
     def logged(self, *runs: str, name: str = "net", aliases: Sequence[str] = ()) -> None:
         """One new version by each of these, which may come again."""
         for number, run in enumerate(runs):
-            path = f"lab/first/{run}"
-            if not self.has(run):
-                self.service.put_run(path, history_of=columns(3))
-            content = {"w.bin": f"{name} {run} {number}".encode()}
+            self.put(run, f"{name} {run} {number}", name=name, aliases=aliases)
+
+    def put(self, run: str, *contents: str, name: str = "net", aliases: Sequence[str] = ()) -> None:
+        """Versions of these contents by one run."""
+        path = f"lab/first/{run}"
+        if not self.has(run):
+            self.service.put_run(path, history_of=columns(3))
+        for content in contents:
             self.service.put_artifact(
-                f"lab/first/{name}", "model", content, logged_by=path, aliases=aliases
-            )
+                f"lab/first/{name}", "model", {"w.bin": content.encode()}, logged_by=path,
+                aliases=aliases,
+            )  # fmt: skip
 
     def has(self, run: str) -> bool:
         return bool(self.service.store.value("SELECT COUNT(*) FROM runs WHERE name = ?", run))
@@ -217,6 +222,48 @@ def test_a_run_that_grew_brings_its_new_versions_alone_and_the_aliases_of_the_ot
     assert project.versions("moved") == [("one", "best"), ("one", None), ("two", "latest")]
     assert project.versions("moved", "later") == [("one", "latest")]
     assert exit_of_verifying(archive) == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        ({"one": "X"}, {"one": "YX"}),  # its own once more
+        ({"two": "X", "one": "Z"}, {"one": "X"}),  # as that of another, long before
+        ({"two": "X", "one": "Y"}, {"one": "XYX"}),
+    ],
+)
+def test_an_upload_of_what_grew_keeps_the_versions_that_a_first_one_keeps(
+    project: Project, before: dict[str, str], since: dict[str, str]
+) -> None:
+    for run, contents in before.items():
+        project.put(run, *contents)
+    assert push(project.archive(), THERE).exit_code == ExitCode.DONE
+    for run, contents in since.items():
+        project.put(run, *contents)
+    archive = project.archive()
+    report = push(archive, THERE)
+    assert told(report, "artifact") == []
+    assert report.exit_code == ExitCode.DONE
+    assert project.versions("moved") == project.versions("first")
+    assert exit_of_verifying(archive) == ExitCode.DONE
+
+
+@pytest.mark.parametrize("aliases", [(), ("best",)])
+def test_an_upload_anew_takes_no_alias_from_a_newer_version(
+    project: Project, aliases: tuple[str, ...]
+) -> None:
+    project.logged("one", aliases=aliases)
+    project.archive()
+    project.logged("two", aliases=aliases)
+    archive = Archive.open(project.folder / "archive")
+    newer = Selection(run_ids=("two",))  # the archive has `one` as it was: with `latest`
+    assert not pull(HERE, archive, selection=newer, reserve_bytes=0).failures
+    assert not push(archive, THERE).failures
+    arrived = project.versions("moved")
+    assert arrived == [("one", None), ("two", ",".join((*aliases, "latest")))]
+    again = push(archive, THERE, selection=Selection(run_ids=("one",)), restart=True)
+    assert [outcome.status for outcome in again.outcomes] == ["replaced"]
+    assert project.versions("moved") == arrived
 
 
 def test_a_second_upload_in_full_makes_no_version_twice(project: Project) -> None:

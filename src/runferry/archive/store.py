@@ -145,10 +145,10 @@ class Archive:
         left = self._left.get(uid)
         if left is not None and left.is_that(content):
             raise Corrupt(
-                f"an upgrade left this run at version {left.version}, as its files are damaged",
+                f"an upgrade could not read this run, and left it at version {left.version}",
                 where=str(path),
-                hint=f"bring them back from a copy, then: runferry upgrade {self.path}; "
-                "or remove this file and pull the run again",
+                hint="let its files be read, or bring them back from a copy, then: "
+                f"runferry upgrade {self.path}; or remove this file and pull the run again",
             )
         return record
 

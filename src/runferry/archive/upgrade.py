@@ -57,7 +57,8 @@ class Upgraded:
     """What became of an archive.
 
     `damaged` are the runs whose records or files cannot be read: they stay as they are. `runs` are
-    the others, also those that an earlier call left.
+    the others, also those that an earlier call left. Who interrupts it while those are brought
+    along finds the archive at its new version, and the rest left as before.
     """
 
     before: int
@@ -149,6 +150,8 @@ class _Upgrade:
                     continue
                 self.runs += 1
             del left[uid]  # or it is gone, or was pulled anew
+            if self.is_stopped:
+                break
         if left != stated.left:
             manifest.write(self.archive.path / MANIFEST, replace(stated, left=left))
 
@@ -158,7 +161,7 @@ class _Upgrade:
             before, record = record, self._upgraded(_STEPS[earlier], record)
             self._tell_ledger(_STEPS[earlier], [(before, record)])
         write_atomically(commit, record_to_bytes(record), scratch=new_attempt())
-        self.watch(record.run, _rows(record))
+        self.is_stopped = not self.watch(record.run, _rows(record))
 
     def _upgraded(self, step: _Step, before: RunRecord) -> RunRecord:
         return replace(step.record(self.archive, before), generation=before.generation + 1)

@@ -85,6 +85,7 @@ def vacuum(
 @verb(app, settings=["archive"])
 def upgrade(session: Session, folder: Folder = None) -> ExitCode:
     """Bring an archive of an earlier format to the one of today."""
+    from runferry.archive.layout import FORMAT_VERSION
     from runferry.archive.store import Archive
     from runferry.archive.upgrade import upgrade as bring
     from runferry.cli.grid import count
@@ -108,7 +109,7 @@ def upgrade(session: Session, folder: Folder = None) -> ExitCode:
         figures = {"upgraded_runs": upgraded.runs, "interrupted": upgraded.is_interrupted}
         document = {"schema": 1, "archive": str(path), "exit_code": int(code)}
         session.print_json({**document, **versions, **figures})
-    elif upgraded.is_interrupted:
+    elif upgraded.is_interrupted and upgraded.version < FORMAT_VERSION:
         session.out.print(f"still version {upgraded.version}: {count(upgraded.runs, 'run')} ready")
     elif upgraded.version == upgraded.before and upgraded.runs:
         mended = f"{count(upgraded.runs, 'run')} upgraded that had been left"

@@ -12,7 +12,7 @@ from runferry.cli.streams import printable
 from runferry.errors import ExitCode
 from runferry.losses import Fate, Loss, beyond
 from runferry.transfer.figures import size
-from runferry.transfer.report import moved
+from runferry.transfer.report import moved, total_losses
 
 if TYPE_CHECKING:
     from runferry.transfer.report import (
@@ -79,6 +79,9 @@ def show_verification(session: Session, report: VerifyReport) -> None:
     """Two places compared."""
     _show_comparison(session, report)
     _show_losses(session, report.measured, title="differences that were foretold")
+    if report.excluded:
+        left_out = total_losses(loss for outcome in report.excluded for loss in outcome.losses)
+        _show_losses(session, left_out, title="left out")
     _show_unexpected(session, report)
     _end(session, (), report.measured, report.allowed, report.exit_code)
 
@@ -111,6 +114,8 @@ def _show_comparison(session: Session, report: VerifyReport) -> None:
     if report.earlier and not report.runs:
         before = count(report.earlier, "run was", "runs were")
         found = f"nothing new to compare: {before} verified before"
+    if report.excluded:
+        found += f"; {count(len(report.excluded), 'run')} excluded"
     _say(session, "verify", report.original, report.copy, found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +17,7 @@ from runferry.transfer.destination import ledger_key
 from runferry.transfer.push import selected_headers
 from runferry.transfer.report import ConvertReport, Report, RunOutcome, VerifyReport
 from runferry.transfer.selection import Selection
-from runferry.transfer.staying import going
+from runferry.transfer.staying import parted
 from runferry.transfer.trip import is_of
 
 if TYPE_CHECKING:
@@ -279,13 +280,11 @@ def of_record(archive: Archive, destination: Location, selection: Selection, all
     """What the archive's ledger knows of the way to a destination."""
     key = ledger_key(destination)
     where = str(Location("archive", str(archive.path)))
-    runs, counts, rows = [], dict[str, int](), 0
     headers = selection.some(partial(selected_headers, archive), where)
-    for header in going(headers, destination, selection):
-        told = _recorded(archive, header, key)
-        counts[told.status] = counts.get(told.status, 0) + 1
-        rows += told.rows if told.status == "sent" else 0
-        runs.append(told)
+    counting, excluded = parted(archive, headers, destination, selection)
+    runs = [_recorded(archive, header, key) for header in counting] + _runs(excluded, None)
+    counts = Counter(told.status for told in runs)
+    rows = sum(told.rows for told in runs if told.status == "sent")
     return Told(
         source=where,
         destination=str(destination),

@@ -116,8 +116,15 @@ def in_words(losses: Iterable[Loss]) -> str:
 
 
 def moved(outcomes: Iterable[RunOutcome]) -> tuple[RunOutcome, ...]:
-    """Those whose losses are new; of what is unchanged they were told before."""
-    return tuple(outcome for outcome in outcomes if outcome.status != "unchanged")
+    """Those whose losses are new; of what is unchanged they were told before.
+
+    So they were of what is excluded, where all the others are unchanged.
+    """
+    found = tuple(outcomes)
+    statuses = {outcome.status for outcome in found}
+    if statuses == {"unchanged", "excluded"}:
+        return ()
+    return tuple(outcome for outcome in found if outcome.status != "unchanged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +243,7 @@ class VerifyReport:
     runs: tuple[RunComparison, ...] = ()
     others: int = 0  # runs of the copy that belong to no run of the original
     earlier: int = 0  # runs that were found clean before, and were not compared again
+    excluded: tuple[RunOutcome, ...] = ()  # runs that are not sent there
     is_interrupted: bool = False
     aborted: str | None = None  # why the remaining runs were not even tried
 
@@ -285,6 +293,7 @@ class VerifyReport:
             "aborted": self.aborted,
             "others": self.others,
             "verified_before": self.earlier,
+            "excluded": [outcome.to_json() for outcome in self.excluded],
             "measured": [loss_json(loss) for loss in self.measured],
             "unexpected": [loss_json(loss) for loss in self.unexpected],
             "runs": [run.to_json() for run in self.runs],

@@ -29,7 +29,7 @@ from runferry.transfer.push import selected_headers
 from runferry.transfer.report import Report, RunComparison, RunOutcome, VerifyReport
 from runferry.transfer.selection import EVERYTHING, Selection
 from runferry.transfer.space import RESERVE_BYTES
-from runferry.transfer.staying import going
+from runferry.transfer.staying import parted
 
 if TYPE_CHECKING:
     from runferry.archive.ledger import Stage
@@ -50,8 +50,9 @@ def verify(
 ) -> VerifyReport:
     """Compare every value of the original's runs with what the copy gives back.
 
-    Every run of the original must be in the copy; the copy may hold others. The original is read
-    from its archive, or pulled into a temporary one. Raises what opening either side raises.
+    Every run of the original must be in the copy, but for those that are not sent there; the copy
+    may hold others. The original is read from its archive, or pulled into a temporary one. Raises
+    what opening either side raises.
     """
     observer, stop = observer or Silent(), stop or StopToken()
     options = options or ReadOptions()
@@ -134,13 +135,12 @@ def verify_archive(
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
     where = str(Location(ARCHIVE, str(archive.path)))
     selected = selection.some(partial(selected_headers, archive), where)
-    selected = going(selected, copy, selection)
     by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
     headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
     observer.phase("verify", len(headers))
     if isinstance(observer, ListingObserver):
         observer.listed("verify", headers)
-    pairs = Pairs({}, {}, 0)
+    pairs, excluded = Pairs({}, {}, 0), list[RunOutcome]()
     with closing(Neighbours(open_reader)) as readers:
         if headers:
             try:
@@ -148,6 +148,12 @@ def verify_archive(
                     pairs = Pairs.of(readers.open, headers, stop)
             except Interrupted:
                 headers = []  # nothing is compared, and the report says why
+            except NotFound:
+                if parted(archive, headers, copy, selection)[0]:
+                    raise  # else nothing was to be there
+        headers, excluded = parted(archive, headers, copy, selection, pairs.by_uid)
+        for outcome in excluded:
+            observer.ended("verify", outcome)
         measuring = Measuring(archive, selection, pairs.ids, observer, stop)
         verifying = _Verify(archive, ledger_key(copy), limits or limits_at(copy), pairs, measuring)
         crew = Crew[Reader, Run](
@@ -158,8 +164,8 @@ def verify_archive(
     compared = {c.uid: c for c in verifying.comparisons}
     runs = [
         compared.get(o.uid) or RunComparison(o.uid, o.run, o.remote, error=o.error, hint=o.hint)
-        for o in outcomes
-        if o.status != "interrupted"
+        for o in (*outcomes, *excluded)
+        if o.status not in ("interrupted", "excluded")
     ]
     return VerifyReport(
         original=where,
@@ -168,6 +174,7 @@ def verify_archive(
         runs=tuple(runs),
         others=pairs.others,
         earlier=len(by_stage.get("verified", ())) if "verified" not in (stages or ()) else 0,
+        excluded=tuple(outcome for outcome in excluded if outcome.status == "excluded"),
         is_interrupted=crew.is_interrupted,
         aborted=None if crew.aborted is None else str(crew.aborted),
     )

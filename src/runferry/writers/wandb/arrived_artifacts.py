@@ -20,6 +20,8 @@ from runferry.writers.wandb.versions_there import Version, VersionsThere
 
 _ONCE: Final = "W&B makes one version of what has the same content"
 _AGAIN: Final = "W&B made another version of what an earlier upload had brought"
+_NEWEST: Final = "latest"
+"""The alias that W&B moves by itself, to what arrived last."""
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 
 
@@ -31,25 +33,36 @@ class BroughtBefore:
         self._left: dict[Content, list[Version]] = defaultdict(list)
         for version in there.of_run(run):
             self._left[version.content].append(version)
+        self._begun: set[tuple[str, str]] = set()  # name and type
         self._unnamed: list[tuple[Version, frozenset[str]]] = []
 
     def has(self, made: Produced, aliases: Collection[str]) -> bool:
         """Whether this need not be sent: it is there, as this run's or as that of another.
 
-        The first goes with the first of several that are the same.
+        The first goes with the first of several that are the same. That of another stands only for
+        the first of a name: of one that follows another content W&B made a version of this run.
         """
-        same = self._left.get(made.content)
+        same, name = self._left.get(made.content), made.content[:2]
+        is_first = name not in self._begun
+        self._begun.add(name)
+        if same is None:
+            return is_first and self._there.has(made.content)
         if not same:
-            return self._there.has(made.content)
+            return False  # brought before, and now once more
         version = same.pop(0)
-        if missing := frozenset(aliases) - version.aliases:
+        if missing := frozenset(aliases) - version.aliases - {_NEWEST}:
             self._unnamed.append((version, missing))
         return True
 
     def settle(self) -> None:
-        """Give what was not sent the aliases that it has come to have."""
+        """Give what was not sent the aliases that it has come to have.
+
+        Those of newer versions stay: an upload in full would have brought these later.
+        """
         while self._unnamed:
-            self._there.name(*self._unnamed[-1])
+            version, missing = self._unnamed[-1]
+            if free := missing - self._there.aliases_after(version):
+                self._there.name(version, free)
             self._unnamed.pop()
 
 

@@ -36,7 +36,9 @@ query RunferryVersions($entity: String!, $project: String!, $type: String!, $nam
     artifactType(name: $type) {
       artifactCollection(name: $name) {
         found: artifacts(first: $first, after: $after, order: "-createdAt") {
-          edges { node { state digest } }
+          edges { node {
+            state digest versionIndex aliases { alias artifactCollection { name } }
+          } }
           pageInfo { endCursor hasNextPage }
         }
       }
@@ -75,19 +77,22 @@ class VersionsThere:
         for node in self._committed(_OF_RUN, {"run": run}, lambda project: project["run"]):
             name = str(node["artifactSequence"]["name"])
             content = (name, str(node["artifactType"]["name"]), str(node["digest"]))
-            aliases = frozenset(
-                str(one["alias"])
-                for one in node["aliases"] or ()
-                if (one["artifactCollection"] or {}).get("name") == name
-            )
+            aliases = _aliases(node, name)
             yield Version(content, int(node["versionIndex"]), str(node["id"]), aliases)
 
     def has(self, content: Content) -> bool:
         """Whether there is a version of this name and content, whoever made it."""
-        name, kind, digest = content
-        asked: dict[str, object] = {"name": name, "type": kind}
-        versions = self._committed(_OF_NAME, asked, _collection_in)
-        return any(node["digest"] == digest for node in versions)
+        return any(node["digest"] == content[2] for node in self._of_name(content))
+
+    def aliases_after(self, version: Version) -> frozenset[str]:
+        """Those that newer versions of its name bear, whoever made them."""
+        newer = (n for n in self._of_name(version.content) if n["versionIndex"] > version.index)
+        return frozenset().union(*(_aliases(node, version.content[0]) for node in newer))
+
+    def _of_name(self, content: Content) -> Iterator[dict[str, Any]]:
+        """The newest first."""
+        name, kind, _ = content
+        return self._committed(_OF_NAME, {"name": name, "type": kind}, _collection_in)
 
     def name(self, version: Version, aliases: Collection[str]) -> None:
         """Let these aliases of its name stand for a version from now on."""
@@ -129,3 +134,12 @@ class VersionsThere:
 
 def _collection_in(project: dict[str, Any]) -> Any:
     return (project["artifactType"] or {}).get("artifactCollection")
+
+
+def _aliases(node: dict[str, Any], name: str) -> frozenset[str]:
+    """Those of its own name; what it is linked to has others."""
+    return frozenset(
+        str(one["alias"])
+        for one in node["aliases"] or ()
+        if (one["artifactCollection"] or {}).get("name") == name
+    )

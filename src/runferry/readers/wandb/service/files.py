@@ -5,27 +5,23 @@ Names are data: they are given on as they are, and never become paths of this ma
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final
 
-import numpy as np
-
 from runferry import chunks
 from runferry.dialects.wandb.service import Service
-from runferry.errors import SourceChanged
 from runferry.model import Blob, MediaItem, Tree
 from runferry.readers.wandb.files import role_of
 from runferry.readers.wandb.media import places_of
+from runferry.readers.wandb.row_media import MEDIA, RowMedia
 from runferry.readers.wandb.service.place import RunPlace
 from runferry.readers.wandb.service.position import Position
 from runferry.readers.wandb.service.queries import FILES
 
 PAGE: Final = 200
-_MEDIA: Final = "media/"
-_HASH: Final = np.dtype(">u8")
+_FOLDER: Final = ""  # all files of a run are in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +52,8 @@ class RunFiles:
         self._service = service
         self._place = place
         self._position = position
-        self._claimed: list[int] = []
+        self._media = RowMedia(**position.media)  # type: ignore[arg-type]
         self._held: dict[str, bytes] = {}  # what was needed here, and need not be fetched again
-        self._unclaimed = np.frombuffer(position.unclaimed, _HASH)
 
     # --- bytes
 
@@ -115,19 +110,9 @@ class RunFiles:
 
     # --- media of rows
 
-    def claim(self, paths: Iterable[str]) -> None:
-        """These files belong to rows. Raises SourceChanged when one was given as a file before."""
-        for path in paths:
-            hashed = _short_hash(path)
-            if len(self._unclaimed) and hashed in self._unclaimed:
-                raise SourceChanged(
-                    "the row of a file came after the file", where=path, hint="pull it anew"
-                )
-            self._claimed.append(hashed)
-
     def claim_items(self, items: Iterable[MediaItem]) -> None:
-        """The same for what rows are read into."""
-        self.claim(item.path for item in items if item.path is not None)
+        """These belong to rows. Raises SourceChanged when one was given as a file before."""
+        self._media.claim(items, None)
 
     def with_bytes(self, read: Iterable[chunks.Chunk]) -> Iterator[chunks.Chunk]:
         """The same chunks, media with the bytes that the run has of them."""
@@ -140,7 +125,6 @@ class RunFiles:
         }
         names = list(dict.fromkeys(name for places in wanted.values() for name in places))
         found = {file.name: file for file in self.named(names)}
-        self.claim(found)
 
         def of(item: MediaItem) -> MediaItem:
             places = wanted.get(item.path, ()) if item.path else ()
@@ -150,31 +134,33 @@ class RunFiles:
             blob = replace(self.blob(file), sha256=item.blob.sha256)
             return replace(item, blob=blob)
 
-        return chunks.Media(tuple(map(of, media.items)))
+        items = tuple(map(of, media.items))
+        self._media.claim(items, _FOLDER)
+        return chunks.Media(items)
 
     # --- the listing
 
     def changed(self, first: dict[str, Any], *, is_over: bool) -> Iterator[chunks.Chunk]:
         """Files that are new or changed; `first` is the first page of them.
 
-        While a run goes on its media wait: their rows may be on the way.
+        While a run goes on its media wait: their rows may be on the way, or their bytes. Raises
+        SourceChanged where those of a row came after it.
         """
-        before = np.frombuffer(self._position.media, _HASH)
-        claimed = np.union1d(before, np.array(self._claimed, _HASH)).astype(_HASH)
-        given: list[int] = []
         for file in self._all(first):
-            if file.name.startswith(_MEDIA):
-                hashed = _short_hash(file.name)
-                if not is_over or _holds(claimed, hashed) or hashed in self._unclaimed:
+            if file.name.startswith(MEDIA):
+                if not is_over:
                     continue
-                given.append(hashed)
+                if file.url is not None:
+                    self._media.check(_FOLDER, file.name)
+                if self._media.is_claimed(file.name) or self._media.is_given(file.name):
+                    continue
+                self._media.give(file.name)
             elif self._position.files.get(file.name) == file.stamp:
                 continue
             else:
                 self._position.files[file.name] = file.stamp
             yield chunks.File(file.name, role_of(file.name), self.blob(file))
-        self._position.media = claimed.tobytes()
-        self._position.unclaimed += np.array(given, _HASH).tobytes()
+        self._position.media = self._media.position()
 
     def _all(self, first: dict[str, Any]) -> Iterator[ServedFile]:
         yield from _listed(first)
@@ -199,12 +185,3 @@ def following(page: dict[str, Any]) -> str | None:
     """The cursor behind which the next page begins; None if this is the last."""
     found = page.get("pageInfo") or {}
     return str(found["endCursor"]) if found.get("hasNextPage") and found.get("endCursor") else None
-
-
-def _short_hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
-
-
-def _holds(ordered: np.ndarray[Any, np.dtype[Any]], value: int) -> bool:
-    at = int(np.searchsorted(ordered, np.uint64(value)))
-    return at < len(ordered) and int(ordered[at]) == value

@@ -8,7 +8,7 @@ from typing import Any, Final
 from runferry.errors import SourceChanged
 from runferry.model import Tree
 
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 @dataclass
@@ -27,8 +27,7 @@ class Position:
     own_lines: int = 0  # of a copy of ours, from the table beside it
     log_cursor: str | None = None  # of the page in which the next line stands
     files: dict[str, Tree] = field(default_factory=dict)  # name → what tells it from a later one
-    media: bytes = b""  # 8 bytes of a hash for each file of a row, sorted
-    unclaimed: bytes = b""  # the same for those in `media/` that were given as files
+    media: dict[str, Tree] = field(default_factory=dict)  # see `RowMedia`
     metadata: Tree = None  # of wandb-metadata.json
     artifacts: dict[str, Tree] = field(default_factory=dict)  # relation and id → a digest
     sweep: str = ""  # the one whose definition was given
