@@ -55,8 +55,7 @@ def exactly(
         if damaged:
             raise _changed(folder, damaged)
     except Damaged as error:
-        yield _told(name, 1, f"{INSTEAD}: {error.what}", Fate.DROPPED)
-        yield from _instead(folder, run, made())
+        yield from instead(folder, run, made(), name, error.what)
         return
     found = {} if not changed else _bytes_in(made(), {sums[it] for it in changed})
     if found:
@@ -78,8 +77,12 @@ def _told(name: str, count: int, detail: str, fate: Fate) -> Lost:
     return Lost(Loss(CODE, fate, name, count, detail))
 
 
-def _instead(folder: Path, run: Run, made: Iterator[Chunk]) -> Iterator[Chunk]:
-    """What the tracker has, under the header of the copy if that is whole."""
+def instead(folder: Path, run: Run, made: Iterator[Chunk], name: str, why: str) -> Iterator[Chunk]:
+    """What the tracker has, under the header of the copy if that is whole; the loss is told first.
+
+    It gives no cursor: when the copy is mended, it is the copy that is read.
+    """
+    yield _told(name, 1, f"{INSTEAD}: {why}", Fate.DROPPED)
     whole = _whole_header(folder)
     for chunk in made:
         match chunk:

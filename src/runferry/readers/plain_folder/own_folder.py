@@ -14,7 +14,7 @@ from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
-from runferry.readers.local_runs import LocalRun, RunAround
+from runferry.readers.local_runs import LocalRun, RunAround, refuse_cursor
 from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class OwnFolder:
         return self.run
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run, whatever was read before; of a damaged copy what was made of it."""
+        """All of the run; of a damaged copy what was made of it. Raises SourceChanged."""
+        refuse_cursor(after, self.folder)
         made = self.made
         return exactly(self.folder, run, None if made is None else partial(_as_made, made, run))
 
