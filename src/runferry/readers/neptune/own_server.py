@@ -63,7 +63,7 @@ class OwnServedRun:
                 home = self._download(Path(folder))
             except (Damaged, zipfile.BadZipFile) as error:
                 made = self.made.read(run)
-                yield from instead(Path(folder) / "run", run, made, BUNDLE, str(error))
+                yield from instead(Path(folder) / "run", run, made, BUNDLE, error)
                 return
             yield from exactly(home, run, partial(self.made.read, run), BUNDLE)
 

@@ -15,7 +15,7 @@ from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
 from runferry.readers.local_runs import LocalRun, RunAround, refuse_cursor
-from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
+from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, because, exactly
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ class DamagedCopies:
         except FileNotFoundError as error:
             if not folder.is_dir():  # on its way out, as a whole
                 return None
-            why = f"{PurePath(error.filename).name} is gone"
+            detail = f"{INSTEAD}: {PurePath(error.filename).name} is gone"
         except Damaged as error:
-            why = error.what
-        _log.warning("%s: %s (%s)", folder, INSTEAD, why)
-        loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, f"{INSTEAD}: {why}")
+            detail = because(error)
+        _log.warning("%s: %s", folder, detail)
+        loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, detail)
         self._losses.setdefault(made, []).append(loss)
         return None
 

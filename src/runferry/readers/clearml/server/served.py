@@ -122,7 +122,7 @@ class ServedRun:
                     is_own = self._own_copy(task, Path(folder))
                 except _UNREADABLE as error:
                     native = self._native(task, header)
-                    yield from instead(Path(folder), run, native, BUNDLE, str(error))
+                    yield from instead(Path(folder), run, native, BUNDLE, error)
                     return
                 if is_own:
                     made = partial(self._native, task, header)
