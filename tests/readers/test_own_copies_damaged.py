@@ -14,6 +14,7 @@ from tests.transfer.roads import archive_of
 
 from runferry import chunks
 from runferry.archive.store import Archive
+from runferry.dialects.plain_folder import sums
 from runferry.losses import Fate, Loss
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem
 from runferry.ports import Location, ReadOptions
@@ -129,23 +130,41 @@ def test_a_damaged_file_of_a_copy_gives_what_the_tracker_has_and_tells_it(
 def test_sums_that_lost_a_line_or_a_file_that_has_none_are_damage(place: Place) -> None:
     """Else a file that was changed would be read as the exact one."""
     exact, _ = place.read()
-    sums = place.copy / "SHA256SUMS"
-    lines = sums.read_text().splitlines(keepends=True)
+    file = place.copy / "SHA256SUMS"
+    lines = file.read_text().splitlines(keepends=True)
     for kept in (*(lines[:n] for n in range(len(lines))), [*lines[:-1], lines[-1][:-3]]):
-        sums.write_text("".join(kept))
+        file.write_text("".join(kept))
         found, (told,) = place.read()
         assert (found != exact, told.fate) == (True, Fate.DROPPED)
         assert "cut or missing" in told.detail
     for line in lines:
         name = line.split("  ")[1].strip()
-        sums.write_text("".join(other for other in lines if other != line))
+        file.write_text("".join(other for other in lines if other != line))
         found, told_of = place.read()
         if "/" in name:  # bytes that nobody vouches for
             assert "missing-blob" in str(found["losses"])
         else:
             assert [told.fate for told in told_of] == [Fate.DROPPED], name
-    sums.write_text("".join(lines))
+    file.write_text("".join(lines))
     assert place.read() == (exact, [])
+
+
+def test_a_damaged_table_is_told_before_the_bytes_of_media_are_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    digest_at = sums._digest_at
+
+    def noted(path: Path | None) -> str | None:
+        asked.append(str(path))
+        return digest_at(path)
+
+    monkeypatch.setattr(sums, "_digest_at", noted)
+    _cut(place.copy / "points.parquet")
+    assert place.read()[1]
+    blobs = {str(path) for path in place.files(of_blobs=True)}
+    assert asked
+    assert blobs.isdisjoint(asked)
 
 
 def test_the_sums_are_those_that_sha256sum_checks(place: Place) -> None:

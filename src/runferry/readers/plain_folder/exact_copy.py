@@ -51,13 +51,15 @@ def exactly(
         return
     try:
         sums = read_sums(folder)
-        changed = [*changed_in(folder, sums), *unsummed_in(folder, sums)]
+        changed = unsummed_in(folder, sums)
         damaged = [place for place in changed if "/" not in place]
-        if damaged:
+        damaged += changed_in(folder, {it: sums[it] for it in sums if "/" not in it})
+        if damaged:  # told before the bytes of media are read, which are far more
             raise _changed(folder, damaged)
     except Damaged as error:
         yield from instead(folder, run, made(), name, error)
         return
+    changed += changed_in(folder, {it: sums[it] for it in sums if "/" in it})
     wanted = {sums[place] for place in changed if place in sums}
     found = {} if not wanted else _bytes_in(made(), wanted)
     if found:
