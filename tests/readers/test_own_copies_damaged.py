@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 from tests.transfer.roads import archive_of
 
 from runferry import chunks
+from runferry.archive.store import Archive
+from runferry.dialects.plain_folder import sums
 from runferry.losses import Fate, Loss
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem
 from runferry.ports import Location, ReadOptions
@@ -120,6 +124,77 @@ def test_a_damaged_file_of_a_copy_gives_what_the_tracker_has_and_tells_it(
         "console.parquet", "raw.parquet", "attributes.jsonl", "series.jsonl", "files.jsonl",
         "artifacts.jsonl", "documents.jsonl",
     }  # fmt: skip
+    assert place.read() == (exact, [])
+
+
+def test_sums_that_lost_a_line_or_a_file_that_has_none_are_damage(place: Place) -> None:
+    """Else a file that was changed would be read as the exact one."""
+    exact, _ = place.read()
+    file = place.copy / "SHA256SUMS"
+    lines = file.read_text().splitlines(keepends=True)
+    for kept in (*(lines[:n] for n in range(len(lines))), [*lines[:-1], lines[-1][:-3]]):
+        file.write_text("".join(kept))
+        found, (told,) = place.read()
+        assert (found != exact, told.fate) == (True, Fate.DROPPED)
+        assert "cut or missing" in told.detail
+    for line in lines:
+        name = line.split("  ")[1].strip()
+        file.write_text("".join(other for other in lines if other != line))
+        found, told_of = place.read()
+        if "/" in name:  # bytes that nobody vouches for
+            assert "missing-blob" in str(found["losses"])
+        else:
+            assert [told.fate for told in told_of] == [Fate.DROPPED], name
+    file.write_text("".join(lines))
+    assert place.read() == (exact, [])
+
+
+def test_a_damaged_table_is_told_before_the_bytes_of_media_are_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    digest_at = sums._digest_at
+
+    def noted(path: Path | None) -> str | None:
+        asked.append(str(path))
+        return digest_at(path)
+
+    monkeypatch.setattr(sums, "_digest_at", noted)
+    _cut(place.copy / "points.parquet")
+    assert place.read()[1]
+    blobs = {str(path) for path in place.files(of_blobs=True)}
+    assert asked
+    assert blobs.isdisjoint(asked)
+
+
+def test_the_sums_are_those_that_sha256sum_checks(place: Place) -> None:
+    content = (place.copy / "SHA256SUMS").read_bytes()
+    assert b"\r" not in content
+    for line in content.decode().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((place.copy / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_copy_of_an_earlier_version_says_so_and_the_next_push_writes_it_anew(
+    place: Place, tmp_path: Path
+) -> None:
+    """It has no sums, and one for SwanLab does not say in which project it is shown."""
+    exact, _ = place.read()
+    if place.where.tracker == "swanlab":
+        note = place.copy / "shown.json"
+        said = json.loads(note.read_bytes())
+        note.write_text(json.dumps({name: said[name] for name in ("folder", "log", "size")}))
+        _is_mended(place, tmp_path, exact, "shown.json has no 'project', as one of an earlier ")
+    (place.copy / "SHA256SUMS").unlink()
+    _is_mended(place, tmp_path, exact, "it has no SHA256SUMS, as one of an earlier runferry ")
+
+
+def _is_mended(place: Place, tmp_path: Path, exact: dict[str, Any], why: str) -> None:
+    (told,) = place.read()[1]
+    assert why in told.detail
+    assert "(runferry push ARCHIVE DESTINATION --restart)" in told.detail
+    (again,) = push(Archive.open(tmp_path / "before" / "archive"), place.where).outcomes
+    assert again.status not in ("unchanged", "failed")
     assert place.read() == (exact, [])
 
 

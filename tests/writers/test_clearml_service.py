@@ -33,6 +33,7 @@ from runferry.testing.content import Content
 from runferry.testing.recording import Sample
 from runferry.testing.samples import all_samples, console, curve, files, media, plain, values
 from runferry.transfer.patience import Patience
+from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
@@ -198,6 +199,25 @@ def test_what_the_server_has_is_read_where_our_copy_there_is_damaged(
     lines = [cells[-2] for cells in found[sample.run.name].rows["Console"]]
     wanted = [cells[-2] for cells in exact[sample.run.name].rows["Console"]]
     assert "".join(lines).split() == "".join(wanted).split()
+
+
+def test_what_is_read_in_place_of_a_damaged_copy_is_pulled_once(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.pushed(bench.archive(curve(50)))
+    for path, content in bench.server.store.files.items():
+        if path.endswith("runferry.zip"):
+            bench.server.store.files[path] = content[:-30]
+    after = Archive.open(tmp_path / "after", create=True, reserve=0)
+    found = []
+    for _ in range(3):
+        (outcome,) = pull(WHERE, after, reserve_bytes=0).outcomes
+        (record,) = after.records()
+        counts = [one.counts for one in after.series(record)]
+        found.append((outcome.status, sum(one.points for one in counts if one is not None)))
+    rows = found[0][1]
+    assert rows >= 150
+    assert found == [("new", rows), ("unchanged", rows), ("unchanged", rows)]
 
 
 def _read() -> list[tuple[Run, Content]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 from runferry.chunks import Chunk, Header, Lost
-from runferry.errors import NotFound, SourceError
+from runferry.errors import NotFound, SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Kind, Run, RunKey
 from runferry.paths import Folder, regular, spelled
@@ -100,6 +100,17 @@ def renamed(reader: RunReader, original: RunKey, run: Run, after: Cursor | None)
             yield Header(replace(chunk.run, key=run.key))
         else:
             yield chunk
+
+
+def refuse_cursor(after: Cursor | None, where: Path | str) -> None:
+    """Of what is read as a whole and gives no cursors. Raises SourceChanged for one: it is of
+    another source that has a run of the same key, and what it stands for is not known here."""
+    if after is not None:
+        raise SourceChanged(
+            "the cursor is one of another source",
+            where=str(where),
+            hint="pull the run into a new archive",
+        )
 
 
 def free_key(key: RunKey, taken: Collection[RunKey]) -> RunKey:

@@ -222,11 +222,10 @@ class ReaderContract:
             assert joined.comparable() == whole, run.key
 
     def test_a_cursor_that_does_not_fit_is_refused(self, source: Location) -> None:
-        """SourceChanged, never rows from somewhere else."""
+        """SourceChanged, never rows from somewhere else, or all rows again: whoever gives no cursor
+        may be given one of another source that has a run of the same key."""
         with self.opened(source) as reader:
             run = next(reader.runs())
-            if not any(isinstance(chunk, chunks.Checkpoint) for chunk in reader.read(run)):
-                pytest.skip("this source cannot be continued from")
             for position in FOREIGN:
                 with pytest.raises(SourceChanged):
                     list(reader.read(run, Cursor(position)))

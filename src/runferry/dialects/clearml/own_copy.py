@@ -82,7 +82,7 @@ def authored_in(own: Path) -> Authored:
     path = own / AUTHORED
     if regular(path) is None:
         raise FileNotFoundError(ENOENT, "no such file", str(path))
-    with reading_note(path, "the session itself is still read"):
+    with reading_note(path):
         return parsed(path.read_bytes())
 
 

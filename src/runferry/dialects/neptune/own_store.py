@@ -74,7 +74,7 @@ def offline_store(place: ServerPlace) -> Path:
 def exported_in(folder: Path) -> Exported:
     """What `exported.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / EXPORTED
-    with reading_note(path, "the exporter's own files are still read"):
+    with reading_note(path):
         tree = json.loads(path.read_bytes())
         return Exported(
             str(tree["project_id"]),

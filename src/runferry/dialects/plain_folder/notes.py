@@ -6,21 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runferry.dialects.plain_folder.sums import WRITE_ANEW
 from runferry.errors import Damaged
 
 
 @contextmanager
-def reading_note(path: Path, without: str) -> Iterator[None]:
-    """Raises Damaged where what is read here is no such note.
-
-    `without` is what is still read when the folder of the exact run is removed.
-    """
+def reading_note(path: Path) -> Iterator[None]:
+    """Raises Damaged where what is read here is no such note, or lacks what it says today."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(
-            f"this cannot be read ({error})",
-            where=str(path),
-            hint=f"rm -r '{path.parent}': {without}",
-            offset=None,
-        ) from error
+    except KeyError as error:
+        raise _damaged(path, f"has no {error}, as one of an earlier runferry") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"cannot be read ({error})") from error
+
+
+def _damaged(path: Path, why: str) -> Damaged:
+    return Damaged(f"{path.name} {why}", where=str(path), hint=WRITE_ANEW, offset=None)

@@ -40,10 +40,17 @@ class Shown:
         return found is not None and found.stat().st_size == self.size
 
 
+def folder_in(folder: Path) -> str:
+    """Which run folder was made, whatever else `shown.json` lacks; raises as `shown_in`."""
+    path = folder / SHOWN
+    with reading_note(path):
+        return str(json.loads(path.read_bytes())["folder"])
+
+
 def shown_in(folder: Path) -> Shown:
     """What `shown.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / SHOWN
-    with reading_note(path, "what SwanLab reads is still there"):
+    with reading_note(path):
         tree = json.loads(path.read_bytes())
         made, log, project, workspace = (
             str(tree[part]) for part in ("folder", "log", "project", "workspace")

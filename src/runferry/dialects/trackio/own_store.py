@@ -53,7 +53,7 @@ def logged_in(connection: sqlite3.Connection, run_id: str, run_name: str) -> Log
 def logged_of(folder: Path) -> Logged:
     """What `logged.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / LOGGED
-    with reading_note(path, "trackio's own rows are still read"):
+    with reading_note(path):
         tree = json.loads(path.read_bytes())
         extents = {
             str(table): (int(count), int(first), int(last))

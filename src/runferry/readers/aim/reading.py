@@ -30,6 +30,7 @@ from runferry.readers.aim.metrics import MILLION, Sequence, time_ns_of
 from runferry.readers.aim.process import Frame, frames
 from runferry.readers.aim.repository import DATABASE, copied, no_rows
 from runferry.readers.declared import Declared
+from runferry.readers.local_runs import refuse_cursor
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.logged_rows import LoggedRows
 
@@ -62,7 +63,8 @@ class AimRun:
         return self.run
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
-        """All of it: RocksDB does not tell what came since. See `runferry.ports.Reader`."""
+        """All of it: RocksDB does not tell what came since. Raises SourceChanged."""
+        refuse_cursor(after, self.home)
         reading = _Reading(self.run)
         reading.attributes += [Attribute(("aim", name), "other", it) for name, it in self.facts]
         run_hash = self.key.run_id

@@ -21,7 +21,7 @@ from runferry.readers.clearml.places import Places
 from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.clearml.task_file import read_task
-from runferry.readers.local_runs import LocalRun
+from runferry.readers.local_runs import LocalRun, refuse_cursor
 from runferry.readers.missing import MissingBytes
 from runferry.readers.plain_folder.own_folder import DamagedCopies, OwnFolder
 
@@ -47,7 +47,8 @@ class SessionRun:
         return header_of(task, self.key, is_closed=self.contents.is_closed)
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the session: its task is written anew at every turn."""
+        """All of the session: its task is written anew at every turn. Raises SourceChanged."""
+        refuse_cursor(after, self.contents.path)
         task, losses = read_task(self.contents)
         yield from map(Lost, losses)
         places = Places(self.contents, str(task.get("offline_folder") or ""))

@@ -11,6 +11,7 @@ from runferry import chunks
 from runferry.model import Cursor, Run, RunKey
 from runferry.readers.comet.members import MESSAGES, members_of
 from runferry.readers.comet.reading import Reading
+from runferry.readers.local_runs import refuse_cursor
 from runferry.readers.missing import MissingBytes
 
 _HEADER_LINES: Final = 200
@@ -39,7 +40,8 @@ class CometRun:
         return reading.header()
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[chunks.Chunk]:
-        """All of it: an archive is written once. See `runferry.ports.Reader`."""
+        """All of it: an archive is written once. Raises SourceChanged."""
+        refuse_cursor(after, self.path)
         members = members_of(self.path)
         if members is None:
             raise FileNotFoundError(2, "no experiment is here any more", str(self.path))

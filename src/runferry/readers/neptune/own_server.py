@@ -12,18 +12,17 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from runferry.chunks import Chunk, Lost
+from runferry.chunks import Chunk
 from runferry.dialects import codec
 from runferry.dialects.neptune import client as vendor
 from runferry.dialects.neptune.attribute_paths import HEADER, SEALED, UID
 from runferry.dialects.neptune.names import key_of
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.errors import Damaged
-from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey, Uid
 from runferry.paths import inside
-from runferry.readers.local_runs import LocalRun
-from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
+from runferry.readers.local_runs import LocalRun, refuse_cursor
+from runferry.readers.plain_folder.exact_copy import exactly, instead
 from runferry.tables import loads
 
 OWN_COLUMNS: Final = (UID, HEADER, SEALED)
@@ -57,13 +56,14 @@ class OwnServedRun:
         return replace(run, key=self.key, origin_uid=Uid(self.uid))
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run: what is sent again is sent in full."""
+        """All of the run: what is sent again is sent in full. Raises SourceChanged."""
+        refuse_cursor(after, f"neptune:{self.project}/{self.sys_id}")
         with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
             try:
                 home = self._download(Path(folder))
             except (Damaged, zipfile.BadZipFile) as error:
-                yield Lost(Loss(CODE, Fate.DROPPED, BUNDLE, 1, f"{INSTEAD}: {error}"))
-                yield from self.made.read(run)
+                made = self.made.read(run)
+                yield from instead(Path(folder) / "run", run, made, BUNDLE, error)
                 return
             yield from exactly(home, run, partial(self.made.read, run), BUNDLE)
 

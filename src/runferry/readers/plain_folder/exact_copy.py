@@ -18,7 +18,7 @@ from runferry.chunks import Artifact, Checkpoint, Chunk, File, Header, Lost, Med
 from runferry.dialects.plain_folder.layout import RUN_FILE
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.run_file import RunFile, read_run_file
-from runferry.dialects.plain_folder.sums import changed_in, read_sums
+from runferry.dialects.plain_folder.sums import changed_in, read_sums, unsummed_in
 from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Run
@@ -50,19 +50,22 @@ def exactly(
         yield from restored(WrittenRun(folder, ParquetForm()).read(run))
         return
     try:
-        changed = changed_in(folder, sums := read_sums(folder))
+        sums = read_sums(folder)
+        changed = unsummed_in(folder, sums)
         damaged = [place for place in changed if "/" not in place]
-        if damaged:
+        damaged += changed_in(folder, {it: sums[it] for it in sums if "/" not in it})
+        if damaged:  # told before the bytes of media are read, which are far more
             raise _changed(folder, damaged)
     except Damaged as error:
-        yield _told(name, 1, f"{INSTEAD}: {error.what}", Fate.DROPPED)
-        yield from _instead(folder, run, made())
+        yield from instead(folder, run, made(), name, error)
         return
-    found = {} if not changed else _bytes_in(made(), {sums[it] for it in changed})
+    changed += changed_in(folder, {it: sums[it] for it in sums if "/" in it})
+    wanted = {sums[place] for place in changed if place in sums}
+    found = {} if not wanted else _bytes_in(made(), wanted)
     if found:
         yield _told(name, len(found), _BYTES, Fate.KEPT)
     said = read_run_file(folder)
-    replaced = {place: found.get(sums[place]) for place in changed}
+    replaced = {place: found.get(sums.get(place, "")) for place in changed}
     yield from restored(RunFolder(folder, ParquetForm(), said, replaced).chunks())
     yield Header(_header(said, run))
 
@@ -73,13 +76,26 @@ def _changed(folder: Path, names: list[str]) -> Damaged:
     return Damaged(f"not as it was written: {told}", where=str(folder), offset=None)
 
 
+def because(error: Exception) -> str:
+    """What a loss says of a copy that cannot be read, and how it is mended where that is known."""
+    if not isinstance(error, Damaged):
+        return f"{INSTEAD}: {error}"
+    return f"{INSTEAD}: {error.what}" + (f" ({error.hint})" if error.hint else "")
+
+
 def _told(name: str, count: int, detail: str, fate: Fate) -> Lost:
     _log.warning("%s: %s", name, detail)
     return Lost(Loss(CODE, fate, name, count, detail))
 
 
-def _instead(folder: Path, run: Run, made: Iterator[Chunk]) -> Iterator[Chunk]:
-    """What the tracker has, under the header of the copy if that is whole."""
+def instead(
+    folder: Path, run: Run, made: Iterator[Chunk], name: str, error: Exception
+) -> Iterator[Chunk]:
+    """What the tracker has, under the header of the copy if that is whole; the loss is told first.
+
+    It gives no cursor: when the copy is mended, it is the copy that is read.
+    """
+    yield _told(name, 1, because(error), Fate.DROPPED)
     whole = _whole_header(folder)
     for chunk in made:
         match chunk:

@@ -14,8 +14,8 @@ from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
 from runferry.paths import spelled
-from runferry.readers.local_runs import LocalRun, RunAround
-from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
+from runferry.readers.local_runs import LocalRun, RunAround, refuse_cursor
+from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, because, exactly
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ class DamagedCopies:
         except FileNotFoundError as error:
             if not folder.is_dir():  # on its way out, as a whole
                 return None
-            why = f"{PurePath(error.filename).name} is gone"
+            detail = f"{INSTEAD}: {PurePath(error.filename).name} is gone"
         except Damaged as error:
-            why = error.what
-        _log.warning("%s: %s (%s)", folder, INSTEAD, why)
-        loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, f"{INSTEAD}: {why}")
+            detail = because(error)
+        _log.warning("%s: %s", folder, detail)
+        loss = Loss(CODE, Fate.DROPPED, spelled(folder.name), 1, detail)
         self._losses.setdefault(made, []).append(loss)
         return None
 
@@ -93,7 +93,8 @@ class OwnFolder:
         return self.run
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
-        """All of the run, whatever was read before; of a damaged copy what was made of it."""
+        """All of the run; of a damaged copy what was made of it. Raises SourceChanged."""
+        refuse_cursor(after, self.folder)
         made = self.made
         return exactly(self.folder, run, None if made is None else partial(_as_made, made, run))
 

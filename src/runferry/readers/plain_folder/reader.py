@@ -22,7 +22,7 @@ from runferry.dialects.plain_folder.run_file import read_run_file
 from runferry.errors import Damaged, NotFound
 from runferry.model import KINDS, Cursor, Kind, Run, RunKey
 from runferry.ports import Location, ReadOptions
-from runferry.readers.local_runs import free_key
+from runferry.readers.local_runs import free_key, refuse_cursor
 from runferry.readers.plain_folder.run_folder import RunFolder
 
 
@@ -112,6 +112,7 @@ class WrittenRun:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`."""
+        refuse_cursor(after, self.folder)
         said = read_run_file(self.folder)
         yield from RunFolder(self.folder, self.form, said).chunks()
         yield Header(replace(said.run, key=run.key, origin_uid=run.origin_uid))

@@ -10,6 +10,7 @@ from typing import Final
 from runferry.dialects.clearml.names import OFFLINE, TRACKER
 from runferry.dialects.clearml.own_copy import OWN, Authored, authored_in
 from runferry.dialects.plain_folder.layout import HIDDEN
+from runferry.dialects.plain_folder.sums import has_sums
 from runferry.errors import Damaged
 from runferry.model import Run, Uid
 from runferry.paths import regular
@@ -70,9 +71,10 @@ def zip_of(session: Path) -> Path:
 
 
 def whose(session: Path) -> Uid | None:
-    """The mark of a complete session that is as it was written; None for any other."""
+    """The mark of a complete session that is as it was written; None for any other, and where an
+    earlier runferry wrote the copy, which has no sums."""
     said = _stated(session)
-    if said is None or not said.stands(session):
+    if said is None or not has_sums(session / OWN) or not said.stands(session):
         return None
     packed = regular(zip_of(session))
     return said.uid if packed is not None and packed.st_size == said.zip_bytes else None

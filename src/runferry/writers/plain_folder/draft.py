@@ -32,7 +32,7 @@ from runferry.dialects import codec
 from runferry.dialects.plain_folder import layout
 from runferry.dialects.plain_folder.forms import SCHEMAS, Form, TableSink
 from runferry.dialects.plain_folder.run_file import RunFile, run_file_text
-from runferry.dialects.plain_folder.sums import SUMS, digests_of, sums_text
+from runferry.dialects.plain_folder.sums import digests_of, sums_text, write_sums
 from runferry.dialects.row_tables import media_batch, raw_batch
 from runferry.durable import sync, sync_tree
 from runferry.losses import Fate, Loss, LossLedger
@@ -171,7 +171,7 @@ class Draft:
         self.settle()
         said = self.text(run)
         if (sums := self.sums_text(said)) is not None:
-            (self.home / SUMS).write_text(sums, encoding="utf-8")
+            write_sums(self.home, sums)
         sync_tree(self.home)
         self._finish(said.encode())
 

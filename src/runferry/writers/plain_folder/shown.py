@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
+from runferry.dialects.plain_folder.sums import has_sums
 from runferry.errors import Damaged
 from runferry.losses import Loss
 from runferry.model import Uid
@@ -57,11 +58,14 @@ class ShownWriter(PlainFolderWriter):
         return self._losses.get(remote, ())
 
     def _those(self, uids: Collection[Uid], stands_in: Callable[[Path], bool]) -> set[Uid]:
-        """Those whose folder in the store passes; `stands_in` raises as files do, and Damaged."""
+        """Those whose folder in the store passes; `stands_in` raises as files do, and Damaged.
+
+        One without sums is none that can be read back: an earlier runferry wrote it.
+        """
         found = set()
         for uid in uids:
             folder = self._folders.find(uid)
             with suppress(FileNotFoundError, Damaged):  # then it is made anew
-                if folder is not None and stands_in(folder):
+                if folder is not None and has_sums(folder) and stands_in(folder):
                     found.add(uid)
         return found

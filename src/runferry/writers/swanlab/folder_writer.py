@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from runferry import settings
 from runferry.dialects.swanlab.names import STORE, STORE_MARK
-from runferry.dialects.swanlab.own_store import SHOWN, Shown, shown_in
+from runferry.dialects.swanlab.own_store import SHOWN, Shown, folder_in, shown_in
 from runferry.durable import sync, sync_tree
 from runferry.errors import Damaged
 from runferry.model import Run, Uid
@@ -72,7 +72,7 @@ class FolderWriter(ShownWriter):
         if folder is None:
             return None
         with suppress(FileNotFoundError, Damaged):
-            return self._swanlog / shown_in(folder).folder
+            return self._swanlog / folder_in(folder)
         return None
 
     def show(self, draft: Draft, run: Run) -> None:

@@ -26,13 +26,12 @@ from runferry.dialects.clearml.own_copy import AUTHORED, BUNDLE, Authored, parse
 from runferry.dialects.clearml.service import Service
 from runferry.dialects.plain_folder.layout import is_uid
 from runferry.errors import SourceChanged
-from runferry.losses import Fate, Loss
 from runferry.model import Blob, Cursor, Run, RunKey, Tree, Uid
 from runferry.readers.clearml.events import EventRows
 from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.missing import MissingBytes
-from runferry.readers.plain_folder.exact_copy import CODE, INSTEAD, exactly
+from runferry.readers.plain_folder.exact_copy import exactly, instead
 
 _UNREADABLE: Final = (
     OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
@@ -119,11 +118,12 @@ class ServedRun:
         header = replace(self._header(task), key=run.key, origin_uid=run.origin_uid)
         if header.origin_uid is not None:
             with tempfile.TemporaryDirectory(prefix="runferry-clearml-") as folder:
-                is_own = False
                 try:
                     is_own = self._own_copy(task, Path(folder))
                 except _UNREADABLE as error:
-                    yield Lost(Loss(CODE, Fate.DROPPED, BUNDLE, 1, f"{INSTEAD}: {error}"))
+                    native = self._native(task, header)
+                    yield from instead(Path(folder), run, native, BUNDLE, error)
+                    return
                 if is_own:
                     made = partial(self._native, task, header)
                     yield from exactly(Path(folder), run, made, BUNDLE)
