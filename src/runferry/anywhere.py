@@ -86,7 +86,7 @@ def _homes(root: Path) -> Homes:
 def recognises(name: str, path: Path) -> bool:
     """Whether a reader says that a path is its own; what is closed to us is nobody's."""
     try:
-        return registry.reader(name).recognises(path)
+        return registry.recognises(name, path)
     except OSError as error:
         _log.warning("%s was not looked into: %s", error.filename or path, error.strerror)
         return False

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Literal, cast
 
 from runferry.errors import BadLocation, BadPlugin
@@ -161,23 +162,56 @@ def loose_names() -> tuple[str, ...]:
     A plugin that is none of them is passed over, and told of by `passed_over`.
     """
     others = {ANY, ARCHIVE, *STORES, *TABLES}
-    names = [name for name in reader_names() if name not in others]
-    return tuple(name for name in names if name in _READERS or _is_sound(name))
+    return tuple(name for name in sound_names("source") if name not in others)
+
+
+def sound_names(role: EndRole) -> tuple[str, ...]:
+    """Every name that can stand on this end, without the plugins that do not load.
+
+    Those are told of by `passed_over`.
+    """
+    built_in = _READERS if role == "source" else _WRITERS
+    return tuple(name for name in names(role) if name in built_in or _is_sound(name, role))
+
+
+def recognises(name: str, path: Path) -> bool:
+    """Whether a reader says that a path is its own. Raises OSError.
+
+    A plugin that fails at that recognises nothing, and is told of by `passed_over`.
+    """
+    kind = reader(name)
+    if name in _READERS:
+        return kind.recognises(path)
+    try:
+        return _recognised(_plugins("source")[name], kind, path)
+    except BadPlugin as error:
+        _passed_over.setdefault(("source", name), error)
+        return False
+
+
+def _recognised(point: EntryPoint, kind: type[Reader], path: Path) -> bool:
+    try:
+        return kind.recognises(path)
+    except OSError:  # the path's fault
+        raise
+    except Exception as error:
+        why = f"cannot tell whether {path} is its own ({type(error).__name__}: {error})"
+        raise _bad(point, why) from error
 
 
 def passed_over() -> tuple[BadPlugin, ...]:
-    """The plugins that could not be asked where runs were looked for, each once."""
+    """The plugins that could not be asked where others were, each once."""
     return tuple(_passed_over.values())
 
 
-_passed_over: dict[str, BadPlugin] = {}
+_passed_over: dict[tuple[EndRole, str], BadPlugin] = {}
 
 
-def _is_sound(name: str) -> bool:
+def _is_sound(name: str, role: EndRole) -> bool:
     try:
-        reader(name)
+        _load(name, role, {})
     except BadPlugin as error:
-        _passed_over[name] = error
+        _passed_over[role, name] = error
         return False
     return True
 

@@ -51,7 +51,7 @@ def _kind(name: str) -> str | None:
 
 def _takes(reader: type[Reader], path: Path) -> bool:
     try:
-        return reader.recognises(path)
+        return registry.recognises(reader.name, path)
     except OSError:  # closed to us: its own reader says so
         return True
 

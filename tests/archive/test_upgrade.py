@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pytest
 from tests.archive.version_1 import make_version_1
 from tests.transfer.roads import archive_of, place, pull_from, push_to
 
-from runferry.archive.record import DamagedRun, RunRecord, record_to_bytes
+from runferry.archive import catalog
+from runferry.archive.origins import Origins
+from runferry.archive.record import DamagedRun, RunRecord, record_from_bytes, record_to_bytes
 from runferry.archive.store import Archive
 from runferry.archive.upgrade import upgrade
 from runferry.errors import Corrupt, Locked, NewerFormat, NotFound, OlderFormat
@@ -33,6 +37,18 @@ class Watch:
 
 def records(folder: Path) -> dict[Uid, RunRecord]:
     return {record.run.uid: record for record in Archive.open(folder).records()}
+
+
+def damaged_and_sound(
+    ask: Callable[[list[DamagedRun]], Iterable[RunRecord]],
+) -> tuple[list[DamagedRun], list[RunRecord]]:
+    damaged: list[DamagedRun] = []
+    sound = list(ask(damaged))
+    return damaged, sound
+
+
+def as_told(damaged: list[DamagedRun]) -> list[tuple[Uid, str]]:
+    return [(run.uid, str(run.error)) for run in damaged]
 
 
 def commits(folder: Path) -> dict[Uid, bytes]:
@@ -207,6 +223,45 @@ def test_runs_that_were_left_are_brought_along_until_the_work_is_ended(
     rest = upgrade(old, Watch())
     assert (rest.runs, rest.is_interrupted) == (left - 2, False)
     assert commits(old) == commits(young / "archive")
+
+
+def test_the_catalog_has_the_records_and_names_the_runs_that_cannot_be_read(
+    old: Path, cut: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_WORTH_WRITING", 1)
+    archive = Archive.open(old)
+    (left,) = (run.uid for run in damaged_and_sound(archive.records)[0])
+    commits_of = sorted(old.glob("commits/*/[!.]*.json"))
+    garbled, unreadable, *_ = (commit for commit in commits_of if commit.stem != left)
+    garbled.write_text("{")
+    unreadable.unlink()
+    unreadable.mkdir()
+    for _ in ("read from the files", "read from what was kept of them"):
+        damaged, sound = damaged_and_sound(catalog.Catalog(archive).records)
+        one_by_one = damaged_and_sound(archive.records)
+        assert as_told(damaged) == as_told(one_by_one[0])
+        assert [*map(record_to_bytes, sound)] == [*map(record_to_bytes, one_by_one[1])]
+        assert {run.uid for run in damaged} == {left, garbled.stem, unreadable.stem}
+    with archive.sql() as connection:
+        assert set(connection.sql("SELECT uid FROM damaged").fetchall()) == {
+            (run.uid,) for run in damaged
+        }
+        asked = "SELECT uid FROM runs UNION SELECT uid FROM points"
+        assert {uid for (uid,) in connection.sql(asked).fetchall()} == {r.run.uid for r in sound}
+
+
+def test_a_mark_of_a_run_that_was_left_is_no_mark(old: Path, cut: tuple[Path, bytes]) -> None:
+    archive = Archive.open(old)
+    (left,) = damaged_and_sound(archive.records)[0]
+    commit = old / "commits" / left.uid[:2] / f"{left.uid}.json"
+    record = record_from_bytes(commit.read_bytes(), left.uid, "")
+    marked = replace(record, run=replace(record.run, origin_uid=Uid("f" * 32)))
+    commit.write_bytes(record_to_bytes(marked))
+    assert Origins(Archive.open(old)).find(Uid("f" * 32)) == left.uid  # it was pulled anew
+    stated = json.loads((old / "archive.json").read_text())
+    stated["left"][left.uid][1] = hashlib.sha256(commit.read_bytes()).hexdigest()
+    (old / "archive.json").write_text(json.dumps(stated))
+    assert Origins(Archive.open(old)).find(Uid("f" * 32)) is None
 
 
 def test_a_run_that_was_left_can_be_pulled_anew(

@@ -14,7 +14,8 @@ from runferry.model import Uid
 from runferry.pictures.page import page
 from runferry.pictures.page_losses import FATES
 from runferry.pictures.page_runs import CHECKED
-from runferry.pictures.told import Told, ToldPhase, ToldRun, loss_kinds
+from runferry.pictures.told import Holdings, Told, ToldPhase, ToldRun, loss_kinds, of_push
+from runferry.transfer.report import Report, RunOutcome
 
 DROPPED = Loss("long-text", Fate.DROPPED, "note", 2, "longer than 500 characters")
 RUN = ToldRun(Uid("0" * 32), "zoo/one", "new", "one", verdict="same", rows=3, remote="1")
@@ -81,6 +82,31 @@ def test_each_code_has_its_reasons_places_and_runs() -> None:
     text = page_of(replace(TOLD, runs=runs))
     assert 'data-loss="long-text" data-fate="dropped" data-count="9"' in text
     assert FATES[Fate.DROPPED] in text
+
+
+def test_what_is_possible_is_told_beside_what_is_certain_and_never_added_to_it() -> None:
+    outcome = RunOutcome(
+        RUN.uid, "zoo/one", "planned",
+        losses=(replace(DROPPED, count=3),), possible=(replace(DROPPED, count=5),),
+    )  # fmt: skip
+    report = Report("plan", "wandb:zoo", "mlflow:x", outcomes=(outcome,))
+    text = page_of(of_push(report, {}, Holdings()))
+    assert re.findall(r'data-loss="long-text" data-fate="dropped" data-count="(.*?)"', text) == [
+        "3"
+    ]
+    assert re.findall(r'data-possible="long-text".*?data-count="(.*?)"', text) == ["5"]
+    assert "<p>3 lost;" in text
+    assert '<dd data-tile="lost">3</dd>' in text
+    assert "3 long-text dropped; possible besides, at most: 5 long-text dropped" in text
+    assert "up to 5" in text
+
+
+def test_a_plan_of_what_is_possible_alone_says_that_nothing_is_certain() -> None:
+    text = page_of(of_run(status="planned", possible=(DROPPED,)))
+    assert "<p>Nothing for certain.</p>" in text
+    assert '<dd data-tile="lost">0</dd>' in text
+    assert FATES[Fate.DROPPED] in text
+    assert "possible" not in page_of(TOLD).lower()
 
 
 def test_every_fate_is_explained() -> None:

@@ -157,3 +157,52 @@ def test_where_runs_are_looked_for_one_that_does_not_load_leaves_the_others_at_w
     assert done.returncode == 1
     _told_in(done.stderr, says)
     assert broken.ended("runferry", "ls", "wandb:runs").returncode == 0  # it was not asked
+
+
+def test_formats_says_what_the_others_hold_where_one_does_not_load(tmp_path: Path) -> None:
+    broken = _broken(tmp_path, "ferry_broken", "import a_package_that_is_not_there\n")
+    for more in ([], ["--markdown"], ["--json"]):
+        done = broken.ended("runferry", "formats", *more)
+        assert done.returncode == 4
+        assert "wandb" in done.stdout
+        assert re.search(r'^odd|["`]odd["`]', done.stdout, re.MULTILINE) is None
+        _told_in(done.stderr, "does not load (ModuleNotFoundError: ")
+
+
+def test_one_that_fails_at_what_lies_there_leaves_the_others_at_work(tmp_path: Path) -> None:
+    broken = _broken(tmp_path, "ferry_broken", _FAILING)
+    says = "cannot tell whether runs is its own (KeyError: 'no such layout')"
+    shutil.copytree(RUNS, broken.folder / "runs")
+    done = broken.ended("runferry", "ls", "runs")
+    assert done.returncode == 4, done.stderr
+    assert "gentle-tide" in done.stdout
+    _told_in(done.stderr, says)
+    (file,) = (broken.folder / "runs").rglob("run-8kq2v1xd.wandb")
+    done = broken.ended("runferry", "ls", file)
+    assert done.returncode == 4, done.stderr
+    assert "gentle-tide" in done.stdout
+    _told_in(done.stderr, f"cannot tell whether {file} is its own")
+    assert broken.ended("runferry", "ls", "wandb:runs").returncode == 0  # it was not asked
+
+
+_FAILING = """
+class Odd:
+    name, gives = "odd", frozenset()
+
+    @classmethod
+    def recognises(cls, path):
+        raise KeyError("no such layout")
+
+    @classmethod
+    def open(cls, where, options):
+        return cls()
+
+    def runs(self):
+        yield from ()
+
+    def read(self, run, after=None):
+        yield from ()
+
+    def close(self):
+        pass
+"""

@@ -85,6 +85,22 @@ def test_a_damaged_registered_model_or_version_is_told(store: Path) -> None:
     assert versions == ["1"]
 
 
+def test_an_alias_of_a_version_that_cannot_be_read_is_told(store: Path) -> None:
+    net = written(store / "models" / "net", name="net")
+    written(net / "version-1", name="net", version=1)
+    (net / "version-2").mkdir()
+    (net / "version-2" / "meta.yaml").write_text("{: [")
+    (net / "aliases").mkdir()
+    for alias, number in {"good": "1", "best": "2", "gone": "7", "odd": "two"}.items():
+        (net / "aliases" / alias).write_text(number)
+    reader, runs = opened(store)
+    chunks = list(reader.read(runs["net"]))
+    assert [c.aliases for c in chunks if isinstance(c, Artifact)] == [("good",)]
+    assert [one for one in lost(chunks) if one[0] == "damaged-alias"] == [
+        ("damaged-alias", f"net/aliases/{alias}", 1) for alias in ("best", "gone", "odd")
+    ]
+
+
 @pytest.mark.parametrize(("kind", "place"), [("MODEL", "models"), ("DATASET", "datasets")])
 def test_an_input_never_names_a_folder_outside(store: Path, kind: str, place: str) -> None:
     (store / "0" / place).mkdir()

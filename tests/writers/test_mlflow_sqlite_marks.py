@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from tests.writers.mlflow_runs import header
 
 from runferry.dialects.mlflow.header import as_native
-from runferry.dialects.mlflow.tags import PARENT_UID_TAG, UID_TAG
+from runferry.dialects.mlflow.tags import (
+    CLAIM_TAG,
+    PARENT_UID_TAG,
+    SEALED,
+    SEALED_TAG,
+    UID_TAG,
+    UNSEALED,
+)
 from runferry.model import Run
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
@@ -37,30 +45,86 @@ def begin(backend: SqliteBackend, run: Run) -> str:
     return backend.create(as_native(run, run.uid), [run.uid])
 
 
-def steps_of_a_look(file: Path, backend: SqliteBackend) -> int:
-    """What sqlite does for one look, in steps of its machine, once the first look was taken."""
+def steps_of_a_look(backend: SqliteBackend) -> int:
+    """What sqlite does for one look, in steps of its machine."""
     taken = 0
 
     def step() -> None:
         nonlocal taken
         taken += 1
 
-    backend.find(UID_TAG, header("nobody").uid)
     backend._connection.set_progress_handler(step, 1)
     backend.find(UID_TAG, header("nobody").uid)
     backend._connection.set_progress_handler(None, 1)
     return taken
 
 
+def add_marks(backend: SqliteBackend, count: int) -> None:
+    with backend._transaction() as connection:
+        for number in range(count):
+            marks = (UID_TAG, header(f"r{number}").uid, f"{number:032x}")
+            connection.execute("INSERT INTO tags VALUES (?, ?, ?)", marks)
+
+
 def test_a_look_costs_the_same_among_few_runs_and_among_many(file: Path) -> None:
     with closing(SqliteBackend(file)) as backend:
         begin(backend, header("first"))
-        among_few = steps_of_a_look(file, backend)
-        with backend._transaction() as connection:
-            for number in range(2_000):
-                marks = (UID_TAG, header(f"r{number}").uid, f"{number:032x}")
-                connection.execute("INSERT INTO tags VALUES (?, ?, ?)", marks)
-        assert steps_of_a_look(file, backend) <= among_few + 10
+        steps_of_a_look(backend)
+        among_few = steps_of_a_look(backend)
+        add_marks(backend, 2_000)
+        steps_of_a_look(backend)
+        assert steps_of_a_look(backend) <= among_few + 10
+
+
+def test_a_look_costs_the_same_when_pushes_of_others_have_let_go_of_their_claims(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+
+    def steps_after_a_push(name: str) -> int:
+        claim = Batch(tags={CLAIM_TAG: name, SEALED_TAG: UNSEALED})
+        run_id = begin(theirs, header(name))
+        theirs.log(run_id, claim)
+        steps_of_a_look(ours)  # the claim is the last row of all
+        theirs.log(run_id, Batch(tags={SEALED_TAG: SEALED}))
+        theirs.forget(run_id, Batch(tags={CLAIM_TAG: name}))
+        return steps_of_a_look(ours)
+
+    steps_after_a_push("first")
+    among_few = steps_after_a_push("second")
+    add_marks(theirs, 2_000)
+    assert steps_after_a_push("last") <= among_few + 10
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_what_happens_between_two_statements_of_a_look_hides_no_mark(
+    file: Path, two: tuple[SqliteBackend, SqliteBackend], at: int
+) -> None:
+    ours, theirs = two
+    begin(theirs, header("first"))
+    last = begin(theirs, header("last"))
+    ours.find(UID_TAG, header("last").uid)
+    beyond = itertools.count()
+
+    def between(statement: str) -> None:
+        if next(beyond) == at:  # the numbers of what goes are given again
+            with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file, timeout=0)) as c:
+                c.execute("DELETE FROM tags WHERE run_uuid = ?", (last,))
+                marks = [(UID_TAG, f"new{n}", f"{n:032x}") for n in range(12)]
+                c.executemany("INSERT INTO tags VALUES (?, ?, ?)", marks)
+                runs = [(f"{n:032x}",) for n in range(12)]
+                c.executemany(
+                    "INSERT INTO runs (run_uuid, lifecycle_stage) VALUES (?, 'active')", runs
+                )
+                c.commit()
+
+    ours._connection.set_trace_callback(between)
+    ours.find(UID_TAG, "nobody")
+    ours._connection.set_trace_callback(None)
+    with closing(SqliteBackend(file)) as fresh:
+        for number in range(12):
+            value = f"new{number}"
+            assert ours.find(UID_TAG, value) == fresh.find(UID_TAG, value)
 
 
 def test_what_another_process_began_is_found_and_not_begun_again(
@@ -88,6 +152,19 @@ def test_what_another_process_removed_is_begun_anew(
     assert ours.find(UID_TAG, other.uid) == theirs.find(UID_TAG, other.uid) != []
     assert ours.find(UID_TAG, first.uid) != []
     assert begin(ours, last) == theirs.find(UID_TAG, last.uid)[0]
+
+
+def test_a_run_in_the_rows_of_one_that_went_is_not_begun_again(
+    two: tuple[SqliteBackend, SqliteBackend],
+) -> None:
+    ours, theirs = two
+    gone, last = (begin(ours, header(name)) for name in ("gone", "last"))
+    assert ours.find(UID_TAG, header("last").uid) == [last]
+    theirs.delete(gone)
+    theirs.delete(last)
+    begun = begin(theirs, header("in its rows"))
+    assert begin(theirs, header("last")) == last  # its mark is where it was
+    assert begin(ours, header("in its rows")) == begun
 
 
 def test_a_run_is_found_by_the_parent_that_it_has_now(

@@ -47,7 +47,7 @@ class ArchiveWriter:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._origins = Origins(archive.path)
+        self._origins = Origins(archive)
 
     @classmethod
     def open(cls, where: Location) -> Self:

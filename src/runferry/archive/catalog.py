@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runferry.archive.layout import checked_uid, commit_path, new_attempt
-from runferry.archive.record import DamagedRun, RunRecord, record_from_bytes
+from runferry.archive.record import DamagedRun, RunRecord
 from runferry.durable import replace_file
 from runferry.errors import ArchiveError
 from runferry.model import Uid
@@ -55,8 +55,11 @@ class Catalog:
             try:
                 if entry is None or entry[0] != signature(path):
                     changed += 1
-                    entry = (signature(path), path.read_bytes())
-                record = record_from_bytes(entry[1], uid, str(path))
+                    was, commit = signature(path), self._archive.commit(uid)
+                    if commit is None:
+                        continue
+                    entry = (was, commit)
+                record = self._archive.record_in(entry[1], uid)
             except FileNotFoundError:
                 continue  # removed since the folder was listed
             except ArchiveError as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runferry.archive.catalog import signature
 from runferry.archive.layout import checked_uid
-from runferry.archive.record import record_from_bytes
 from runferry.errors import ArchiveError
 from runferry.model import Uid
+
+if TYPE_CHECKING:
+    from runferry.archive.store import Archive
 
 _TICK_NS = 2 * 10**9  # no file system tells times more coarsely
 
@@ -19,8 +22,9 @@ Mark = tuple[str, Uid | None]  # the commit that was read, and the mark in it
 class Origins:
     """Kept up to date by looking only at folders that changed, and there at commits that did."""
 
-    def __init__(self, root: Path) -> None:
-        self._commits = root / "commits"
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._commits = archive.path / "commits"
         self._changed: dict[str, int] = {}  # when, by shelf
         self._marks: dict[str, dict[Uid, Mark]] = {}
         self._marked: dict[str, dict[Uid, Uid]] = {}  # the runs by their marks
@@ -42,21 +46,20 @@ class Origins:
             marks = dict(
                 found
                 for path in shelf.glob("[!.]*.json")
-                if (found := _mark_in(path, known)) is not None
+                if (found := self._mark_in(path, known)) is not None
             )
             self._marks[shelf.name] = marks
             self._marked[shelf.name] = {mark: uid for uid, (_, mark) in marks.items() if mark}
             if changed < time.time_ns() - _TICK_NS:  # else it may change again within its time
                 self._changed[shelf.name] = changed
 
-
-def _mark_in(path: Path, known: dict[Uid, Mark]) -> tuple[Uid, Mark] | None:
-    uid = checked_uid(path.stem, str(path))
-    try:
-        current = signature(path)
-        if uid in known and known[uid][0] == current:
-            return uid, known[uid]
-        record = record_from_bytes(path.read_bytes(), uid, str(path))
-    except (FileNotFoundError, ArchiveError):
-        return None
-    return uid, (current, record.run.origin_uid)
+    def _mark_in(self, path: Path, known: dict[Uid, Mark]) -> tuple[Uid, Mark] | None:
+        uid = checked_uid(path.stem, str(path))
+        try:
+            current = signature(path)
+            if uid in known and known[uid][0] == current:
+                return uid, known[uid]
+            record = self._archive.record_in(path.read_bytes(), uid)
+        except (FileNotFoundError, ArchiveError):
+            return None
+        return uid, (current, record.run.origin_uid)

@@ -130,9 +130,14 @@ class Archive:
         Of a stand-in that `headers` gave, the error that it stands for.
         """
         uid = self._stood_in_for.get(uid, uid)
+        commit = self.commit(uid)
+        return None if commit is None else self.record_in(commit, uid)
+
+    def commit(self, uid: Uid) -> bytes | None:
+        """What a run's commit file says; None where there is none. Raises ArchiveError."""
         path = commit_path(self.path, checked_uid(uid))
         try:
-            content = path.read_bytes()
+            return path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -141,9 +146,16 @@ class Archive:
                 where=str(path),
                 hint="give read permission, or look after the disk",
             ) from error
-        record = record_from_bytes(content, uid, str(path))
+
+    def record_in(self, commit: bytes, uid: Uid) -> RunRecord:
+        """The record that a run's commit spells. Raises Corrupt, NewerFormat.
+
+        Corrupt too for a run that an upgrade left as it was: nothing of it is read.
+        """
+        path = commit_path(self.path, uid)
+        record = record_from_bytes(commit, uid, str(path))
         left = self._left.get(uid)
-        if left is not None and left.is_that(content):
+        if left is not None and left.is_that(commit):
             raise Corrupt(
                 f"an upgrade could not read this run, and left it at version {left.version}",
                 where=str(path),

@@ -34,10 +34,13 @@ A second word is a server: `wandb` alone are run folders, `wandb service` is W&B
 
 
 def holdings_json() -> dict[str, Any]:
-    """What each reader gives, and for each writer, and each kind of its places, the fates."""
+    """What each reader gives, and for each writer, and each kind of its places, the fates.
+
+    Plugins that do not load are left out: the session tells of them.
+    """
     from runferry import registry
 
-    readers = registry.reader_names()
+    readers = registry.sound_names("source")
     given = {name: registry.reader(name).gives for name in readers}
     return {
         "schema": 1,
@@ -45,7 +48,7 @@ def holdings_json() -> dict[str, Any]:
         "gives": {name: [kind for kind in KINDS if kind in given[name]] for name in readers},
         "writers": {
             place: {kind: limits.holds.get(kind, Fate.DROPPED).label for kind in KINDS}
-            for name in registry.writer_names()
+            for name in registry.sound_names("destination")
             for place, limits in registry.limits_by_place(name).items()
         },
     }

@@ -40,13 +40,12 @@ _FAILURES = 50
 def page(told: Told, curves: Iterable[Compared], made: datetime) -> Iterator[str]:
     """The page; `curves` are drawn as they come."""
     style, script = _part("page.css"), _part("page.js")
-    kinds = loss_kinds(told.runs)
     yield _head(told, style, script)
     yield _title(told, made)
     yield _tiles(told)
     yield _failures(told)
     yield _phases(told.phases)
-    yield losses_section(told, kinds)
+    yield losses_section(told)
     yield _verification(told)
     yield from _curves(curves)
     yield from runs_section(told)
@@ -204,7 +203,7 @@ def _verification(told: Told) -> str:
             f"<p class=soft>{counted(told.others, 'run')} of the destination "
             "belong to none of these.</p>"
         )
-    unexpected = loss_kinds(told.runs, unexpected=True)
+    unexpected = loss_kinds(told.runs, "unexpected")
     differing = ""
     if unexpected:
         differing = f"<h3>What nothing foretold</h3>{loss_table(unexpected, told.allowed)}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from html import escape
 
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.pictures.html_table import row, table
 from runferry.pictures.told import UNSENT, Told, ToldRun, Verdict
 
@@ -77,8 +77,14 @@ def _run_json(run: ToldRun) -> dict[str, object]:
 
 def _lost(run: ToldRun) -> str:
     """What is lost by name, worst first; what is only in another form by its number."""
+    certain, possible = _added_up(run.losses), _added_up(run.possible)
+    besides = f"possible besides, at most: {possible}" if possible else ""
+    return "; ".join(filter(None, (certain, besides)))
+
+
+def _added_up(losses: tuple[Loss, ...]) -> str:
     sums: dict[str, int] = {}
-    for loss in sorted(run.losses, key=lambda loss: (-loss.fate, loss.code)):
+    for loss in sorted(losses, key=lambda loss: (-loss.fate, loss.code)):
         is_lost = loss.fate > Fate.REENCODED
         word = f"{loss.code} {loss.fate.label}" if is_lost else loss.fate.label
         sums[word] = sums.get(word, 0) + loss.count

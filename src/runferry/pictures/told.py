@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +45,8 @@ class ToldRun:
     verdict: Verdict = "no"
     error: str = ""
     hint: str = ""
+    possible: tuple[Loss, ...] = ()
+    """Of a plan, what its counts cannot tell: each is the most that there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,8 @@ class Told:
 
     @property
     def beyond(self) -> bool:
-        """Whether something was lost that was not allowed."""
-        return any(beyond(run.losses, self.allowed) for run in self.runs)
+        """Whether something was lost that was not allowed, or by a plan may be."""
+        return any(beyond((*run.losses, *run.possible), self.allowed) for run in self.runs)
 
     @property
     def ending(self) -> ExitCode:
@@ -124,14 +126,17 @@ _PLACES = 12
 _DETAILS = 4
 
 
-def loss_kinds(runs: Iterable[ToldRun], *, unexpected: bool = False) -> list[LossKind]:
+def loss_kinds(
+    runs: Iterable[ToldRun], which: Literal["losses", "possible", "unexpected"] = "losses"
+) -> list[LossKind]:
     """Losses added up by code and fate, worst first, with where and why they came."""
     counts: dict[tuple[Fate, str], int] = {}
     held: dict[tuple[Fate, str], set[str]] = {}
     places: dict[tuple[Fate, str], dict[str, int]] = {}
     details: dict[tuple[Fate, str], dict[str, int]] = {}
     for run in runs:
-        for loss in run.unexpected if unexpected else run.losses:
+        of = {"losses": run.losses, "possible": run.possible, "unexpected": run.unexpected}
+        for loss in of[which]:
             kind = (loss.fate, loss.code)
             counts[kind] = counts.get(kind, 0) + loss.count
             held.setdefault(kind, set()).add(run.uid)
@@ -249,25 +254,15 @@ def _runs(outcomes: Iterable[RunOutcome], verified: VerifyReport | None) -> list
                 outcome.rows,
                 outcome.size_bytes,
                 outcome.remote or "",
-                _losses(outcome),
+                outcome.losses,
                 found.unexpected if found else (),
                 verdict,
                 error,
                 hint,
+                outcome.possible if outcome.status == "planned" else (),
             )
         )
     return told
-
-
-def _losses(outcome: RunOutcome) -> tuple[Loss, ...]:
-    """Of a plan those that are possible too: it is judged by them."""
-    if outcome.status != "planned":
-        return outcome.losses
-    possible = (
-        replace(loss, detail=": ".join(filter(None, ("possible, so many at most", loss.detail))))
-        for loss in outcome.possible
-    )
-    return (*outcome.losses, *possible)
 
 
 _STAGES = {"created": "half sent", "sending": "half sent", "sealed": "sent", "verified": "sent"}

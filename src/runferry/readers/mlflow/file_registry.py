@@ -5,7 +5,7 @@ Layout: `mlflow/store/model_registry/file_store.py`, 3.17.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -61,12 +61,7 @@ def _registered(folder: Path) -> NativeModel | None:
     homes = [home for home in folders_in(folder) if home.name.startswith(_VERSION)]
     versions = [_version(home, losses) for home in homes]
     found = sorted((one for one in versions if one is not None), key=lambda one: one.version)
-    numbers = {one.version for one in found}
-    aliases = {
-        name: int(number)
-        for name, number in small_files(folder / "aliases", losses)
-        if number.isdecimal() and int(number) in numbers
-    }
+    aliases = _aliases(folder, {one.version for one in found}, losses)
     return NativeModel(
         name=str(meta.get("name") or folder.name),
         description=text_of(meta.get("description")),
@@ -77,6 +72,18 @@ def _registered(folder: Path) -> NativeModel | None:
         versions=tuple(found),
         losses=tuple(losses),
     )
+
+
+def _aliases(folder: Path, numbers: Collection[int], losses: list[Loss]) -> dict[str, int]:
+    """Version by alias; one that points at none of these is a loss."""
+    aliases = dict[str, int]()
+    for name, number in small_files(folder / "aliases", losses):
+        if number.isdecimal() and int(number) in numbers:
+            aliases[name] = int(number)
+        else:
+            where = f"{folder.name}/aliases/{name}"
+            losses.append(Loss("damaged-alias", Fate.DROPPED, where, 1, "its version is not read"))
+    return aliases
 
 
 def _version(folder: Path, losses: list[Loss]) -> NativeVersion | None:

@@ -122,7 +122,8 @@ class SqliteBackend:
     def create(self, native: NativeRun, wished_ids: Sequence[str]) -> str:
         """The experiment too, where it is missing."""
         with self._transaction() as connection:
-            begun = self.find(UID_TAG, native.tags[UID_TAG])
+            uid = native.tags[UID_TAG]
+            begun = self.find(UID_TAG, uid) or self._begun_as(wished_ids, uid)
             if begun:
                 return begun[0]  # another process was first
             number, location = self._experiment(native.experiment)
@@ -140,6 +141,16 @@ class SqliteBackend:
             )
             self._put_tags(run_id, native.tags)
         return run_id
+
+    def _begun_as(self, wished_ids: Sequence[str], uid: str) -> Sequence[str]:
+        """The run by the ids that any push would have given it, whatever our marks know.
+
+        They know nothing of a row that was given the number of one that went, where the last mark
+        went too and came back with the number that it had.
+        """
+        query = f"{_BY_TAG} AND r.run_uuid = ?"
+        asked = (self._connection.execute(query, (UID_TAG, uid, wish)) for wish in wished_ids)
+        return [run_id for rows in asked for (run_id,) in rows]
 
     def _is_free(self, run_id: str, location: str) -> bool:
         """Whether MLflow takes this id, no run has it, and nothing stands where it would be kept.
