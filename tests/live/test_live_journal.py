@@ -280,6 +280,39 @@ def test_a_disk_that_is_stuck_holds_up_nobody_twice(tmp_path: Path, way: str, si
     disk.close()
 
 
+@BOTH
+@pytest.mark.parametrize("waited", [0, 3], ids=["none waits", "some wait"])
+def test_a_disk_that_was_stuck_loses_nothing_over_stop_and_start(
+    tmp_path: Path, way: str, waited: int
+) -> None:
+    journal = Journal(tmp_path)
+    put = _way(journal, way)
+    put(b"first")
+    put(b"second")
+    disk = _StuckDisk(journal)
+    other = disk.empty_apart(0.3)
+    put(bytes(900))
+    other.wait()
+    disk.mend()  # what it took while it was stuck is in the pipe
+    for _ in range(waited):
+        put(b"before")
+    journal.close(Kind.STOP)
+    for _ in range(5):
+        put(b"after")
+    journal.close(Kind.STOP)
+    payloads = [payload for _, payload in _all(tmp_path)]
+    assert payloads == [b"first", b"second", *[b"before"] * waited, *[b"after"] * 5]
+    assert [_kinds(path)[-1] for path in sorted(tmp_path.iterdir())] == [Kind.STOP] * 2
+    assert journal.captured["test"] == len(payloads) + 1
+    assert not journal.dropped
+    disk.close()
+
+
+def _kinds(path: Path) -> list[int]:
+    with path.open("rb") as stream:
+        return [frame.kind for frame in frames(stream, 0)]
+
+
 @pytest.mark.timeout(20)
 def test_a_disk_that_was_slow_holds_up_no_other_thread(tmp_path: Path) -> None:
     """The thread that empties it could not go on if Python's lock were kept."""

@@ -139,16 +139,16 @@ class Journal:
         """Say what was counted, and let go of the file: no more comes from this process."""
         if self._process != os.getpid() or self._file is None:
             return
-        if self._waiting is not None:
-            lost = self._waiting.end(_LAST_SECONDS)
-            if lost:  # its thread has the file still, and may be in it
-                self.dropped["journal"] += lost
-                self._stop("the disk is stuck")
-                return
-            self._waiting = None
         counts = {"captured": self.captured, "dropped": self.dropped}
-        self._write(kind, 0, json.dumps(counts).encode())
-        file, self._file = self._file, None
+        last = journal_frame(kind, 0, json.dumps(counts).encode())
+        if self._waiting is None:
+            self._put(last)
+        elif lost := self._waiting.end(_LAST_SECONDS, last):
+            # its thread has the file still, and may be in it
+            self.dropped["journal"] += lost
+            self._stop("the disk is stuck")
+            return
+        file, self._file, self._waiting = self._file, None, None
         self._sources = {}
         file.close()
 
@@ -168,7 +168,7 @@ class Journal:
         return self._waiting.put(journal_frame(kind, source, payload))
 
     def _put(self, frame: bytes) -> bool:
-        """One write of what has waited, and whether it was one."""
+        """One write of a whole frame, and whether it was one."""
         try:
             if self._file is not None:
                 self._file.write(frame)

@@ -24,19 +24,24 @@ class Waiting:
         self._thread.start()
 
     def put(self, frame: bytes) -> bool:
-        """Whether there is room for one more; returns at once."""
+        """Whether there is room for one more, and it is not the end; returns at once."""
         with self._changed:
-            if self._bytes + len(frame) > MOST_BYTES:
+            if self._is_ending or self._bytes + len(frame) > MOST_BYTES:
                 return False
             self._frames.append(frame)
             self._bytes += len(frame)
             self._changed.notify()
             return True
 
-    def end(self, seconds: float) -> int:
-        """Wait until all is written, but no longer than this; how many frames are not."""
+    def end(self, seconds: float, last: bytes) -> int:
+        """Wait until all is written, then a last frame, for which there is always room.
+
+        No longer than these seconds; how many frames are not written then.
+        """
         with self._changed:
             self._is_ending = True
+            self._frames.append(last)
+            self._bytes += len(last)
             self._changed.notify()
         self._thread.join(seconds)
         with self._changed:
