@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.readers.gathered import pulled
 from wandb.proto import wandb_internal_pb2 as pb
@@ -13,6 +16,7 @@ from wandb_runs import exit_record, folder_with, framed, gather_one, history_rec
 
 from runferry.archive.store import Archive
 from runferry.ports import ReadOptions
+from runferry.readers.wandb.row_media import RowMedia
 
 NAME = "media/table/t_1.table.json"
 OTHER = "media/images/nobody.png"
@@ -108,3 +112,26 @@ def test_names_of_old_clients_are_claimed_where_their_files_lie(tmp_path: Path) 
     found = gather_one(folder)
     assert [item.blob.is_missing for item in found.media] == [False]
     assert not found.files
+
+
+def test_a_name_is_looked_up_as_quickly_among_many_as_among_few() -> None:
+    few, many = _quickest(100), _quickest(1_000_000)
+    assert many[0] < 20 * few[0]
+    assert many[1] < 20 * few[1]
+
+
+def _quickest(names: int) -> tuple[float, float]:
+    """Seconds that a look-up takes among names of earlier reads: claimed ones, and awaited ones."""
+    hashes = np.arange(names, dtype=">u8").tobytes()
+    media = RowMedia(claimed=hashes, awaited=hashes)
+    return _seconds(media.is_claimed), _seconds(lambda name: media.check("run", name))
+
+
+def _seconds(look_up: Callable[[str], object]) -> float:
+    look_up("first")
+    taken = []
+    for number in range(100):
+        began = time.perf_counter()
+        look_up(f"media/{number}")
+        taken.append(time.perf_counter() - began)
+    return min(taken)
