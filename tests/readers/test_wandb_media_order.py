@@ -51,12 +51,17 @@ def _files(archive: Archive) -> list[str]:
 
 @pytest.mark.parametrize("order", list(permutations(("listing", "row", "file"))))
 @pytest.mark.parametrize("is_growing", [True, False], ids=["follow", "convert"])
+@pytest.mark.parametrize("has_files", [True, False], ids=["files folder", "no files folder yet"])
 def test_what_a_row_names_is_its_own_in_whichever_read_it_is_met(
-    tmp_path: Path, order: tuple[str, ...], is_growing: bool
+    tmp_path: Path, order: tuple[str, ...], is_growing: bool, has_files: bool
 ) -> None:
     records = [run_record("r1", project="p"), history_record(0, loss=1)]
     folder = folder_with(tmp_path / "runs", records)
-    _put(folder, "media/images/first.png")
+    first = ["media/images/first.png"] if has_files else []
+    for name in first:
+        _put(folder, name)
+    if not has_files:
+        (folder / "files").rmdir()
     met = []
     for event in order:
         if event == "file":
@@ -68,11 +73,11 @@ def test_what_a_row_names_is_its_own_in_whichever_read_it_is_met(
         archive = pulled(tmp_path / "runs", tmp_path / "grown", options=options)
         met += _files(archive)
     if is_growing:
-        assert set(met) <= {"media/images/first.png"}
+        assert set(met) <= set(first)
     archive = pulled(tmp_path / "runs", tmp_path / "grown")
     once = pulled(tmp_path / "runs", tmp_path / "once")
     assert _told(archive) == _told(once)
-    assert _told(once)[1] == ["media/images/first.png"]
+    assert _told(once)[1] == first
 
 
 @pytest.mark.parametrize("has_exit", [True, False], ids=["ended", "killed"])

@@ -40,8 +40,8 @@ class RowMedia:
         self._claimed_now, self._awaited_now = array("Q"), array("Q")
         self._all_claimed: _Hashes | None = None
 
-    def claim(self, items: Iterable[MediaItem], folder: str | None) -> None:
-        """These belong to rows; their bytes were looked for in this folder, if there is one.
+    def claim(self, items: Iterable[MediaItem], folder: str) -> None:
+        """These belong to rows; their bytes are looked for in this folder, once it is there.
 
         Raises SourceChanged when one was given as a file, because its row was not there yet.
         """
@@ -56,7 +56,7 @@ class RowMedia:
                     what = "the row of a file came after the file"
                     raise SourceChanged(what, where=name, hint=_AGAIN)
                 self._claimed_now.append(hashed)
-                if item.blob.is_missing and folder is not None:
+                if item.blob.is_missing:
                     self._awaited_now.append(_short_hash(f"{folder}/{name}"))
         self._all_claimed = None
 
