@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
-import json
 import os
 import subprocess
 import sys
@@ -22,10 +21,8 @@ from hypothesis import strategies as st
 from training import told, train
 
 from runferry._native import journal_frame
-from runferry.live.follower import Follower
 from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
-from runferry.live.replicas.all import Replicas
 from runferry.live.waiting import Waiting
 
 PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
@@ -68,7 +65,6 @@ def _all(folder: Path) -> list[tuple[str, bytes]]:
 
 
 BEGIN = """
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -401,26 +397,3 @@ def test_a_warning_that_is_an_error_is_not_ours_to_raise(tmp_path: Path) -> None
         warnings.simplefilter("error")
         journal.append("test", Kind.EVENT, "here", b"lost")
     assert journal.is_stopped
-
-
-def test_replicas_made_again_are_the_same_bytes(tmp_path: Path) -> None:
-    """However the rounds were cut, and also where the last write of a replica was cut short."""
-    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
-    journal = Journal(tmp_path / "journal")
-    follower = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
-    for number in range(40):
-        call = {"op": "batch", "metrics": [["loss", number, number, number]]}
-        journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
-        if number % 7 == 0:
-            assert follower.advance()
-    (made,) = (tmp_path / "one" / "calls").iterdir()
-    before = made.read_bytes()
-    os.truncate(made, len(before) - 5)
-    follower.close()
-    again = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
-    assert made.read_bytes() == before
-    while again.advance():
-        pass
-    assert len(made.read_bytes().splitlines()) == 41
-    again.close()
-    journal.close()
