@@ -34,7 +34,7 @@ def deliver(root: Path) -> int:
     import logging
 
     from runferry import settings
-    from runferry.errors import ExitCode, Locked, RunferryError
+    from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
     from runferry.locations import locate
 
@@ -49,15 +49,16 @@ def deliver(root: Path) -> int:
             delivery = Delivery(layout, places, Ends(settings.current().patience))
         except Locked:
             return ExitCode.DONE  # another process has it, and looks again when it is done
-        except RunferryError as error:
-            log.error("%s", error)
-            return error.exit_code
-        except OSError as error:
-            log.error("%s cannot be written: %s", root, error.strerror or error)
+        except (NoSpace, OSError) as error:  # the lock and the archive say the former
+            why = error.strerror if isinstance(error, OSError) else None
+            log.error("%s cannot be written: %s", root, why or error)
             if not is_live(layout):
                 return ExitCode.FAILED
             time.sleep(_AGAIN_SECONDS)
             continue
+        except RunferryError as error:
+            log.error("%s", error)
+            return error.exit_code
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
         is_new = any(path.name not in status.journals for path in journals(layout))
