@@ -87,3 +87,18 @@ def _largest_file(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_was_dropped_is_told_once_over_stop_and_start(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    for dropped in (2, 0, 1):
+        journal.append("mlflow", Kind.CALL, "{}", b"{}")
+        for _ in range(dropped):
+            journal.drop("mlflow")
+        journal.close(Kind.STOP)
+    follower = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
+    while follower.advance():
+        pass
+    follower.close()
+    assert [file.counts["dropped"].get("mlflow", 0) for file in follower.files] == [2, 0, 1]
+    assert [file.counts["captured"] for file in follower.files] == [{"mlflow": 1}] * 3

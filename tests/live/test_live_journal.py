@@ -65,6 +65,7 @@ def _all(folder: Path) -> list[tuple[str, bytes]]:
 
 
 BEGIN = """
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

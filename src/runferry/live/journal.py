@@ -58,6 +58,7 @@ class Journal:
         self._is_stopped = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
+        self._told: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # by closed files
         self._opening = threading.Lock()
         self._waiting_lock = threading.Lock()
         self._waiting: Waiting | None = None
@@ -139,7 +140,9 @@ class Journal:
         """Say what was counted, and let go of the file: no more comes from this process."""
         if self._process != os.getpid() or self._file is None:
             return
-        counts = {"captured": self.captured, "dropped": self.dropped}
+        captured, dropped = self.captured, self.dropped.copy()
+        was_captured, was_dropped = self._told  # of files before this one
+        counts = {"captured": captured - was_captured, "dropped": dropped - was_dropped}
         last = journal_frame(kind, 0, json.dumps(counts).encode())
         if self._waiting is None:
             self._put(last)
@@ -149,7 +152,7 @@ class Journal:
             self._stop("the disk is stuck")
             return
         file, self._file, self._waiting = self._file, None, None
-        self._sources = {}
+        self._sources, self._told = {}, (captured, dropped)
         file.close()
 
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
