@@ -23,7 +23,6 @@ from training import told, train
 from runferry._native import journal_frame
 from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
-from runferry.live.waiting import Waiting
 
 PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 
@@ -338,7 +337,7 @@ def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
     journal = Journal(tmp_path)
     journal.append("test", Kind.EVENT, "here", b"first")
     disk = _StuckDisk(journal)
-    journal._waiting = Waiting(journal._put)
+    journal._waiting.begin()
     for _ in range(100):
         journal.append("test", Kind.EVENT, "here", bytes(100))
     assert journal.dropped["test"] > 0

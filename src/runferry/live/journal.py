@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -59,9 +60,9 @@ class Journal:
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._told: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # by closed files
-        self._opening = threading.Lock()
-        self._waiting_lock = threading.Lock()
-        self._waiting: Waiting | None = None
+        self._numbers = itertools.count(1)  # of sources
+        self._opening = threading.RLock()  # also held where a signal's handler comes in between
+        self._waiting = Waiting(self._put)
 
     @property
     def captured(self) -> Counter[str]:
@@ -100,7 +101,7 @@ class Journal:
             number = self._sources.get(source, 0)
             if number or self._is_stopped:
                 return number
-            number = len(self._sources) + 1
+            number = next(self._numbers)
             if not self._write(Kind.SOURCE, number, source.encode("utf-8", "replace")):
                 return 0
             self._sources[source] = number
@@ -144,14 +145,14 @@ class Journal:
         was_captured, was_dropped = self._told  # of files before this one
         counts = {"captured": captured - was_captured, "dropped": dropped - was_dropped}
         last = journal_frame(kind, 0, json.dumps(counts).encode())
-        if self._waiting is None:
+        if not self._waiting.is_begun:
             self._put(last)
         elif lost := self._waiting.end(_LAST_SECONDS, last):
             # its thread has the file still, and may be in it
             self.dropped["journal"] += lost
             self._stop("the disk is stuck")
             return
-        file, self._file, self._waiting = self._file, None, None
+        file, self._file, self._waiting = self._file, None, Waiting(self._put)
         self._sources, self._told = {}, (captured, dropped)
         file.close()
 
@@ -160,14 +161,12 @@ class Journal:
             return False
         try:
             file = self._file or self._opened()
-            if self._waiting is None and not file.was_stuck:
+            if not self._waiting.is_begun and not file.was_stuck:
                 file.append(kind, source, payload)
                 return True
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False
-        with self._waiting_lock:
-            self._waiting = self._waiting or Waiting(self._put)
         return self._waiting.put(journal_frame(kind, source, payload))
 
     def _put(self, frame: bytes) -> bool:
