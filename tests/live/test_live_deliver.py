@@ -16,7 +16,7 @@ def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Pat
         from runferry.live import deliver
         from runferry.live.frames import Kind
         from runferry.live.journal import Journal
-        from runferry.live.layout import Layout, Stated, is_live
+        from runferry.live.layout import Layout, Stated, is_delivered, is_live
 
         layout = Layout(Path("session"))
         Stated(("jsonl:./lines",)).write(layout.root)
@@ -35,15 +35,15 @@ def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Pat
 
         rested = []
         def there_is_room(seconds):
-            rested.append(seconds)
+            rested.append(is_delivered(layout))
             resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
             os.close(end)
 
         deliver.time = types.SimpleNamespace(sleep=there_is_room)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, -1))
-        print(deliver.deliver(layout.root), len(rested))
+        print(deliver.deliver(layout.root), *rested)
         """,
     )
-    assert out.split() == ["0", "1"]
+    assert out.split() == ["0", "True"]
     assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]

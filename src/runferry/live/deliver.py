@@ -5,6 +5,7 @@ It lets go of whoever started it, so it outlives the training process and is no 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,7 @@ def deliver(root: Path) -> int:
             log.error("%s cannot be written: %s", root, why or error)
             if not is_live(layout):
                 return ExitCode.FAILED
-            time.sleep(_AGAIN_SECONDS)
+            _rest(layout)
             continue
         except RunferryError as error:
             log.error("%s", error)
@@ -65,7 +66,19 @@ def deliver(root: Path) -> int:
         if delivery.is_stopped or not (is_new or is_live(layout)):
             return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
         if delivery.has_failed:
-            time.sleep(_AGAIN_SECONDS)
+            _rest(layout)
+
+
+def _rest(layout: Layout) -> None:
+    """Leave a folder alone that cannot be written; whoever asks sees that somebody delivers it."""
+    from runferry.archive.lock import FileLock
+    from runferry.errors import Locked, NoSpace
+
+    lock = FileLock(layout.delivery_lock)
+    with contextlib.suppress(Locked, NoSpace, OSError):  # then nobody sees it meanwhile
+        lock.acquire()
+    time.sleep(_AGAIN_SECONDS)
+    lock.release()
 
 
 if __name__ == "__main__":
