@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -266,7 +267,8 @@ def test_nothing_that_the_training_process_prints_or_waits_for_is_ours(tmp_path:
 def _session_on_a_full_disk(folder: Path) -> str:
     """Of what is below this folder, and who may write no more than so much into a file."""
     return f"""
-        import resource, signal, runferry
+        import resource, signal, subprocess, runferry
+        from pathlib import Path
         from runferry.live.session import Session
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         deliver = Session.deliver
@@ -280,7 +282,21 @@ def _session_on_a_full_disk(folder: Path) -> str:
         with SummaryWriter("runs/a") as writer:
             for step in range(2000):
                 writer.add_scalar("loss", step, step)
-        print(json.dumps(runferry.stop_logging(timeout=5)["jsonl:./lines"]))
+        from runferry.live.status import Status
+        root = Path({str(folder)!r})
+        while not (root / "status.json").is_file() or not any(
+            one.failing for one in Status.read(root / "status.json").destinations
+        ):
+            time.sleep(0.1)
+        code = [sys.executable, "-P", "-m", "runferry", "status", str(root), "--watch"]
+        watching = subprocess.Popen(code, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            watching.wait(6)
+        except subprocess.TimeoutExpired:
+            watching.kill()
+        watched = watching.wait()
+        found = runferry.stop_logging(timeout=5)["jsonl:./lines"]
+        print(json.dumps(found | {{"watched": watched}}))
         """
 
 
@@ -291,10 +307,22 @@ def test_where_the_session_has_no_space_it_is_told_and_resumed(tmp_path: Path) -
     )
     found = told(out)
     assert found["captured"] == found["pending"] == 2001
-    assert "cannot be written" in found["failing"]
-    code = [sys.executable, "-P", "-m", "runferry", "status", "session", "--json"]
+    assert re.search("cannot be written|disk is full", found["failing"])
+    assert found["watched"] == -signal.SIGKILL  # while somebody trains it is tried again
+    code = [sys.executable, "-P", "-m", "runferry", "status", "session", "--watch"]
     seen = subprocess.run(code, cwd=tmp_path, env=environment_apart(), capture_output=True)
     assert seen.returncode == 4
-    assert json.loads(seen.stdout)["state"] in ("gave-up", "stopped")
+    states = [line for line in seen.stdout.split() if line in (b"gave-up", b"stopped")]
+    assert len(states) == 1
+    time.sleep(2)
+    status = Status.read(tmp_path / "session" / "status.json")
+    assert status is not None
+    assert not _goes_on(status.process)
     assert _deliver(tmp_path).wait(60) == 0
     assert len(rows(f"jsonl:{tmp_path / 'lines'}")["loss"]) == 2000
+
+
+def _goes_on(process: int) -> bool:
+    """Whether a process is there, and not only what whoever began it has not asked for yet."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True)
+    return found.stdout.strip()[:1] not in (b"", b"Z")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
-import json
 import os
 import subprocess
 import sys
@@ -22,11 +21,8 @@ from hypothesis import strategies as st
 from training import told, train
 
 from runferry._native import journal_frame
-from runferry.live.follower import Follower
 from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
-from runferry.live.replicas.all import Replicas
-from runferry.live.waiting import Waiting
 
 PAYLOADS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 
@@ -280,6 +276,39 @@ def test_a_disk_that_is_stuck_holds_up_nobody_twice(tmp_path: Path, way: str, si
     disk.close()
 
 
+@BOTH
+@pytest.mark.parametrize("waited", [0, 3], ids=["none waits", "some wait"])
+def test_a_disk_that_was_stuck_loses_nothing_over_stop_and_start(
+    tmp_path: Path, way: str, waited: int
+) -> None:
+    journal = Journal(tmp_path)
+    put = _way(journal, way)
+    put(b"first")
+    put(b"second")
+    disk = _StuckDisk(journal)
+    other = disk.empty_apart(0.3)
+    put(bytes(900))
+    other.wait()
+    disk.mend()  # what it took while it was stuck is in the pipe
+    for _ in range(waited):
+        put(b"before")
+    journal.close(Kind.STOP)
+    for _ in range(5):
+        put(b"after")
+    journal.close(Kind.STOP)
+    payloads = [payload for _, payload in _all(tmp_path)]
+    assert payloads == [b"first", b"second", *[b"before"] * waited, *[b"after"] * 5]
+    assert [_kinds(path)[-1] for path in sorted(tmp_path.iterdir())] == [Kind.STOP] * 2
+    assert journal.captured["test"] == len(payloads) + 1
+    assert not journal.dropped
+    disk.close()
+
+
+def _kinds(path: Path) -> list[int]:
+    with path.open("rb") as stream:
+        return [frame.kind for frame in frames(stream, 0)]
+
+
 @pytest.mark.timeout(20)
 def test_a_disk_that_was_slow_holds_up_no_other_thread(tmp_path: Path) -> None:
     """The thread that empties it could not go on if Python's lock were kept."""
@@ -308,7 +337,7 @@ def test_more_than_memory_may_hold_is_counted_and_nobody_waits_for_it(
     journal = Journal(tmp_path)
     journal.append("test", Kind.EVENT, "here", b"first")
     disk = _StuckDisk(journal)
-    journal._waiting = Waiting(journal._put)
+    journal._waiting.begin()
     for _ in range(100):
         journal.append("test", Kind.EVENT, "here", bytes(100))
     assert journal.dropped["test"] > 0
@@ -368,26 +397,3 @@ def test_a_warning_that_is_an_error_is_not_ours_to_raise(tmp_path: Path) -> None
         warnings.simplefilter("error")
         journal.append("test", Kind.EVENT, "here", b"lost")
     assert journal.is_stopped
-
-
-def test_replicas_made_again_are_the_same_bytes(tmp_path: Path) -> None:
-    """However the rounds were cut, and also where the last write of a replica was cut short."""
-    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
-    journal = Journal(tmp_path / "journal")
-    follower = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
-    for number in range(40):
-        call = {"op": "batch", "metrics": [["loss", number, number, number]]}
-        journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
-        if number % 7 == 0:
-            assert follower.advance()
-    (made,) = (tmp_path / "one" / "calls").iterdir()
-    before = made.read_bytes()
-    os.truncate(made, len(before) - 5)
-    follower.close()
-    again = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
-    assert made.read_bytes() == before
-    while again.advance():
-        pass
-    assert len(made.read_bytes().splitlines()) == 41
-    again.close()
-    journal.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import functools
 import sys
 import types
 from collections.abc import Iterator
@@ -107,6 +108,59 @@ def test_a_patch_of_somebody_else_over_ours_stays(module: types.ModuleType) -> N
     patches.off()
     assert module.Writer().write(1) == 3
     assert not seen  # it still calls ours, which is off
+
+
+def test_a_call_is_seen_once_after_off_and_on_below_a_patch_of_somebody_else(
+    module: types.ModuleType,
+) -> None:
+    seen: list[object] = []
+    patches = Patches(Counted().fail)
+    patches.after("sdk_of_somebody", "Writer", "write", lambda *found: seen.append(found[1:]))
+    for _ in range(2):
+        patches.on()
+        ours = module.Writer.write
+        module.Writer.write = functools.wraps(ours)(
+            lambda self, value, ours=ours: ours(self, value)
+        )
+        patches.off()
+    patches.on()
+    assert module.Writer().write(1) == 2
+    assert seen == [(2, 1)]
+    patches.off()
+
+
+def test_two_hooks_on_one_method_go_off_and_on_in_any_order(module: types.ModuleType) -> None:
+    original, seen = module.Writer.write, list[str]()
+    first, second = Patches(Counted().fail), Patches(Counted().fail)
+    for patches, name in ((first, "first"), (second, "second")):
+        patches.after("sdk_of_somebody", "Writer", "write", lambda *_, name=name: seen.append(name))
+    for _ in range(3):
+        first.on()
+        second.on()
+        bound = module.Writer().write
+        assert module.Writer().write(1) == 2
+        assert sorted(seen) == ["first", "second"]
+        seen.clear()
+        first.off()
+        second.off()
+        assert module.Writer.write is original
+        assert bound(1) == 2
+        assert not seen
+
+
+def test_a_name_that_was_bound_while_it_was_on_is_seen_when_it_is_on_again(
+    module: types.ModuleType,
+) -> None:
+    seen: list[object] = []
+    patches = Patches(Counted().fail)
+    patches.after("sdk_of_somebody", "Writer", "write", lambda *found: seen.append(found[1:]))
+    patches.on()
+    bound = module.Writer().write
+    patches.off()
+    patches.on()
+    assert bound(1) == 2
+    assert seen == [(2, 1)]
+    patches.off()
 
 
 def test_a_coroutine_stays_one(module: types.ModuleType) -> None:

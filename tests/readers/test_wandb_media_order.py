@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.readers.gathered import pulled
 from wandb.proto import wandb_internal_pb2 as pb
@@ -13,6 +16,7 @@ from wandb_runs import exit_record, folder_with, framed, gather_one, history_rec
 
 from runferry.archive.store import Archive
 from runferry.ports import ReadOptions
+from runferry.readers.wandb.row_media import RowMedia
 
 NAME = "media/table/t_1.table.json"
 OTHER = "media/images/nobody.png"
@@ -47,12 +51,17 @@ def _files(archive: Archive) -> list[str]:
 
 @pytest.mark.parametrize("order", list(permutations(("listing", "row", "file"))))
 @pytest.mark.parametrize("is_growing", [True, False], ids=["follow", "convert"])
+@pytest.mark.parametrize("has_files", [True, False], ids=["files folder", "no files folder yet"])
 def test_what_a_row_names_is_its_own_in_whichever_read_it_is_met(
-    tmp_path: Path, order: tuple[str, ...], is_growing: bool
+    tmp_path: Path, order: tuple[str, ...], is_growing: bool, has_files: bool
 ) -> None:
     records = [run_record("r1", project="p"), history_record(0, loss=1)]
     folder = folder_with(tmp_path / "runs", records)
-    _put(folder, "media/images/first.png")
+    first = ["media/images/first.png"] if has_files else []
+    for name in first:
+        _put(folder, name)
+    if not has_files:
+        (folder / "files").rmdir()
     met = []
     for event in order:
         if event == "file":
@@ -64,11 +73,11 @@ def test_what_a_row_names_is_its_own_in_whichever_read_it_is_met(
         archive = pulled(tmp_path / "runs", tmp_path / "grown", options=options)
         met += _files(archive)
     if is_growing:
-        assert set(met) <= {"media/images/first.png"}
+        assert set(met) <= set(first)
     archive = pulled(tmp_path / "runs", tmp_path / "grown")
     once = pulled(tmp_path / "runs", tmp_path / "once")
     assert _told(archive) == _told(once)
-    assert _told(once)[1] == ["media/images/first.png"]
+    assert _told(once)[1] == first
 
 
 @pytest.mark.parametrize("has_exit", [True, False], ids=["ended", "killed"])
@@ -128,3 +137,26 @@ def test_a_read_resolves_no_place_for_each_medium_that_a_row_has(
     monkeypatch.setattr(Path, "resolve", lambda path: (resolved.append(path), resolve(path))[1])
     assert not gather_one(folder, first.cursor()).files
     assert not [path for path in resolved if "media" in path.parts]
+
+
+def test_a_name_is_looked_up_as_quickly_among_many_as_among_few() -> None:
+    few, many = _quickest(100), _quickest(1_000_000)
+    assert many[0] < 20 * few[0]
+    assert many[1] < 20 * few[1]
+
+
+def _quickest(names: int) -> tuple[float, float]:
+    """Seconds that a look-up takes among names of earlier reads: claimed ones, and awaited ones."""
+    hashes = np.arange(names, dtype=">u8").tobytes()
+    media = RowMedia(claimed=hashes, awaited=hashes)
+    return _seconds(media.is_claimed), _seconds(lambda name: media.check("run", name))
+
+
+def _seconds(look_up: Callable[[str], object]) -> float:
+    look_up("first")
+    taken = []
+    for number in range(100):
+        began = time.perf_counter()
+        look_up(f"media/{number}")
+        taken.append(time.perf_counter() - began)
+    return min(taken)

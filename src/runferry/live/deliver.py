@@ -5,6 +5,7 @@ It lets go of whoever started it, so it outlives the training process and is no 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ def deliver(root: Path) -> int:
     import logging
 
     from runferry import settings
-    from runferry.errors import ExitCode, Locked, RunferryError
+    from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
     from runferry.locations import locate
 
@@ -49,22 +50,35 @@ def deliver(root: Path) -> int:
             delivery = Delivery(layout, places, Ends(settings.current().patience))
         except Locked:
             return ExitCode.DONE  # another process has it, and looks again when it is done
+        except (NoSpace, OSError) as error:  # the lock and the archive say the former
+            why = error.strerror if isinstance(error, OSError) else None
+            log.error("%s cannot be written: %s", root, why or error)
+            if not is_live(layout):
+                return ExitCode.FAILED
+            _rest(layout)
+            continue
         except RunferryError as error:
             log.error("%s", error)
             return error.exit_code
-        except OSError as error:
-            log.error("%s cannot be written: %s", root, error.strerror or error)
-            if not is_live(layout):
-                return ExitCode.FAILED
-            time.sleep(_AGAIN_SECONDS)
-            continue
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
         is_new = any(path.name not in status.journals for path in journals(layout))
         if delivery.is_stopped or not (is_new or is_live(layout)):
             return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
         if delivery.has_failed:
-            time.sleep(_AGAIN_SECONDS)
+            _rest(layout)
+
+
+def _rest(layout: Layout) -> None:
+    """Leave a folder alone that cannot be written; whoever asks sees that somebody delivers it."""
+    from runferry.archive.lock import FileLock
+    from runferry.errors import Locked, NoSpace
+
+    lock = FileLock(layout.delivery_lock)
+    with contextlib.suppress(Locked, NoSpace, OSError):  # then nobody sees it meanwhile
+        lock.acquire()
+    time.sleep(_AGAIN_SECONDS)
+    lock.release()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from runferry.live.calls_reader import CallsReader
 from runferry.live.follower import Follower
 from runferry.live.hub import Hub, Opened
 from runferry.live.joined import ExperimentsReader
-from runferry.live.layout import Layout
+from runferry.live.layout import Layout, is_live
 from runferry.live.origins import came_from, is_read_there
 from runferry.live.replicas.all import Replicas
 from runferry.live.service_records import ServiceRecords
@@ -91,13 +91,18 @@ class Delivery:
         return self._stop.is_set
 
     def _failed(self, error: OSError) -> Status:
-        """What was half written is made again from the journals, by whoever begins anew."""
+        """What was half written is made again from the journals, by whoever begins anew.
+
+        That is not given up as long as somebody trains.
+        """
         self.has_failed = True
         told = f"{self._layout.root} cannot be written: {error.strerror or error}"
         self._hub.fails(told)
+        goes_on = is_live(self._layout) and not self.is_stopped
+        state: State = "delivering" if goes_on else "gave-up"
         with contextlib.suppress(OSError):
-            return self._tell("gave-up")
-        return self._status("gave-up")
+            return self._tell(state)
+        return self._status(state)
 
     def _follow(self) -> None:
         """Until all processes that trained are gone."""

@@ -8,6 +8,7 @@ and makes the same replicas.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -89,12 +90,20 @@ class Follower:
             self.rest += sum(end - self._files[name].offset for name, end in ends.items())
             ends = first
         if ends:
-            self._rounds.write(json.dumps(ends).encode() + b"\n")
+            self._note(ends)
             self._take(ends)
         for name, is_open in held.items():
             file = self._files[name]
             file.is_over = not is_open and not ends.get(name) and not self.rest
         return bool(ends)
+
+    def _note(self, ends: dict[str, int]) -> None:
+        """Write down what a round takes: all of it, or nothing and an OSError."""
+        line = json.dumps(ends).encode() + b"\n"
+        before = os.fstat(self._rounds.fileno()).st_size
+        if self._rounds.write(line) != len(line):
+            self._rounds.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def is_over(self) -> bool:
         """Whether every process is gone, and all that it wrote is taken."""

@@ -29,7 +29,7 @@ class Kind(IntEnum):
     WANDB = 3  # a serialized `Record`
     EVENT = 4  # a serialized `Event` of TensorBoard
     CALL = 5  # JSON: a call of MLflow's client, or of an experiment of ours
-    COUNTS = 6  # JSON: what was captured and what was not, so far
+    COUNTS = 6  # JSON: what was captured and what was not, since the process's last file
     STOP = 7  # the hooks were taken off
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -58,9 +59,10 @@ class Journal:
         self._is_stopped = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
-        self._opening = threading.Lock()
-        self._waiting_lock = threading.Lock()
-        self._waiting: Waiting | None = None
+        self._told: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # by closed files
+        self._numbers = itertools.count(1)  # of sources
+        self._opening = threading.RLock()  # also held where a signal's handler comes in between
+        self._waiting = Waiting(self._put)
 
     @property
     def captured(self) -> Counter[str]:
@@ -99,7 +101,7 @@ class Journal:
             number = self._sources.get(source, 0)
             if number or self._is_stopped:
                 return number
-            number = len(self._sources) + 1
+            number = next(self._numbers)
             if not self._write(Kind.SOURCE, number, source.encode("utf-8", "replace")):
                 return 0
             self._sources[source] = number
@@ -139,17 +141,19 @@ class Journal:
         """Say what was counted, and let go of the file: no more comes from this process."""
         if self._process != os.getpid() or self._file is None:
             return
-        if self._waiting is not None:
-            lost = self._waiting.end(_LAST_SECONDS)
-            if lost:  # its thread has the file still, and may be in it
-                self.dropped["journal"] += lost
-                self._stop("the disk is stuck")
-                return
-            self._waiting = None
-        counts = {"captured": self.captured, "dropped": self.dropped}
-        self._write(kind, 0, json.dumps(counts).encode())
-        file, self._file = self._file, None
-        self._sources = {}
+        captured, dropped = self.captured, self.dropped.copy()
+        was_captured, was_dropped = self._told  # of files before this one
+        counts = {"captured": captured - was_captured, "dropped": dropped - was_dropped}
+        last = journal_frame(kind, 0, json.dumps(counts).encode())
+        if not self._waiting.is_begun:
+            self._put(last)
+        elif lost := self._waiting.end(_LAST_SECONDS, last):
+            # its thread has the file still, and may be in it
+            self.dropped["journal"] += lost
+            self._stop("the disk is stuck")
+            return
+        file, self._file, self._waiting = self._file, None, Waiting(self._put)
+        self._sources, self._told = {}, (captured, dropped)
         file.close()
 
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
@@ -157,18 +161,16 @@ class Journal:
             return False
         try:
             file = self._file or self._opened()
-            if self._waiting is None and not file.was_stuck:
+            if not self._waiting.is_begun and not file.was_stuck:
                 file.append(kind, source, payload)
                 return True
         except OSError as error:
             self._stop(str(error.strerror or error))
             return False
-        with self._waiting_lock:
-            self._waiting = self._waiting or Waiting(self._put)
         return self._waiting.put(journal_frame(kind, source, payload))
 
     def _put(self, frame: bytes) -> bool:
-        """One write of what has waited, and whether it was one."""
+        """One write of a whole frame, and whether it was one."""
         try:
             if self._file is not None:
                 self._file.write(frame)

@@ -61,9 +61,8 @@ class Sending:
         self._only_whole = limits.resend == "atomic" and not is_path(place)
         self._stop = StopToken()
         self._wake = threading.Event()
-        self._captured = 0  # records that the archive has
-        self._is_ending = False
-        self._is_settled = False  # delivered after the end was known
+        self._there = (0, False)  # records that the archive has, and whether no more come
+        self._delivered = (0, False)  # what of that was last delivered
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(str(place))
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
@@ -74,15 +73,15 @@ class Sending:
 
     def there_is(self, captured: int, *, is_ending: bool) -> None:
         """The archive has so many records by now; at the end nothing more comes."""
-        if captured != self._captured or is_ending != self._is_ending:
-            self._captured, self._is_ending = captured, is_ending
+        if self._there != (captured, is_ending):
+            self._there = captured, is_ending
             self._wake.set()
 
     @property
     def is_done(self) -> bool:
-        """Whether everything is there."""
-        status = self.status
-        return status.delivered == self._captured and status.failing is None and self._is_settled
+        """Whether everything is there, and no more comes."""
+        there = self._there
+        return self._delivered == there and there[1] and self.status.failing is None
 
     def stop(self) -> None:
         """End at the next safe point."""
@@ -95,17 +94,13 @@ class Sending:
 
     def _go(self) -> None:
         while not self._stop.is_set:
-            captured, is_ending = self._captured, self._is_ending
-            status = self.status
-            if (
-                captured == status.delivered
-                and self._is_settled >= is_ending
-                and not status.failing
-            ):
+            there, status = self._there, self.status
+            if there == self._delivered and not status.failing:
                 self._wake.wait(1.0)
                 self._wake.clear()
                 continue
             began = time.monotonic()
+            captured, is_ending = there
             failing, excluded = self._attempt(is_ending)
             took = time.monotonic() - began
             attempts = status.attempts + 1 if failing else 0
@@ -113,17 +108,18 @@ class Sending:
             self.status = DestinationStatus(
                 str(self.place),
                 delivered,
-                max(self._captured - delivered, 0),
+                max(self._there[0] - delivered, 0),
                 excluded,
                 failing,
                 attempts,
                 dict(sum(self._losses.values(), Counter())),
             )
-            self._is_settled = self._is_settled or (is_ending and failing is None)
+            if not failing:
+                self._delivered = there
             pause = max(_LEAST_PAUSE, took * _SHARE)
             if failing:
                 pause = max(pause, min(0.5 * 2.0 ** min(attempts, 10), _LONGEST_PAUSE))
-            elif self._is_ending:
+            elif self._there[1]:
                 continue
             self._stop.wait(min(pause, _LONGEST_PAUSE))
 

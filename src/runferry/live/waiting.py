@@ -11,7 +11,10 @@ MOST_BYTES: Final = 64 << 20
 
 
 class Waiting:
-    """Writes frames in a thread of its own, in the order in which they came."""
+    """Writes frames in a thread of its own, in the order in which they came.
+
+    A signal's handler may come in between wherever frames are put, and put some itself.
+    """
 
     def __init__(self, write: Callable[[bytes], bool]) -> None:
         """`write` writes one frame, and says whether it could."""
@@ -19,24 +22,40 @@ class Waiting:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._is_ending = False
+        self.is_begun = False  # with the first frame: none comes before those that wait
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._go, name="runferry-journal", daemon=True)
-        self._thread.start()
 
     def put(self, frame: bytes) -> bool:
-        """Whether there is room for one more; returns at once."""
+        """Whether there is room and a thread for one more, before the end; returns at once."""
         with self._changed:
-            if self._bytes + len(frame) > MOST_BYTES:
+            if self._is_ending or self._bytes + len(frame) > MOST_BYTES or not self.begin():
                 return False
             self._frames.append(frame)
             self._bytes += len(frame)
             self._changed.notify()
             return True
 
-    def end(self, seconds: float) -> int:
-        """Wait until all is written, but no longer than this; how many frames are not."""
+    def begin(self) -> bool:
+        """Whether there is a thread: the system may give none, as while Python ends."""
+        with self._changed:
+            if not self.is_begun:
+                self.is_begun = True
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self.is_begun = False
+            return self.is_begun
+
+    def end(self, seconds: float, last: bytes) -> int:
+        """Wait until all is written, then a last frame, for which there is always room.
+
+        No longer than these seconds; how many frames are not written then.
+        """
         with self._changed:
             self._is_ending = True
+            self._frames.append(last)
+            self._bytes += len(last)
             self._changed.notify()
         self._thread.join(seconds)
         with self._changed:

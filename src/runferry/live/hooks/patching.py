@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
@@ -23,7 +24,7 @@ Seen = Callable[..., None]
 """Called with the object, then (once it has returned) the original's result, and its arguments."""
 Lanes = Mapping[int, JournalLane]
 """Of objects that are met often: where what they are given goes, by their ids."""
-_ORIGINAL = "__runferry_original__"
+_SWITCH = "__runferry_switch__"
 _NOTHING = object()
 
 
@@ -38,6 +39,26 @@ class _Wanted:
     lanes: Lanes | None = None
 
 
+class _Switch:
+    """Of one patch: whether it does more than call the original."""
+
+    def __init__(self, original: Callable[..., Any]) -> None:
+        self.is_on = True
+        self.original = original
+        self.patch: Callable[..., Any] | None = None
+        self.is_left = False  # somebody patched over it: it stays there, and off for good
+
+    def below(self) -> Callable[..., Any]:
+        """The original, or somebody's patch: no patch of ours that was left."""
+        found = self.original
+        while True:
+            switch: _Switch | None = getattr(found, _SWITCH, None)
+            # whoever wraps a patch of ours has its attributes too
+            if switch is None or switch.patch is not found or not switch.is_left:
+                return found
+            found = switch.original
+
+
 class Patches:
     """Patches of one hook, which go on and come off together."""
 
@@ -45,7 +66,8 @@ class Patches:
         """`failed` counts what our own half could not do."""
         self._failed = failed
         self._wanted: dict[str, list[_Wanted]] = {}
-        self._put: list[tuple[type, str, object]] = []
+        self._put: list[tuple[type, str, _Switch]] = []
+        self._switches = weakref.WeakSet[_Switch]()  # also of names that were bound while it was on
         self._finder = _Finder(self._imported)
         self.is_on = False
 
@@ -83,6 +105,8 @@ class Patches:
         if self.is_on:
             return
         self.is_on = True
+        for switch in self._switches:
+            switch.is_on = True
         self._finder.names = frozenset(self._wanted)
         sys.meta_path.insert(0, self._finder)
         for name in self._wanted:
@@ -95,9 +119,14 @@ class Patches:
         self.is_on = False
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
-        for kind, method, patch in self._put:
-            if kind.__dict__.get(method) is patch:
-                setattr(kind, method, getattr(patch, _ORIGINAL))
+        for switch in self._switches:
+            switch.is_on = False
+        for kind, method, switch in self._put:
+            if kind.__dict__.get(method) is switch.patch:
+                setattr(kind, method, switch.below())
+            else:  # when this is on again there is another one above it
+                switch.is_left = True
+                self._switches.discard(switch)
         self._put.clear()
 
     def _imported(self, module: ModuleType) -> None:
@@ -113,15 +142,19 @@ class Patches:
         if not inspect.isfunction(original):
             return
         if not any(put[:2] == (kind, method) for put in self._put):
-            patch = self._patch(original, wanted)
-            setattr(kind, method, patch)
-            self._put.append((kind, method, patch))
+            switch = _Switch(original)
+            switch.patch = self._patch(switch, wanted)
+            setattr(switch.patch, _SWITCH, switch)
+            setattr(kind, method, switch.patch)
+            self._put.append((kind, method, switch))
+            self._switches.add(switch)
 
-    def _patch(self, original: Callable[..., Any], wanted: _Wanted) -> Callable[..., Any]:
+    def _patch(self, switch: _Switch, wanted: _Wanted) -> Callable[..., Any]:
+        original = switch.original
         asked, seen, lanes = wanted.asked, wanted.seen, wanted.lanes
 
         def ours(half: Seen | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if half is None or not self.is_on:  # a name that was bound while it was
+            if half is None or not switch.is_on:  # a name that was bound while it was
                 return
             try:
                 half(*args, **kwargs)
@@ -137,7 +170,6 @@ class Patches:
                 ours(seen, (args[0], result, *args[1:]), kwargs)
                 return result
 
-            setattr(patched, _ORIGINAL, original)
             return patched
 
         @functools.wraps(original)
@@ -148,7 +180,6 @@ class Patches:
             return result
 
         if asked is not None or seen is None:
-            setattr(at_length, _ORIGINAL, original)
             return at_length
 
         # what is called for every value has one argument: these are four times as quick, and more
@@ -159,7 +190,7 @@ class Patches:
                 if first is _NOTHING or more or named:
                     return at_length(one, *(() if first is _NOTHING else (first, *more)), **named)
                 result = original(one, first)
-                if self.is_on:
+                if switch.is_on:
                     try:
                         seen(one, result, first)
                     except Exception:  # noqa: BLE001  as in `ours`
@@ -173,7 +204,7 @@ class Patches:
                 if first is _NOTHING or more or named:
                     return at_length(one, *(() if first is _NOTHING else (first, *more)), **named)
                 result = original(one, first)
-                if self.is_on:
+                if switch.is_on:
                     try:
                         lane = lanes.get(id(one))
                         if lane is None or not lane.put(first.SerializeToString()):
@@ -182,7 +213,6 @@ class Patches:
                         self._failed()
                 return result
 
-        setattr(quick, _ORIGINAL, original)
         return quick
 
 

@@ -69,7 +69,7 @@ class RunFiles:
                 continue
             stamp = _stamp(entry)
             if name.startswith(MEDIA):
-                if self.media.awaited and inside(home, name) is not None:
+                if self.media.is_awaiting and inside(home, name) is not None:
                     self.media.check(folder, name)
                 if self._is_of_row(name, is_waiting=is_waiting):
                     continue

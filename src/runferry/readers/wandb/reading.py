@@ -120,7 +120,7 @@ class RunReading:
 
     def _claims(self, head: Head) -> Callable[[Iterable[MediaItem]], None]:
         """What takes the media of rows of a file."""
-        folder = None if head.place.files is None else spelled(head.place.folder.name)
+        folder = spelled(head.place.folder.name)
         return lambda items: self._records.files.media.claim(items, folder)
 
     def _is_over(self, head: Head) -> bool:

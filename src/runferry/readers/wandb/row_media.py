@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -20,27 +20,35 @@ from runferry.readers.wandb.media import places_of
 
 MEDIA: Final = "media/"
 """Where the files of rows lie, below `files/`."""
-_HASH: Final = np.dtype(">u8")
+_PACKED: Final = np.dtype(">u8")
 _AGAIN: Final = "pull it anew"
+_Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass
 class RowMedia:
     """What rows have named so far, over all reads: 8 bytes a name, so a million cost little."""
 
-    claimed: bytes = b""  # hashes of the names, sorted
-    awaited: bytes = b""  # hashes of folder and name, of those whose bytes were not there
-    given: bytes = b""  # hashes of names that were given as files, as no row was to come
+    claimed: InitVar[bytes] = b""  # hashes of the names, sorted
+    awaited: InitVar[bytes] = b""  # hashes of folder and name, of those whose bytes were not there
+    given: InitVar[bytes] = b""  # hashes of names that were given as files, as no row was to come
     listed: list[Tree] = field(default_factory=list)  # names without bytes, whose row may come
 
-    def __post_init__(self) -> None:
-        self._given = set[int](_hashes(self.given).tolist())
+    def __post_init__(self, claimed: bytes, awaited: bytes, given: bytes) -> None:
+        self._given = set[int](_hashes(given).tolist())
+        self._claimed, self._awaited = _hashes(claimed), _hashes(awaited)
         self._claimed_now, self._awaited_now = array("Q"), array("Q")
-        self._all_claimed: np.ndarray[Any, np.dtype[Any]] | None = None
+        self._all_claimed: _Hashes | None = None
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether an earlier read gave a row without the bytes of its medium."""
+        return len(self._awaited) > 0
 
     def claim(self, items: Iterable[MediaItem], folder: str | None) -> None:
-        """These belong to rows; their bytes were looked for in this folder, if there is one.
+        """These belong to rows; their bytes are looked for in this folder, once it is there.
 
+        Without a folder only the names are claimed: whose bytes are missing is not known yet.
         Raises SourceChanged when one was given as a file, because its row was not there yet.
         """
         for item in items:
@@ -61,7 +69,7 @@ class RowMedia:
     def is_claimed(self, name: str) -> bool:
         """Whether a row has named it, in whichever read."""
         if self._all_claimed is None:
-            self._all_claimed = _united(self.claimed, self._claimed_now)
+            self._all_claimed = _united(self._claimed, self._claimed_now)
         return _holds(self._all_claimed, _short_hash(name))
 
     def is_given(self, name: str) -> bool:
@@ -74,26 +82,31 @@ class RowMedia:
 
     def check(self, folder: str, name: str) -> None:
         """Bytes are there. Raises SourceChanged where an earlier read gave their row without."""
-        if self.awaited and _holds(_hashes(self.awaited), _short_hash(f"{folder}/{name}")):
+        if _holds(self._awaited, _short_hash(f"{folder}/{name}")):
             what = "the bytes of a medium came after its row"
             raise SourceChanged(what, where=name, hint=_AGAIN)
 
     def position(self) -> dict[str, Tree]:
         """What a later read needs: the arguments of this class."""
         return {
-            "claimed": _united(self.claimed, self._claimed_now).tobytes(),
-            "awaited": _united(self.awaited, self._awaited_now).tobytes(),
-            "given": np.array(sorted(self._given), _HASH).tobytes(),
+            "claimed": _packed(_united(self._claimed, self._claimed_now)),
+            "awaited": _packed(_united(self._awaited, self._awaited_now)),
+            "given": _packed(np.array(sorted(self._given), np.uint64)),
             "listed": list(self.listed),
         }
 
 
-def _hashes(packed: bytes) -> np.ndarray[Any, np.dtype[Any]]:
-    return np.frombuffer(packed, _HASH)
+def _hashes(packed: bytes) -> _Hashes:
+    """In the order of bytes of this machine: in another one each look-up would convert them all."""
+    return np.frombuffer(packed, _PACKED).astype(np.uint64)
 
 
-def _united(packed: bytes, new: array[int]) -> np.ndarray[Any, np.dtype[Any]]:
-    return np.union1d(_hashes(packed), np.array(new, _HASH)).astype(_HASH)
+def _packed(hashes: _Hashes) -> bytes:
+    return hashes.astype(_PACKED).tobytes()
+
+
+def _united(known: _Hashes, new: array[int]) -> _Hashes:
+    return np.union1d(known, np.array(new, np.uint64))
 
 
 def _short_hash(name: str) -> int:
@@ -101,6 +114,6 @@ def _short_hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(spelled, digest_size=8).digest())
 
 
-def _holds(ordered: np.ndarray[Any, np.dtype[Any]], value: int) -> bool:
+def _holds(ordered: _Hashes, value: int) -> bool:
     at = int(np.searchsorted(ordered, np.uint64(value)))
     return at < len(ordered) and int(ordered[at]) == value

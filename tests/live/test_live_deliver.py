@@ -1,0 +1,49 @@
+"""The delivery process of a session, and the folder that it cannot write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training import rows, train
+
+
+def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import json, resource, signal, types
+        from pathlib import Path
+        from runferry.live import deliver
+        from runferry.live.frames import Kind
+        from runferry.live.journal import Journal
+        from runferry.live.layout import Layout, Stated, is_delivered, is_live
+
+        layout = Layout(Path("session"))
+        Stated(("jsonl:./lines",)).write(layout.root)
+        ended, end = os.pipe()
+        if os.fork() == 0:  # who trains
+            os.close(end)
+            journal = Journal(layout.journals)
+            call = {"op": "batch", "metrics": [["loss", 1, 1, 1]]}
+            source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
+            journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
+            os.read(ended, 1)
+            journal.close()
+            os._exit(0)
+        while not is_live(layout):
+            time.sleep(0.01)
+
+        rested = []
+        def there_is_room(seconds):
+            rested.append(is_delivered(layout))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+            os.close(end)
+
+        deliver.time = types.SimpleNamespace(sleep=there_is_room)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, -1))
+        print(deliver.deliver(layout.root), *rested)
+        """,
+    )
+    assert out.split() == ["0", "True"]
+    assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]

@@ -1,0 +1,47 @@
+"""One destination is brought what the archive has, and is done only once it has the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runferry.archive.store import Archive
+from runferry.live.sending import Sending
+from runferry.locations import locate
+from runferry.ports import Location
+from runferry.transfer.progress import StopToken
+from runferry.transfer.report import Report
+
+
+def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
+    tmp_path: Path,
+) -> None:
+    delivered = []
+
+    def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        delivered.append(is_ending)
+        return Report("pull", "here", str(place))
+
+    place = locate(f"archive:{tmp_path / 'there'}", role="destination")
+    archive = Archive.open(tmp_path / "here", create=True)
+    sending = Sending(place, archive, lambda *_: False, into_archive)
+    sending.start()
+    sending.there_is(5, is_ending=True)
+    _wait(lambda: sending.is_done)
+    sending.there_is(8, is_ending=False)
+    assert not sending.is_done
+    _wait(lambda: sending.status.delivered == 8)
+    sending.there_is(8, is_ending=True)
+    assert not sending.is_done
+    _wait(lambda: sending.is_done)
+    sending.stop()
+    sending.join(10)
+    assert delivered == [True, False, True]
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
