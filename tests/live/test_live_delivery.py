@@ -306,7 +306,8 @@ def test_where_the_session_has_no_space_it_is_told_and_resumed(tmp_path: Path) -
         tmp_path, "import json\n" + textwrap.dedent(_session_on_a_full_disk(tmp_path / "session"))
     )
     found = told(out)
-    assert found["captured"] == found["pending"] == 2001
+    assert found["captured"] == 2001
+    assert 0 < found["pending"] == 2001 - found["delivered"]  # the first may have had space
     assert re.search("cannot be written|disk is full", found["failing"])
     assert found["watched"] == -signal.SIGKILL  # while somebody trains it is tried again
     code = [sys.executable, "-P", "-m", "runferry", "status", "session", "--watch"]
