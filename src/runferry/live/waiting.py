@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +20,7 @@ class Waiting:
     def __init__(self, write: Callable[[bytes], bool]) -> None:
         """`write` writes one frame, and says whether it could."""
         self._write = write
-        self._frames: list[bytes] = []
+        self._frames = deque[bytes]()  # of which there may be a million
         self._bytes = 0
         self._is_ending = False
         self.is_begun = False  # with the first frame: none comes before those that wait
@@ -71,5 +72,5 @@ class Waiting:
             if not self._write(frame):
                 return  # what waits still is counted by `end`
             with self._changed:
-                del self._frames[0]
+                self._frames.popleft()
                 self._bytes -= len(frame)
