@@ -104,7 +104,8 @@ def test_a_plan_shows_what_is_possible_besides_and_ends_by_what_is_certain(
         assert codes == ["source-order"]  # whole seconds are whole there
     assert runferry("convert", *args, "--dry-run", "--report", "plan.html").code == 0
     page = Path("plan.html").read_text(encoding="utf-8")
-    assert "possible, so many at most: the order in which values were logged" in page
+    assert "so many at most" in page
+    assert "the order in which values were logged" in page
 
 
 def test_what_many_series_lose_alike_is_one_line_unless_asked(runferry: Caller) -> None:

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -21,6 +21,8 @@ from runferry.paths import regular, spelled
 _MAGIC: Final = b"SQLite format 3\0"
 _WRITE_VERSION: Final = 18  # where it stands; 2 is a write-ahead log
 _TRIES: Final = 5
+_WAL: Final = "-wal"
+_JOURNAL: Final = "-journal"
 
 
 def is_sqlite(path: Path) -> bool:
@@ -44,9 +46,34 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(connected(path)) as connection:
             yield connection
         return
+    with _copied(path, _WAL) as connection:
+        yield connection
+
+
+def opened_before(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """The database as it was before the transaction in which its writer was killed.
+
+    Sqlite has that in a journal beside the file, and whoever may only read cannot play it back.
+    """
+    return _copied(path, _JOURNAL)
+
+
+def is_cut_short(connection: sqlite3.Connection) -> bool:
+    """Whether a writer was killed within a transaction, and nobody has written since."""
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+            return True
+        raise
+    return False
+
+
+@contextmanager
+def _copied(path: Path, suffix: str) -> Iterator[sqlite3.Connection]:
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         copy = Path(folder) / path.name
-        _copy(path, copy)
+        _copy(path, copy, suffix)
         with closing(
             sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
         ) as connection:
@@ -73,25 +100,30 @@ def connected(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def _wal_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 def has_wal(path: Path) -> bool:
     """Whether its write-ahead log holds anything."""
-    found = regular(_wal_of(path))
+    return _holds(_beside(path, _WAL))
+
+
+def _holds(path: Path) -> bool:
+    found = regular(path)
     return found is not None and found.st_size > 0
 
 
-def _copy(path: Path, copy: Path) -> None:
+def _copy(path: Path, copy: Path, suffix: str) -> None:
     """Copy database and log as they are at one moment. Raises SourceError if they never rest."""
+    log, log_copy = _beside(path, suffix), _beside(copy, suffix)
     for _ in range(_TRIES):
-        before = _stamps(path)
+        before = _stamps(path, log)
         shutil.copyfile(path, copy)
-        _wal_of(copy).unlink(missing_ok=True)
-        if has_wal(path):
-            shutil.copyfile(_wal_of(path), _wal_of(copy))
-        if _stamps(path) == before:
+        log_copy.unlink(missing_ok=True)
+        if _holds(log):
+            shutil.copyfile(log, log_copy)
+        if _stamps(path, log) == before:
             return
     raise SourceError(
         "the database changes while it is copied",
@@ -100,6 +132,6 @@ def _copy(path: Path, copy: Path) -> None:
     )
 
 
-def _stamps(path: Path) -> list[tuple[int, int] | None]:
-    found = [regular(one) for one in (path, _wal_of(path))]
+def _stamps(*paths: Path) -> list[tuple[int, int] | None]:
+    found = [regular(one) for one in paths]
     return [None if one is None else (one.st_size, one.st_mtime_ns) for one in found]

@@ -28,7 +28,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.store import digest, used
-from runferry.readers.sqlite_files import has_wal_mode, opened
+from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened, opened_before
 
 _RUNS: Final = """
 SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
@@ -47,7 +47,11 @@ def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
     """
     if has_wal_mode(path) and not path.with_name(f"{path.name}-shm").exists():
         return opened(path)
-    return closing(schema.connect(path, read_only=True))
+    connection = schema.connect(path, read_only=True)
+    if not is_cut_short(connection):
+        return closing(connection)
+    connection.close()
+    return opened_before(path)
 
 
 class SqliteStore:
