@@ -47,8 +47,8 @@ class Result(Protocol):
         ...
 
     @property
-    def judged(self) -> tuple[Loss, ...]:
-        """The losses that decide the exit code."""
+    def new_losses(self) -> tuple[Loss, ...]:
+        """What was lost, or was found to be, in this call."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Session:
         """
         from runferry.transfer.report import in_words
 
-        log.info("losses: %s", printable(in_words(report.judged)) or "none")
+        log.info("losses: %s", printable(in_words(report.new_losses)) or "none")
         why = "" if report.aborted is None else f": {printable(report.aborted)}"
         took = time.monotonic() - self.began
         code = self.ending(report.exit_code)

@@ -166,11 +166,6 @@ class Report:
         return total_losses(loss for outcome in self.outcomes for loss in outcome.possible)
 
     @property
-    def judged(self) -> tuple[Loss, ...]:
-        """The losses that decide the exit code; what is only possible is none yet."""
-        return self.new_losses
-
-    @property
     def exit_code(self) -> ExitCode:
         """Interrupted, then failed, then lossy, then done. Losses are judged when a run moves."""
         if self.is_interrupted:
@@ -179,7 +174,7 @@ class Report:
             return ExitCode.FAILED
         if self.failures:
             return ExitCode.SOME_FAILED
-        return ExitCode.LOSS if beyond(self.judged, self.allowed) else ExitCode.DONE
+        return ExitCode.LOSS if beyond(self.new_losses, self.allowed) else ExitCode.DONE
 
     def to_json(self) -> dict[str, Any]:
         """As in the documented schema."""
@@ -254,7 +249,7 @@ class VerifyReport:
         return is_whole and all(run.is_clean for run in self.runs)
 
     @property
-    def judged(self) -> tuple[Loss, ...]:
+    def new_losses(self) -> tuple[Loss, ...]:
         """All that comparing found, foretold or not."""
         return (*self.measured, *self.unexpected)
 
@@ -343,11 +338,6 @@ class ConvertReport:
         told = {(loss.code, loss.fate) for loss in lost}
         found = () if self.verify is None else self.verify.measured
         return total_losses([*lost, *(one for one in found if (one.code, one.fate) not in told)])
-
-    @property
-    def judged(self) -> tuple[Loss, ...]:
-        """The losses that decide the exit code; what is only possible is none yet."""
-        return self.new_losses
 
     @property
     def exit_code(self) -> ExitCode:
