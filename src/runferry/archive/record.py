@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from sys import intern
+from typing import Any, Final
 
 from runferry.archive.layout import checked_segment, checked_uid
 from runferry.errors import ArchiveError, Corrupt, NewerFormat
@@ -82,6 +83,15 @@ _RUN_FIELDS = tuple(
 )
 
 
+_SHARED_FIELDS: Final = frozenset(
+    {
+        *("client", "entity", "group", "host", "job_type", "kind"),
+        *("project", "state", "status", "sweep", "user"),
+    }
+)
+"""What many runs have in common: their texts are kept once, since a push holds all headers."""
+
+
 def run_to_json(run: Run) -> dict[str, Any]:
     """A header as JSON; fields at their defaults are left out."""
     plain = {
@@ -105,7 +115,11 @@ def run_from_json(spelled: Mapping[str, Any]) -> Run:
     values: dict[str, Any] = {
         name: from_json(value) for name, value in spelled.items() if name in known
     }
-    values["key"] = RunKey(*values["key"])
+    for name in _SHARED_FIELDS & values.keys():
+        if isinstance(values[name], str):
+            values[name] = intern(values[name])
+    tracker, scope, run_id = values["key"]
+    values["key"] = RunKey(intern(tracker), intern(scope), run_id)
     if "forked_from" in values:
         values["forked_from"] = Fork(**values["forked_from"])
     if "tags" in values:
