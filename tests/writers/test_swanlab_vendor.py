@@ -152,6 +152,19 @@ def test_the_vendors_own_class_takes_the_chart_of_a_figure(tmp_path: Path) -> No
     assert len(json.loads(made.payload)["series"]) == 4
 
 
+def test_a_film_is_of_the_type_that_the_vendors_own_class_gives_it(tmp_path: Path) -> None:
+    """Its server has no columns of videos yet."""
+    import swanlab
+    from swanlab.proto.swanlab.metric.column.v1.column_pb2 import ColumnType
+
+    gif = Blob.from_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "image/gif")
+    run = Recording(header("film"))
+    run.log({"film": MediaItem("", Address(0), "video", gif)}, step=0, time_ns=START_NS)
+    written(Location("swanlab", str(tmp_path)), run.sample()).close()
+    (column,) = (it["column"] for it in read_by_vendor(tmp_path) if "column" in it)
+    assert column["column_type"] == ColumnType.Name(swanlab.Video.column_type())
+
+
 # --- the cloud ------------------------------------------------------------------------------------
 
 
