@@ -48,7 +48,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SwanLab's command in an environment that has its dashboard."""
     home = tmp_path_factory.mktemp("dashboard") / "venv"
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    install = [home / "bin" / "pip", "install", "--quiet", "swanlab[dashboard]==0.10.*"]
+    install = [str(home / "bin" / "pip"), "install", "--quiet", "swanlab[dashboard]==0.10.*"]
     subprocess.run(install, check=True, timeout=600)
     return home / "bin" / "swanlab"
 
@@ -71,7 +71,7 @@ def watched(dashboard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [dashboard, "watch", home / "swanlog", "-h", "127.0.0.1", "-p", str(port)]
+    command = [str(dashboard), "watch", str(home / "swanlog"), "-h", "127.0.0.1", "-p", str(port)]
     variables = environment_apart() | {"SWANLAB_SAVE_DIR": str(home / "settings")}
     with (
         (home / "log").open("wb") as log,
