@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from tests.transfer.roads import archive_of
@@ -18,10 +18,12 @@ from runferry.dialects.plain_folder import sums
 from runferry.losses import Fate, Loss
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem
 from runferry.ports import Location, ReadOptions
+from runferry.readers.plain_folder import exact_copy
 from runferry.registry import reader
 from runferry.testing.content import Content
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
+from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 
 BYTES = {
@@ -165,6 +167,58 @@ def test_a_damaged_table_is_told_before_the_bytes_of_media_are_read(
     blobs = {str(path) for path in place.files(of_blobs=True)}
     assert asked
     assert blobs.isdisjoint(asked)
+
+
+def test_bytes_of_a_copy_are_looked_at_when_their_turn_comes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then what takes them reads them from memory, and not from the disk again."""
+    asked: list[str] = []
+    digest_at = sums._digest_at
+
+    def noted(path: Path | None) -> str | None:
+        asked.append("" if path is None else path.name)
+        return digest_at(path)
+
+    monkeypatch.setattr(sums, "_digest_at", noted)
+    source = reader(place.where.tracker).open(place.where, ReadOptions())
+    (run,) = source.runs()
+    blobs = [path.name for path in place.files(of_blobs=True)]
+    turns = []
+    for chunk in source.read(run):
+        if isinstance(chunk, chunks.Points | chunks.Media | chunks.File | chunks.Artifact):
+            turns.append((type(chunk).__name__, [name for name in asked if name in blobs]))
+    source.close()
+    picture, code, model = "step50-row50.png", "train.py", "model.bin"
+    assert turns == [
+        ("Points", []),
+        ("Media", [picture]),
+        ("File", [picture, code]),
+        ("Artifact", [picture, code, model]),
+    ]
+
+
+def test_bytes_that_an_archive_has_are_not_read_of_a_copy_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive.open(tmp_path / "after", create=True, reserve=0)
+    opened: list[str] = []
+    blob_at = exact_copy.blob_at
+
+    def noted(path: Path, media_type: str | None = None, sha256: str | None = None) -> Blob:
+        def open_() -> BinaryIO:
+            opened.append(path.name)
+            return path.open("rb")
+
+        return replace(blob_at(path, media_type, sha256), open=open_)
+
+    monkeypatch.setattr(exact_copy, "blob_at", noted)
+    for times in (1, 0):
+        opened.clear()
+        pull(place.where, archive, reserve_bytes=0)
+        (record,) = archive.records()
+        assert sorted(opened) == ["model.bin", "step50-row50.png", "train.py"] * times
+        archive.remove(record.run.uid)
 
 
 def test_the_sums_are_those_that_sha256sum_checks(place: Place) -> None:

@@ -404,6 +404,35 @@ def test_a_row_of_a_backup_that_cannot_be_kept_is_raw(tmp_path: Path, data: dict
     assert len([chunk for chunk in found.chunks if isinstance(chunk, chunks.Raw)]) == 1
 
 
+def test_media_and_texts_of_a_backup_are_read_where_its_clients_put_them(tmp_path: Path) -> None:
+    """As 0.6.8 and 0.7.16 write them: `media/KID/`, and a text in the row itself."""
+
+    def medium_of(key: str, kid: int, names: list[str]) -> tuple[str, dict[str, Any]]:
+        metric = {"index": 3, "data": names, "create_time": None, "more": [{"caption": "c"}]}
+        more = {"kid": kid, "key_encoded": "../../..", "step": 3, "epoch": 1}
+        return "Media", {"metric": metric, "key": key, "buffers_name": names, **more}
+
+    long = "a word " * 1_000
+    text = {"metric": {"index": 3, "data": [long], "create_time": None, "more": [None]}}
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("Column", {"key": "image", "kid": "2", "column_type": "IMAGE"}),
+        medium_of("image", 2, ["image-step3-d6.png"]),
+        medium_of("image", 9, ["secret"]),
+        ("Column", {"key": "text", "kid": "3", "column_type": "TEXT"}),
+        ("Media", {"key": "text", "kid": 3, "step": 3, "buffers_name": None, **text}),
+    ]
+    home = backup(tmp_path, kinds)
+    (home / "media" / "2").mkdir(parents=True)
+    (home / "media" / "2" / "image-step3-d6.png").write_bytes(b"abc")
+    (tmp_path.parent / "secret").write_bytes(b"of somebody else")
+    found = gather_one(SwanlabReader, home)
+    media = [it for chunk in found.chunks if isinstance(chunk, chunks.Media) for it in chunk.items]
+    assert [(it.media_type, it.caption, content_of(it.blob)) for it in media] == [
+        ("image", "c", b"abc"), ("image", "c", None),
+    ]  # fmt: skip
+    assert found.texts("text") == [(3, long)]
+
+
 def test_media_of_which_less_is_said_than_there_are_are_kept_as_the_record(tmp_path: Path) -> None:
     metric = {"data": ["a.png", "b.png"], "more": [{"caption": "a"}]}
     kinds: list[tuple[str, dict[str, Any]]] = [("Media", {"key": "k", "step": 0, "metric": metric})]

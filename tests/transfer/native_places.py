@@ -137,7 +137,10 @@ NATIVE: Mapping[str, NativePlace] = {
         | _AS_A_CHART
         | _OTHER_NAMES
         | _FLAT
-        | {("invented", f"{_WORDS} (text)"): Fate.DROPPED},
+        | {
+            ("invented", f"{_WORDS} (text)"): Fate.DROPPED,
+            ("value", "clip"): Fate.ROUNDED,  # a GIF is an image there
+        },
     ),
     "clearml-folder": NativePlace(
         "there/*/runferry",

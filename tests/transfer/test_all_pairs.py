@@ -17,7 +17,18 @@ from tests.transfer.ways_there import NO_FOLDER, ONE_WAY, SERVED, SLOW, Pair, pa
 from runferry import registry
 from runferry.archive.as_source import ArchiveReader
 from runferry.archive.store import Archive
-from runferry.chunks import Chunk, Media
+from runferry.chunks import (
+    Artifact,
+    Attributes,
+    Chunk,
+    Console,
+    File,
+    Histograms,
+    Media,
+    Points,
+    Raw,
+    Texts,
+)
 from runferry.losses import Fate
 from runferry.ports import Location, ReadOptions, RemoteId, ServerWriter
 from runferry.transfer.patience import Patience
@@ -102,16 +113,19 @@ def test_a_writer_to_servers_names_its_stand_in() -> None:
     assert {*SERVED} | NO_FOLDER | ONE_WAY <= {*writers}
 
 
+@pytest.mark.parametrize(
+    "lost", [Points, Texts, Histograms, Media, Console, Attributes, File, Artifact, Raw]
+)
 def test_the_walk_tells_of_a_writer_that_loses_something(
-    archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: type[Chunk]
 ) -> None:
     append = ParquetFolderWriter.append
 
     def forgetful(self: ParquetFolderWriter, remote: RemoteId, number: int, chunk: Chunk) -> None:
-        if not isinstance(chunk, Media):
+        if not isinstance(chunk, lost):
             append(self, remote, number, chunk)
 
     monkeypatch.setattr(ParquetFolderWriter, "append", forgetful)
     there = Location("parquet", str(tmp_path / "there"))
     report = walked(archives("few"), there, tmp_path)
-    assert {run for run, _ in untold(report)} == {"nasty/crowd"}
+    assert "nasty/crowd" in {run for run, _ in untold(report)}

@@ -12,9 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from runferry.ports import Location
+from runferry.testing.recording import Sample
+from runferry.testing.writer_laws import numbered
+from runferry.writers.swanlab import SwanlabWriter
+
+_ROW = ("index", "data", "more")
 LATER = "2099-01-01T00:00:00.000Z"
+CLOUD = Location("swanlab", "team/proj")
 
 
 @dataclass
@@ -32,6 +42,7 @@ class SwanlabService:
     asked: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # keys whose rows are taken, and not kept
     lost_rows: set[tuple[str, int]] = field(default_factory=set)  # the same of a key and a step
+    cut: set[str] = field(default_factory=set)  # keys of media of which one item a row is kept
     late: int = 0  # how often the rows that were taken are not seen yet
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -54,17 +65,20 @@ class SwanlabService:
             self.columns += body["series"]
         elif path == "/house/metrics":
             kept = [
-                one
+                {**one, "experimentId": body["experimentId"]}
                 for one in body["metrics"]
                 if one.get("key") not in self.lost
                 and (one.get("key"), one.get("index")) not in self.lost_rows
             ]
             self.metrics.setdefault(body["type"], []).extend(kept)
         elif path == "/house/metrics/summaries":
-            return 200, {ref["experimentId"]: self._summaries() for ref in body["experiments"]}
+            runs = [ref["experimentId"] for ref in body["experiments"]]
+            return 200, {run_id: self._summaries(run_id) for run_id in runs}
         elif path.startswith("/house/metrics/summaries/"):
             return 200, self._summary()
-        elif path == "/resources/presigned/put":
+        elif path == "/house/metrics/f_media":
+            return 200, [self._media(one["experimentId"], one["key"]) for one in body["columns"]]
+        elif path == "/resources/presigned/get" or path == "/resources/presigned/put":
             return 200, {"urls": [f"{self.url}/upload/{name}" for name in body["paths"]]}
         elif path.endswith("/files/prepare"):
             names = [one["path"] for one in body["files"]]
@@ -92,13 +106,13 @@ class SwanlabService:
             self.states.append(body["state"])
         return 200, self.experiments.get(run_id, {})
 
-    def _summaries(self) -> dict[str, Any]:
+    def _summaries(self, run_id: str) -> dict[str, Any]:
         if self.late:
             self.late -= 1
             return {}
         rows: dict[str, list[tuple[int, float]]] = {}
         for one in self.metrics.get("scalar", ()):
-            if isinstance(one["data"], int | float):
+            if one["experimentId"] == run_id and isinstance(one["data"], int | float):
                 rows.setdefault(one["key"], []).append((one["index"], one["data"]))
         return {
             key: {
@@ -109,6 +123,14 @@ class SwanlabService:
             }
             for key, found in rows.items()
         }
+
+    def _media(self, run_id: str, key: str) -> dict[str, Any]:
+        sent = self.metrics.get("media", ())
+        rows = [one for one in sent if (one["experimentId"], one["key"]) == (run_id, key)]
+        told = [{part: one[part] for part in _ROW} for one in rows]
+        if key in self.cut:
+            told = [{**one, "data": one["data"][:1]} for one in told]
+        return {"key": key, "metrics": told}
 
     def _summary(self) -> dict[str, Any]:
         def last(kind: str) -> list[dict[str, Any]]:
@@ -162,3 +184,22 @@ def swanlab_service() -> Iterator[SwanlabService]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def signed_in(home: Path) -> Iterator[SwanlabService]:
+    """The same, to which the vendor's command goes of itself."""
+    with swanlab_service() as service, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWANLAB_API_HOST", service.url)
+        patch.setenv("SWANLAB_API_KEY", "k" * 21)
+        patch.setenv("SWANLAB_SAVE_DIR", str(home))
+        yield service
+
+
+def written(where: Location, sample: Sample) -> SwanlabWriter:
+    writer = SwanlabWriter.open(where)
+    remote = writer.create(sample.run, sample.run.uid)
+    for number, chunk in numbered(sample):
+        writer.append(remote, number, chunk)
+    writer.seal(remote, sample.run)
+    return writer

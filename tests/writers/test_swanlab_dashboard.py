@@ -1,6 +1,6 @@
 """What SwanLab's local dashboard finds: its database, and its files of values.
 
-`swanlab watch` needs older packages than the rest; that it shows these was looked at by hand.
+`swanlab watch` needs older packages than the rest: tests/packaging/test_swanlab_watched.py asks it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from neptune_runs import wandb_run
-from swanlab_service import SwanlabService, swanlab_service
+from swanlab_service import CLOUD, SwanlabService, signed_in, written
 from tests.transfer.roads import pull_from
 
 import runferry
@@ -28,12 +28,10 @@ from runferry.model import Address, Blob, MediaItem, Run, RunKey
 from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
 from runferry.registry import is_readable, limits_of
-from runferry.testing.recording import Recording, Sample
+from runferry.testing.recording import Recording
 from runferry.testing.reference import record
 from runferry.testing.samples import START_NS, curve, header
-from runferry.testing.writer_laws import numbered
 from runferry.transfer.push import plan_all, push
-from runferry.writers.swanlab import SwanlabWriter, read_back
 
 pytest.importorskip("swanlab", reason="no swanlab package")
 
@@ -50,15 +48,6 @@ for content in reader:
     record.ParseFromString(content)
     print(json.dumps(MessageToDict(record, preserving_proto_field_name=True)))
 """
-
-
-def written(where: Location, sample: Sample) -> SwanlabWriter:
-    writer = SwanlabWriter.open(where)
-    remote = writer.create(sample.run, sample.run.uid)
-    for number, chunk in numbered(sample):
-        writer.append(remote, number, chunk)
-    writer.seal(remote, sample.run)
-    return writer
 
 
 def read_by_vendor(folder: Path) -> list[dict[str, Any]]:
@@ -163,19 +152,26 @@ def test_the_vendors_own_class_takes_the_chart_of_a_figure(tmp_path: Path) -> No
     assert len(json.loads(made.payload)["series"]) == 4
 
 
+def test_a_film_is_of_the_type_that_the_vendors_own_class_gives_it(tmp_path: Path) -> None:
+    """Its server has no columns of videos yet."""
+    import swanlab
+    from swanlab.proto.swanlab.metric.column.v1.column_pb2 import ColumnType
+
+    gif = Blob.from_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "image/gif")
+    run = Recording(header("film"))
+    run.log({"film": MediaItem("", Address(0), "video", gif)}, step=0, time_ns=START_NS)
+    written(Location("swanlab", str(tmp_path)), run.sample()).close()
+    (column,) = (it["column"] for it in read_by_vendor(tmp_path) if "column" in it)
+    assert column["column_type"] == ColumnType.Name(swanlab.Video.column_type())
+
+
 # --- the cloud ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SwanlabService]:
-    with swanlab_service() as service:
-        monkeypatch.setenv("SWANLAB_API_HOST", service.url)
-        monkeypatch.setenv("SWANLAB_API_KEY", "k" * 21)
-        monkeypatch.setenv("SWANLAB_SAVE_DIR", str(tmp_path / "home"))
+def service(tmp_path: Path) -> Iterator[SwanlabService]:
+    with signed_in(tmp_path / "home") as service:
         yield service
-
-
-CLOUD = Location("swanlab", "team/proj")
 
 
 def test_the_vendors_command_uploads_all_of_a_run(service: SwanlabService) -> None:
@@ -263,48 +259,6 @@ def test_what_the_vendors_command_only_prints_is_an_error(
     service.refused = {refused: 403}
     with pytest.raises(Declined, match="swanlab sync did not upload"):
         written(CLOUD, wandb_run())
-
-
-def test_rows_that_are_taken_and_not_kept_are_an_error(
-    service: SwanlabService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server has answered that all is well, and so has the command."""
-    monkeypatch.setattr(read_back, "SECONDS_TO_ARRIVE", 0.0)
-    service.lost = {"train/loss"}
-    with pytest.raises(Declined, match=r"of 1 of 2 keys .* have not arrived: train/loss"):
-        written(CLOUD, wandb_run())
-
-
-def test_rows_that_are_missing_in_the_middle_are_told(
-    service: SwanlabService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The last step is there, and the command is content: the server's sums say it."""
-    monkeypatch.setattr(read_back, "_SECONDS_TO_SUM_UP", 0.0)
-    written(CLOUD, wandb_run()).close()
-    assert "mean value" not in caplog.text
-    service.lost_rows = {("train/loss", 10)}
-    written(Location("swanlab", "team/other"), replace(wandb_run(), run=other_run())).close()
-    assert "of 1 of 2 keys the server's least, greatest or mean value is not that" in caplog.text
-    assert caplog.text.rstrip().endswith("train/loss")
-
-
-def other_run() -> Run:
-    run = wandb_run().run
-    return replace(run, key=replace(run.key, run_id="def456"))
-
-
-def test_rows_that_are_counted_later_are_waited_for(service: SwanlabService) -> None:
-    service.late = 1
-    written(CLOUD, wandb_run()).close()
-    assert service.asked.count("POST /house/metrics/summaries") == 2
-
-
-def test_a_server_that_does_not_sum_up_is_said(
-    service: SwanlabService, caplog: pytest.LogCaptureFixture
-) -> None:
-    service.refused = {"/summaries": 403}
-    written(CLOUD, wandb_run()).close()
-    assert "what has arrived cannot be looked up" in caplog.text
 
 
 def test_the_key_is_in_no_message(service: SwanlabService) -> None:

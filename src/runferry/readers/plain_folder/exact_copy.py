@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from runferry.dialects.plain_folder.sums import changed_in, read_sums, unsummed_
 from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Run
-from runferry.paths import spelled
+from runferry.paths import blob_at, inside, spelled
 from runferry.readers.plain_folder.reader import WrittenRun
 from runferry.readers.plain_folder.run_folder import RunFolder
 from runferry.readers.renaming import restored
@@ -51,23 +51,57 @@ def exactly(
         return
     try:
         sums = read_sums(folder)
-        changed = unsummed_in(folder, sums)
-        damaged = [place for place in changed if "/" not in place]
+        damaged = [place for place in unsummed_in(folder, sums) if "/" not in place]
         damaged += changed_in(folder, {it: sums[it] for it in sums if "/" not in it})
         if damaged:  # told before the bytes of media are read, which are far more
             raise _changed(folder, damaged)
     except Damaged as error:
         yield from instead(folder, run, made(), name, error)
         return
-    changed += changed_in(folder, {it: sums[it] for it in sums if "/" in it})
-    wanted = {sums[place] for place in changed if place in sums}
-    found = {} if not wanted else _bytes_in(made(), wanted)
-    if found:
-        yield _told(name, len(found), _BYTES, Fate.KEPT)
-    said = read_run_file(folder)
-    replaced = {place: found.get(sums.get(place, "")) for place in changed}
-    yield from restored(RunFolder(folder, ParquetForm(), said, replaced).chunks())
+    said, held = read_run_file(folder), _Held(folder, sums, made)
+    yield from restored(RunFolder(folder, ParquetForm(), said, held.bytes_of).chunks())
+    if held.taken:
+        yield _told(name, len(held.taken), _BYTES, Fate.KEPT)
     yield Header(_header(said, run))
+
+
+class _Held:
+    """The bytes of media, files and artifacts of a copy, each looked at when its turn comes.
+
+    So what takes them reads them from memory, where the system keeps what was read just before; and
+    bytes that an archive has by the hash that is stated are not read again.
+    """
+
+    def __init__(
+        self, folder: Path, sums: Mapping[str, str], made: Callable[[], Iterator[Chunk]]
+    ) -> None:
+        self._folder = folder
+        self._sums = sums
+        self._others = _bytes_in(made)
+        self._seen: dict[str, Blob] = {}
+        self.taken: set[str] = set()
+        """Files that are damaged, and whose bytes the tracker has."""
+
+    def bytes_of(self, file: str) -> Blob | None:
+        """As they were written; None for what nobody has, or vouches for."""
+        digest = self._sums.get(file)
+        if digest is None:
+            return None
+        path = inside(self._folder, file)
+        if path is not None and not changed_in(self._folder, {file: digest}):
+            return blob_at(path, sha256=digest)
+        found = self._seen.get(digest) or self._sought(digest)
+        if found is not None:
+            self.taken.add(file)
+        return found
+
+    def _sought(self, digest: str) -> Blob | None:
+        """Of what the tracker has, as far as nobody has looked yet."""
+        for other, blob in self._others:
+            self._seen[other] = blob
+            if other == digest:
+                return blob
+        return None
 
 
 def _changed(folder: Path, names: list[str]) -> Damaged:
@@ -121,15 +155,13 @@ def _header(said: RunFile, run: Run) -> Run:
     return replace(said.run, key=run.key, origin_uid=run.origin_uid)
 
 
-def _bytes_in(made: Iterator[Chunk], wanted: Collection[str]) -> dict[str, Blob]:
-    """Bytes by their digests."""
-    found: dict[str, Blob] = {}
-    for chunk in made:
+def _bytes_in(made: Callable[[], Iterator[Chunk]]) -> Iterator[tuple[str, Blob]]:
+    """Bytes and their digests, from when they are asked for."""
+    for chunk in made():
         for blob in _blobs_of(chunk):
-            digest = None if len(found) == len(wanted) else _digest(blob)
-            if digest in wanted and digest is not None:
-                found[digest] = blob
-    return found
+            digest = _digest(blob)
+            if digest is not None:
+                yield digest, blob
 
 
 def _blobs_of(chunk: Chunk) -> Iterator[Blob]:

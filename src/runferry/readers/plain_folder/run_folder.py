@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -52,13 +51,13 @@ class RunFolder:
         home: Path,
         form: Form,
         said: RunFile,
-        replaced: Mapping[str, Blob | None] = MappingProxyType({}),
+        bytes_of: Callable[[str], Blob | None] | None = None,
     ) -> None:
-        """`replaced`: what to give in place of files that are damaged; None for gone."""
+        """`bytes_of`: what to give for a file of the folder, by its name there; None for gone."""
         self._home = home
         self._form = form
         self._said = said
-        self._replaced = replaced
+        self._bytes_of = bytes_of or self._as_they_are
         self._declared: set[str] = set()
         self._gone: list[Loss] = []
 
@@ -153,13 +152,14 @@ class RunFolder:
         """The bytes that are in a file here; the archive hashes what it takes."""
         if file is None:
             return Blob(size, media_type, sha256)
-        other = self._replaced.get(file)
-        if other is not None:
-            return replace(other, media_type=media_type)
-        path = None if file in self._replaced else inside(self._home, file)
-        if path is None:
+        found = self._bytes_of(file)
+        if found is None:
             self._gone.append(
                 Loss("missing-blob", Fate.DROPPED, file, 1, "a file that was written here")
             )
             return Blob(size, media_type, sha256)
-        return blob_at(path, media_type)
+        return replace(found, media_type=media_type)
+
+    def _as_they_are(self, file: str) -> Blob | None:
+        path = inside(self._home, file)
+        return None if path is None else blob_at(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ from runferry.dialects.times import time_ns_of
 from runferry.model import Address, Tree
 from runferry.readers.row_batches import whole_step
 from runferry.readers.swanlab.facts import Facts
-from runferry.readers.swanlab.media import Item, MediaFound, captioned
+from runferry.readers.swanlab.media import MediaFound, captioned, named_item
 
 DAMAGED: Final = (ValueError, KeyError, TypeError, AttributeError)
 """What taking JSON apart raises where it is not of this form."""
@@ -55,8 +56,9 @@ Found = chunks.Raw | Row | Line | MediaFound
 class JsonRecords:
     """Takes records one by one."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, home: Path) -> None:
         self._facts = facts
+        self._home = home
 
     def take(self, seq: int, content: bytes) -> Iterator[Found]:
         """Rows, lines, media, and what is not known."""
@@ -127,12 +129,17 @@ class JsonRecords:
 
     def _media(self, data: dict[str, Any], seq: int) -> MediaFound:
         key = str(data["key"])
-        folder = str(data.get("key_encoded") or quote(key, safe=""))
         column = self._facts.columns.get(key)
         stated = column.get("type") if isinstance(column, dict) else None
-        found = captioned(data["metric"])
-        items = tuple(Item(f"{folder}/{name}", caption=caption) for name, caption in found)
-        return MediaFound(key, _address(data, seq), _TYPES.get(str(stated), 0), items)
+        kind = _TYPES.get(str(stated), 0)
+        # clients that have a number for each key (0.6, 0.7) call the folder by it
+        numbered = () if data.get("kid") is None else (str(data["kid"]),)
+        folders = (*numbered, str(data.get("key_encoded") or quote(key, safe="")))
+        items = tuple(
+            named_item(self._home, folders, name, caption, kind)
+            for name, caption in captioned(data["metric"])
+        )
+        return MediaFound(key, _address(data, seq), kind, items)
 
 
 def _address(data: dict[str, Any], seq: int) -> Address:

@@ -19,12 +19,12 @@ from urllib.parse import quote, unquote
 
 from runferry import chunks
 from runferry.dialects.json_trees import JsonNotes, parse_json
-from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
+from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceChanged, SourceError
 from runferry.losses import Fate, Loss
 from runferry.model import Cursor, Run, RunKey
-from runferry.paths import inside, regular, spelled
+from runferry.paths import regular, spelled
 from runferry.readers.console_log import log_chunks
 from runferry.readers.declared import Declared
 from runferry.readers.lines import WholeLines, unended
@@ -33,7 +33,7 @@ from runferry.readers.run_folders.logged_rows import LoggedRows
 from runferry.readers.sqlite_files import opened
 from runferry.readers.swanlab.facts import Facts
 from runferry.readers.swanlab.json_records import DAMAGED, NUMBERS, address_of
-from runferry.readers.swanlab.media import Item, MediaFound, MediaRows, captioned
+from runferry.readers.swanlab.media import MediaFound, MediaRows, captioned, named_item
 from runferry.readers.swanlab.position import Position
 from runferry.readers.swanlab.reading import ending, files_of
 
@@ -147,22 +147,16 @@ class _Rows:
             value = NUMBERS.get(value, value) if isinstance(value, str) else value
             yield from self._logged.add(at, [((key,), value)], stream)
             return
-        named = captioned(tree)
-        items = tuple(self._item(key, kind, folder, name, said) for name, said in named)
+        folders = (folder, quote(key, safe=""))  # before 0.4 that of a medium is its key
+        items = tuple(
+            named_item(self._home, folders, name, said, _TYPES[kind])
+            for name, said in captioned(tree)
+        )
         run_key = self._declared.keys.key((key,), stream)
         found = media.add(run_key, MediaFound(key, at, _TYPES[kind], items))
         series = self._declared.missing(run_key, (key,), stream, found)
         if series is not None:
             yield chunks.SeriesFacts((series,))
-
-    def _item(self, key: str, kind: str, folder: str, name: str, caption: str | None) -> Item:
-        """Texts stand in the row itself; before 0.4 the folder of a medium is its key."""
-        if kind == "text" and inside(self._home / MEDIA / folder, name) is None:
-            content = name.encode("utf-8", "surrogatepass")
-            return Item(f"{folder}/{len(content)}.txt", content, caption=caption)
-        homes = (folder, quote(key, safe=""))
-        found = (home for home in homes if inside(self._home / MEDIA / home, name) is not None)
-        return Item(f"{next(found, folder)}/{name}", caption=caption)
 
     def console(self) -> Iterator[chunks.Chunk]:
         """The lines that are new."""

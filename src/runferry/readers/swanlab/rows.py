@@ -36,7 +36,7 @@ class Rows:
         self._logged = LoggedRows(declared=self._declared)
         self._names: list[str] = []
         self._protobuf = ProtobufRecords(facts, home)
-        self._json = JsonRecords(facts)
+        self._json = JsonRecords(facts, home)
 
     def of(self, batch: SwanlabBatch, version: int) -> Iterator[Chunk]:
         """The rows of a batch, each series declared before its first row."""

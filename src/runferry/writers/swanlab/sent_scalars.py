@@ -1,0 +1,108 @@
+"""The scalars of a log, and the sums that SwanLab's server makes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runferry import _native
+from runferry.dialects.swanlab.names import SYSTEM_PREFIX
+from runferry.writers.swanlab.vendor_api import asked, unknown
+
+_CLOSE: Final = 1e-6
+
+
+@dataclass(slots=True)
+class Sum:
+    """The finite values of one key."""
+
+    step: int = -1  # the last one
+    least: float = math.inf
+    greatest: float = -math.inf
+    total: float = 0.0
+    count: int = 0
+    is_whole: bool = True  # no other value came with them
+
+    def agrees(self, told: Mapping[str, Any]) -> bool:
+        """Whether a server's numbers of the same key are these, as far as it states any."""
+        if not self.is_whole or not self.count:
+            return True
+        size = max(abs(self.least), abs(self.greatest))
+        wanted = {"min": self.least, "max": self.greatest, "avg": self.total / self.count}
+        stated = {name: told[name] for name in wanted if type(told.get(name)) in (int, float)}
+        return all(
+            math.isclose(wanted[name], number, rel_tol=_CLOSE, abs_tol=size * _CLOSE)
+            for name, number in stated.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SentScalars:
+    """What each key of scalars has, where that is a finite value at least."""
+
+    sums: Mapping[str, Sum]
+    differs = "the server's least, greatest or mean value is not that of what was sent"
+
+    @classmethod
+    def of(cls, log: Path) -> Self:
+        """Those of a log."""
+        found: dict[str, Sum] = {}
+        keys: list[str] = []
+        scanner = _native.SwanlabScanner(log)
+        while (batch := scanner.next()) is not None:
+            keys += batch.series
+            if batch.points is not None:
+                _add(pa.table(pa.record_batch(batch.points)), keys, found)
+        return cls({key: it for key, it in found.items() if it.count})
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    def look(self, run: str, folder: Path) -> tuple[list[str], list[str]] | None:
+        """See `read_back.Sent`. Nobody says that the machine's own series are summed up: one that
+        the server does not name is not missed."""
+        told = asked(run, folder, "summary")
+        if told is None:
+            return None
+        try:
+            steps = {str(key): int(it["step"]) for key, it in told.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            unknown(run, f"{type(error).__name__}: {error}")
+            return None
+        seen = {
+            key: it
+            for key, it in self.sums.items()
+            if key in steps or not key.startswith(SYSTEM_PREFIX)
+        }
+        short = [key for key, it in seen.items() if steps.get(key, -1) < it.step]
+        other = [key for key, it in seen.items() if not it.agrees(told.get(key) or {})]
+        return short, other
+
+
+def _add(points: pa.Table, keys: Sequence[str], found: dict[str, Sum]) -> None:
+    points = points.select(["series", "step", "value"])
+    points = points.append_column("other", pc.invert(pc.is_finite(points["value"])))
+    for row in points.group_by("series").aggregate([("other", "any")]).to_pylist():
+        if row["other_any"]:
+            found.setdefault(keys[row["series"]], Sum()).is_whole = False
+    finite = points.filter(pc.invert(points["other"]))
+    wanted = [
+        ("step", "max"),
+        ("value", "min"),
+        ("value", "max"),
+        ("value", "sum"),
+        ("value", "count"),
+    ]
+    for row in finite.group_by("series").aggregate(wanted).to_pylist():
+        known = found.setdefault(keys[row["series"]], Sum())
+        known.step = max(known.step, row["step_max"])
+        known.least = min(known.least, row["value_min"])
+        known.greatest = max(known.greatest, row["value_max"])
+        known.total += row["value_sum"]
+        known.count += row["value_count"]
