@@ -76,7 +76,7 @@ def test_growth_is_queued_once_in_place_of_what_was_queued_whenever_a_push_was_k
     assert effects is not None
     assert len(queues_at(out)) == 1
     assert queues_at(out) != [old]
-    for point in ({"fuse": effects - back} for back in range(24)):
+    for point in ({"fuse": effects - back} for back in range(1, 24, 3)):
         begin()
         sail(push_offline, archive, out, **point)
         assert sail(push_offline, archive, out) is not None, point
