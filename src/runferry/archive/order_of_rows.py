@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.archive.reading import batches
-from runferry.dialects.row_addresses import ADDRESS, MOST_ROWS, RowAddresses
+from runferry.dialects.row_addresses import ADDRESS, MOST_ROWS, RowAddresses, distinct
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.model import RowOrder
 
@@ -85,14 +85,14 @@ class _Steps:
         if self.are_too_many or not batch.num_rows:
             return
         step = batch.column("step").fill_null(-1).to_numpy()
-        rows = np.unique(np.stack([batch.column("seq").to_numpy(), step], 1), axis=0)
+        rows = distinct(np.stack([batch.column("seq").to_numpy(), step], 1))
         self._rows.append(rows)
         self._count += len(rows)
         if self._count > 2 * MOST_ROWS:
             self._join()
 
     def _join(self) -> None:
-        self._rows = [np.unique(np.concatenate(self._rows), axis=0)]
+        self._rows = [distinct(np.concatenate(self._rows))]
         self._count = len(self._rows[0])
         if self._count > MOST_ROWS:
             self.are_too_many, self._rows = True, []

@@ -48,7 +48,7 @@ class RowAddresses:
         time_ns = micro * 1000 + batch.column("time_ns").fill_null(0).to_numpy()
         at = np.where(system, time_ns, steps)
         rows = np.stack([system.astype(np.int64), at, batch.column("seq").to_numpy(), time_ns], 1)
-        rows = np.unique(rows, axis=0)
+        rows = distinct(rows)
         self._rows.append(rows)
         self._count += len(rows)
         if self._count > 2 * MOST_ROWS:
@@ -60,7 +60,7 @@ class RowAddresses:
 
     def _join(self) -> None:
         """The same row is found in several tables; more of them than are kept end it."""
-        self._rows = [np.unique(np.concatenate(self._rows), axis=0)]
+        self._rows = [distinct(np.concatenate(self._rows))]
         self._count = len(self._rows[0])
         if self._count > MOST_ROWS:
             self._give_up()
@@ -83,3 +83,14 @@ def is_system(batch: pa.RecordBatch, is_user: Callable[[str], bool]) -> NDArray[
     keys = batch.column("key").cast(pa.string()).dictionary_encode()
     found = np.array([not is_user(key) for key in keys.dictionary.to_pylist()], np.bool_)
     return np.asarray(found[keys.indices.to_numpy()])
+
+
+def distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of a table of numbers, each once, by the first column, then the second, and so on.
+
+    As `np.unique` along an axis, which takes some ten times as long for it.
+    """
+    rows = rows[np.lexsort(rows.T[::-1])]
+    is_new = np.ones(len(rows), np.bool_)
+    is_new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return rows[is_new]
