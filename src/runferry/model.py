@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -212,6 +212,17 @@ class SeriesCounts:
     longest: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RowOrder:
+    """What the addresses of a run's rows tell of their order, without a look at their values."""
+
+    is_apart: bool
+    """Whether steps alone tell all rows apart, and times those of the machine."""
+    moved: int | None
+    """Values in tables whose rows do not rise by step as they were logged, or share steps; None
+    where they were too many to be looked at."""
+
+
 class SeriesKeys:
     """Gives every (stream, path) of a run a key: unique, readable, and never changed again.
 
@@ -348,12 +359,21 @@ class Inventory:
     """By key: what a series holds of other kinds than its own."""
     files: tuple[str, ...] = ()  # their paths
     artifacts: tuple[VersionFacts, ...] = ()
+    contested_aliases: int | None = None
+    """Of their aliases those that what other runs bring may take; None where nobody looked at other
+    runs: then it may be all."""
     left_out: tuple[Loss, ...] = ()  # what is not sent, by the user's choice or a default
     media_facts: Callable[[], Mapping[str, tuple[int, int]]] = field(default=dict, compare=False)
     """By key: how many media have a path of the source's, and how many have metadata.
 
     Their rows tell, so they are read when somebody asks.
     """
+
+    row_order: Callable[[Collection[str], int], RowOrder] | None = field(
+        default=None, compare=False
+    )
+    """Of the series with these keys, where times tell rows apart that differ by more than so many
+    ns. Read when somebody asks; None where there are no rows to be read."""
 
     def kinds_of(self, series: Series) -> Iterator[tuple[DataKind, SeriesCounts]]:
         """Every kind of which a series has rows, its own first, and what was counted of them."""

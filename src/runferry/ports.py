@@ -221,6 +221,9 @@ class Limits:
     duplicate_point: Fate = Fate.KEPT  # rows of one key equal in all that the destination holds
     repeated_step: Fate = Fate.KEPT  # of rows of one step all but the first move, and what follows
     source_order: Fate = Fate.KEPT  # `seq` is not kept
+    rows_apart_ns: int | None = None
+    """Where values of a step share a row, in the order of steps: `seq` is kept all the same of rows
+    that steps tell apart, and of the machine's whose times differ by more than this."""
     system_step: Fate = Fate.KEPT  # rows of the machine have steps, and not times alone
     # times
     time_unit_ns: int = 1

@@ -10,6 +10,7 @@ from ferries import kill_points, pull_all, push_all, sail
 
 from runferry import settings
 from runferry.dialects.neptune.places import FOLDER_VARIABLE
+from runferry.testing.recording import Sample
 from runferry.testing.reference import record
 from runferry.testing.samples import curve, files
 
@@ -50,3 +51,34 @@ def test_each_run_is_queued_once_whenever_a_push_was_killed(tmp_path: Path) -> N
         sail(push_offline, archive, out, **point)
         assert sail(push_offline, archive, out) is not None, point
         assert len(queues_at(out)) == len(RUNS), f"seed {SEED}, {point}"
+
+
+def test_growth_is_queued_once_in_place_of_what_was_queued_whenever_a_push_was_killed(
+    tmp_path: Path,
+) -> None:
+    """What we took back ourselves is never taken for sent."""
+    pulled, archive, out = tmp_path / "pulled", tmp_path / "archive", tmp_path / "out"
+    whole = curve(120, batch=30)
+    young = Sample(whole.run, whole.chunks[:4])
+    pull_all(str(record([young], tmp_path / "young").path), str(pulled))
+    assert sail(push_offline, pulled, out) is not None
+    begun = shutil.copytree(out, tmp_path / "begun")
+    pull_all(str(record([whole], tmp_path / "whole").path), str(pulled))
+
+    def begin() -> None:
+        for folder, origin in ((archive, pulled), (out, begun)):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(origin, folder)
+
+    begin()
+    (old,) = queues_at(out)
+    effects = sail(push_offline, archive, out)
+    assert effects is not None
+    assert len(queues_at(out)) == 1
+    assert queues_at(out) != [old]
+    for point in ({"fuse": effects - back} for back in range(1, 24, 3)):
+        begin()
+        sail(push_offline, archive, out, **point)
+        assert sail(push_offline, archive, out) is not None, point
+        assert len(queues_at(out)) == 1, point
+        assert queues_at(out) != [old], point

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runferry.errors import Damaged, Refused, RunferryError
+from runferry.errors import AuthFailed, Damaged, Refused, RunferryError
 from runferry.http.client import client
 from runferry.model import Run
 from runferry.testing.samples import header
@@ -71,6 +71,43 @@ def test_a_second_worker_that_cannot_open_keeps_the_outcomes_so_far() -> None:
     outcomes = crew.run([header(f"run-{n}") for n in range(3)], slow)
     assert outcomes
     assert isinstance(crew.aborted, RunferryError)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_wave_begins_when_the_one_before_has_ended_and_tools_stay_over_all(workers: int) -> None:
+    waves = [[header(f"{wave}-{n}") for n in range(size)] for wave, size in enumerate((5, 1, 0, 4))]
+    opened, closed, said = list[Tool](), list[Tool](), list[tuple[str, str]]()
+
+    class Counted(Tool):
+        def __init__(self) -> None:
+            opened.append(self)
+
+        def close(self) -> None:
+            closed.append(self)
+
+    def working(tool: Tool, run: Run) -> RunOutcome:
+        assert tool not in closed
+        said.append(("began", run.key.run_id))
+        time.sleep(0.02)
+        said.append(("ended", run.key.run_id))
+        return RunOutcome.of(run, "new")
+
+    outcomes = crew_of(Counted, workers=workers).run_in_turn(waves, working)
+    assert len(outcomes) == 10
+    at = [int(run[0]) for _, run in said]
+    assert at == sorted(at)
+    assert len(opened) <= workers
+    assert sorted(map(id, closed)) == sorted(map(id, opened))
+
+
+def test_what_ends_one_wave_keeps_the_next_from_beginning() -> None:
+    def refused(tool: Tool, run: Run) -> RunOutcome:
+        raise AuthFailed("the key is wrong")
+
+    crew = crew_of(Tool, workers=3)
+    waves = [[header("first")], [header("second")]]
+    assert [outcome.status for outcome in crew.run_in_turn(waves, refused)] == ["failed"]
+    assert isinstance(crew.aborted, AuthFailed)
 
 
 def test_a_stop_is_heard_while_a_server_is_down() -> None:

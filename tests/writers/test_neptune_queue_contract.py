@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from neptune_shown import replayed
+from tests.transfer.roads import archive_of
 
 from runferry import settings
 from runferry.dialects.neptune.attribute_paths import SEALED, UID
@@ -19,6 +20,7 @@ from runferry.ports import Location, RemoteId
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
+from runferry.transfer.push import push
 from runferry.writers.neptune import NeptuneWriter
 
 pytest.importorskip("neptune", reason="neptune is not installed")
@@ -52,3 +54,19 @@ class TestNeptuneQueue(WriterContract):
         folder = Folders(offline_store(ServerPlace("team", "project"))).find(Uid(remote))
         assert folder is not None
         shutil.rmtree(folder)
+
+
+def test_uploads_of_other_runs_may_go_while_one_is_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed push left of another run is cleared up by the worker that sends that one."""
+    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
+    settings.install(settings.Settings(neptune_mode="offline"))
+    there = Location("neptune", "team/project")
+    NeptuneWriter.open(there).close()
+    others = offline_store(ServerPlace("team", "project")) / "uploads" / "of-another-run"
+    others.mkdir(parents=True)
+    (others / "gone").symlink_to("since it was listed")
+    report = push(archive_of([curve(10)], tmp_path), there)
+    settings.install(None)
+    assert not report.failures, [outcome.error for outcome in report.failures]

@@ -1,15 +1,16 @@
-"""What `plan` needs to know of a run: its commit record, and, when asked, what media have."""
+"""What `plan` needs to know of a run: its commit record, and, when asked, what rows alone tell."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from runferry.archive.layout import KIND_OF, ROW_TABLES
 from runferry.archive.record import RunRecord
 from runferry.archive.snapshots import mixed_of
-from runferry.model import Inventory
+from runferry.model import Inventory, RowOrder
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -48,7 +49,16 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
         files=tuple(row["path"] for row in files),
         artifacts=archive.artifacts(record),
         media_facts=cache(partial(_media_facts, archive, record)),
+        row_order=partial(_row_order, archive, record),
     )
+
+
+def _row_order(
+    archive: Archive, record: RunRecord, keys: Collection[str], apart_ns: int
+) -> RowOrder:
+    from runferry.archive.order_of_rows import row_order
+
+    return row_order(archive, record, keys, apart_ns)
 
 
 def _media_facts(archive: Archive, record: RunRecord) -> dict[str, tuple[int, int]]:

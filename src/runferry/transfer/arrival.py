@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from runferry.errors import ArchiveError
 from runferry.losses import Fate, Loss
-from runferry.model import Run, Uid
+from runferry.model import Inventory, Run, Uid
 from runferry.transfer.trip import is_of
 
 if TYPE_CHECKING:
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
     from runferry.archive.record import RunRecord
     from runferry.archive.store import Archive
-    from runferry.transfer.plan import RunPlan
 
 CODE: Final = "artifact-order"
-ALIAS: Final = "artifact-alias"
 _LATEST: Final = "latest"
 _WHY = "versions are numbered as they arrive, and another run's belong before or between them"
 
@@ -41,6 +39,26 @@ class _Version(NamedTuple):
     uid: Uid
     type: str
     aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What only all runs of a push together tell of one of them."""
+
+    crossed: Mapping[Uid, tuple[Loss, ...]]
+    contested: Mapping[Uid, int]
+
+    def losses(self, uid: Uid) -> tuple[Loss, ...]:
+        """Its versions of artifacts that arrive as others than they were."""
+        return self.crossed.get(uid, ())
+
+    def told(self, inventory: Inventory) -> Inventory:
+        """The inventory of a run that knows what the others of this push bring.
+
+        For what is to be foretold. What is compared may have met others' versions besides.
+        """
+        contested = self.contested.get(inventory.run.uid, 0)
+        return replace(inventory, contested_aliases=contested)
 
 
 _Sent: TypeAlias = Literal["no", "in part", "whole"]
@@ -85,8 +103,13 @@ class Arrival:
         leaving = {uid for uid in chosen if sent.get(uid) != "whole"}
         return cls(_before(versions.values(), leaving), versions, sent)
 
-    def losses(self, order: Iterable[Uid]) -> Mapping[Uid, tuple[Loss, ...]]:
-        """By run: its versions that arrive as others than they were, in this order of runs."""
+    def foreseen(self, order: Iterable[Uid]) -> Foreseen:
+        """What comes of it where runs go in this order."""
+        crossed = self._crossed(order)
+        return Foreseen(crossed, self._contested(crossed))
+
+    def _crossed(self, order: Iterable[Uid]) -> Mapping[Uid, tuple[Loss, ...]]:
+        """By run: its versions that arrive as others than they were."""
         turn = {uid: number for number, uid in enumerate(order, 1)}
         told: dict[Uid, list[Loss]] = defaultdict(list)
         for name, wished in self.versions.items():
@@ -114,13 +137,10 @@ class Arrival:
             is_sent = sent == "whole" or (sent == "in part" and not is_anything_left)
             yield version, is_sent or version.uid not in turn
 
-    def taken(self, crossed: Mapping[Uid, tuple[Loss, ...]]) -> Mapping[Uid, int]:
-        """By run: how many aliases may go to what arrives later under the same name.
-
-        `crossed` is what `losses` told.
-        """
+    def _contested(self, crossed: Mapping[Uid, tuple[Loss, ...]]) -> Mapping[Uid, int]:
+        """By run: how many aliases may go to what arrives later under the same name."""
         moved = {loss.where for told in crossed.values() for loss in told}
-        taken = Counter[Uid]()
+        contested = Counter[Uid]()
         for name, versions in self.versions.items():
             carried = Counter(alias for version in versions for alias in {*version.aliases})
             carried[_LATEST] = len(versions)  # whatever arrives is that
@@ -128,19 +148,11 @@ class Arrival:
             for version in versions:
                 later.subtract({*version.aliases, _LATEST})
                 is_moved = f"{name}/{version.type}" in moved
-                taken[version.uid] += sum(
+                contested[version.uid] += sum(
                     later[alias] > 0 or (is_moved and carried[alias] > 1)
                     for alias in version.aliases
                 )
-        return taken
-
-
-def possible_of(planned: RunPlan, aliases: int) -> tuple[Loss, ...]:
-    """What a run may lose. By itself it knows only that any alias may be taken from it."""
-    counted = (
-        replace(loss, count=aliases) if loss.code == ALIAS else loss for loss in planned.possible
-    )
-    return tuple(loss for loss in counted if loss.count)
+        return contested
 
 
 def _before(

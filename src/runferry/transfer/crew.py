@@ -6,7 +6,7 @@ Here is the one boundary at which any exception becomes a recorded failure of on
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from runferry.model import Run
 from runferry.transfer.patience import pause_by
 from runferry.transfer.progress import Interrupted, Observer, Phase, StopToken
 from runferry.transfer.report import RunOutcome
+from runferry.transfer.waves import Waves
 
 _ALIKE = 1_000
 """Kinds of losses that are known again; no more, where each run has its own."""
@@ -85,9 +86,17 @@ class Crew(Generic[Tool, Item]):
     ) -> tuple[RunOutcome, ...]:
         """One outcome for each item that was begun, in the order in which they ended.
 
-        May be called again with more items, and then returns the outcomes of all. Raises what
-        opening the first tool raises. What ends the queue of items half-way, or keeps a further
-        tool from opening, is in `aborted`: the outcomes so far stand.
+        Raises what opening the first tool raises. What ends the queue of items half-way, or keeps
+        a further tool from opening, is in `aborted`: the outcomes so far stand.
+        """
+        return self.run_in_turn([items], work)
+
+    def run_in_turn(
+        self, waves: Iterable[Iterable[Item]], work: Callable[[Tool, Item], RunOutcome]
+    ) -> tuple[RunOutcome, ...]:
+        """The same of items that wait for others: a wave begins when all of the one before ended.
+
+        Threads, and what they opened, stay until the end.
         """
         if self._stop.is_set or self.aborted is not None:
             return self.outcomes
@@ -96,7 +105,7 @@ class Crew(Generic[Tool, Item]):
                 first = self._open_tool()  # what is wrong with all is said once, before any thread
         except Interrupted:
             return self.outcomes
-        queue = iter(items)
+        queue = Waves(waves)
         if self._workers == 1:
             self._labour(first, queue, work)
         else:
@@ -106,7 +115,7 @@ class Crew(Generic[Tool, Item]):
         return self.outcomes
 
     def _together(
-        self, first: Tool, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]
+        self, first: Tool, queue: Waves[Item], work: Callable[[Tool, Item], RunOutcome]
     ) -> None:
         tools: list[Tool | None] = [first, *[None] * (self._workers - 1)]
         threads = [
@@ -126,13 +135,14 @@ class Crew(Generic[Tool, Item]):
             raise
 
     def _labour(
-        self, tool: Tool | None, queue: Iterator[Item], work: Callable[[Tool, Item], RunOutcome]
+        self, tool: Tool | None, queue: Waves[Item], work: Callable[[Tool, Item], RunOutcome]
     ) -> None:
         try:
             with waiting_by(pause_by(self._stop, self._observer)):
-                while (item := self._next(queue)) is not None:
-                    tool = self._open_tool() if tool is None else tool
-                    self._one(tool, item[0], work)
+                while (item := queue.take(self._is_over)) is not None:
+                    with queue.at_work():
+                        tool = self._open_tool() if tool is None else tool
+                        self._one(tool, item[0], work)
         except Interrupted:
             pass  # while the next item was looked for: there is nothing to report
         except RunferryError as error:  # of the queue, or of a further tool: the rest is not tried
@@ -144,11 +154,9 @@ class Crew(Generic[Tool, Item]):
             if tool is not None:
                 tool.close()
 
-    def _next(self, queue: Iterator[Item]) -> tuple[Item] | None:
-        with self._lock:
-            if self._stop.is_set or self.aborted is not None or self._broken is not None:
-                return None
-            return next(((item,) for item in queue), None)
+    def _is_over(self) -> bool:
+        """Whether no further item is begun, whatever is left."""
+        return self._stop.is_set or self.aborted is not None or self._broken is not None
 
     def _shared(self, losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
         """The same object for equal ones: runs that are many are often lossy in the same way."""

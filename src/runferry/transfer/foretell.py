@@ -11,6 +11,7 @@ from dataclasses import replace
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, DataKind, Inventory, Run, Series, SeriesCounts
 from runferry.ports import Limits
+from runferry.transfer.order_of_rows import of_order
 
 MEDIA_KINDS = (
     "image",
@@ -36,11 +37,9 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
     certain.extend(_of_kinds(inventory, limits))
     certain.extend(_of_versions(inventory, limits))
     possible.extend(_of_aliases(inventory, limits))
-    rows = 0
     for series in inventory.series:
         certain.extend(_of_facts(series, limits))
         for kind, counts in inventory.kinds_of(series):
-            rows += counts.points
             if kind != "media" and limits.holds.get(kind, Fate.DROPPED) is Fate.DROPPED:
                 certain.add(_loss(kind, Fate.DROPPED, series.key, counts.points))
                 continue
@@ -53,7 +52,8 @@ def foretell(inventory: Inventory, limits: Limits) -> tuple[tuple[Loss, ...], tu
             possible.extend(_perhaps(series.key, stepped, limits))
         possible.extend(_of_absence(series, inventory, limits))
         possible.extend(_of_kind(series, inventory, limits))
-    possible.extend(_kept([("source-order", limits.source_order, rows)], ""))
+    for ledger, order in zip((certain, possible), of_order(inventory, limits), strict=True):
+        ledger.extend(_kept([("source-order", limits.source_order, order)], ""))
     possible.extend(_of_repeated_steps(inventory, limits))
     possible.extend(
         Loss("missing-blob", Fate.DROPPED, "", count, "named by the source, which has no bytes")
@@ -131,7 +131,9 @@ def _of_versions(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
 def _of_aliases(inventory: Inventory, limits: Limits) -> Iterator[Loss]:
     """What another run brings later under the same name may take them away."""
     if limits.artifact_version is not Fate.KEPT:
-        aliases = sum(len(one.aliases) for one in inventory.artifacts)
+        aliases = inventory.contested_aliases
+        if aliases is None:
+            aliases = sum(len(one.aliases) for one in inventory.artifacts)
         yield from _kept([("artifact-alias", Fate.ROUNDED, aliases)], "")
 
 

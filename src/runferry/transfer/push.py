@@ -21,7 +21,7 @@ from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
-from runferry.transfer.arrival import Arrival, possible_of
+from runferry.transfer.arrival import Arrival
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import Listing, check_apart, ledger_key, limits_at
@@ -97,7 +97,7 @@ def push(
         Listing(retrying),
         sender_of(archive.path),
         marks_of(headers),
-        arrival.losses(run.uid for run in chain(*waves)),
+        arrival.foreseen(run.uid for run in chain(*waves)),
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
@@ -106,8 +106,8 @@ def push(
     if isinstance(observer, ListingObserver):
         observer.listed("push", chain(*waves))
     with closing(back):
-        for wave in waves:
-            crew.run(wave, partial(_bring, trip))
+        if waves:  # else nobody asks the destination for anything
+            crew.run_in_turn(waves, partial(_bring, trip))
     return Report(
         phase="push",
         source=str(Location("archive", str(archive.path))),
@@ -140,15 +140,14 @@ def plan_all(
     selected = going(selected, destination, selection)
     arrival = _arrival(archive, destination, headers, selected)
     waves = waves_of(selected, arrival.before)
-    crossed = arrival.losses(run.uid for wave in waves for run in wave)
-    taken = arrival.taken(crossed)
+    foreseen = arrival.foreseen(run.uid for wave in waves for run in wave)
     observer.phase("plan", len(selected))
     for header in selected:
         try:
             record = archive.record(header.uid)
             if record is None or stop.is_set:
                 continue
-            inventory = chosen(archive.inventory(record), selection)
+            inventory = chosen(foreseen.told(archive.inventory(record)), selection)
         except ArchiveError as error:
             outcomes.append(RunOutcome.failure(header, error))
             continue
@@ -158,8 +157,8 @@ def plan_all(
             header,
             "planned",
             rows=_rows(record, inventory),
-            losses=(*record.losses, *planned.losses, *named, *crossed.get(header.uid, ())),
-            possible=possible_of(planned, taken.get(header.uid, 0)),
+            losses=(*record.losses, *planned.losses, *named, *foreseen.losses(header.uid)),
+            possible=planned.possible,
         )
         observer.ended("plan", outcome)
         outcomes.append(outcome)

@@ -45,7 +45,7 @@ class Sending:
         self._delivery = delivery
         self._sent = chosen(trip.archive.inventory(record), trip.selection)
         self._plan: RunPlan = plan(self._sent, writer.limits)
-        told = (*record.losses, *self._plan.losses, *trip.crossed.get(record.run.uid, ()))
+        told = (*record.losses, *self._plan.losses, *trip.foreseen.losses(record.run.uid))
         self._books = Books(trip, record, self._plan, told)
         self._resend = writer.limits.resend
         self._claim = Claim(writer, trip.retrying, trip.sender, takes_over=trip.restart)

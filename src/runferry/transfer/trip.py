@@ -21,6 +21,7 @@ from runferry.transfer.selection import Selection
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord, Segment
     from runferry.archive.store import Archive
+    from runferry.transfer.arrival import Foreseen
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Trip:
     listing: Listing
     sender: str  # this archive
     marks: Mapping[Uid, Uid]  # of runs that do not bear their own uid there
-    crossed: Mapping[Uid, tuple[Loss, ...]]  # by run: artifacts' versions that change places
+    foreseen: Foreseen  # of each run, from all of them
 
     def mark(self, run: Run) -> Uid:
         """By which the destination finds a run."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from runferry.model import Run, Uid
 
@@ -13,6 +15,54 @@ _Id: TypeAlias = "tuple[str, str, str]"
 
 Before: TypeAlias = "Mapping[Uid, frozenset[Uid]]"
 """By run: those that are to come before it."""
+
+Item = TypeVar("Item")
+_SECONDS_UNTIL_STOP: Final = 0.2
+"""How long a thread that waits for others may take to hear of a stop."""
+
+
+class Waves(Generic[Item]):
+    """Items that several threads take; those of a wave when all of the one before are done."""
+
+    def __init__(self, waves: Iterable[Iterable[Item]]) -> None:
+        """The last wave is iterated only as items are taken."""
+        self._changed = threading.Condition()
+        self._waves = iter(waves)
+        self._items: Iterator[Item] = iter(())
+        self._next = self._following()
+        self._under_way = 0
+
+    def take(self, is_over: Callable[[], bool]) -> tuple[Item] | None:
+        """The next item, which waits for those before it; None where there is none, or an end.
+
+        Raises what an iterator of items raises.
+        """
+        with self._changed:
+            while not is_over():
+                found = next(((item,) for item in self._items), None)
+                if found is not None:
+                    self._under_way += 1
+                    return found
+                if self._next is None:
+                    return None
+                if self._under_way:
+                    self._changed.wait(_SECONDS_UNTIL_STOP)
+                else:
+                    self._items, self._next = self._next, self._following()
+        return None
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around what is done with an item that was taken."""
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _following(self) -> Iterator[Item] | None:
+        return next((iter(wave) for wave in self._waves), None)
 
 
 def waves_of(runs: Iterable[Run], before: Before | None = None) -> Iterator[list[Run]]:

@@ -125,8 +125,9 @@ class AttemptWriter(ABC, Generic[A]):
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether it is complete; raises RunMissing."""
         if self._attempts(remote):
-            claim = self._home(remote) / CLAIM
-            words = claim.read_text() if claim.is_file() else None
+            words = None
+            with suppress(FileNotFoundError):  # nobody claims it, or somebody just cleared that up
+                words = (self._home(remote) / CLAIM).read_text()
             return Progress(claim=words)
         if not (is_uid(remote) and self._is_complete(Uid(remote))):
             raise self._missing(remote)

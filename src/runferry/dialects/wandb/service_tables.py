@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 ROWS_FILE: Final = "runferry/rows.parquet"
 CONSOLE_FILE: Final = "runferry/console.parquet"
 
-MOST_ROWS: Final = 1 << 20
-"""Of more rows nothing is said: they are in memory while a run is written or read."""
-
 SHOWN_WITHIN_NS: Final = 1_000
 """So near to the source's time is what W&B shows: a double of seconds, or that cut to µs."""
+
+APART_NS: Final = 2 * SHOWN_WITHIN_NS
+"""Rows of system metrics whose times differ by more are known by them."""
 
 ROWS: Final = pa.schema(
     [

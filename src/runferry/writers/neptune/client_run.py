@@ -27,7 +27,7 @@ from runferry.dialects.neptune.client import RemoteRun
 from runferry.dialects.neptune.own_store import BUNDLE, PLACES
 from runferry.dialects.plain_folder.layout import RUN_FILE
 from runferry.dialects.plain_folder.sums import SUMS
-from runferry.durable import sync_tree
+from runferry.durable import sync, sync_tree
 from runferry.errors import Refused
 from runferry.losses import Fate, Loss
 from runferry.model import DataKind, Run
@@ -64,6 +64,7 @@ class ClientRun:
         self._staged = Staged(draft)
         self._layout = Layout(run, draft.uid, run_id, draft.attributes, draft.series)
         self._files = RunFiles(draft.home, uploads.parent, uploads.name, is_private=True)
+        self._own_uploads = uploads
         self._uploads = uploads.parent.absolute()
         started_ns = run.started_ns if run.started_ns is not None else run.created_ns
         self._rising = RisingSteps(started_ns or 0)
@@ -204,7 +205,8 @@ class ClientRun:
                 self._expected.add(attribute)
         self._bundle()
         if mode == "offline":  # sent from where they lie, whenever somebody asks for it
-            sync_tree(self._uploads)
+            sync_tree(self._own_uploads)  # those of other runs come and go meanwhile
+            sync([self._uploads])
         for attribute, place in alone.items():
             remote[attribute].upload(str(place))
             self._expected.add(attribute)

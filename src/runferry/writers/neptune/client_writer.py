@@ -30,7 +30,14 @@ from runferry.writers.neptune.client_run import ClientRun
 from runferry.writers.neptune.client_standing import owner_of
 from runferry.writers.neptune.limits import LIMITS
 from runferry.writers.neptune.projects import SHARED_PROJECTS, Found, Projects, project_of
-from runferry.writers.neptune.queued import note_queue, queue_of, queues, tell_what_was_sent
+from runferry.writers.neptune.queued import (
+    note_queue,
+    queue_of,
+    queues,
+    take_back,
+    tell_what_was_sent,
+    was_sent,
+)
 from runferry.writers.plain_folder import PlainFolderWriter
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.work_folder import WorkFolder
@@ -233,17 +240,16 @@ class ClientWriter(PlainFolderWriter):
     def _take_back(self, uid: Uid, project: str) -> None:
         """Remove the queue of an older sending. Raises Conflict when it was sent."""
         older = self._folders.find(uid)
-        queued = None if older is None else queue_of(older)
-        if queued is None:
+        if older is None:
             return
-        if not queued.is_dir():
+        if was_sent(older):
             raise Conflict(
                 "this run was queued before, and its queue is gone: `neptune sync` sent it, and"
                 " would make a second run",
-                where=str(queued),
+                where=str(queue_of(older)),
                 hint=f"RUNFERRY_NEPTUNE_MODE=async runferry push ARCHIVE neptune:{project}",
             )
-        shutil.rmtree(queued)
+        take_back(older)
 
     def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
         """What is shown otherwise there than it was."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from runferry.dialects.neptune.places import queue_folder
+from runferry.durable import write_atomically
 
 _log = logging.getLogger(__name__)
 _QUEUED: Final = "queued.json"
 """In a staged run's folder: which folder of the offline queue was made of it."""
+_TAKEN_BACK: Final = "is_taken_back"
 _OFFLINE: Final = "offline"
 
 
@@ -23,22 +26,35 @@ def queues() -> Path:
 
 def note_queue(folder: Path, container: str, project: str, run_id: str) -> None:
     """Write down what was made of a staged run."""
-    told = {"container": container, "project": project, "custom_run_id": run_id}
-    (folder / _QUEUED).write_text(json.dumps(told))
+    _note(folder, {"container": container, "project": project, "custom_run_id": run_id})
 
 
 def queue_of(folder: Path) -> Path | None:
     """The queue that was made of a staged run, whether it is still there or not."""
-    if not (folder / _QUEUED).is_file():
-        return None
-    name = str(json.loads((folder / _QUEUED).read_bytes())["container"])
-    return queues() / Path(name).name
+    told = _noted(folder)
+    return None if told is None else _queue(told)
+
+
+def was_sent(folder: Path) -> bool:
+    """Whether the queue that was made of a staged run is gone, and not by our own hand."""
+    told = _noted(folder)
+    return told is not None and not told.get(_TAKEN_BACK) and not _queue(told).is_dir()
+
+
+def take_back(folder: Path) -> None:
+    """Remove the queue that was made of a staged run.
+
+    That is noted first: who is killed in between is not told afterwards that somebody sent it.
+    """
+    told = _noted(folder)
+    if told is not None:
+        _note(folder, {**told, _TAKEN_BACK: True})
+        shutil.rmtree(_queue(told), ignore_errors=True)
 
 
 def tell_what_was_sent(folders: Iterable[Path]) -> None:
     """Say of how many staged runs the queue is gone: nothing is queued of them again."""
-    made = (queue_of(folder) for folder in folders)
-    sent = sum(queue is not None and not queue.is_dir() for queue in made)
+    sent = sum(map(was_sent, folders))
     if sent:
         _log.warning(
             "%s: %s queued before, and `neptune sync` took what was queued: nothing of it is queued"
@@ -46,3 +62,20 @@ def tell_what_was_sent(folders: Iterable[Path]) -> None:
             queues(),
             "1 run was" if sent == 1 else f"{sent:,} runs were",
         )
+
+
+def _queue(told: Mapping[str, object]) -> Path:
+    return queues() / Path(str(told["container"])).name
+
+
+def _note(folder: Path, told: Mapping[str, object]) -> None:
+    """In one step, whoever is killed meanwhile."""
+    write_atomically(folder / _QUEUED, json.dumps(told).encode(), scratch="part")
+
+
+def _noted(folder: Path) -> dict[str, object] | None:
+    try:
+        told: dict[str, object] = json.loads((folder / _QUEUED).read_bytes())
+    except FileNotFoundError:  # none was made, or another worker is moving the run to its place
+        return None
+    return told

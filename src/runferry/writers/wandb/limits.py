@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from runferry.dialects.wandb.service_tables import APART_NS
 from runferry.losses import Fate
 from runferry.ports import KeyRule, Limits
 
@@ -66,6 +67,7 @@ SERVICE_LIMITS: Final = replace(
     duplicate_point=Fate.MERGED,
     repeated_step=Fate.ROUNDED,  # `wandb sync` numbers rows anew that do not rise
     source_order=Fate.MERGED,
+    rows_apart_ns=APART_NS,  # a table beside the run tells what they were
     system_step=Fate.ROUNDED,
     null_time=Fate.ROUNDED,
     negative_time=Fate.ROUNDED,  # those before 1970 are no times there

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runferry import chunks, tables
+from runferry.dialects.row_addresses import MOST_ROWS
 from runferry.dialects.wandb.service_tables import (
     CONSOLE_FILE,
-    MOST_ROWS,
     ROWS,
     ROWS_FILE,
     SHOWN_WITHIN_NS,
