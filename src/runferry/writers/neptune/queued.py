@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,8 @@ def take_back(folder: Path) -> None:
     told = _noted(folder)
     if told is not None:
         _note(folder, {**told, _TAKEN_BACK: True})
-        shutil.rmtree(_queue(told), ignore_errors=True)
+        with suppress(FileNotFoundError):  # taken back before
+            shutil.rmtree(_queue(told))
 
 
 def tell_what_was_sent(folders: Iterable[Path]) -> None:
