@@ -100,9 +100,10 @@ class BundledParts:
     def _of(self, kind: str) -> Iterator[Part]:
         return (p for p in self._parts if p.kind == kind and p.entry.path not in self._damaged)
 
-    def _trees(self, kind: str) -> Iterator[tuple[Part, Tree]]:
+    def _trees(self, kind: str, *, last_first: bool = False) -> Iterator[tuple[Part, Tree]]:
         """The JSON parts of a kind."""
-        for part in self._of(kind):
+        parts = list(self._of(kind))
+        for part in reversed(parts) if last_first else parts:
             try:
                 tree = read_tree(self._folder.blob(part.entry))
             except _UNREADABLE:
@@ -220,14 +221,13 @@ class BundledParts:
         return total
 
     def header(self) -> Run | None:
-        """The last header that was sent."""
-        last = None
-        for part, tree in self._trees("header"):
+        """The last header that was sent and can be read; those before it are not asked for."""
+        for part, tree in self._trees("header", last_first=True):
             try:
-                last = codec.run_of(tree)
+                return codec.run_of(tree)
             except _FOREIGN:
                 self._damage(part.entry.path)
-        return last
+        return None
 
     def attributes(self) -> list[SentAttribute]:
         """The attributes, a later one of the same role and path in place of an earlier one."""
