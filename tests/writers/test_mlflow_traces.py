@@ -15,6 +15,7 @@ from tests.writers.mlflow_runs import blob_bytes, pulled
 
 from runferry import convert
 from runferry.chunks import Checkpoint, File, Lost
+from runferry.dialects.mlflow import traces as known
 from runferry.model import Run, Tree
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
@@ -140,3 +141,16 @@ def test_a_trace_that_is_linked_to_a_run_is_its_own_too(database: Path) -> None:
     found = [chunk.path for chunk in pulled(uri, other) if isinstance(chunk, File)]
     assert found == [f"traces/{traces[0]}.json"]
     assert len([chunk for chunk in pulled(uri, run) if isinstance(chunk, File)]) == 2
+
+
+def test_what_does_not_come_with_a_trace_is_a_loss() -> None:
+    trace = known.Trace({"trace_id": "tr-1"})
+    for spans in (None, b"no JSON", b"[]"):
+        lost, file = trace.chunks(spans)
+        assert isinstance(lost, Lost)
+        assert (lost.loss.code, lost.loss.where) == ("trace-without-spans", "tr-1")
+        assert isinstance(file, File)
+        assert b'"spans": []' in bytes(blob_bytes(file.blob))  # type: ignore[call-overload]
+    lost, _ = trace.chunks(b'{"spans": ["mlflow-attachment://a", "mlflow-attachment://b"]}')
+    assert isinstance(lost, Lost)
+    assert (lost.loss.code, lost.loss.count) == ("trace-attachment", 2)
