@@ -15,7 +15,7 @@ from typing import ClassVar, Self, TypeGuard
 
 from runferry import registry
 from runferry.chunks import Chunk, Lost
-from runferry.errors import NotFound
+from runferry.errors import BadPlugin, NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import KINDS, Cursor, Kind, Run, RunKey
 from runferry.paths import Folder, folders_below, listed_once, none_comes_into, spelled
@@ -101,7 +101,7 @@ def _stores(root: Path) -> tuple[list[Location], frozenset[Path]]:
     def skipped(folder: Folder) -> Collection[str]:
         if folder.path in closed:
             return folder.names
-        kept = {name for reader in local for name in reader.keeps(folder)}
+        kept = {name for reader in local for name in _kept(reader, folder)}
         closed.update(folder.path / name for name in kept)
         return kept
 
@@ -115,6 +115,16 @@ def _stores(root: Path) -> tuple[list[Location], frozenset[Path]]:
             if place.path == folder.path:
                 closed.add(folder.path)
     return found, frozenset(closed)
+
+
+def _kept(reader: type[LocalReader], folder: Folder) -> Collection[str]:
+    """What a reader keeps of a folder; one of a plugin that fails at that keeps nothing."""
+    try:
+        with registry.blamed(reader.name, f"cannot tell what it keeps in {folder.path}"):
+            return reader.keeps(folder)
+    except BadPlugin as error:
+        registry.pass_over(reader.name, error)
+        return ()
 
 
 def _stores_at(folder: Folder) -> Iterator[Location]:
@@ -134,6 +144,14 @@ def _has_mark(store: str, folder: Folder) -> bool:
 
 def _is_local(reader: type[Reader]) -> TypeGuard[type[LocalReader]]:
     return issubclass(reader, LocalReader)
+
+
+def _until_it_fails(reader: Reader) -> Iterator[Run]:
+    """Headers; of a plugin that fails in the middle, those before."""
+    try:
+        yield from registry.headers(reader.name, reader.runs())
+    except BadPlugin as error:
+        registry.pass_over(reader.name, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +184,7 @@ class Index:
                     self._runs = [
                         self._entered(number, run, reader)
                         for number, reader in enumerate(readers)
-                        for run in reader.runs()
+                        for run in _until_it_fails(reader)
                     ]
             return self._runs
 
@@ -205,6 +223,17 @@ class Index:
         return found
 
 
+def _opened(
+    places: Collection[Location], options: ReadOptions
+) -> Iterator[tuple[Location, Reader]]:
+    """Those that open: a plugin that fails at it is passed over."""
+    for place in places:
+        try:
+            yield place, registry.opened(place, options)
+        except BadPlugin as error:
+            registry.pass_over(place.tracker, error)
+
+
 class AnyReader:
     """The runs of all sources below a folder, each read by its own reader."""
 
@@ -235,8 +264,10 @@ class AnyReader:
             )
         if found.untaken:
             _log.warning("%s", found.untaken)
-        readers = [registry.reader(p.tracker).open(p, options) for p in found.places]
-        return cls(Index(found, where.path), options, readers)
+        readers = list(_opened(found.places, options))
+        places = tuple(place for place, _ in readers)
+        index = Index(replace(found, places=places), where.path)
+        return cls(index, options, [reader for _, reader in readers])
 
     def runs(self) -> Iterator[Run]:
         """Headers, source by source."""
@@ -263,7 +294,7 @@ class AnyReader:
         if isinstance(reader, SharingReader):
             return reader.beside()
         place = self._index.homes.places[self._readers.index(reader)]
-        return registry.reader(place.tracker).open(place, self._options)
+        return registry.opened(place, self._options)
 
     def close(self) -> None:
         """Let go of every source."""
@@ -284,7 +315,7 @@ class Reopened:
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
         """See `runferry.ports.Reader`."""
-        reader = registry.reader(self.where.tracker).open(self.where, self.options)
+        reader = registry.opened(self.where, self.options)
         try:
             yield from reader.read(run, after)
         finally:

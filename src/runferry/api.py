@@ -18,8 +18,7 @@ from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.model import Cursor, Run
 from runferry.ports import Location, Reader, ReadOptions
-from runferry.registry import ARCHIVE
-from runferry.registry import reader as reader_class
+from runferry.registry import ARCHIVE, headers, opened
 from runferry.settings import Settings, current
 from runferry.transfer.selection import EVERYTHING, Selection
 
@@ -43,7 +42,7 @@ def open(
     Nothing is kept, so memory stays flat whatever the size. Raises NotFound, BadLocation.
     """
     place = _located(where)
-    reader = reader_class(place.tracker).open(place, _read(options, current()))
+    reader = opened(place, _read(options, current()))
     return OpenSource(place, reader, selection)
 
 
@@ -71,7 +70,7 @@ class OpenSource:
         self._selection = selection
 
     def __iter__(self) -> Iterator[OpenRun]:
-        for run in self._reader.runs():
+        for run in headers(self._reader.name, self._reader.runs()):
             if self._selection.takes_run(run):
                 yield OpenRun(run, self._reader)
 

@@ -8,7 +8,8 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -16,7 +17,17 @@ from pathlib import Path
 from typing import Literal, cast
 
 from runferry.errors import BadLocation, BadPlugin
-from runferry.ports import Limits, Location, OneWayWriter, PlaceWriter, Reader, ServerWriter, Writer
+from runferry.model import Run
+from runferry.ports import (
+    Limits,
+    Location,
+    OneWayWriter,
+    PlaceWriter,
+    Reader,
+    ReadOptions,
+    ServerWriter,
+    Writer,
+)
 
 EndRole = Literal["source", "destination"]
 
@@ -180,28 +191,56 @@ def recognises(name: str, path: Path) -> bool:
     A plugin that fails at that recognises nothing, and is told of by `passed_over`.
     """
     kind = reader(name)
-    if name in _READERS:
-        return kind.recognises(path)
     try:
-        return _recognised(_plugins("source")[name], kind, path)
+        with blamed(name, f"cannot tell whether {path} is its own"):
+            return kind.recognises(path)
     except BadPlugin as error:
-        _passed_over.setdefault(("source", name), error)
+        pass_over(name, error)
         return False
 
 
-def _recognised(point: EntryPoint, kind: type[Reader], path: Path) -> bool:
+def opened(place: Location, options: ReadOptions) -> Reader:
+    """The reader of a place. Raises what opening it raises, and BadPlugin."""
+    kind = reader(place.tracker)
+    with blamed(place.tracker, f"cannot open {place}"):
+        return kind.open(place, options)
+
+
+def headers(name: str, runs: Iterator[Run]) -> Iterator[Run]:
+    """The runs that a reader lists. Raises what listing them raises, and BadPlugin."""
+    while True:
+        with blamed(name, "cannot list its runs"):
+            run = next(runs, None)
+        if run is None:
+            return
+        yield run
+
+
+@contextmanager
+def blamed(name: str, what: str) -> Iterator[None]:
+    """What the reader of a plugin raises within, and no reader may raise, is a BadPlugin.
+
+    Errors of files, and what is runferry's own, are not its fault.
+    """
     try:
-        return kind.recognises(path)
-    except OSError:  # the path's fault
+        yield
+    except OSError:
         raise
     except Exception as error:
-        why = f"cannot tell whether {path} is its own ({type(error).__name__}: {error})"
-        raise _bad(point, why) from error
+        point = None if name in _READERS else _plugins("source").get(name)
+        if point is None or type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        raise _bad(point, f"{what} ({type(error).__name__}: {error})") from error
 
 
 def passed_over() -> tuple[BadPlugin, ...]:
-    """The plugins that could not be asked where others were, each once."""
+    """The plugins that failed where others went on, each once."""
     return tuple(_passed_over.values())
+
+
+def pass_over(name: str, error: BadPlugin) -> None:
+    """Go on without this reader, or without the rest of its runs: it is told of at the end."""
+    _passed_over.setdefault(("source", name), error)
 
 
 _passed_over: dict[tuple[EndRole, str], BadPlugin] = {}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runferry import registry
-from runferry.paths import folders_below, none_comes_into, regular
+from runferry.errors import BadPlugin
+from runferry.paths import Folder, folders_below, none_comes_into, regular
 from runferry.ports import Reader
+
+if TYPE_CHECKING:
+    from runferry.readers.run_folders.folder_reader import FolderReader
 
 _ARTIFACTS = ("mlartifacts", "mlruns")  # where MLflow keeps files of runs that lie in a database
 
@@ -29,7 +34,7 @@ def untaken(root: Path, loose: Collection[str], closed: Collection[Path]) -> Map
             folder.path
             for reader in readers
             if issubclass(reader, FolderReader)
-            for folder in reader.folders(root)
+            for folder in _folders(reader, root)
         }
         takers = [reader for reader in readers if not issubclass(reader, FolderReader)]
         for folder in folders_below(root, lambda _: _ARTIFACTS):
@@ -42,6 +47,16 @@ def untaken(root: Path, loose: Collection[str], closed: Collection[Path]) -> Map
                     continue
                 found[kind] += not any(_takes(reader, path) for reader in takers)
     return {kind: count for kind, count in found.items() if count}
+
+
+def _folders(reader: type[FolderReader], root: Path) -> Sequence[Folder]:
+    """The run folders of a reader; none of a plugin that fails at finding them."""
+    try:
+        with registry.blamed(reader.name, f"cannot look for its runs in {root}"):
+            return tuple(reader.folders(root))
+    except BadPlugin as error:
+        registry.pass_over(reader.name, error)
+        return ()
 
 
 def _kind(name: str) -> str | None:

@@ -88,3 +88,35 @@ def test_outputs_are_compared_but_for_what_changes() -> None:
     assert same(stated, printed)
     assert not same(stated, [printed[0].replace("519", "518"), *printed[1:]])
     assert not same(stated[:2], printed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_fence_of_a_page_is_seen(page: Path) -> None:
+    """One that is indented, or of tildes, would hide its commands from the test."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    inside = {
+        number
+        for part in parts_of(page)
+        if isinstance(part, Block)
+        for number in range(part.line - 1, part.line + len(part.lines) + 1)
+    }
+    missed = [
+        number + 1
+        for number, line in enumerate(lines)
+        if line.lstrip(" >").startswith(("```", "~~~")) and number not in inside
+    ]
+    assert not missed, f"{page.name}: lines {missed}"
+
+
+def test_commands_stand_in_blocks_that_are_run() -> None:
+    """A block without a language is a picture of something, but for the list of all verbs."""
+    started = ("runferry ", "pip ", "python ", "mlflow ", "wandb ", "tensorboard ")
+    pictures = {
+        part.where
+        for page in PAGES
+        for part in parts_of(page)
+        if isinstance(part, Block) and part.language not in RUN
+        if any(line.startswith(started) for line in part.lines)
+    }
+    assert {where.split(":")[0] for where in pictures} == {"cli.md"}  # tests/test_docs.py holds it
+    assert len(pictures) == 1

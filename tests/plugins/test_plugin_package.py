@@ -185,6 +185,35 @@ def test_one_that_fails_at_what_lies_there_leaves_the_others_at_work(tmp_path: P
     assert broken.ended("runferry", "ls", "wandb:runs").returncode == 0  # it was not asked
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("OPEN", "cannot open odd:runs (KeyError: 'no such layout')"),
+        ("LIST", "cannot list its runs (KeyError: 'no such layout')"),
+        ("KEEP", "cannot tell what it keeps in runs (KeyError: 'no such layout')"),
+        ("LOOK", "cannot look for its runs in runs (KeyError: 'no such layout')"),
+    ],
+)
+def test_one_that_fails_later_leaves_the_others_and_what_it_gave_before(
+    place: str, says: str, tmp_path: Path
+) -> None:
+    failing = 'raise KeyError("no such layout")'
+    broken = _broken(tmp_path, "ferry_broken", _LATER.replace(f"pass  # {place}", failing))
+    shutil.copytree(RUNS, broken.folder / "runs")
+    (broken.folder / "runs/odd.csv").write_text("a,b\n1,2\n")
+    for verb, *more in (["ls"], ["pull", "kept"]):
+        done = broken.ended("runferry", verb, "runs", *more)
+        assert done.returncode == 4, done.stderr
+        assert "gentle-tide" in done.stdout
+        assert ("the odd one" in done.stdout) == (place != "OPEN"), done.stdout
+        _told_in(done.stderr, says)
+    done = broken.ended("runferry", "ls", "odd:runs")
+    is_asked = place in ("OPEN", "LIST")  # the others are of a search among several
+    assert done.returncode == (2 if is_asked else 0), done.stderr
+    if is_asked:
+        _told_in(done.stderr, says)
+
+
 _FAILING = """
 class Odd:
     name, gives = "odd", frozenset()
@@ -205,4 +234,45 @@ class Odd:
 
     def close(self):
         pass
+"""
+
+_LATER = """
+from runferry.chunks import Header
+from runferry.model import Run, RunKey
+from runferry.readers.run_folders.folder_reader import FolderReader
+
+class Odd(FolderReader):
+    name, gives, what = "odd", frozenset(), "anything"
+
+    @classmethod
+    def recognises(cls, path):
+        return True
+
+    @classmethod
+    def open(cls, where, options):
+        pass  # OPEN
+        return cls(where.path, options)
+
+    @classmethod
+    def keeps(cls, folder):
+        pass  # KEEP
+        return ()
+
+    @classmethod
+    def folders(cls, root):
+        pass  # LOOK
+        return iter(())
+
+    def listed(self):
+        return {RunKey("odd", "", "odd-1"): _Run}
+
+    def runs(self):
+        yield Run(RunKey("odd", "", "odd-1"), name="the odd one")
+        pass  # LIST
+
+    def read(self, run, after=None):
+        yield Header(run)
+
+class _Run:
+    sources = ()
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,6 @@ from runferry.writers.mlflow import MlflowWriter
 def lost(database: Path, run_id: str) -> dict[str, tuple[Fate, int]]:
     found = [c.loss for c in pulled(str(database), run_id) if isinstance(c, Lost)]
     return {loss.code: (loss.fate, loss.count) for loss in found}
-
-
-def test_traces_of_a_run_are_counted_as_left_behind(
-    database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from mlflow import MlflowClient
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-    client = MlflowClient()
-    run_id = client.create_run("0").info.run_id
-    other = client.create_run("0").info.run_id
-    with sqlite3.connect(database) as connection:  # as MLflow's exporter of traces notes it
-        connection.execute(
-            "INSERT INTO trace_request_metadata VALUES ('mlflow.sourceRun', ?, 'tr-1')", (run_id,)
-        )
-    connection.close()
-    assert lost(database, run_id) == {"trace": (Fate.DROPPED, 1)}
-    assert lost(database, other) == {}
 
 
 PARTS = ["header", "attributes", "series", "media", "file", "artifact", "document", "raw", "lost"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from tests.writers.mlflow_runs import header
 
 from runferry.dialects.mlflow.header import as_native
+from runferry.dialects.mlflow.logged import MODEL_ID_TAG, LoggedModel
 from runferry.dialects.mlflow.tags import (
     CLAIM_TAG,
     PARENT_UID_TAG,
@@ -22,6 +23,7 @@ from runferry.dialects.mlflow.tags import (
 )
 from runferry.model import Run
 from runferry.ports import Location
+from runferry.readers.mlflow.sqlite import SqliteStore
 from runferry.writers.mlflow import MlflowWriter
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.sqlite import SqliteBackend
@@ -46,16 +48,21 @@ def begin(backend: SqliteBackend, run: Run) -> str:
 
 
 def steps_of_a_look(backend: SqliteBackend) -> int:
-    """What sqlite does for one look, in steps of its machine."""
+    """What sqlite does for one look."""
+    return steps_of(backend, lambda: backend.find(UID_TAG, header("nobody").uid))
+
+
+def steps_of(opened: SqliteBackend | SqliteStore, look: Callable[[], object]) -> int:
+    """What sqlite does for something, in steps of its machine."""
     taken = 0
 
     def step() -> None:
         nonlocal taken
         taken += 1
 
-    backend._connection.set_progress_handler(step, 1)
-    backend.find(UID_TAG, header("nobody").uid)
-    backend._connection.set_progress_handler(None, 1)
+    opened._connection.set_progress_handler(step, 1)
+    look()
+    opened._connection.set_progress_handler(None, 1)
     return taken
 
 
@@ -209,3 +216,58 @@ def test_a_file_whose_rows_have_new_numbers_tells_the_same(
     added = begin(theirs, header("added"))
     assert ours.find(UID_TAG, header("added").uid) == [added]
     assert [ours.find(UID_TAG, run.uid) for run in runs] == [[], *([one] for one in ids[1:])]
+
+
+def test_a_logged_model_is_found_among_many_at_the_cost_of_few(file: Path) -> None:
+    with closing(SqliteBackend(file)) as backend:
+        run_id = begin(backend, header("first"))
+        first = LoggedModel(
+            "m-first", "net", "READY", tags={MODEL_ID_TAG: "m-of-old"}, location="x"
+        )
+        backend.shelf.make(run_id, first)
+        steps_of_a_model(backend)
+        among_few = steps_of_a_model(backend)
+        with backend._transaction() as connection:
+            for number in range(2_000):
+                marks = (f"m-{number}", 0, MODEL_ID_TAG, f"m-old-{number}")
+                connection.execute("INSERT INTO logged_model_tags VALUES (?, ?, ?, ?)", marks)
+        steps_of_a_model(backend)
+        assert steps_of_a_model(backend) <= among_few + 10
+        wished = LoggedModel("m-new", "net", "READY", tags={MODEL_ID_TAG: "m-old"}, location="y")
+        made = backend.shelf.make(run_id, wished)
+        found = backend.shelf.find("m-old")
+        assert found is not None
+        assert (found.model_id, found.source_run) == (made.model_id, run_id)
+
+
+def steps_of_a_model(backend: SqliteBackend) -> int:
+    """What sqlite does for one look for a model that is not there."""
+    return steps_of(backend, lambda: backend.shelf.find("m-of-nobody"))
+
+
+def test_the_models_of_a_run_are_read_among_many_at_the_cost_of_few(file: Path) -> None:
+    def steps(store: SqliteStore) -> int:
+        native = next(iter(store.runs(include_deleted=False)))
+        return steps_of(store, lambda: (store.state(native), list(store.belongings(native))))
+
+    with closing(SqliteBackend(file)) as backend:
+        begin(backend, header("first"))
+        with closing(SqliteStore(file)) as store:
+            steps(store)
+            among_few = steps(store)
+        with backend._transaction() as connection:
+            for number in range(2_000):
+                connection.execute(
+                    "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location,"
+                    " creation_timestamp_ms, last_updated_timestamp_ms, status, lifecycle_stage,"
+                    " source_run_id) VALUES (?, 0, 'net', '', 0, 0, 1, 'active', ?)",
+                    (f"m-{number}", f"{number:032x}"),
+                )
+                connection.execute(
+                    "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type,"
+                    " destination_id) VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?)",
+                    (f"{number:032x}", f"{number:032x}", f"m-{number}"),
+                )
+        with closing(SqliteStore(file)) as store:
+            steps(store)
+            assert steps(store) <= among_few + 30

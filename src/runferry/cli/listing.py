@@ -50,7 +50,7 @@ def entries(session: Session, location: Location, failures: list[RunOutcome]) ->
     from runferry.http.waits import waiting_by
 
     with waiting_by(_told):
-        reader = registry.reader(location.tracker).open(location, read_options(session))
+        reader = registry.opened(location, read_options(session))
         try:
             yield from map(Entry, selection.runs_of(reader, shows_begin=True))
         finally:

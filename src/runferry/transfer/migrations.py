@@ -18,7 +18,7 @@ from runferry.errors import AuthFailed, BadLocation
 from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Location, ProjectsReader, ReadOptions
-from runferry.registry import reader as reader_class
+from runferry.registry import opened
 from runferry.transfer.report import RunOutcome
 
 Road = Literal["wandb-to-neptune", "neptune-models-to-neptune"]
@@ -129,7 +129,7 @@ def named_project(source: str) -> str | None:
 
 def projects(source: Location) -> list[str]:
     """The projects of a service, sorted. Raises what opening it raises, and NotFound."""
-    reader = reader_class(source.tracker).open(source, ReadOptions())
+    reader = opened(source, ReadOptions())
     try:
         return sorted(reader.projects()) if isinstance(reader, ProjectsReader) else []
     finally:

@@ -13,7 +13,7 @@ from runferry.http.waits import waiting_by
 from runferry.losses import Fate
 from runferry.model import Run
 from runferry.ports import CountingReader, Location, Reader, ReadOptions, SharingReader
-from runferry.registry import ARCHIVE
+from runferry.registry import ARCHIVE, opened
 from runferry.registry import reader as reader_class
 from runferry.transfer.crew import Crew
 from runferry.transfer.destination import check_apart
@@ -61,8 +61,9 @@ def pull(
     observer, stop = observer or Silent(), stop or StopToken()
     check_apart(source, Location(ARCHIVE, str(archive.path)))
     if open_reader is None:
-        kind, read_options = reader_class(source.tracker), options or ReadOptions()
-        open_reader = lambda: kind.open(source, read_options)  # noqa: E731
+        reader_class(source.tracker)  # an unknown one is said before anything else
+        read_options = options or ReadOptions()
+        open_reader = lambda: opened(source, read_options)  # noqa: E731
     check_writable(archive.path)
     check_space(archive.path, source, reserve_bytes)
     observer.phase("pull", None)

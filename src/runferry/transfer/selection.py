@@ -14,6 +14,7 @@ from typing import TypeAlias
 from runferry.errors import UsageError
 from runferry.model import Inventory, Run, Uid
 from runferry.ports import ChoosingReader, Reader, Wanted
+from runferry.registry import headers
 from runferry.transfer.exclusions import Exclusions
 from runferry.transfer.value_types import ValueTypes
 
@@ -111,8 +112,10 @@ class Selection:
         """The headers of the selected runs; with `shows_begin` for somebody to look at."""
         if isinstance(reader, ChoosingReader):
             wanted = replace(self.wanted, shows_begin=shows_begin)
-            return filter(self.takes_run, reader.runs_of(wanted))
-        return filter(self.takes_run, reader.runs())
+            found = reader.runs_of(wanted)
+        else:
+            found = reader.runs()
+        return filter(self.takes_run, headers(reader.name, found))
 
     @property
     def narrows_projects(self) -> bool:

@@ -15,6 +15,7 @@ from runferry.errors import AuthFailed, Declined, RunMissing
 from runferry.http import client as http
 
 API: Final = "/api/2.0/mlflow"
+API_OF_TRACES: Final = "/api/3.0/mlflow/traces"
 PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
 
 
@@ -48,11 +49,11 @@ class Server:
             return _mapping(self._client.json("GET", API + path, params=params))
 
     def post(
-        self, path: str, body: Mapping[str, object], *, idempotent: bool = True
+        self, path: str, body: Mapping[str, object], *, idempotent: bool = True, api: str = API
     ) -> dict[str, Any]:
         """A POST of the tracking interface. All but the creation of a run can be sent twice."""
         with _missing():
-            answer = self._client.json("POST", API + path, json=body, idempotent=idempotent)
+            answer = self._client.json("POST", api + path, json=body, idempotent=idempotent)
             return _mapping(answer)
 
     def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:

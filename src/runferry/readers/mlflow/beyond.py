@@ -11,13 +11,6 @@ from runferry.losses import Fate, Loss
 
 _KINDS: Final = (
     (
-        "trace",
-        {"trace_request_metadata": {"key", "value"}},
-        "SELECT value, count(*) FROM trace_request_metadata WHERE key = 'mlflow.sourceRun'"
-        " GROUP BY value",
-        "traces that were recorded in the run are not carried",
-    ),
-    (
         "issue",
         {"issues": {"source_run_id"}},
         "SELECT source_run_id, count(*) FROM issues WHERE source_run_id IS NOT NULL"

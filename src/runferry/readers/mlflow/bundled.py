@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -34,6 +35,9 @@ _FOREIGN = (ValueError, KeyError, TypeError, AttributeError)
 _NO_ROWS = (pa.ArrowException, OSError, ValueError, KeyError)
 """What Parquet raises that is cut, flipped, or has other columns than ours."""
 
+_HELD_BYTES = 4 << 20
+"""Of parts with rows, which are read up to three times: a server is asked once for small ones."""
+
 Decoded = TypeVar("Decoded")
 
 
@@ -53,6 +57,7 @@ class BundledParts:
         self.claimed: set[str] = set()
         self._folder = folder
         self._entries = entries
+        self._held: dict[str, bytes] = {}
         self._damaged: set[str] = set()
         self._declared: set[str] = set()
         self._undeclared: set[str] = set()
@@ -95,9 +100,10 @@ class BundledParts:
     def _of(self, kind: str) -> Iterator[Part]:
         return (p for p in self._parts if p.kind == kind and p.entry.path not in self._damaged)
 
-    def _trees(self, kind: str) -> Iterator[tuple[Part, Tree]]:
+    def _trees(self, kind: str, *, last_first: bool = False) -> Iterator[tuple[Part, Tree]]:
         """The JSON parts of a kind."""
-        for part in self._of(kind):
+        parts = list(self._of(kind))
+        for part in reversed(parts) if last_first else parts:
             try:
                 tree = read_tree(self._folder.blob(part.entry))
             except _UNREADABLE:
@@ -165,7 +171,7 @@ class BundledParts:
         """The Parquet parts of a kind; the same batches on every call."""
         for part in self._of(kind):
             try:
-                batches = list(read_batches(self._folder.blob(part.entry), schema, BATCH_ROWS))
+                batches = list(read_batches(self._rows_of(part), schema, BATCH_ROWS))
             except _NO_ROWS:
                 self._damage(part.entry.path)
                 continue
@@ -173,6 +179,16 @@ class BundledParts:
                 declared = self._declared_rows(batch)
                 if declared.num_rows:
                     yield declared
+
+    def _rows_of(self, part: Part) -> Blob:
+        """A Parquet part, kept from its first reading on where there is room for it."""
+        path, blob = part.entry.path, self._folder.blob(part.entry)
+        room = _HELD_BYTES - sum(map(len, self._held.values()))
+        if path not in self._held and blob.open is not None and (blob.size or room) < room:
+            with blob.open() as file:
+                self._held[path] = file.read()
+        held = self._held.get(path)
+        return blob if held is None else Blob(len(held), open=lambda: io.BytesIO(held))
 
     def _declared_rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Without the rows of series that a damaged part would have declared."""
@@ -199,20 +215,19 @@ class BundledParts:
             return most
         for part in parts:
             try:
-                total += count_rows(self._folder.blob(part.entry))
+                total += count_rows(self._rows_of(part))
             except _NO_ROWS:
                 self._damage(part.entry.path)
         return total
 
     def header(self) -> Run | None:
-        """The last header that was sent."""
-        last = None
-        for part, tree in self._trees("header"):
+        """The last header that was sent and can be read; those before it are not asked for."""
+        for part, tree in self._trees("header", last_first=True):
             try:
-                last = codec.run_of(tree)
+                return codec.run_of(tree)
             except _FOREIGN:
                 self._damage(part.entry.path)
-        return last
+        return None
 
     def attributes(self) -> list[SentAttribute]:
         """The attributes, a later one of the same role and path in place of an earlier one."""

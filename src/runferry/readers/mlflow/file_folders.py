@@ -24,8 +24,13 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def meta_of(folder: Path) -> dict[str, Tree]:
     """The folder's `meta.yaml`; empty where it is missing or no mapping."""
+    return mapping_of(folder / META)
+
+
+def mapping_of(path: Path) -> dict[str, Tree]:
+    """What a file of YAML says; empty where it is missing or no mapping."""
     try:
-        text = (folder / META).read_bytes()
+        text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     try:

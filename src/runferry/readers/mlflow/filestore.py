@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document, Lost
+from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
@@ -39,6 +39,7 @@ from runferry.readers.mlflow.file_folders import (
 )
 from runferry.readers.mlflow.file_models import MODELS, FileModels, is_model, model_in
 from runferry.readers.mlflow.file_registry import FileRegistry
+from runferry.readers.mlflow.file_traces import FileTraces
 from runferry.readers.mlflow.store import digest, used
 
 _ID: Final = re.compile(r"[0-9A-Za-z_\-]+")
@@ -54,11 +55,13 @@ class FileStore:
         self._deleted = 0
         self._folders: dict[str, tuple[Path, str]] = {}  # run id → folder, experiment
         self._logged: FileModels | None = None
+        self._traces = FileTraces()
         self.registry = FileRegistry(root)
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """By experiment and run id; a copy of a run under another experiment becomes `…~2`."""
         self._deleted, self._logged, self.registry = 0, None, FileRegistry(self._root)
+        self._traces = FileTraces()
         for run_id, folder, experiment in self._all(include_deleted):
             native = self._header(run_id, folder, experiment)
             if include_deleted or native.lifecycle != "deleted":
@@ -175,14 +178,15 @@ class FileStore:
         losses, self._losses = self._losses, []
         return iter(losses)
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """`inputs/` of the run, and the experiment's `models/`."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
+        """`inputs/` of the run, and the experiment's `models/` and `traces/`."""
         folder = self._folders[native.run_id][0]
         for entry in folders_in(folder / "inputs"):
             yield from self._used(folder.parent, entry)
         for home in self._models().made_by(folder.parent, native.run_id):
             model = self._model(home, self._losses)
             yield model.artifact(self.model_folder(model))
+        yield from self._traces.chunks(folder, self._losses)
 
     def _used(self, experiment: Path, entry: Path) -> Iterator[Document | Artifact | Lost]:
         """The dataset or logged model that an input names, by an id that is no path."""
@@ -269,12 +273,18 @@ class FileStore:
         return LocalFolder(stated if stated.is_dir() else beside)
 
     def state(self, native: NativeRun) -> Tree:
-        """Names, sizes and times of all files but the artifacts."""
+        """Names, sizes and times of all files but the artifacts, and of those of its traces."""
         folder = self._folders[native.run_id][0]
         files = [folder / META]
         for name in ("metrics", "params", "tags", "inputs"):
             files += files_below(folder / name)
-        stats = [(str(f.relative_to(folder)), f.stat()) for f in files if f.is_file()]
+        files += [file for trace in self._traces.of_run(folder) for file in files_below(trace)]
+        home = folder.parent
+        stats = [
+            (str(f.relative_to(folder if f.is_relative_to(folder) else home)), f.stat())
+            for f in files
+            if f.is_file()
+        ]
         return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
     def close(self) -> None:

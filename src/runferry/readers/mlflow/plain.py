@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -44,10 +45,19 @@ def plain_chunks(store: Store, native: NativeRun, entries: Mapping[str, Entry]) 
         yield from rows.chunks(batch)
     folder = store.folder(native)
     yield from artifact_chunks(native, folder, entries, rows)
-    yield from store.belongings(native)
+    for chunk in store.belongings(native):
+        yield _beside(chunk, entries) if isinstance(chunk, File) else chunk
     for loss in (*rows.losses, *store.losses(), *unreachable(folder, native)):
         yield Lost(loss)
     yield Header(as_run(native))
+
+
+def _beside(file: File, entries: Mapping[str, Entry]) -> File:
+    """Under a path that no artifact of the run has."""
+    path = file.path
+    while path in entries:
+        path = f"mlflow/{path}"
+    return replace(file, path=path)
 
 
 class PlainRows:

@@ -97,7 +97,7 @@ def restored_chunks(
 
 
 def _strangers(
-    found: Iterator[Document | Artifact | Lost], registered: Registered
+    found: Iterator[Document | Artifact | File | Lost], registered: Registered
 ) -> Iterator[Chunk]:
     """What lies beside the run and was not pushed with it."""
     for chunk in found:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document, Lost
+from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at, local_path
@@ -22,6 +22,7 @@ from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
+from runferry.readers.mlflow.served_traces import ServedTraces
 from runferry.readers.mlflow.store import digest, used
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
@@ -35,8 +36,10 @@ class ServerStore:
         self._server = server
         self.registry = ServedRegistry(server)
         self._models = ServedModels(server)
+        self._traces = ServedTraces(server)
         self._experiments: dict[str, str] = {}
         self._asked: tuple[str, dict[str, Any]] = ("", {})
+        self._pushed: tuple[str, Sequence[LoggedModel]] = ("", ())
         self._search_experiments("ACTIVE_ONLY")  # fails early where there is no server
 
     def _search_experiments(self, view: str) -> dict[str, str]:
@@ -72,7 +75,7 @@ class ServerStore:
 
     def run(self, run_id: str) -> NativeRun:
         """One run with its params, as it is now; what is asked of it next is answered by this."""
-        self._asked = (run_id, self._answer(run_id))
+        self._asked, self._pushed = (run_id, self._answer(run_id)), ("", ())
         return self._native(self._asked[1])
 
     def _run(self, run_id: str) -> dict[str, Any]:
@@ -127,8 +130,8 @@ class ServerStore:
         """A server answers or fails."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """The run's dataset inputs, and the models that it made or used."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
+        """The run's dataset inputs, the models that it made or used, and its traces."""
         run = self._run(native.run_id)
         for given in run.get("inputs", {}).get("dataset_inputs", []):
             facts = given["dataset"]
@@ -146,10 +149,14 @@ class ServerStore:
                 yield from used(model)
         for model in self._made(native):
             yield _at_its_step(model, run).artifact(self.model_folder(model))
+        yield from self._traces.chunks(native.experiment_id, native.run_id)
 
     def _made(self, native: NativeRun) -> Iterable[LoggedModel]:
         if native.uid is not None:
-            return self._models.of_pushed(native.experiment_id, native.run_id)
+            if self._pushed[0] != native.run_id:
+                found = self._models.of_pushed(native.experiment_id, native.run_id)
+                self._pushed = (native.run_id, tuple(found))
+            return self._pushed[1]
         return self._models.of_run(native.experiment_id, native.run_id)
 
     def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
@@ -188,7 +195,8 @@ class ServerStore:
         run = self._run(native.run_id)
         models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
         facts = (run["info"], run.get("data", {}), run.get("inputs"), run.get("outputs"))
-        return digest(*facts, models)
+        traces = [one.info for one in self._traces.of_run(native.experiment_id, native.run_id)]
+        return digest(*facts, models, traces) if traces else digest(*facts, models)
 
     def close(self) -> None:
         """Close the connections."""

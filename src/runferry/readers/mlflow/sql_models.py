@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.logged import STATUS, LoggedModel, ModelMetric
+from runferry.readers.mlflow.sql_by_run import ByRun
 from runferry.readers.mlflow.store import digest
 
 _MODELS: Final = """
 SELECT model_id, name, status, model_type, creation_timestamp_ms, last_updated_timestamp_ms,
        status_message, source_run_id, artifact_location
-FROM logged_models
-WHERE {column} IS ? AND lifecycle_stage IS NOT 'deleted' ORDER BY rowid
+FROM logged_models WHERE model_id = ? AND lifecycle_stage IS NOT 'deleted'
 """
 _METRICS: Final = """
 SELECT metric_name, metric_value, metric_timestamp_ms, metric_step, run_id, dataset_name,
@@ -29,17 +29,23 @@ class SqlModels:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._is_there = bool(schema.columns(connection, "logged_models"))
+        self._by_run = ByRun(
+            connection, "models_by_run", ("SELECT source_run_id, model_id FROM logged_models",)
+        )
 
-    def where(
-        self, column: Literal["model_id", "source_run_id"], value: str | None
-    ) -> Iterator[LoggedModel]:
-        """Those of a run, of none, or the one of an id."""
+    def of_run(self, run_id: str | None) -> Iterator[LoggedModel]:
+        """Those that a run made, or that no run made."""
+        for model_id in self._by_run.of(run_id) if self._is_there else ():
+            yield from self.of_id(model_id)
+
+    def of_id(self, model_id: str) -> Iterator[LoggedModel]:
+        """The one of an id, if there is one."""
         if not self._is_there:
             return
-        rows = self._connection.execute(_MODELS.format(column=column), (value,)).fetchall()
-        for model_id, name, status, kind, made, last, said, run_id, location in rows:
+        rows = self._connection.execute(_MODELS, (model_id,)).fetchall()
+        for held, name, status, kind, made, last, said, run_id, location in rows:
             yield LoggedModel(
-                model_id=model_id,
+                model_id=held,
                 name=name,
                 status=STATUS.get(status, str(status)),
                 model_type=kind,
@@ -87,5 +93,4 @@ class SqlModels:
 
     def state(self, run_id: str | None) -> str:
         """Changes whenever anything of a run's models does, but for what lies in their files."""
-        found = self.where("source_run_id", run_id)
-        return digest([[m.model_id, m.name, m.facts] for m in found])
+        return digest([[m.model_id, m.name, m.facts] for m in self.of_run(run_id)])

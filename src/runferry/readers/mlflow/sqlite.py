@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document, Lost
+from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
@@ -27,6 +27,7 @@ from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_models import SqlModels
+from runferry.readers.mlflow.sql_traces import SqlTraces
 from runferry.readers.mlflow.store import digest, used
 from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened, opened_before
 
@@ -67,6 +68,7 @@ class SqliteStore:
             self._check_schema()
             self.registry = SqlRegistry(self._connection, self._reading)
             self._models = SqlModels(self._connection)
+            self._traces = SqlTraces(self._connection)
             self._has_inputs = bool(schema.columns(self._connection, "inputs"))
             self._open = opening.pop_all()
 
@@ -162,8 +164,8 @@ class SqliteStore:
         """SQL rows are whole or not there."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """Tables of MLflow 2.4 (`inputs`) and 3.0 (`logged_models`), where there are any."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
+        """Tables of MLflow 2.4 (`inputs`), 2.14 (`trace_info`) and 3.0 (`logged_models`)."""
         with self._reading():
             if self._beyond is None:
                 self._beyond = beyond_runs(self._connection)
@@ -172,8 +174,9 @@ class SqliteStore:
                 yield from self._datasets(native.run_id)
                 for model in self._used(native.run_id):
                     yield from used(model)
-            for model in self._models.where("source_run_id", native.run_id):
+            for model in self._models.of_run(native.run_id):
                 yield model.artifact(self.model_folder(model))
+            yield from self._traces.chunks(native.run_id, self.located)
 
     def _datasets(self, run_id: str) -> Iterator[Document]:
         rows = self._connection.execute(
@@ -197,12 +200,12 @@ class SqliteStore:
             (run_id,),
         ).fetchall()
         for (model_id,) in rows:
-            yield from self._models.where("model_id", model_id)
+            yield from self._models.of_id(model_id)
 
     def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment."""
         with self._reading():
-            for model in self._models.where("source_run_id", None):
+            for model in self._models.of_run(None):
                 if only in (None, model.model_id):
                     yield model, self._models.experiment_of(model.model_id)
 
@@ -220,7 +223,7 @@ class SqliteStore:
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
         with self._reading():
-            found = next(self._models.where("model_id", model_id), None)
+            found = next(self._models.of_id(model_id), None)
         return None if found is None else self.located(found.location)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
@@ -249,16 +252,20 @@ class SqliteStore:
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
             models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
+            traces = [trace.info for trace in self._traces.of_run(native.run_id)]
         facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
-        return [*rows, digest(facts, dict(native.tags), dict(native.params), models, inputs)]
+        beside = (models, inputs, traces) if traces else (models, inputs)
+        return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]
 
     def _inputs(self, run_id: str) -> list[tuple[str, str]]:
         """What the run used and made, as far as MLflow notes it."""
         if not self._has_inputs:
             return []
-        query = (
-            "SELECT source_id, destination_id FROM inputs WHERE source_id = ?1"
-            " OR (destination_type = 'RUN' AND destination_id = ?1) ORDER BY 1, 2"
+        query = (  # each half has an index of MLflow's
+            "SELECT source_id, destination_id FROM inputs"
+            " WHERE source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND source_id = ?1"
+            " UNION SELECT source_id, destination_id FROM inputs"
+            " WHERE destination_type = 'RUN' AND destination_id = ?1 ORDER BY 1, 2"
         )
         return self._connection.execute(query, (run_id,)).fetchall()
 

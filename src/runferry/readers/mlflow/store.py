@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from runferry.chunks import Artifact, Document, Lost
+from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.logged import LoggedModel, ModelFiles
@@ -52,8 +52,8 @@ class Store(Places, Protocol):
         """What could not be read since the last call."""
         ...
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """Datasets that the run used, models that it made or used; what of it stays behind."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
+        """Datasets that the run used, models that it made or used, its traces; what is lost."""
         ...
 
     def folder(self, native: NativeRun) -> ArtifactFolder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runferry.chunks import Artifact, Document, Lost
+from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
@@ -23,6 +23,7 @@ from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.vendor_traces import VendorTraces
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -34,6 +35,7 @@ class VendorStore:
     def __init__(self, uri: str) -> None:
         self._store: AbstractStore = open_store(uri)
         self.registry = VendorRegistry(uri)
+        self._traces = VendorTraces(self._store)
         self._names: dict[str, str] = {}
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
@@ -126,8 +128,8 @@ class VendorStore:
         """The store answers or fails."""
         return iter(())
 
-    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | Lost]:
-        """The run's dataset inputs, and the models that it made or used."""
+    def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
+        """The run's dataset inputs, the models that it made or used, and its traces."""
         run = self._get(native.run_id)
         for given in run.inputs.dataset_inputs if run.inputs else ():
             facts = given.dataset
@@ -141,6 +143,7 @@ class VendorStore:
         for model in self._made(native):
             at = replace(model, step=steps.get(model.model_id))
             yield at.artifact(self.model_folder(model))
+        yield from self._traces.chunks(native.experiment_id, native.run_id)
 
     def _made(self, native: NativeRun) -> Iterator[LoggedModel]:
         condition = f"source_run_id = '{native.run_id}'"
@@ -200,8 +203,10 @@ class VendorStore:
         run = self._get(native.run_id)
         metrics = sorted((m.key, m.timestamp, m.step, m.value) for m in run.data._metric_objs)
         models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
-        return digest(models, native.status, native.start_ms, native.end_ms, native.lifecycle,
-                      dict(native.tags), dict(native.params), metrics)  # fmt: skip
+        facts = [models, native.status, native.start_ms, native.end_ms, native.lifecycle,
+                 dict(native.tags), dict(native.params), metrics]  # fmt: skip
+        traces = [one.info for one in self._traces.of_run(native.experiment_id, native.run_id)]
+        return digest(*facts, traces) if traces else digest(*facts)
 
     def close(self) -> None:
         """The vendor keeps its pool of connections for the process."""

@@ -22,7 +22,7 @@ from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import DELETED_TAG, SEALED, SEALED_TAG, UID_TAG, is_run_id
 from runferry.errors import Conflict, NoSpace, Refused, RunferryError, RunMissing
 from runferry.writers.mlflow.backend import Batch
-from runferry.writers.mlflow.sqlite_marks import MARKS, SqliteMarks
+from runferry.writers.mlflow.sqlite_marks import MARKS, RUNS, SqliteMarks
 from runferry.writers.mlflow.sqlite_shelf import SqliteShelf
 
 # many rows a statement: 1.7 times as fast as one; 501 variables, of 999 that any sqlite takes
@@ -75,7 +75,7 @@ class SqliteBackend:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = schema.connect(path, read_only=False)
-        self._marks = SqliteMarks(self._connection)
+        self._marks = SqliteMarks(self._connection, RUNS)
         self._has_workspaces = "workspace" in schema.columns(self._connection, "experiments")
 
         self.registry = SqlRegistry(self._connection, self._transaction)
@@ -99,7 +99,7 @@ class SqliteBackend:
         """Marks at the same cost among few runs and among many; other tags have few runs each."""
         try:
             if tag in MARKS:
-                return self._marks.run_ids(tag, value, _IS_THERE)
+                return self._marks.ids(tag, value, _IS_THERE)
             rows = self._connection.execute(_BY_TAG, (tag, value)).fetchall()
         except sqlite3.Error as error:
             raise _as_ours(error, self._path) from error

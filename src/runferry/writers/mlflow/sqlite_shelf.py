@@ -13,6 +13,7 @@ from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.logged import MODEL_ID_TAG, STATUS, Dataset, LoggedModel, ModelMetric
 from runferry.dialects.mlflow.points import storable_value
+from runferry.writers.mlflow.sqlite_marks import MODELS, SqliteMarks
 
 _NUMBER: Final = {word: number for number, word in STATUS.items()}
 _MODEL: Final = """
@@ -41,6 +42,7 @@ class SqliteShelf:
         self._connection = connection
         self._transaction = transaction
         self.has_models = bool(schema.columns(connection, "logged_models"))
+        self._marks = SqliteMarks(connection, MODELS) if self.has_models else None
         self._has_datasets = bool(schema.columns(connection, "inputs"))
 
     def use(self, run_id: str, datasets: Sequence[Dataset]) -> None:
@@ -98,17 +100,14 @@ class SqliteShelf:
 
     def find(self, source_id: str) -> LoggedModel | None:
         """See `Shelf`."""
-        if not self.has_models:
+        if self._marks is None:
             return None
-        row = self._connection.execute(
-            "SELECT m.model_id, m.name, m.artifact_location, m.source_run_id"
-            " FROM logged_model_tags t JOIN logged_models m ON m.model_id = t.model_id"
-            " WHERE t.tag_key = ? AND t.tag_value = ? AND m.lifecycle_stage = 'active'",
-            (MODEL_ID_TAG, source_id),
-        ).fetchone()
-        if row is None:
-            return None
-        return LoggedModel(row[0], row[1], "", location=row[2], source_run=row[3])
+        for model_id in self._marks.ids(MODEL_ID_TAG, source_id, "r.lifecycle_stage = 'active'"):
+            query = "SELECT name, artifact_location, source_run_id FROM logged_models"
+            found = self._connection.execute(f"{query} WHERE model_id = ?", (model_id,))
+            name, location, run_id = found.fetchone()
+            return LoggedModel(model_id, name, "", location=location, source_run=run_id)
+        return None
 
     def take(self, run_id: str, model_id: str) -> None:
         """See `Shelf`."""

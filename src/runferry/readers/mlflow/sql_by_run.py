@@ -1,0 +1,40 @@
+"""Which rows of an MLflow sqlite file are which run's, where no index of the file says it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+_MAKE: Final = "CREATE TEMP TABLE {name} (run_id TEXT, id TEXT)"
+_INDEX: Final = "CREATE INDEX temp.{name}_of_run ON {name} (run_id)"
+
+
+class ByRun:
+    """A table of this connection's own, made once, and anew when another process has written.
+
+    `selects` give pairs of a run's id and of what is its; `name` is ours, never from outside.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str, selects: Sequence[str]) -> None:
+        self._connection = connection
+        self._name = name
+        self._selects = selects
+        self._version: int | None = None
+
+    def of(self, run_id: str | None) -> Sequence[str]:
+        """Ids, in the order of the file; of None those of no run."""
+        self._make()
+        query = f"SELECT id FROM temp.{self._name} WHERE run_id IS ? ORDER BY rowid"
+        return list(dict.fromkeys(one for (one,) in self._connection.execute(query, (run_id,))))
+
+    def _make(self) -> None:
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version == self._version:
+            return
+        self._connection.execute(f"DROP TABLE IF EXISTS temp.{self._name}")
+        self._connection.execute(_MAKE.format(name=self._name))
+        for select in self._selects:
+            self._connection.execute(f"INSERT INTO temp.{self._name} {select}")
+        self._connection.execute(_INDEX.format(name=self._name))
+        self._version = version

@@ -1,0 +1,181 @@
+"""Traces in an MLflow sqlite file, by the runs that they were recorded in."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from runferry.chunks import File, Lost
+from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.traces import RUN_KEY, Trace, spans_in
+from runferry.model import Tree
+from runferry.readers.mlflow.sql_by_run import ByRun
+
+_MADE: Final = f"SELECT value, request_id FROM trace_request_metadata WHERE key = '{RUN_KEY}'"
+_LINKED: Final = """
+SELECT destination_id, source_id FROM entity_associations
+WHERE source_type = 'trace' AND destination_type = 'run'
+"""
+_PROMOTED: Final = {
+    "mlflow.trace.tokenUsage": (
+        "input_tokens", "output_tokens", "total_tokens", "cache_read_input_tokens",
+        "cache_creation_input_tokens", "cache_creation_input_tokens_above_1hr",
+    ),
+    "mlflow.trace.cost": ("input_cost", "output_cost", "total_cost"),
+}  # fmt: skip
+"""Metadata that newer versions keep as columns (`trace_analytics.py`, 3.17.2)."""
+
+
+class SqlTraces:
+    """One file. Where its tables are older than MLflow 2.14 there are none."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        needed = {
+            "trace_info": {"request_id", "experiment_id", "timestamp_ms", "status"},
+            "trace_request_metadata": {"request_id", "key", "value"},
+        }
+        self._is_there = not any(
+            names - schema.columns(connection, table) for table, names in needed.items()
+        )
+        is_linked = bool(schema.columns(connection, "entity_associations"))
+        selects = (_MADE, _LINKED) if is_linked else (_MADE,)
+        self._by_run = ByRun(connection, "traces_by_run", selects)
+
+    def of_run(self, run_id: str) -> Iterator[Trace]:
+        """Those that were recorded in a run, or linked to it, by when they began."""
+        if not self._is_there:
+            return
+        query = "SELECT * FROM trace_info WHERE request_id = ?"
+        found = [row for one in self._by_run.of(run_id) for row in self._rows(query, one)]
+        for row in sorted(found, key=lambda row: (row["timestamp_ms"], row["request_id"])):
+            yield self._trace(row)
+
+    def chunks(
+        self, run_id: str, located: Callable[[str], ArtifactFolder]
+    ) -> Iterator[File | Lost]:
+        """The same as files; `located` gives the folder of a trace whose spans are a file."""
+        for trace in self.of_run(run_id):
+            spans = self._spans(trace)
+            if spans is None and trace.place:
+                spans = spans_in(located(trace.place))
+            yield from trace.chunks(spans)
+
+    def _rows(self, query: str, value: str) -> Iterator[dict[str, Any]]:
+        """Rows by their columns; none where the table is not there yet."""
+        cursor = self._connection.execute(query, (value,))
+        names = [column[0] for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
+
+    def _pairs(self, table: str, trace_id: str) -> dict[str, Tree]:
+        # table is one of two words of ours, never from outside
+        query = f"SELECT key, value FROM {table} WHERE request_id = ? ORDER BY key"
+        return {key: value or "" for key, value in self._connection.execute(query, (trace_id,))}
+
+    def _trace(self, row: Mapping[str, Any]) -> Trace:
+        trace_id = row["request_id"]
+        tags = self._pairs("trace_tags", trace_id)
+        if row.get("trace_name") is not None:
+            tags["mlflow.traceName"] = row["trace_name"]
+        info: dict[str, Tree] = {
+            "trace_id": trace_id,
+            "trace_location": {
+                "type": "MLFLOW_EXPERIMENT",
+                "mlflow_experiment": {"experiment_id": str(row["experiment_id"])},
+            },
+            "request_time": _time(row["timestamp_ms"]),
+            "state": row["status"],
+            "trace_metadata": self._pairs("trace_request_metadata", trace_id) | _promoted(row),
+            "tags": tags,
+        }
+        for name in ("client_request_id", "request_preview", "response_preview"):
+            if row.get(name) is not None:
+                info[name] = row[name]
+        if row.get("execution_time_ms") is not None:
+            info["execution_duration_ms"] = row["execution_time_ms"]
+        if assessments := self._assessments(trace_id):
+            info["assessments"] = assessments
+        return Trace(info)
+
+    def _assessments(self, trace_id: str) -> list[Tree]:
+        if not schema.columns(self._connection, "assessments"):
+            return []
+        query = "SELECT * FROM assessments WHERE trace_id = ? ORDER BY created_timestamp, rowid"
+        return [_assessment(row) for row in self._rows(query, trace_id)]
+
+    def _spans(self, trace: Trace) -> bytes | None:
+        """The spans that are rows; None where they are elsewhere."""
+        if not schema.columns(self._connection, "spans"):
+            return None
+        query = "SELECT content FROM spans WHERE trace_id = ? ORDER BY start_time_unix_nano, rowid"
+        found = [content for (content,) in self._connection.execute(query, (trace.trace_id,))]
+        return f'{{"spans": [{", ".join(found)}]}}'.encode() if found else None
+
+
+def _promoted(row: Mapping[str, Any]) -> dict[str, Tree]:
+    found: dict[str, Tree] = {}
+    if row.get("session_id") is not None:
+        found["mlflow.trace.session"] = row["session_id"]
+    for key, columns in _PROMOTED.items():
+        held = {name: row[name] for name in columns if row.get(name) is not None}
+        if held:
+            found[key] = json.dumps(held)
+    return found
+
+
+def _assessment(row: Mapping[str, Any]) -> Tree:
+    """As `Assessment.to_dictionary` spells it; `error` and `metadata` are JSON in the table."""
+    source = {"source_type": row["source_type"], "source_id": row["source_id"]}
+    found: dict[str, Tree] = {
+        "assessment_id": row["assessment_id"],
+        "assessment_name": row["name"],
+        "trace_id": row["trace_id"],
+        "source": {key: value for key, value in source.items() if value is not None},
+        "create_time": _time(row["created_timestamp"]),
+        "last_update_time": _time(row["last_updated_timestamp"]),
+        "valid": bool(row["valid"]),
+        row["assessment_type"]: _assessed(row),
+    }
+    for name in ("span_id", "rationale", "overrides"):
+        if row[name]:
+            found[name] = row[name]
+    if row["assessment_metadata"] is not None:
+        found["metadata"] = {key: str(value) for key, value in _object(row["assessment_metadata"])}
+    return found
+
+
+def _assessed(row: Mapping[str, Any]) -> Tree:
+    value = _json(row["value"])
+    if row["assessment_type"] == "issue":
+        return value
+    if row["assessment_type"] == "expectation" and isinstance(value, (dict, list)):
+        serialized: Tree = {"serialization_format": "JSON_FORMAT", "value": json.dumps(value)}
+        return {"serialized_value": serialized}
+    if row["error"] is None:
+        return {"value": value}
+    return {"value": value, "error": {key: said for key, said in _object(row["error"]) if said}}
+
+
+def _json(text: str) -> Tree:
+    """What is no JSON is a text: MLflow does not write such, but anybody can."""
+    try:
+        found: Tree = json.loads(text)
+    except ValueError:
+        return text
+    return found
+
+
+def _object(text: str) -> Iterable[tuple[str, Tree]]:
+    found = _json(text)
+    return found.items() if isinstance(found, dict) else {"text": found}.items()
+
+
+def _time(milliseconds: int) -> str:
+    """As protobuf spells a time in JSON: three digits of a second, or none."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(milliseconds))
+    digits = f".{at.microsecond // 1000:03d}" if at.microsecond else ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}{digits}Z"
