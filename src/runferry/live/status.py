@@ -32,7 +32,7 @@ class Status:
     state: State
     process: int
     captured: int = 0
-    dropped: int = 0  # as processes said when they ended
+    dropped: int = 0  # as processes have said
     destinations: tuple[DestinationStatus, ...] = ()
     journals: dict[str, int] = field(default_factory=dict)  # bytes that are taken
 
