@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import runferry
 from runferry.archive.lock import FileLock
 from runferry.errors import RunferryError
 from runferry.live.adoption import Adoption
@@ -23,7 +25,7 @@ from runferry.live.hub import Hub, Opened
 from runferry.live.joined import ExperimentsReader
 from runferry.live.layout import Layout, is_live
 from runferry.live.origins import came_from, is_read_there
-from runferry.live.replicas.all import Replicas
+from runferry.live.replicas.all import Replicas, forget
 from runferry.live.service_records import ServiceRecords
 from runferry.live.sessions_reader import SessionsReader
 from runferry.live.status import State, Status
@@ -54,6 +56,7 @@ class Delivery:
         self._lock.acquire(wait=_ASKED_SECONDS, what="this session's deliveries")
         with contextlib.ExitStack() as undoing:
             undoing.callback(self._lock.release)
+            _forget_others(layout)
             self._replicas = Replicas(layout.replicas)
             self._hub = Hub(layout.archive, places, self._sources, self._excluded)
             self._stop = self._hub.stop
@@ -190,6 +193,22 @@ class Delivery:
             self._hub.told(captured),
             {file.path.name: file.offset for file in files},
         )
+
+
+def _forget_others(layout: Layout) -> None:
+    """Replicas of another version of runferry may have other bytes: they are made anew, and with
+    them the archive, whose cursors are places in them. Raises OSError.
+    """
+    here = runferry.__version__
+    with contextlib.suppress(FileNotFoundError):
+        if layout.made_by.read_text() == here:
+            return
+    forget(layout.replicas)
+    if layout.archive.exists():
+        shutil.rmtree(layout.archive)
+    scratch = layout.made_by.with_name(f".{layout.made_by.name}")
+    scratch.write_text(here)
+    scratch.replace(layout.made_by)
 
 
 def _opener(place: Location) -> Callable[[], Reader] | None:
