@@ -263,12 +263,15 @@ def test_what_goes_to_a_local_swanlab_is_seen_in_its_dashboard(tmp_path: Path) -
         assert (tmp_path / mode / "runs.swanlab").exists() == (mode == "local")
 
 
-def test_why_a_delivery_never_began_is_told_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [[], ["archive:./mirrored"]], ids=["alone", "beside another"])
+def test_a_place_that_is_none_is_told_at_once_and_concerns_no_other(
+    tmp_path: Path, others: list[str]
+) -> None:
     out = train(
         tmp_path,
-        """
+        f"""
         import json, runferry
-        runferry.sync_tensorboard(to=["archive:./mirrored", "clearml:"])
+        runferry.sync_tensorboard(to=["clearml:", *{others!r}])
         from tensorboardX import SummaryWriter
         SummaryWriter("runs/a").add_scalar("loss", 1, 1)
         began = time.monotonic()
@@ -278,8 +281,13 @@ def test_why_a_delivery_never_began_is_told_at_once(tmp_path: Path) -> None:
     )
     seconds, found = told(out)
     assert seconds < 30
-    assert {one["pending"] for one in found.values()} == {2}
-    assert all("nothing stands behind" in one["failing"] for one in found.values())
+    refused = found.pop("clearml:")
+    assert refused["pending"] == 2
+    assert "nothing stands behind" in refused["failing"]
+    assert [(one["delivered"], one["failing"]) for one in found.values()] == [(2, None)] * len(
+        others
+    )
+    assert settled(tmp_path).state == "gave-up"
 
 
 def test_a_session_that_captures_nothing_ends(tmp_path: Path) -> None:

@@ -18,6 +18,10 @@ from typing import TYPE_CHECKING
 from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runferry.live.status import DestinationStatus
+    from runferry.ports import Location
     from runferry.settings import Settings
 
 _AGAIN_SECONDS = 10.0  # after which a folder that could not be written is tried again
@@ -41,17 +45,22 @@ def deliver(root: Path) -> int:
 
     from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
-    from runferry.locations import locate
+    from runferry.live.status import DestinationStatus
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     log = logging.getLogger(__name__)
     stated = Stated.read(root)
     named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
     layout, patience = Layout(root), settled(stated).patience
+    places, refused = _located(named)
+    for one in refused:
+        log.error("%s", one.failing)
+    if not places:
+        _gave_up(layout, refused)
+        return ExitCode.FAILED
     while True:
         try:
-            places = tuple(locate(text, role="destination") for text in named)
-            delivery = Delivery(layout, places, Ends(patience))
+            delivery = Delivery(layout, places, Ends(patience), refused)
         except Locked:
             return ExitCode.DONE  # another process has it, and looks again when it is done
         except (NoSpace, OSError) as error:  # the lock and the archive say the former
@@ -63,7 +72,8 @@ def deliver(root: Path) -> int:
             continue
         except RunferryError as error:
             log.error("%s", error)
-            _gave_up(layout, stated, str(error))
+            told = tuple(DestinationStatus(str(place), failing=str(error)) for place in places)
+            _gave_up(layout, (*told, *refused))
             return error.exit_code
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
@@ -74,13 +84,32 @@ def deliver(root: Path) -> int:
             _rest(layout)
 
 
-def _gave_up(layout: Layout, stated: Stated, why: str) -> None:
-    """Say why nothing is delivered, and nothing will be before somebody resumes it."""
-    from runferry.live.status import DestinationStatus, Status
+def _located(
+    named: Iterable[str],
+) -> tuple[tuple[Location, ...], tuple[DestinationStatus, ...]]:
+    """Places, and what is none: that concerns the others as little as a dead one does."""
+    from runferry.errors import RunferryError
+    from runferry.live.status import DestinationStatus
+    from runferry.locations import locate
+    from runferry.redact import without_credentials
 
-    there = tuple(DestinationStatus(place, failing=why) for place in stated.destinations)
+    places: list[Location] = []
+    refused: list[DestinationStatus] = []
+    for text in named:
+        try:
+            places.append(locate(text, role="destination"))
+        except RunferryError as error:
+            told = without_credentials(text, is_location=True)
+            refused.append(DestinationStatus(told, failing=str(error)))
+    return tuple(places), tuple(refused)
+
+
+def _gave_up(layout: Layout, told: tuple[DestinationStatus, ...]) -> None:
+    """Say why nothing is delivered, and nothing will be before somebody resumes it."""
+    from runferry.live.status import Status
+
     with contextlib.suppress(OSError):  # the log has it
-        Status("gave-up", os.getpid(), destinations=there).write(layout.status)
+        Status("gave-up", os.getpid(), destinations=told).write(layout.status)
 
 
 def settled(stated: Stated) -> Settings:

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import runferry
 from runferry.archive.lock import FileLock
@@ -28,7 +28,7 @@ from runferry.live.origins import came_from, is_read_there
 from runferry.live.replicas.all import Replicas, forget
 from runferry.live.service_records import ServiceRecords
 from runferry.live.sessions_reader import SessionsReader
-from runferry.live.status import State, Status
+from runferry.live.status import DestinationStatus, State, Status
 from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
 
@@ -47,9 +47,18 @@ class Ends:
 class Delivery:
     """One session on its way; only one process delivers it at a time."""
 
-    def __init__(self, layout: Layout, places: tuple[Location, ...], ends: Ends) -> None:
-        """Raises Locked, what opening destinations raises, and OSError."""
+    def __init__(
+        self,
+        layout: Layout,
+        places: tuple[Location, ...],
+        ends: Ends,
+        refused: tuple[DestinationStatus, ...] = (),
+    ) -> None:
+        """`refused` are places that are none. Raises Locked, what opening destinations raises, and
+        OSError.
+        """
         self._layout = layout
+        self._refused = refused
         self._ends = ends
         self.has_failed = False  # the session's own folder could not be written
         self._lock = FileLock(layout.delivery_lock)
@@ -137,7 +146,7 @@ class Delivery:
             if self._is_news():
                 return None
             if self._hub.is_done:
-                return self._tell("done")
+                return self._tell("gave-up" if self._refused else "done")
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")
@@ -190,7 +199,7 @@ class Delivery:
             os.getpid(),
             captured,
             dropped,
-            self._hub.told(captured),
+            (*self._hub.told(captured), *(replace(one, pending=captured) for one in self._refused)),
             {file.path.name: file.offset for file in files},
         )
 

@@ -111,15 +111,16 @@ class Session:
             status = None
             with contextlib.suppress(OSError, ValueError, TypeError):
                 status = Status.read(self.layout.status)
-            is_over = status is not None and (status.holds(ends) or self._is_given_up(status))
+            is_over = status is not None and (status.holds(ends) or self._is_given_up(status, ends))
             if is_over or time.monotonic() > deadline:
                 return status
             time.sleep(_LOOK_SECONDS)
 
-    def _is_given_up(self, status: Status) -> bool:
-        """Whether the delivery that was asked for last has ended without having begun."""
-        is_never = status.state == "gave-up" and not status.journals
-        return is_never and self.layout.status.stat().st_mtime >= self._asked_at
+    def _is_given_up(self, status: Status, ends: dict[str, int]) -> bool:
+        """Whether the delivery that was asked for last has ended, or has never begun."""
+        if status.state != "gave-up" or (status.journals and not status.has_taken(ends)):
+            return False
+        return self.layout.status.stat().st_mtime >= self._asked_at
 
 
 class Sessions:

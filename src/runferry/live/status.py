@@ -38,8 +38,12 @@ class Status:
 
     def holds(self, ends: dict[str, int]) -> bool:
         """Whether the journals are taken up to these places, and every destination has that."""
-        is_taken = all(self.journals.get(name, 0) >= end for name, end in ends.items())
-        return is_taken and not any(one.pending or one.failing for one in self.destinations)
+        is_all = not any(one.pending or one.failing for one in self.destinations)
+        return is_all and self.has_taken(ends)
+
+    def has_taken(self, ends: dict[str, int]) -> bool:
+        """Whether the journals are taken up to these places."""
+        return all(self.journals.get(name, 0) >= end for name, end in ends.items())
 
     def write(self, path: Path) -> None:
         """Replace what stands there."""
