@@ -92,6 +92,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "neptune_uploads": "anywhere",
         "aim_python": "aim-env/bin/python",
         "aim_environment": "off",
+        "live_project": "zoo",
         "log_file": "run.log",
         "color": "never",
     }
@@ -120,6 +121,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         neptune_uploads="anywhere",
         aim_python=Path("aim-env/bin/python"),
         aim_environment="off",
+        live_project="zoo",
         log_file=Path("run.log"),
         color="never",
     )

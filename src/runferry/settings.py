@@ -88,6 +88,8 @@ class Settings:
     """The workspace of SwanLab that runs go into; else the account's own."""
     swanlab_dashboard: bool = False
     """List runs that are written for SwanLab in its local dashboard too (`swanlab watch`)."""
+    live_project: str = "runferry"
+    """The project of experiments that `start_logging` begins without one."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -246,6 +248,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "swanlab_project": _words,
     "swanlab_workspace": _words,
     "swanlab_dashboard": _truth,
+    "live_project": _words,
     "log_file": _path,
     "color": _color,
 }

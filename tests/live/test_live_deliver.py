@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from training import rows, train
+
+from runferry.live import deliver
+from runferry.live.delivery import Delivery, Ends
+from runferry.live.layout import Layout, Stated, is_delivered
+from runferry.locations import locate
 
 
 def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Path) -> None:
@@ -47,3 +53,22 @@ def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Pat
     )
     assert out.split() == ["0", "True"]
     assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]
+
+
+def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, seen = Layout(tmp_path / "session"), []
+    Stated(("jsonl:./lines",)).write(layout.root)
+    place = locate(f"jsonl:{tmp_path / 'lines'}", role="destination")
+
+    def resumed(seconds: float) -> None:
+        seen.append(is_delivered(layout))
+        delivery = Delivery(layout, (place,), Ends(0))
+        delivery.stop()
+        delivery.run()
+        seen.append(is_delivered(layout))
+
+    monkeypatch.setattr(deliver.time, "sleep", resumed)
+    deliver._rest(layout)
+    assert seen == [True, True]

@@ -158,6 +158,20 @@ def test_a_session_is_resumed_on_another_machine(tmp_path: Path) -> None:
     assert rows(f"archive:{second / 'mirrored'}") == LOSS
 
 
+def test_what_another_version_made_of_a_session_is_made_anew(tmp_path: Path) -> None:
+    """It may have made other bytes, in which no place is what it was."""
+    to = ("trackio:./t/p", "tensorboard:./events", "jsonl:./lines")
+    _journalled(tmp_path, *to)
+    assert _deliver(tmp_path).wait(60) == 0
+    session = Layout(tmp_path / "session")
+    (made,) = (session.replicas / "tensorboard").rglob("events.*")
+    made.write_bytes(made.read_bytes()[:-900] + bytes(300))
+    session.made_by.write_text("0.0.1")
+    assert _deliver(tmp_path).wait(60) == 0
+    for place in to:
+        assert rows(place.replace("./", f"{tmp_path}/")) == LOSS
+
+
 def test_a_second_delivery_beside_the_first_does_nothing(tmp_path: Path) -> None:
     process = start(tmp_path, _script("archive:./mirrored", steps=100, pause=0.03))
     time.sleep(1.0)

@@ -7,7 +7,7 @@ import types
 from pathlib import Path
 
 import pytest
-from training import rows, settled, told, train
+from training import ended, rows, settled, start, told, train
 
 import runferry
 from runferry.errors import BadLocation, UsageError
@@ -144,13 +144,14 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         ("archive", ("archive:./.runferry/archive",)),
         ("mlflow,archive:./a", ("mlflow:sqlite:///mlflow.db", "archive:./a")),
         (["jsonl:./x", "jsonl:./x"], ("jsonl:./x",)),
+        ("clearml,trackio", ("clearml:a/p", "trackio:a-p")),
     ],
 )
 def test_backends_are_names_places_lists_or_texts(
     given: str | list[str], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert backends.places(given, project="p") == expected
+    assert backends.places(given, project="a/p") == expected
 
 
 @pytest.mark.parametrize("name", ["has_run", "get_run"])
@@ -169,6 +170,9 @@ def test_an_open_run_of_swanlab_is_an_error_and_not_another_run(
 
 def test_what_cannot_be_right_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    monkeypatch.delenv("NEPTUNE_PROJECT", raising=False)
+    with pytest.raises(BadLocation, match="Neptune"):
+        backends.places("neptune", project="p")
     with pytest.raises(BadLocation, match="mlfow"):
         backends.places("mlfow", project="p")
     with pytest.raises(BadLocation, match="mlfow"):
@@ -214,6 +218,76 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
     assert {"memory", "disk", "cpu"} <= {series.key for series in run.series}
     assert {series.stream for series in run.series} == {"system"}
     assert run.config == {}
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "state"), [("raise ValueError", 1, "failed"), ("", 0, "finished")]
+)
+def test_an_experiment_that_nobody_stopped_ends_with_its_script(
+    tmp_path: Path, ending: str, code: int, state: str
+) -> None:
+    process = start(
+        tmp_path,
+        f"""
+        import runferry
+        runferry.start_logging("e", backend="archive:./mirrored")
+        if os.fork() == 0:
+            runferry.get_active_experiment().log_metric("of child", 1)
+            sys.exit()
+        os.wait()
+        runferry.get_active_experiment().log_metric("loss", 1)
+        {ending}
+        """,
+        RUNFERRY_LIVE_PROJECT="zoo",
+    )
+    ended(process, code)
+    assert settled(tmp_path).state == "done"
+    (run,) = runferry.load(f"archive:{tmp_path / 'mirrored'}")
+    assert run.run.project == "zoo"
+    assert run.run.state == state
+    assert {series.key for series in run.series} == {"loss", "of child"}
+
+
+def test_what_goes_to_a_local_swanlab_is_seen_in_its_dashboard(tmp_path: Path) -> None:
+    code = """
+        import runferry
+        runferry.sync_tensorboard(mode=sys.argv[1], logdir=sys.argv[1])
+        from tensorboardX import SummaryWriter
+        with SummaryWriter("runs/a") as writer:
+            writer.add_scalar("loss", 1, 1)
+        runferry.stop_logging()
+        """
+    for mode in ("local", "offline"):
+        train(tmp_path, code, mode)
+        assert rows(f"swanlab:{tmp_path / mode}") == {"loss": [(1, 1.0)]}
+        assert (tmp_path / mode / "runs.swanlab").exists() == (mode == "local")
+
+
+@pytest.mark.parametrize("others", [[], ["archive:./mirrored"]], ids=["alone", "beside another"])
+def test_a_place_that_is_none_is_told_at_once_and_concerns_no_other(
+    tmp_path: Path, others: list[str]
+) -> None:
+    out = train(
+        tmp_path,
+        f"""
+        import json, runferry
+        runferry.sync_tensorboard(to=["clearml:", *{others!r}])
+        from tensorboardX import SummaryWriter
+        SummaryWriter("runs/a").add_scalar("loss", 1, 1)
+        began = time.monotonic()
+        found = runferry.stop_logging(timeout=60)
+        print(json.dumps([time.monotonic() - began, found]))
+        """,
+    )
+    seconds, found = told(out)
+    assert seconds < 30
+    refused = found.pop("clearml:")
+    assert refused["pending"] == 2
+    assert "nothing stands behind" in refused["failing"]
+    assert [(one["delivered"], one["failing"]) for one in found.values()] == [(2, None)] * len(
+        others
+    )
+    assert settled(tmp_path).state == "gave-up"
 
 
 def test_a_session_that_captures_nothing_ends(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from training import differences, rows, settled, told, train
 
 import runferry
+from runferry.live.hooks.mlflow import _place
 
 pytest.importorskip("mlflow", reason="mlflow is not installed")
 
@@ -87,6 +89,24 @@ def test_mirrored_equals_converted(tmp_path: Path) -> None:
     assert seen == [0, 1, 2]
     assert [artifact.name for artifact in runs["first"].artifacts] == ["m"]
     assert "trace" in [loss.code for loss in runs["first"].losses]
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("sqlite:///m.db", "sqlite:///{here}/m.db"),
+        ("sqlite:////there/m.db", "sqlite:////there/m.db"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+    ],
+)
+def test_where_a_store_is_holds_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, place: str
+) -> None:
+    """A script may change its own; whoever delivers stays where it was begun."""
+    monkeypatch.chdir(tmp_path)
+    assert _place(SimpleNamespace(db_uri=uri)) == place.format(here=Path.cwd())
 
 
 @pytest.mark.slow  # test_logged_directly_and_through_capture_is_equal has such a run, too

@@ -144,6 +144,7 @@ def test_what_wandb_reads_out_of_event_files_is_mirrored_once(tmp_path: Path, pa
 
 
 WANDB = {"tracker": "wandb", "stream": "x", "project": "zoo", "entity": None, "is_offline": False}
+FILES = "/home/wandb/offline-run-20240102_030405-x/files"
 EVENTS = {"tracker": "tensorboard", "file": "/home/runs/a/events.1", "cwd": "/home"}
 
 
@@ -159,6 +160,9 @@ def _run(tracker: str, run_id: str) -> Run:
         ("wandb:e/zoo", _run("wandb", "x"), {**WANDB, "entity": "f"}, False),
         ("wandb:e/zoo", _run("wandb", "x"), {**WANDB, "is_offline": True}, False),
         ("wandb:./zoo", _run("wandb", "x"), WANDB, False),
+        ("wandb:/home/wandb", _run("wandb", "x"), {**WANDB, "files": FILES}, True),
+        ("wandb:/home/other", _run("wandb", "x"), {**WANDB, "files": FILES}, False),
+        ("wandb:e/zoo", _run("wandb", "x"), {**WANDB, "files": FILES}, True),
         ("wandb:e/zoo", _run("wandb", "another"), WANDB, False),
         ("tensorboard:/home/runs", _run("tensorboard", "runs/a@1"), EVENTS, True),
         ("tensorboard:/home/other", _run("tensorboard", "runs/a@1"), EVENTS, False),
@@ -170,6 +174,18 @@ def test_a_run_is_kept_from_the_place_it_came_from(
 ) -> None:
     tracker, _, where = place.partition(":")
     assert came_from(Location(tracker, where), run, facts) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])
+def test_a_place_that_is_named_by_a_link_is_the_same(tmp_path: Path, tracker: str) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    facts = {"tracker": tracker, "stream": "x", "cwd": str(link)}
+    facts |= {"files": f"{link}/run-1-x/files", "file": f"{link}/a/events.1"}
+    run = _run(tracker, {"wandb": "x", "tensorboard": "a@1"}[tracker])
+    for place in (real, link):
+        assert came_from(Location(tracker, str(place)), run, facts)  # type: ignore[arg-type]
 
 
 def test_event_files_that_wandb_reads_into_a_project_are_kept_from_it() -> None:

@@ -81,6 +81,18 @@ run.log({"images": [wandb.Image(np.full((2, 2, 3), n, "uint8")) for n in (1, 2)]
 run.log({"table": wandb.Table(columns=["a", "b"], data=[[1, "x"], [2, "y"]])}, commit=False)
 run.log({"html": wandb.Html("<b>bold</b>"), "same row": 1})
 run.log({"audio": wandb.Audio(np.zeros(100), sample_rate=8000)})
+run.log({"sounds": [wandb.Audio(np.full(9, n), sample_rate=8000) for n in (0.1, 0.2)]})
+run.log({"points": wandb.Object3D(np.ones((3, 3)))})
+with open("m.pdb", "w") as stream:
+    stream.write("HEADER")
+run.log({"molecule": wandb.Molecule("m.pdb")})
+with open("v.gif", "wb") as stream:
+    stream.write(b"GIF89a" + bytes(30))
+run.log({"video": wandb.Video("v.gif", format="gif", caption="c")})
+mask = {"p": {"mask_data": np.zeros((4, 4), "uint8"), "class_labels": {0: "x"}}}
+run.log({"masked": wandb.Image(np.zeros((4, 4, 3), "uint8"), masks=mask)})
+run.log({"of images": wandb.Table(["i"], [[wandb.Image(np.ones((2, 2, 3), "uint8"))]])})
+run.log({"confusion": wandb.plot.confusion_matrix(y_true=[0, 1], preds=[0, 0])})
 run.log({"plot": wandb.plot.line_series([1, 2], [[3, 4]], keys=["y"], title="t", xname="x")})
 with open("saved.txt", "w") as stream:
     stream.write("saved")
@@ -215,6 +227,24 @@ def test_nothing_goes_to_wandb_where_the_user_says_so(tmp_path: Path) -> None:
         WANDB_API_KEY="0" * 40,
     )
     assert _compared(tmp_path) == []
+
+
+def test_what_is_mirrored_nowhere_stays_offline_too_until_logging_stops(tmp_path: Path) -> None:
+    """And what the user had set is set again."""
+    code = """
+        import runferry
+        assert runferry.sync_wandb(mode="disabled", wandb_run=False) is None
+        import wandb
+        run = wandb.init(project="zoo", mode="online", dir=".")
+        assert run.settings._offline
+        run.finish()
+        runferry.stop_logging()
+        assert os.environ.get("WANDB_MODE") == sys.argv[1]
+        from wandb.sdk.wandb_init import _WandbInit
+        assert _WandbInit.init.__code__.co_filename.endswith("wandb_init.py")
+        """
+    train(tmp_path, code, "dryrun", WANDB_MODE="dryrun", WANDB_BASE_URL="http://127.0.0.1:9")
+    assert not (tmp_path / ".runferry").exists()
 
 
 def test_runs_one_after_the_other_in_a_process_are_runs_of_their_own(tmp_path: Path) -> None:

@@ -25,13 +25,15 @@ os.environ["WANDB_ERROR_REPORTING"] = "false"
 _PATIENCE = "30"  # seconds after which a delivery that fails is gone, whatever a test left behind
 
 
-def start(folder: Path, code: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """A script on its way, in this folder."""
+def start(
+    folder: Path, code: str, *arguments: str, is_asked: bool = False, **more: str
+) -> subprocess.Popen[str]:
+    """A script on its way, in this folder; with `is_asked` it may wait for its standard input."""
     return subprocess.Popen(
         [sys.executable, "-P", "-c", QUIET + textwrap.dedent(code), *arguments],
         cwd=folder,
         env=environment_apart() | {"RUNFERRY_PATIENCE": _PATIENCE} | more,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if is_asked else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

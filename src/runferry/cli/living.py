@@ -82,11 +82,13 @@ def followed(
 def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | None:
     """Deliver a session in this process."""
     from runferry.cli.places import destined
+    from runferry.live.deliver import settled
     from runferry.live.delivery import Delivery, Ends
 
-    stated = places or Stated.read(root).destinations
-    ends = Ends(patience=session.settings.patience)
-    delivery = Delivery(Layout(root), tuple(destined(text) for text in stated), ends)
+    stated = Stated.read(root)
+    ends = Ends(patience=settled(stated).patience)
+    to = tuple(destined(text) for text in places or stated.destinations)
+    delivery = Delivery(Layout(root), to, ends)
     with stopping(delivery.stop):
         return delivery.run()
 

@@ -12,7 +12,6 @@ from runferry.errors import BadLocation, UsageError
 from runferry.registry import unknown, writer_names
 
 SWANLAB_MODES: Final = ("cloud", "online", "local", "offline", "disabled")
-DEFAULT_PROJECT: Final = "runferry"
 KEY_VARIABLES: Final = {
     "clearml": "CLEARML_API_SECRET_KEY",
     "neptune": "NEPTUNE_API_TOKEN",
@@ -26,7 +25,6 @@ _HOMES: Final = {
     "jsonl": "jsonl:./mirrored-jsonl",
     "parquet": "parquet:./mirrored-parquet",
     "tensorboard": "tensorboard:./mirrored-runs",
-    "trackio": "trackio:",
 }
 
 
@@ -40,6 +38,11 @@ def of_swanlab(mode: str, *, workspace: str | None = None, logdir: str | None = 
         return f"swanlab:{workspace or ''}"
     folder = logdir or os.environ.get("SWANLAB_LOG_DIR") or "swanlog"
     return f"swanlab:{folder if folder.startswith(('/', '.', '~')) else f'./{folder}'}"
+
+
+def options_of_swanlab(mode: str) -> dict[str, object]:
+    """Settings that a mode asks for: `local` is what `swanlab watch` shows."""
+    return {"swanlab_dashboard": True} if mode == "local" else {}
 
 
 def refuse_open_run() -> None:
@@ -94,6 +97,15 @@ def _place(backend: str, url: str | None, project: str) -> str:
                     hint=f"set WANDB_ENTITY, or backend='wandb:ENTITY/{project}'",
                 )
             return f"wandb:{entity}/{project}"
+        case "neptune" if not os.environ.get("NEPTUNE_PROJECT"):
+            raise BadLocation(
+                "which project of Neptune runs should go to is not known",
+                hint=f"set NEPTUNE_PROJECT, or backend='neptune:WORKSPACE/{project}'",
+            )
+        case "clearml":
+            return f"clearml:{project}"
+        case "trackio":
+            return f"trackio:{project.replace('/', '-')}"  # else it would be a path
         case _:
             return _HOMES.get(name, f"{name}:")
 

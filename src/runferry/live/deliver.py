@@ -11,9 +11,18 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runferry.live.status import DestinationStatus
+    from runferry.ports import Location
+    from runferry.settings import Settings
 
 _AGAIN_SECONDS = 10.0  # after which a folder that could not be written is tried again
 _NICE = 10  # whoever trains goes first where processors are few
@@ -34,20 +43,24 @@ def deliver(root: Path) -> int:
     """The exit code says whether everything arrived."""
     import logging
 
-    from runferry import settings
     from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
-    from runferry.locations import locate
+    from runferry.live.status import DestinationStatus
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     log = logging.getLogger(__name__)
     stated = Stated.read(root)
     named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
-    layout = Layout(root)
+    layout, patience = Layout(root), settled(stated).patience
+    places, refused = _located(named)
+    for one in refused:
+        log.error("%s", one.failing)
+    if not places:
+        _gave_up(layout, refused)
+        return ExitCode.FAILED
     while True:
         try:
-            places = tuple(locate(text, role="destination") for text in named)
-            delivery = Delivery(layout, places, Ends(settings.current().patience))
+            delivery = Delivery(layout, places, Ends(patience), refused)
         except Locked:
             return ExitCode.DONE  # another process has it, and looks again when it is done
         except (NoSpace, OSError) as error:  # the lock and the archive say the former
@@ -59,6 +72,8 @@ def deliver(root: Path) -> int:
             continue
         except RunferryError as error:
             log.error("%s", error)
+            told = tuple(DestinationStatus(str(place), failing=str(error)) for place in places)
+            _gave_up(layout, (*told, *refused))
             return error.exit_code
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
@@ -69,12 +84,53 @@ def deliver(root: Path) -> int:
             _rest(layout)
 
 
+def _located(
+    named: Iterable[str],
+) -> tuple[tuple[Location, ...], tuple[DestinationStatus, ...]]:
+    """Places, and what is none: that concerns the others as little as a dead one does."""
+    from runferry.errors import RunferryError
+    from runferry.live.status import DestinationStatus
+    from runferry.locations import locate
+    from runferry.redact import without_credentials
+
+    places: list[Location] = []
+    refused: list[DestinationStatus] = []
+    for text in named:
+        try:
+            places.append(locate(text, role="destination"))
+        except RunferryError as error:
+            told = without_credentials(text, is_location=True)
+            refused.append(DestinationStatus(told, failing=str(error)))
+    return tuple(places), tuple(refused)
+
+
+def _gave_up(layout: Layout, told: tuple[DestinationStatus, ...]) -> None:
+    """Say why nothing is delivered, and nothing will be before somebody resumes it."""
+    from runferry.live.status import Status
+
+    with contextlib.suppress(OSError):  # the log has it
+        Status("gave-up", os.getpid(), destinations=told).write(layout.status)
+
+
+def settled(stated: Stated) -> Settings:
+    """The settings of this process, with those that a session asks for. Raises BadSetting."""
+    from runferry import settings
+
+    before = settings.current()
+    is_shown = before.swanlab_dashboard or bool(stated.options.get("swanlab_dashboard"))
+    settings.install(replace(before, swanlab_dashboard=is_shown))
+    return settings.current()
+
+
 def _rest(layout: Layout) -> None:
-    """Leave a folder alone that cannot be written; whoever asks sees that somebody delivers it."""
+    """Leave a folder alone that cannot be written.
+
+    Whoever asks sees that somebody delivers it; whoever resumes it meanwhile does not wait.
+    """
     from runferry.archive.lock import FileLock
     from runferry.errors import Locked, NoSpace
 
-    lock = FileLock(layout.delivery_lock)
+    lock = FileLock(layout.rest_lock)
     with contextlib.suppress(Locked, NoSpace, OSError):  # then nobody sees it meanwhile
         lock.acquire()
     time.sleep(_AGAIN_SECONDS)

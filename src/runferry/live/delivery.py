@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import runferry
 from runferry.archive.lock import FileLock
 from runferry.errors import RunferryError
 from runferry.live.adoption import Adoption
@@ -23,10 +25,10 @@ from runferry.live.hub import Hub, Opened
 from runferry.live.joined import ExperimentsReader
 from runferry.live.layout import Layout, is_live
 from runferry.live.origins import came_from, is_read_there
-from runferry.live.replicas.all import Replicas
+from runferry.live.replicas.all import Replicas, forget
 from runferry.live.service_records import ServiceRecords
 from runferry.live.sessions_reader import SessionsReader
-from runferry.live.status import State, Status
+from runferry.live.status import DestinationStatus, State, Status
 from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
 
@@ -45,15 +47,25 @@ class Ends:
 class Delivery:
     """One session on its way; only one process delivers it at a time."""
 
-    def __init__(self, layout: Layout, places: tuple[Location, ...], ends: Ends) -> None:
-        """Raises Locked, what opening destinations raises, and OSError."""
+    def __init__(
+        self,
+        layout: Layout,
+        places: tuple[Location, ...],
+        ends: Ends,
+        refused: tuple[DestinationStatus, ...] = (),
+    ) -> None:
+        """`refused` are places that are none. Raises Locked, what opening destinations raises, and
+        OSError.
+        """
         self._layout = layout
+        self._refused = refused
         self._ends = ends
         self.has_failed = False  # the session's own folder could not be written
         self._lock = FileLock(layout.delivery_lock)
         self._lock.acquire(wait=_ASKED_SECONDS, what="this session's deliveries")
         with contextlib.ExitStack() as undoing:
             undoing.callback(self._lock.release)
+            _forget_others(layout)
             self._replicas = Replicas(layout.replicas)
             self._hub = Hub(layout.archive, places, self._sources, self._excluded)
             self._stop = self._hub.stop
@@ -134,7 +146,7 @@ class Delivery:
             if self._is_news():
                 return None
             if self._hub.is_done:
-                return self._tell("done")
+                return self._tell("gave-up" if self._refused else "done")
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")
@@ -187,9 +199,25 @@ class Delivery:
             os.getpid(),
             captured,
             dropped,
-            self._hub.told(captured),
+            (*self._hub.told(captured), *(replace(one, pending=captured) for one in self._refused)),
             {file.path.name: file.offset for file in files},
         )
+
+
+def _forget_others(layout: Layout) -> None:
+    """Replicas of another version of runferry may have other bytes: they are made anew, and with
+    them the archive, whose cursors are places in them. Raises OSError.
+    """
+    here = runferry.__version__
+    with contextlib.suppress(FileNotFoundError):
+        if layout.made_by.read_text() == here:
+            return
+    forget(layout.replicas)
+    if layout.archive.exists():
+        shutil.rmtree(layout.archive)
+    scratch = layout.made_by.with_name(f".{layout.made_by.name}")
+    scratch.write_text(here)
+    scratch.replace(layout.made_by)
 
 
 def _opener(place: Location) -> Callable[[], Reader] | None:

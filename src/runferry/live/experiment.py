@@ -27,6 +27,7 @@ class Experiment:
         self.name = name
         self.project = project
         self.run_id = uuid.uuid4().hex
+        self.process = os.getpid()
         self._journal = journal
         self._copies = Copies(files)
         self._iteration = 0

@@ -35,9 +35,7 @@ class JournalFile:
     path: Path
     offset: int = 0
     sources: dict[int, dict[str, Tree]] = field(default_factory=dict)
-    counts: dict[str, dict[str, int]] = field(
-        default_factory=dict
-    )  # as the process said at its end
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # as the process said last
     taken: Counter[str] = field(default_factory=Counter)  # records by tracker
     is_stopped: bool = False  # the hooks came off
     is_over: bool = False  # its process is gone, or done, and nothing follows
@@ -171,7 +169,7 @@ class Follower:
                 facts = json.loads(frame.payload)
                 file.sources[frame.source] = facts
                 self._replicas.learn(facts)
-            case Kind.COUNTS | Kind.STOP:
+            case Kind.COUNTS | Kind.STOP | Kind.DROPPED:
                 with contextlib.suppress(ValueError):
                     file.counts = json.loads(frame.payload)
                 file.is_stopped = frame.kind == Kind.STOP

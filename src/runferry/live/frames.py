@@ -31,6 +31,7 @@ class Kind(IntEnum):
     CALL = 5  # JSON: a call of MLflow's client, or of an experiment of ours
     COUNTS = 6  # JSON: what was captured and what was not, since the process's last file
     STOP = 7  # the hooks were taken off
+    DROPPED = 8  # JSON: as COUNTS, of a process that goes on
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,14 @@ an unknown mode) is an error at once; from then on training does not hear of us,
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
+from runferry import settings
 from runferry.live import backends
 from runferry.live.experiment import Experiment
 from runferry.live.hooks.clearml import ClearmlHook
@@ -18,6 +21,7 @@ from runferry.live.hooks.lightning import LightningHook
 from runferry.live.hooks.mlflow import MlflowHook
 from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.hooks.wandb import WandbHook
+from runferry.live.hooks.wandb_offline import WandbOffline
 from runferry.live.layout import Stated
 from runferry.live.machine import Machine, log_git
 from runferry.live.session import Session, sessions, without_secrets
@@ -38,6 +42,14 @@ class More(TypedDict, total=False):
 
 _active: list[Experiment] = []
 _machines: list[Machine] = []
+
+
+def _missed() -> None:
+    for session in sessions.all():
+        session.journal.drop(WandbHook.name)
+
+
+_offline: Final = WandbOffline(_missed)
 _SWITCHES: Final = ("track_system", "track_git")
 
 
@@ -50,15 +62,17 @@ def sync_wandb(
     """Mirror runs of W&B that begin from now on; anywhere before `wandb.init()`.
 
     Without `to` they go to SwanLab, as `mode` says: `cloud`, `local`, `offline` or `disabled`. With
-    `wandb_run=False` nothing goes to W&B. Raises BadLocation, UsageError.
+    `wandb_run=False` nothing goes to W&B, until `stop_logging`. Raises BadLocation, UsageError.
     """
     session = _session(to, mode, **more)
+    if not wandb_run:
+        _offline.on()
     if session is not None:
 
         def events() -> None:
             session.capture(TensorboardHook(session.journal))
 
-        session.capture(WandbHook(session.journal, sends=wandb_run, events=events))
+        session.capture(WandbHook(session.journal, events=events))
     return session
 
 
@@ -139,7 +153,7 @@ def start_logging(
     `track_git` in `config` ask for metrics of the machine and the state of git; all else in it is
     logged as parameters. Raises BadLocation, UsageError.
     """
-    project = project or backends.DEFAULT_PROJECT
+    project = project or settings.current().live_project
     name = exp_name or "experiment"
     places = backends.places(backend, url=backend_url, project=project)
     stated = Stated(without_secrets(places), project, name)
@@ -180,6 +194,7 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
         _machines.pop().stop()
     while _active:
         _active.pop().end()
+    _offline.off()
     found: dict[str, dict[str, object]] = {}
     running = sessions.all()
     for session in running:
@@ -187,6 +202,18 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
     for session in running:
         found |= _told(session, timeout)
     return found
+
+
+def _left() -> None:
+    """A script is over that has not called `stop_logging`: its experiments have ended with it."""
+    is_broken = getattr(sys, "last_value", None) is not None  # as Python has just printed
+    while _active:
+        experiment = _active.pop()
+        if experiment.process == os.getpid():  # and not a child's copy of it
+            experiment.end("FAILED" if is_broken else "FINISHED")
+
+
+atexit.register(_left)
 
 
 def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
@@ -215,6 +242,7 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
 
 def _session(to: Places | None, mode: str, **more: Unpack[More]) -> Session | None:
     """The session for these places; None where SwanLab's mode says that nothing is mirrored."""
+    options: dict[str, object] = {}
     if to is None:
         place = backends.of_swanlab(
             mode, workspace=more.get("workspace"), logdir=more.get("logdir")
@@ -222,10 +250,11 @@ def _session(to: Places | None, mode: str, **more: Unpack[More]) -> Session | No
         if not place:
             return None
         backends.refuse_open_run()
-        to = place
+        to, options = place, backends.options_of_swanlab(mode)
     listed = [to] if isinstance(to, str) else list(to)
     places = backends.checked(listed)
-    return sessions.begin(places, _path(more.get("journal")), Stated(without_secrets(places)))
+    stated = Stated(without_secrets(places), options=options)
+    return sessions.begin(places, _path(more.get("journal")), stated)
 
 
 def _path(journal: str | os.PathLike[str] | None) -> Path | None:

@@ -35,6 +35,7 @@ if sys.platform != "win32":
     import fcntl
 
 _LAST_SECONDS: Final = 5.0
+_TELL_SECONDS: Final = 1.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
@@ -63,6 +64,8 @@ class Journal:
         self._numbers = itertools.count(1)  # of sources
         self._opening = threading.RLock()  # also held where a signal's handler comes in between
         self._waiting = Waiting(self._put)
+        self._said: Counter[str] = Counter()  # what the files know of those dropped
+        self._tell_at = 0.0
 
     @property
     def captured(self) -> Counter[str]:
@@ -125,8 +128,12 @@ class Journal:
             self._stop(str(error.strerror or error))
 
     def drop(self, hook: str) -> None:
-        """Count what could not be captured."""
+        """Count what could not be captured, and say so now and then."""
         self.dropped[hook] += 1
+        if self._file is not None and time.monotonic() >= self._tell_at:
+            self._tell_at, dropped = time.monotonic() + _TELL_SECONDS, self.dropped.copy()
+            if self._write(Kind.DROPPED, 0, self._counts(dropped)):
+                self._said = dropped
 
     def after_fork(self) -> None:
         """Let go of the parent's file, and of its lock."""
@@ -139,12 +146,15 @@ class Journal:
 
     def close(self, kind: Kind = Kind.COUNTS) -> None:
         """Say what was counted, and let go of the file: no more comes from this process."""
-        if self._process != os.getpid() or self._file is None:
+        if self._process != os.getpid():
+            return
+        if self._is_stopped:
+            self._close_full(kind)
+            return
+        if self._file is None:
             return
         captured, dropped = self.captured, self.dropped.copy()
-        was_captured, was_dropped = self._told  # of files before this one
-        counts = {"captured": captured - was_captured, "dropped": dropped - was_dropped}
-        last = journal_frame(kind, 0, json.dumps(counts).encode())
+        last = journal_frame(kind, 0, self._counts(dropped))
         if not self._waiting.is_begun:
             self._put(last)
         elif lost := self._waiting.end(_LAST_SECONDS, last):
@@ -153,8 +163,26 @@ class Journal:
             self._stop("the disk is stuck")
             return
         file, self._file, self._waiting = self._file, None, Waiting(self._put)
-        self._sources, self._told = {}, (captured, dropped)
+        self._sources, self._told, self._said = {}, (captured, dropped), dropped
         file.close()
+
+    def _close_full(self, kind: Kind) -> None:
+        """Say in a file beside what was dropped since the first was full, if there is space now."""
+        dropped = self.dropped.copy()
+        told = {"captured": {}, "dropped": dropped - self._said}
+        if self._waiting.is_begun or not told["dropped"]:  # a stuck disk is not asked again
+            return
+        with contextlib.suppress(OSError):
+            file = self._opened()
+            file.append(kind, 0, json.dumps(told).encode())
+            self._said = dropped
+            file.close()
+
+    def _counts(self, dropped: Counter[str]) -> bytes:
+        """Of the file that is open, as JSON."""
+        was_captured, was_dropped = self._told
+        counts = {"captured": self.captured - was_captured, "dropped": dropped - was_dropped}
+        return json.dumps(counts).encode()
 
     def _write(self, kind: Kind, source: int, payload: bytes) -> bool:
         if self._is_stopped or len(payload) > LONGEST:

@@ -57,6 +57,11 @@ class Layout:
         return self.root / "rounds.jsonl"
 
     @property
+    def made_by(self) -> Path:
+        """Which version of runferry made the replicas."""
+        return self.root / "made-by"
+
+    @property
     def status(self) -> Path:
         """What was delivered where; replaced again and again."""
         return self.root / "status.json"
@@ -65,6 +70,11 @@ class Layout:
     def delivery_lock(self) -> Path:
         """Held by the process that delivers."""
         return self.root / "locks" / "delivery.lock"
+
+    @property
+    def rest_lock(self) -> Path:
+        """Held by the process that will deliver again, while it cannot."""
+        return self.root / "locks" / "rest.lock"
 
     @property
     def log(self) -> Path:
@@ -79,7 +89,7 @@ class Stated:
     destinations: tuple[str, ...] = ()
     project: str | None = None
     name: str | None = None
-    options: dict[str, object] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)  # settings of its deliveries
 
     def write(self, root: Path) -> None:
         """Put it into a session's folder."""
@@ -143,11 +153,15 @@ def is_held(journal: Path) -> bool:
 
 
 def is_delivered(layout: Layout) -> bool:
-    """Whether a process delivers the session; where there are no such locks, it is believed."""
+    """Whether a process delivers the session, or will; where there are no such locks, it is
+    believed.
+    """
     if sys.platform == "win32":
         return True
-    with contextlib.suppress(FileNotFoundError):
-        return is_held(layout.delivery_lock)
+    for lock in (layout.delivery_lock, layout.rest_lock):
+        with contextlib.suppress(FileNotFoundError):
+            if is_held(lock):
+                return True
     return False
 
 

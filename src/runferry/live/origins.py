@@ -18,10 +18,11 @@ def came_from(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
         return False
     match tracker:
         case "wandb":
-            return run.key.run_id == facts.get("stream") and _is_project(place, facts)
+            is_there = _is_folder(place, facts) or _is_project(place, facts)
+            return run.key.run_id == facts.get("stream") and is_there
         case "tensorboard":
             home = place.path.resolve()
-            return is_of(run, facts) and Path(str(facts.get("file"))).is_relative_to(home)
+            return is_of(run, facts) and _resolved(facts.get("file")).is_relative_to(home)
         case "mlflow":
             return _same_store(place.where, str(facts.get("store")))
         case "clearml":
@@ -42,8 +43,8 @@ def is_read_there(
     """
     if place.tracker != "wandb" or run.key.tracker != "tensorboard":
         return False
-    folders = [folder for folder, facts in read if _is_project(place, facts)]
-    files = [Path(str(facts.get("file"))) for facts in sources if is_of(run, facts)]
+    folders = [folder.resolve() for folder, facts in read if _is_project(place, facts)]
+    files = [_resolved(facts.get("file")) for facts in sources if is_of(run, facts)]
     return any(file.is_relative_to(folder) for file in files for folder in folders)
 
 
@@ -56,9 +57,21 @@ def is_of(run: Run, facts: dict[str, Tree]) -> bool:
     return (folder if folder.parts else PurePath("tensorboard")).is_relative_to(label)
 
 
+def _is_folder(place: Location, facts: dict[str, Tree]) -> bool:
+    """A folder of W&B's runs in which this one lies: online ones do, too."""
+    files = facts.get("files")
+    is_here = bool(files) and is_local(place.where)
+    return is_here and _resolved(files).is_relative_to(place.path.resolve())
+
+
+def _resolved(path: Tree) -> Path:
+    """Without links: what was named by one is the same place."""
+    return Path(str(path)).resolve()
+
+
 def _is_project(place: Location, facts: dict[str, Tree]) -> bool:
     """A project of W&B's service; the entity is known only if the user named it."""
-    if facts.get("is_offline") or place.where.startswith((".", "/", "~")):
+    if facts.get("is_offline") or is_local(place.where):
         return False
     entity, _, project = place.where.rpartition("/")
     named = facts.get("entity")
@@ -70,7 +83,7 @@ def _has_task(place: Location, run: Run, facts: dict[str, Tree]) -> bool:
     """The folder that a session lies in; or a project of the server, as there is only one."""
     if is_local(place.where):
         folder = facts.get("folder")
-        return bool(folder) and Path(str(folder)).is_relative_to(place.path.resolve())
+        return bool(folder) and _resolved(folder).is_relative_to(place.path.resolve())
     return not facts.get("is_offline") and place.where.strip("/") in ("", run.project)
 
 

@@ -61,6 +61,7 @@ class Session:
         self.destinations = destinations
         self.journal = Journal(layout.journals)
         self.hooks: dict[str, Hook] = {}
+        self._asked_at = 0.0
 
     def capture(self, hook: Hook) -> None:
         """Put a hook on, unless one of its kind is on already."""
@@ -89,6 +90,7 @@ class Session:
             **self._secrets,
         }
         environment.pop(FOLDER_VARIABLE, None)
+        self._asked_at = time.time()
         command = [sys.executable, "-P", "-m", "runferry.live.deliver", str(self.layout.root)]
         with self.layout.log.open("ab") as log:
             subprocess.run(  # it forks, and is back at once
@@ -109,11 +111,16 @@ class Session:
             status = None
             with contextlib.suppress(OSError, ValueError, TypeError):
                 status = Status.read(self.layout.status)
-            if status is not None and status.holds(ends):
-                return status
-            if time.monotonic() > deadline:
+            is_over = status is not None and (status.holds(ends) or self._is_given_up(status, ends))
+            if is_over or time.monotonic() > deadline:
                 return status
             time.sleep(_LOOK_SECONDS)
+
+    def _is_given_up(self, status: Status, ends: dict[str, int]) -> bool:
+        """Whether the delivery that was asked for last has ended, or has never begun."""
+        if status.state != "gave-up" or (status.journals and not status.has_taken(ends)):
+            return False
+        return self.layout.status.stat().st_mtime >= self._asked_at
 
 
 class Sessions:

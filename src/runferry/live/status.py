@@ -32,14 +32,18 @@ class Status:
     state: State
     process: int
     captured: int = 0
-    dropped: int = 0  # as processes said when they ended
+    dropped: int = 0  # as processes have said
     destinations: tuple[DestinationStatus, ...] = ()
     journals: dict[str, int] = field(default_factory=dict)  # bytes that are taken
 
     def holds(self, ends: dict[str, int]) -> bool:
         """Whether the journals are taken up to these places, and every destination has that."""
-        is_taken = all(self.journals.get(name, 0) >= end for name, end in ends.items())
-        return is_taken and not any(one.pending or one.failing for one in self.destinations)
+        is_all = not any(one.pending or one.failing for one in self.destinations)
+        return is_all and self.has_taken(ends)
+
+    def has_taken(self, ends: dict[str, int]) -> bool:
+        """Whether the journals are taken up to these places."""
+        return all(self.journals.get(name, 0) >= end for name, end in ends.items())
 
     def write(self, path: Path) -> None:
         """Replace what stands there."""

@@ -8,6 +8,7 @@ of MLflow's, and is passed over.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -202,8 +203,14 @@ class MlflowHook(PatchingHook):
 
 
 def _place(store: Any) -> str:
-    """Where a store is, as `runferry` spells it."""
+    """Where a store is, as `runferry` spells it; whoever delivers may be in another folder."""
     creds = getattr(store, "get_host_creds", None)
     if creds is not None:
         return str(creds().host)
-    return str(getattr(store, "db_uri", None) or getattr(store, "root_directory", ""))
+    uri = str(getattr(store, "db_uri", None) or "")
+    if not uri:
+        return os.path.abspath(str(getattr(store, "root_directory", "")))  # noqa: PTH100
+    scheme, _, path = uri.partition(":///")
+    if not scheme.startswith("sqlite") or path.startswith((":", "file:")) or not path:
+        return uri
+    return f"{scheme}:///{os.path.abspath(path)}"  # noqa: PTH100

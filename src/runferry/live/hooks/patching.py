@@ -62,7 +62,7 @@ class _Switch:
 class Patches:
     """Patches of one hook, which go on and come off together."""
 
-    def __init__(self, failed: Callable[[], None]) -> None:
+    def __init__(self, failed: Callable[[], object]) -> None:
         """`failed` counts what our own half could not do."""
         self._failed = failed
         self._wanted: dict[str, list[_Wanted]] = {}

@@ -27,13 +27,9 @@ class WandbHook(PatchingHook):
 
     name = NAME
 
-    def __init__(
-        self, journal: Journal, *, sends: bool = True, events: Callable[[], object] | None = None
-    ) -> None:
-        """With `sends` false W&B's own client stays offline.
-
-        `events` is called when W&B is about to read event files (`sync_tensorboard`): what stands
-        in them is no record of the client.
+    def __init__(self, journal: Journal, *, events: Callable[[], object] | None = None) -> None:
+        """`events` is called when W&B is about to read event files (`sync_tensorboard`): what
+        stands in them is no record of the client.
         """
         super().__init__(journal)
         self._events = events
@@ -42,10 +38,6 @@ class WandbHook(PatchingHook):
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
         after("wandb.sdk.wandb_run", "Run", "_tensorboard_callback", self._reads_events)
-        if not sends:
-            os.environ["WANDB_MODE"] = "offline"  # what wandb.init(mode=…) says goes before it
-            for method in ("maybe_login", "init"):
-                self._patches.before("wandb.sdk.wandb_init", "_WandbInit", method, _kept_offline)
         for method in ("_publish", "deliver_async|_deliver", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
 
@@ -81,14 +73,6 @@ class WandbHook(PatchingHook):
         if source is None:
             source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
         self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
-
-
-def _kept_offline(starting: Any, *args: object, **kwargs: object) -> None:
-    """The settings with which a run is about to begin, as `mode="offline"` would have them."""
-    given: tuple[Any, ...] = (*args, *kwargs.values(), getattr(starting, "settings", None))
-    for settings in given:
-        if hasattr(settings, "run_id") and settings.mode not in ("offline", "dryrun", "disabled"):
-            settings.mode = "offline"
 
 
 def _absolute(path: object) -> str | None:

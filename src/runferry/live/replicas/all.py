@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from runferry.dialects.clearml.names import LOG_FILE, METRICS_FILE
 from runferry.live.experiment import TRACKER
 from runferry.live.frames import Frame, Kind
 from runferry.live.replicas.calls import CallsReplica
@@ -23,6 +24,24 @@ CALLS = "calls"
 EXPERIMENTS = "experiments"
 """The same of experiments of ours."""
 CLEARML = "clearml"
+_MADE = (
+    "wandb/*/*.wandb",
+    *(f"{CLEARML}/*/{name}" for name in (METRICS_FILE, LOG_FILE)),
+    *(f"{folder}/**/*tfevents*" for folder in ("tensorboard", EXPERIMENTS)),
+    *(f"{folder}/**/*.calls" for folder in (CALLS, EXPERIMENTS)),
+)
+"""What is a function of the journals alone."""
+
+
+def forget(root: Path) -> None:
+    """Remove what is made again; files that were brought stay, as their originals may be gone.
+
+    Raises OSError.
+    """
+    for pattern in _MADE:
+        for path in root.glob(pattern):
+            if path.is_file():
+                path.unlink()
 
 
 class Replica(Protocol):
@@ -115,7 +134,8 @@ class Replicas:
         named = str(facts.get("experiment") or ""), str(facts.get("file"))
         if named not in self._events:
             folder = self._of_experiment(named[0]) if named[0] else self._root
-            self._events[named] = EventReplica(folder / "tensorboard" / place_of(facts))
+            path = folder / "tensorboard" / place_of(facts)
+            self._events[named] = EventReplica(path, Path(named[1]))
         return self._events[named]
 
     def _of_run(self, facts: dict[str, Tree]) -> CallsReplica | SessionReplica:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path, PurePath
 
 from runferry import _native
 from runferry.dialects.tensorboard.wire import fields_of
 from runferry.live.frames import Frame
+from runferry.live.replicas.beside import bring
 from runferry.model import Tree
+from runferry.paths import inside
+from runferry.readers.tensorboard.side_files import projector_files
 
 _SUMMARY = 5  # the field of an event
 _FRAMING = 16  # bytes around an event: its length, and two checksums
 
 
 class EventReplica:
-    """One event file."""
+    """One event file, and what its writer puts beside it by itself: the projector's tables."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, original: Path) -> None:
+        """`original` is the file that the writer writes."""
         self._path = path
+        self._home = original.parent
         path.parent.mkdir(parents=True, exist_ok=True)
         self._there = path.stat().st_size if path.exists() else 0
         self._size = 0  # of all that was given
@@ -53,6 +59,13 @@ class EventReplica:
         """No more comes. Raises OSError."""
         self._has_value = True
         self.flush()
+        names = list[str]()
+        with contextlib.suppress(OSError):  # who may not read it, converts without it too
+            names = list(projector_files(self._home))
+        for name in names:
+            beside = inside(self._home, name)
+            if beside is not None:
+                bring(beside, self._path.parent / name)
 
 
 def place_of(facts: dict[str, Tree]) -> PurePath:

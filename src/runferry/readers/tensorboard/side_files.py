@@ -26,7 +26,7 @@ def side_files(folder: EventFolder, seen: dict[str, Tree]) -> Iterator[chunks.Ch
     """
     if folder.is_lone:
         return
-    for name in dict.fromkeys(_projector(folder.path)):
+    for name in dict.fromkeys(projector_files(folder.path)):
         yield from _given(folder.path, name, inside(folder.path, name), seen)
     prefix = "/".join(PROFILE)
     home = folder.path.joinpath(*PROFILE)
@@ -45,7 +45,7 @@ def side_files(folder: EventFolder, seen: dict[str, Tree]) -> Iterator[chunks.Ch
         yield from _given(folder.path, whole, Path(entry.path), seen)
 
 
-def _projector(home: Path) -> Iterator[str]:
+def projector_files(home: Path) -> Iterator[str]:
     """The configuration, and the files that it names; see `_projector_config.proto`."""
     config = home / PROJECTOR
     found = regular(config)
