@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Final
@@ -68,10 +69,12 @@ def stand_in_for_pandas() -> Iterator[None]:
             warnings.simplefilter("ignore")  # pyarrow's, of its age
             yield
     finally:
-        del sys.modules[_PANDAS]
+        sys.modules.pop(_PANDAS, None)  # another thread may have been in here, too
 
 
+@cache
 def _has_plugins(group: str) -> bool:
+    """Once for each group: it takes looking at every package that is installed."""
     return bool(entry_points(group=group))
 
 

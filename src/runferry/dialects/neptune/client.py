@@ -6,6 +6,7 @@ The token is the vendor's own `NEPTUNE_API_TOKEN`: read by it, and never by us.
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _LOGGERS: Final = ("neptune", "neptune_no_prefix")
+_LAST_IMPORTED: Final = "neptune.types"
 _OPENERS: Final[dict[Container, str]] = {
     "run": "init_run",
     "model": "init_model",
@@ -88,13 +90,10 @@ def client() -> ModuleType:
     It writes its log to stdout, which is for what a command prints: here it goes where ours goes.
     """
     try:
-        with stand_in_for_pandas(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of packages that it brings along
-            import neptune
-            import neptune.exceptions
-            import neptune.management
-            import neptune.types
-            from neptune.common.warnings import NeptuneDeprecationWarning as Deprecated
+        if _LAST_IMPORTED not in sys.modules:
+            _import_quietly()
+        import neptune
+        from neptune.common.warnings import NeptuneDeprecationWarning as Deprecated
     except ImportError as error:
         raise MissingExtra("neptune", "neptune") from error
     # that models ought to become runs, said to whoever has us make runs of them; the vendor's
@@ -107,6 +106,15 @@ def client() -> ModuleType:
         logger.setLevel(logging.ERROR)
     found: ModuleType = neptune
     return found
+
+
+def _import_quietly() -> None:
+    """Once, and not by each writer and for each file: meanwhile, no thread has pandas."""
+    with stand_in_for_pandas(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of packages that it brings along
+        import neptune.exceptions
+        import neptune.management
+        import neptune.types  # noqa: F401
 
 
 @contextmanager
