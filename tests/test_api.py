@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.transfer.roads import Curve, archive_of
+from tests.transfer.roads import Curve, archive_of, pull_from
 
 import runferry
 from runferry import tables
 from runferry.archive.store import Archive
 from runferry.chunks import Points
-from runferry.errors import UsageError
+from runferry.errors import Refused, UsageError
+from runferry.testing.reference import record
 from runferry.testing.samples import all_samples
 from runferry.transfer.selection import Selection
+from runferry.writers.csv_folder import CsvFolderWriter
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "wandb"
 
@@ -135,6 +137,27 @@ def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_p
     report = runferry.convert(archive.path, where, archive=hub, discards=True)
     assert report.discarded == before
     assert not list(Archive.open(hub).records())
+
+
+def test_discarding_leaves_what_has_grown_since_and_did_not_go_through(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, hub = f"csv:{tmp_path}/copy", tmp_path / "hub"
+    assert runferry.convert(archive.path, where, archive=hub).exit_code == 0
+    pull_from(record([Curve().sample(50)], tmp_path / "source"), archive)
+
+    def refused(*_: object) -> None:
+        raise Refused("closed just now")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(CsvFolderWriter, "stored", refused)
+        report = runferry.convert(archive.path, where, archive=hub, discards=True)
+    assert report.push.failures
+    assert report.discarded == 0
+    (kept,) = Archive.open(hub).records()
+    (grown,) = archive.records()
+    assert Archive.open(hub).inventory(kept).rows == archive.inventory(grown).rows
+    assert runferry.convert(archive.path, where, archive=hub, discards=True).discarded == 1
 
 
 def test_a_fate_that_is_none_is_a_usage_error(archive: Archive, tmp_path: Path) -> None:
