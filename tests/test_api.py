@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +16,9 @@ import runferry
 from runferry import tables
 from runferry.archive.store import Archive
 from runferry.chunks import Points
-from runferry.errors import Refused, UsageError
+from runferry.errors import Refused, RunferryError, Unreachable, UsageError
+from runferry.model import Run
+from runferry.readers.wandb.reader import WandbReader
 from runferry.testing.reference import record
 from runferry.testing.samples import all_samples
 from runferry.transfer.selection import Selection
@@ -122,6 +126,19 @@ def test_what_cannot_be_loaded_raises_the_readers_own_error(tmp_path: Path) -> N
     with pytest.raises(UnknownVersion) as raised:
         runferry.load(tmp_path)
     assert raised.value.hint
+
+
+def test_no_part_of_a_source_that_ends_half_way_is_loaded_as_if_it_were_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ends(reader: WandbReader) -> Iterator[Run]:
+        yield from itertools.islice(runs(reader), 1)
+        raise Unreachable("no answer")
+
+    runs = WandbReader.runs
+    monkeypatch.setattr(WandbReader, "runs", ends)
+    with pytest.raises(RunferryError, match="no answer"):
+        runferry.load(EXAMPLE)
 
 
 def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_path: Path) -> None:
