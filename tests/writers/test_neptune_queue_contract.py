@@ -23,7 +23,7 @@ from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.push import push
 from runferry.writers.neptune import NeptuneWriter
-from runferry.writers.neptune.queued import note_queue, queues
+from runferry.writers.neptune.queued import note_queue, queues, take_back
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
@@ -101,3 +101,18 @@ def test_a_queue_of_a_killed_push_that_cannot_be_removed_is_heard_of(
     assert not queue.exists()
     writer.close()
     settings.install(None)
+
+
+@pytest.mark.parametrize("name", ["..", "a/..", "", "."])
+def test_no_folder_but_a_queue_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
+    other = queues() / "run__of-another__1"
+    other.mkdir(parents=True)
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    note_queue(staged, name, "team/project", "one")
+    with pytest.raises(Refused, match="names no queue"):
+        take_back(staged)
+    assert other.is_dir()
