@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.transfer.roads import Curve, archive_of
+from tests.transfer.roads import Curve, archive_of, pull_from
 
 import runferry
 from runferry import tables
 from runferry.archive.store import Archive
 from runferry.chunks import Points
-from runferry.errors import UsageError
+from runferry.errors import Refused, RunferryError, Unreachable, UsageError
+from runferry.model import Run
+from runferry.readers.wandb.reader import WandbReader
+from runferry.testing.reference import record
 from runferry.testing.samples import all_samples
 from runferry.transfer.selection import Selection
+from runferry.writers.csv_folder import CsvFolderWriter
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "wandb"
 
@@ -122,6 +128,19 @@ def test_what_cannot_be_loaded_raises_the_readers_own_error(tmp_path: Path) -> N
     assert raised.value.hint
 
 
+def test_no_part_of_a_source_that_ends_half_way_is_loaded_as_if_it_were_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ends(reader: WandbReader) -> Iterator[Run]:
+        yield from itertools.islice(runs(reader), 1)
+        raise Unreachable("no answer")
+
+    runs = WandbReader.runs
+    monkeypatch.setattr(WandbReader, "runs", ends)
+    with pytest.raises(RunferryError, match="no answer"):
+        runferry.load(EXAMPLE)
+
+
 def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_path: Path) -> None:
     where, hub = f"mlflow:sqlite:///{tmp_path}/runs.db", tmp_path / "hub"
     before = len(list(archive.records()))
@@ -135,6 +154,27 @@ def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_p
     report = runferry.convert(archive.path, where, archive=hub, discards=True)
     assert report.discarded == before
     assert not list(Archive.open(hub).records())
+
+
+def test_discarding_leaves_what_has_grown_since_and_did_not_go_through(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, hub = f"csv:{tmp_path}/copy", tmp_path / "hub"
+    assert runferry.convert(archive.path, where, archive=hub).exit_code == 0
+    pull_from(record([Curve().sample(50)], tmp_path / "source"), archive)
+
+    def refused(*_: object) -> None:
+        raise Refused("closed just now")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(CsvFolderWriter, "stored", refused)
+        report = runferry.convert(archive.path, where, archive=hub, discards=True)
+    assert report.push.failures
+    assert report.discarded == 0
+    (kept,) = Archive.open(hub).records()
+    (grown,) = archive.records()
+    assert Archive.open(hub).inventory(kept).rows == archive.inventory(grown).rows
+    assert runferry.convert(archive.path, where, archive=hub, discards=True).discarded == 1
 
 
 def test_a_fate_that_is_none_is_a_usage_error(archive: Archive, tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def load(
     """Every selected run of a source, as a list.
 
     An archive is read in place; anything else is pulled into a temporary one, which lives as long
-    as one of the runs does. Raises the error of the first run that could not be read.
+    as one of the runs does. Raises the error of the first run that could not be read, and what kept
+    others from being tried.
     """
     from runferry.archive.store import Archive
     from runferry.transfer.push import selected_records
@@ -134,6 +135,8 @@ def _pulled(
     for failure in report.failures:
         error = RunferryError(failure.error or "", where=failure.run, hint=failure.hint or "")
         raise failure.cause or error
+    if report.aborted is not None:
+        raise RunferryError(report.aborted)
     return archive
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,9 +14,11 @@ from runferry.errors import AuthFailed, Damaged, Refused, RunferryError
 from runferry.http.client import client
 from runferry.model import Run
 from runferry.testing.samples import header
+from runferry.transfer import crew as crew_module
 from runferry.transfer.crew import Crew
 from runferry.transfer.progress import Silent, StopToken
 from runferry.transfer.report import RunOutcome
+from runferry.transfer.waves import Waves
 
 
 class Tool:
@@ -108,6 +111,65 @@ def test_what_ends_one_wave_keeps_the_next_from_beginning() -> None:
     waves = [[header("first")], [header("second")]]
     assert [outcome.status for outcome in crew.run_in_turn(waves, refused)] == ["failed"]
     assert isinstance(crew.aborted, AuthFailed)
+
+
+def test_no_wave_begins_behind_an_item_that_no_tool_opened_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Preempted(Waves[Run]):
+        """The system takes the processor from the second thread when it is done with an item."""
+
+        @contextmanager
+        def at_work(self) -> Iterator[None]:
+            try:
+                with super().at_work():
+                    yield
+            finally:
+                if threading.current_thread().name == "pull-1":
+                    time.sleep(0.5)
+
+    monkeypatch.setattr(crew_module, "Waves", Preempted)
+    opened, begun = list[Tool](), list[str]()
+    is_taken = threading.Event()
+
+    def once() -> Tool:
+        if opened:
+            is_taken.set()
+            raise Refused("only one at a time")
+        opened.append(Tool())
+        return opened[0]
+
+    def working(tool: Tool, run: Run) -> RunOutcome:
+        is_taken.wait(10)
+        begun.append(run.key.run_id)
+        return RunOutcome.of(run, "new")
+
+    crew = crew_of(once, workers=2)
+    crew.run_in_turn([[header("parent"), header("other")], [header("child")]], working)
+    assert len(begun) == 1
+    assert "child" not in begun
+    assert isinstance(crew.aborted, Refused)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_a_tool_says_when_it_is_closed_is_heard_and_the_outcomes_stand(workers: int) -> None:
+    class Unclosed(Tool):
+        def close(self) -> None:
+            raise Refused("the last of it is not there")
+
+    crew = crew_of(Unclosed, workers=workers)
+    assert len(crew.run([header("one"), header("two")], done)) == 2
+    assert isinstance(crew.aborted, Refused)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_bug_in_the_closing_of_a_tool_reaches_the_caller(workers: int) -> None:
+    class Broken(Tool):
+        def close(self) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        crew_of(Broken, workers=workers).run([header("one")], done)
 
 
 def test_a_stop_is_heard_while_a_server_is_down() -> None:

@@ -15,6 +15,7 @@ from runferry.dialects.neptune.attribute_paths import SEALED, UID
 from runferry.dialects.neptune.own_store import offline_store
 from runferry.dialects.neptune.places import ServerPlace
 from runferry.dialects.plain_folder.folders import Folders
+from runferry.errors import Refused
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId
 from runferry.readers.neptune.reader import NeptuneReader
@@ -22,6 +23,7 @@ from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.push import push
 from runferry.writers.neptune import NeptuneWriter
+from runferry.writers.neptune.queued import note_queue, queues, take_back
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
@@ -70,3 +72,47 @@ def test_uploads_of_other_runs_may_go_while_one_is_queued(
     report = push(archive_of([curve(10)], tmp_path), there)
     settings.install(None)
     assert not report.failures, [outcome.error for outcome in report.failures]
+
+
+def test_a_queue_of_a_killed_push_that_cannot_be_removed_is_heard_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stayed there would be sent beside what the next push queues."""
+    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
+    settings.install(settings.Settings(neptune_mode="offline"))
+    writer = NeptuneWriter.open(Location("neptune", "team/project"))
+    run = curve(10).run
+    remote = writer.create(run, run.uid)
+    store = offline_store(ServerPlace("team", "project"))
+    (attempt,) = (path for path in store.rglob(f"{run.uid}/*") if path.is_dir())
+    queue = queues() / "run__killed__1"
+    (queue / "operations").mkdir(parents=True)
+    note_queue(attempt, queue.name, "team/project", run.key.run_id)
+
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as no_leave:
+        no_leave.setattr("os.rmdir", closed)
+        with pytest.raises(Refused, match="Permission denied"):
+            writer.discard(remote)
+    assert queue.is_dir()
+    writer.discard(remote)
+    assert not queue.exists()
+    writer.close()
+    settings.install(None)
+
+
+@pytest.mark.parametrize("name", ["..", "a/..", "", "."])
+def test_no_folder_but_a_queue_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / ".neptune"))
+    other = queues() / "run__of-another__1"
+    other.mkdir(parents=True)
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    note_queue(staged, name, "team/project", "one")
+    with pytest.raises(Refused, match="names no queue"):
+        take_back(staged)
+    assert other.is_dir()

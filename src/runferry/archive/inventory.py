@@ -56,7 +56,7 @@ def inventory(archive: Archive, record: RunRecord) -> Inventory:
 def _row_order(
     archive: Archive, record: RunRecord, keys: Collection[str], apart_ns: int
 ) -> RowOrder:
-    from runferry.archive.order_of_rows import row_order
+    from runferry.archive.logged_order import row_order
 
     return row_order(archive, record, keys, apart_ns)
 

@@ -11,6 +11,7 @@ from runferry.cli.options import OptionalInt, OptionalText, Session, sources, ve
 from runferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from runferry.cli.places import Survey
     from runferry.pictures.curves import AxisKind
     from runferry.transfer.report import RunOutcome
 
@@ -58,8 +59,8 @@ def inspect(session: Session, where: Where) -> ExitCode:
         else:
             for inventory in found:
                 show_inventory(session, inventory, survey.archive)
-        _complain_of(session, survey.failures)
-    return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+        _tell_unread(session, survey)
+    return survey.exit_code
 
 
 @verb(app, settings=["timezone", "workers", "rate"], filters=True, reads=True)
@@ -101,7 +102,7 @@ def plot(
         try:
             chosen = choose(found, session.selection, choice, str(survey.where))
         finally:  # also where they are why there is nothing to draw
-            _complain_of(session, survey.failures)
+            _tell_unread(session, survey)
         keys = {line.series.key for line in chosen.lines}
         many = 1 if together else len(keys)
         is_here = save is None and not session.is_json
@@ -120,12 +121,21 @@ def plot(
         show_panels(session, made, height)
     for said in notes(chosen):
         session.note(said)
-    return ExitCode.SOME_FAILED if survey.failures else ExitCode.DONE
+    return survey.exit_code
 
 
 def _complain_of(session: Session, failures: list[RunOutcome]) -> None:
     for outcome in failures:
         session.complain(outcome.error or "this run cannot be read", outcome.run, outcome.hint)
+
+
+def _tell_unread(session: Session, survey: Survey) -> None:
+    """The runs that cannot be read, and why others were not tried."""
+    from runferry.cli.reports import tell_aborted
+
+    _complain_of(session, survey.failures)
+    is_begun = bool(survey.selection.uids)
+    tell_aborted(session, survey.aborted, survey.failures, is_begun)
 
 
 AXES: tuple[AxisKind, ...] = ("step", "time", "relative", "row")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
-from runferry.errors import ArchiveError
+from runferry.errors import ArchiveError, ExitCode
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -95,6 +95,15 @@ class Survey:
     archive: Archive
     selection: Selection  # of these runs
     failures: list[RunOutcome] = field(default_factory=list)
+    aborted: str | None = None
+    """Why the remaining runs of the place were not even tried."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What reading the runs came to; known when all were looked at."""
+        if self.aborted is not None:
+            return ExitCode.FAILED
+        return ExitCode.SOME_FAILED if self.failures else ExitCode.DONE
 
     def inventories(self) -> Iterator[Inventory]:
         """What is known of each selected run, one at a time; damaged ones join the failures.
@@ -151,4 +160,4 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
         if report.is_interrupted:
             raise KeyboardInterrupt
         taken = session.selection.of_runs(frozenset(run.uid for run in report.outcomes))
-        yield Survey(location, archive, taken, list(report.failures))
+        yield Survey(location, archive, taken, list(report.failures), report.aborted)

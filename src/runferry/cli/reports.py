@@ -205,7 +205,7 @@ def _show_unexpected(session: Session, report: VerifyReport) -> None:
     for run in report.runs:
         if run.error is not None:
             session.complain(run.error, run.run, run.hint)
-    _tell_aborted(session, report.aborted, report.runs, bool(report.runs))
+    tell_aborted(session, report.aborted, report.runs, bool(report.runs))
     unexpected = report.unexpected
     if unexpected:
         session.out.print("\ndifferences that nothing foretold:")
@@ -214,7 +214,7 @@ def _show_unexpected(session: Session, report: VerifyReport) -> None:
         session.complain(f"{count(total, 'difference')} that nothing foretold", report.copy)
 
 
-def _tell_aborted(
+def tell_aborted(
     session: Session,
     aborted: str | None,
     failures: Iterable[RunOutcome | RunComparison],
@@ -245,7 +245,7 @@ def _end(
             session.complain(outcome.error or "failed", outcome.run, outcome.hint)
         if len(failures) > _FAILURES_SHOWN:
             session.note(f"and {len(failures) - _FAILURES_SHOWN:,} more failures: see --json")
-        _tell_aborted(session, report.aborted, failures[:_FAILURES_SHOWN], bool(report.outcomes))
+        tell_aborted(session, report.aborted, failures[:_FAILURES_SHOWN], bool(report.outcomes))
     if code is ExitCode.LOSS:
         _tell_beyond(session, beyond(losses, allowed), allowed)
     elif code is ExitCode.INTERRUPTED:

@@ -187,7 +187,12 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
             observer=observer,
             stop=stop,
         )
-    report = replace(report, source=str(survey.where))  # and not the temporary archive
+    report = replace(
+        report,
+        source=str(survey.where),  # and not the temporary archive
+        outcomes=(*report.outcomes, *survey.failures),
+        aborted=survey.aborted,
+    )
     return session.conclude(report, show_plan, is_asked=True)
 
 

@@ -19,6 +19,7 @@ from runferry.transfer.push import plan_all, push, selected_headers
 from runferry.transfer.report import ConvertReport, Report, VerifyReport, moved
 from runferry.transfer.selection import EVERYTHING, Selection
 from runferry.transfer.space import RESERVE_BYTES
+from runferry.transfer.trip import is_whole_of
 from runferry.transfer.verify import verify_archive
 
 if TYPE_CHECKING:
@@ -184,12 +185,16 @@ class _Road:
     def discard(self) -> int:
         """Take out of the archive what is verified; the ledger still knows that it was sent.
 
-        A run of which something was left out stays: only the archive has that.
+        A run of which something was left out stays: only the archive has that. So does one that has
+        grown since it was verified, where its growth did not go through.
         """
         discarded = 0
         for header in list(selected_headers(self.archive, self.options.selection)):
             delivery = self.archive.ledger.get(header.uid, ledger_key(self.destination))
             if delivery is None or delivery.stage != "verified":
+                continue
+            record = self.archive.record(header.uid)
+            if record is None or not is_whole_of(delivery, record):
                 continue
             if not any(loss.fate is Fate.EXCLUDED for loss in delivery.losses):
                 self.archive.remove(header.uid)

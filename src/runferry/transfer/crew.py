@@ -6,7 +6,8 @@ Here is the one boundary at which any exception becomes a recorded failure of on
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -86,8 +87,8 @@ class Crew(Generic[Tool, Item]):
     ) -> tuple[RunOutcome, ...]:
         """One outcome for each item that was begun, in the order in which they ended.
 
-        Raises what opening the first tool raises. What ends the queue of items half-way, or keeps
-        a further tool from opening, is in `aborted`: the outcomes so far stand.
+        Raises what opening the first tool raises. What ends the queue of items half-way, keeps a
+        further tool from opening, or any from closing, is in `aborted`: the outcomes so far stand.
         """
         return self.run_in_turn([items], work)
 
@@ -100,12 +101,12 @@ class Crew(Generic[Tool, Item]):
         """
         if self._stop.is_set or self.aborted is not None:
             return self.outcomes
+        queue = Waves(waves)
         try:
             with waiting_by(pause_by(self._stop, self._observer)):
                 first = self._open_tool()  # what is wrong with all is said once, before any thread
         except Interrupted:
             return self.outcomes
-        queue = Waves(waves)
         if self._workers == 1:
             self._labour(first, queue, work)
         else:
@@ -138,21 +139,29 @@ class Crew(Generic[Tool, Item]):
         self, tool: Tool | None, queue: Waves[Item], work: Callable[[Tool, Item], RunOutcome]
     ) -> None:
         try:
-            with waiting_by(pause_by(self._stop, self._observer)):
+            with self._recorded(), waiting_by(pause_by(self._stop, self._observer)):
                 while (item := queue.take(self._is_over)) is not None:
-                    with queue.at_work():
+                    # within: who waits for this item hears first that there is no going on
+                    with queue.at_work(), self._recorded():
                         tool = self._open_tool() if tool is None else tool
                         self._one(tool, item[0], work)
+        finally:
+            if tool is not None:
+                with self._recorded():
+                    tool.close()
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Around what concerns no single run: its failure is kept, and no further item is begun."""
+        try:
+            yield
         except Interrupted:
-            pass  # while the next item was looked for: there is nothing to report
-        except RunferryError as error:  # of the queue, or of a further tool: the rest is not tried
+            pass  # between two items: there is nothing to report
+        except RunferryError as error:
             self.aborted = self.aborted or error
         except Exception as error:  # noqa: BLE001  a bug: raised by `run`, in its thread
             with self._lock:
                 self._broken = self._broken or error
-        finally:
-            if tool is not None:
-                tool.close()
 
     def _is_over(self) -> bool:
         """Whether no further item is begun, whatever is left."""

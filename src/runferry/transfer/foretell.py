@@ -11,7 +11,7 @@ from dataclasses import replace
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Attribute, DataKind, Inventory, Run, Series, SeriesCounts
 from runferry.ports import Limits
-from runferry.transfer.order_of_rows import of_order
+from runferry.transfer.logged_order import of_order
 
 MEDIA_KINDS = (
     "image",

@@ -58,6 +58,11 @@ def is_of(delivery: Delivery, record: RunRecord) -> bool:
     return delivery.digest.partition("/")[0].partition("~")[0] == record.digest.replace("/", "")
 
 
+def is_whole_of(delivery: Delivery, record: RunRecord) -> bool:
+    """The same, where all of its series were chosen."""
+    return is_of(delivery, record) and not delivery.digest.partition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where sending begins."""

@@ -231,10 +231,14 @@ class ClientWriter(PlainFolderWriter):
                 shutil.rmtree(older, ignore_errors=True)
 
     def _remove(self, folder: Path) -> None:
-        """With the queue of an attempt that was killed when that was in sight already."""
+        """With the queue of an attempt that was killed when that was in sight already.
+
+        Raises Refused where that cannot be removed: it would be sent a second time.
+        """
         queued = queue_of(folder)
         if queued is not None and folder.is_relative_to(self._hidden):
-            shutil.rmtree(queued, ignore_errors=True)
+            with disk_errors(queued), suppress(FileNotFoundError):
+                shutil.rmtree(queued)
         super()._remove(folder)
 
     def _take_back(self, uid: Uid, project: str) -> None:

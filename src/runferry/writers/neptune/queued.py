@@ -12,6 +12,7 @@ from typing import Final
 
 from runferry.dialects.neptune.places import queue_folder
 from runferry.durable import write_atomically
+from runferry.errors import Refused
 
 _log = logging.getLogger(__name__)
 _QUEUED: Final = "queued.json"
@@ -67,7 +68,15 @@ def tell_what_was_sent(folders: Iterable[Path]) -> None:
 
 
 def _queue(told: Mapping[str, object]) -> Path:
-    return queues() / Path(str(told["container"])).name
+    """Raises Refused where what was noted is no name of a folder: it may be removed by that."""
+    name = Path(str(told["container"])).name
+    if name in ("", ".."):
+        raise Refused(
+            f"what was noted of a staged run names no queue: {name!r}",
+            where=str(queues()),
+            hint=f"remove its {_QUEUED}, and look what is queued: ls {queues()}",
+        )
+    return queues() / name
 
 
 def _note(folder: Path, told: Mapping[str, object]) -> None:
