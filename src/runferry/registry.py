@@ -8,7 +8,7 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -206,11 +206,13 @@ def opened(place: Location, options: ReadOptions) -> Reader:
         return kind.open(place, options)
 
 
-def headers(name: str, runs: Iterator[Run]) -> Iterator[Run]:
+def headers(name: str, runs: Iterable[Run]) -> Iterator[Run]:
     """The runs that a reader lists. Raises what listing them raises, and BadPlugin."""
+    with blamed(name, "cannot list its runs"):
+        listed = iter(runs)  # a plugin may as well have a list
     while True:
         with blamed(name, "cannot list its runs"):
-            run = next(runs, None)
+            run = next(listed, None)
         if run is None:
             return
         yield run

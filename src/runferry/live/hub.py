@@ -79,7 +79,8 @@ class Hub:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()
         report = self._pull_into(self.archive, self.stop, is_ending=is_ending)
-        self.failing = next((outcome.error or "failed" for outcome in report.failures), None)
+        failed = next((outcome.error or "failed" for outcome in report.failures), None)
+        self.failing = report.aborted or failed
         if self.failing is not None:
             _log.error("%s", self.failing)
         for sending in self._sendings:
@@ -109,7 +110,11 @@ class Hub:
         report = Report("pull", "what is followed", str(archive.path))
         for place, opener in self._sources():
             one = pull(place, archive, options=options, stop=stop, open_reader=opener)
-            report = replace(report, outcomes=(*report.outcomes, *one.outcomes))
+            report = replace(
+                report,
+                outcomes=(*report.outcomes, *one.outcomes),
+                aborted=report.aborted or one.aborted,
+            )
         return report
 
     def _into_archive(self, place: Location, stop: StopToken, *, is_ending: bool) -> Report:
