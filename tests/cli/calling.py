@@ -66,3 +66,9 @@ def in_new_process(*args: str | Path, timeout: float = 60, **environ: str) -> An
         check=False,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def widest(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(line) for line in text.splitlines()), default=0)

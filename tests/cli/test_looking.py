@@ -1,4 +1,4 @@
-"""ls, inspect, formats, settings, sql, compact, vacuum on an archive of nasty runs."""
+"""ls, formats, settings, sql, compact, vacuum on an archive of nasty runs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cli.calling import Caller, in_new_process
+from tests.cli.calling import Caller, in_new_process, widest
 from tests.test_anywhere_odd import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header
 from runferry.model import Run
 from runferry.registry import reader_names, writer_names
-from runferry.testing.recording import Recording
 from runferry.testing.samples import header
 
 ROOT = Path(__file__).parents[2]
-
-
-def widest(text: str) -> int:
-    from rich.cells import cell_len
-
-    return max((cell_len(line) for line in text.splitlines()), default=0)
 
 
 def test_ls_has_one_line_a_run_and_fits(runferry: Caller, nasty: Path) -> None:
@@ -101,58 +94,6 @@ def test_a_date_that_is_none_is_refused(runferry: Caller, nasty: Path) -> None:
     refused = runferry("ls", nasty, "--since", "yesterday")
     assert refused.code == 2
     assert "--since" in refused.err
-
-
-def test_inspect_shows_series_with_what_is_odd(runferry: Caller, nasty: Path) -> None:
-    shown = runferry("inspect", nasty, "--run", "values")
-    assert shown.code == 0
-    assert "3 NaN, 1 +Inf, 1 -Inf" in shown.out
-    assert widest(shown.out) <= 80
-
-
-@pytest.mark.parametrize(
-    ("who", "line"),
-    [
-        ({"user": "ada"}, "user      ada"),
-        ({"host": "box"}, "host      box"),
-        ({"user": "ada", "host": "box"}, "host      ada@box"),
-    ],
-)
-def test_inspect_tells_a_user_from_a_host(
-    runferry: Caller, tmp_path: Path, who: dict[str, str], line: str
-) -> None:
-    run = replace(header("one"), user=None, host=None)
-    with Archive.open(tmp_path / "kept", create=True).draft(run) as draft:
-        draft.put(Header(replace(run, **who)))  # type: ignore[arg-type]
-        draft.commit()
-    assert line in runferry("inspect", tmp_path / "kept").out.splitlines()
-
-
-def test_inspect_shows_every_kind_that_a_series_has(runferry: Caller, tmp_path: Path) -> None:
-    run = Recording(header("one"))
-    run.log({"loss": 0.5}, step=0)
-    run.log({"loss": "diverged"}, step=1)
-    run.log({"loss": 0.25}, step=2)
-    with Archive.open(tmp_path / "kept", create=True).draft(run.run) as draft:
-        for chunk in run.sample().chunks:
-            draft.put(chunk)
-        draft.commit()
-    lines = runferry("inspect", tmp_path / "kept").out.splitlines()
-    found = [line.split()[:4] for line in lines if line.startswith("loss ")]
-    assert found == [["loss", "scalar", "2", "0..2"], ["loss", "text", "1", "1..1"]]
-    (shown,) = runferry("inspect", tmp_path / "kept", "--json").json["runs"]
-    counts = [(one["key"], one["kind"], one["counts"]["points"]) for one in shown["series"]]
-    assert counts == [("loss", "scalar", 2), ("loss", "text", 1)]
-
-
-def test_inspect_json_keeps_apart_what_json_cannot(runferry: Caller, nasty: Path) -> None:
-    (run,) = runferry("inspect", nasty, "--run", "attributes", "--json").json["runs"]
-    values = {tuple(a["path"]): a["value"] for a in run["attributes"] if a["role"] == "config"}
-    assert values["nan",] == {"$float": "nan"}
-    assert values["nan as text",] == "NaN"
-    assert values["one",] == 1
-    assert values["one as bool",] is True
-    assert values["none",] is None
 
 
 def test_no_name_from_the_data_drives_the_terminal(runferry: Caller, nasty: Path) -> None:
@@ -384,26 +325,3 @@ def test_how_long_ago_is_told_in_one_unit(seconds: int, said: str) -> None:
     from runferry.cli.listing import ago
 
     assert ago(1_000, 1_000 + seconds * 10**9) == said
-
-
-def test_inspect_draws_each_series_and_folds_what_is_long(runferry: Caller, tmp_path: Path) -> None:
-    run = Recording(header("one"))
-    run.attributes("environment", {f"name{n}": n for n in range(40)})
-    for n in range(30):
-        run.series((f"cpu{n}",), stream="system")
-    for step in range(100):
-        run.log({"loss": 9.0 if step == 50 else 0.0}, step=step)
-    run.log({f"cpu{n}": 1.0 for n in range(30)}, step=0, stream="system")
-    with Archive.open(tmp_path / "kept", create=True).draft(run.run) as draft:
-        for chunk in run.sample().chunks:
-            draft.put(chunk)
-        draft.commit()
-    short = runferry("inspect", tmp_path / "kept", COLUMNS="120").out
-    assert "and 28 more of the environment: -v shows them" in short
-    assert "and 18 more series of the machine: -v shows them" in short
-    (loss,) = [line for line in short.splitlines() if line.startswith("loss ")]
-    assert any(c in loss for c in "⡇⢸⣇⣸⡏⢹⣼⣧⡆⢰⣠⣄⡄⢠⢻⡟⣿")  # the spike reaches from foot to top
-    whole = runferry("inspect", tmp_path / "kept", "-v").out
-    assert "more of" not in whole
-    assert all(f"name{n} " in whole for n in range(40))
-    assert len(runferry("inspect", tmp_path / "kept", "--json").json["runs"][0]["series"]) == 31

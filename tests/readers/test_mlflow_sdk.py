@@ -194,7 +194,7 @@ def test_a_schema_without_the_columns_we_need_is_refused_by_name(tmp_path: Path)
         MlflowReader.open(Location("mlflow", f"sqlite:///{tmp_path}/old.db"), ReadOptions())
 
 
-def test_nothing_there_is_not_found(tmp_path: Path) -> None:
+def test_nothing_there_is_not_found_and_has_a_hint(tmp_path: Path) -> None:
     for where in (f"sqlite:///{tmp_path}/no.db", str(tmp_path / "no")):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"\n\nhint: "):
             MlflowReader.open(Location("mlflow", where), ReadOptions())

@@ -240,6 +240,46 @@ def test_a_logged_model_is_found_among_many_at_the_cost_of_few(file: Path) -> No
         assert (found.model_id, found.source_run) == (made.model_id, run_id)
 
 
+def test_the_models_that_were_made_of_a_run_are_found_among_many_at_the_cost_of_few(
+    file: Path,
+) -> None:
+    run = header("first")
+
+    def models(backend: SqliteBackend) -> set[str]:
+        return {one.model_id for one in backend.shelf.models_of(run_id, run.uid)}
+
+    with closing(SqliteBackend(file)) as backend:
+        run_id = begin(backend, run)
+        for model_id, uid in (("m-ours", run.uid), ("m-theirs", header("other").uid)):
+            tags = {UID_TAG: uid, MODEL_ID_TAG: f"{model_id}-of-old"}
+            backend.shelf.make(
+                run_id, LoggedModel(model_id, "net", "READY", tags=tags, location="x")
+            )
+        assert models(backend) == {"m-ours"}
+        among_few = steps_of(backend, lambda: models(backend))
+        with backend._transaction() as connection:
+            add_models(connection, 2_000)
+            connection.executemany(
+                "INSERT INTO logged_model_tags VALUES (?, 0, ?, ?)",
+                [(f"m-{one}", UID_TAG, header(f"r{one}").uid) for one in range(2_000)],
+            )
+        assert models(backend) == {"m-ours"}
+        assert steps_of(backend, lambda: models(backend)) <= among_few + 10
+        again = LoggedModel("m-more", "net", "READY", tags={UID_TAG: run.uid}, location="y")
+        backend.shelf.make(run_id, again)
+        assert models(backend) == {"m-ours", "m-more"}
+
+
+def add_models(connection: sqlite3.Connection, count: int) -> None:
+    """One of each of so many runs."""
+    connection.executemany(
+        "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location,"
+        " creation_timestamp_ms, last_updated_timestamp_ms, status, lifecycle_stage,"
+        " source_run_id) VALUES (?, 0, 'net', '', 0, 0, 1, 'active', ?)",
+        [(f"m-{number}", f"{number:032x}") for number in range(count)],
+    )
+
+
 def steps_of_a_model(backend: SqliteBackend) -> int:
     """What sqlite does for one look for a model that is not there."""
     return steps_of(backend, lambda: backend.shelf.find("m-of-nobody"))
@@ -256,13 +296,8 @@ def test_the_models_of_a_run_are_read_among_many_at_the_cost_of_few(file: Path) 
             steps(store)
             among_few = steps(store)
         with backend._transaction() as connection:
+            add_models(connection, 2_000)
             for number in range(2_000):
-                connection.execute(
-                    "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location,"
-                    " creation_timestamp_ms, last_updated_timestamp_ms, status, lifecycle_stage,"
-                    " source_run_id) VALUES (?, 0, 'net', '', 0, 0, 1, 'active', ?)",
-                    (f"m-{number}", f"{number:032x}"),
-                )
                 connection.execute(
                     "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type,"
                     " destination_id) VALUES (?, 'RUN_OUTPUT', ?, 'MODEL_OUTPUT', ?)",

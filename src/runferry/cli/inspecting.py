@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runferry.cli.documents import moment_json
@@ -13,7 +15,16 @@ from runferry.cli.listing import STATES, ago, took
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
 from runferry.cli.streams import printable
-from runferry.model import Attribute, DataKind, Inventory, Role, Run, Series, SeriesCounts
+from runferry.model import (
+    Attribute,
+    DataKind,
+    Inventory,
+    Role,
+    Run,
+    Series,
+    SeriesCounts,
+    Tree,
+)
 from runferry.pictures.scales import number
 
 if TYPE_CHECKING:
@@ -119,9 +130,13 @@ def _moment(time_ns: int | None, *, with_age: bool = False) -> str:
     if told is None:
         return ""
     day, _, clock = told.removesuffix("Z").partition("T")
-    clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
     age = ago(time_ns, time.time_ns()) if with_age else ""
-    return f"{day} {clock} UTC{f', {age} ago' if age else ''}"
+    return f"{day} {_short(clock)} UTC{f', {age} ago' if age else ''}"
+
+
+def _short(clock: str) -> str:
+    """Without zeros behind the point."""
+    return clock.rstrip("0").rstrip(".") if "." in clock else clock
 
 
 def _fork(run: Run) -> str:
@@ -132,9 +147,21 @@ def _fork(run: Run) -> str:
     return f"{fork.kind} of {fork.run_id}{at}"
 
 
-def _show_attributes(session: Session, role: Role, attributes: Sequence[Attribute]) -> None:
+def _value(value: Tree) -> str:
+    """As JSON; what that cannot spell stands bare, since texts alone are quoted."""
     from runferry.tables import dumps
 
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{value:+}".title()
+    if isinstance(value, datetime):
+        told = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+        return f"{_short(told)} UTC"
+    return dumps(value)
+
+
+def _show_attributes(session: Session, role: Role, attributes: Sequence[Attribute]) -> None:
     chosen = [item for item in attributes if item.role == role]
     if not chosen:
         return
@@ -142,7 +169,7 @@ def _show_attributes(session: Session, role: Role, attributes: Sequence[Attribut
     session.out.print()
     columns = (Column(role, is_elastic=True), Column("value", is_elastic=True))
     few = chosen[:_FEW] if is_long else chosen
-    rows = [(".".join(item.path), dumps(item.value)) for item in few]
+    rows = [(".".join(item.path), _value(item.value)) for item in few]
     show(session.out, columns, rows, session.ellipsis)
     _show_more(session, len(chosen) - len(few), "of the environment")
 

@@ -12,8 +12,8 @@ from typing import Final, Literal, Protocol, cast
 
 from runferry.chunks import Artifact, Document
 from runferry.dialects.mlflow.artifacts import Entry
-from runferry.dialects.mlflow.tags import TRACKER, UID_TAG, storable
-from runferry.model import ArtifactEntry, Blob, Run, RunKey, Tree, Uid
+from runferry.dialects.mlflow.tags import TRACKER, storable
+from runferry.model import ArtifactEntry, Blob, Run, RunKey, Tree
 
 MODEL_ID_TAG: Final = "runferry.model_id"
 """The id that a logged model has in its source."""
@@ -82,12 +82,6 @@ class LoggedModel:
     source_run: str | None = None
     location: str | None = None
     step: int | None = None
-
-    @property
-    def uid(self) -> Uid | None:
-        """The mark of the run of ours that this model was pushed with."""
-        mark = self.tags.get(UID_TAG)
-        return None if mark is None else Uid(mark)
 
     @property
     def facts(self) -> dict[str, Tree]:

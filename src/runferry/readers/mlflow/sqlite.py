@@ -60,7 +60,8 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise NotFound("no such MLflow database", where=str(path))
+            hint = f"ls -l {shlex.quote(str(path.parent))}"
+            raise NotFound("no such MLflow database", where=str(path), hint=hint)
         self._path = path
         self._beyond: Mapping[str, Sequence[Loss]] | None = None
         with ExitStack() as opening, self._reading():

@@ -10,7 +10,9 @@ from runferry.dialects.mlflow.logged import MODEL_ID_TAG, Dataset, LoggedModel, 
 from runferry.dialects.mlflow.points import storable_value
 from runferry.dialects.mlflow.served_models import PATH, as_model
 from runferry.dialects.mlflow.server import Server
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.errors import RunMissing
+from runferry.model import Uid
 
 _STATUS: Final = {"PENDING": 1, "READY": 2, "FAILED": 3}
 _PART: Final = 100
@@ -47,10 +49,11 @@ class ServerShelf:
             given = [_dataset(one) for one in datasets[start : start + _PART]]
             self._server.post("/runs/log-inputs", {"run_id": run_id, "datasets": given})
 
-    def models_of(self, run_id: str) -> Iterable[LoggedModel]:
+    def models_of(self, run_id: str, uid: Uid) -> Iterable[LoggedModel]:
         """See `Shelf`."""
         number = self._experiment_of(run_id)
-        body = {"experiment_ids": [number], "filter": f"source_run_id = '{run_id}'"}
+        condition = f"source_run_id = '{run_id}' AND tags.`{UID_TAG}` = '{uid}'"
+        body = {"experiment_ids": [number], "filter": condition}
         return map(as_model, self._server.pages(f"{PATH}/search", body, "models"))
 
     def _experiment_of(self, run_id: str) -> str:

@@ -40,8 +40,8 @@ class Shelf(Protocol):
         """The run used these."""
         ...
 
-    def models_of(self, run_id: str) -> Iterable[LoggedModel]:
-        """The models that the run logged."""
+    def models_of(self, run_id: str, uid: Uid) -> Iterable[LoggedModel]:
+        """The models of the run that pushes of ours made: their marks say so."""
         ...
 
     def find(self, source_id: str) -> LoggedModel | None:
@@ -88,9 +88,7 @@ class Shelving:
         if not (made or taken) or not shelf.has_models:
             return []
         known = {
-            model.tags.get(MODEL_ID_TAG): model
-            for model in shelf.models_of(self.remote)
-            if model.uid == self.uid
+            model.tags.get(MODEL_ID_TAG): model for model in shelf.models_of(self.remote, self.uid)
         }
         records = [self._put(artifact, known) for artifact in made]
         for artifact in taken:

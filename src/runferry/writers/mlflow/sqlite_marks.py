@@ -34,7 +34,12 @@ class Tagged:
 
 RUNS: Final = Tagged("tags", "key", "value", "run_uuid", "runs", MARKS)
 MODELS: Final = Tagged(
-    "logged_model_tags", "tag_key", "tag_value", "model_id", "logged_models", (MODEL_ID_TAG,)
+    "logged_model_tags",
+    "tag_key",
+    "tag_value",
+    "model_id",
+    "logged_models",
+    (MODEL_ID_TAG, UID_TAG),
 )
 
 _TABLES: Final = (

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.logged import MODEL_ID_TAG, STATUS, Dataset, LoggedModel, ModelMetric
 from runferry.dialects.mlflow.points import storable_value
+from runferry.dialects.mlflow.tags import UID_TAG
+from runferry.model import Uid
 from runferry.writers.mlflow.sqlite_marks import MODELS, SqliteMarks
 
 _NUMBER: Final = {word: number for number, word in STATUS.items()}
@@ -85,29 +88,27 @@ class SqliteShelf:
                 [(link, name, value) for name, value in one.tags.items()],
             )
 
-    def models_of(self, run_id: str) -> Iterable[LoggedModel]:
+    def models_of(self, run_id: str, uid: Uid) -> Iterable[LoggedModel]:
         """See `Shelf`. Id, place and tags."""
-        ask = self._connection.execute
-        rows = ask(
-            "SELECT model_id, name, artifact_location FROM logged_models WHERE source_run_id = ?"
-            " AND lifecycle_stage = 'active'",
-            (run_id,),
-        ).fetchall()
         query = "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?"
-        for model_id, name, location in rows:
-            tags = dict(ask(query, (model_id,)))
-            yield LoggedModel(model_id, name, "", tags=tags, location=location)
+        for model in self._marked(UID_TAG, uid):
+            if model.source_run == run_id:
+                tags = dict(self._connection.execute(query, (model.model_id,)))
+                yield replace(model, tags=tags)
 
     def find(self, source_id: str) -> LoggedModel | None:
         """See `Shelf`."""
+        return next(self._marked(MODEL_ID_TAG, source_id), None)
+
+    def _marked(self, mark: str, value: str) -> Iterator[LoggedModel]:
+        """Id, place and run."""
         if self._marks is None:
-            return None
-        for model_id in self._marks.ids(MODEL_ID_TAG, source_id, "r.lifecycle_stage = 'active'"):
-            query = "SELECT name, artifact_location, source_run_id FROM logged_models"
+            return
+        query = "SELECT name, artifact_location, source_run_id FROM logged_models"
+        for model_id in self._marks.ids(mark, value, "r.lifecycle_stage = 'active'"):
             found = self._connection.execute(f"{query} WHERE model_id = ?", (model_id,))
             name, location, run_id = found.fetchone()
-            return LoggedModel(model_id, name, "", location=location, source_run=run_id)
-        return None
+            yield LoggedModel(model_id, name, "", location=location, source_run=run_id)
 
     def take(self, run_id: str, model_id: str) -> None:
         """See `Shelf`."""

@@ -9,7 +9,9 @@ from typing import Any
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.logged import MODEL_ID_TAG, Dataset, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.dialects.mlflow.vendor_models import as_model
+from runferry.model import Uid
 
 
 class VendorShelf:
@@ -35,15 +37,14 @@ class VendorShelf:
         with self._ours():
             self._store.log_inputs(run_id, inputs)
 
-    def models_of(self, run_id: str) -> Iterable[LoggedModel]:
+    def models_of(self, run_id: str, uid: Uid) -> Iterable[LoggedModel]:
         """See `Shelf`."""
+        condition = f"source_run_id = '{run_id}' AND tags.`{UID_TAG}` = '{uid}'"
         token = None
         while True:
             with self._ours():
                 number = self._store.get_run(run_id).info.experiment_id
-                page = self._store.search_logged_models(
-                    [number], f"source_run_id = '{run_id}'", page_token=token
-                )
+                page = self._store.search_logged_models([number], condition, page_token=token)
             yield from map(as_model, page)
             token = page.token
             if not token:
