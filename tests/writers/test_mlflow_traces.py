@@ -131,6 +131,26 @@ def test_traces_go_wherever_files_go_and_come_back(database: Path, tmp_path: Pat
     assert len(traces) == 2
 
 
+def test_a_server_is_asked_anew_for_traces_when_its_runs_are_listed_again(
+    served: tuple[str, Path],
+) -> None:
+    url, _ = served
+    with at(url) as client:
+        number = client.create_experiment(f"looked at early {time.time_ns()}")
+        mlflow.set_experiment(experiment_id=number)
+        with mlflow.start_run() as begun:
+            pass
+        run_id = begun.info.run_id
+        with closing(MlflowReader.open(Location("mlflow", url), ReadOptions())) as reader:
+            (run,) = (one for one in reader.runs() if one.key.run_id == run_id)
+            assert files_of(reader, run) == {}
+            with mlflow.start_run(run_id=run_id), mlflow.start_span("late"):
+                pass
+            mlflow.flush_trace_async_logging()
+            (run,) = (one for one in reader.runs() if one.key.run_id == run_id)
+            assert len(files_of(reader, run)) == 1
+
+
 def files_of(reader: MlflowReader, run: Run) -> dict[str, object]:
     return {c.path: blob_bytes(c.blob) for c in reader.read(run) if isinstance(c, File)}
 
