@@ -186,6 +186,19 @@ def test_the_server_says_when_to_come_back_as_a_date() -> None:
     assert 15 < clock.pauses[0] <= 20
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("moment", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_who_is_told_to_come_back_at_once_makes_no_storm_of_it(status: int, moment: str) -> None:
+    clock = Clock()
+    answers = [says(status, Retry_After=moment)] * 8
+    patient = Settings(patience=600)
+    with serving(*answers, says(200)) as server, to(server, clock, settings=patient) as client:
+        client.request("GET", "/x")
+    assert len(clock.pauses) == 8
+    assert min(clock.pauses) > 0
+    assert sum(clock.pauses) > 5
+
+
 def test_patience_ends_and_says_how_long_the_server_wanted() -> None:
     clock = Clock()
     with serving(says(429, Retry_After="3600")) as server, to(server, clock) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,40 @@ def test_a_pull_from_a_damaged_database_commits_nothing_of_the_run(
     assert "malformed" in str(failure.error)
     assert failure.hint
     assert list(archive.records()) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "cell"),
+    [
+        ("runs", "start_time", "yesterday"),
+        ("runs", "artifact_uri", b"\xff\xfe"),
+        ("metrics", "key", b"\xff\xfe"),
+        ("metrics", "step", "last"),
+        ("metrics", "timestamp", 1e300),
+        ("tags", "key", b"\xff\xfe"),
+    ],
+)
+def test_a_cell_that_means_nothing_in_its_column_is_an_error_of_ours(
+    full: Path, table: str, column: str, cell: object
+) -> None:
+    with closing(sqlite3.connect(full)) as connection:
+        connection.execute("INSERT INTO tags (key, value, run_uuid) VALUES ('a', 'b', 'r1')")
+        connection.execute(
+            f"UPDATE {table} SET {column} = ? WHERE rowid = (SELECT max(rowid) FROM {table})",
+            (cell,),
+        )
+        connection.commit()
+    with closing(opened(full)) as reader, pytest.raises(Damaged) as told:
+        list(chain.from_iterable(map(reader.read, reader.runs())))
+    assert (told.value.where, told.value.hint) == (str(full), f"sqlite3 {full} .dump")
+
+
+def test_what_is_nested_beyond_measure_is_no_list_of_tables(full: Path) -> None:
+    with closing(sqlite3.connect(full)) as connection:
+        connection.execute(
+            "INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.loggedArtifacts', ?, 'r1')",
+            ("[" * 100_000,),
+        )
+        connection.commit()
+    with closing(opened(full)) as reader:
+        assert [len(list(reader.read(run))) > 1 for run in reader.runs()] == [True]

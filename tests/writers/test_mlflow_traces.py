@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -129,6 +131,26 @@ def test_traces_go_wherever_files_go_and_come_back(database: Path, tmp_path: Pat
     assert len(traces) == 2
 
 
+def test_a_server_is_asked_anew_for_traces_when_its_runs_are_listed_again(
+    served: tuple[str, Path],
+) -> None:
+    url, _ = served
+    with at(url) as client:
+        number = client.create_experiment(f"looked at early {time.time_ns()}")
+        mlflow.set_experiment(experiment_id=number)
+        with mlflow.start_run() as begun:
+            pass
+        run_id = begun.info.run_id
+        with closing(MlflowReader.open(Location("mlflow", url), ReadOptions())) as reader:
+            (run,) = (one for one in reader.runs() if one.key.run_id == run_id)
+            assert files_of(reader, run) == {}
+            with mlflow.start_run(run_id=run_id), mlflow.start_span("late"):
+                pass
+            mlflow.flush_trace_async_logging()
+            (run,) = (one for one in reader.runs() if one.key.run_id == run_id)
+            assert len(files_of(reader, run)) == 1
+
+
 def files_of(reader: MlflowReader, run: Run) -> dict[str, object]:
     return {c.path: blob_bytes(c.blob) for c in reader.read(run) if isinstance(c, File)}
 
@@ -145,7 +167,7 @@ def test_a_trace_that_is_linked_to_a_run_is_its_own_too(database: Path) -> None:
 
 def test_what_does_not_come_with_a_trace_is_a_loss() -> None:
     trace = known.Trace({"trace_id": "tr-1"})
-    for spans in (None, b"no JSON", b"[]"):
+    for spans in (None, b"no JSON", b"[]", b"[" * 100_000):
         lost, file = trace.chunks(spans)
         assert isinstance(lost, Lost)
         assert (lost.loss.code, lost.loss.where) == ("trace-without-spans", "tr-1")
@@ -154,3 +176,18 @@ def test_what_does_not_come_with_a_trace_is_a_loss() -> None:
     lost, _ = trace.chunks(b'{"spans": ["mlflow-attachment://a", "mlflow-attachment://b"]}')
     assert isinstance(lost, Lost)
     assert (lost.loss.code, lost.loss.count) == ("trace-attachment", 2)
+
+
+def test_a_time_that_no_calendar_has_stays_the_number_that_it_is(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript("""
+            INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage, experiment_id)
+            VALUES ('r1', 'one', 'FINISHED', 1700000000000, 'active', 0);
+            INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, status)
+            VALUES ('tr-1', 0, 9000000000000000000, 'OK');
+            INSERT INTO trace_request_metadata (request_id, key, value)
+            VALUES ('tr-1', 'mlflow.sourceRun', 'r1');
+        """)
+    (file,) = (chunk for chunk in pulled(str(database), "r1") if isinstance(chunk, File))
+    held = json.loads(bytes(blob_bytes(file.blob)))  # type: ignore[call-overload]
+    assert held["info"]["request_time"] == "9000000000000000000"

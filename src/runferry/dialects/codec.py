@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, cast
+from types import NoneType
+from typing import Any, Final, TypeVar, cast
 
 from runferry.chunks import Artifact, Document, Raw
 from runferry.losses import Fate, Loss
@@ -25,6 +26,25 @@ from runferry.model import (
 # Decoding ends here: what comes out of a bundle is JSON of any shape, hence the one `Any`.
 _Fields = dict[str, Any]
 
+_HELD: Final[dict[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "RunKind": (str,),
+    "RunState": (str,),
+    "Stream": (str,),
+    "DataKind": (str,),
+    "str | None": (str, NoneType),
+    "Uid | None": (str, NoneType),
+    "int | None": (int, NoneType),
+    "bool": (bool,),
+}
+"""What a plain field may hold, by its annotation."""
+_PLAIN_FIELDS: Final = {
+    kind: [(one.name, _HELD[str(one.type)]) for one in fields(kind) if one.type in _HELD]
+    for kind in (Run, RunKey, Series)
+}
+
+_Made = TypeVar("_Made", Run, RunKey, Series)
+
 Keep = Callable[[Blob, str], Tree]
 """Stores a blob under a wished artifact path, and says how it is found again."""
 Find = Callable[[Tree], Blob]
@@ -43,16 +63,16 @@ def run_tree(run: Run) -> Tree:
 
 
 def run_of(tree: Tree) -> Run:
-    """The inverse of `run_tree`."""
+    """The inverse of `run_tree`. Raises KeyError, TypeError, ValueError for another shape."""
     kept = cast("_Fields", tree) | {}
-    kept["key"] = RunKey(*kept["key"])
+    kept["key"] = _typed(RunKey(*kept["key"]))
     kept["tags"] = tuple(kept["tags"])
     kept["labels"] = dict(kept["labels"])
     if kept.get("forked_from") is not None:
         kept["forked_from"] = Fork(**kept["forked_from"])
     if kept.get("origin_uid") is not None:
         kept["origin_uid"] = Uid(kept["origin_uid"])
-    return Run(**kept)
+    return _typed(Run(**kept))
 
 
 def attribute_tree(attribute: Attribute, frozen: str | None = None) -> Tree:
@@ -83,9 +103,18 @@ def series_tree(series: Series) -> Tree:
 
 
 def series_of(tree: Tree) -> Series:
-    """The inverse of `series_tree`; counts are the archive's."""
+    """The inverse of `series_tree`; counts are the archive's. Raises as `run_of`."""
     kept = cast("_Fields", tree)
-    return Series(**(kept | {"path": tuple(kept["path"]), "counts": None}))
+    return _typed(Series(**(kept | {"path": tuple(kept["path"]), "counts": None})))
+
+
+def _typed(made: _Made) -> _Made:
+    """The same. Raises TypeError where JSON gave a field what the model cannot hold there."""
+    for name, held in _PLAIN_FIELDS[type(made)]:
+        value = getattr(made, name)
+        if not isinstance(value, held):
+            raise TypeError(f"{name} is {value!r:.60}")
+    return made
 
 
 def media_tree(item: MediaItem, kept: Tree) -> Tree:

@@ -86,7 +86,7 @@ class Persistence:
                 return outcome
             if outcome.arrived and not may_repeat:
                 raise outcome.error
-            wait = _backoff(count) if outcome.pause is None else outcome.pause
+            wait = outcome.pause or _backoff(count)  # "at once" for ever would be a storm
             is_nobody = outcome.is_unconnected and self.base_url not in HEARD
             patience = self._settings.patience
             if is_nobody:

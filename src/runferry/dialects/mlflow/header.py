@@ -200,7 +200,7 @@ def _tag_set(text: str | None) -> tuple[str, ...]:
         return ()
     try:
         names = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return (text,)
     return tuple(map(str, names)) if isinstance(names, list) else (text,)
 

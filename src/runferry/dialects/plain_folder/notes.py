@@ -17,7 +17,7 @@ def reading_note(path: Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise _damaged(path, f"has no {error}, as one of an earlier runferry") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(path, f"cannot be read ({error})") from error
 
 

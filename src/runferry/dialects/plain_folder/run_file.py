@@ -49,6 +49,8 @@ def read_run_file(folder: Path) -> RunFile:
     path = folder / RUN_FILE
     try:
         said: Any = loads(path.read_bytes())
+        if not isinstance(said["uid"], str):
+            raise TypeError("its uid is no text")
         return RunFile(
             Uid(said["uid"]),
             codec.run_of(_exact(said["run"])),
@@ -56,7 +58,7 @@ def read_run_file(folder: Path) -> RunFile:
             tuple(codec.loss_of(loss) for loss in said["losses"]),
             tuple(said["left_out"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise Damaged(
             f"this says nothing of a run ({type(error).__name__}: {error})",
             where=str(path),

@@ -45,7 +45,10 @@ class ScalarColumns:
         if event.get("type") != SCALAR:
             return False
         value, step, time = event.get("value"), event.get("iter"), event.get("timestamp")
-        key = self.keys.get((event.get("metric"), event.get("variant")))  # type: ignore[arg-type]
+        title, series = event.get("metric"), event.get("variant")
+        if type(title) is not str or type(series) is not str:
+            return False
+        key = self.keys.get((title, series))
         if key is None or key in self.avoided:
             return False
         if type(step) is not int or not _LEAST <= step <= _MOST:

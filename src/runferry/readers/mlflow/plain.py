@@ -163,7 +163,7 @@ def _table_paths(native: NativeRun) -> set[str]:
     """What `log_table` noted in a tag; anything else there is somebody else's."""
     try:
         noted = json.loads(native.tags.get(TABLES_TAG, "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     if not isinstance(noted, list):
         return set()

@@ -54,6 +54,7 @@ class ServerStore:
 
     def runs(self, *, include_deleted: bool) -> Iterator[NativeRun]:
         """By experiment, in the order in which they began."""
+        self._traces = ServedTraces(self._server)  # there may be some by now
         view = "ALL" if include_deleted else "ACTIVE_ONLY"
         for experiment in self._search_experiments(view):
             body = {

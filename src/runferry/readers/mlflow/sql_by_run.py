@@ -6,12 +6,15 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-_MAKE: Final = "CREATE TEMP TABLE {name} (run_id TEXT, id TEXT)"
-_INDEX: Final = "CREATE INDEX temp.{name}_of_run ON {name} (run_id)"
+_MAKE: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS {name} (run_id TEXT, id TEXT)",
+    "CREATE INDEX IF NOT EXISTS temp.{name}_of_run ON {name} (run_id)",
+    "DELETE FROM temp.{name}",  # sqlite drops no table while runs are still being listed
+)
 
 
 class ByRun:
-    """A table of this connection's own, made once, and anew when another process has written.
+    """A table of this connection's own, filled anew when another process has written.
 
     `selects` give pairs of a run's id and of what is its; `name` is ours, never from outside.
     """
@@ -32,9 +35,8 @@ class ByRun:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return
-        self._connection.execute(f"DROP TABLE IF EXISTS temp.{self._name}")
-        self._connection.execute(_MAKE.format(name=self._name))
+        for statement in _MAKE:
+            self._connection.execute(statement.format(name=self._name))
         for select in self._selects:
             self._connection.execute(f"INSERT INTO temp.{self._name} {select}")
-        self._connection.execute(_INDEX.format(name=self._name))
         self._version = version

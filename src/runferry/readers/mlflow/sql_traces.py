@@ -164,7 +164,7 @@ def _json(text: str) -> Tree:
     """What is no JSON is a text: MLflow does not write such, but anybody can."""
     try:
         found: Tree = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return found
 
@@ -175,7 +175,13 @@ def _object(text: str) -> Iterable[tuple[str, Tree]]:
 
 
 def _time(milliseconds: int) -> str:
-    """As protobuf spells a time in JSON: three digits of a second, or none."""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(milliseconds))
+    """As protobuf spells a time in JSON: three digits of a second, or none.
+
+    Beyond the years that there are it stays the number that it is.
+    """
+    try:
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(milliseconds))
+    except OverflowError:
+        return str(milliseconds)
     digits = f".{at.microsecond // 1000:03d}" if at.microsecond else ""
     return f"{at:%Y-%m-%dT%H:%M:%S}{digits}Z"

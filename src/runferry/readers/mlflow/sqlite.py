@@ -38,6 +38,8 @@ FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
 _IS_GONE: Final = f"""(r.lifecycle_stage IS 'deleted' AND NOT EXISTS
 (SELECT 1 FROM tags d WHERE d.run_uuid = r.run_uuid AND d.key = '{DELETED_TAG}'))"""
+_OTHER_TYPES: Final = (TypeError, ValueError, OverflowError)
+"""What cells raise that their columns cannot mean: sqlite takes any value anywhere."""
 
 
 def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
@@ -80,6 +82,13 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise self._as_ours(error) from error
+        except _OTHER_TYPES as error:
+            raise Damaged(
+                f"a cell of this database holds what its column cannot mean ({error})",
+                where=str(self._path),
+                hint=f"sqlite3 {shlex.quote(str(self._path))} .dump",
+                offset=None,
+            ) from error
 
     def _as_ours(self, error: sqlite3.Error) -> RunferryError:
         path = shlex.quote(str(self._path))
@@ -136,14 +145,14 @@ class SqliteStore:
         return NativeRun(
             run_id, experiment or str(number), name, user, status or "RUNNING",
             None if start is None else int(start), None if end is None else int(end),
-            lifecycle or "active", uri, str(number), tags, params,
+            lifecycle or "active", None if uri is None else _text(uri), str(number), tags, params,
         )  # fmt: skip
 
     def _pairs(self, table: str, run_id: str) -> dict[str, str]:
         # table is one of two words of ours, never from outside
         query = f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY rowid"
         rows = self._connection.execute(query, (run_id,))
-        return {key: "" if value is None else str(value) for key, value in rows}
+        return {_text(key): "" if value is None else str(value) for key, value in rows}
 
     def metrics(self, run_id: str) -> Iterator[NativePoints]:
         """In the order in which they were inserted."""
@@ -254,9 +263,9 @@ class SqliteStore:
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
             models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
             traces = [trace.info for trace in self._traces.of_run(native.run_id)]
-        facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
-        beside = (models, inputs, traces) if traces else (models, inputs)
-        return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]
+            facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
+            beside = (models, inputs, traces) if traces else (models, inputs)
+            return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]
 
     def _inputs(self, run_id: str) -> list[tuple[str, str]]:
         """What the run used and made, as far as MLflow notes it."""
@@ -277,7 +286,7 @@ class SqliteStore:
 
 def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
     key, time, step, value, is_nan = zip(*rows, strict=True)
-    keys = list(dict.fromkeys(key))
+    keys = list(map(_text, dict.fromkeys(key)))
     codes = {name: code for code, name in enumerate(keys)}
     return NativePoints(
         keys,
@@ -287,6 +296,13 @@ def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
         np.array(value, np.float64),
         np.array(is_nan, np.bool_),
     )
+
+
+def _text(cell: object) -> str:
+    """Raises TypeError for bytes, which a column of texts can hold too."""
+    if not isinstance(cell, str):
+        raise TypeError(f"{cell!r:.60} is no text")
+    return cell
 
 
 def _parts(uri: str) -> tuple[str, ...]:
