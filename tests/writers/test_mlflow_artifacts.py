@@ -20,7 +20,7 @@ from runferry.dialects.mlflow.paths import safe_path
 from runferry.dialects.mlflow.server import Server
 from runferry.dialects.mlflow.vendor import MissingDriver, open_store
 from runferry.dialects.mlflow.vendor_folder import VendorFolder
-from runferry.errors import Refused, Unreachable
+from runferry.errors import Refused, Unreachable, UsageError
 from runferry.model import Address, ArtifactEntry, Blob, MediaItem
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
@@ -189,3 +189,14 @@ def test_a_missing_driver_is_named_with_the_package_that_brings_it(
     with pytest.raises(MissingDriver) as failure:
         open_store("postgresql+psycopg://127.0.0.1:9/x")
     assert failure.value.hint == "pip install 'psycopg[binary]'"
+
+
+def test_an_mlflow_that_is_too_old_for_a_database_is_told_before_it_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    monkeypatch.delattr(SqlAlchemyStore, "get_trace")
+    with pytest.raises(UsageError, match="too old") as failure:
+        open_store("postgresql://user:secret@127.0.0.1:9/x")
+    assert "secret" not in str(failure.value)

@@ -34,6 +34,10 @@ _PACKAGES: Final = {
 """What to install for a module of another name."""
 
 
+_NEEDED: Final = "get_trace"
+"""The youngest method that we call of MLflow's store (3.9; 3.6 has none)."""
+
+
 class MissingDriver(MissingExtra):
     """A database's or a cloud's own package is not installed."""
 
@@ -48,11 +52,18 @@ class MissingDriver(MissingExtra):
 def open_store(uri: str, artifact_root: str = "./mlruns") -> SqlAlchemyStore:
     """MLflow's store for any SQL backend; creates its tables in an empty database.
 
-    Raises MissingExtra, Unreachable, Refused (an outdated schema, an unknown dialect).
+    Raises MissingExtra, UsageError (an MLflow that is too old), Unreachable, Refused (an outdated
+    schema, an unknown dialect).
     """
     with _opening(uri):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+        if _NEEDED not in vars(SqlAlchemyStore):
+            raise UsageError(
+                "this MLflow is too old for us to open a database by it",
+                where=without_credentials(uri),
+                hint="pip install 'runferry[mlflow]'",
+            )
         # the vendor's migrations talk to the log at INFO; what fails is raised
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
