@@ -27,13 +27,15 @@ from runferry.transfer.verify import verify
 @pytest.fixture(autouse=True)
 def _reference_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the reference tracker were one of those that ship."""
+    from runferry import registry
     from runferry.transfer import pull
 
-    real = pull.reader_class
+    real = registry.reader
 
     def known(name: str) -> Any:
         return ReferenceReader if name == "reference" else real(name)
 
+    monkeypatch.setattr(registry, "reader", known)
     for place_of_use in (pull, module):
         monkeypatch.setattr(place_of_use, "reader_class", known)
 
