@@ -1,4 +1,4 @@
-"""Workers of a DataLoader, forked or spawned: what they log and what their parent logs, each once."""
+"""Workers of a DataLoader, forked or spawned: all that they and their parent log comes once."""
 
 from __future__ import annotations
 
