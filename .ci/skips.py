@@ -51,6 +51,7 @@ ALLOWED = (
     ("*.TestAim.*", "no growing source *", "a run is read whole"),
     ("*.TestAim.*", "no large source *", "Aim itself takes too long to write one"),
     ("*.test_live_lightning.*", "* is not installed", "slow, and gigabytes: run apart"),
+    ("*.test_live_dataloader.*", "torch is not installed", "slow, and gigabytes: run apart"),
     ("*.test_aim.*", "aim is not installed", "it has no wheels for this Python or system"),
     ("*.TestJsonLinesWriter.*", "this writer publishes whole runs only", "nothing to find"),
     ("*.TestJsonLinesWriter.*", "resend is atomic", "nothing is sent again"),

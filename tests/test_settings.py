@@ -93,6 +93,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         "aim_python": "aim-env/bin/python",
         "aim_environment": "off",
         "live_project": "zoo",
+        "live_upload": "growing",
         "log_file": "run.log",
         "color": "never",
     }
@@ -122,6 +123,7 @@ def test_every_setting_can_be_given_as_text(places: Path) -> None:
         aim_python=Path("aim-env/bin/python"),
         aim_environment="off",
         live_project="zoo",
+        live_upload="growing",
         log_file=Path("run.log"),
         color="never",
     )

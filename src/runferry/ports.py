@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -358,6 +358,22 @@ class ServerWriter(Protocol):
 
         Raises BadLocation where the user has not said which it is.
         """
+        ...
+
+
+@runtime_checkable
+class GrowthWriter(Protocol):
+    """A writer whose places do not all take a run again and again while it grows."""
+
+    @classmethod
+    def takes_growth(cls, where: Location) -> bool:
+        """Whether a run that has not ended may go there, and again with what came since."""
+        ...
+
+    @classmethod
+    def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
+        """Nobody adds to these runs any more, which never said that they ended; all of them is
+        there. Harmless when repeated. Raises what writing there raises."""
         ...
 
 

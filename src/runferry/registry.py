@@ -8,7 +8,7 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -19,6 +19,7 @@ from typing import Literal, cast
 from runferry.errors import BadLocation, BadPlugin
 from runferry.model import Run
 from runferry.ports import (
+    GrowthWriter,
     Limits,
     Location,
     OneWayWriter,
@@ -150,6 +151,28 @@ def is_path(place: Location) -> bool:
     """
     kind = writer(place.tracker)
     return not isinstance(kind, ServerWriter) or kind.is_path(place)
+
+
+def takes_growth(place: Location) -> bool:
+    """Whether a run may go there before it has ended, and again with what came since.
+
+    Where its writer does not say it: to files, and where rows are added to what is there. Raises
+    BadLocation, MissingExtra.
+    """
+    kind = writer(place.tracker)
+    if isinstance(kind, GrowthWriter):
+        return kind.takes_growth(place)
+    return limits_of(place).resend != "atomic" or is_path(place)
+
+
+def conclude(place: Location, runs: Sequence[Run]) -> None:
+    """Say at a place that nobody adds to these runs any more, where it has to be said.
+
+    Raises what writing there raises.
+    """
+    kind = writer(place.tracker)
+    if isinstance(kind, GrowthWriter):
+        kind.conclude(place, runs)
 
 
 def is_readable(place: Location) -> bool:

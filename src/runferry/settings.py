@@ -36,6 +36,7 @@ NeptuneModels = Literal["runs", "models"]
 NeptuneVisibility = Literal["workspace", "private", "public"]
 NeptuneUploads = Literal["beside", "anywhere"]
 AimEnvironment = Literal["auto", "off"]
+LiveUpload = Literal["end", "growing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Settings:
     """List runs that are written for SwanLab in its local dashboard too (`swanlab watch`)."""
     live_project: str = "runferry"
     """The project of experiments that `start_logging` begins without one."""
+    live_upload: LiveUpload = "end"
+    """When a mirrored run goes to SwanLab's cloud: at its `end`, or while it is `growing`."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"
@@ -249,6 +252,7 @@ PARSERS: Mapping[str, Callable[[Value], object]] = {
     "swanlab_workspace": _words,
     "swanlab_dashboard": _truth,
     "live_project": _words,
+    "live_upload": _one_of("end", "growing"),
     "log_file": _path,
     "color": _color,
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from runferry.live.status import DestinationStatus
     from runferry.ports import Location
-    from runferry.settings import Settings
+    from runferry.settings import LiveUpload, Settings
 
 _AGAIN_SECONDS = 10.0  # after which a folder that could not be written is tried again
 _NICE = 10  # whoever trains goes first where processors are few
@@ -51,7 +51,7 @@ def deliver(root: Path) -> int:
     log = logging.getLogger(__name__)
     stated = Stated.read(root)
     named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
-    layout, patience = Layout(root), settled(stated).patience
+    layout, patience = Layout(root), _kept(stated, root)
     places, refused = _located(named)
     for one in refused:
         log.error("%s", one.failing)
@@ -118,8 +118,23 @@ def settled(stated: Stated) -> Settings:
 
     before = settings.current()
     is_shown = before.swanlab_dashboard or bool(stated.options.get("swanlab_dashboard"))
-    settings.install(replace(before, swanlab_dashboard=is_shown))
+    is_growing = "growing" in (before.live_upload, stated.options.get("live_upload"))
+    upload: LiveUpload = "growing" if is_growing else "end"
+    settings.install(replace(before, swanlab_dashboard=is_shown, live_upload=upload))
     return settings.current()
+
+
+def _kept(stated: Stated, root: Path) -> float:
+    """Settle, and note with the session what whoever resumes it has to go by, too; its patience.
+
+    A run that has begun to grow somewhere goes on in the same order of rows.
+    """
+    settings = settled(stated)
+    if settings.live_upload != stated.options.get("live_upload", "end"):
+        options = {**stated.options, "live_upload": settings.live_upload}
+        with contextlib.suppress(OSError):  # what cannot be written is told by the delivery
+            replace(stated, options=options).write(root)
+    return settings.patience
 
 
 def _rest(layout: Layout) -> None:

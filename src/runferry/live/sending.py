@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import RunferryError
@@ -17,7 +17,7 @@ from runferry.live.status import DestinationStatus
 from runferry.losses import Fate
 from runferry.model import Run, Uid
 from runferry.ports import Location
-from runferry.registry import ARCHIVE, is_path, limits_of
+from runferry.registry import ARCHIVE, conclude, takes_growth
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import StopToken
 from runferry.transfer.push import push
@@ -57,8 +57,7 @@ class Sending:
         self._archive = archive
         self._excluded = excluded
         self._into_archive = into_archive
-        limits = limits_of(place)
-        self._only_whole = limits.resend == "atomic" and not is_path(place)
+        self._only_whole = not takes_growth(place)
         self._stop = StopToken()
         self._wake = threading.Event()
         self._there = (0, False)  # records that the archive has, and whether no more come
@@ -135,11 +134,14 @@ class Sending:
             report = push(
                 self._archive,
                 self.place,
-                selection=Selection(uids=frozenset(wanted)),
+                selection=Selection(uids=frozenset(run.uid for run in wanted)),
                 patience=Patience(_ONE_REQUEST_SECONDS),
                 stop=self._stop,
             )
-            return self._told(report), excluded
+            failing = self._told(report)
+            if is_ending and failing is None:
+                conclude(self.place, [run for run in wanted if not run.complete])
+            return failing, excluded
         except RunferryError as error:
             return str(error), 0
         except Exception as error:  # noqa: BLE001  this destination must not end the others
@@ -155,11 +157,11 @@ class Sending:
                     known[loss.code] = max(known[loss.code], loss.count)
         return _failure(report)
 
-    def _wanted(self, is_ending: bool) -> tuple[Collection[Uid], int]:
+    def _wanted(self, is_ending: bool) -> tuple[list[Run], int]:
         headers = list(self._archive.headers())
         ours = [run for run in headers if not self._excluded(self.place, run)]
         whole = [run for run in ours if run.complete or is_ending or not self._only_whole]
-        return [run.uid for run in whole], len(headers) - len(ours)
+        return whole, len(headers) - len(ours)
 
 
 def _failure(report: Report) -> str | None:

@@ -56,6 +56,8 @@ class VendorCommand:
     """What is told of a line, from which all that looks like a secret is gone; maybe nothing."""
     most_seconds: float | None = None
     """How long it may take, whatever it says meanwhile."""
+    keeps: tuple[int, ...] = ()
+    """Open files that it keeps open: locks that it is to hold as long as it lives."""
 
     def run(self, where: str) -> Ended:
         """Return when it has ended; its progress goes to our log, line by line.
@@ -73,6 +75,7 @@ class VendorCommand:
             text=True,
             encoding="utf-8",
             errors="replace",
+            pass_fds=self.keeps,
         ) as process:
             words = _Words(process, self)
             try:

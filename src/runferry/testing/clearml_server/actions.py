@@ -86,6 +86,12 @@ def _artifacts(store: Store, body: Record) -> Record:
     return {"updated": 1}
 
 
+def _requirements(store: Store, body: Record) -> Record:
+    task = store.task(body["task"])
+    task["script"] = {**(task.get("script") or {}), "requirements": body["requirements"]}
+    return {"updated": 1, "fields": {}}
+
+
 def _models_create(store: Store, body: Record) -> Record:
     model = uuid.uuid4().hex
     store.models[model] = {"id": model, "ready": False, **body}
@@ -111,6 +117,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "tasks.delete": _tasks_delete,
     "tasks.ping": _tasks_ping,
     "tasks.add_or_update_artifacts": _artifacts,
+    "tasks.set_requirements": _requirements,
     "events.get_task_events": task_events,
     "events.get_task_log": task_log,
     "events.scalar_metrics_iter_histogram": scalar_curves,

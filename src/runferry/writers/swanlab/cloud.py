@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -18,11 +18,26 @@ from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import CLOUD_LIMITS
 from runferry.writers.swanlab.read_back import confirm
 from runferry.writers.swanlab.upload import upload, vendor_command
+from runferry.writers.upload_lock import one_upload
 from runferry.writers.work_folder import WorkFolder
 
 _PLACE: Final = re.compile(
     r"(@|(?P<workspace>[0-9A-Za-z_\-]{1,25}))(/(?P<project>[0-9A-Za-z_\-+.]+))?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where a run is to be in the cloud; None is what the client itself chooses."""
+
+    workspace: str | None
+    project: str | None
+    run_id: str
+
+    @property
+    def where(self) -> str:
+        """As it is spelled in messages."""
+        return "/".join(part for part in (self.workspace, self.project, self.run_id) if part)
 
 
 class CloudWriter(FolderWriter):
@@ -79,10 +94,15 @@ class CloudWriter(FolderWriter):
         folder = self.shown(draft.uid)
         assert folder is not None
         (log,) = folder.glob("run-*.swanlab")
-        run_id = log.stem.removeprefix("run-")
-        place = upload(folder, run_id, self._workspace, self._project)
-        if place is not None:
-            confirm(log, place)
+        wanted = Wanted(self._workspace, self._project, log.stem.removeprefix("run-"))
+        with one_upload(self.name, wanted.where) as keeps:
+            place = self._upload(folder, wanted, run, keeps)
+            if place is not None:
+                confirm(log, place)
+
+    def _upload(self, folder: Path, wanted: Wanted, run: Run, keeps: tuple[int, ...]) -> str | None:
+        """Upload the folder; where it has arrived, if that is known."""
+        return upload(folder, wanted.run_id, wanted.workspace, wanted.project, keeps)
 
 
 def _alone(loss: Loss) -> Loss:

@@ -88,3 +88,10 @@ CLOUD_LIMITS: Final = replace(
     lineage=Fate.ROUNDED,
 )
 """Nothing stands beside a run in the cloud."""
+
+GROWING_CLOUD_LIMITS: Final = replace(
+    CLOUD_LIMITS,
+    order="any",  # as they come: what was sent stays where it is
+    falling_step=Fate.ROUNDED,  # shown at the next free step of its key
+)
+"""The same for runs that are sent while they grow."""

@@ -51,7 +51,13 @@ def environment() -> dict[str, str]:
     return {**environment_without(_NOT_OURS), "COLUMNS": _WIDE}
 
 
-def upload(folder: Path, run_id: str, workspace: str | None, project: str | None) -> str | None:
+def upload(
+    folder: Path,
+    run_id: str,
+    workspace: str | None,
+    project: str | None,
+    keeps: tuple[int, ...] = (),
+) -> str | None:
     """Upload one run, and return when all of it has arrived by what the command says: where.
 
     That is WORKSPACE/PROJECT/ID; None where the command does not tell.
@@ -75,7 +81,7 @@ def upload(folder: Path, run_id: str, workspace: str | None, project: str | None
 
     where = "/".join(part for part in (workspace, project, run_id) if part)
     sync = VendorCommand(
-        "swanlab sync", [*command, str(folder)], environment(), folder.parent, told
+        "swanlab sync", [*command, str(folder)], environment(), folder.parent, told, keeps=keeps
     )
     ended = sync.run(where)
     if ended.code or trouble:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
+from runferry import settings
 from runferry.dialects.swanlab.names import OWN_WORKSPACE
+from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.swanlab.folder_writer import FolderWriter
-from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
+from runferry.writers.swanlab.limits import CLOUD_LIMITS, GROWING_CLOUD_LIMITS, LIMITS
 
 
 class SwanlabWriter(FolderWriter):
@@ -22,9 +24,13 @@ class SwanlabWriter(FolderWriter):
         """Raises what opening a folder or the cloud raises."""
         if is_local(where.where):
             return super().open(where)
+        # callers know these by the protocol of writers only, and they are some
+        if cls.takes_growth(where):
+            from runferry.writers.swanlab.growing import GrowingCloudWriter
+
+            return cast("Self", GrowingCloudWriter.open(where))
         from runferry.writers.swanlab.cloud import CloudWriter
 
-        # callers know it by the protocol of writers only, and this is one
         return cast("Self", CloudWriter.open(where))
 
     @classmethod
@@ -38,6 +44,19 @@ class SwanlabWriter(FolderWriter):
         return OWN_WORKSPACE
 
     @classmethod
+    def takes_growth(cls, where: Location) -> bool:
+        """A folder is replaced; to the cloud runs go when they have ended, unless it is asked."""
+        return is_local(where.where) or settings.current().live_upload == "growing"
+
+    @classmethod
+    def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
+        """In the cloud, where a run that was sent while it grew would be running for ever."""
+        if not is_local(where.where) and cls.takes_growth(where):
+            from runferry.writers.swanlab.growing import GrowingCloudWriter
+
+            GrowingCloudWriter.conclude(where, runs)
+
+    @classmethod
     def is_readable(cls, where: Location) -> bool:
         """Runs of the cloud cannot be read back."""
         return is_local(where.where)
@@ -45,4 +64,6 @@ class SwanlabWriter(FolderWriter):
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: nothing stands beside a run in the cloud."""
-        return LIMITS if is_local(where.where) else CLOUD_LIMITS
+        if is_local(where.where):
+            return LIMITS
+        return GROWING_CLOUD_LIMITS if cls.takes_growth(where) else CLOUD_LIMITS

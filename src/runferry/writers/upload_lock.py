@@ -1,0 +1,76 @@
+"""One upload of a run at a time, whichever process began it.
+
+A vendor's command that uploads goes on where the process that began it was killed. It holds the
+same lock then, so whoever goes on with the run waits until that upload has ended, and sees all
+that it sent. Windows has no such locks: there nobody waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from runferry import settings
+from runferry.errors import Declined
+from runferry.http.waits import wait
+
+_SECONDS_BETWEEN_LOOKS: Final = 0.2
+
+
+@contextmanager
+def one_upload(tracker: str, where: str) -> Iterator[tuple[int, ...]]:
+    """Hold the lock of the run at `where`; what is given is for `VendorCommand.keeps`.
+
+    Raises Declined where another upload of it does not end for as long as `patience` says.
+    """
+    if sys.platform == "win32":
+        yield ()
+        return
+    path = _path(tracker, where)
+    held = _taken(path, where)
+    try:
+        yield (held,)
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()  # while it is held: whoever waits for this file looks for a new one
+        os.close(held)
+
+
+def _path(tracker: str, where: str) -> Path:
+    named = hashlib.sha256(where.encode()).hexdigest()[:24]
+    return Path(tempfile.gettempdir()) / f"runferry-upload-{tracker}-{os.getuid()}-{named}"
+
+
+def _taken(path: Path, where: str) -> int:
+    patience, began = settings.current().patience, time.monotonic()
+    while (held := _tried(path)) is None:
+        if time.monotonic() - began > patience:
+            raise Declined(
+                "another upload of this run is still at work",
+                where=where,
+                hint="wait for it to end, or end that process",
+            )
+        wait(_SECONDS_BETWEEN_LOOKS, "")
+    return held
+
+
+def _tried(path: Path) -> int | None:
+    """The open file that is locked; None where another process has it."""
+    import fcntl
+
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(held).st_ino == path.stat().st_ino:
+            return held
+    except (BlockingIOError, FileNotFoundError):
+        pass  # it is held, or was removed by who had it
+    os.close(held)
+    return None
