@@ -23,6 +23,7 @@ from runferry.registry import takes_growth
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
 from runferry.transfer.push import plan_all
+from runferry.writers.swanlab import growing as growing_writer
 from runferry.writers.upload_lock import one_upload
 
 pytest.importorskip("swanlab", reason="no swanlab package")
@@ -31,8 +32,12 @@ SECOND = 10**9
 
 
 @pytest.fixture(autouse=True)
-def growing() -> None:
+def growing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(growing_writer, "_BEGUN", set())
+    before = settings.current()
     settings.install(settings.Settings(live_upload="growing", patience=30.0))
+    yield
+    settings.install(before)
 
 
 @pytest.fixture
@@ -93,6 +98,7 @@ def test_the_run_has_its_own_name_tags_and_project_from_the_first_row_on(
     sample = run_with([0])
     named = replace(sample, run=replace(sample.run, name="owl", tags=("a", "b"), group="zoo"))
     written(CLOUD, named).close()
+    assert service.states == []
     (made,) = service.experiments.values()
     assert (made["name"], made["cluster"]) == ("owl", "zoo")
     assert [label["name"] for label in made["labels"]] == ["a", "b"]
@@ -127,6 +133,7 @@ def test_an_upload_that_outlives_who_began_it_is_waited_for(
     """The command of a killed process goes on: what it sends must not be sent twice."""
     code = """
 import os, subprocess, sys
+from runferry.writers.swanlab import growing as growing_writer
 from runferry.writers.upload_lock import one_upload
 with one_upload("swanlab", sys.argv[1]) as keeps:
     child = subprocess.Popen(["sleep", "60"], pass_fds=keeps)
