@@ -325,3 +325,20 @@ def test_how_long_ago_is_told_in_one_unit(seconds: int, said: str) -> None:
     from runferry.cli.listing import ago
 
     assert ago(1_000, 1_000 + seconds * 10**9) == said
+
+
+def test_long_ids_leave_names_room_before_the_start_is_told(
+    runferry: Caller, tmp_path: Path
+) -> None:
+    archive = Archive.open(tmp_path / "kept", create=True)
+    names = ["resnet50-warm", "resnet50-cold"]
+    for n, name in enumerate(names):
+        run = replace(header(f"{n:032x}"), name=name, project="imagenet-abl", state="finished")
+        with archive.draft(run) as draft:
+            draft.put(Header(run))
+            draft.commit()
+    narrow = runferry("ls", tmp_path / "kept").out
+    assert widest(narrow) <= 80
+    assert all(f"{n:032x}  {name}  imagenet-abl" in narrow for n, name in enumerate(names))
+    assert "started" not in narrow
+    assert "started (UTC)" in runferry("ls", tmp_path / "kept", COLUMNS="120").out
