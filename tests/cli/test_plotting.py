@@ -106,6 +106,7 @@ def test_every_axis_holds_all_rows_that_have_a_place(runferry: Caller, axis: str
         (("--run", "nothing"), "no run is selected"),
         (("--x", "epoch"), "--x"),
         (("-o", "curve.pdf"), ".png or .svg"),
+        (("-o", ""), ".png or .svg"),
     ],
 )
 def test_a_call_that_cannot_be_drawn_is_refused(
