@@ -27,8 +27,6 @@ _SEAL: Final = re.compile(rf"{BUNDLE}/sealed-(\d+)\.json")
 
 UNREADABLE: Final = (OSError, ValueError)
 """What reading a part raises that is cut, flipped or no JSON."""
-FOREIGN: Final = (ValueError, KeyError, TypeError, AttributeError)
-"""What the codec raises at JSON of another shape than ours: fields that lack, or are too many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.dialects import codec
+from runferry.dialects.codec import FOREIGN
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
-    FOREIGN,
     UNREADABLE,
     Part,
     all_parts,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from runferry.dialects import codec
+from runferry.dialects.codec import FOREIGN
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import (
-    FOREIGN,
     UNREADABLE,
     Part,
     count_rows,
