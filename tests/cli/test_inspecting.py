@@ -115,3 +115,17 @@ def test_inspect_draws_each_series_and_folds_what_is_long(runferry: Caller, tmp_
     assert "more of" not in whole
     assert all(f"name{n} " in whole for n in range(40))
     assert len(runferry("inspect", tmp_path / "kept", "--json").json["runs"][0]["series"]) == 31
+
+
+@pytest.mark.parametrize(("columns", "cells"), [(80, 12), (200, 52)])
+def test_a_curve_is_as_wide_as_the_terminal_has_room(
+    runferry: Caller, tmp_path: Path, columns: int, cells: int
+) -> None:
+    run = Recording(header("one"))
+    for step in range(300):
+        run.log({"loss": 300.0 - step}, step=step)
+    keep(tmp_path / "kept", run.sample())
+    shown = runferry("inspect", tmp_path / "kept", COLUMNS=str(columns)).out
+    (loss,) = [line for line in shown.splitlines() if line.startswith("loss ")]
+    assert sum("\u2800" <= letter <= "\u28ff" for letter in loss) == cells
+    assert widest(shown) <= columns

@@ -325,3 +325,36 @@ def test_how_long_ago_is_told_in_one_unit(seconds: int, said: str) -> None:
     from runferry.cli.listing import ago
 
     assert ago(1_000, 1_000 + seconds * 10**9) == said
+
+
+def test_long_ids_leave_names_room_before_the_start_is_told(
+    runferry: Caller, tmp_path: Path
+) -> None:
+    archive = Archive.open(tmp_path / "kept", create=True)
+    names = ["resnet50-warm", "resnet50-cold"]
+    for n, name in enumerate(names):
+        run = replace(header(f"{n:032x}"), name=name, project="imagenet-abl", state="finished")
+        with archive.draft(run) as draft:
+            draft.put(Header(run))
+            draft.commit()
+    narrow = runferry("ls", tmp_path / "kept").out
+    assert widest(narrow) <= 80
+    assert all(f"{n:032x}  {name}  imagenet-abl" in narrow for n, name in enumerate(names))
+    assert "started" not in narrow
+    assert "started (UTC)" in runferry("ls", tmp_path / "kept", COLUMNS="120").out
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "told"),
+    [(10**30, "9999-12-31T23:59:59."), (-(10**30), "0001-01-01T00:00:00.")],
+)
+def test_a_time_beyond_all_years_hides_no_run(
+    runferry: Caller, tmp_path: Path, time_ns: int, told: str
+) -> None:
+    run = replace(header("one"), created_ns=time_ns, started_ns=time_ns)
+    with Archive.open(tmp_path / "kept", create=True).draft(run) as draft:
+        draft.put(Header(run))
+        draft.commit()
+    (listed,) = runferry("ls", tmp_path / "kept", "--json").json["runs"]
+    assert listed["started"].startswith(told)
+    assert runferry("inspect", tmp_path / "kept").code == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, in_new_process, widest
 
 from runferry.archive.store import Archive
 from runferry.testing.recording import Recording
@@ -106,6 +106,7 @@ def test_every_axis_holds_all_rows_that_have_a_place(runferry: Caller, axis: str
         (("--run", "nothing"), "no run is selected"),
         (("--x", "epoch"), "--x"),
         (("-o", "curve.pdf"), ".png or .svg"),
+        (("-o", ""), ".png or .svg"),
     ],
 )
 def test_a_call_that_cannot_be_drawn_is_refused(
@@ -199,3 +200,16 @@ def test_panels_stand_as_on_the_page_and_have_two_labels_each(runferry: Caller) 
     for n, line in enumerate(drawn):
         if "└" in line:
             assert line.count("┬") >= 2 * line.count("└"), drawn[n + 1]
+
+
+def test_a_lone_name_is_shortened_by_what_the_terminal_can_spell(tmp_path: Path) -> None:
+    run = Recording(replace(header("one"), name="far too long a name " * 8))
+    for step in range(9):
+        run.log({"loss": 1.0 * step}, step=step)
+    with Archive.open(tmp_path / "long", create=True).draft(run.run) as draft:
+        for chunk in run.sample().chunks:
+            draft.put(chunk)
+        draft.commit()
+    shown = in_new_process("plot", tmp_path / "long", PYTHONIOENCODING="ascii")
+    assert "\\u2026" not in shown.out
+    assert widest(shown.out) <= 80

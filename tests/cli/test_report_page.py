@@ -255,7 +255,7 @@ def test_ten_thousand_runs_are_a_page_that_opens_and_is_searched(
     assert "name 100" in shown.text
 
 
-@pytest.mark.parametrize("name", ["report.pdf", "nowhere/report.html"])
+@pytest.mark.parametrize("name", ["report.pdf", "nowhere/report.html", ".", ""])
 def test_a_page_that_cannot_be_written_is_refused_before_anything_moves(
     runferry: Caller, name: str
 ) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from runferry.archive.store import Archive
 from runferry.live.sending import Sending
 from runferry.locations import locate
+from runferry.losses import Fate, Loss
 from runferry.ports import Location
+from runferry.testing.samples import header
 from runferry.transfer.progress import StopToken
-from runferry.transfer.report import Report
+from runferry.transfer.report import Report, RunOutcome
 
 
 def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
@@ -38,6 +40,26 @@ def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
     sending.stop()
     sending.join(10)
     assert delivered == [True, False, True]
+
+
+def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: Path) -> None:
+    run = header("one")
+    lost = [Loss("nan", Fate.DROPPED, where, 5) for where in ("loss", "accuracy")]
+    outcome = RunOutcome.of(run, "new", losses=(*lost, Loss("text", Fate.REENCODED, "note")))
+
+    def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        return Report("pull", "here", str(place), outcomes=(outcome,))
+
+    place = locate(f"archive:{tmp_path / 'there'}", role="destination")
+    archive = Archive.open(tmp_path / "here", create=True)
+    sending = Sending(place, archive, lambda *_: False, into_archive)
+    sending.start()
+    for captured in (5, 8):  # of the same losses each delivery tells
+        sending.there_is(captured, is_ending=True)
+        _wait(lambda: sending.is_done)
+    sending.stop()
+    sending.join(10)
+    assert sending.status.losses == {"nan": 10}
 
 
 def _wait(until: Callable[[], bool]) -> None:

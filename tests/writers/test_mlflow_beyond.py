@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.writers.mlflow_runs import chunks, header, pulled, push
+from tests.writers.mlflow_runs import chunks, header, last_header, pulled, push
 
 from runferry.chunks import Lost
 from runferry.dialects.mlflow.header import as_native
@@ -51,3 +51,22 @@ def test_a_run_that_its_source_calls_crashed_failed() -> None:
         assert as_native(crashed, crashed.uid).status == "FAILED"
     unknown = header(status=None, state="unknown")
     assert as_native(unknown, unknown.uid).status == "RUNNING"
+
+
+@pytest.mark.parametrize("content", ['{"key"', "\0\1", "[7]", '{"key": []}'])
+def test_a_garbled_header_of_an_earlier_sending_does_not_end_a_later_one(
+    content: str, database: Path
+) -> None:
+    writer = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
+    remote = push(writer, header(), chunks())
+    writer.close()
+    (part,) = database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/header-0-00000000.json")
+    part.write_text(content)
+    again = MlflowWriter.open(Location("mlflow", f"sqlite:///{database}"))
+    run = header(notes="as it is now", labels={})
+    push(again, run, chunks(run))
+    again.close()
+    found = pulled(str(database), remote)
+    assert last_header(found).notes == "as it is now"
+    assert last_header(found).labels == {}  # the header that the last seal named told of them
+    assert "bundle-part-damaged" not in lost(database, remote)

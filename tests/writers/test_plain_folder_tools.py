@@ -273,3 +273,16 @@ def test_histograms_are_lists(form: str, tmp_path: Path) -> None:
     query = "SELECT edges::DOUBLE[], counts::DOUBLE[] FROM $file"
     path = folder_of(where, run.sample()) / f"histograms.{form}"
     assert selected(query, path) == [([0.0, 0.5, 1.0], [3.0, 4.0])]
+
+
+@pytest.mark.parametrize("line", ["[7]", "7", "null", '{"path": null, "role": "config"}', "{"])
+def test_attributes_of_another_shape_cost_the_line_of_their_run_alone(
+    line: str, tmp_path: Path
+) -> None:
+    damaged, whole = values(), curve(3)
+    where = written("csv", tmp_path / "out", [damaged])
+    (folder_of(where, damaged) / "attributes.jsonl").write_text(f"{line}\n")
+    written("csv", tmp_path / "out", [whole])
+    listed = (tmp_path / "out" / "runs.csv").read_text()
+    assert whole.run.key.run_id in listed
+    assert damaged.run.key.run_id not in listed

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from runferry.model import Attribute, Inventory, Run, Series
+from runferry.model import Attribute, Inventory, Run, Series, instant
 
 SCHEMA_VERSION = 1
 
-_BILLION = 10**9
+_NS_A_SECOND = 10**9
 
 
 def moment_json(time_ns: int | None) -> str | None:
-    """Nanoseconds as ISO 8601 with all nine digits: as a number, JSON would round them."""
+    """Nanoseconds as ISO 8601 with all nine digits: as a number, JSON would round them.
+
+    Beyond the years that ISO 8601 has four digits for, the first or the last second of them.
+    """
     if time_ns is None:
         return None
-    from datetime import UTC, datetime, timedelta
-
-    seconds, rest = divmod(time_ns, _BILLION)
-    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    seconds, rest = divmod(time_ns, _NS_A_SECOND)
+    whole = instant(seconds * _NS_A_SECOND).replace(microsecond=0, tzinfo=None)
+    return f"{whole.isoformat()}.{rest:09d}Z"
 
 
 def run_json(run: Run) -> dict[str, Any]:

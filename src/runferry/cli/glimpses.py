@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from runferry.archive.store import Archive
     from runferry.pictures.curves import Curve
 
-_CELLS = 12
+CELLS = 12
+"""The least that a curve is drawn in."""
 _MOST_ROWS = 2_000_000
 """Of a run that has more, no curve is drawn: reading them takes longer than a look may."""
 
@@ -23,10 +24,11 @@ def curves_of(
     archive: Archive,
     run: Run,
     series: Iterable[tuple[Series, DataKind, SeriesCounts]],
+    cells: int = CELLS,
 ) -> dict[str, str]:
-    """By key, the scalar series as dots of braille; every value has its dot.
+    """By key, the scalar series as dots of braille in so many cells; every value has its dot.
 
-    None where the terminal has no braille, of runs with very many rows, and of damaged ones.
+    Nothing where the terminal has no braille, of runs with very many rows, and of damaged ones.
     """
     from runferry.archive.reading import batches
     from runferry.cli.dots import COLUMNS, ROWS, dots, letters
@@ -44,7 +46,7 @@ def curves_of(
     for item, kind, counts in series:
         axis = Axis.of("step", counts) or Axis.of("row", counts)
         if kind == "scalar" and counts.points > 1 and axis is not None:
-            curves[item.key] = Curve(axis, _CELLS * COLUMNS)
+            curves[item.key] = Curve(axis, cells * COLUMNS)
     if not curves:
         return {}
     columns = ["key", "step", "step_frac", "value", "seq"]

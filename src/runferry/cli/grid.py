@@ -76,14 +76,23 @@ def show(
 
 def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> bool:
     """Whether the table can be made narrow enough, by what may be shortened and left out."""
+    return _width(fitted(_wished(columns, rows), columns, room)) <= room
+
+
+def left_over(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> int:
+    """The cells that one more column could have beside the others, none of them shortened."""
+    return room - _width(_wished(columns, rows)) - GAP
+
+
+def _wished(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> dict[int, int]:
+    """The widths of the columns that have anything to say, with nothing shortened."""
     from rich.cells import cell_len
 
-    widths = {
+    return {
         n: max(cell_len(text) for text in (column.title, *(printable(row[n]) for row in rows)))
         for n, column in enumerate(columns)
         if any(row[n] for row in rows)
     }
-    return _width(fitted(widths, columns, room)) <= room
 
 
 def _width(widths: Mapping[int, int]) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runferry.cli.documents import moment_json
-from runferry.cli.glimpses import curves_of
-from runferry.cli.grid import Column, show
+from runferry.cli.glimpses import CELLS, curves_of
+from runferry.cli.grid import Column, left_over, show
 from runferry.cli.listing import STATES, ago, took
 from runferry.cli.losses_table import show_losses
 from runferry.cli.session import Session
@@ -84,13 +84,19 @@ def _show_series(session: Session, inventory: Inventory, archive: Archive) -> No
     own = [pair for pair in pairs if pair[0].stream == "user"]
     system = [pair for pair in pairs if pair[0].stream != "user"]
     shown = system if session.verbosity > 0 or len(system) <= _FEW + 1 else system[:_FEW]
-    curves = curves_of(session, archive, inventory.run, [*own, *shown])
-    rows = [_series_row(*pair, curves) for pair in (*own, *shown)]
-    if not system:
-        rows = [[row[0], "", *row[2:]] for row in rows]
+    listed = [*own, *shown]
+    rows = _series_rows(listed, {}, has_streams=bool(system))
+    room = min(left_over(_SERIES, rows, session.out.width), _most_cells(session.out.width))
+    curves = curves_of(session, archive, inventory.run, listed, max(CELLS, room))
+    rows = _series_rows(listed, curves, has_streams=bool(system))
     session.out.print()
     show(session.out, _SERIES, rows, session.ellipsis)
     _show_more(session, len(system) - len(shown), "series of the machine")
+
+
+def _most_cells(width: int) -> int:
+    """The widest curve: a third of what a terminal has beyond the usual 80 goes into it."""
+    return CELLS + max(0, width - 80) // 3
 
 
 def _show_more(session: Session, number: int, what: str) -> None:
@@ -172,6 +178,17 @@ def _show_attributes(session: Session, role: Role, attributes: Sequence[Attribut
     rows = [(".".join(item.path), _value(item.value)) for item in few]
     show(session.out, columns, rows, session.ellipsis)
     _show_more(session, len(chosen) - len(few), "of the environment")
+
+
+def _series_rows(
+    listed: Iterable[tuple[Series, DataKind, SeriesCounts]],
+    curves: Mapping[str, str],
+    *,
+    has_streams: bool,
+) -> list[Sequence[str]]:
+    """Of which stream a series is goes unsaid where there is one alone."""
+    rows = [_series_row(*one, curves) for one in listed]
+    return rows if has_streams else [(row[0], "", *row[2:]) for row in rows]
 
 
 def _series_row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runferry.cli.documents import run_json
@@ -80,7 +80,7 @@ def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None =
     """The table; ids are never shortened, names and projects are when they must be.
 
     Runs of several trackers say which is theirs, and what is no run what it is. Where ids leave no
-    room, each has its own line.
+    room for names and when runs began, each has its own line.
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     listed = sorted(listed, key=_place)
@@ -92,7 +92,8 @@ def show_entries(session: Session, listed: Iterable[Entry], now_ns: int | None =
     columns = [column for column, _ in chosen]
     rows = [[say(entry, now_ns) for _, say in chosen] for entry in listed]
     heads: list[str] = []
-    if not fits(columns, rows, session.out.width):
+    dated = [replace(column, rank=0) if column is _STARTED else column for column in columns]
+    if not fits(dated, rows, session.out.width):
         at = [column.title for column in columns].index("id")
         heads = [row.pop(at) for row in rows]
         del columns[at]
@@ -111,6 +112,8 @@ def _started(run: Run) -> str:
     return f"{run.started:%Y-%m-%d %H:%M}" if run.started else ""
 
 
+_STARTED = Column("started (UTC)", rank=1)
+"""Goes last, and before names become too short to be told apart."""
 _COLUMNS: tuple[tuple[Column, Callable[[Entry, int], str]], ...] = (
     (Column("tracker"), lambda entry, now: entry.run.key.tracker),
     (Column("id"), lambda entry, now: entry.run.key.run_id),
@@ -118,15 +121,15 @@ _COLUMNS: tuple[tuple[Column, Callable[[Entry, int], str]], ...] = (
     (Column("name", is_elastic=True), lambda entry, now: _name(entry.run)),
     (Column("project", is_elastic=True), lambda entry, now: entry.run.project or ""),
     (Column("state", styles=STATES), lambda entry, now: _state(entry.run)),
-    (Column("started (UTC)"), lambda entry, now: _started(entry.run)),
-    (Column("ago", "right", rank=4), lambda entry, now: ago(entry.run.started_ns, now)),
-    (Column("took", "right", rank=3), lambda entry, now: took(entry.run)),
-    (Column("series", "right", rank=2), lambda entry, now: _count(entry.series)),
-    (Column("points", "right", rank=1), lambda entry, now: _count(entry.points)),
-    (Column("group", is_elastic=True, rank=5), lambda entry, now: entry.run.group or ""),
-    (Column("job type", is_elastic=True, rank=8), lambda entry, now: entry.run.job_type or ""),
-    (Column("tags", is_elastic=True, rank=6), lambda entry, now: ", ".join(entry.run.tags)),
-    (Column("by", is_elastic=True, rank=7), lambda entry, now: _user(entry.run)),
+    (_STARTED, lambda entry, now: _started(entry.run)),
+    (Column("ago", "right", rank=5), lambda entry, now: ago(entry.run.started_ns, now)),
+    (Column("took", "right", rank=4), lambda entry, now: took(entry.run)),
+    (Column("series", "right", rank=3), lambda entry, now: _count(entry.series)),
+    (Column("points", "right", rank=2), lambda entry, now: _count(entry.points)),
+    (Column("group", is_elastic=True, rank=6), lambda entry, now: entry.run.group or ""),
+    (Column("job type", is_elastic=True, rank=9), lambda entry, now: entry.run.job_type or ""),
+    (Column("tags", is_elastic=True, rank=7), lambda entry, now: ", ".join(entry.run.tags)),
+    (Column("by", is_elastic=True, rank=8), lambda entry, now: _user(entry.run)),
 )
 """What there is to say of a run, and which columns go first where room is short."""
 

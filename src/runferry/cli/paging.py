@@ -83,7 +83,8 @@ def page_path(text: str | None) -> Path | None:
         return None
     path = Path(text)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError("a report is .html", where=text, hint=f"{path.with_suffix('.html')}")
+        named = path.with_suffix(".html") if path.name else path / "report.html"
+        raise UsageError("a report is .html", where=text, hint=str(named))
     if not path.parent.is_dir():
         raise UsageError(
             "there is no such folder for the report", where=text, hint=f"mkdir -p {path.parent}"

@@ -101,8 +101,8 @@ def _legend(session: Session, panel: Panel, look: Look, room: int) -> list[Text]
         rows.append((mark, look.styles[n], printable(line.name), _figures(line), remarks(line)))
     if len(panel.lines) == 1 and not any(row[4] for row in rows):
         mark, style, name, figures, _ = rows[0]
-        return [_joined(mark, style, shortened(name, room - len(mark) - 2 - len(figures) - 2),
-                        figures, "")]  # fmt: skip
+        name = shortened(name, room - len(mark) - 2 - len(figures) - 2, session.ellipsis)
+        return [_joined(mark, style, name, figures, "")]
     widest = max(len(row[3]) for row in rows)
     name_room = min(
         max(cell_len(row[2]) for row in rows),

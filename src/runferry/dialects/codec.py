@@ -23,6 +23,9 @@ from runferry.model import (
     Uid,
 )
 
+FOREIGN: Final = (ValueError, KeyError, TypeError, AttributeError)
+"""What is raised at JSON of another shape than ours: fields that lack, or are too many."""
+
 # Decoding ends here: what comes out of a bundle is JSON of any shape, hence the one `Any`.
 _Fields = dict[str, Any]
 

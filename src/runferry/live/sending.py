@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import RunferryError
 from runferry.live.status import DestinationStatus
-from runferry.losses import Fate
+from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
 from runferry.ports import Location
 from runferry.registry import ARCHIVE, conclude, takes_growth
@@ -151,10 +151,11 @@ class Sending:
     def _told(self, report: Report) -> str | None:
         """Note what each run has lost so far; the first thing that went wrong."""
         for outcome in report.outcomes:
-            known = self._losses.setdefault(outcome.uid, Counter())
-            for loss in outcome.losses:
-                if loss.fate > Fate.REENCODED:
-                    known[loss.code] = max(known[loss.code], loss.count)
+            found = Counter[str]()
+            for loss in beyond(outcome.losses, Fate.REENCODED):
+                found[loss.code] += loss.count  # in every place where it is met
+            # each delivery tells anew what a run loses: the most that one of them told
+            self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found
         return _failure(report)
 
     def _wanted(self, is_ending: bool) -> tuple[list[Run], int]:

@@ -48,9 +48,8 @@ def saver(output: str) -> Save:
     """
     path = Path(output)
     if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(
-            "a picture is .png or .svg", where=output, hint=f"-o {path.with_suffix('.svg')}"
-        )
+        named = path.with_suffix(".svg") if path.name else path / "picture.svg"
+        raise UsageError("a picture is .png or .svg", where=output, hint=f"-o {named}")
     try:
         import matplotlib.figure  # noqa: F401  here, before anything is read
     except ImportError as error:

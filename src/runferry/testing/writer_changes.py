@@ -24,9 +24,9 @@ class WriterChanges(WriterRoads):
     """What holds however often a run is pushed."""
 
     cannot_replace: ClassVar[bool] = False
+    """The destination has no way to take rows back; to say so, with a way out, is enough."""
     keeps_every_statement: ClassVar[bool] = False
     """Whether a file that is stated again is there twice; trackers replace it."""
-    """The destination has no way to take rows back; to say so, with a way out, is enough."""
 
     def remove(self, destination: Location, remote: RemoteId) -> None:
         """Take a sealed run away there, as a user would."""

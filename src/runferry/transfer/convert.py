@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from runferry.errors import UsageError
 from runferry.losses import Fate
@@ -102,6 +102,16 @@ def is_at(place: Location, archive: Archive) -> bool:
     return place.tracker == ARCHIVE and place.path.resolve() == archive.path.resolve()
 
 
+class _Moving(TypedDict):
+    """What pulling and pushing are told alike."""
+
+    selection: Selection
+    workers: int
+    allow: Fate
+    observer: Observer
+    stop: StopToken
+
+
 @dataclass(frozen=True, slots=True)
 class _Road:
     source: Location
@@ -111,21 +121,28 @@ class _Road:
     observer: Observer
     stop: StopToken
 
+    @property
+    def _moving(self) -> _Moving:
+        options = self.options
+        return {
+            "selection": options.selection,
+            "workers": options.workers,
+            "allow": options.allow,
+            "observer": self.observer,
+            "stop": self.stop,
+        }
+
+    def _idle(self, phase: Literal["pull", "push"], end: Location) -> Report:
+        """Of a phase whose end is the archive itself."""
+        return Report(phase, str(end), str(end), self.options.allow)
+
     def pulled(self) -> Report:
         """Source into archive."""
-        options = self.options
         if is_at(self.source, self.archive):
-            return Report("pull", str(self.source), str(self.source), options.allow)
+            return self._idle("pull", self.source)
+        read, reserve_bytes = self.options.read, self.options.reserve_bytes
         return pull(
-            self.source,
-            self.archive,
-            options=options.read,
-            selection=options.selection,
-            workers=options.workers,
-            allow=options.allow,
-            reserve_bytes=options.reserve_bytes,
-            observer=self.observer,
-            stop=self.stop,
+            self.source, self.archive, options=read, reserve_bytes=reserve_bytes, **self._moving
         )
 
     def planned(self) -> Report:
@@ -141,19 +158,11 @@ class _Road:
 
     def pushed(self) -> Report:
         """Archive into destination."""
-        options = self.options
         if is_at(self.destination, self.archive):
-            return Report("push", str(self.destination), str(self.destination), options.allow)
+            return self._idle("push", self.destination)
+        restart, patience = self.options.restart, self.options.patience
         return push(
-            self.archive,
-            self.destination,
-            selection=options.selection,
-            workers=options.workers,
-            allow=options.allow,
-            restart=options.restart,
-            patience=options.patience,
-            observer=self.observer,
-            stop=self.stop,
+            self.archive, self.destination, restart=restart, patience=patience, **self._moving
         )
 
     def is_to_verify(self, pushed: Report) -> bool:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _PART: Final = re.compile(rf"{BUNDLE}/([a-z]+)-(\d+)-(\d+)\.(parquet|json)")
 _SEAL: Final = re.compile(rf"{BUNDLE}/sealed-(\d+)\.json")
 
+UNREADABLE: Final = (OSError, ValueError)
+"""What reading a part raises that is cut, flipped or no JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry.dialects import codec
+from runferry.dialects.codec import FOREIGN
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
 from runferry.dialects.mlflow.bundle import (
+    UNREADABLE,
     Part,
     all_parts,
     copies_of,
@@ -28,10 +30,6 @@ from runferry.model import Attribute, Blob, Run, Series, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import dumps
 
-_UNREADABLE = (OSError, ValueError)
-"""What reading a file raises that is cut, flipped or no JSON."""
-_FOREIGN = (ValueError, KeyError, TypeError, AttributeError)
-"""What the codec raises at JSON of another shape than ours: fields that lack, or are too many."""
 _NO_ROWS = (pa.ArrowException, OSError, ValueError, KeyError)
 """What Parquet raises that is cut, flipped, or has other columns than ours."""
 
@@ -74,7 +72,7 @@ class BundledParts:
             sealed = read_tree(self._folder.blob(seal))
             if not isinstance(sealed, dict):
                 raise ValueError("a seal is a mapping")
-        except _UNREADABLE:
+        except UNREADABLE:
             self._damage(seal.path)
             return [part for part in found if part.generation == max(seals)]
         for path, size in sealed.items():
@@ -106,7 +104,7 @@ class BundledParts:
         for part in reversed(parts) if last_first else parts:
             try:
                 tree = read_tree(self._folder.blob(part.entry))
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._damage(part.entry.path)
                 continue
             yield part, tree
@@ -127,7 +125,7 @@ class BundledParts:
         for part, member in found:
             try:
                 decoded = decode(member)
-            except _FOREIGN:
+            except FOREIGN:
                 self._damage(part.entry.path)
                 continue
             yield decoded
@@ -163,7 +161,7 @@ class BundledParts:
         for part, tree in self._trees("registered"):
             try:
                 last = list(map(_record, cast("list[Tree]", tree)))
-            except _FOREIGN:
+            except FOREIGN:
                 self._damage(part.entry.path)
         return last
 
@@ -225,7 +223,7 @@ class BundledParts:
         for part, tree in self._trees("header", last_first=True):
             try:
                 return codec.run_of(tree)
-            except _FOREIGN:
+            except FOREIGN:
                 self._damage(part.entry.path)
         return None
 

@@ -56,8 +56,6 @@ class Authoring:
         run: Run,
         place: Path,
         titles: Titles,
-        *,
-        is_for_server: bool = False,
     ) -> None:
         """`place` is where the session is going to lie; its name is the task's id."""
         self._session = session
@@ -65,7 +63,6 @@ class Authoring:
         self._run = run
         self._place = place
         self._id = place.name
-        self._is_for_server = is_for_server
         self._attributes = tuple(own.attributes)
         self._titles = titles
         self._single_names = SingleNames(item for item in self._attributes if _is_number(item))
@@ -124,11 +121,8 @@ class Authoring:
         time_ns = next((time for time in times if time is not None), None)
         at = {} if time_ns is None else {"timestamp": time_ns // 1_000_000}
         for item, name in self._single_names.items:
-            value = item.value
-            if self._is_for_server and not math.isfinite(value):  # type: ignore[arg-type]
-                continue
             head = {"metric": SINGLE_METRIC, "variant": name}
-            yield {**head, **at, "iter": SINGLE_ITERATION, "value": value}
+            yield {**head, **at, "iter": SINGLE_ITERATION, "value": item.value}
 
     # --- rows
 
@@ -213,7 +207,7 @@ class Authoring:
 
 
 def _is_number(item: Attribute) -> bool:
-    """Whether a value of the summary is a number, which ClearML shows by itself."""
+    """Whether a value of the summary is a finite number, which ClearML shows by itself."""
     is_number = isinstance(item.value, (int, float)) and not isinstance(item.value, bool)
     return item.role == "summary" and is_number and abs(item.value) < 2**63  # type: ignore[arg-type]
 

@@ -49,7 +49,6 @@ class SessionDraft:
         self.uid = uid
         self.place = place
         self.events: dict[str, Span] = {}
-        self._is_for_server = is_for_server
         self._project = project
         self._renamed: tuple[Loss, ...] = ()
         (self.session / OWN).mkdir(parents=True)
@@ -80,14 +79,7 @@ class SessionDraft:
         told = self._own.header(run)
         if self._project is not None:
             told = replace(told, project=self._project)
-        authoring = Authoring(
-            self.session,
-            self._own,
-            told,
-            self.place,
-            self._titles,
-            is_for_server=self._is_for_server,
-        )
+        authoring = Authoring(self.session, self._own, told, self.place, self._titles)
         authoring.write_events(self._metrics)
         self.events = authoring.events
         self._own.complete(run)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from runferry.dialects import codec
+from runferry.dialects.codec import FOREIGN
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.attributes import param_name, spelled
-from runferry.dialects.mlflow.bundle import Part, count_rows, read_batches, read_tree
+from runferry.dialects.mlflow.bundle import (
+    UNREADABLE,
+    Part,
+    count_rows,
+    read_batches,
+    read_tree,
+)
 from runferry.dialects.mlflow.points import Passes, contains, sorted_hashes
-from runferry.model import Tree
+from runferry.model import Run, Tree
 from runferry.ports import BATCH_ROWS
 from runferry.tables import POINTS
 from runferry.writers.mlflow.backend import Batch
@@ -82,3 +89,18 @@ def _params_in(folder: ArtifactFolder, parts: Sequence[Part]) -> dict[str, str]:
                 if attribute.role == "config":
                     found[param_name(attribute)] = spelled(attribute.value)
     return found
+
+
+def headers_in(folder: ArtifactFolder, parts: Iterable[Part]) -> Iterator[Run]:
+    """The headers among the parts that can be read.
+
+    The others are passed over, as by the reader: the run's last header is whole, and of a tag that
+    only a damaged one made nothing tells any more that it is ours to remove.
+    """
+    for part in parts:
+        if part.kind != "header":
+            continue
+        try:
+            yield codec.run_of(read_tree(folder.blob(part.entry)))
+        except (*UNREADABLE, *FOREIGN):
+            continue

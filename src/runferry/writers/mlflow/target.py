@@ -49,7 +49,7 @@ from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
 from runferry.writers.mlflow.shown_tables import is_loadable, split_form, tables_tag
-from runferry.writers.mlflow.superseded import superseded
+from runferry.writers.mlflow.superseded import headers_in, superseded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -221,9 +221,7 @@ class Target:
         """Tags that earlier headers and attributes made, and this sending does not."""
         if not self._seals:
             return
-        parts = self._parts.values()
-        headers = [read_tree(self._folder.blob(p.entry)) for p in parts if p.kind == "header"]
-        for header in map(codec.run_of, headers):
+        for header in headers_in(self._folder, self._parts.values()):
             yield from as_native_run(header, header.uid).tags.keys() - set(now)
         stated = set(self._tags_in(self._current()))
         yield from set(self._tags_in(self._earlier())) - stated - set(now)

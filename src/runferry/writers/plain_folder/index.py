@@ -17,6 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from runferry.dialects import codec
+from runferry.dialects.codec import FOREIGN
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.dialects.plain_folder.forms import Form
 from runferry.dialects.plain_folder.layout import (
@@ -141,7 +142,7 @@ def _rows(root: Path) -> Iterator[Row]:
             yield _head(read_run_file(folder).run, folder) | _values(folder)
         except FileNotFoundError:  # another push is replacing it, and makes the index anew
             continue
-        except (Damaged, ValueError, KeyError) as error:
+        except (Damaged, *FOREIGN) as error:
             _log.warning("no line for %s in runs.*: %s", folder.name, error)
 
 
