@@ -448,6 +448,18 @@ def test_a_member_of_an_archive_may_be_called_anything(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("escaped.py"))
 
 
+def test_a_damaged_member_of_an_archive_is_an_error_that_names_it(tmp_path: Path) -> None:
+    old_run(tmp_path / "data")
+    (archive,) = tmp_path.rglob("files.zip")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("train.py", "x" * 1000)
+    archive.write_bytes(archive.read_bytes().replace(b"x" * 1000, b"y" * 1000))
+    blob = gather_one(tmp_path).files["source_code/files/train.py"].blob
+    assert blob.open is not None
+    with blob.open() as stream, pytest.raises(OSError, match=r"train\.py is damaged"):
+        stream.read()
+
+
 def test_files_that_lie_nowhere_are_missing_bytes(tmp_path: Path) -> None:
     full_run(tmp_path / "data")
     (tmp_path / "files").rename(tmp_path / "elsewhere")
