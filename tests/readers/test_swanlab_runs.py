@@ -361,6 +361,30 @@ def test_older_logs_are_read_with_the_names_of_their_database(tmp_path: Path) ->
     assert any(isinstance(chunk, chunks.Console) for chunk in found.chunks)
 
 
+def test_media_of_older_logs_come_in_batches_and_never_a_file_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "image").mkdir(parents=True)
+    (home / "files").mkdir()
+    line = {"data": ["gone.png"], "create_time": "2023-11-14T22:13:20+00:00"}
+    lines = [json.dumps({"index": step, **line}) for step in range(1200)]
+    (home / "logs" / "image" / "1000.log").write_text("\n".join(lines) + "\n")
+    with closing(sqlite3.connect(tmp_path / "runs.swanlab")) as database:
+        database.executescript(
+            "CREATE TABLE project (id, name);"
+            "CREATE TABLE experiment (id, project_id, run_id, name, description, status, version,"
+            " create_time, finish_time);"
+            "CREATE TABLE tag (experiment_id, name, folder, type);"
+            "INSERT INTO project VALUES (1, 'proj');"
+            "INSERT INTO experiment VALUES (7, 1, 'run-20231114_221320-abc', 'n', 'd', 1, '0.4.0',"
+            " '2023-11-14T22:13:20+00:00', '2023-11-14T22:14:20+00:00');"
+            "INSERT INTO tag VALUES (7, 'image', 'image', 'image');"
+        )
+    found = gather_one(SwanlabReader, tmp_path)
+    media = [chunk.items for chunk in found.chunks if isinstance(chunk, chunks.Media)]
+    assert [len(items) for items in media] == [512, 512, 176]
+    assert [item.at.step for items in media for item in items] == list(range(1200))
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 
