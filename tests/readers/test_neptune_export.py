@@ -468,6 +468,31 @@ def test_files_that_lie_nowhere_are_missing_bytes(tmp_path: Path) -> None:
     assert all(item.blob.is_missing for item in found.media)
 
 
+@pytest.mark.parametrize("column", ["attribute_type", "attribute_path"])
+def test_rows_without_a_name_or_a_type_are_told_wherever_they_stand(
+    tmp_path: Path, column: str
+) -> None:
+    """Also in a group of rows that has nothing else but one type of series."""
+    known = sys_v3("r")
+    (path, *_) = write_run(tmp_path / "data", "r", known)
+    rows = points("r", "m", [(str(step), 0.5) for step in range(len(known))])
+    rows[3][column] = None
+    write_part(path, [*known, *rows], group_rows=len(known))
+    found = gather_one(tmp_path)
+    (loss,) = (one for one in found.losses if one.code == "nameless-row")
+    assert (loss.fate, loss.count) == (Fate.DROPPED, 1)
+    assert len(found.values("m")) == len(known) - 1
+
+
+def test_an_attribute_with_two_values_keeps_the_last_and_tells_it(tmp_path: Path) -> None:
+    rows = [*sys_v3("r"), *atoms("r", {"a": 1, "b": 2}), *atoms("r", {"a": 3, "b": 2})]
+    write_run(tmp_path / "data", "r", rows)
+    found = gather_one(tmp_path)
+    assert found.role("config") == {("a",): 3, ("b",): 2}
+    (loss,) = (one for one in found.losses if one.code == "replaced-attribute")
+    assert (loss.fate, loss.where, loss.count) == (Fate.DROPPED, "a", 1)
+
+
 def test_rows_of_another_run_in_a_part_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "data", "r", [*sys_v3("r"), *points("s", "m", [("0", 1.0)])])
     found = gather_one(tmp_path)
