@@ -278,6 +278,17 @@ def test_rows_in_no_order_are_the_same_run(tmp_path: Path, seed: int) -> None:
     assert _unnumbered(gather_one(tmp_path)) == ordered
 
 
+def test_rows_in_no_order_are_read_of_their_own_folder_whatever_it_is_called(
+    tmp_path: Path,
+) -> None:
+    """It is no pattern, and no column of the table."""
+    home, like_it = tmp_path / "run_id=x [1]", tmp_path / "run_id=x 1"
+    for place, value in ((home, 0.5), (like_it, 0.25)):
+        rows = points("r", "m", [("1", value), ("0", value)])
+        write_run(place / "data", "r", [*sys_v3("r"), *rows])
+    assert gather_one(home).values("m") == [0.5, 0.5]
+
+
 def _unnumbered(found: Gathered) -> dict[str, Any]:
     """Each series in its order, without the numbers of rows."""
     rows: dict[tuple[str, str], list[Any]] = {}
