@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -253,3 +254,8 @@ def fingerprint(path: Path, until: int) -> str:
         digest.update(stream.read(min(_PIECE, until)))
         is_short = stream.tell() < until
     return "short" if is_short else digest.hexdigest()
+
+
+def pattern_of(file: str) -> str:
+    """What DuckDB, which takes a path for a pattern, finds this file alone by."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", file)

@@ -66,6 +66,7 @@ def test_no_file_is_too_odd(text: str) -> None:
     [
         ("https://api.clear.ml", "https://app.clear.ml", "https://files.clear.ml"),
         ("http://host:8008", "http://host:8080", "http://host:8081"),
+        ("http://[::1]:8008", "http://[::1]:8080", "http://[::1]:8081"),
     ],
 )
 def test_the_other_addresses_follow_from_that_of_the_api(
@@ -83,8 +84,9 @@ def test_without_keys_it_says_where_they_come_from() -> None:
     assert "CLEARML_API_ACCESS_KEY" in caught.value.hint
 
 
-def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLEARML_API_HOST", "not a url")
+@pytest.mark.parametrize("address", ["not a url", "http://host:port", "http://[::1", "ftp://host"])
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("CLEARML_API_HOST", address)
     with pytest.raises(BadSetting):
         account()
 

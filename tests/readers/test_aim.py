@@ -21,7 +21,7 @@ from runferry import chunks, settings
 from runferry.anywhere import AnyReader
 from runferry.errors import Damaged, MissingExtra, NotFound, SourceError
 from runferry.ports import Location, ReadOptions
-from runferry.python_apart import environment_apart
+from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.aim import AimReader
 from runferry.readers.aim.process import end_all, interpreter
 from runferry.testing.content import snapshot
@@ -159,6 +159,24 @@ def test_media_histograms_console_and_artifacts_are_read(real: Path) -> None:
     (artifact,) = [c for c in found.chunks if isinstance(c, chunks.Artifact)]
     assert (artifact.name, artifact.entries[0].reference is None) == ("file.txt", False)
     assert found.codes() == {}
+
+
+def test_histograms_come_in_batches_and_never_all_at_once(tmp_path: Path) -> None:
+    if importlib.util.find_spec("aim") is None:
+        pytest.skip("aim is not installed")
+    logged = (
+        "import aim, sys; run = aim.Run(repo=sys.argv[1], log_system_params=False, "
+        "capture_terminal_logs=False, system_tracking_interval=None); [run.track("
+        "aim.Distribution([1.0, float(n)], bin_count=4), name='bins', step=n) "
+        "for n in range(int(sys.argv[2]))]; run.close()"
+    )
+    command = command_apart(logged, str(tmp_path), "2500")
+    subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment_apart())
+    (run,) = _runs(tmp_path)
+    read = AimReader.open(Location("aim", str(tmp_path)), ReadOptions()).read(run)
+    rows = [one.batch for one in read if isinstance(one, chunks.Histograms)]
+    assert [batch.num_rows for batch in rows] == [1024, 1024, 452]
+    assert [step for batch in rows for step in batch["step"].to_pylist()] == list(range(2500))
 
 
 def test_a_repository_is_left_as_it_is_also_by_its_stamps(real: Path, tmp_path: Path) -> None:

@@ -358,10 +358,14 @@ def test_a_zip_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path: Pa
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         within = archive.getinfo("metrics.jsonl").compress_size // 2
     another = bytes([*packed[:within], packed[within] ^ 0x55, *packed[within + 1 :]])
+    listed = packed.rfind(b"PK\x01\x02")
+    misnamed = bytearray(packed)  # said to be UTF-8
+    misnamed[listed + 9] |= 8
+    misnamed[listed + 46] = 0xFF
     damaged = tmp_path / "some" / f"{folder.name}.zip"
     damaged.parent.mkdir()
     write_session(tmp_path / "some" / "offline-1", task={"id": "offline-1"})
-    for content in (b"", packed[:100], packed[: len(packed) // 2], packed[:-1], another):
+    for content in (b"", packed[:100], packed[: len(packed) // 2], packed[:-1], another, misnamed):
         damaged.write_bytes(content)
         reader = ClearmlReader.open(Location("clearml", str(damaged.parent)), ReadOptions())
         whole, cut = sorted(reader.runs(), key=lambda run: len(run.key.run_id))

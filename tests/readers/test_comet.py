@@ -387,6 +387,32 @@ def test_a_flipped_byte_is_told(tmp_path: Path) -> None:
     assert {loss.fate for loss in found.losses} <= {Fate.DROPPED, Fate.REENCODED}
 
 
+@pytest.mark.parametrize("place", ["version", "name", "first bytes"])
+def test_an_odd_zip_hides_no_experiment_beside_it(tmp_path: Path, place: str) -> None:
+    """One of a later form, one with a name that is no UTF-8, an experiment that is damaged."""
+    home = experiment(tmp_path / "made", [metric("a", n / 7, n) for n in range(50)], **ENDED)
+    content = bytearray(packed(home, tmp_path / "a.zip").read_bytes())
+    (home / "experiment.json").write_text(json.dumps({"offline_id": "b" * 32}))
+    packed(home, tmp_path / "b.zip")
+    shutil.rmtree(home)
+    listed = content.find(b"PK\x01\x02")
+    if place == "version":
+        content[listed + 6] = 99
+    elif place == "name":
+        content[listed + 9] |= 8
+        content[listed + 46] = 0xFF
+    else:
+        begins = content.rfind(b"messages.json", 0, listed) + len("messages.json")
+        content[begins : begins + 40] = b"\xff" * 40
+    (tmp_path / "a.zip").write_bytes(content)
+    reader = CometReader.open(Location("comet", str(tmp_path)), ReadOptions())
+    runs = {run.key.run_id: run for run in reader.runs()}
+    assert set(runs) == {"a" * 32, "b" * 32}
+    assert any(isinstance(chunk, chunks.Points) for chunk in reader.read(runs["b" * 32]))
+    lost = [one.loss.code for one in reader.read(runs["a" * 32]) if isinstance(one, chunks.Lost)]
+    assert lost == ["damaged-bytes" if place == "first bytes" else "cut-archive"]
+
+
 def test_any_finds_archives_and_folders(tmp_path: Path) -> None:
     home = experiment(tmp_path / "deep" / "x", [metric("a", 1.0, 0)])
     packed(experiment(tmp_path / "y", [metric("a", 1.0, 0)], **ENDED), tmp_path / "one.zip")

@@ -278,6 +278,17 @@ def test_rows_in_no_order_are_the_same_run(tmp_path: Path, seed: int) -> None:
     assert _unnumbered(gather_one(tmp_path)) == ordered
 
 
+def test_rows_in_no_order_are_read_of_their_own_folder_whatever_it_is_called(
+    tmp_path: Path,
+) -> None:
+    """It is no pattern, and no column of the table."""
+    home, like_it = tmp_path / "run_id=x [1]", tmp_path / "run_id=x 1"
+    for place, value in ((home, 0.5), (like_it, 0.25)):
+        rows = points("r", "m", [("1", value), ("0", value)])
+        write_run(place / "data", "r", [*sys_v3("r"), *rows])
+    assert gather_one(home).values("m") == [0.5, 0.5]
+
+
 def _unnumbered(found: Gathered) -> dict[str, Any]:
     """Each series in its order, without the numbers of rows."""
     rows: dict[tuple[str, str], list[Any]] = {}
@@ -448,12 +459,49 @@ def test_a_member_of_an_archive_may_be_called_anything(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("escaped.py"))
 
 
+def test_a_damaged_member_of_an_archive_is_an_error_that_names_it(tmp_path: Path) -> None:
+    old_run(tmp_path / "data")
+    (archive,) = tmp_path.rglob("files.zip")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("train.py", "x" * 1000)
+    archive.write_bytes(archive.read_bytes().replace(b"x" * 1000, b"y" * 1000))
+    blob = gather_one(tmp_path).files["source_code/files/train.py"].blob
+    assert blob.open is not None
+    with blob.open() as stream, pytest.raises(OSError, match=r"train\.py is damaged"):
+        stream.read()
+
+
 def test_files_that_lie_nowhere_are_missing_bytes(tmp_path: Path) -> None:
     full_run(tmp_path / "data")
     (tmp_path / "files").rename(tmp_path / "elsewhere")
     found = gather_one(tmp_path)
     assert all(file.blob.is_missing for file in found.files.values())
     assert all(item.blob.is_missing for item in found.media)
+
+
+@pytest.mark.parametrize("column", ["attribute_type", "attribute_path"])
+def test_rows_without_a_name_or_a_type_are_told_wherever_they_stand(
+    tmp_path: Path, column: str
+) -> None:
+    """Also in a group of rows that has nothing else but one type of series."""
+    known = sys_v3("r")
+    (path, *_) = write_run(tmp_path / "data", "r", known)
+    rows = points("r", "m", [(str(step), 0.5) for step in range(len(known))])
+    rows[3][column] = None
+    write_part(path, [*known, *rows], group_rows=len(known))
+    found = gather_one(tmp_path)
+    (loss,) = (one for one in found.losses if one.code == "nameless-row")
+    assert (loss.fate, loss.count) == (Fate.DROPPED, 1)
+    assert len(found.values("m")) == len(known) - 1
+
+
+def test_an_attribute_with_two_values_keeps_the_last_and_tells_it(tmp_path: Path) -> None:
+    rows = [*sys_v3("r"), *atoms("r", {"a": 1, "b": 2}), *atoms("r", {"a": 3, "b": 2})]
+    write_run(tmp_path / "data", "r", rows)
+    found = gather_one(tmp_path)
+    assert found.role("config") == {("a",): 3, ("b",): 2}
+    (loss,) = (one for one in found.losses if one.code == "replaced-attribute")
+    assert (loss.fate, loss.where, loss.count) == (Fate.DROPPED, "a", 1)
 
 
 def test_rows_of_another_run_in_a_part_are_told(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from runferry.errors import SourceChanged
 from runferry.losses import Fate
 from runferry.model import Cursor
 from runferry.ports import Location, ReadOptions
+from runferry.readers.neptune.queue.containers import Execution
+from runferry.readers.neptune.queue.header import began_ns
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.content import Content, digest_of
 from runferry.testing.reader_contract import ReaderContract
@@ -617,3 +619,10 @@ def test_logs_of_others_are_none_of_ours(tmp_path: Path) -> None:
     (tmp_path / "data-1.log").write_text("2024-01-01 started\n")
     (tmp_path / "metadata.json").write_text('{"containerType": "run"}')
     assert not NeptuneReader.recognises(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "began", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-02:00", "soon"]
+)
+def test_a_beginning_that_is_no_time_here_is_none(began: str) -> None:
+    assert began_ns(Execution(Path("exec-0"), began=began), UTC) is None

@@ -242,6 +242,18 @@ def test_a_message_that_is_none_is_kept_and_the_rest_is_read(tmp_path: Path) -> 
     assert {loss.fate for loss in found.losses if loss.code == "odd-operation"} == {Fate.REENCODED}
 
 
+@pytest.mark.parametrize(("cell", "payload"), [(10**15, b"1000000000000000"), ("x", b'"x"')])
+def test_a_cell_that_is_no_bytes_is_kept_and_the_rest_is_read(
+    tmp_path: Path, cell: object, payload: bytes
+) -> None:
+    path = database(tmp_path, steps(range(3)))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE run_operations SET operation = ? WHERE sequence_id = 3", (cell,))
+    found = gather_one(tmp_path)
+    assert found.values("loss") == [0.0, 2 / 7]
+    assert [raw.payload for raw in found.raws] == [payload]
+
+
 def test_values_of_one_call_share_their_row(tmp_path: Path) -> None:
     database(tmp_path, steps(range(3)))
     found = gather_one(tmp_path)

@@ -125,6 +125,17 @@ def test_progress_is_read_only_where_there_are_no_results(tmp_path: Path) -> Non
     assert found.series("done") == [(1, False), (2, True)]
 
 
+def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    home = trial(tmp_path / "exp" / "t", 1)
+    (home / "result.json").unlink()
+    (home / "progress.csv").write_text("training_iteration,loss,loss\n1,0.5,0.25\n")
+    found = gather_one(RayTuneReader, tmp_path)
+    assert found.series("loss") == [(1, 0.5)]
+    assert found.series("loss (column 3)") == [(1, 0.25)]
+    (loss,) = (loss for loss in found.losses if loss.code == "repeated-column")
+    assert (loss.fate, loss.where) == (Fate.RENAMED, "progress.csv column 3")
+
+
 def test_a_cut_last_line_is_no_damage_until_the_trial_is_over(tmp_path: Path) -> None:
     home = trial(tmp_path / "exp" / "t", 2)
     with (home / "result.json").open("a") as lines:

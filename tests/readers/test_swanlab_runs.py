@@ -330,6 +330,22 @@ def test_a_backup_of_older_clients_gives_the_same_things(tmp_path: Path) -> None
     assert series == {"loss": "user", "__swanlab__.gpu": "system"}
 
 
+def named_before(root: Path, *tag: str) -> None:
+    """The database beside a run of an older client, with one key: its name, folder and type."""
+    with closing(sqlite3.connect(root / "runs.swanlab")) as database:
+        database.executescript(
+            "CREATE TABLE project (id, name);"
+            "CREATE TABLE experiment (id, project_id, run_id, name, description, status, version,"
+            " create_time, finish_time);"
+            "CREATE TABLE tag (experiment_id, name, folder, type);"
+            "INSERT INTO project VALUES (1, 'proj');"
+            "INSERT INTO experiment VALUES (7, 1, 'run-20231114_221320-abc', 'n', 'd', 1, '0.4.0',"
+            " '2023-11-14T22:13:20+00:00', '2023-11-14T22:14:20+00:00');"
+        )
+        database.execute("INSERT INTO tag VALUES (7, ?, ?, ?)", tag)
+        database.commit()
+
+
 def test_older_logs_are_read_with_the_names_of_their_database(tmp_path: Path) -> None:
     home = tmp_path / "run-20231114_221320-abc"
     for name, rows in (("0", [(0, 1.5), (1, "NaN")]), ("train%2Facc", [(3, 2)])):
@@ -342,23 +358,27 @@ def test_older_logs_are_read_with_the_names_of_their_database(tmp_path: Path) ->
     (home / "files").mkdir()
     (home / "console").mkdir()
     (home / "console" / "2023-11-14.log").write_text("hi\n")
-    with closing(sqlite3.connect(tmp_path / "runs.swanlab")) as database:
-        database.executescript(
-            "CREATE TABLE project (id, name);"
-            "CREATE TABLE experiment (id, project_id, run_id, name, description, status, version,"
-            " create_time, finish_time);"
-            "CREATE TABLE tag (experiment_id, name, folder, type);"
-            "INSERT INTO project VALUES (1, 'proj');"
-            "INSERT INTO experiment VALUES (7, 1, 'run-20231114_221320-abc', 'n', 'd', 1, '0.4.0',"
-            " '2023-11-14T22:13:20+00:00', '2023-11-14T22:14:20+00:00');"
-            "INSERT INTO tag VALUES (7, 'loss', '0', 'line');"
-        )
+    named_before(tmp_path, "loss", "0", "line")
     found = gather_one(SwanlabReader, tmp_path)
     run = header(found)
     assert (run.key.run_id, run.project, run.name, run.state) == ("abc", "proj", "n", "finished")
     assert found.series("loss")[0] == (0, 1.5)
     assert found.series("train/acc") == [(3, 2)]
     assert any(isinstance(chunk, chunks.Console) for chunk in found.chunks)
+
+
+def test_media_of_older_logs_come_in_batches_and_never_a_file_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "run-20231114_221320-abc"
+    (home / "logs" / "image").mkdir(parents=True)
+    (home / "files").mkdir()
+    line = {"data": ["gone.png"], "create_time": "2023-11-14T22:13:20+00:00"}
+    lines = [json.dumps({"index": step, **line}) for step in range(1200)]
+    (home / "logs" / "image" / "1000.log").write_text("\n".join(lines) + "\n")
+    named_before(tmp_path, "image", "image", "image")
+    found = gather_one(SwanlabReader, tmp_path)
+    media = [chunk.items for chunk in found.chunks if isinstance(chunk, chunks.Media)]
+    assert [len(items) for items in media] == [512, 512, 176]
+    assert [item.at.step for items in media for item in items] == list(range(1200))
 
 
 # --- damage ---------------------------------------------------------------------------------------

@@ -330,6 +330,18 @@ def test_rows_that_are_gone_are_no_continuation(tmp_path: Path) -> None:
         gather_one(TrackioReader, path, cursor)
 
 
+def test_histograms_come_in_batches_and_never_all_at_once(tmp_path: Path) -> None:
+    path = database(tmp_path / "p.db", 2500)
+    bins = json.dumps({"h": {"_type": "trackio.histogram", "bins": [0, 1, 2], "values": [3, 4]}})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metrics SET metrics = ?", (bins,))
+        connection.commit()
+    found = gather_one(TrackioReader, path)
+    rows = [one.batch for one in found.chunks if isinstance(one, chunks.Histograms)]
+    assert [batch.num_rows for batch in rows] == [1024, 1024, 452]
+    assert [step for batch in rows for step in batch["step"].to_pylist()] == list(range(2500))
+
+
 def test_runs_of_trackio_before_it_had_ids_are_known_by_their_names(tmp_path: Path) -> None:
     found = gather_one(TrackioReader, database(tmp_path / "p.db", 2, has_ids=False, run="mine"))
     assert (found.run.key.scope, found.run.key.run_id) == ("p", "mine")

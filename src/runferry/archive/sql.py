@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -15,6 +14,7 @@ from runferry.archive.layout import ROW_TABLES
 from runferry.archive.reading import plain_schema
 from runferry.archive.record import DamagedRun, RunRecord, attribute_to_json, run_to_json
 from runferry.dialects.row_tables import ROW_SCHEMAS
+from runferry.paths import pattern_of
 from runferry.tables import dumps
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _view_of_segments(
         connection.register(table, _without_zone(ROW_SCHEMAS[table]).empty_table())
         return
     columns = ", ".join(_column(name) for name in ROW_SCHEMAS[table].names)
-    listed = ", ".join(_quoted(_as_glob(file)) for file in files)
+    listed = ", ".join(_quoted(pattern_of(file)) for file in files)
     # never hive_partitioning: it would take every `name=value` folder above the archive for a
     # column, in place of the file's own
     connection.execute(
@@ -105,11 +105,6 @@ _UID = r"[/\\]run=([0-9a-f]{32})[/\\][^/\\]*$"
 def _column(name: str) -> str:
     # without its zone, which is UTC: the Python client needs a package of its own for zones
     return "CAST(time AS TIMESTAMP) AS time" if name == "time" else f'"{name}"'
-
-
-def _as_glob(file: str) -> str:
-    """A pattern that matches this file alone."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", file)
 
 
 def _without_zone(schema: pa.Schema) -> pa.Schema:

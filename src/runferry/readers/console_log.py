@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from runferry import chunks, tables
 from runferry.losses import Fate, Loss
+from runferry.paths import spelled
 
 _LINES_AT_ONCE = 16_384
 _BYTES_AT_ONCE = 8 << 20
@@ -40,7 +41,7 @@ def log_chunks(
                 detail = (
                     "bytes that are no UTF-8 became U+FFFD here; the file itself is kept as it is"
                 )
-                loss = Loss("bad-utf8", Fate.REENCODED, path.name, mended, detail)
+                loss = Loss("bad-utf8", Fate.REENCODED, spelled(path.name), mended, detail)
                 yield offset, seq, chunks.Lost(loss)
 
 

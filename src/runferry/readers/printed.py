@@ -18,33 +18,36 @@ _Line = tuple[int, int | None, str, str]
 class Printed:
     """Lines in the order in which they began; each stream's pieces make lines of their own."""
 
-    _open: dict[str, _Line] = field(default_factory=dict)
+    _open: dict[str, tuple[int, int | None, list[str]]] = field(default_factory=dict)
+    """By stream, the line that has not ended: number, time and pieces."""
     _lines: list[_Line] = field(default_factory=list)
     _count: int = 0
 
     def add(self, text: str, time_ns: int | None, stream: str) -> Iterator[chunks.Chunk]:
         """A piece; gives what became full by it."""
         for piece in text.splitlines(keepends=True):
-            number, began, _, before = self._open.pop(stream, (-1, time_ns, stream, ""))
-            if number < 0:
-                number, self._count = self._count, self._count + 1
-            line = (number, began, stream, before + piece)
+            if stream not in self._open:
+                self._open[stream] = (self._count, time_ns, [])
+                self._count += 1
+            self._open[stream][2].append(piece)  # a bar is drawn anew a million times in one line
             if piece.endswith("\n"):
-                self._lines.append(line)
-            else:
-                self._open[stream] = line
+                self._end(stream)
         if len(self._lines) >= BATCH_ROWS - 2:
             yield from self.drain(is_over=False)
 
     def drain(self, *, is_over: bool = True) -> Iterator[chunks.Chunk]:
         """All whole lines; at the end the others too."""
         if is_over:
-            self._lines += self._open.values()
-            self._open = {}
+            for stream in list(self._open):
+                self._end(stream)
         lines = sorted(self._lines)
         self._lines = []
         for begin in range(0, len(lines), BATCH_ROWS):
             yield chunks.Console(_batch(lines[begin : begin + BATCH_ROWS]))
+
+    def _end(self, stream: str) -> None:
+        number, time_ns, pieces = self._open.pop(stream)
+        self._lines.append((number, time_ns, stream, "".join(pieces)))
 
 
 def _batch(lines: list[_Line]) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ log holds anything is read from a copy; the others as files that nobody changes.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -90,7 +91,7 @@ def failing_as_ours(path: Path) -> Iterator[None]:
             f"sqlite cannot read it: {error}",
             where=spelled(str(path)),
             offset=None,
-            hint=f"sqlite3 {path.name} .recover",
+            hint=f"sqlite3 {shlex.quote(spelled(str(path)))} .recover",
         ) from error
 
 

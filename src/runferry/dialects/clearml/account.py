@@ -65,7 +65,7 @@ def account(address: str | None = None) -> Account:
     conf = _conf()
     api = _stated("API_HOST", conf, "api.api_server") or conf.get("api.host") or _DEFAULT_API
     api = api.rstrip("/")
-    if urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).hostname:
+    if not _is_url(api):
         raise BadSetting("this is no URL of a ClearML server", where=f"CLEARML_API_HOST={api}")
     web = (_stated("WEB_HOST", conf, "api.web_server") or _app_of(api)).rstrip("/")
     files = (_stated("FILES_HOST", conf, "api.files_server") or _files_of(web)).rstrip("/")
@@ -121,9 +121,19 @@ def _files_of(web: str) -> str:
     return _with_port(web, 8081)
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half of an IPv6 address
+        return False
+
+
 def _with_port(url: str, port: int) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host  # an IPv6 address
+    return f"{parts.scheme}://{host}:{port}{parts.path}"
 
 
 def _origin(url: str) -> str:

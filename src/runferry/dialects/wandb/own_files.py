@@ -15,6 +15,7 @@ spells it. W&B passes over footers, and over fields that it does not know. `mark
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from runferry.dialects.chunk_trees import blob_facts
 from runferry.dialects.protobuf import field
 from runferry.errors import Refused
 from runferry.model import Blob, Run, Tree, Uid
-from runferry.paths import inside, regular
+from runferry.paths import inside, regular, spelled
 from runferry.tables import dumps, loads
 
 TRACKER: Final = "wandb"
@@ -115,7 +116,7 @@ def uid_of(folder: Path) -> Uid | None:
         raise Refused(
             f"cannot read whose run this is ({error.strerror or error})",
             where=str(path),
-            hint=f"ls -l {path}",
+            hint=f"ls -l {shlex.quote(spelled(str(path)))}",
         ) from error
     is_ours = isinstance(stated, dict) and stated.get("format") == _FORMAT
     return Uid(str(stated.get("uid"))) if is_ours else None

@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import IO, Any, Final
 
 from runferry import settings
 from runferry.errors import Damaged, MissingExtra, SourceError
+from runferry.paths import spelled
 from runferry.python_apart import environment_apart
 from runferry.readers.aim import pinned
 from runferry.readers.aim.environment import OwnEnvironment
@@ -111,7 +113,7 @@ class Child:
                 continue
             self.is_idle = True
             if (error := frame.told.get("error")) is not None:
-                raise _damaged(error, where)
+                raise damaged(error, where)
             return
         raise self._ended(where)
 
@@ -123,7 +125,7 @@ class Child:
         last = lines[-1] if lines else f"exit code {self._process.returncode}"
         if "ModuleNotFoundError" in last or "ImportError" in last:
             return MissingExtra("aim", "aim", otherwise=ELSEWHERE)
-        return _damaged(last, where)
+        return damaged(last, where)
 
     def close(self) -> None:
         """End it."""
@@ -136,11 +138,12 @@ class Child:
         self._said.close()
 
 
-def _damaged(what: str, where: Path) -> Damaged:
+def damaged(what: str, where: Path) -> Damaged:
+    """What Aim said of the repository `where`."""
     return Damaged(
         f"Aim cannot read it on ({what})",
-        where=str(where),
-        hint=f"aim storage --repo '{where.parent}' --help",
+        where=spelled(str(where)),
+        hint=f"aim storage --repo {shlex.quote(spelled(str(where.parent)))} --help",
         offset=None,
     )
 

@@ -37,6 +37,7 @@ from runferry.readers.run_folders.logged_rows import LoggedRows
 _SYSTEM: Final = "__system__"
 _SYSTEM_PARAMS: Final = "__system_params"
 _MEDIA_AT_MOST: Final = 64
+_BINS_AT_MOST: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,8 @@ class _Reading:
         if kind == "histogram" and (found := objects.bins(frame, key, at)) is not None:
             yield from self._key(path, stream, "histogram")
             self.bins.append(found)
+            if len(self.bins) >= _BINS_AT_MOST:
+                yield from self._drain()
             return
         value = objects.value_of(frame, kind)
         if told["count"] > 1:  # several at one step stay together by their place in the path

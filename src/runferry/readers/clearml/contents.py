@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shlex
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from runferry.dialects.clearml.own_copy import OWN
 from runferry.errors import Damaged
 from runferry.model import Blob
 from runferry.paths import blob_at, files_below, inside, regular
+from runferry.readers.zip_members import UNREADABLE_ZIP
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -153,7 +153,7 @@ def _told(path: Path) -> Iterator[None]:
     """Raises Damaged for what is wrong with a zip."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE_ZIP as error:
         raise Damaged(
             f"this zip cannot be read ({error})",
             where=str(path),

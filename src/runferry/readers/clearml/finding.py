@@ -11,6 +11,7 @@ from runferry.dialects.clearml.names import DATA, LOG_FILE, METRICS_FILE, MODELS
 from runferry.dialects.clearml.own_copy import OWN
 from runferry.paths import Folder, folders_below, regular
 from runferry.readers.clearml.contents import Contents, FolderContents, ZipContents
+from runferry.readers.zip_members import UNREADABLE_ZIP
 
 _ZIP: Final = ".zip"
 _FILES: Final = frozenset({TASK_FILE, METRICS_FILE, LOG_FILE})
@@ -34,7 +35,7 @@ def is_session_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return is_session(path.name, archive.namelist())
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
+    except (OSError, *UNREADABLE_ZIP):
         return path.name.startswith(OFFLINE)
 
 

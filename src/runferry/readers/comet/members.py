@@ -6,15 +6,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from errno import EIO
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from runferry.model import Blob
 from runferry.paths import blob_at, inside
+from runferry.readers.zip_members import UNREADABLE_ZIP, ZipMember
 
 EXPERIMENT: Final = "experiment.json"
 MESSAGES: Final = "messages.json"
@@ -73,45 +72,13 @@ class ZipMembers:
         return self._opened(name) if name in self.sizes else None
 
     def _opened(self, name: str) -> BinaryIO:
-        return BufferedReader(_Checked(self.path, name))
+        return BufferedReader(ZipMember(self.path, name))
 
     def blob(self, name: str, media_type: str | None) -> Blob:
         """See `Members`."""
         if name not in self.sizes:
             return Blob(media_type=media_type)
         return Blob(self.sizes[name], media_type, None, lambda: self._opened(name))
-
-
-class _Checked(RawIOBase):
-    """The bytes of a member; what is wrong with them is an error of the system's kind."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._path, self._name = path, name
-        with self._told(), zipfile.ZipFile(path) as archive:
-            self._stream = archive.open(name)  # which stays open longer than the archive
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise OSError(EIO, f"{self._name} is damaged ({error})", str(self._path)) from error
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """The next bytes. Raises OSError."""
-        with self._told():
-            taken = self._stream.read(len(buffer))
-        buffer[: len(taken)] = taken
-        return len(taken)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._stream.close()
-        super().close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +159,7 @@ def members_of(path: Path) -> Members | None:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {one.filename: one.file_size for one in archive.infolist()}
-    except zipfile.BadZipFile:
+    except UNREADABLE_ZIP:
         parts = dict(_walked(path))
         return CutMembers(path, parts) if MESSAGES in parts or EXPERIMENT in parts else None
     return ZipMembers(path, sizes) if {EXPERIMENT, MESSAGES} <= sizes.keys() else None

@@ -87,6 +87,14 @@ def _is_experiment(path: Path) -> bool:
 
 
 def _first_line(members: Members) -> bytes:
+    """Empty where there are no messages, or they are damaged from the beginning."""
+    try:
+        return _line_of(members)
+    except OSError:
+        return b""  # reading the run tells it
+
+
+def _line_of(members: Members) -> bytes:
     stream = members.open(MESSAGES)
     if stream is None:
         return b""

@@ -49,9 +49,19 @@ class TableLines:
         return iter(found)
 
     def columns(self) -> list[str]:
-        """The names of the columns; none in an empty file."""
+        """The names of the columns, each its own; none in an empty file."""
         with self.path.open("rb") as stream:
-            return self._cells(stream.readline(1 << 24), 0)
+            names = self._cells(stream.readline(1 << 24), 0)
+        found: dict[str, None] = {}
+        for number, name in enumerate(names, 1):
+            own = name
+            while own in found:
+                own = f"{own} (column {number})"
+            if own != name:
+                where, why = f"{self.name} column {number}", f"the column is called {own!r} here"
+                self.tell(Loss("repeated-column", Fate.RENAMED, where, 1, why))
+            found[own] = None
+        return list(found)
 
     def rows(self) -> Iterator[dict[str, str]]:
         """The rows that have not been read, as mappings from columns to texts."""

@@ -13,9 +13,11 @@ from runferry.dialects.swanlab.names import COLUMN_TYPES, MEDIA, TEXT
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Blob, DataKind, MediaItem, MediaType
 from runferry.paths import blob_at, inside
+from runferry.ports import BATCH_ROWS
 from runferry.readers.row_batches import TextRow, text_batch
 
 _TEXT_AT_MOST = 64 << 20
+_MEDIA_AT_MOST = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class MediaRows:
             made = MediaItem(key, at, known or "other", blob, index, path, item.caption)
             self.items.append(made)
         return "media"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are to be drained."""
+        return len(self.items) >= _MEDIA_AT_MOST or len(self.texts) >= BATCH_ROWS
 
     def drained(self) -> Iterator[Chunk]:
         """All rows, and what was lost in them; nothing is held afterwards."""

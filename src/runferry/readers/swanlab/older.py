@@ -157,6 +157,8 @@ class _Rows:
         series = self._declared.missing(run_key, (key,), stream, found)
         if series is not None:
             yield chunks.SeriesFacts((series,))
+        if media.is_full:
+            yield from media.drained()
 
     def console(self) -> Iterator[chunks.Chunk]:
         """The lines that are new."""

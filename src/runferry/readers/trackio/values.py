@@ -17,7 +17,6 @@ from runferry.dialects.json_trees import leaves
 from runferry.dialects.trackio.places import MEDIA
 from runferry.model import Address, Blob, KeyPath, MediaItem, MediaType, Stream, Tree
 from runferry.paths import blob_at, inside
-from runferry.ports import BATCH_ROWS
 from runferry.readers.row_batches import address_columns, scalar_of
 from runferry.readers.run_folders.logged_rows import LoggedRows
 
@@ -32,6 +31,7 @@ _FILES: Final[dict[str, MediaType]] = {
 TABLE: Final = "trackio.table"
 HISTOGRAM: Final = "trackio.histogram"
 _MEDIA_AT_MOST: Final = 512
+_BINS_AT_MOST: Final = 1_024
 
 
 def type_of(value: Tree) -> str | None:
@@ -72,7 +72,7 @@ class Values:
             elif not self._typed(at, path, value):
                 plain.append((path, value))
         yield from self.rows.add(at, plain, stream)
-        if len(self._bins) >= BATCH_ROWS or len(self._media) >= _MEDIA_AT_MOST:
+        if len(self._bins) >= _BINS_AT_MOST or len(self._media) >= _MEDIA_AT_MOST:
             yield from self.drain()
 
     def _typed(self, at: Address, path: KeyPath, value: Tree) -> bool:

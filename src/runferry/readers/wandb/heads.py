@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from runferry import _native
 from runferry.dialects.wandb.own_files import Mark
 from runferry.errors import SourceError, UnknownVersion
 from runferry.losses import Fate, Loss
+from runferry.paths import spelled
 from runferry.readers.lfs import POINTER, lfs_loss
 from runferry.readers.wandb.facts import Facts
 from runferry.readers.wandb.folders import RUN_FOLDER, Place
@@ -129,9 +131,8 @@ def _take_metadata(place: Place, facts: Facts) -> None:
 
 def _closed(place: Place, why: str) -> SourceError:
     path = place.database or place.folder
-    return SourceError(
-        f"cannot be read: {why}", where=str(path), hint=f"chmod -R u+rX '{path.parent}'"
-    )
+    folder = shlex.quote(spelled(str(path.parent)))
+    return SourceError(f"cannot be read: {why}", where=str(path), hint=f"chmod -R u+rX {folder}")
 
 
 def _other_version(database: Path, version: int) -> UnknownVersion:

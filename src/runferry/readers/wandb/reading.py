@@ -115,8 +115,10 @@ class RunReading:
         segment.shift = rows.shift
         self._position.seq = scanner.seq
         if rows.last_step is not None:
-            last = self._position.last_step
-            self._position.last_step = max(rows.last_step, rows.last_step if last is None else last)
+            known = self._position.last_step
+            self._position.last_step = (
+                rows.last_step if known is None else max(known, rows.last_step)
+            )
 
     def _claims(self, head: Head) -> Callable[[Iterable[MediaItem]], None]:
         """What takes the media of rows of a file."""

@@ -32,9 +32,10 @@ from runferry.readers.clearml.reading import Reading
 from runferry.readers.clearml.task_facts import artifacts_of
 from runferry.readers.missing import MissingBytes
 from runferry.readers.plain_folder.exact_copy import exactly, instead
+from runferry.readers.zip_members import UNREADABLE_ZIP
 
 _UNREADABLE: Final = (
-    OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
+    OSError, *UNREADABLE_ZIP, KeyError, TypeError, AttributeError,
 )  # fmt: skip
 _READER: Final = "clearml server"
 _ENDED: Final = frozenset({"completed", "closed", "published", "failed", "stopped"})

@@ -14,7 +14,7 @@ from runferry import chunks
 from runferry.dialects.neptune.names import path_of, role_of
 from runferry.dialects.neptune.schema import ATOMS, EXPORT, FILES, SERIES
 from runferry.losses import Fate, Loss
-from runferry.model import Attribute, KeyPath, Tree
+from runferry.model import Attribute, KeyPath, Tree, same_value
 from runferry.readers.neptune.export.batches import GroupFacts, Rows
 from runferry.readers.neptune.export.files import ExportFiles
 from runferry.tables import dumps
@@ -69,6 +69,9 @@ class Others:
             path = (*path, kind)
             why = f"an attribute of the type {known} has this path; the {kind} got its own"
             self.losses.append(Loss("same-path", Fate.RENAMED, name, 1, why))
+        if path in self.atoms and not same_value(self.atoms[path], value):
+            why = "the export has several values of this attribute; the last one is kept"
+            self.losses.append(Loss("replaced-attribute", Fate.DROPPED, name, 1, why))
         self._types[path] = kind
         self.atoms[path] = value
 
@@ -96,8 +99,10 @@ def _holds_sys(facts: GroupFacts) -> bool:
 
 
 def _holds_others(facts: GroupFacts) -> bool:
-    """Whether there may be more than rows of one type of series, and every row has a type."""
-    return facts.types is None or facts.types[0] != facts.types[1] or facts.types[0] not in SERIES
+    """Whether there may be more than named rows of one type of series."""
+    if facts.types is None or facts.paths is None:
+        return True
+    return facts.types[0] != facts.types[1] or facts.types[0] not in SERIES
 
 
 def _as_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

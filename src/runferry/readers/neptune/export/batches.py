@@ -87,7 +87,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """What a group of rows says of itself; None where it does not."""
+    """What a group of rows says of itself; None where it does not, or where a row has nothing."""
 
     types: tuple[str, str] | None = None
     paths: tuple[str, str] | None = None
@@ -117,12 +117,15 @@ def _is_whole(path: Path) -> bool:
 
 
 def _bounds(file: pq.ParquetFile, group: int, name: str) -> tuple[str, str] | None:
-    """The least and the greatest text of a column; None where the footer does not tell."""
+    """The least and the greatest text of a column that every row has; None where the footer does
+    not tell."""
     facts = file.metadata.row_group(group)
     columns = (facts.column(number) for number in range(facts.num_columns))
     found = next((one for one in columns if one.path_in_schema == name), None)
     statistics = found.statistics if found is not None else None
     if statistics is None or not statistics.has_min_max:
+        return None
+    if not statistics.has_null_count or statistics.null_count:
         return None
     try:
         return str(statistics.min), str(statistics.max)

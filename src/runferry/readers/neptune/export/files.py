@@ -11,8 +11,9 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from runferry import chunks
 from runferry.dialects.json_trees import parse_json
@@ -22,11 +23,11 @@ from runferry.model import ArtifactEntry, Blob, KeyPath, Tree
 from runferry.paths import blob_at, files_below, inside, spelled
 from runferry.readers.neptune.artifacts import entry_of
 from runferry.readers.neptune.media import file_name, file_role_of, media_type_of
+from runferry.readers.zip_members import UNREADABLE_ZIP, ZipMember
 
 _SIBLINGS: Final = ("files", "model_files")
 _ENCRYPTED: Final = 1
 _LIST_AT_MOST: Final = 256 << 20
-_UNREADABLE = (zipfile.BadZipFile, NotImplementedError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class ExportFiles:
                 members = [one for one in opened.infolist() if not one.is_dir()]
                 if any(one.flag_bits & _ENCRYPTED for one in members):
                     raise zipfile.BadZipFile("its members are encrypted")
-        except _UNREADABLE as error:
+        except (OSError, *UNREADABLE_ZIP) as error:
             why = f"no whole archive: {error}; kept as it is"
             where = f"{text_of(path)}/{spelled(archive.name)}"
             yield chunks.Lost(Loss("damaged-archive", Fate.REENCODED, where, 1, why))
@@ -140,11 +141,7 @@ def _member(path: KeyPath, name: str, blob: Blob) -> chunks.File:
 
 
 def _open_member(archive: Path, name: str) -> BinaryIO:
-    opened = zipfile.ZipFile(archive)
-    try:
-        return cast("BinaryIO", opened.open(name))
-    finally:
-        opened.close()  # the member keeps the file open until it is closed itself
+    return BufferedReader(ZipMember(archive, name))
 
 
 def _text(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from runferry.errors import Damaged
-from runferry.paths import spelled
+from runferry.paths import pattern_of, spelled
 from runferry.ports import BATCH_ROWS
 from runferry.readers.neptune.export.batches import Rows, conformed
 
@@ -22,7 +22,9 @@ _LITTLE: Final[dict[str, Any]] = {
 }
 _SELECT: Final = """
     SELECT {columns}
-    FROM read_parquet(?, union_by_name = true, filename = true, file_row_number = true)
+    FROM read_parquet(
+        ?, union_by_name = true, filename = true, file_row_number = true, hive_partitioning = false
+    )
     WHERE run_id = ? AND attribute_path IS NOT NULL
       AND attribute_type IN ('float_series', 'string_series', 'histogram_series', 'file_series')
     ORDER BY step NULLS LAST, timestamp NULLS LAST, attribute_path, filename, file_row_number
@@ -36,7 +38,7 @@ def sorted_batches(rows: Rows, columns: Sequence[str]) -> Iterator[pa.RecordBatc
     with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
         connection = duckdb.connect(":memory:", config={**_LITTLE, "temp_directory": folder})
         try:
-            paths = [str(path) for path in rows.whole()]
+            paths = [pattern_of(str(path)) for path in rows.whole()]
             query = _SELECT.format(columns=", ".join(columns))
             relation = connection.sql(query, params=[paths, rows.run_id])
             for batch in _reader_of(relation):

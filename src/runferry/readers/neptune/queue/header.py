@@ -41,8 +41,8 @@ def began_ns(execution: Execution, zone: tzinfo) -> int | None:
     """When an execution began; a time without a zone is read in this one."""
     try:
         began = datetime.fromisoformat(execution.began)
-    except ValueError:
+        if began.tzinfo is None:
+            began = began.replace(tzinfo=zone)
+        return time_ns_of(began.astimezone(UTC).isoformat())
+    except (ValueError, OverflowError):  # no time, or one at the edge of the years there are
         return None
-    if began.tzinfo is None:
-        began = began.replace(tzinfo=zone)
-    return time_ns_of(began.astimezone(UTC).isoformat())

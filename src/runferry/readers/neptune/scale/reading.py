@@ -171,9 +171,10 @@ class _Reading:
             yield from self._told_gap(label, last, sequence)
             last = sequence
             try:
-                found = self.state.take(kind, bytes(message))
+                found = self.state.take(kind, message)
             except Malformed as error:
-                yield from self._raw(f"{label}#{sequence}", str(error), bytes(message))
+                content = message if isinstance(message, bytes) else dumps(message).encode()
+                yield from self._raw(f"{label}#{sequence}", str(error), content)
                 continue
             yield from self.series.add(found, number * _APART + sequence, uploads)
         newest = self._newest(connection)

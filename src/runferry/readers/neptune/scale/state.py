@@ -32,8 +32,10 @@ class State:
     atoms: dict[str, Tree] = field(default_factory=dict)
     files: dict[str, FileRef] = field(default_factory=dict)
 
-    def take(self, kind: int, message: bytes) -> Snapshot:
+    def take(self, kind: int, message: object) -> Snapshot:
         """One operation; gives what it appends. Raises Malformed."""
+        if not isinstance(message, bytes):  # a cell of sqlite may hold anything
+            raise Malformed("an operation that is no bytes")
         if kind == _CREATE:
             self.created = create_run(message)
             self.atoms.update(_created(self.run_id, self.created))
