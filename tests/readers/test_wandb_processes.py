@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import shutil
@@ -166,14 +167,18 @@ def test_how_far_the_runs_have_come_is_told(
 
 
 def test_a_process_that_dies_costs_its_run_and_no_other(
-    source: Path, processes: Processes, tmp_path: Path
+    source: Path, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killing(Hearing):
-        def act(self) -> None:
+    given, update = itertools.count(1), PullProcess.update
+
+    def killed(self: PullProcess, reader: RunReader, run: Run) -> Pulled:
+        if next(given) == 5:  # with this run in its hands
             for pid in processes.pids:
                 os.kill(pid, signal.SIGKILL)
+        return update(self, reader, run)
 
-    report = pulled(source, tmp_path / "archive", observer=Killing(5))
+    monkeypatch.setattr(PullProcess, "update", killed)
+    report = pulled(source, tmp_path / "archive")
     broken = [o for o in report.failures if o.error and "ended before it was done" in o.error]
     assert 1 <= len(broken) <= 2
     assert broken[0].hint

@@ -28,6 +28,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")
 HUMAN = AssessmentSource("HUMAN", "ada")
 
 
+@pytest.fixture(autouse=True)
+def _away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database has its artifacts in `./mlruns` of whoever asks."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(params=["sqlite", "server", "postgresql", "files"])
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
