@@ -30,6 +30,19 @@ def test_its_last_lines_are_kept_without_secrets(tmp_path: Path) -> None:
     assert "hidden" not in ended.words
 
 
+def test_the_keys_that_it_was_given_are_not_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = "import os; print('logged in with', os.environ['VENDOR_API_KEY'])"
+    asked = command(code, tmp_path)
+    given = {**asked.environment, "VENDOR_API_KEY": "0123hidden4567"}
+    with caplog.at_level("INFO"):
+        ended = replace(asked, environment=given).run("there")
+    assert ended.said == ("logged in with …",)
+    assert "logged in with" in caplog.text
+    assert "hidden" not in caplog.text
+
+
 def test_of_one_that_says_nothing_the_exit_code_is_told(tmp_path: Path) -> None:
     assert command("raise SystemExit(3)", tmp_path).run("there").words == "exit code 3"
 

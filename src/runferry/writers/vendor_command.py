@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import threading
 import time
@@ -26,6 +27,9 @@ _BETWEEN_TRACEBACKS: Final = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
+_SECRET_VARIABLE: Final = re.compile(r"KEY$|TOKEN$|SECRET|PASSWORD", re.IGNORECASE)
+_LEAST_SECRET: Final = 8
+"""Characters: what is shorter may as well be a word of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,11 @@ class _Words(threading.Thread):
         self.progress = Progress(process.pid)
         self._process = process
         self._command = command
+        self._secrets = [
+            value
+            for name, value in command.environment.items()
+            if _SECRET_VARIABLE.search(name) and len(value) >= _LEAST_SECRET
+        ]
         self.start()
 
     def run(self) -> None:
@@ -123,10 +132,16 @@ class _Words(threading.Thread):
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.progress.heard()
-            told = self._command.told(without_credentials(line.strip()))
+            told = self._command.told(self._without_secrets(line.strip()))
             if told:
                 self._take(line, told)
                 _log.info("%s: %s", self._command.called, told)
+
+    def _without_secrets(self, line: str) -> str:
+        """Nor with the keys that the command was given."""
+        for secret in self._secrets:
+            line = line.replace(secret, "…")
+        return without_credentials(line)
 
     def _take(self, line: str, told: str) -> None:
         """Keep what a line says, unless it stands inside of a traceback or between two."""

@@ -38,11 +38,7 @@ def upload(log: Path, entity: str, project: str, account: Account) -> None:
     command = [sys.executable, "-P", "-m", "wandb", "sync", "--no-skip-synced"]
     command += ["--entity", entity, "--project", project, str(log)]
     sync = VendorCommand(
-        "wandb sync",
-        command,
-        _environment(account, log.parent),
-        log.parent.parent,
-        lambda line: line.replace(account.key, "…"),
+        "wandb sync", command, _environment(account, log.parent), log.parent.parent
     )
     ended = sync.run(f"{entity}/{project}")
     if ended.code or not log.with_name(f"{log.name}.synced").exists():
