@@ -30,8 +30,12 @@ HUMAN = AssessmentSource("HUMAN", "ada")
 
 @pytest.fixture(autouse=True)
 def _away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database has its artifacts in `./mlruns` of whoever asks."""
+    """A database has its artifacts in `./mlruns` of whoever asks, and MLflow remembers for all
+    the experiment that was set."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")  # so that it is taken back
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID")
 
 
 @pytest.fixture(params=["sqlite", "server", "postgresql", "files"])
