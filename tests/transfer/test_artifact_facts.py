@@ -26,7 +26,13 @@ def test_what_two_servers_number_alike_is_told_to_be_another_version(tmp_path: P
     archive = Archive.open(tmp_path / "archive", create=True, reserve=0)
     with served(tmp_path / "first") as first:
         first.put_run("lab/vision/run1", RunContent(config={"lr": 0.1}))
-        first.put_artifact("lab/vision/net", "model", {"w.bin": b"w"}, logged_by="lab/vision/run1")
+        first.put_artifact(
+            "lab/vision/net",
+            "model",
+            {"w.bin": b"w"},
+            logged_by="lab/vision/run1",
+            created_at="2024-01-01T00:00:00Z",  # services tell times by the second
+        )
         pulled = pull(Location("wandb", "lab/vision"), archive, reserve_bytes=0)
         assert not pulled.failures
     there = Location("wandb", "lab/moved")
