@@ -39,6 +39,7 @@ _SERVER.set_forkserver_preload(
         *("runferry.writers.csv_folder", "runferry.readers.plain_folder"),
         *("runferry.readers.tensorboard", "runferry.writers.tensorboard"),
         *("runferry.readers.wandb.reader", "runferry.writers.wandb"),
+        *("neptune", "runferry.writers.neptune"),
         *("runferry.transfer.pull", "runferry.transfer.push", "runferry.testing.reference"),
     ]
 )

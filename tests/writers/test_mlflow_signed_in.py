@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 import trustme
 from tests.writers.conftest import tracking_server
 from tests.writers.mlflow_models import client_of
+from werkzeug.security import generate_password_hash
 
 from runferry import convert
 from runferry.dialects.mlflow import credentials as module
@@ -36,9 +40,10 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`mlflow server --app-name basic-auth`, of which `captain` is the admin."""
     folder = tmp_path_factory.mktemp("guarded")
+    shutil.copy(empty_database, folder / "server.db")
     users = folder / "auth.ini"
     users.write_text(
         "[mlflow]\ndefault_permission = READ\n"
@@ -53,7 +58,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tracking_server(
         folder, f"sqlite:///{folder}/server.db", "--app-name", "basic-auth", variables=variables
     ) as url:
+        hash_cheaply(folder / "users.db")
         yield url
+
+
+def hash_cheaply(users: Path) -> None:
+    """Each question is asked with the password, whose hash is made to take half a second."""
+    quick = generate_password_hash(SECRET, method="pbkdf2:sha256:1")
+    with closing(sqlite3.connect(users)) as connection, connection:
+        connection.execute("UPDATE users SET password_hash = ?", (quick,))
 
 
 def signed_in(monkeypatch: pytest.MonkeyPatch, user: str = USER, password: str = SECRET) -> None:
