@@ -9,8 +9,9 @@ import pytest
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, NotFound
 from runferry.locations import locate
-from runferry.ports import Location, PlaceWriter, ServerWriter
+from runferry.ports import Location
 from runferry.registry import is_path, reader, reader_names, writer, writer_names
+from runferry.writer_ports import PlaceWriter, ServerWriter
 
 
 @pytest.fixture(autouse=True)

@@ -18,17 +18,8 @@ from typing import Literal, cast
 
 from runferry.errors import BadLocation, BadPlugin
 from runferry.model import Run
-from runferry.ports import (
-    GrowthWriter,
-    Limits,
-    Location,
-    OneWayWriter,
-    PlaceWriter,
-    Reader,
-    ReadOptions,
-    ServerWriter,
-    Writer,
-)
+from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
+from runferry.writer_ports import GrowthWriter, OneWayWriter, PlaceWriter, ServerWriter
 
 EndRole = Literal["source", "destination"]
 
