@@ -149,10 +149,10 @@ def plan_all(
             if record is None or stop.is_set:
                 continue
             inventory = chosen(foreseen.told(archive.inventory(record)), selection)
+            planned = plan(inventory, limits)  # which reads rows where nothing else tells
         except ArchiveError as error:
             outcomes.append(RunOutcome.failure(header, error))
             continue
-        planned = plan(inventory, limits)
         named = kind.foretold(destination, inventory) if isinstance(kind, ForetellingWriter) else ()
         outcome = RunOutcome.of(
             header,
