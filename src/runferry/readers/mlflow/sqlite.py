@@ -266,7 +266,7 @@ class SqliteStore:
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
             models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
-            traces = [trace.info for trace in self._traces.of_run(native.run_id)]
+            traces = [digest(trace.info) for trace in self._traces.of_run(native.run_id)]
             facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
             beside = (models, inputs, traces) if traces else (models, inputs)
             return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]
