@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from runferry.archive.store import Archive
-from runferry.errors import BadLocation, NotFound
+from runferry.errors import BadLocation, BadPlugin, Damaged, NotFound
 from runferry.locations import locate
-from runferry.ports import Location, PlaceWriter, ServerWriter
-from runferry.registry import is_path, reader, reader_names, writer, writer_names
+from runferry.ports import Location
+from runferry.registry import blamed, is_path, reader, reader_names, writer, writer_names
+from runferry.writer_ports import PlaceWriter, ServerWriter
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +114,25 @@ def test_a_writer_that_tells_places_apart_says_what_each_can_hold() -> None:
         if isinstance(kind, PlaceWriter):
             held = [kind.limits_at(Location(name, where)) for where in ("./here", "there/there")]
             assert held == [kind.limits, *kind.elsewhere.values()], name
+
+
+class _Garbled(Damaged):
+    """As a plugin derives one for its own format."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (_Garbled("no frame here", offset=3), _Garbled),
+        (PermissionError(13, "closed"), PermissionError),
+        (KeyError("frame"), BadPlugin),
+    ],
+    ids=lambda it: getattr(it, "__name__", type(it).__name__),
+)
+def test_what_a_plugin_may_raise_is_its_own_word_and_all_else_its_fault(
+    raised: Exception, told: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = EntryPoint("odd", "ferry_odd:Odd", "runferry.readers")
+    monkeypatch.setattr("runferry.registry._plugins", lambda role: {"odd": odd})
+    with pytest.raises(told), blamed("odd", "cannot list its runs"):
+        raise raised

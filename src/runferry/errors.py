@@ -25,7 +25,7 @@ RunferryError(what, where, hint)
 └── UsageError       the call itself
     ├── MissingExtra     an optional package is not installed
     ├── BadLocation      a location that cannot be understood
-    ├── BadPlugin        another package's reader or writer does not load, or is none
+    ├── BadPlugin        another package's reader or writer does not load, is none, or fails
     └── BadSetting       a setting, flag or variable with an impossible value
 """
 
@@ -214,7 +214,7 @@ class BadLocation(UsageError):  # noqa: N818
 
 
 class BadPlugin(UsageError):  # noqa: N818
-    """What another package offers as a reader or writer does not load, or is none."""
+    """What another package offers as a reader or writer does not load, is none, or fails."""
 
 
 class BadSetting(UsageError):  # noqa: N818

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from runferry.chunks import Chunk
-from runferry.losses import Fate, Loss
-from runferry.model import Cursor, Inventory, Kind, Run, Uid
+from runferry.losses import Fate
+from runferry.model import Cursor, Kind, Run, Uid
 
 RemoteId = NewType("RemoteId", str)
 """A run's name in a destination, as that destination spells it."""
@@ -327,80 +327,4 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; harmless when repeated."""
-        ...
-
-
-@runtime_checkable
-class PlaceWriter(Protocol):
-    """A writer whose places do not all hold the same."""
-
-    elsewhere: ClassVar[Mapping[str, Limits]]
-    """What its other places can hold, by a word for each: service, cloud. `limits` are of files."""
-
-    @classmethod
-    def limits_at(cls, where: Location) -> Limits:
-        """What this place can hold."""
-        ...
-
-
-@runtime_checkable
-class ServerWriter(Protocol):
-    """A writer whose places need not be paths: `TEAM/PROJECT` means the same from every folder."""
-
-    @classmethod
-    def is_path(cls, where: Location) -> bool:
-        """Whether this place is a path of this machine."""
-        ...
-
-    @classmethod
-    def meant_by_name(cls) -> str:
-        """The place that the writer's name alone means, which is the user's own; empty for none.
-
-        Raises BadLocation where the user has not said which it is.
-        """
-        ...
-
-
-@runtime_checkable
-class GrowthWriter(Protocol):
-    """A writer whose places do not all take a run again and again while it grows."""
-
-    @classmethod
-    def takes_growth(cls, where: Location) -> bool:
-        """Whether a run that has not ended may go there, and again with what came since."""
-        ...
-
-    @classmethod
-    def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
-        """Nobody adds to these runs any more, which never said that they ended; all of them is
-        there. Harmless when repeated. Raises what writing there raises."""
-        ...
-
-
-@runtime_checkable
-class OneWayWriter(Protocol):
-    """A writer with places from which nobody can read back what arrived."""
-
-    @classmethod
-    def is_readable(cls, where: Location) -> bool:
-        """Whether this place can be read, so that what arrived can be verified."""
-        ...
-
-
-@runtime_checkable
-class ForetellingWriter(Protocol):
-    """A writer that names things by itself, as what is known of a run decides."""
-
-    @classmethod
-    def foretold(cls, where: Location, inventory: Inventory) -> tuple[Loss, ...]:
-        """What it will tell of a run for that; nothing is asked at the place."""
-        ...
-
-
-@runtime_checkable
-class ReportingWriter(Writer, Protocol):
-    """A writer that meets losses which no plan foresees: what the run holds there decides."""
-
-    def losses(self, remote: RemoteId) -> tuple[Loss, ...]:
-        """What this writer could not do as asked while it sent the run; asked after `seal`."""
         ...

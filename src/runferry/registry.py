@@ -16,19 +16,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Literal, cast
 
-from runferry.errors import BadLocation, BadPlugin
+from runferry.errors import BadLocation, BadPlugin, RunferryError
 from runferry.model import Run
-from runferry.ports import (
-    GrowthWriter,
-    Limits,
-    Location,
-    OneWayWriter,
-    PlaceWriter,
-    Reader,
-    ReadOptions,
-    ServerWriter,
-    Writer,
-)
+from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
+from runferry.writer_ports import GrowthWriter, OneWayWriter, PlaceWriter, ServerWriter
 
 EndRole = Literal["source", "destination"]
 
@@ -245,15 +236,15 @@ def headers(name: str, runs: Iterable[Run]) -> Iterator[Run]:
 def blamed(name: str, what: str) -> Iterator[None]:
     """What the reader of a plugin raises within, and no reader may raise, is a BadPlugin.
 
-    Errors of files, and what is runferry's own, are not its fault.
+    Not so errors of files, and those of runferry's tree, to which a plugin may add its own.
     """
     try:
         yield
-    except OSError:
+    except (OSError, RunferryError):
         raise
     except Exception as error:
         point = None if name in _READERS else _plugins("source").get(name)
-        if point is None or type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:
+        if point is None or type(error).__module__.startswith("runferry."):  # our own stop, or bug
             raise
         raise _bad(point, f"{what} ({type(error).__name__}: {error})") from error
 

@@ -156,31 +156,38 @@ def to_json(value: Tree) -> Any:
 
 
 def from_json(value: Any) -> Tree:
-    """The inverse of `to_json`. Raises ValueError for a tag it does not know."""
+    """The inverse of `to_json`. Raises ValueError for what that never gives."""
     if isinstance(value, list):
         return [from_json(item) for item in value]
     if not isinstance(value, dict):
         return value  # type: ignore[no-any-return]
     if len(value) == 1:
         ((tag, inner),) = value.items()
-        match tag:
-            case "$float":
-                return float(inner)
-            case "$int":
-                return int(inner)
-            case "$bytes":
-                return base64.b64decode(inner)
-            case "$time":
-                return datetime.fromisoformat(inner)
-            case "$text":
-                return "".join(inner)
-            case "$items":
-                return {str(from_json(name)): from_json(item) for name, item in inner}
-            case "$map":
-                return {name: from_json(item) for name, item in inner.items()}
-            case _ if tag.startswith("$"):
-                raise ValueError(f"unknown tag {tag}")
+        if tag.startswith("$"):
+            try:
+                return _tagged(tag, inner)
+            except (TypeError, AttributeError, OverflowError) as error:
+                raise ValueError(f"{tag} does not hold {inner!r:.60}") from error
     return {name: from_json(item) for name, item in value.items()}
+
+
+def _tagged(tag: str, inner: Any) -> Tree:
+    match tag:
+        case "$float":
+            return float(inner)
+        case "$int":
+            return int(inner)
+        case "$bytes":
+            return base64.b64decode(inner)
+        case "$time":
+            return datetime.fromisoformat(inner)
+        case "$text":
+            return "".join(inner)
+        case "$items":
+            return {str(from_json(name)): from_json(item) for name, item in inner}
+        case "$map":
+            return {name: from_json(item) for name, item in inner.items()}
+    raise ValueError(f"unknown tag {tag}")
 
 
 def _would_join(text: str) -> bool:
@@ -205,5 +212,8 @@ def dumps(value: Tree, *, indent: int | None = None) -> str:
 
 
 def loads(text: str | bytes) -> Tree:
-    """The inverse of `dumps`."""
-    return from_json(json.loads(text))
+    """The inverse of `dumps`. Raises ValueError for what that never gives."""
+    try:
+        return from_json(json.loads(text))
+    except RecursionError as error:
+        raise ValueError("this is nested beyond measure") from error

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from training import rows, train
 
+from runferry.errors import ExitCode
 from runferry.live import deliver
 from runferry.live.delivery import Delivery, Ends
 from runferry.live.layout import Layout, Stated, is_delivered
+from runferry.live.status import Status
 from runferry.locations import locate
 
 
@@ -53,6 +55,19 @@ def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Pat
     )
     assert out.split() == ["0", "True"]
     assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]
+
+
+def test_a_setting_that_is_none_is_told_of_every_destination(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "session")
+    Stated(("jsonl:./lines", "wandb:https://me:hidden@host/team/zoo")).write(layout.root)
+    code = "from runferry.live import deliver; print(deliver.deliver(deliver.Path('session')))"
+    assert train(tmp_path, code, RUNFERRY_RATE="often") == f"{ExitCode.USAGE:d}\n"
+    status = Status.read(layout.status)
+    assert status.state == "gave-up"
+    for one in status.destinations:
+        assert "RUNFERRY_RATE" in (one.failing or "")
+        assert "hidden" not in f"{one}"
+    assert len(status.destinations) == 2
 
 
 def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(

@@ -8,6 +8,7 @@ import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,3 +103,22 @@ def test_what_was_dropped_is_told_once_over_stop_and_start(tmp_path: Path) -> No
     follower.close()
     assert [file.counts["dropped"].get("mlflow", 0) for file in follower.files] == [2, 0, 1]
     assert [file.counts["captured"] for file in follower.files] == [{"mlflow": 1}] * 3
+
+
+def test_who_tells_what_was_dropped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no lock says that a process lives, as on Windows, its last words say its end."""
+    monkeypatch.setattr("runferry.live.follower.sys", SimpleNamespace(platform="win32"))
+    journal = Journal(tmp_path / "journal")
+    journal.append("mlflow", Kind.CALL, "{}", b"{}")
+    journal.drop("mlflow")
+    follower = Follower(tmp_path / "journal", tmp_path / "rounds", Replicas(tmp_path / "one"))
+    assert follower.advance()
+    (file,) = follower.files
+    assert file.counts["dropped"] == {"mlflow": 1}
+    assert file.is_held()
+    journal.close()
+    assert follower.advance()
+    assert not file.is_held()
+    follower.close()

@@ -220,8 +220,13 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
     assert run.config == {}
 
 
+TYPED_WRONG = "sys.ps1, sys.last_value = '>>> ', ValueError()"
+"""What an interpreter for lines that are typed in does after one that failed."""
+
+
 @pytest.mark.parametrize(
-    ("ending", "code", "state"), [("raise ValueError", 1, "failed"), ("", 0, "finished")]
+    ("ending", "code", "state"),
+    [("raise ValueError", 1, "failed"), ("", 0, "finished"), (TYPED_WRONG, 0, "finished")],
 )
 def test_an_experiment_that_nobody_stopped_ends_with_its_script(
     tmp_path: Path, ending: str, code: int, state: str

@@ -204,6 +204,29 @@ print(json.dumps([told, journal.captured["test"], journal.dropped["test"]]))
     assert captured == len(_all(tmp_path / "journal")) > 0
 
 
+def test_a_journal_that_is_closed_is_held_by_nobody_although_the_disk_is_full(
+    tmp_path: Path,
+) -> None:
+    """Else a delivery would wait for the end of a process that logs no more."""
+    out = train(
+        tmp_path,
+        BEGIN
+        + """
+import resource, signal
+from runferry.live.layout import is_held
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal.append("test", Kind.EVENT, "{}", b"one")
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, -1))
+journal.append("test", Kind.EVENT, "{}", bytes(100))
+was_held = any(map(is_held, Path("journal").glob("*.journal")))
+journal.close()
+is_held = any(map(is_held, Path("journal").glob("*.journal")))
+print(json.dumps([journal.is_stopped, was_held, is_held]))
+""",
+    )
+    assert told(out) == [True, True, False]
+
+
 class _StuckDisk:
     """A pipe that nobody empties, in the place of a journal's file."""
 

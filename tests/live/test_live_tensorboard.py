@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from training import differences, rows, settled, train
 
+from runferry.dialects.tensorboard.names import PROJECTOR
+from runferry.live.replicas.tensorboard import EventReplica
+
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
 pytest.importorskip("tensorboard", reason="tensorboard is not installed")
 
@@ -175,3 +178,16 @@ def test_start_stop_start_mirrors_what_was_logged_between(tmp_path: Path) -> Non
     settled(tmp_path)
     found = rows(f"archive:{tmp_path / 'mirrored'}")["loss"]
     assert [step for step, _ in found] == [*range(5, 10), *range(20, 25)]
+
+
+def test_what_a_projector_names_never_takes_the_place_of_an_event_file(tmp_path: Path) -> None:
+    """Files are brought as links: what is written to such a one would go into the user's own."""
+    home, name = tmp_path / "runs", "events.out.tfevents.1"
+    home.mkdir()
+    named = [name, "events.out.tfevents.2", "metadata.tsv"]
+    for one in named:
+        (home / one).write_text("mine")
+    (home / PROJECTOR).write_text("".join(f'metadata_path: "{one}"\n' for one in named))
+    EventReplica(tmp_path / "replica" / name, home / name).end()
+    brought = {path.name for path in (tmp_path / "replica").iterdir()}
+    assert brought == {PROJECTOR, "metadata.tsv"}

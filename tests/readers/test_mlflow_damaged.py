@@ -167,3 +167,20 @@ def test_what_is_nested_beyond_measure_is_no_list_of_tables(full: Path) -> None:
         connection.commit()
     with closing(opened(full)) as reader:
         assert [len(list(reader.read(run))) > 1 for run in reader.runs()] == [True]
+
+
+def test_a_file_that_is_no_database_is_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, connect, made = tmp_path / "mlflow.db", schema.connect, list[sqlite3.Connection]()
+    path.write_bytes(b"no database " * 1000)
+
+    def noted(path: Path, *, read_only: bool) -> sqlite3.Connection:
+        made.append(connect(path, read_only=read_only))
+        return made[-1]
+
+    monkeypatch.setattr(schema, "connect", noted)
+    with pytest.raises(Damaged):
+        opened(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[-1].execute("SELECT 1")

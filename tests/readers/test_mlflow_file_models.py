@@ -1,16 +1,18 @@
-"""Models of a file store: what is damaged is told, nothing outside is read, each is read once."""
+"""Models and traces of a file store: damage is told, nothing outside is read, each is read once."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from runferry.chunks import Artifact, Chunk, Lost
+from runferry.chunks import Artifact, Chunk, File, Lost
+from runferry.dialects.yaml_trees import parse_yaml
 from runferry.model import Run
 from runferry.ports import Location, ReadOptions
-from runferry.readers.mlflow import MlflowReader
+from runferry.readers.mlflow import MlflowReader, file_folders
 
 RUN = "a" * 32
 
@@ -124,10 +126,44 @@ def test_headers_are_read_a_few_times_however_many_models_there_are(
         written(store / "models" / f"n{number}" / "version-1", version=1, source=source)
         written(store / "0" / "models" / f"m-{number}", model_id=f"m-{number}", name="x")
     read: list[object] = []
-    plain = yaml.load
-    monkeypatch.setattr(yaml, "load", lambda text, **how: read.append(text) or plain(text, **how))
+    monkeypatch.setattr(file_folders, "parse_yaml", lambda it: read.append(it) or parse_yaml(it))
     reader, runs = opened(store)
     assert len(runs) == 1 + 2 * count
     for run in runs.values():
         list(reader.read(run))
     assert count < len(read) < 15 * count
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "\ud800", "a: &a [*a]"])
+def test_yaml_that_nobody_means_is_a_damaged_header(store: Path, text: str) -> None:
+    (store / "0" / RUN / "meta.yaml").write_text(text, "utf-8", "surrogatepass")
+    reader, runs = opened(store)
+    assert lost(list(reader.read(runs[RUN]))) == [("damaged-header", f"{RUN}/meta.yaml", 1)]
+
+
+def test_what_was_said_of_a_trace_and_cannot_be_read_is_told(store: Path) -> None:
+    trace = store / "0" / "traces" / "tr-1"
+    for folder in ("request_metadata", "assessments", "artifacts"):
+        (trace / folder).mkdir(parents=True)
+    (trace / "trace_info.yaml").write_text("trace_id: tr-1")
+    (trace / "request_metadata" / "mlflow.sourceRun").write_text(RUN)
+    (trace / "artifacts" / "traces.json").write_text('{"spans": []}')
+    (trace / "assessments" / "a-1.yaml").write_text("assessment_name: good")
+    (trace / "assessments" / "a-2.yaml").write_text("{: [")
+    reader, runs = opened(store)
+    chunks = list(reader.read(runs[RUN]))
+    assert lost(chunks) == [("damaged-header", "tr-1/assessments/a-2.yaml", 1)]
+    (file,) = (one for one in chunks if isinstance(one, File))
+    assert file.blob.open is not None
+    with file.blob.open() as stream:
+        told = json.load(stream)["info"]
+    assert told["assessments"] == [{"assessment_name": "good"}]
+
+
+def test_what_cannot_be_read_of_a_run_is_told_of_that_run_and_once(store: Path) -> None:
+    other = "b" * 32
+    (written(store / "0" / other, run_id=other) / "tags").mkdir()
+    (store / "0" / other / "tags" / "note").write_bytes(b"\xff")
+    reader, runs = opened(store)
+    assert lost(list(reader.read(runs[RUN]))) == []
+    assert lost(list(reader.read(runs[other]))) == [("invalid-utf8", "tags/note", 1)]

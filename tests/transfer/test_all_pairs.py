@@ -30,12 +30,13 @@ from runferry.chunks import (
     Texts,
 )
 from runferry.losses import Fate
-from runferry.ports import Location, ReadOptions, RemoteId, ServerWriter
+from runferry.ports import Location, ReadOptions, RemoteId
 from runferry.transfer.patience import Patience
 from runferry.transfer.pull import pull
 from runferry.transfer.push import push
 from runferry.transfer.report import VerifyReport
 from runferry.transfer.verify import verify_archive
+from runferry.writer_ports import ServerWriter
 from runferry.writers.parquet_folder import ParquetFolderWriter
 
 KEYS = 10_000

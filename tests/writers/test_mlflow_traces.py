@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -201,3 +202,33 @@ def test_a_time_that_no_calendar_has_stays_the_number_that_it_is(database: Path)
     (file,) = (chunk for chunk in pulled(str(database), "r1") if isinstance(chunk, File))
     held = json.loads(bytes(blob_bytes(file.blob)))  # type: ignore[call-overload]
     assert held["info"]["request_time"] == "9000000000000000000"
+
+
+def test_traces_of_a_run_are_in_memory_one_by_one(database: Path) -> None:
+    said = [(f"tr-{number}", "said", "x" * 20_000) for number in range(1_000)]
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(
+            "INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage, experiment_id)"
+            " VALUES ('r1', 'one', 'FINISHED', 1700000000000, 'active', 0)"
+        )
+        connection.executemany(
+            "INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, status)"
+            " VALUES (?, 0, 1700000000000, 'OK')",
+            [(trace_id,) for trace_id, *_ in said],
+        )
+        connection.executemany(
+            "INSERT INTO trace_request_metadata (request_id, key, value) VALUES (?, ?, ?)",
+            [*said, *((trace_id, known.RUN_KEY, "r1") for trace_id, *_ in said)],
+        )
+        connection.commit()
+    del said
+    with closing(MlflowReader.open(Location("mlflow", str(database)), ReadOptions())) as reader:
+        (run,) = reader.runs()
+        tracemalloc.start()
+        try:
+            count = sum(isinstance(chunk, File) for chunk in reader.read(run))
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert count == 1_000
+    assert peak_bytes < 4 << 20

@@ -35,12 +35,14 @@ def test_the_keys_that_it_was_given_are_not_told(
 ) -> None:
     code = "import os; print('logged in with', os.environ['VENDOR_API_KEY'])"
     asked = command(code, tmp_path)
-    given = {**asked.environment, "VENDOR_API_KEY": "0123hidden4567"}
+    keys = {"OLDER_TOKEN": "0123hidden", "VENDOR_API_KEY": "0123hidden4567"}
+    given = {**asked.environment, **keys}
     with caplog.at_level("INFO"):
         ended = replace(asked, environment=given).run("there")
     assert ended.said == ("logged in with …",)
     assert "logged in with" in caplog.text
     assert "hidden" not in caplog.text
+    assert "4567" not in caplog.text
 
 
 def test_of_one_that_says_nothing_the_exit_code_is_told(tmp_path: Path) -> None:

@@ -92,3 +92,14 @@ def test_a_plan_that_is_certain_of_it_ends_as_moving_the_runs_does(
     assert plan_all(archive, WHERE, allow=Fate.MERGED).exit_code == ExitCode.DONE
     push(archive, WHERE, allow=Fate.MERGED)
     assert counted(verify_archive(archive, WHERE).runs[0].measured) > 0
+
+
+def test_a_run_whose_rows_cannot_be_read_fails_alone(service: WandbService, tmp_path: Path) -> None:
+    long = logged("long", *(("a", step) for step in range(600)))  # more than a commit holds itself
+    archive = archive_of([long, *LOST[:1]], tmp_path)
+    record = archive.record(long.run.uid)
+    assert record is not None
+    (segment,) = record.of("points")
+    (archive.path / segment.path).write_bytes(b"")
+    found = {run.run: run.status for run in plan_all(archive, WHERE).outcomes}
+    assert found == {str(long.run.key): "failed", str(LOST[0].run.key): "planned"}

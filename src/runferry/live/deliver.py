@@ -20,6 +20,7 @@ from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runferry.errors import RunferryError
     from runferry.live.status import DestinationStatus
     from runferry.ports import Location
     from runferry.settings import LiveUpload, Settings
@@ -45,13 +46,18 @@ def deliver(root: Path) -> int:
 
     from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
-    from runferry.live.status import DestinationStatus
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     log = logging.getLogger(__name__)
     stated = Stated.read(root)
     named = json.loads(os.environ.pop(TO_VARIABLE, "null")) or stated.destinations
-    layout, patience = Layout(root), _kept(stated, root)
+    layout = Layout(root)
+    try:
+        patience = _kept(stated, root)
+    except RunferryError as error:
+        log.error("%s", error)
+        _gave_up(layout, tuple(_refused(text, error) for text in named))
+        return error.exit_code
     places, refused = _located(named)
     for one in refused:
         log.error("%s", one.failing)
@@ -72,8 +78,7 @@ def deliver(root: Path) -> int:
             continue
         except RunferryError as error:
             log.error("%s", error)
-            told = tuple(DestinationStatus(str(place), failing=str(error)) for place in places)
-            _gave_up(layout, (*told, *refused))
+            _gave_up(layout, (*(_refused(str(place), error) for place in places), *refused))
             return error.exit_code
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
@@ -89,9 +94,7 @@ def _located(
 ) -> tuple[tuple[Location, ...], tuple[DestinationStatus, ...]]:
     """Places, and what is none: that concerns the others as little as a dead one does."""
     from runferry.errors import RunferryError
-    from runferry.live.status import DestinationStatus
     from runferry.locations import locate
-    from runferry.redact import without_credentials
 
     places: list[Location] = []
     refused: list[DestinationStatus] = []
@@ -99,9 +102,16 @@ def _located(
         try:
             places.append(locate(text, role="destination"))
         except RunferryError as error:
-            told = without_credentials(text, is_location=True)
-            refused.append(DestinationStatus(told, failing=str(error)))
+            refused.append(_refused(text, error))
     return tuple(places), tuple(refused)
+
+
+def _refused(text: str, error: RunferryError) -> DestinationStatus:
+    """Of a destination as it was named, without its credentials."""
+    from runferry.live.status import DestinationStatus
+    from runferry.redact import without_credentials
+
+    return DestinationStatus(without_credentials(text, is_location=True), failing=str(error))
 
 
 def _gave_up(layout: Layout, told: tuple[DestinationStatus, ...]) -> None:

@@ -37,7 +37,7 @@ class JournalFile:
     sources: dict[int, dict[str, Tree]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # as the process said last
     taken: Counter[str] = field(default_factory=Counter)  # records by tracker
-    is_stopped: bool = False  # the hooks came off
+    is_closed: bool = False  # by its process, which had said what it counted
     is_over: bool = False  # its process is gone, or done, and nothing follows
     _time_ns: int = 0
 
@@ -50,8 +50,8 @@ class JournalFile:
                 yield self._time_ns, self.path.name, frame
 
     def is_held(self) -> bool:
-        """Whether its process still has it open."""
-        return not self.counts if sys.platform == "win32" else is_held(self.path)
+        """Whether its process still has it open; without locks, whether it has not closed it."""
+        return not self.is_closed if sys.platform == "win32" else is_held(self.path)
 
 
 class Follower:
@@ -172,7 +172,7 @@ class Follower:
             case Kind.COUNTS | Kind.STOP | Kind.DROPPED:
                 with contextlib.suppress(ValueError):
                     file.counts = json.loads(frame.payload)
-                file.is_stopped = frame.kind == Kind.STOP
+                file.is_closed = frame.kind != Kind.DROPPED
             case Kind.WANDB | Kind.EVENT | Kind.CALL:
                 facts = file.sources.get(frame.source, {})
                 tracker = "service" if "service" in facts else str(facts.get("tracker"))

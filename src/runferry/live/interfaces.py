@@ -206,7 +206,8 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
 
 def _left() -> None:
     """A script is over that has not called `stop_logging`: its experiments have ended with it."""
-    is_broken = getattr(sys, "last_value", None) is not None  # as Python has just printed
+    # as Python has just printed; where lines are typed in, an earlier one that failed is no end
+    is_broken = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
     while _active:
         experiment = _active.pop()
         if experiment.process == os.getpid():  # and not a child's copy of it

@@ -162,20 +162,28 @@ class Journal:
             self.dropped["journal"] += lost
             self._stop("the disk is stuck")
             return
-        file, self._file, self._waiting = self._file, None, Waiting(self._put)
+        self._waiting = Waiting(self._put)
         self._sources, self._told, self._said = {}, (captured, dropped), dropped
-        file.close()
+        self._let_go()
 
     def _close_full(self, kind: Kind) -> None:
         """Say in a file beside what was dropped since the first was full, if there is space now."""
+        if self._waiting.is_begun:  # its thread has the file; a stuck disk is not asked again
+            return
+        self._let_go()
         dropped = self.dropped.copy()
         told = {"captured": {}, "dropped": dropped - self._said}
-        if self._waiting.is_begun or not told["dropped"]:  # a stuck disk is not asked again
+        if not told["dropped"]:
             return
         with contextlib.suppress(OSError):
-            file = self._opened()
-            file.append(kind, 0, json.dumps(told).encode())
+            self._opened().append(kind, 0, json.dumps(told).encode())
             self._said = dropped
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the file and its lock: no more comes from this process."""
+        file, self._file = self._file, None
+        if file is not None:
             file.close()
 
     def _counts(self, dropped: Counter[str]) -> bytes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from runferry.errors import ArchiveError
 from runferry.losses import Fate
 from runferry.model import Inventory, Run
-from runferry.ports import ForetellingWriter, Location, ReadOptions, Writer
+from runferry.ports import Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
@@ -38,6 +38,7 @@ from runferry.transfer.space import check_writable
 from runferry.transfer.staying import going, outcomes_of_staying
 from runferry.transfer.trip import Trip
 from runferry.transfer.waves import waves_of
+from runferry.writer_ports import ForetellingWriter
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord
@@ -148,10 +149,10 @@ def plan_all(
             if record is None or stop.is_set:
                 continue
             inventory = chosen(foreseen.told(archive.inventory(record)), selection)
+            planned = plan(inventory, limits)  # which reads rows where nothing else tells
         except ArchiveError as error:
             outcomes.append(RunOutcome.failure(header, error))
             continue
-        planned = plan(inventory, limits)
         named = kind.foretold(destination, inventory) if isinstance(kind, ForetellingWriter) else ()
         outcome = RunOutcome.of(
             header,

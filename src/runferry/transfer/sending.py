@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runferry.archive.ledger import Delivery
 from runferry.chunks import Chunk
 from runferry.errors import RunMissing, ServiceError
-from runferry.ports import RemoteId, ReportingWriter, Writer
+from runferry.ports import RemoteId, Writer
 from runferry.transfer.beginning import Beginning
 from runferry.transfer.claims import Claim
 from runferry.transfer.incoming import weight
@@ -25,6 +25,7 @@ from runferry.transfer.progress import Interrupted
 from runferry.transfer.report import RunOutcome
 from runferry.transfer.selection import chosen
 from runferry.transfer.trip import Books, Start, Trip
+from runferry.writer_ports import ReportingWriter
 
 if TYPE_CHECKING:
     from runferry.archive.record import RunRecord

@@ -120,11 +120,12 @@ class _Words(threading.Thread):
         self.progress = Progress(process.pid)
         self._process = process
         self._command = command
-        self._secrets = [
+        secrets = (
             value
             for name, value in command.environment.items()
             if _SECRET_VARIABLE.search(name) and len(value) >= _LEAST_SECRET
-        ]
+        )
+        self._secrets = sorted(secrets, key=len, reverse=True)  # one may be a part of another
         self.start()
 
     def run(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path, PurePath
 
 from runferry import _native
+from runferry.dialects.tensorboard.names import is_event_file
 from runferry.dialects.tensorboard.wire import fields_of
 from runferry.live.frames import Frame
 from runferry.live.replicas.beside import bring
@@ -63,9 +64,9 @@ class EventReplica:
         with contextlib.suppress(OSError):  # who may not read it, converts without it too
             names = list(projector_files(self._home))
         for name in names:
-            beside = inside(self._home, name)
-            if beside is not None:
-                bring(beside, self._path.parent / name)
+            beside, target = inside(self._home, name), self._path.parent / name
+            if beside is not None and not is_event_file(target.name):  # those are replicas, too
+                bring(beside, target)
 
 
 def place_of(facts: dict[str, Tree]) -> PurePath:

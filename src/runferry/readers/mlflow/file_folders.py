@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import yaml
-
+from runferry.dialects.yaml_trees import parse_yaml
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 
 META: Final = "meta.yaml"
 TRASH: Final = ".trash"
 INT64: Final = range(-(2**63), 2**63)
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def meta_of(folder: Path) -> dict[str, Tree]:
@@ -30,14 +28,10 @@ def meta_of(folder: Path) -> dict[str, Tree]:
 def mapping_of(path: Path) -> dict[str, Tree]:
     """What a file of YAML says; empty where it is missing or no mapping."""
     try:
-        text = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        found = parse_yaml(path.read_text("utf-8")).value
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
-    try:
-        meta = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return {}
-    return meta if isinstance(meta, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def small_files(folder: Path, losses: list[Loss]) -> Iterator[tuple[str, str]]:

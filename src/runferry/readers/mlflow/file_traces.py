@@ -56,6 +56,15 @@ def _trace(folder: Path, losses: list[Loss]) -> Trace:
         ),
         "tags": dict(small_files(folder / "tags", losses)),
     }
-    if held := [mapping_of(path) for path in files_below(folder / "assessments")]:
-        info["assessments"] = list(held)
+    if held := list(_assessments(folder, losses)):
+        info["assessments"] = held
     return Trace(info)
+
+
+def _assessments(folder: Path, losses: list[Loss]) -> Iterator[Tree]:
+    for path in files_below(folder / "assessments"):
+        if found := mapping_of(path):
+            yield found
+        else:
+            where = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+            losses.append(Loss("damaged-header", Fate.DROPPED, where, 1, "what was said of it"))

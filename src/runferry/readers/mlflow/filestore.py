@@ -63,7 +63,8 @@ class FileStore:
         self._deleted, self._logged, self.registry = 0, None, FileRegistry(self._root)
         self._traces = FileTraces()
         for run_id, folder, experiment in self._all(include_deleted):
-            native = self._header(run_id, folder, experiment)
+            told_when_it_is_read = list[Loss]()
+            native = self._header(run_id, folder, experiment, told_when_it_is_read)
             if include_deleted or native.lifecycle != "deleted":
                 yield native
             else:
@@ -83,7 +84,7 @@ class FileStore:
         if run_id not in self._folders:
             raise NotFound(f"no run {run_id}", where=str(self._root))
         folder, experiment = self._folders[run_id]
-        return self._header(run_id, folder, experiment, with_params=True)
+        return self._header(run_id, folder, experiment, self._losses, with_params=True)
 
     def _all(self, include_deleted: bool) -> Iterator[tuple[str, Path, str]]:
         self._folders.clear()
@@ -104,11 +105,17 @@ class FileStore:
                 yield run_id, folder, name
 
     def _header(
-        self, run_id: str, folder: Path, experiment: str, *, with_params: bool = False
+        self,
+        run_id: str,
+        folder: Path,
+        experiment: str,
+        losses: list[Loss],
+        *,
+        with_params: bool = False,
     ) -> NativeRun:
         meta = meta_of(folder)
         if not meta:
-            self._losses.append(Loss("damaged-header", Fate.DROPPED, f"{folder.name}/{META}"))
+            losses.append(Loss("damaged-header", Fate.DROPPED, f"{folder.name}/{META}"))
         return NativeRun(
             run_id=run_id,
             experiment=experiment,
@@ -120,8 +127,8 @@ class FileStore:
             lifecycle=text_of(meta.get("lifecycle_stage")) or "active",
             artifact_uri=text_of(meta.get("artifact_uri")),
             experiment_id=folder.parent.name,
-            tags=dict(small_files(folder / "tags", self._losses)),
-            params=dict(small_files(folder / "params", self._losses)) if with_params else {},
+            tags=dict(small_files(folder / "tags", losses)),
+            params=dict(small_files(folder / "params", losses)) if with_params else {},
         )
 
     def metrics(self, run_id: str) -> Iterator[NativePoints]:

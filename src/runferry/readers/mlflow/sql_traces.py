@@ -50,10 +50,12 @@ class SqlTraces:
         """Those that were recorded in a run, or linked to it, by when they began."""
         if not self._is_there:
             return
-        query = "SELECT * FROM trace_info WHERE request_id = ?"
-        found = [row for one in self._by_run.of(run_id) for row in self._rows(query, one)]
-        for row in sorted(found, key=lambda row: (row["timestamp_ms"], row["request_id"])):
-            yield self._trace(row)
+        began = "SELECT timestamp_ms, request_id FROM trace_info WHERE request_id = ?"
+        ask = self._connection.execute
+        found = [pair for one in self._by_run.of(run_id) for pair in ask(began, (one,))]
+        for _, trace_id in sorted(found):
+            for row in self._rows("SELECT * FROM trace_info WHERE request_id = ?", trace_id):
+                yield self._trace(row)
 
     def chunks(
         self, run_id: str, located: Callable[[str], ArtifactFolder]

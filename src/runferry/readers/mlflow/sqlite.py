@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -42,19 +42,23 @@ _OTHER_TYPES: Final = (TypeError, ValueError, OverflowError)
 """What cells raise that their columns cannot mean: sqlite takes any value anywhere."""
 
 
-def _connected(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that leaves nothing beside the file, while a server may go on writing to it.
 
     Of a database with a write-ahead log sqlite makes an index beside it even when it only reads; it
     is there already where somebody has it open.
     """
     if has_wal_mode(path) and not path.with_name(f"{path.name}-shm").exists():
-        return opened(path)
-    connection = schema.connect(path, read_only=True)
-    if not is_cut_short(connection):
-        return closing(connection)
-    connection.close()
-    return opened_before(path)
+        with opened(path) as connection:
+            yield connection
+        return
+    with closing(schema.connect(path, read_only=True)) as connection:
+        if not is_cut_short(connection):
+            yield connection
+            return
+    with opened_before(path) as connection:
+        yield connection
 
 
 class SqliteStore:
@@ -262,7 +266,7 @@ class SqliteStore:
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
             models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
-            traces = [trace.info for trace in self._traces.of_run(native.run_id)]
+            traces = [digest(trace.info) for trace in self._traces.of_run(native.run_id)]
             facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
             beside = (models, inputs, traces) if traces else (models, inputs)
             return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]

@@ -205,7 +205,8 @@ class VendorStore:
         models = [[m.model_id, m.name, m.facts] for m in self._made(native)]
         facts = [models, native.status, native.start_ms, native.end_ms, native.lifecycle,
                  dict(native.tags), dict(native.params), metrics]  # fmt: skip
-        traces = [one.info for one in self._traces.of_run(native.experiment_id, native.run_id)]
+        found = self._traces.of_run(native.experiment_id, native.run_id)
+        traces = [digest(trace.info) for trace in found]
         return digest(*facts, traces) if traces else digest(*facts)
 
     def close(self) -> None:

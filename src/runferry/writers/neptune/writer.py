@@ -11,7 +11,8 @@ from runferry.dialects.neptune.places import ServerPlace
 from runferry.losses import Loss
 from runferry.model import Inventory, Run, Uid
 from runferry.paths import is_local
-from runferry.ports import Limits, Location, Progress, RemoteId, ReportingWriter
+from runferry.ports import Limits, Location, Progress, RemoteId
+from runferry.writer_ports import ReportingWriter
 from runferry.writers.neptune.export_writer import ExportWriter
 from runferry.writers.neptune.exporting import is_kept_as_model
 from runferry.writers.neptune.layout import Layout
