@@ -49,9 +49,7 @@ class Console:
         labels = missing = 0
         for page in self._pages(node.get("logLines") or {}):
             lines = [
-                line
-                for line in nodes(page)
-                if self.position.log_lines <= _number(line) < most
+                line for line in nodes(page) if self.position.log_lines <= _number(line) < most
             ]
             if lines:
                 yield chunks.Console(_batch(lines))
