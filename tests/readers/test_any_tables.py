@@ -635,6 +635,39 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
     assert found.codes()["empty-column"] == 1
 
 
+def test_times_that_python_has_none_for_are_told_by_their_texts_or_numbers(tmp_path: Path) -> None:
+    """Years beyond 9,999, nanoseconds in lists; texts in the layout that Polars has."""
+    path = tmp_path / "t.parquet"
+    zoned, us = pa.timestamp("us", "Europe/Berlin"), pa.timestamp("us")
+    columns = {
+        "far": pa.array([2**62, 0], us),
+        "far zoned": pa.array([2**62, 0], zoned),
+        "day": pa.array([2**30, None], pa.date32()),
+        "late": pa.array([[253_402_300_800], None], pa.list_(pa.timestamp("s"))),
+        "later": pa.array([[2**62], [0]], pa.list_(zoned)),
+        "fine": pa.array([[1], None], pa.list_(pa.timestamp("ns", "Europe/Berlin"))),
+        "clock": pa.array([[1], None], pa.list_(pa.time64("ns"))),
+        "took": pa.array([[1], None], pa.list_(pa.duration("ns"))),
+        "views": pa.array([None, "a"], pa.string_view()),
+    }
+    pq.write_table(pa.table(columns), path)
+    found = one_held(ParquetReader, path)
+    texts = {key: [row["text"] for row in rows] for key, rows in found.texts.items()}
+    assert texts == {
+        "far": [str(2**62), "1970-01-01 00:00:00.000000"],
+        "far zoned": [str(2**62), "1970-01-01 00:00:00.000000Z"],
+        "day": [str(2**30)],
+        "late": ['["10000-01-01 00:00:00.000"]'],
+        "later": [f'["<value out of range: {2**62}>"]', '["1970-01-01 00:00:00.000000"]'],
+        "fine": ['["1970-01-01 00:00:00.000000001Z"]'],
+        "clock": ['["00:00:00.000000001"]'],
+        "took": ["[1]"],
+        "views": ["a"],
+    }
+    told = {loss.where for loss in found.losses if loss.code == "large-integer"}
+    assert told == {"far", "far zoned", "day"}
+
+
 def test_lists_of_a_fixed_size_are_read_though_some_are_null(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pair = pa.list_(pa.int32(), 2)
