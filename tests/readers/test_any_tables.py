@@ -283,6 +283,26 @@ def test_a_file_that_is_closed_fails_alone(
         opened(reader, shut)
 
 
+def test_a_file_that_goes_while_its_folder_is_looked_through_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone.csv", "there.csv"):
+        (tmp_path / name).write_text("step,loss\n0,1.5\n")
+    table = CsvReader.table
+
+    def gone(reader: CsvReader, path: Path, label: str) -> object:
+        if path.name == "gone.csv":
+            path.unlink()
+        return table(reader, path, label)
+
+    monkeypatch.setattr(CsvReader, "table", gone)
+    source = opened(CsvReader, tmp_path)
+    bad, good = source.runs()
+    assert held(source, good).steps("loss") == [0]
+    with pytest.raises(SourceError, match="No such file"):
+        held(source, bad)
+
+
 def test_a_line_that_never_ends_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
