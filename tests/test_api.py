@@ -16,7 +16,7 @@ import runferry
 from runferry import tables
 from runferry.archive.store import Archive
 from runferry.chunks import Points
-from runferry.errors import Refused, RunferryError, Unreachable, UsageError
+from runferry.errors import Refused, Unreachable, UsageError
 from runferry.model import Run
 from runferry.readers.wandb.reader import WandbReader
 from runferry.testing.reference import record
@@ -133,12 +133,13 @@ def test_no_part_of_a_source_that_ends_half_way_is_loaded_as_if_it_were_all(
 ) -> None:
     def ends(reader: WandbReader) -> Iterator[Run]:
         yield from itertools.islice(runs(reader), 1)
-        raise Unreachable("no answer")
+        raise Unreachable("no answer", hint="ask later")
 
     runs = WandbReader.runs
     monkeypatch.setattr(WandbReader, "runs", ends)
-    with pytest.raises(RunferryError, match="no answer"):
+    with pytest.raises(Unreachable, match="no answer") as raised:
         runferry.load(EXAMPLE)
+    assert raised.value.hint == "ask later"
 
 
 def test_discarding_takes_nothing_away_that_was_not_sent(archive: Archive, tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def _pulled(
     for failure in report.failures:
         error = RunferryError(failure.error or "", where=failure.run, hint=failure.hint or "")
         raise failure.cause or error
-    if report.aborted is not None:
-        raise RunferryError(report.aborted)
+    if report.cause is not None:
+        raise report.cause
     return archive
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from pathlib import Path
@@ -255,6 +256,23 @@ def test_one_damaged_commit_hides_no_other_run(archive: Archive) -> None:
     assert ArchiveWriter(archive).find(run_named("new").uid) is None
     healed = archived(archive, run_named("d"), pulled())
     check_whole(archive, healed)
+
+
+@pytest.mark.parametrize(
+    "garbled", [{"tags": [1]}, {"tags": "ab"}, {"labels": {"a": 1}}, {"name": 5}, {"labels": [1]}]
+)
+def test_a_header_of_other_types_is_a_damaged_commit(
+    archive: Archive, garbled: dict[str, object]
+) -> None:
+    record = archived(archive, run_named("a"), pulled())
+    commit = commit_path(archive.path, record.run.uid)
+    stated = json.loads(commit.read_text())
+    commit.write_text(json.dumps(stated | {"run": stated["run"] | garbled}))
+    with pytest.raises(Corrupt, match="cannot be read"):
+        archive.record(record.run.uid)
+    commit.write_text(json.dumps(stated | {"attributes": [["config", ["lr", 1], 0.5]]}))
+    with pytest.raises(Corrupt, match="cannot be read"):
+        archive.record(record.run.uid)
 
 
 def test_a_run_is_found_by_the_mark_that_another_process_just_gave_it(archive: Archive) -> None:

@@ -181,11 +181,13 @@ def test_formats_are_a_page_too(runferry: Caller) -> None:
 
 def test_settings_tell_their_origin_and_no_password(runferry: Caller) -> None:
     Path("runferry.toml").write_text('workers = 3\nproxy = "http://me:pw@proxy:1"\n')
-    found = runferry("settings", "--allow", "dropped", "--json", RUNFERRY_TIMEOUT="7").json
+    found = runferry("settings", "--allow", "dropped", "--json", RUNFERRY_TIMEOUT="7",
+                     RUNFERRY_PATIENCE="1234567.5").json  # fmt: skip
     values = found["settings"]
     assert values["workers"] == {"value": "3", "from": "runferry.toml, line 1"}
     assert values["proxy"]["value"] == "http://proxy:1"
     assert values["timeout"] == {"value": "7", "from": "the environment"}
+    assert values["patience"]["value"] == "1234567.5"
     assert values["allow"] == {"value": "dropped", "from": "the command line"}
     assert values["ca_bundle"] == {"value": None, "from": "default"}
 

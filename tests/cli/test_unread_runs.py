@@ -68,3 +68,5 @@ def test_a_source_that_ends_half_way_is_told_and_no_success(
     assert answer.code == (2 if verb == "plot" and not listed else 1)
     assert answer.err.count("no answer") == 1
     assert ("the remaining runs were not tried" in answer.err) == bool(listed)
+    if answer.code == 1:
+        assert called(runferry, verb, "--json").json["aborted"] == "no answer"

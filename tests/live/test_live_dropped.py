@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
 import pytest
-from training import ended, layout, rows, settled, start, train
+from training import ended, layout, rows, settled, start
 
 from runferry.live.layout import Layout
 from runferry.live.status import Status
@@ -43,10 +44,18 @@ def test_what_a_hook_could_not_take_is_told_while_training_goes_on(tmp_path: Pat
     assert settled(tmp_path).dropped == 2
 
 
-def test_what_a_full_disk_dropped_is_told_once_there_is_space(tmp_path: Path) -> None:
-    train(
-        tmp_path,
-        """
+ENDS = {
+    "with space": "resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))",
+    "full": "",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+}
+
+
+@pytest.mark.parametrize("ends", list(ENDS))
+def test_what_a_full_disk_dropped_is_told_also_where_it_stays_full(
+    tmp_path: Path, ends: str
+) -> None:
+    code = f"""
         import resource, signal, runferry
         experiment = runferry.start_logging("e", backend="jsonl:./lines", journal="session")
         from runferry.live.session import sessions
@@ -56,11 +65,14 @@ def test_what_a_full_disk_dropped_is_told_once_there_is_space(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
         for step in range(1000):
             experiment.log_metric("loss", step, step)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
         assert session.journal.is_stopped
-        """,
-    )
+        {ENDS[ends]}
+        """
+    ended(start(tmp_path, code), -signal.SIGKILL if ends == "killed" else 0)
     status = settled(tmp_path, root=Layout(tmp_path / "session"))
-    assert status.captured + status.dropped == 1003  # and that it began, and ended
-    assert 100 < status.dropped < 1000
+    if ends == "killed":  # what was counted after it was told last is gone with the process
+        assert status.dropped == 2
+    else:
+        assert status.captured + status.dropped == 1003  # and that it began, and ended
+        assert 100 < status.dropped < 1000
     assert len(rows(f"jsonl:{tmp_path / 'lines'}")["loss"]) == status.captured - 1

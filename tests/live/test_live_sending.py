@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from tests.transfer.roads import archive_of
+
 from runferry.archive.store import Archive
+from runferry.errors import Unreachable
 from runferry.live.sending import Sending
 from runferry.locations import locate
 from runferry.losses import Fate, Loss
 from runferry.ports import Location
-from runferry.testing.samples import header
+from runferry.testing.samples import as_run, header, plain
 from runferry.transfer.progress import StopToken
 from runferry.transfer.report import Report, RunOutcome
 
@@ -60,6 +64,29 @@ def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: 
     sending.stop()
     sending.join(10)
     assert sending.status.losses == {"nan": 10}
+
+
+def test_runs_that_are_not_for_a_place_are_counted_also_while_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> Report:
+        raise Unreachable("nobody answers")
+
+    monkeypatch.setattr("runferry.live.sending.push", refuses)
+    archive = archive_of((as_run(plain(), "theirs"), as_run(plain(), "ours")), tmp_path / "here")
+    place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
+    sending = Sending(place, archive, lambda _, run: run.key.run_id == "theirs", _into_nothing)
+    sending.start()
+    sending.there_is(5, is_ending=True)
+    _wait(lambda: sending.status.attempts > 0)
+    sending.stop()
+    sending.join(10)
+    assert sending.status.failing == "nobody answers"
+    assert sending.status.excluded == 1
+
+
+def _into_nothing(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+    raise AssertionError("this is no archive")
 
 
 def _wait(until: Callable[[], bool]) -> None:

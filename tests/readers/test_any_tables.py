@@ -283,6 +283,26 @@ def test_a_file_that_is_closed_fails_alone(
         opened(reader, shut)
 
 
+def test_a_file_that_goes_while_its_folder_is_looked_through_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone.csv", "there.csv"):
+        (tmp_path / name).write_text("step,loss\n0,1.5\n")
+    table = CsvReader.table
+
+    def gone(reader: CsvReader, path: Path, label: str) -> object:
+        if path.name == "gone.csv":
+            path.unlink()
+        return table(reader, path, label)
+
+    monkeypatch.setattr(CsvReader, "table", gone)
+    source = opened(CsvReader, tmp_path)
+    bad, good = source.runs()
+    assert held(source, good).steps("loss") == [0]
+    with pytest.raises(SourceError, match="No such file"):
+        held(source, bad)
+
+
 def test_a_line_that_never_ends_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -633,6 +653,39 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
         "bytes": ['{"$bytes":"/w=="}'],
     }
     assert found.codes()["empty-column"] == 1
+
+
+def test_times_that_python_has_none_for_are_told_by_their_texts_or_numbers(tmp_path: Path) -> None:
+    """Years beyond 9,999, nanoseconds in lists; texts in the layout that Polars has."""
+    path = tmp_path / "t.parquet"
+    zoned, us = pa.timestamp("us", "Europe/Berlin"), pa.timestamp("us")
+    columns = {
+        "far": pa.array([2**62, 0], us),
+        "far zoned": pa.array([2**62, 0], zoned),
+        "day": pa.array([2**30, None], pa.date32()),
+        "late": pa.array([[253_402_300_800], None], pa.list_(pa.timestamp("s"))),
+        "later": pa.array([[2**62], [0]], pa.list_(zoned)),
+        "fine": pa.array([[1], None], pa.list_(pa.timestamp("ns", "Europe/Berlin"))),
+        "clock": pa.array([[1], None], pa.list_(pa.time64("ns"))),
+        "took": pa.array([[1], None], pa.list_(pa.duration("ns"))),
+        "views": pa.array([None, "a"], pa.string_view()),
+    }
+    pq.write_table(pa.table(columns), path)
+    found = one_held(ParquetReader, path)
+    texts = {key: [row["text"] for row in rows] for key, rows in found.texts.items()}
+    assert texts == {
+        "far": [str(2**62), "1970-01-01 00:00:00.000000"],
+        "far zoned": [str(2**62), "1970-01-01 00:00:00.000000Z"],
+        "day": [str(2**30)],
+        "late": ['["10000-01-01 00:00:00.000"]'],
+        "later": [f'["<value out of range: {2**62}>"]', '["1970-01-01 00:00:00.000000"]'],
+        "fine": ['["1970-01-01 00:00:00.000000001Z"]'],
+        "clock": ['["00:00:00.000000001"]'],
+        "took": ["[1]"],
+        "views": ["a"],
+    }
+    told = {loss.where for loss in found.losses if loss.code == "large-integer"}
+    assert told == {"far", "far zoned", "day"}
 
 
 def test_lists_of_a_fixed_size_are_read_though_some_are_null(tmp_path: Path) -> None:

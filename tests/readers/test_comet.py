@@ -413,6 +413,22 @@ def test_an_odd_zip_hides_no_experiment_beside_it(tmp_path: Path, place: str) ->
     assert lost == ["damaged-bytes" if place == "first bytes" else "cut-archive"]
 
 
+@pytest.mark.usefixtures("modes_hold")
+def test_a_closed_zip_hides_no_experiment_beside_it(tmp_path: Path) -> None:
+    home = experiment(tmp_path / "made", [metric("a", 1.0, 0)], **ENDED)
+    closed = packed(home, tmp_path / f"{'c' * 32}.zip")
+    packed(home, tmp_path / "open.zip")
+    packed(home, tmp_path / "whose.zip").chmod(0)
+    shutil.rmtree(home)
+    closed.chmod(0)
+    reader = CometReader.open(Location("comet", str(tmp_path)), ReadOptions())
+    runs = {run.key.run_id: run for run in reader.runs()}
+    assert set(runs) == {"a" * 32, "c" * 32}
+    with pytest.raises(SourceError, match="Permission denied") as caught:
+        list(reader.read(runs["c" * 32]))
+    assert caught.value.hint
+
+
 def test_any_finds_archives_and_folders(tmp_path: Path) -> None:
     home = experiment(tmp_path / "deep" / "x", [metric("a", 1.0, 0)])
     packed(experiment(tmp_path / "y", [metric("a", 1.0, 0)], **ENDED), tmp_path / "one.zip")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,26 @@ def test_times_are_those_of_the_rows(tmp_path: Path) -> None:
     full_run(tmp_path / "data")
     times = [p["time"] for p in gather_one(tmp_path).points("train.loss")]
     assert times == [BEGAN + timedelta(seconds=n) for n in range(20)]
+
+
+def test_a_time_beyond_the_years_is_the_nearest_there_is_and_told(tmp_path: Path) -> None:
+    (part,) = write_run(
+        tmp_path, "r1", sys_v3("r1") + atoms("r1", {"expires": BEGAN, "ends": BEGAN})
+    )
+    table = pq.read_table(part)
+    names = table.column("attribute_path").to_pylist()
+    kept = table.column("datetime_value").cast(pa.int64()).to_pylist()
+    kept[names.index("expires")] = 300_000_000_000_000  # in the year 11,476
+    times = pa.array(kept, pa.int64()).cast(EXPORT.field("datetime_value").type)
+    at = table.schema.get_field_index("datetime_value")
+    pq.write_table(table.set_column(at, EXPORT.field(at), times), part)
+    found = gather_one(tmp_path)
+    (value,) = (v for (_, path), v in found.attributes.items() if path == ("expires",))
+    assert value == datetime.max.replace(tzinfo=UTC)
+    told = [loss for loss in found.losses if loss.fate > Fate.KEPT]
+    assert [(loss.code, loss.fate, loss.where) for loss in told] == [
+        ("time-beyond-years", Fate.ROUNDED, "expires")
+    ]
 
 
 def test_sys_becomes_the_header_and_stays_besides(tmp_path: Path) -> None:

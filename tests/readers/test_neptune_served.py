@@ -24,6 +24,7 @@ from runferry.errors import AuthFailed, BadLocation, Declined, NotFound, SourceC
 from runferry.model import Cursor
 from runferry.ports import Location, ReadOptions
 from runferry.readers.neptune.reader import NeptuneModelsReader, NeptuneReader
+from runferry.readers.neptune.server.series import ServedSeries
 from runferry.testing.content import Content, digest_of
 from runferry.testing.reader_contract import ReaderContract
 
@@ -184,6 +185,19 @@ def test_series_come_page_by_page(server: NeptuneServer) -> None:
     server.pages = 0
     assert gather_all()["PRO-1"].values("loss") == [float(n) for n in range(2500)]
     assert server.pages == 4  # how many there are, and three pages
+
+
+def test_values_that_the_server_counts_and_does_not_give_are_told(
+    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with logging_to() as run:
+        run["loss"].extend([1.0, 2.0], timestamps=[BEGAN, BEGAN])
+    monkeypatch.setattr(ServedSeries, "_total", lambda *_: 5)
+    found = gather_all()["PRO-1"]
+    assert found.values("loss") == [1.0, 2.0]
+    assert [(one.where, one.count) for one in found.losses if one.code == "missing-values"] == [
+        ("loss", 3)
+    ]
 
 
 def test_what_grows_is_read_on_without_asking_for_the_rest(server: NeptuneServer) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from plain_folders import folder_of, written
 
+from runferry.chunks import Artifact
 from runferry.dialects import codec
 from runferry.dialects.plain_folder.notes import reading_note
 from runferry.errors import Damaged
-from runferry.model import Run, RunKey, Series
+from runferry.model import Attribute, Blob, Run, RunKey, Series
 from runferry.ports import Location, ReadOptions
 from runferry.registry import reader
 from runferry.testing.samples import curve
@@ -62,12 +63,20 @@ def test_a_field_of_another_type_is_told_as_damage(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("key", [["mlflow"], "", "r1"]), ("created_ns", "now"), ("state", [])]
+    ("name", "value"),
+    [
+        ("key", [["mlflow"], "", "r1"]),
+        ("created_ns", "now"),
+        ("state", []),
+        ("tags", [1]),
+        ("tags", "ab"),
+        ("labels", [["a", 1]]),
+    ],
 )
 def test_a_header_holds_what_the_model_holds_there(name: str, value: object) -> None:
     tree: Any = codec.run_tree(Run(RunKey("mlflow", "", "r1")))
     assert codec.run_of(tree) == Run(RunKey("mlflow", "", "r1"))
-    with pytest.raises(TypeError, match="is "):
+    with pytest.raises(TypeError):
         codec.run_of(tree | {name: value})
 
 
@@ -75,6 +84,17 @@ def test_a_series_holds_what_the_model_holds_there() -> None:
     tree: Any = codec.series_tree(Series("loss", ("loss",)))
     with pytest.raises(TypeError, match="x_axis is 5"):
         codec.series_of(tree | {"x_axis": 5})
+    with pytest.raises(TypeError, match="no list of texts"):
+        codec.series_of(tree | {"path": ["loss", 1]})
+
+
+def test_the_path_of_an_attribute_and_the_aliases_of_an_artifact_are_texts() -> None:
+    attribute: Any = codec.attribute_tree(Attribute(("lr",), "config", 0.5))
+    with pytest.raises(TypeError, match="no list of texts"):
+        codec.attribute_of(attribute | {"path": [["lr"]]})
+    artifact: Any = codec.artifact_tree(Artifact("net", "model", "produced"), [])
+    with pytest.raises(TypeError, match="no list of texts"):
+        codec.artifact_of(artifact | {"aliases": [None]}, lambda _: Blob())
 
 
 def test_a_number_without_end_is_no_size(tmp_path: Path) -> None:

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 from run_folders import gather_one, metric_file, result, results, trainer_rows, trainer_state
 
+from runferry.chunks import File
 from runferry.errors import NotFound, SourceError
 from runferry.losses import Fate
+from runferry.paths import inside
 from runferry.ports import Location, Reader, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.dvclive import DvcliveReader
 from runferry.readers.hf_trainer import HfTrainerReader
 from runferry.readers.hydra import HydraReader
 from runferry.readers.ray_tune import RayTuneReader
+from runferry.readers.run_folders import run_files
 from runferry.readers.sacred import SacredReader
 
 SECRET = "the secret of somebody else"
@@ -247,6 +250,31 @@ CLOSED = {
     "sacred": ("run.json", {"run.json": '{"command": "x"}', "config.json": "{}"}),
     "hydra": (".hydra", {".hydra/config.yaml": "lr: 1\n"}),
 }
+
+
+@pytest.mark.parametrize("step", ["takes", "inside"])
+def test_a_file_deleted_while_the_folder_is_read_is_none_of_the_run(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `save_total_limit` deletes a checkpoint, at either moment after the folder was listed."""
+    for name in ("a.pt", "b.pt"):
+        (tmp_path / name).write_bytes(b"weights")
+
+    def takes(name: str) -> bool:
+        if (name, step) == ("a.pt", "takes"):
+            (tmp_path / name).unlink()
+        return True
+
+    def is_inside(home: Path, name: str) -> Path | None:
+        found = inside(home, name)
+        if (name, step) == ("a.pt", "inside"):
+            (tmp_path / name).unlink()
+        return found
+
+    monkeypatch.setattr(run_files, "inside", is_inside)
+    (only,) = run_files.run_files(tmp_path, {}, takes)
+    assert isinstance(only, File)
+    assert only.path == "b.pt"
 
 
 @pytest.mark.parametrize("name", CLOSED)

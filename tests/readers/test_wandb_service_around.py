@@ -104,6 +104,14 @@ def test_the_console_keeps_its_streams_times_and_order(service: WandbService) ->
     assert not read_one(RUN, found.cursor()).rows("console")
 
 
+def test_lines_that_the_service_skips_are_counted(service: WandbService) -> None:
+    service.put_run(RUN, RunContent(console=[f"line {n}" for n in range(20)]))
+    service.store.execute("DELETE FROM console WHERE line IN (3, 4, 11)")
+    found = read_one(RUN)
+    assert len(found.rows("console")) == 17
+    assert {(loss.code, loss.count) for loss in found.losses} == {("missing-console", 3)}
+
+
 def test_lines_that_a_run_may_still_write_over_wait(service: WandbService) -> None:
     lines = [f"line {n}" for n in range(100)]
     service.put_run(RUN, RunContent(state="running", console=lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from runferry.losses import Fate
 from runferry.model import Blob
 from runferry.ports import Location
 from runferry.testing.wandb_service import RunContent, Trouble, WandbService
+from runferry.testing.wandb_service.manifests import manifest_of
 from runferry.transfer.pull import pull
 
 MAKER, USER = "lab/p/maker", "lab/p/user"
@@ -69,6 +71,22 @@ def test_what_was_produced_has_its_bytes_and_references(service: WandbService) -
     assert members["there"].reference == "s3://bucket/x"
     assert members["there"].blob.is_missing
     assert not [loss for loss in found.losses if loss.fate > Fate.KEPT]
+
+
+def test_members_that_the_manifest_does_not_describe_are_counted(service: WandbService) -> None:
+    put(service)
+    manifest = manifest_of(service.store, 1)
+    assert manifest is not None
+    file = service.store.blob_path(manifest["blob"])
+    assert file is not None
+    stated = json.loads(file.read_bytes())
+    stated["contents"] |= {"odd": None, "odder": 7}
+    file.write_text(json.dumps(stated))
+    found = read_one(MAKER)
+    (made,) = found.artifacts
+    assert {"odd", "odder"}.isdisjoint(entry.path for entry in made.entries)
+    lost = {(loss.code, loss.fate, loss.where, loss.count) for loss in found.losses}
+    assert lost == {("artifact-member", Fate.DROPPED, "net", 2)}
 
 
 def test_what_was_used_tells_which_run_has_the_bytes(service: WandbService) -> None:

@@ -15,10 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runferry.chunks import Attributes
+from runferry.chunks import Attributes, Media, SeriesFacts
 from runferry.dialects.clearml.names import SINGLE_ITERATION
 from runferry.dialects.clearml.parameters import spelled, value_of
-from runferry.model import Address, Attribute, Run, RunKey, Series, Tree, same_value
+from runferry.model import (
+    Address,
+    Attribute,
+    Blob,
+    MediaItem,
+    Run,
+    RunKey,
+    Series,
+    Tree,
+    same_value,
+)
 from runferry.ports import Location
 from runferry.readers.row_batches import PointRows, scalar_of
 from runferry.tables import POINTS, conform
@@ -264,3 +274,16 @@ def test_a_histogram_is_a_plot_that_a_browser_can_parse(tmp_path: Path) -> None:
     found = [json.loads(plot, parse_constant=pytest.fail) for plot in plots]
     bars = [plot["data"][0] for plot in found]
     assert [None in bar["x"] for bar in bars] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_plot_that_was_logged_is_one_that_a_browser_can_parse(
+    tmp_path: Path, number: str
+) -> None:
+    plot = f'{{"data": [{{"y": [1.5, {number}]}}], "layout": {{"title": "é"}}}}'
+    item = MediaItem("plot", Address(0, 0), "plot", Blob.from_bytes(plot.encode()))
+    series = SeriesFacts((Series("plot", ("plot",), kind="media"),))
+    folder = authored(tmp_path, Sample(values().run, (series, Media((item,)))))
+    (shown,) = (event["plot_str"] for event in events_of(folder))
+    found = json.loads(shown, parse_constant=pytest.fail)
+    assert found == {"data": [{"y": [1.5, None]}], "layout": {"title": "é"}}

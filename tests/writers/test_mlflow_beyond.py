@@ -10,6 +10,7 @@ from tests.writers.mlflow_runs import chunks, header, last_header, pulled, push
 
 from runferry.chunks import Lost
 from runferry.dialects.mlflow.header import as_native
+from runferry.errors import Refused
 from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
@@ -70,3 +71,27 @@ def test_a_garbled_header_of_an_earlier_sending_does_not_end_a_later_one(
     assert last_header(found).notes == "as it is now"
     assert last_header(found).labels == {}  # the header that the last seal named told of them
     assert "bundle-part-damaged" not in lost(database, remote)
+
+
+@pytest.mark.parametrize("content", ['{"key"', "\0\1", "[7]"])
+@pytest.mark.parametrize("kind", ["points", "attributes", "media", "file", "artifact", "sealed"])
+def test_a_garbled_part_that_a_later_sending_has_to_know_refuses_the_run_and_is_named(
+    kind: str, content: str, database: Path
+) -> None:
+    where = Location("mlflow", f"sqlite:///{database}")
+    writer = MlflowWriter.open(where)
+    remote = push(writer, header(), chunks())
+    writer.close()
+    part = min(database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/{kind}-*"))
+    part.write_text(content)
+    again = MlflowWriter.open(where)
+
+    def send() -> None:
+        for number, chunk in enumerate(chunks(), start=1 if kind == "sealed" else 0):
+            again.append(remote, number, chunk)
+        again.seal(remote, header())
+
+    with pytest.raises(Refused, match=f"runferry/{part.name}.*{remote}") as refused:
+        send()
+    assert f"mlflow runs delete --run-id {remote}" in refused.value.hint
+    again.close()

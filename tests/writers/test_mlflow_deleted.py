@@ -9,6 +9,13 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from runferry import ReadOptions, convert
+from runferry.dialects.mlflow.logged import JOB_TYPE
+from runferry.dialects.mlflow.registry import SCOPE
+from runferry.errors import NotFound
+from runferry.model import Run, RunKey
+from runferry.ports import Location
+from runferry.readers.mlflow import MlflowReader
+from runferry.readers.mlflow.vendor import VendorStore
 
 
 def two_runs(uri: str) -> tuple[MlflowClient, str]:
@@ -75,3 +82,35 @@ def test_a_run_that_somebody_deletes_after_it_was_pushed_is_gone_and_pushed_anew
     copy.delete_run(run.info.run_id)
     assert sum(brought(uri, there, asked=False).values()) == 1
     assert names(copy, ViewType.ACTIVE_ONLY) == ["kept"]
+
+
+GONE = (
+    Run(RunKey("mlflow", "", "f" * 32)),
+    Run(RunKey("mlflow", "", "m-0"), job_type=JOB_TYPE),
+    Run(RunKey("mlflow", f"{SCOPE}/here", "net")),
+)
+
+
+@pytest.mark.parametrize("kind", ["files", "sqlite", "server"])
+def test_what_is_gone_since_it_was_listed_is_not_found_and_a_command_lists_what_is_there(
+    kind: str, database: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    where = f"sqlite:///{database}"
+    if kind == "server":
+        where, _ = request.getfixturevalue("served")
+    if kind == "files":
+        (tmp_path / "mlruns" / "0").mkdir(parents=True)
+        (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: '0'\nname: Default\n")
+        where = str(tmp_path / "mlruns")
+    reader = MlflowReader.open(Location("mlflow", where), ReadOptions())
+    for run in GONE:
+        with pytest.raises(NotFound, match=f"no .*{run.key.run_id}: mlflow:") as caught:
+            list(reader.read(run))
+        assert caught.value.hint.startswith("runferry ls mlflow:")
+    reader.close()
+
+
+def test_a_run_that_mlflow_itself_does_not_find_is_not_found_with_a_hint(database: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        VendorStore(f"sqlite:///{database}").run("f" * 32)
+    assert caught.value.hint == f"runferry ls mlflow:sqlite:///{database}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,10 @@ from tests.transfer.roads import IMPATIENT, archive_of
 
 from runferry import settings
 from runferry.archive.store import Archive
-from runferry.dialects.neptune.attribute_paths import SEALED
+from runferry.dialects.neptune.attribute_paths import HEADER, SEALED
 from runferry.dialects.neptune.own_store import BUNDLE
 from runferry.ports import Location
-from runferry.testing.neptune_backend import NeptuneServer
+from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
 from runferry.testing.samples import curve
 from runferry.transfer.pull import pull
 from runferry.transfer.push import push
@@ -81,3 +83,42 @@ def test_a_run_that_was_pulled_before_its_bundle_counted_is_not_pulled_on_top_of
     assert outcome.status == "copied"  # a run beside it: series have other names there
     series = (one for record in after.records() for one in after.series(record))
     assert {one.counts.points for one in series if one.counts is not None} == {50}
+
+
+def test_a_bundle_that_comes_damaged_is_told_and_what_is_shown_is_read(
+    server: NeptuneServer, after: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the deflated bytes are hurt, not the list of members."""
+    fetched = NeptuneBackend.download_file_set
+
+    def hurt(backend: NeptuneBackend, *given: Any, **named: Any) -> None:
+        fetched(backend, *given, **named)
+        monkeypatch.setattr(NeptuneBackend, "download_file_set", fetched)  # the next are whole
+        destination = Path(named["destination"] if "destination" in named else given[3])
+        with zipfile.ZipFile(destination) as packed:
+            members = {name: packed.read(name) for name in packed.namelist()}
+        with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in members.items():
+                packed.writestr(name, content)
+        with destination.open("r+b") as stream:
+            stream.seek(30 + len(next(iter(members))))
+            stream.write(b"\xff" * 8)
+
+    monkeypatch.setattr(NeptuneBackend, "download_file_set", hurt)
+    _, rows = _pulled(after)
+    assert set(rows.values()) == {50}
+    (record,) = after.records()
+    assert "damaged-copy" in {loss.code for loss in record.losses}
+
+
+def test_a_garbled_header_on_the_server_ends_no_listing(
+    server: NeptuneServer, after: Archive
+) -> None:
+    (run,) = server.runs.values()
+    container = server.containers[run.id, run.type]
+    stated = container.get(HEADER.split("/"))
+    container.set(HEADER.split("/"), type(stated)("{garbled"))
+    _, rows = _pulled(after)
+    assert set(rows.values()) == {50}
+    (record,) = after.records()
+    assert record.run.origin_uid == curve(50).run.uid

@@ -23,7 +23,7 @@ from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.push import push
 from runferry.writers.neptune import NeptuneWriter
-from runferry.writers.neptune.queued import note_queue, queues, take_back
+from runferry.writers.neptune.queued import note_queue, queue_of, queues, take_back, was_sent
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
@@ -116,3 +116,13 @@ def test_no_folder_but_a_queue_is_taken_back(
     with pytest.raises(Refused, match="names no queue"):
         take_back(staged)
     assert other.is_dir()
+
+
+@pytest.mark.parametrize("noted", ["", "{", "[1]", '{"project": "p"}', "\udcff"])
+def test_a_note_that_is_garbled_is_refused_and_the_file_named(tmp_path: Path, noted: str) -> None:
+    note = tmp_path / "queued.json"
+    note.write_text(noted, errors="surrogateescape")
+    for asked in (was_sent, queue_of, take_back):
+        with pytest.raises(Refused, match="cannot be read") as refused:
+            asked(tmp_path)
+        assert f"rm {note}" in refused.value.hint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tensorboard_shown import event_file, picture, sound, written
+from tensorboard_shown import event_file, loaded, picture, sound, written
 
 from runferry import _native, chunks
 from runferry.dialects.tensorboard.names import tag_path
@@ -430,7 +430,10 @@ def test_half_a_letter_is_shown_as_a_sign_and_kept(tmp_path: Path) -> None:
     assert content(tmp_path, remote).attributes == Content.of(sample.chunks).attributes
 
 
-@pytest.mark.parametrize("body", [b"no JSON", b"[1]", b'{"a": 1}', b'{"a": ["x"]}'])
+@pytest.mark.parametrize("body", [
+    b"no JSON", b"[1]", b'{"a": 1}', b'{"a": ["x"]}', b'{"a": [1, 2], "b": [1]}',
+    b'{"a": [1%s]}' % (b"0" * 400),
+])  # fmt: skip
 def test_a_plot_that_only_says_it_is_a_curve_is_kept(tmp_path: Path, body: bytes) -> None:
     blob = Blob(len(body), "application/json", None, partial(io.BytesIO, body))
     at = Address(0, 0, None, None)
@@ -439,6 +442,7 @@ def test_a_plot_that_only_says_it_is_a_curve_is_kept(tmp_path: Path, body: bytes
     sample = Sample(header("plot"), (declared, chunks.Media((item,))))
     (remote,) = written(tmp_path, sample)
     assert content(tmp_path, remote).things == Content.of(sample.chunks).things
+    assert "k" not in loaded(tmp_path, remote)
 
 
 @pytest.mark.usefixtures("modes_hold")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from runferry import chunks, tables
+from runferry.losses import Fate
 from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
@@ -118,6 +119,37 @@ def test_tables_are_shown_as_trackio_logs_them(
     (run,) = reader.runs()
     found = [it for c in reader.read(run) if isinstance(c, chunks.Media) for it in c.items]
     assert [(it.media_type, it.blob.size) for it in found] == [("table", len(content))]
+
+
+def test_values_of_one_shown_name_are_all_shown_and_the_second_name_is_told(
+    place: Location, tmp_path: Path
+) -> None:
+    attributes = (
+        Attribute(("summary.loss",), "config", 1),
+        Attribute(("loss",), "summary", 2),
+        Attribute(("summary", "loss"), "config", 3),
+    )
+    writer = TrackioWriter.open(place)
+    remote = writer.create(RUN, RUN.uid)
+    writer.append(remote, 0, chunks.Attributes(attributes))
+    writer.seal(remote, RUN)
+    told = [loss for loss in writer.losses(remote) if loss.code == "same-name"]
+    writer.close()
+    with closing(sqlite3.connect(tmp_path / "out" / "proj.db")) as database:
+        ((text,),) = database.execute("SELECT config FROM configs")
+    shown = json.loads(text)
+    names = ("summary.loss", "summary.loss~2", "summary.loss~3")
+    assert sorted(shown[name] for name in names) == [1, 2, 3]
+    assert [(loss.fate, loss.where) for loss in told] == [(Fate.REENCODED, "summary.loss")] * 2
+
+
+def test_json_nested_beyond_reason_is_shown_as_text(place: Location, tmp_path: Path) -> None:
+    deep, flat = "[" * 5_000 + "]" * 5_000, '{"a": [1]}'
+    texts = text_batch([("text", at(n), text, "json") for n, text in enumerate((deep, flat))])
+    written(place, RUN, FACTS, chunks.Texts(texts))
+    with closing(sqlite3.connect(tmp_path / "out" / "proj.db")) as database:
+        logged = [json.loads(text) for (text,) in database.execute("SELECT metrics FROM metrics")]
+    assert logged == [{"text": deep}, {"text": json.loads(flat)}]
 
 
 def test_trackio_reads_what_was_written(place: Location, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sys import intern
 from typing import Any, Final
 
 from runferry.archive.layout import checked_segment, checked_uid
+from runferry.dialects import codec
 from runferry.errors import ArchiveError, Corrupt, NewerFormat
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Fork, Run, RunKey, Tree, Uid
@@ -110,7 +111,10 @@ def run_to_json(run: Run) -> dict[str, Any]:
 
 
 def run_from_json(spelled: Mapping[str, Any]) -> Run:
-    """The inverse of `run_to_json`; fields that a later version added are ignored."""
+    """The inverse of `run_to_json`; fields that a later version added are ignored.
+
+    Raises KeyError, TypeError, ValueError for another shape.
+    """
     known = {spec.name for spec in fields(Run)}
     values: dict[str, Any] = {
         name: from_json(value) for name, value in spelled.items() if name in known
@@ -119,12 +123,14 @@ def run_from_json(spelled: Mapping[str, Any]) -> Run:
         if isinstance(values[name], str):
             values[name] = intern(values[name])
     tracker, scope, run_id = values["key"]
-    values["key"] = RunKey(intern(tracker), intern(scope), run_id)
+    values["key"] = codec.typed(RunKey(intern(tracker), intern(scope), run_id))
     if "forked_from" in values:
         values["forked_from"] = Fork(**values["forked_from"])
     if "tags" in values:
-        values["tags"] = tuple(values["tags"])
-    return Run(**values)
+        values["tags"] = codec.texts(values["tags"])
+    if "labels" in values:
+        values["labels"] = codec.labels_of(values["labels"].items())
+    return codec.typed(Run(**values))
 
 
 def attribute_to_json(attribute: Attribute) -> list[Any]:
@@ -134,10 +140,10 @@ def attribute_to_json(attribute: Attribute) -> list[Any]:
 
 
 def attribute_from_json(spelled: list[Any]) -> Attribute:
-    """The inverse of `attribute_to_json`."""
+    """The inverse of `attribute_to_json`. Raises TypeError, ValueError for another shape."""
     stated: Any = from_json(spelled)
     role, path, value, *name = stated
-    return Attribute(tuple(path), role, value, name[0] if name else None)
+    return Attribute(codec.texts(path), role, value, name[0] if name else None)
 
 
 def loss_to_json(loss: Loss) -> list[Any]:

@@ -54,8 +54,7 @@ def inspect(session: Session, where: Where) -> ExitCode:
         if session.is_json:
             document = {"schema": 1, "where": str(survey.where)}
             document |= {"runs": [inventory_json(inventory) for inventory in found]}
-            document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
-            session.print_json(document)
+            session.print_json(document | survey.unread_json())
         else:
             for inventory in found:
                 show_inventory(session, inventory, survey.archive)
@@ -115,8 +114,7 @@ def plot(
         document: dict[str, object] = {"schema": 1, "where": str(survey.where), "x": chosen.axis}
         document |= {"output": output, "panels": panels_json(made)}
         document |= {"left_out": chosen.left_out, "without_place": chosen.placeless}
-        document |= {"failed": [outcome.to_json() for outcome in survey.failures]}
-        session.print_json(document)
+        session.print_json(document | survey.unread_json())
     elif save is None:
         show_panels(session, made, height)
     for said in notes(chosen):

@@ -105,6 +105,11 @@ class Survey:
             return ExitCode.FAILED
         return ExitCode.SOME_FAILED if self.failures else ExitCode.DONE
 
+    def unread_json(self) -> dict[str, object]:
+        """What could not be read, as in the documented schema; known when all were looked at."""
+        failed = [outcome.to_json() for outcome in self.failures]
+        return {"aborted": self.aborted, "failed": failed}
+
     def inventories(self) -> Iterator[Inventory]:
         """What is known of each selected run, one at a time; damaged ones join the failures.
 

@@ -15,5 +15,5 @@ def spelled(settings: Settings, name: str) -> str | None:
     if isinstance(value, Fate):
         return value.label
     if isinstance(value, float):
-        return f"{value:g}"
+        return repr(value).removesuffix(".0")
     return without_credentials(str(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
@@ -68,14 +68,14 @@ def run_tree(run: Run) -> Tree:
 def run_of(tree: Tree) -> Run:
     """The inverse of `run_tree`. Raises KeyError, TypeError, ValueError for another shape."""
     kept = cast("_Fields", tree) | {}
-    kept["key"] = _typed(RunKey(*kept["key"]))
-    kept["tags"] = tuple(kept["tags"])
-    kept["labels"] = dict(kept["labels"])
+    kept["key"] = typed(RunKey(*kept["key"]))
+    kept["tags"] = texts(kept["tags"])
+    kept["labels"] = labels_of(kept["labels"])
     if kept.get("forked_from") is not None:
         kept["forked_from"] = Fork(**kept["forked_from"])
     if kept.get("origin_uid") is not None:
         kept["origin_uid"] = Uid(kept["origin_uid"])
-    return _typed(Run(**kept))
+    return typed(Run(**kept))
 
 
 def attribute_tree(attribute: Attribute, frozen: str | None = None) -> Tree:
@@ -88,9 +88,9 @@ def attribute_tree(attribute: Attribute, frozen: str | None = None) -> Tree:
 
 
 def attribute_of(tree: Tree) -> Attribute:
-    """The inverse of `attribute_tree`."""
+    """The inverse of `attribute_tree`. Raises as `run_of`."""
     kept = cast("_Fields", tree)
-    return Attribute(tuple(kept["path"]), kept["role"], kept["value"], kept.get("name"))
+    return Attribute(texts(kept["path"]), kept["role"], kept["value"], kept.get("name"))
 
 
 def frozen_of(tree: Tree) -> str | None:
@@ -108,10 +108,27 @@ def series_tree(series: Series) -> Tree:
 def series_of(tree: Tree) -> Series:
     """The inverse of `series_tree`; counts are the archive's. Raises as `run_of`."""
     kept = cast("_Fields", tree)
-    return _typed(Series(**(kept | {"path": tuple(kept["path"]), "counts": None})))
+    return typed(Series(**(kept | {"path": texts(kept["path"]), "counts": None})))
 
 
-def _typed(made: _Made) -> _Made:
+def texts(stated: object) -> tuple[str, ...]:
+    """A list of texts, as the model has it. Raises TypeError for anything else."""
+    if not isinstance(stated, list) or not all(isinstance(text, str) for text in stated):
+        raise TypeError(f"no list of texts: {stated!r:.60}")
+    return tuple(stated)
+
+
+def labels_of(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Labels from pairs. Raises TypeError where one is no text, ValueError where one is no pair."""
+    found: dict[str, str] = {}
+    for label, value in pairs:
+        if not isinstance(label, str) or not isinstance(value, str):
+            raise TypeError(f"the label {label!r:.60} is {value!r:.60}")
+        found[label] = value
+    return found
+
+
+def typed(made: _Made) -> _Made:
     """The same. Raises TypeError where JSON gave a field what the model cannot hold there."""
     for name, held in _PLAIN_FIELDS[type(made)]:
         value = getattr(made, name)
@@ -152,7 +169,7 @@ def entry_tree(entry: ArtifactEntry, kept: Tree) -> Tree:
 def artifact_of(tree: Tree, find: Find) -> Artifact:
     """The inverse of `artifact_tree`."""
     kept = cast("_Fields", tree) | {}
-    kept["aliases"] = tuple(kept["aliases"])
+    kept["aliases"] = texts(kept["aliases"])
     kept["entries"] = tuple(
         ArtifactEntry(**(entry | {"blob": find(entry["blob"])})) for entry in kept["entries"]
     )

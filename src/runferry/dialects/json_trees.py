@@ -12,6 +12,7 @@ from typing import cast
 from runferry.model import KeyPath, Tree
 
 DEPTH_AT_MOST = 200  # of lists and mappings in each other; hostile nesting exhausts the stack
+NO_NUMBERS = ("NaN", "Infinity")  # Python's words in JSON for what strict JSON has no number for
 SPLIT_AT_MOST = 64  # elements of a path; what is nested deeper stays one value
 _DIGITS_AT_MOST = 4300  # of an integer: what Python makes of a longer text takes too long
 _ZERO = re.compile(r"[-+]?[0.]+(?:[eE]|$)")
@@ -41,6 +42,17 @@ def parse_json(text: str, notes: JsonNotes | None = None) -> Tree:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return mended(value, notes) if "\\u" in text else value
+
+
+def finite(value: Tree, *, are_words: bool = False) -> Tree:
+    """A tree that strict JSON can spell: NaN and infinities are null, or words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value) if are_words else None
+    if isinstance(value, list):
+        return [finite(item, are_words=are_words) for item in value]
+    if isinstance(value, dict):
+        return {name: finite(item, are_words=are_words) for name, item in value.items()}
+    return value
 
 
 def check_depth(text: str) -> None:

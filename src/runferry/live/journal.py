@@ -2,7 +2,7 @@
 
 One file a process, which holds a lock on it for as long as it lives: so whoever follows knows when
 no more comes, however the process ended. A record is one write. The first one that fails, as on a
-full disk, is the last: one warning, and from then on records are counted.
+full disk, is the last: one warning, and from then on records are counted, in the `Spare` file.
 
 A write keeps Python's lock, as long as writes are quick: it takes half a microsecond, and whoever
 lets go of the lock has to wait for the SDK's own threads to give it back. After one that took more
@@ -29,6 +29,7 @@ from typing import Final
 
 from runferry._native import JournalFile, JournalLane, journal_frame
 from runferry.live.frames import LONGEST, SUFFIX, VERSION, Kind
+from runferry.live.spare import Spare
 from runferry.live.waiting import Waiting
 
 if sys.platform != "win32":
@@ -57,6 +58,7 @@ class Journal:
     def _forget(self) -> None:
         """Begin anew in a child: its parent's file is the parent's."""
         self._file: JournalFile | None = None
+        self._spare: Spare | None = None
         self._is_stopped = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
@@ -120,7 +122,7 @@ class Journal:
         if self._is_stopped or self._file is not None:
             return
         try:
-            file = self._opened()
+            file = self._opened(has_spare=not is_inherited)
             if is_inherited and sys.platform != "win32":
                 # one more descriptor, which outlives this object and nobody closes
                 os.set_inheritable(os.dup(file.fileno()), True)
@@ -130,7 +132,10 @@ class Journal:
     def drop(self, hook: str) -> None:
         """Count what could not be captured, and say so now and then."""
         self.dropped[hook] += 1
-        if self._file is not None and time.monotonic() >= self._tell_at:
+        if self._is_stopped:
+            if self._spare is not None and self._spare.is_due and not self._waiting.is_begun:
+                self._spare.tell(Kind.DROPPED, self._counts_since_full(self.dropped.copy()))
+        elif self._file is not None and time.monotonic() >= self._tell_at:
             self._tell_at, dropped = time.monotonic() + _TELL_SECONDS, self.dropped.copy()
             if self._write(Kind.DROPPED, 0, self._counts(dropped)):
                 self._said = dropped
@@ -139,6 +144,8 @@ class Journal:
         """Let go of the parent's file, and of its lock."""
         if self._file is not None:
             self._file.abandon()
+        if self._spare is not None:
+            self._spare.abandon()
         self._captured, self.dropped = {}, Counter()
         for lane in self._lanes.values():
             lane.forget()
@@ -165,26 +172,36 @@ class Journal:
         self._waiting = Waiting(self._put)
         self._sources, self._told, self._said = {}, (captured, dropped), dropped
         self._let_go()
+        self._close_spare()
 
     def _close_full(self, kind: Kind) -> None:
-        """Say in a file beside what was dropped since the first was full, if there is space now."""
+        """Say beside what was dropped since the file was full: in the spare one, or a new one."""
         if self._waiting.is_begun:  # its thread has the file; a stuck disk is not asked again
             return
         self._let_go()
         dropped = self.dropped.copy()
-        told = {"captured": {}, "dropped": dropped - self._said}
-        if not told["dropped"]:
-            return
-        with contextlib.suppress(OSError):
-            self._opened().append(kind, 0, json.dumps(told).encode())
-            self._said = dropped
+        if dropped - self._said:
+            told = self._counts_since_full(dropped)
+            with contextlib.suppress(OSError):
+                if self._spare is None or not self._spare.tell(kind, told):
+                    self._opened(has_spare=False).append(kind, 0, told)
+                self._said = dropped
         self._let_go()
+        self._close_spare()
 
     def _let_go(self) -> None:
         """Of the file and its lock: no more comes from this process."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+    def _close_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
+
+    def _counts_since_full(self, dropped: Counter[str]) -> bytes:
+        return json.dumps({"captured": {}, "dropped": dropped - self._said}).encode()
 
     def _counts(self, dropped: Counter[str]) -> bytes:
         """Of the file that is open, as JSON."""
@@ -215,7 +232,7 @@ class Journal:
             self._stop(str(error.strerror or error))
         return False
 
-    def _opened(self) -> JournalFile:
+    def _opened(self, *, has_spare: bool = True) -> JournalFile:
         """This process's file, which has its lock before it has its name. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}-{self._process}"
@@ -223,9 +240,11 @@ class Journal:
         file = JournalFile(hidden)
         if sys.platform != "win32":
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        begin = {"version": VERSION, "process": self._process}
-        file.append(Kind.BEGIN, 0, json.dumps(begin).encode())
+        begin = json.dumps({"version": VERSION, "process": self._process}).encode()
+        file.append(Kind.BEGIN, 0, begin)
         hidden.rename(self.folder / f"{name}{SUFFIX}")
+        if has_spare:
+            self._spare = Spare(self.folder, name, begin)
         self._file = file
         return file
 

@@ -124,6 +124,7 @@ class Sending:
 
     def _attempt(self, is_ending: bool) -> tuple[str | None, int]:
         """One delivery: what it failed in, and how many runs are not for this place."""
+        excluded = self.status.excluded
         try:
             if self.place.tracker == ARCHIVE:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
@@ -143,10 +144,10 @@ class Sending:
                 conclude(self.place, [run for run in wanted if not run.complete])
             return failing, excluded
         except RunferryError as error:
-            return str(error), 0
+            return str(error), excluded
         except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
-            return f"{type(error).__name__}: {error}", 0
+            return f"{type(error).__name__}: {error}", excluded
 
     def _told(self, report: Report) -> str | None:
         """Note what each run has lost so far; the first thing that went wrong."""

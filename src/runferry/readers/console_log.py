@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
+from io import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ from runferry.paths import spelled
 
 _LINES_AT_ONCE = 16_384
 _BYTES_AT_ONCE = 8 << 20
-_LINE_AT_MOST = 1 << 20  # a longer line comes in pieces
+_LINE_AT_MOST = 1 << 20  # a longer line comes in pieces, each of whole characters
 
 
 def log_chunks(
@@ -50,12 +52,23 @@ def _some_lines(stream: BinaryIO, is_over: bool) -> list[bytes]:
     length = 0
     while len(lines) < _LINES_AT_ONCE and length < _BYTES_AT_ONCE:
         line = stream.readline(_LINE_AT_MOST)
-        is_cut = not line.endswith(b"\n") and len(line) < _LINE_AT_MOST
+        is_cut = not line.endswith(b"\n")
+        if is_cut and len(line) == _LINE_AT_MOST:
+            line, is_cut = _whole_characters(line, stream), False
         if not line or (is_cut and not is_over):
             break
         lines.append(line)
         length += len(line)
     return lines
+
+
+def _whole_characters(piece: bytes, stream: BinaryIO) -> bytes:
+    """A piece of a line without the character that goes on behind it, which is read once more."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(piece)
+    begun, _ = decoder.getstate()
+    stream.seek(-len(begun), SEEK_CUR)
+    return piece[: len(piece) - len(begun)]
 
 
 def _decoded(lines: list[bytes]) -> tuple[list[str], int]:

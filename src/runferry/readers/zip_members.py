@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from errno import EIO
 from io import RawIOBase
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 UNREADABLE_ZIP: Final = (
     zipfile.BadZipFile,
@@ -26,18 +26,18 @@ UNREADABLE_ZIP: Final = (
 class ZipMember(RawIOBase):
     """The bytes of a member; what is wrong with them is an error of the system's kind."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, archive: Path | BinaryIO, name: str) -> None:
         """Raises OSError, and KeyError where there is none of this name."""
-        self._path, self._name = path, name
-        with self._told(), zipfile.ZipFile(path) as archive:
-            self._stream = archive.open(name)  # which stays open longer than the archive
+        self._path, self._name = str(archive if isinstance(archive, Path) else archive.name), name
+        with self._told(), zipfile.ZipFile(archive) as opened:
+            self._stream = opened.open(name)  # which stays open longer than the archive
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except UNREADABLE_ZIP as error:
-            raise OSError(EIO, f"{self._name} is damaged ({error})", str(self._path)) from error
+            raise OSError(EIO, f"{self._name} is damaged ({error})", self._path) from error
 
     def readable(self) -> bool:
         """It is."""

@@ -137,6 +137,7 @@ class Report:
     allowed: Fate = Fate.REENCODED
     outcomes: tuple[RunOutcome, ...] = ()
     aborted: str | None = None  # why the remaining runs were not even tried
+    cause: RunferryError | None = field(default=None, compare=False, repr=False)  # of `aborted`
     is_interrupted: bool = False
     left_out_series: int = 0  # by the user's own selection, which is no loss
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import Final
 from runferry import settings
 from runferry.errors import Declined
 from runferry.http.waits import wait
+from runferry.writers.disk import disk_errors
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 
@@ -28,7 +28,8 @@ _SECONDS_BETWEEN_LOOKS: Final = 0.2
 def one_upload(tracker: str, where: str) -> Iterator[tuple[int, ...]]:
     """Hold the lock of the run at `where`; what is given is for `VendorCommand.keeps`.
 
-    Raises Declined where another upload of it does not end for as long as `patience` says.
+    Raises Declined where another upload of it does not end for as long as `patience` says, Refused
+    and NoSpace where there is no place for the lock.
     """
     if sys.platform == "win32":
         yield ()
@@ -44,12 +45,17 @@ def one_upload(tracker: str, where: str) -> Iterator[tuple[int, ...]]:
 
 
 def _path(tracker: str, where: str) -> Path:
+    import platformdirs
+
     named = hashlib.sha256(where.encode()).hexdigest()[:24]
-    return Path(tempfile.gettempdir()) / f"runferry-upload-{tracker}-{os.getuid()}-{named}"
+    folder = platformdirs.user_cache_path("runferry", appauthor=False) / "uploads"
+    return folder / f"{tracker}-{named}"
 
 
 def _taken(path: Path, where: str) -> int:
     patience, began = settings.current().patience, time.monotonic()
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     while (held := _tried(path)) is None:
         if time.monotonic() - began > patience:
             raise Declined(
@@ -65,12 +71,16 @@ def _tried(path: Path) -> int | None:
     """The open file that is locked; None where another process has it."""
     import fcntl
 
-    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(held).st_ino == path.stat().st_ino:
-            return held
-    except (BlockingIOError, FileNotFoundError):
-        pass  # it is held, or was removed by who had it
-    os.close(held)
+    with disk_errors(path.parent):
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(held).st_ino == path.stat().st_ino:
+                return held
+        except (BlockingIOError, FileNotFoundError):
+            pass  # it is held, or was removed by who had it
+        except OSError:
+            os.close(held)
+            raise
+        os.close(held)
     return None

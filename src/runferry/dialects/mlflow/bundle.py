@@ -143,9 +143,15 @@ def copies_of(kept: Tree) -> list[str]:
 
 
 def stored_paths(kept: Tree) -> list[str]:
-    """The artifact paths of a blob, and of its copies; none if its bytes were missing."""
-    path = cast("str | None", cast("dict[str, Tree]", kept)["path"])
-    return [] if path is None else [path, *copies_of(kept)]
+    """The artifact paths of a blob, and of its copies; none if its bytes were missing.
+
+    Raises KeyError, TypeError for another shape.
+    """
+    path = cast("dict[str, Tree]", kept)["path"]
+    paths = [] if path is None else [path, *copies_of(kept)]
+    if not all(isinstance(one, str) for one in paths):
+        raise TypeError("a path that is no text")
+    return cast("list[str]", paths)
 
 
 def found_blob(

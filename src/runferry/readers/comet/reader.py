@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import ClassVar, Final
@@ -17,6 +18,8 @@ from runferry.readers.local_runs import LocalReader, LocalRun
 
 _ENDING: Final = ".zip"
 _FIRST_BYTES: Final = 65_536
+_KEY: Final = re.compile(r"[0-9A-Za-z]{32,50}")
+"""An experiment's, by which the client calls its zip (comet_ml, `EXPERIMENT_KEY` of its docs)."""
 
 
 class CometReader(LocalReader):
@@ -48,7 +51,11 @@ class CometReader(LocalReader):
     def look(self) -> Iterator[LocalRun]:
         """Every experiment, by name of its folder or archive."""
         for path in _experiments(self.root):
-            members = members_of(path)
+            try:
+                members = members_of(path)
+            except OSError:  # reading it says what is wrong
+                yield CometRun(RunKey(self.name, "", path.stem), path)
+                continue
             if members is not None:
                 yield CometRun(_key(members, label_of(self.root, path)), path)
 
@@ -62,8 +69,16 @@ def _experiments(root: Path) -> Iterator[Path]:
         if MESSAGES in folder.names and _is_experiment(folder.path):
             yield folder.path
         for name in folder.names:
-            if name.endswith(_ENDING) and _is_experiment(folder.path / name):
+            if name.endswith(_ENDING) and _may_be_experiment(folder.path / name):
                 yield folder.path / name
+
+
+def _may_be_experiment(path: Path) -> bool:
+    """Whether this zip is an experiment; one that is closed to us is, by the client's name."""
+    try:
+        return _is_experiment(path)
+    except OSError:
+        return _KEY.fullmatch(path.stem) is not None
 
 
 def _is_experiment(path: Path) -> bool:

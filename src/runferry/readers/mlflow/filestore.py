@@ -40,7 +40,7 @@ from runferry.readers.mlflow.file_folders import (
 from runferry.readers.mlflow.file_models import MODELS, FileModels, is_model, model_in
 from runferry.readers.mlflow.file_registry import FileRegistry
 from runferry.readers.mlflow.file_traces import FileTraces
-from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.store import digest, gone, used
 
 _ID: Final = re.compile(r"[0-9A-Za-z_\-]+")
 _STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
@@ -82,7 +82,7 @@ class FileStore:
             for _ in self._all(include_deleted=True):
                 pass
         if run_id not in self._folders:
-            raise NotFound(f"no run {run_id}", where=str(self._root))
+            raise gone(f"run {run_id}", f"mlflow:{self._root}")
         folder, experiment = self._folders[run_id]
         return self._header(run_id, folder, experiment, self._losses, with_params=True)
 

@@ -25,7 +25,7 @@ from runferry.readers.mlflow.plain import foreign_folder, plain_chunks
 from runferry.readers.mlflow.registered import model_chunks, model_runs, position_of
 from runferry.readers.mlflow.restore import restored_chunks
 from runferry.readers.mlflow.sqlite import SqliteStore
-from runferry.readers.mlflow.store import Store, digest
+from runferry.readers.mlflow.store import Store, digest, gone
 
 _log = logging.getLogger(__name__)
 _MAGIC = b"SQLite format 3\0"
@@ -119,7 +119,7 @@ class MlflowReader:
             pass  # of the listing: whatever is read tells its own once more
         model = next((one for one, _ in self._store.orphans(run.key.run_id)), None)
         if model is None:
-            raise NotFound(f"no logged model {run.key.run_id}", where=self._where)
+            raise gone(f"logged model {run.key.run_id}", self._where)
         position: dict[str, Tree] = {"model": digest(model.name, model.facts)}
         if after is not None and after.position != position:
             raise SourceChanged("the logged model has changed", where=self._where)
@@ -133,7 +133,7 @@ class MlflowReader:
     def _read_model(self, run: Run, after: Cursor | None) -> Iterator[Chunk]:
         model = self._store.registry.model(run.key.run_id)
         if model is None:
-            raise NotFound(f"no registered model {run.key.run_id}", where=self._where)
+            raise gone(f"registered model {run.key.run_id}", self._where)
         position = position_of(model)
         if after is not None and after.position != position:
             raise SourceChanged(

@@ -23,7 +23,7 @@ from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.readers.mlflow.served_traces import ServedTraces
-from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.store import digest, gone, used
 
 _HISTORY_PAGE: Final = 25_000  # the most that get-history gives at once
 _RUNS_PAGE: Final = 1_000
@@ -86,7 +86,7 @@ class ServerStore:
         try:
             answer: dict[str, Any] = self._server.get("/runs/get", {"run_id": run_id})["run"]
         except RunMissing as error:
-            raise NotFound(f"no run {run_id}", where=self._server.where) from error
+            raise gone(f"run {run_id}", f"mlflow:{self._server.where}") from error
         return answer
 
     def _native(self, run: dict[str, Any]) -> NativeRun:

@@ -28,7 +28,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.sql_traces import SqlTraces
-from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.store import digest, gone, used
 from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened, opened_before
 
 _RUNS: Final = """
@@ -135,7 +135,7 @@ class SqliteStore:
         with self._reading():
             row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()
             if row is None:
-                raise NotFound(f"no run {run_id}", where=str(self._path))
+                raise gone(f"run {run_id}", f"mlflow:sqlite:///{self._path}")
             return self._native(row, self._pairs("tags", run_id), self._pairs("params", run_id))
 
     def _number(self, query: str, *values: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
@@ -12,12 +13,18 @@ from runferry.dialects.mlflow.artifacts import ArtifactFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.logged import LoggedModel, ModelFiles
 from runferry.dialects.mlflow.registry import RegisteredModels
+from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.model import Tree
 from runferry.readers.mlflow.version_files import Places
 
 if TYPE_CHECKING:
     from runferry.dialects.mlflow.points import NativePoints
+
+
+def gone(what: str, location: str) -> NotFound:
+    """Nothing of this name is there, as where somebody deleted it since it was listed."""
+    return NotFound(f"no {what}", where=location, hint=f"runferry ls {shlex.quote(location)}")
 
 
 class Store(Places, Protocol):

@@ -22,7 +22,7 @@ from runferry.errors import NotFound
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
-from runferry.readers.mlflow.store import digest, used
+from runferry.readers.mlflow.store import digest, gone, used
 from runferry.readers.mlflow.vendor_traces import VendorTraces
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class VendorStore:
     """A store that MLflow itself opens."""
 
     def __init__(self, uri: str) -> None:
+        self._uri = uri
         self._store: AbstractStore = open_store(uri)
         self.registry = VendorRegistry(uri)
         self._traces = VendorTraces(self._store)
@@ -88,7 +89,7 @@ class VendorStore:
             return self._store.get_run(run_id)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise NotFound(f"no run {run_id}") from error
+                raise gone(f"run {run_id}", f"mlflow:{self._uri}") from error
             raise refused_as(error) from error
 
     def _native(self, run: Any) -> NativeRun:

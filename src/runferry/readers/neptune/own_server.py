@@ -23,8 +23,10 @@ from runferry.model import Cursor, Run, RunKey, Uid
 from runferry.paths import inside
 from runferry.readers.local_runs import LocalRun, refuse_cursor
 from runferry.readers.plain_folder.exact_copy import exactly, instead
+from runferry.readers.zip_members import UNREADABLE_ZIP
 from runferry.tables import loads
 
+_SEND_ANEW: Final = "push the run again from its archive with --restart"
 OWN_COLUMNS: Final = (UID, HEADER, SEALED)
 """Of a table of runs: what tells ours."""
 
@@ -51,8 +53,11 @@ class OwnServedRun:
         return ()
 
     def header(self) -> Run:
-        """As it was sealed."""
-        run = codec.run_of(loads(self.header_text))
+        """As it was sealed; as the server has it where somebody changed what says so."""
+        try:
+            run = codec.run_of(loads(self.header_text))
+        except codec.FOREIGN:  # reading the run goes by the bundle
+            run = self.made.header()
         return replace(run, key=self.key, origin_uid=Uid(self.uid))
 
     def read(self, run: Run, after: Cursor | None = None) -> Iterator[Chunk]:
@@ -61,7 +66,7 @@ class OwnServedRun:
         with tempfile.TemporaryDirectory(prefix="runferry-neptune-") as folder:
             try:
                 home = self._download(Path(folder))
-            except (Damaged, zipfile.BadZipFile) as error:
+            except Damaged as error:
                 made = self.made.read(run)
                 yield from instead(Path(folder) / "run", run, made, BUNDLE, error)
                 return
@@ -74,13 +79,13 @@ class OwnServedRun:
         with vendor.in_our_words(where):
             remote = vendor.container_to_read(neptune, self.project, "run", self.sys_id)
             try:
-                _extracted(remote[BUNDLE], scratch / "run", scratch)
+                _extracted(remote[BUNDLE], scratch / "run", scratch, where)
                 home = (_found(scratch / "run", PLACES) or scratch / "run" / PLACES).parent
                 places = _places(home, where)
                 sets: dict[str, Path] = {}
                 for number, attribute in enumerate(sorted({a for a, m in places.values() if m})):
                     sets[attribute] = scratch / f"set-{number}"
-                    _extracted(remote[attribute], sets[attribute], scratch)
+                    _extracted(remote[attribute], sets[attribute], scratch, where)
                 for staged, (attribute, member) in places.items():
                     target = home.joinpath(*_safe(staged, where).parts)
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +107,16 @@ def own_served(project: str, sys_id: str, entry: Any, made: LocalRun) -> OwnServ
     return None
 
 
-def _extracted(attribute: Any, folder: Path, scratch: Path) -> None:
-    """The files of a set, which comes as a ZIP."""
+def _extracted(attribute: Any, folder: Path, scratch: Path, where: str) -> None:
+    """The files of a set, which comes as a ZIP. Raises Damaged for one that is not whole."""
     archive = scratch / "set.zip"
     attribute.download(str(archive))
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder)
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder)
+    except UNREADABLE_ZIP as error:
+        what = f"the bundle is not whole ({error})"
+        raise Damaged(what, where=where, hint=_SEND_ANEW, offset=None) from error
     archive.unlink()
 
 
@@ -133,7 +142,7 @@ def _places(home: Path, where: str) -> dict[str, tuple[str, str]]:
         raise Damaged(
             f"the bundle is not whole ({error})",
             where=where,
-            hint="push the run again from its archive with --restart",
+            hint=_SEND_ANEW,
             offset=None,
         ) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +70,8 @@ def run_files(
             why = f"a link; the bytes are those of {target}"
             yield _lost("linked-file", Fate.KEPT, name, why)
             yield from _given(home, found, name, seen)
+        elif not os.path.lexists(home / found):
+            continue  # deleted since the folder was listed, as checkpoints are for later ones
         elif inside(home, found) is None or not _is_within(home, home / found):
             why = "a link that leads out of the run's folder, or no regular file"
             yield _lost("linked-file", Fate.DROPPED, name, why)
@@ -81,7 +84,10 @@ def run_files(
 
 def _given(home: Path, found: str, name: str, seen: dict[str, Tree]) -> Iterator[chunks.Chunk]:
     path = home / found
-    status = path.stat()
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return  # deleted meanwhile
     stamp: list[Tree] = [status.st_size, status.st_mtime_ns]
     if seen.get(name) == stamp:
         return

@@ -13,6 +13,8 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runferry.readers.tabular.nested_types import with_parts
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -59,21 +61,9 @@ def _widened(kind: Any) -> Any:
     if isinstance(kind, pa.BaseExtensionType):
         storage = _widened(kind.storage_type)
         return kind if storage == kind.storage_type else storage
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
-        return pa.list_(_widened_field(kind.value_field))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_widened_field(kind.value_field))
-    if pa.types.is_struct(kind):
-        return pa.struct([_widened_field(field) for field in kind])
-    if pa.types.is_map(kind):
-        return pa.map_(
-            _widened_field(kind.key_field), _widened_field(kind.item_field), kind.keys_sorted
-        )
-    return kind
-
-
-def _widened_field(field: Any) -> Any:
-    return field.with_type(_widened(field.type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_widened(kind.value_type)))
+    return with_parts(kind, _widened)
 
 
 def _varint(content: bytes) -> tuple[int, int]:

@@ -102,9 +102,9 @@ class AnyTableReader(TableReader):
 
 
 def _head(path: Path) -> bytes:
-    """What a file that is no table begins with; nothing of one that is closed to us."""
+    """What a file that is no table begins with; nothing of one that is closed to us, or gone."""
     try:
         with path.open("rb") as stream:
             return stream.read(_HEAD)
-    except PermissionError:
+    except OSError:  # reading the run tells it
         return b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from runferry.readers.tabular.cells import (
     FLOAT32,
     FLOAT64,
     INT,
+    Flags,
     Numbers,
     Typed,
     Words,
@@ -23,11 +25,13 @@ from runferry.readers.tabular.cells import (
     flags,
     inexact_integers,
 )
+from runferry.readers.tabular.nested_types import with_parts
 from runferry.tables import to_json
 
 Column = tuple[KeyPath, Any]
 
 _BEYOND = pa.scalar(2**63, pa.uint64())
+_NO_DATE = "<value out of range"  # what Arrow spells of years that have more than five digits
 
 
 def flattened(batch: pa.RecordBatch) -> list[Column]:
@@ -52,20 +56,20 @@ def values_of(columns: Sequence[Any]) -> Typed:
     """The values of columns of equal length, nulls left out, row by row."""
     numbers: list[Numbers] = []
     words: list[Words] = []
-    beyond: list[int] = []  # columns with integers that 64 bits with a sign cannot hold
+    beyond: list[int] = []  # columns with values that only their integers tell
     for column, whole in enumerate(columns):
         row = np.flatnonzero(flags(whole.is_valid()))
         if not len(row):
             continue
-        array = whole.drop_null() if len(row) < len(whole) else whole
+        array = _without_views(whole)
+        array = array.drop_null() if len(row) < len(array) else array
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        if pa.types.is_uint64(array.type):
-            is_large = flags(pc.greater_equal(array, _BEYOND))
-            if is_large.any():
-                beyond.append(column)
-                words.append(_large(row[is_large], column, array.filter(pa.array(is_large))))
-                row, array = row[~is_large], array.filter(pa.array(~is_large))
+        is_large = _has_no_word(array)
+        if is_large.any():
+            beyond.append(column)
+            words.append(_large(row[is_large], column, array.filter(pa.array(is_large))))
+            row, array = row[~is_large], array.filter(pa.array(~is_large))
         places = np.full(len(row), column, np.int64)
         found = _numbers(row, places, array)
         if found is not None:
@@ -76,6 +80,23 @@ def values_of(columns: Sequence[Any]) -> Typed:
     joined = _joined_words(words)
     large = np.flatnonzero(np.isin(joined.column, beyond))
     return Typed(_joined_numbers(numbers), joined, none, none.copy(), large)
+
+
+def _without_views(array: Any) -> Any:
+    """Texts and bytes in the layout for which Arrow can filter."""
+    if pa.types.is_string_view(array.type):
+        return array.cast(pa.large_string())
+    return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
+
+
+def _has_no_word(array: Any) -> Flags:
+    """Integers that 64 bits with a sign cannot hold, times in years that no calendar here has."""
+    kind = array.type
+    if pa.types.is_uint64(kind):
+        return flags(pc.greater_equal(array, _BEYOND))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return flags(pc.starts_with(_texts_of(array), _NO_DATE))
+    return np.zeros(len(array), np.bool_)
 
 
 def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
@@ -100,8 +121,10 @@ def _numbers(row: Any, column: Any, array: Any) -> Numbers | None:
 
 
 def _large(row: Any, column: int, array: Any) -> Words:
-    """Integers beyond 64 bits with a sign, all digits of them."""
-    text, is_json = array.cast(pa.string()), np.ones(len(row), np.bool_)
+    """Integers, all digits of them."""
+    whole = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
+    whole = whole if pa.types.is_uint64(whole.type) else whole.cast(pa.int64())
+    text, is_json = whole.cast(pa.string()), np.ones(len(row), np.bool_)
     return Words(row, np.full(len(row), column, np.int64), text, is_json)
 
 
@@ -109,24 +132,47 @@ def _words(row: Any, column: Any, array: Any) -> Words:
     """Texts as they are; times as ISO 8601; what else there is as JSON."""
     kind = array.type
     is_json = False
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_decimal(kind):
         text = array.cast(pa.string())
-    elif pa.types.is_timestamp(kind):
-        text = _times(array)
-    elif pa.types.is_date(kind) or pa.types.is_decimal(kind) or pa.types.is_time(kind):
-        text = array.cast(pa.string())
+    elif pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        text = _texts_of(array)
     else:
         is_json = True
-        text = pa.array([_as_json(value) for value in array.to_pylist()], pa.string())
+        text = pa.array([_as_json(value) for value in _texts_of(array).to_pylist()], pa.string())
     return Words(row, column, text, np.full(len(row), is_json, np.bool_))
 
 
-def _times(array: Any) -> Any:
-    """As far as nanoseconds, with `Z` where the column has a zone: its values are then UTC."""
-    has_zone = array.type.tz is not None
-    naive = array.cast(pa.timestamp(array.type.unit))
-    text = naive.cast(pa.string())
-    return pc.binary_join_element_wise(text, "Z", "") if has_zone else text
+def _texts_of(array: Any) -> Any:
+    """Times as ISO 8601, wherever in the values they stand; durations as numbers of their unit.
+
+    As far as nanoseconds, which Python has no times for, with `Z` where a zone is named: the values
+    are then UTC.
+    """
+    kind = array.type
+    naive = _zoned(kind, None)
+    texts = array.cast(naive).cast(_as_texts(naive))
+    if naive == kind:
+        return texts
+    if pa.types.is_timestamp(kind):
+        return pc.binary_join_element_wise(texts, "Z", "")
+    if _NO_DATE in str(texts.to_pylist()):
+        return texts  # in a zone Arrow spells such times as others, in silence
+    return array.cast(_zoned(kind, "UTC")).cast(_as_texts(kind))
+
+
+def _zoned(kind: Any, zone: str | None) -> Any:
+    """The type with this zone in place of any other."""
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp(kind.unit, zone)
+    return with_parts(kind, partial(_zoned, zone=zone))
+
+
+def _as_texts(kind: Any) -> Any:
+    if pa.types.is_duration(kind):
+        return pa.int64()
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return pa.string()
+    return with_parts(kind, _as_texts)
 
 
 def _as_json(value: Any) -> str:

@@ -26,6 +26,7 @@ from runferry.dialects.clearml.names import (
     Task,
 )
 from runferry.dialects.clearml.own_copy import Span
+from runferry.dialects.json_trees import NO_NUMBERS, finite, parse_json
 from runferry.losses import Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.writers.clearml.data_files import DataFiles
@@ -155,10 +156,14 @@ class Authoring:
             return None
         try:
             text = path.read_text(encoding="utf-8")
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            found = parse_json(text)
+        except ValueError:
             return None
-        return text if isinstance(found, dict) and "data" in found else None
+        if not isinstance(found, dict) or "data" not in found:
+            return None
+        if any(word in text for word in NO_NUMBERS):  # which a browser's parser refuses
+            return json.dumps(finite(found), ensure_ascii=False, allow_nan=False)
+        return text
 
     def _event(self, row: dict[str, Any]) -> Event:
         metric, variant = self._titles.of(row["key"])

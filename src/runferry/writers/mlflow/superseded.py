@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Iterator, Sequence
 
 from runferry.dialects import codec
 from runferry.dialects.codec import FOREIGN
@@ -12,83 +11,54 @@ from runferry.dialects.mlflow.attributes import param_name, spelled
 from runferry.dialects.mlflow.bundle import (
     UNREADABLE,
     Part,
-    count_rows,
-    read_batches,
     read_tree,
 )
 from runferry.dialects.mlflow.points import Passes, contains, sorted_hashes
-from runferry.model import Run, Tree
+from runferry.model import Run
 from runferry.ports import BATCH_ROWS
-from runferry.tables import POINTS
 from runferry.writers.mlflow.backend import Batch
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from runferry.dialects.mlflow.points import NativePoints
-
-Spell = Callable[["pa.RecordBatch"], "NativePoints"]
-"""What MLflow holds of some rows."""
+from runferry.writers.mlflow.left_parts import LeftParts, Spell
 
 
 def superseded(
-    folder: ArtifactFolder, earlier: Sequence[Part], current: Sequence[Part], spell: Spell
+    left: LeftParts, earlier: Sequence[Part], current: Sequence[Part], spell: Spell
 ) -> Iterator[Batch]:
     """Rows and params of the earlier parts that the current ones lack."""
     if not earlier:
         return
     if any(part.kind == "points" for part in earlier):
-        yield from _stale_points(folder, earlier, current, spell)
-    params = _params_in(folder, earlier)
-    for name in _params_in(folder, current):
+        yield from _stale_points(left, earlier, current, spell)
+    params = _params_in(left, earlier)
+    for name in _params_in(left, current):
         params.pop(name, None)
     if params:
         yield Batch(params=params)
 
 
 def _stale_points(
-    folder: ArtifactFolder, earlier: Sequence[Part], current: Sequence[Part], spell: Spell
+    left: LeftParts, earlier: Sequence[Part], current: Sequence[Part], spell: Spell
 ) -> Iterator[Batch]:
-    passes = Passes(max(_rows_in(folder, parts) for parts in (earlier, current)))
+    passes = Passes(max(_rows_in(left, parts) for parts in (earlier, current)))
     for number in range(passes.count):
         kept = sorted_hashes(
-            passes.of(points.fingerprints(), number)
-            for points in _points_in(folder, current, spell)
+            passes.of(points.fingerprints(), number) for points in left.points(current, spell)
         )
-        for points in _points_in(folder, earlier, spell):
+        for points in left.points(earlier, spell):
             hashes = points.fingerprints()
             stale = passes.has(hashes, number) & ~contains(kept, hashes)
             if stale.any():
                 yield Batch(points=points.take(stale))
 
 
-def _rows_in(folder: ArtifactFolder, parts: Sequence[Part]) -> int:
+def _rows_in(left: LeftParts, parts: Sequence[Part]) -> int:
     """No fewer than there are; counted where they could be many."""
-    found = [part for part in parts if part.kind == "points"]
-    most = len(found) * BATCH_ROWS
-    if Passes(most).count == 1:
-        return most
-    return sum(count_rows(folder.blob(part.entry)) for part in found)
+    most = sum(part.kind == "points" for part in parts) * BATCH_ROWS
+    return most if Passes(most).count == 1 else left.count_points(parts)
 
 
-def _points_in(
-    folder: ArtifactFolder, parts: Sequence[Part], spell: Spell
-) -> Iterator[NativePoints]:
-    for part in parts:
-        if part.kind == "points":
-            for batch in read_batches(folder.blob(part.entry), POINTS, BATCH_ROWS):
-                yield spell(batch)
-
-
-def _params_in(folder: ArtifactFolder, parts: Sequence[Part]) -> dict[str, str]:
-    found = {}
-    for part in parts:
-        if part.kind == "attributes":
-            trees = cast("list[Tree]", read_tree(folder.blob(part.entry)))
-            for attribute in map(codec.attribute_of, trees):
-                if attribute.role == "config":
-                    found[param_name(attribute)] = spelled(attribute.value)
-    return found
+def _params_in(left: LeftParts, parts: Sequence[Part]) -> dict[str, str]:
+    attributes = left.members(parts, "attributes", codec.attribute_of)
+    return {param_name(one): spelled(one.value) for one in attributes if one.role == "config"}
 
 
 def headers_in(folder: ArtifactFolder, parts: Iterable[Part]) -> Iterator[Run]:

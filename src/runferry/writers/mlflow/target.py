@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from runferry.chunks import (
     Artifact,
@@ -27,10 +27,8 @@ from runferry.dialects.mlflow.bundle import (
     Part,
     all_parts,
     batch_bytes,
-    copies_of,
     kept_blob,
     part_path,
-    read_tree,
     seal_path,
     seal_tree,
     seals_of,
@@ -45,8 +43,10 @@ from runferry.dialects.mlflow.points import (
 )
 from runferry.dialects.mlflow.tags import IMAGES_TAG, TABLES_TAG
 from runferry.model import Blob, MediaItem, Series, Tree
+from runferry.ports import RemoteId
 from runferry.tables import CONSOLE, HISTOGRAMS, TEXTS, conform
 from runferry.writers.mlflow.backend import Batch
+from runferry.writers.mlflow.left_parts import LeftParts
 from runferry.writers.mlflow.media import media_path, shown_table_path, small_image_path
 from runferry.writers.mlflow.shown_tables import is_loadable, split_form, tables_tag
 from runferry.writers.mlflow.superseded import headers_in, superseded
@@ -70,14 +70,17 @@ _RESTATED: Final = (
     "lost",
     "registered",
 )
+_Decoded = TypeVar("_Decoded")
+
 _NONE: Final[frozenset[str]] = frozenset()
 
 
 class Target:
     """Knows from the folder how far an earlier process came; `is_new` saves the look."""
 
-    def __init__(self, folder: ArtifactFolder, *, is_new: bool = False) -> None:
+    def __init__(self, folder: ArtifactFolder, run_id: RemoteId, *, is_new: bool = False) -> None:
         self._folder = folder
+        self._left = LeftParts(folder, run_id)
         found = [] if is_new else list(folder.walk(BUNDLE))
         self._parts = {part.entry.path: part for part in all_parts(found)}
         self._seals = seals_of(found)
@@ -139,11 +142,12 @@ class Target:
         if not parts:
             return None
         last = max(parts, key=lambda part: part.order)
-        return list(self._trees([last], "registered"))
+        return list(self._left.members([last], "registered", lambda tree: tree))
 
-    def members(self, kind: str) -> list[Tree]:
+    def members(self, kind: str, decode: Callable[[Tree], _Decoded]) -> list[_Decoded]:
         """What was sent of a kind that is few: all of it, in order, whoever sent it."""
-        return list(self._trees(sorted(self._current(), key=lambda part: part.order), kind))
+        current = sorted(self._current(), key=lambda part: part.order)
+        return list(self._left.members(current, kind, decode))
 
     def clear(self) -> None:
         """Remove what earlier sendings left: files first, for the parts tell which those are."""
@@ -191,31 +195,19 @@ class Target:
     def _sealed_before(self) -> frozenset[str]:
         """The parts that the seal of this generation named when this sending began."""
         if self._sealed is None:
-            seal = self._folder.blob(self._seals[self._generation])
-            self._sealed = frozenset(cast("dict[str, Tree]", read_tree(seal)))
+            self._sealed = self._left.named_by(self._seals[self._generation])
         return self._sealed
-
-    def _trees(self, parts: Iterable[Part], kind: str) -> Iterator[Tree]:
-        """The members of the lists that the parts of a kind are."""
-        for part in parts:
-            if part.kind == kind:
-                yield from cast("list[Tree]", read_tree(self._folder.blob(part.entry)))
 
     def _files_of(self, parts: Sequence[Part]) -> set[str]:
         """Where the bytes are that some parts tell of."""
-        kept = [
-            cast("dict[str, Tree]", one)["blob"]
-            for kind in ("media", "file")
-            for one in self._trees(parts, kind)
-        ]
-        for one in self._trees(parts, "artifact"):
-            entries = cast("list[dict[str, Tree]]", cast("dict[str, Tree]", one)["entries"])
-            kept += [entry["blob"] for entry in entries]
-        return {path for one in kept for path in stored_paths(one)}
+        kept = [*self._left.members(parts, "artifact", _stored_entries)]
+        for kind in ("media", "file"):
+            kept += (paths for _, paths in self._left.members(parts, kind, _stored))
+        return {path for paths in kept for path in paths}
 
     def superseded(self) -> Iterator[Batch]:
         """Rows and params of earlier sendings that this one no longer has."""
-        return superseded(self._folder, self._earlier(), self._current(), self.native_points)
+        return superseded(self._left, self._earlier(), self._current(), self.native_points)
 
     def superseded_tags(self, now: Collection[str]) -> Iterator[str]:
         """Tags that earlier headers and attributes made, and this sending does not."""
@@ -227,7 +219,7 @@ class Target:
         yield from set(self._tags_in(self._earlier())) - stated - set(now)
 
     def _tags_in(self, parts: Sequence[Part]) -> Iterator[str]:
-        attributes = map(codec.attribute_of, self._trees(parts, "attributes"))
+        attributes = self._left.members(parts, "attributes", codec.attribute_of)
         return (tag_name(attribute) for attribute in attributes if is_tag(attribute))
 
     # --- series and points ------------------------------------------------------------------------
@@ -247,7 +239,7 @@ class Target:
         if self._names is None:
             self._names = {}
             parts = sorted(self._parts.values(), key=lambda part: part.order)
-            for one in map(codec.series_of, self._trees(parts, "series")):
+            for one in self._left.members(parts, "series", codec.series_of):
                 self._names[one.key] = native_key(one.key, one.stream)
         return self._names
 
@@ -313,10 +305,9 @@ class Target:
         for part in sorted(self._parts.values(), key=lambda part: part.order):
             if part.kind not in ("file", "media"):
                 continue
-            for tree in cast("list[dict[str, Tree]]", read_tree(self._folder.blob(part.entry))):
-                place = cast("dict[str, Tree]", tree["blob"])["path"]
-                if place and (part.kind == "file" or copies_of(tree["blob"]) == [place]):
-                    places[cast("str", tree["path"])] = str(place)
+            for path, stored in self._left.members([part], part.kind, _stored):
+                if stored and (part.kind == "file" or stored[1:] == stored[:1]):
+                    places[path] = stored[0]
         return places
 
     def _media(self, number: int, item: MediaItem) -> Tree:
@@ -350,13 +341,8 @@ class Target:
     def _known_tables(self) -> list[str]:
         """Also those that another process put before it was interrupted."""
         if self._tables is None:
-            parts = sorted(self._current(), key=lambda part: part.order)
-            self._tables = [
-                copy
-                for tree in cast("Iterator[dict[str, Tree]]", self._trees(parts, "media"))
-                if tree["media_type"] == "table"
-                for copy in copies_of(tree["blob"])
-            ]
+            tables = self.members("media", _shown_tables)
+            self._tables = [copy for copies in tables for copy in copies]
         return self._tables
 
     def shown_tags(self) -> Mapping[str, str]:
@@ -377,6 +363,24 @@ def artifact_place(artifact: Artifact, number: int = 0) -> str:
     """Where the members of an artifact stand, seen from the run's folder."""
     version = artifact.version or artifact.artifact_id or str(number)
     return f"{ARTIFACTS}/{safe_name(artifact.name)}/{safe_name(version)}"
+
+
+def _stored(tree: Tree) -> tuple[str, list[str]]:
+    """The path that a file or a media item has in its run, and those that it has here."""
+    kept = cast("dict[str, Tree]", tree)
+    return str(kept["path"] or ""), stored_paths(kept["blob"])
+
+
+def _stored_entries(tree: Tree) -> list[str]:
+    """Where the members of an artifact stand here."""
+    entries = cast("list[dict[str, Tree]]", cast("dict[str, Tree]", tree)["entries"])
+    return [path for entry in entries for path in stored_paths(entry["blob"])]
+
+
+def _shown_tables(tree: Tree) -> list[str]:
+    """The copies of a media item that MLflow shows as tables."""
+    is_table = cast("dict[str, Tree]", tree)["media_type"] == "table"
+    return _stored(tree)[1][1:] if is_table else []
 
 
 def _is_mlflow_table(item: MediaItem) -> bool:

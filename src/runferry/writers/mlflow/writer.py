@@ -71,7 +71,7 @@ class MlflowWriter:
         is_run = run.key.tracker == TRACKER and not is_model_key(run.key)
         own = run.key.run_id if is_run else None
         remote = RemoteId(self._backend.create(native, [own, uid] if own else [uid]))
-        target = Target(self._backend.folder(remote), is_new=True)
+        target = Target(self._backend.folder(remote), remote, is_new=True)
         target.put_tree("header", 0, codec.run_tree(run))
         self._targets[remote] = target
         for child in self._backend.find(PARENT_UID_TAG, uid):
@@ -186,14 +186,13 @@ class MlflowWriter:
 
         Asked of the parts, since another process may have sent them.
         """
-        documents = [codec.document_of(tree) for tree in target.members("document")]
-        trees = target.members("artifact")
-        artifacts = [codec.artifact_of(tree, lambda _: Blob()) for tree in trees]
+        documents = target.members("document", codec.document_of)
+        artifacts = target.members("artifact", lambda one: codec.artifact_of(one, lambda _: Blob()))
         shelving = Shelving(self._backend, remote, run, Uid(uid))
         records = shelving.put(artifacts, documents)
-        attributes = []
+        attributes: list[Attribute] = []
         if run.kind == "model_version":
-            attributes = [codec.attribute_of(tree) for tree in target.members("attributes")]
+            attributes = target.members("attributes", codec.attribute_of)
         models = wished_models(run, attributes, artifacts, documents)
         registering = Registering(self._backend, remote, Uid(uid))
         records += registering.register(models, target.registered())
@@ -228,7 +227,7 @@ class MlflowWriter:
     def _target(self, remote: RemoteId) -> Target:
         if remote not in self._targets:
             self._run(remote)
-            self._targets[remote] = Target(self._backend.folder(remote))
+            self._targets[remote] = Target(self._backend.folder(remote), remote)
         return self._targets[remote]
 
     def _unseal(self, remote: RemoteId) -> None:

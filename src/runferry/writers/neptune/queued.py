@@ -85,8 +85,17 @@ def _note(folder: Path, told: Mapping[str, object]) -> None:
 
 
 def _noted(folder: Path) -> dict[str, object] | None:
+    """Raises Refused where something else stands there: nobody knows then what was queued."""
     try:
-        told: dict[str, object] = json.loads((folder / _QUEUED).read_bytes())
+        told = json.loads((folder / _QUEUED).read_bytes())
     except FileNotFoundError:  # none was made, or another worker is moving the run to its place
         return None
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or "container" not in told:
+        raise Refused(
+            "what was noted of a staged run cannot be read",
+            where=str(folder / _QUEUED),
+            hint=f"look what is queued: ls {queues()}; then rm {folder / _QUEUED}",
+        )
     return told

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from runferry.dialects.json_trees import mended, parse_json
+from runferry.dialects.json_trees import NO_NUMBERS, finite, mended, parse_json
 from runferry.model import Tree
 from runferry.writers.swanlab.plotly_chart import Chart, plotly_chart
 
 _CHART_AT_MOST: Final = 64 << 20
-_NO_JSON: Final = (b"NaN", b"Infinity")
 
 
 def chart_of(media_type: str, path: Path) -> Chart:
@@ -86,20 +84,10 @@ def _mapping(content: bytes) -> dict[str, Any]:
 
 def _as_it_is(content: bytes, found: dict[str, Any]) -> bytes:
     """What is SwanLab's already; but Python's words for what JSON has no number for are gaps."""
-    return _spelled(found) if any(word in content for word in _NO_JSON) else content
+    return _spelled(found) if any(word.encode() in content for word in NO_NUMBERS) else content
 
 
 def _spelled(chart: Tree, *, are_words: bool = False) -> bytes:
     """JSON of whole characters; NaN and infinities are gaps, or words as in a table's cells."""
-    told = _finite(mended(chart), are_words)
+    told = finite(mended(chart), are_words=are_words)
     return json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
-
-
-def _finite(value: Tree, are_words: bool) -> Tree:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value) if are_words else None
-    if isinstance(value, list):
-        return [_finite(item, are_words) for item in value]
-    if isinstance(value, dict):
-        return {name: _finite(item, are_words) for name, item in value.items()}
-    return value

@@ -156,8 +156,10 @@ class ShownMedia:
         try:
             lists = loads(content)
             rows = [[float(value) for value in row] for row in lists.values()]  # type: ignore[union-attr,arg-type]
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return  # not what TensorBoard's reader makes of curves: it lies beside
+        if len({len(row) for row in rows}) > 1:
+            return  # no tensor is ragged
         count = len(rows[0]) if rows else 0
         self._tensor(
             item,

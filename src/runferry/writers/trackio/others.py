@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
 
+from runferry.dialects.json_trees import parse_json
 from runferry.writers.plain_folder.run_files import RunFiles
 from runferry.writers.plain_folder.staged import Staged
 from runferry.writers.trackio.shown_tables import shown_table
@@ -79,8 +79,8 @@ def _rows(batch: pa.RecordBatch, *names: str) -> Iterator[dict[str, Any]]:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
-    except ValueError:  # what a source took for JSON and Python does not
+        return parse_json(text)
+    except ValueError:  # what a source took for JSON and Python does not, or nested beyond reason
         return text
 
 

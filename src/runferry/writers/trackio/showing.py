@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -124,15 +124,26 @@ class Showing:
                 continue  # stated below
             name = ".".join(item.path)
             name = f"{_ROLES.get(item.role, f'{self._run.key.tracker}.')}{name}"
-            found[name if not name.startswith("_") else f"config.{name}"] = _plain(item.value)
-        for name, value in _header(self._run).items():
-            found.setdefault(f"{self._run.key.tracker}.{name}", value)
+            name = name if not name.startswith("_") else f"config.{name}"
+            found[self._free_name(name, found)] = _plain(item.value)
+        for field, value in _header(self._run).items():
+            found[self._free_name(f"{self._run.key.tracker}.{field}", found)] = value
         return found | {
             "_Username": self._run.user,
             "_Created": created,
             "_Group": self._run.group,
             UID_NAME: self._draft.uid,
         }
+
+    def _free_name(self, name: str, taken: Container[str]) -> str:
+        """The name in the config; another one where a value of another path or role has it."""
+        free, copies = name, count(2)
+        while free in taken:
+            free = f"{name}~{next(copies)}"
+        if free != name:
+            detail = f"trackio's config has another value under this name: it is {free} there"
+            self.losses.append(Loss("same-name", Fate.REENCODED, name, 1, detail))
+        return free
 
 
 def _is_free(connection: sqlite3.Connection, run_id: str, uid: Uid) -> bool:

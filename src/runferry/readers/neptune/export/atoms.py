@@ -20,6 +20,8 @@ from runferry.readers.neptune.export.files import ExportFiles
 from runferry.tables import dumps
 
 _TIMES: Final = ("timestamp", "datetime_value")
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -72,6 +74,9 @@ class Others:
         if path in self.atoms and not same_value(self.atoms[path], value):
             why = "the export has several values of this attribute; the last one is kept"
             self.losses.append(Loss("replaced-attribute", Fate.DROPPED, name, 1, why))
+        if value in (_FIRST, _LAST):  # what `_instant` makes of any other than these
+            why = "a time beyond the years 1 to 9999 became the first or the last one of them"
+            self.losses.append(Loss("time-beyond-years", Fate.ROUNDED, name, 1, why))
         self._types[path] = kind
         self.atoms[path] = value
 
@@ -122,8 +127,7 @@ def _instant(milliseconds: int | None) -> datetime | None:
     """A time; the first or last one for what is beyond the years that a datetime has."""
     if milliseconds is None:
         return None
-    least, most = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):
-        return least if milliseconds < 0 else most
+        return _FIRST if milliseconds < 0 else _LAST

@@ -6,10 +6,12 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from runferry.dialects.neptune.client import in_our_words
+from runferry.readers.zip_members import ZipMember
 
 
 class Download(Protocol):
@@ -49,13 +51,13 @@ class FetchedSet:
     _file: BinaryIO | None = field(default=None, repr=False)
 
     def members(self) -> list[zipfile.ZipInfo]:
-        """Its files. Raises zipfile.BadZipFile."""
+        """Its files. Raises UNREADABLE_ZIP."""
         with zipfile.ZipFile(self._whole()) as archive:
             return [one for one in archive.infolist() if not one.is_dir()]
 
     def opener(self, name: str) -> Callable[[], BinaryIO]:
-        """Opens one of them."""
-        return lambda: cast("BinaryIO", zipfile.ZipFile(self._whole()).open(name))
+        """Opens one of them; what is wrong with its bytes is an OSError."""
+        return lambda: BufferedReader(ZipMember(self._whole(), name))
 
     def _whole(self) -> BinaryIO:
         if self._file is None:

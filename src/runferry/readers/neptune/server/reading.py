@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from runferry.readers.neptune.media import file_name, file_role_of, media_type_o
 from runferry.readers.neptune.server.fetched import FetchedSet, opened
 from runferry.readers.neptune.server.series import ServedSeries
 from runferry.readers.neptune.server.values import tree_of
+from runferry.readers.zip_members import UNREADABLE_ZIP
 
 READER: Final = "neptune server"
 _AGAIN: Final = "pull the run into a new archive"
@@ -127,7 +127,7 @@ class ServedReading:
         whole = FetchedSet(partial(attribute.download, progress_bar=False), self.where)
         try:
             members = whole.members()
-        except zipfile.BadZipFile as error:
+        except UNREADABLE_ZIP as error:
             why = f"the server gave no archive: {error}"
             self.losses.add(Loss("damaged-archive", Fate.DROPPED, text_of(path), 1, why))
             return

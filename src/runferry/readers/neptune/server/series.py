@@ -76,6 +76,9 @@ class ServedSeries:
             if self._rows >= BATCH_ROWS - _PAGE:
                 yield from self.drain()
         self.done[name] = [count, last]
+        if count < total:
+            why = f"the server counts {total:,} values and gave fewer; the next pull asks again"
+            self.losses.add(Loss("missing-values", Fate.DROPPED, key, total - count, why))
 
     def _known(self, name: str) -> tuple[int, int]:
         match self.done.get(name):

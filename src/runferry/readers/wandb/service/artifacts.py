@@ -66,10 +66,15 @@ class Artifacts:
             return
         entries: tuple[ArtifactEntry, ...] = ()
         elsewhere = self._elsewhere(relation, node)
+        foreign: list[str] = []
         if node.get("state") != "DELETED":
-            entries = tuple(self._entries(node, has_bytes=elsewhere is None))
+            entries = tuple(self._entries(node, foreign, has_bytes=elsewhere is None))
         found = _chunk(relation, node, entries)
         yield found
+        if foreign:
+            detail = f"the manifest does not say what such a member is: `{foreign[0]}`"
+            lost = Loss("artifact-member", Fate.DROPPED, found.name, len(foreign), detail)
+            yield chunks.Lost(lost)
         held = sum(entry.reference is None for entry in entries)
         if elsewhere is not None and held:
             detail = f"its bytes are with the run that logged it: {elsewhere}"
@@ -88,12 +93,16 @@ class Artifacts:
             return None
         return f"{self.place.entity}/{self.place.project}/{maker.get('name')}"
 
-    def _entries(self, node: dict[str, Any], *, has_bytes: bool) -> Iterator[ArtifactEntry]:
+    def _entries(
+        self, node: dict[str, Any], foreign: list[str], *, has_bytes: bool
+    ) -> Iterator[ArtifactEntry]:
+        """The members; the paths of those whose entry is no object are added to `foreign`."""
         manifest = self._manifest(node)
         urls = ArtifactUrls(self.service, str(node.get("id")))
         layout = (manifest.get("storagePolicyConfig") or {}).get("storageLayout")
         for path, entry in (manifest.get("contents") or {}).items():
             if not isinstance(entry, dict):
+                foreign.append(path)
                 continue
             reference, digest = entry.get("ref"), entry.get("digest")
             size = entry.get("size")

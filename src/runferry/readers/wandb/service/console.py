@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,29 +45,29 @@ class Console:
                 yield from self._of_file(node.get("files") or {})
             return
         until = count if is_over else max(0, count - _UNSETTLED)
-        labels = 0
+        most = math.inf if is_over else until  # numbers may be higher than the count of lines
+        labels = missing = 0
         for page in self._pages(node.get("logLines") or {}):
             lines = [
-                line
-                for line in nodes(page)
-                if self.position.log_lines <= _number(line) < max(until, self.position.log_lines)
+                line for line in nodes(page) if self.position.log_lines <= _number(line) < most
             ]
             if lines:
                 yield chunks.Console(_batch(lines))
+                missing += _number(lines[-1]) + 1 - self.position.log_lines - len(lines)
                 self.position.log_lines = _number(lines[-1]) + 1
                 labels += sum(bool(line.get("label")) for line in lines)
-            if self.position.log_lines >= until:
+            if self.position.log_lines >= until and not (is_over and following(page)):
                 end = (page.get("pageInfo") or {}).get("endCursor")
-                if is_over and lines and isinstance(end, str) and not following(page):
+                if is_over and lines and isinstance(end, str):
                     self.position.log_cursor = end  # what comes later stands behind it
                 break
         if labels:
             detail = "which of several processes wrote a line"
             yield chunks.Lost(Loss("console-label", Fate.DROPPED, "", labels, detail))
-        if self.position.log_lines < until:
-            missing = until - self.position.log_lines
+        missing += max(0, until - self.position.log_lines)
+        if missing:
             self.position.is_short = True
-            detail = f"the service counts {count:,} lines and gave fewer"
+            detail = f"the service counts {count:,} lines and did not give all of them"
             yield chunks.Lost(Loss("missing-console", Fate.DROPPED, "", missing, detail))
 
     def _pages(self, page: dict[str, Any]) -> Iterator[dict[str, Any]]:

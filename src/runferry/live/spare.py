@@ -1,0 +1,65 @@
+"""A file beside a journal for what is counted once the disk is full.
+
+Its first block is the disk's before that, so the counts that follow in it need no space. It comes
+into sight with the first of them, as a journal of its own. Disks that write every change to a new
+place may have none for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Final
+
+from runferry._native import JournalFile
+from runferry.live.frames import SUFFIX, Kind
+
+_FIRST_PAUSE_SECONDS: Final = 1.0
+
+
+class Spare:
+    """No method raises. Counts are told ever more rarely, so all of them fit into a block."""
+
+    def __init__(self, folder: Path, name: str, begin: bytes) -> None:
+        """`name` is the journal's, TIME-PROCESS; `begin` is what its first frame says."""
+        began, _, process = name.rpartition("-")
+        self._hidden = folder / f".{name}-full"
+        self._shown = folder / f"{began}-full-{process}{SUFFIX}"
+        self._file: JournalFile | None = None
+        self._tell_at, self._pause = 0.0, _FIRST_PAUSE_SECONDS
+        with contextlib.suppress(OSError):
+            file = JournalFile(self._hidden)
+            file.append(Kind.BEGIN, 0, begin)
+            self._file = file
+
+    @property
+    def is_due(self) -> bool:
+        """Whether counts are to be told again."""
+        return self._file is not None and time.monotonic() >= self._tell_at
+
+    def tell(self, kind: Kind, counts: bytes) -> bool:
+        """All counts since the disk was full, and whether whoever follows will hear of them."""
+        if self._file is None:
+            return False
+        self._tell_at, self._pause = time.monotonic() + self._pause, self._pause * 2
+        try:
+            self._file.append(kind, 0, counts)
+            if self._hidden.exists():
+                self._hidden.rename(self._shown)
+        except OSError:
+            return False
+        return True
+
+    def abandon(self) -> None:
+        """In a child, whose parent's file it is."""
+        if self._file is not None:
+            self._file.abandon()
+
+    def close(self) -> None:
+        """Let go of it; one that told nothing goes."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
+            with contextlib.suppress(OSError):
+                self._hidden.unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""One upload of a run at a time: all processes of a user see one lock, and none is left behind."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from runferry import settings
+from runferry.errors import Declined, Refused
+from runferry.writers.upload_lock import one_upload
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings.install(settings.Settings(patience=0.0))
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_another_temporary_folder_has_no_second_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one_upload("swanlab", "team/run"):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with pytest.raises(Declined, match="another upload"), one_upload("swanlab", "team/run"):
+            pass
+        with one_upload("swanlab", "team/another"):
+            pass
+    assert not any(file.is_file() for file in (tmp_path / "cache").rglob("*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
+def test_a_disk_without_locks_refuses_and_leaves_no_file_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none_left)
+    before = open_files()
+    with pytest.raises(Refused, match="No locks available"), one_upload("swanlab", "team/run"):
+        pass
+    assert open_files() == before
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(Refused, match="cache/runferry/uploads"), one_upload("swanlab", "team/run"):
+        pass
