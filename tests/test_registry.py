@@ -10,8 +10,9 @@ import pytest
 from runferry.archive.store import Archive
 from runferry.errors import BadLocation, BadPlugin, Damaged, NotFound
 from runferry.locations import locate
+from runferry.model import Run
 from runferry.ports import Location
-from runferry.registry import blamed, is_path, reader, reader_names, writer, writer_names
+from runferry.registry import blamed, headers, is_path, reader, reader_names, writer, writer_names
 from runferry.writer_ports import PlaceWriter, ServerWriter
 
 
@@ -136,3 +137,15 @@ def test_what_a_plugin_may_raise_is_its_own_word_and_all_else_its_fault(
     monkeypatch.setattr("runferry.registry._plugins", lambda role: {"odd": odd})
     with pytest.raises(told), blamed("odd", "cannot list its runs"):
         raise raised
+
+
+def test_a_plugin_that_lists_its_runs_at_once_is_blamed_for_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def listing() -> list[Run]:
+        raise KeyError("no such layout")
+
+    odd = EntryPoint("odd", "ferry_odd:Odd", "runferry.readers")
+    monkeypatch.setattr("runferry.registry._plugins", lambda role: {"odd": odd})
+    with pytest.raises(BadPlugin, match="cannot list its runs"):
+        list(headers("odd", listing))

@@ -149,7 +149,7 @@ def _is_local(reader: type[Reader]) -> TypeGuard[type[LocalReader]]:
 def _until_it_fails(reader: Reader) -> Iterator[Run]:
     """Headers; of a plugin that fails in the middle, those before."""
     try:
-        yield from registry.headers(reader.name, reader.runs())
+        yield from registry.headers(reader.name, reader.runs)
     except BadPlugin as error:
         registry.pass_over(reader.name, error)
 

@@ -70,7 +70,7 @@ class OpenSource:
         self._selection = selection
 
     def __iter__(self) -> Iterator[OpenRun]:
-        for run in headers(self._reader.name, self._reader.runs()):
+        for run in headers(self._reader.name, self._reader.runs):
             if self._selection.takes_run(run):
                 yield OpenRun(run, self._reader)
 

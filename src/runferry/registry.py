@@ -8,7 +8,7 @@ for; others come from packages that declare an entry point in `runferry.readers`
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -220,10 +220,14 @@ def opened(place: Location, options: ReadOptions) -> Reader:
         return kind.open(place, options)
 
 
-def headers(name: str, runs: Iterable[Run]) -> Iterator[Run]:
+def headers(name: str, listing: Callable[[], Iterable[Run]]) -> Iterator[Run]:
     """The runs that a reader lists. Raises what listing them raises, and BadPlugin."""
     with blamed(name, "cannot list its runs"):
-        listed = iter(runs)  # a plugin may as well have a list
+        listed = iter(listing())  # a plugin may as well make a list, and fail at that
+    return _one_by_one(name, listed)
+
+
+def _one_by_one(name: str, listed: Iterator[Run]) -> Iterator[Run]:
     while True:
         with blamed(name, "cannot list its runs"):
             run = next(listed, None)

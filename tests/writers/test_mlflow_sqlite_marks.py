@@ -27,6 +27,7 @@ from runferry.readers.mlflow.sqlite import SqliteStore
 from runferry.writers.mlflow import MlflowWriter
 from runferry.writers.mlflow.backend import Batch
 from runferry.writers.mlflow.sqlite import SqliteBackend
+from runferry.writers.mlflow.sqlite_marks import SqliteMarks
 
 
 @pytest.fixture
@@ -306,3 +307,12 @@ def test_the_models_of_a_run_are_read_among_many_at_the_cost_of_few(file: Path) 
         with closing(SqliteStore(file)) as store:
             steps(store)
             assert steps(store) <= among_few + 30
+
+
+def test_a_model_that_is_removed_while_it_is_looked_for_is_not_there(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteMarks, "ids", lambda *_: ["m-removed"])
+    with closing(SqliteBackend(file)) as backend:
+        assert backend.shelf.find("m-of-old") is None
+        assert list(backend.shelf.models_of("0" * 32, header("one").uid)) == []

@@ -1,7 +1,9 @@
 """The sqlite files of others, read without a byte written beside them.
 
-Sqlite lays files beside a database with a write-ahead log even when it only reads. So one whose
-log holds anything is read from a copy; the others as files that nobody changes.
+Sqlite lays files beside a database with a write-ahead log even when it only reads, and whoever may
+only read cannot take back by a rollback journal what a killed writer left half done. So a database
+with a log of either kind that holds anything is read from a copy; the others as files that nobody
+changes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -22,8 +24,7 @@ from runferry.paths import regular, spelled
 _MAGIC: Final = b"SQLite format 3\0"
 _WRITE_VERSION: Final = 18  # where it stands; 2 is a write-ahead log
 _TRIES: Final = 5
-_WAL: Final = "-wal"
-_JOURNAL: Final = "-journal"
+_LOGS: Final = ("-wal", "-journal")
 
 
 def is_sqlite(path: Path) -> bool:
@@ -42,21 +43,18 @@ def has_wal_mode(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database with all that is in its write-ahead log. Raises SourceError."""
-    if not has_wal(path):
+    """The database as the last whole transaction left it. Raises SourceError."""
+    if not has_log(path):
         with closing(connected(path)) as connection:
             yield connection
         return
-    with _copied(path, _WAL) as connection:
-        yield connection
-
-
-def opened_before(path: Path) -> AbstractContextManager[sqlite3.Connection]:
-    """The database as it was before the transaction in which its writer was killed.
-
-    Sqlite has that in a journal beside the file, and whoever may only read cannot play it back.
-    """
-    return _copied(path, _JOURNAL)
+    with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
+        copy = Path(folder) / path.name
+        _copy(path, copy)
+        with closing(
+            sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
+        ) as connection:
+            yield connection
 
 
 def is_cut_short(connection: sqlite3.Connection) -> bool:
@@ -68,17 +66,6 @@ def is_cut_short(connection: sqlite3.Connection) -> bool:
             return True
         raise
     return False
-
-
-@contextmanager
-def _copied(path: Path, suffix: str) -> Iterator[sqlite3.Connection]:
-    with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
-        copy = Path(folder) / path.name
-        _copy(path, copy, suffix)
-        with closing(
-            sqlite3.connect(copy, isolation_level=None, check_same_thread=False)
-        ) as connection:
-            yield connection
 
 
 @contextmanager
@@ -96,18 +83,18 @@ def failing_as_ours(path: Path) -> Iterator[None]:
 
 
 def connected(path: Path) -> sqlite3.Connection:
-    """The database without what is in its write-ahead log, as a file that nobody changes."""
+    """The database without what is in a log beside it, as a file that nobody changes."""
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def has_log(path: Path) -> bool:
+    """Whether a log beside it holds anything."""
+    return any(map(_holds, _logs(path)))
 
 
-def has_wal(path: Path) -> bool:
-    """Whether its write-ahead log holds anything."""
-    return _holds(_beside(path, _WAL))
+def _logs(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in _LOGS]
 
 
 def _holds(path: Path) -> bool:
@@ -115,16 +102,18 @@ def _holds(path: Path) -> bool:
     return found is not None and found.st_size > 0
 
 
-def _copy(path: Path, copy: Path, suffix: str) -> None:
-    """Copy database and log as they are at one moment. Raises SourceError if they never rest."""
-    log, log_copy = _beside(path, suffix), _beside(copy, suffix)
+def _copy(path: Path, copy: Path) -> None:
+    """Copy database and logs as they are at one moment. Raises SourceError if they never rest."""
+    logs = dict(zip(_logs(path), _logs(copy), strict=True))
     for _ in range(_TRIES):
-        before = _stamps(path, log)
+        before = _stamps(path, *logs)
         shutil.copyfile(path, copy)
-        log_copy.unlink(missing_ok=True)
-        if _holds(log):
-            shutil.copyfile(log, log_copy)
-        if _stamps(path, log) == before:
+        for log, log_copy in logs.items():
+            log_copy.unlink(missing_ok=True)
+            if _holds(log):
+                with suppress(FileNotFoundError):  # its transaction has ended: once more
+                    shutil.copyfile(log, log_copy)
+        if _stamps(path, *logs) == before:
             return
     raise SourceError(
         "the database changes while it is copied",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TypeAlias
 
 from runferry.errors import UsageError
@@ -112,10 +113,8 @@ class Selection:
         """The headers of the selected runs; with `shows_begin` for somebody to look at."""
         if isinstance(reader, ChoosingReader):
             wanted = replace(self.wanted, shows_begin=shows_begin)
-            found = reader.runs_of(wanted)
-        else:
-            found = reader.runs()
-        return filter(self.takes_run, headers(reader.name, found))
+            return filter(self.takes_run, headers(reader.name, partial(reader.runs_of, wanted)))
+        return filter(self.takes_run, headers(reader.name, reader.runs))
 
     @property
     def narrows_projects(self) -> bool:

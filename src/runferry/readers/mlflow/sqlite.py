@@ -29,7 +29,7 @@ from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.sql_traces import SqlTraces
 from runferry.readers.mlflow.store import digest, gone, used
-from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened, opened_before
+from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened
 
 _RUNS: Final = """
 SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
@@ -49,15 +49,12 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     Of a database with a write-ahead log sqlite makes an index beside it even when it only reads; it
     is there already where somebody has it open.
     """
-    if has_wal_mode(path) and not path.with_name(f"{path.name}-shm").exists():
-        with opened(path) as connection:
-            yield connection
-        return
-    with closing(schema.connect(path, read_only=True)) as connection:
-        if not is_cut_short(connection):
-            yield connection
-            return
-    with opened_before(path) as connection:
+    if not has_wal_mode(path) or path.with_name(f"{path.name}-shm").exists():
+        with closing(schema.connect(path, read_only=True)) as connection:
+            if not is_cut_short(connection):
+                yield connection
+                return
+    with opened(path) as connection:
         yield connection
 
 

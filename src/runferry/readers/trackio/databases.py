@@ -21,7 +21,7 @@ from runferry.dialects.trackio.places import DATABASE, TRACKER
 from runferry.errors import SourceError
 from runferry.model import Run, RunKey, Tree, Uid
 from runferry.paths import folders_below
-from runferry.readers.sqlite_files import connected, has_wal, is_sqlite, opened
+from runferry.readers.sqlite_files import connected, has_log, is_sqlite, opened
 
 ROWS: Final = ("metrics", "system_metrics", "alerts", "traces")
 """Tables with rows of runs; their place here is a part of a row's number."""
@@ -62,7 +62,7 @@ def is_database(path: Path) -> bool:
                 return True
     except sqlite3.Error:
         pass  # the log may have what is missing here
-    if not has_wal(path):
+    if not has_log(path):
         return False
     try:
         with opened(path) as connection:

@@ -106,9 +106,9 @@ class SqliteShelf:
             return
         query = "SELECT name, artifact_location, source_run_id FROM logged_models"
         for model_id in self._marks.ids(mark, value, "r.lifecycle_stage = 'active'"):
-            found = self._connection.execute(f"{query} WHERE model_id = ?", (model_id,))
-            name, location, run_id = found.fetchone()
-            yield LoggedModel(model_id, name, "", location=location, source_run=run_id)
+            found = self._connection.execute(f"{query} WHERE model_id = ?", (model_id,)).fetchall()
+            for name, location, run_id in found:  # none where it has just been removed
+                yield LoggedModel(model_id, name, "", location=location, source_run=run_id)
 
     def take(self, run_id: str, model_id: str) -> None:
         """See `Shelf`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from runferry.errors import SourceError
-from runferry.readers.sqlite_files import connected, has_wal, is_sqlite, opened
+from runferry.readers.sqlite_files import connected, has_log, is_sqlite, opened
 
 NAME: Final = "run_operations.sqlite3"
 _VERSIONS: Final = ("v5",)
@@ -41,7 +41,7 @@ def facts_of(path: Path) -> Facts | None:
             if found := _facts(connection):
                 return found
     except sqlite3.Error:
-        if not has_wal(path):
+        if not has_log(path):
             return None
     try:
         with opened(path) as connection:
