@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import json
 import os
 import subprocess
 import sys
@@ -225,6 +226,30 @@ print(json.dumps([journal.is_stopped, was_held, is_held]))
 """,
     )
     assert told(out) == [True, True, False]
+
+
+def test_a_disk_that_is_full_when_the_journal_is_closed_hides_no_count(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        BEGIN
+        + """
+import resource, signal, warnings
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal.append("test", Kind.EVENT, "{}", bytes(5_000))
+journal.drop("test")
+journal.drop("test")  # told within a second, or when it is closed
+(file,) = Path("journal").glob("*.journal")
+resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, -1))
+warnings.simplefilter("ignore")
+journal.close()
+""",
+    )
+    told = []
+    for path in (tmp_path / "journal").iterdir():
+        with path.open("rb") as stream:
+            counts = [it for it in frames(stream, 0) if it.kind in (Kind.COUNTS, Kind.DROPPED)]
+        told.append(json.loads(counts[-1].payload)["dropped"]["test"])
+    assert sorted(told) == [1, 1]
 
 
 class _StuckDisk:

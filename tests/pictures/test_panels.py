@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from runferry.errors import UsageError
 from runferry.pictures import panels
 from runferry.pictures.curves import Axis, Curve
 from runferry.pictures.panels import feed
+from runferry.transfer.selection import Selection
 
 
 def keyed(codes: np.ndarray, keys: list[str]) -> pa.RecordBatch:
@@ -50,3 +52,9 @@ def test_no_key_is_looked_for_in_every_row(monkeypatch: pytest.MonkeyPatch) -> N
     curves = {key: Curve(Axis("step", 0, rows), 2) for key in keys}
     panels.feed(curves, keyed(np.arange(rows) % len(keys), keys))
     assert sum(searched) <= 2 * rows
+
+
+def test_the_hint_of_a_place_without_numbers_is_a_command_whatever_the_place_is_called() -> None:
+    with pytest.raises(UsageError) as refused:
+        panels.choose([], Selection(), panels.Choice(), "wandb:my runs")
+    assert refused.value.hint == "runferry inspect 'wandb:my runs'"

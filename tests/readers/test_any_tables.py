@@ -655,6 +655,22 @@ def test_parquet_keeps_types_and_takes_structs_apart(tmp_path: Path) -> None:
     assert found.codes()["empty-column"] == 1
 
 
+def test_a_null_is_no_step_no_time_and_no_run(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    rows = [{"step": None, "at": None, "run": None, "loss": 0.5}]
+    rows += [{"step": 3, "at": 1.7e9, "run": 7, "loss": 1.5}]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    named = ReadOptions(columns=TableColumns(step="step", time="at"))
+    found = one_held(JsonLinesReader, path, named)
+    assert [(row["step"], row["time"] is None) for row in found.points["loss"]] == [
+        (None, True), (3, False)
+    ]  # fmt: skip
+    assert [row["kind"] for key in ("step", "at") for row in found.points[key]] == ["null"] * 2
+    assert {"no-step", "no-time"} <= found.codes().keys()
+    (run,) = all_held(JsonLinesReader, path, ReadOptions(columns=TableColumns(run="run")))
+    assert (run.run.name, run.codes()["row-without-run"]) == ("7", 1)
+
+
 def test_times_that_python_has_none_for_are_told_by_their_texts_or_numbers(tmp_path: Path) -> None:
     """Years beyond 9,999, nanoseconds in lists; texts in the layout that Polars has."""
     path = tmp_path / "t.parquet"

@@ -13,6 +13,7 @@ import pytest
 from plain_tables import all_held, one_held, opened
 
 from runferry.errors import NotFound
+from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.readers.wandb_csv import WandbCsvReader
 from runferry.testing.reader_contract import ReaderContract
@@ -119,6 +120,14 @@ def test_each_row_of_the_table_is_a_run_with_its_header_and_attributes(tmp_path:
     assert str(second.attributes[("config", ("val/acc",))]) == "nan"
     assert ("config", ("note",)) not in second.attributes
     assert first.codes() == {"config-or-summary": 1}
+
+
+def test_a_row_that_no_run_is_made_of_is_lost_and_not_kept(tmp_path: Path) -> None:
+    odd = [*TABLE[1], "one cell more"]
+    for found in all_held(WandbCsvReader, export(tmp_path / "a.csv", [*TABLE, odd])):
+        (lost,) = (loss for loss in found.losses if loss.code == "odd-row")
+        assert (lost.fate, lost.count) == (Fate.DROPPED, 1)
+        assert "kept" not in lost.detail
 
 
 def test_other_tables_are_not_ours(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.push import push
 from runferry.writers.neptune import NeptuneWriter
 from runferry.writers.neptune.queued import note_queue, queue_of, queues, take_back, was_sent
+from runferry.writers.neptune.queues import SharedQueues
+from runferry.writers.work_folder import WorkFolder
 
 pytest.importorskip("neptune", reason="neptune is not installed")
 
@@ -126,3 +128,21 @@ def test_a_note_that_is_garbled_is_refused_and_the_file_named(tmp_path: Path, no
         with pytest.raises(Refused, match="cannot be read") as refused:
             asked(tmp_path)
         assert f"rm {note}" in refused.value.hint
+
+
+def test_a_folder_of_queues_that_cannot_be_removed_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed(_: WorkFolder) -> None:
+        raise OSError("closed")
+
+    shared = SharedQueues()
+    first = shared.enter()
+    with monkeypatch.context() as shut:
+        shut.setattr(WorkFolder, "remove", closed)
+        with pytest.raises(OSError, match="closed"):
+            shared.leave()
+    second = shared.enter()
+    assert second != first
+    shared.leave()
+    shutil.rmtree(first)

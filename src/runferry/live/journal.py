@@ -163,7 +163,9 @@ class Journal:
         captured, dropped = self.captured, self.dropped.copy()
         last = journal_frame(kind, 0, self._counts(dropped))
         if not self._waiting.is_begun:
-            self._put(last)
+            if not self._put(last):
+                self._close_full(kind)
+                return
         elif lost := self._waiting.end(_LAST_SECONDS, last):
             # its thread has the file still, and may be in it
             self.dropped["journal"] += lost

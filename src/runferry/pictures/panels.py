@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,14 +97,15 @@ def choose(
         raise UsageError(
             f"no series of numbers{asked}: nothing to draw",
             where=where,
-            hint=f"runferry inspect {where}",
+            hint=f"runferry inspect {shlex.quote(where)}",
         )
     kind = choice.axis or _axis_for(found)
     chosen = Chosen(kind)
     placed = [line for line in found if Axis.of(kind, line.counts) is not None]
     chosen.placeless = len(found) - len(placed)
     if not placed:
-        raise UsageError(f"no series has a {kind} to be drawn along", where=where, hint="--x row")
+        hint = f"runferry plot {shlex.quote(where)} --x row"
+        raise UsageError(f"no series has a {kind} to be drawn along", where=where, hint=hint)
     longest: dict[str, int] = {}
     for line in placed:
         key = line.series.key

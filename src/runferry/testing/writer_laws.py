@@ -243,11 +243,12 @@ class WriterLaws:
         self, tmp_path: Path
     ) -> None:
         """What, where, and what to do about it: before any run is touched."""
-        run = plain().run
+        run, where = plain().run, None
         for where in self.unavailable(tmp_path):
             with pytest.raises(RunferryError) as caught:
                 self._touch(where, run)
             assert caught.value.hint, f"no hint: {caught.value}"
+        assert where is not None, "`unavailable` gives nothing"
 
 
 def numbered(sample: Sample) -> Iterator[tuple[int, chunks.Chunk]]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from runferry.readers.tabular.cells import BOOL, Flags, Ints, Numbers, Words, as_array, flags
+from runferry.readers.tabular.cells import BOOL, NULL, Flags, Ints, Numbers, Words, as_array, flags
 from runferry.tables import TIME
 
 _NS = 1_000_000_000
@@ -67,7 +67,7 @@ class Addresses:
 
 def take_steps(numbers: Numbers, column: int, into: Addresses) -> Flags:
     """Which of the numbers became steps, and are given back exactly by these."""
-    at = np.flatnonzero((numbers.column == column) & (numbers.kind != BOOL))
+    at = _counted(numbers, column)
     value = numbers.value[at]
     is_whole = numbers.is_exact[at] | (np.isfinite(value) & (value == np.floor(value)))
     is_whole &= numbers.is_exact[at] | (np.abs(value) < _MOST) | (value == -_MOST)
@@ -86,6 +86,11 @@ def take_steps(numbers: Numbers, column: int, into: Addresses) -> Flags:
     return taken
 
 
+def _counted(numbers: Numbers, column: int) -> Ints:
+    """Places of the column's values that are numbers: neither true or false, nor a null."""
+    return np.flatnonzero((numbers.column == column) & ~np.isin(numbers.kind, (BOOL, NULL)))
+
+
 def _integers(numbers: Numbers, at: Ints) -> Ints:
     with np.errstate(invalid="ignore"):  # beyond 64 bits are only doubles that stand for integers
         floors = np.floor(numbers.value[at]).astype(np.int64)
@@ -102,7 +107,7 @@ def take_times(numbers: Numbers, column: int, into: Addresses, origin_ns: int | 
     Seconds, milli-, micro- or nanoseconds since 1970, by their size; with an origin, seconds since
     then. Only a time from which the very number can be had again is taken.
     """
-    at = np.flatnonzero((numbers.column == column) & (numbers.kind != BOOL))
+    at = _counted(numbers, column)
     at = at[np.isfinite(numbers.value[at])]
     value = numbers.value[at]
     parts = np.ones(len(at))

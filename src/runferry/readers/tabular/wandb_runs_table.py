@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import cast
 
@@ -71,7 +72,7 @@ def runs_in(
     rows: list[dict[str, Tree]] = []
     for block in table.blocks(table.begin(), []):
         rows += _rows_of(block, [".".join(path) for path in table.paths])
-        told.extend(chunk.loss for chunk in block.odd if isinstance(chunk, chunks.Lost))
+        told.extend(_left_out(chunk.loss) for chunk in block.odd if isinstance(chunk, chunks.Lost))
     detail = "the table does not tell config from summary: all is config here"
     told.add(Loss("config-or-summary", Fate.KEPT, table.label, 1, detail))
     for row in rows:
@@ -82,6 +83,14 @@ def runs_in(
             if name not in (_NAME, "ID") and not _is_told(name, value, run)
         ]
         yield TableRun(run, attributes=tuple(config), losses=tuple(told))
+
+
+def _left_out(loss: Loss) -> Loss:
+    """What is told of a row: there is no run to keep one with that is none."""
+    if loss.code != "odd-row":
+        return loss
+    detail = f"{loss.detail.partition(':')[0]}: no run is made of this row"
+    return replace(loss, fate=Fate.DROPPED, detail=detail)
 
 
 def _rows_of(block: Block, names: list[str]) -> list[dict[str, Tree]]:

@@ -19,7 +19,7 @@ from runferry.ports import BATCH_ROWS
 from runferry.readers.declared import Declared
 from runferry.readers.tabular.addresses import Addresses, take_dates, take_steps, take_times
 from runferry.readers.tabular.block import Block
-from runferry.readers.tabular.cells import Flags, Ints, Numbers, Words, flags
+from runferry.readers.tabular.cells import NULL, Flags, Ints, Numbers, Words, flags
 
 _KINDS = pa.array(tables.POINT_KINDS)
 _FORMS = pa.array(["text", "json"])
@@ -238,7 +238,7 @@ def rows_of_run(block: Block, run: tuple[int, str]) -> Flags:
 def run_names(block: Block, column: int) -> tuple[Ints, pa.Array]:
     """The rows that name their run, in order, and the names."""
     numbers, words = block.values.numbers, block.values.words
-    numbers = numbers.where(numbers.column == column)
+    numbers = numbers.where((numbers.column == column) & (numbers.kind != NULL))
     words = words.where(words.column == column)
     whole, value = numbers.where(numbers.is_exact), numbers.where(~numbers.is_exact)
     names = [_spelled(whole.exact), _spelled(value.value), words.text.cast(pa.string())]

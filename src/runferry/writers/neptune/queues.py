@@ -35,8 +35,8 @@ class SharedQueues:
         with self._lock:
             self._users -= 1
             if not self._users and self._folder is not None:
-                self._folder.remove()
-                self._folder = None
+                folder, self._folder = self._folder, None  # also where it cannot be removed
+                folder.remove()
 
 
 SHARED_QUEUES: Final = SharedQueues()
