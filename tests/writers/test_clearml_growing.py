@@ -1,0 +1,394 @@
+"""A run goes to a ClearML server while it grows: what came since, once, at its own time."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from tests.transfer.roads import archive_of
+
+from runferry import registry, settings
+from runferry.archive.store import Archive
+from runferry.chunks import File
+from runferry.errors import Declined
+from runferry.losses import Fate
+from runferry.model import Address, Blob, MediaItem, RunState
+from runferry.ports import Location, ReadOptions
+from runferry.python_apart import command_apart, environment_apart
+from runferry.readers.clearml.reader import ClearmlReader
+from runferry.testing.clearml_server import ClearmlServer
+from runferry.testing.content import Content
+from runferry.testing.recording import Histogram, Logged, Recording, Sample
+from runferry.testing.samples import START_NS, header
+from runferry.testing.writer_laws import numbered
+from runferry.transfer.patience import Patience
+from runferry.transfer.push import push
+from runferry.transfer.report import Report
+from runferry.transfer.verify import verify_archive
+
+pytestmark = pytest.mark.skipif(find_spec("clearml") is None, reason="clearml is not installed")
+
+WHERE = Location("clearml", "lab/grown")
+SECOND = 10**9
+PICTURE = b"\x89PNG\r\n\x1a\n not really"
+
+
+@dataclass
+class Training:
+    """A run that is delivered again and again, out of one archive."""
+
+    server: ClearmlServer
+    folder: Path
+
+    def deliver(self, sample: Sample, *, is_ending: bool = False) -> Report:
+        """As a live delivery does it."""
+        archive = archive_of([sample], self.folder)
+        report = push(
+            archive,
+            WHERE,
+            allow=Fate.DROPPED,
+            patience=Patience(seconds=0.0),
+            open_writer=registry.growing_writer(WHERE, is_ending=is_ending),
+        )
+        if is_ending and not report.failures:
+            registry.conclude(WHERE, [run for run in archive.headers() if not run.complete])
+        return report
+
+    def delivered(self, sample: Sample, *, is_ending: bool = False) -> None:
+        report = self.deliver(sample, is_ending=is_ending)
+        assert not report.failures, report.failures
+
+    @property
+    def task(self) -> dict[str, Any]:
+        (task,) = self.server.store.tasks.values()
+        return task
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        found = self.server.store.events[self.task["id"]].values()
+        return [event for event in found if event["type"] == kind]
+
+    @property
+    def loss(self) -> list[tuple[int, float, int]]:
+        """Iteration, value and second of each point."""
+        return [
+            (event["iter"], event["value"], (event["timestamp"] - START_NS // 10**6) // 1000)
+            for event in self.events("training_stats_scalar")
+            if event["metric"] == "loss"
+        ]
+
+    @property
+    def lines(self) -> list[str]:
+        return [event["msg"] for event in self.events("log")]
+
+
+@contextmanager
+def training_at(folder: Path) -> Iterator[Training]:
+    folder.mkdir(exist_ok=True)
+    before = settings.current()
+    settings.install(settings.Settings(live_upload="growing", patience=30.0))
+    try:
+        with ClearmlServer() as server, pytest.MonkeyPatch.context() as patch:
+            for name, value in server.environment(folder).items():
+                patch.setenv(name, value)
+            patch.delenv("CLEARML_OFFLINE_MODE", raising=False)
+            yield Training(server, folder)
+    finally:
+        settings.install(before)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Iterator[Training]:
+    with training_at(tmp_path / "training") as found:
+        yield found
+
+
+class Growing:
+    """A run that is logged row by row: the n-th has the value n, at the n-th second, and a line."""
+
+    def __init__(self, *, has_all: bool = False, has_words: bool = False) -> None:
+        """With `has_all`, each row has something of all kinds; with `has_words`, a text."""
+        self._ended = header("growing")
+        running = replace(self._ended, complete=False, state="running", ended_ns=None)
+        self._recording = Recording(running).attributes("config", {"lr": 0.1})
+        self._has_all = has_all
+        self._has_words = has_words or has_all
+        self._rows = 0
+        if has_all:
+            self._recording.put(File("notes.txt", "other", Blob.from_bytes(b"notes")))
+
+    def row(self, step: int | None = None) -> Self:
+        """One more."""
+        row, time_ns = self._rows, START_NS + self._rows * SECOND
+        values: dict[str, Logged] = {"loss": float(row)}
+        if self._has_words:
+            values["word"] = f"row {row}"
+        if self._has_all:
+            picture = Blob.from_bytes(PICTURE, "image/png")
+            values |= {
+                "weights": Histogram((0.0, 1.0, 2.0), (row, 1)),
+                "nothing": math.nan,
+                "pictures": MediaItem("", Address(0), "image", picture),
+            }
+        self._recording.log(values, step=row if step is None else step, time_ns=time_ns)
+        self._recording.console([("stdout", f"line {row}\n", time_ns)])
+        self._recording.attributes("summary", {"loss": float(row)})
+        self._rows += 1
+        return self
+
+    def up_to(self, rows: int) -> Sample:
+        """All that there is, once so many rows are logged."""
+        while self._rows < rows:
+            self.row()
+        return self._recording.sample()
+
+    def ended(self, state: RunState = "finished") -> Sample:
+        """All of it, and it says that it has ended."""
+        self._recording.run = replace(self._ended, state=state)
+        return self._recording.sample()
+
+
+def write(sample: Sample) -> None:
+    """A delivery without an archive, which takes longer than the server."""
+    writer = registry.growing_writer(WHERE, is_ending=False)()
+    try:
+        remote = writer.create(sample.run, sample.run.uid)
+        for number, chunk in numbered(sample):
+            writer.append(remote, number, chunk)
+        writer.seal(remote, sample.run)
+    finally:
+        writer.close()
+
+
+def rows_of(count: int) -> list[tuple[int, float, int]]:
+    return [(row, float(row), row) for row in range(count)]
+
+
+def test_rows_are_there_before_the_run_has_ended_once_and_at_their_own_times(
+    training: Training,
+) -> None:
+    run = Growing()
+    for rows in (2, 3, 3):
+        training.delivered(run.up_to(rows))
+        assert training.loss == rows_of(rows)
+        assert training.lines == [f"line {row}" for row in range(rows)]
+        assert training.task["status"] == "in_progress"
+    batches = training.server.calls.count("events.add_batch")
+    assert batches == 4  # points and lines of the first two deliveries
+    assert training.task["hyperparams"]["General"]["lr"]["value"] == "0.1"
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A run of all kinds that has grown on a server, and the archive that it came from."""
+
+    training: Training
+    archive: Archive
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
+    """For tests that change nothing there."""
+    folder = tmp_path_factory.mktemp("grown")
+    with training_at(folder / "training") as training:
+        run = Growing(has_all=True)
+        training.delivered(run.up_to(2))
+        run.up_to(4)
+        training.delivered(run.ended())
+        yield Grown(training, archive_of([run.ended()], folder))
+
+
+def test_a_run_that_grew_reads_back_exactly(grown: Grown) -> None:
+    verified = verify_archive(grown.archive, WHERE, limits=registry.limits_of(WHERE))
+    assert verified.is_clean, [one.unexpected or one.error for one in verified.runs]
+    assert grown.training.task["status"] == "completed"
+    assert len(grown.training.server.store.projects) == 1
+    assert not grown.training.server.store.scrolls
+
+
+def test_a_file_that_has_not_changed_is_sent_once(grown: Grown) -> None:
+    uploads = Counter(grown.training.server.calls)["files:POST"]
+    assert uploads == 6  # notes, four pictures, our copy
+
+
+@pytest.mark.slow
+def test_what_grew_is_what_is_imported_of_the_whole_run(grown: Grown, tmp_path: Path) -> None:
+    with training_at(tmp_path / "whole") as imported:
+        assert not push(grown.archive, WHERE, allow=Fate.DROPPED).failures
+        assert _comparable(grown.training) == _comparable(imported)
+
+
+@pytest.mark.slow
+def test_the_vendors_client_reports_what_grew(grown: Grown) -> None:
+    shown = _reported(grown.training)["loss"]["loss"]
+    assert shown == {"name": "loss", "x": [0, 1, 2, 3], "y": [0.0, 1.0, 2.0, 3.0]}
+
+
+def test_a_delivery_that_is_broken_off_anywhere_doubles_and_loses_nothing(
+    training: Training,
+) -> None:
+    """Each request in turn is the first that a killed delivery does not make any more."""
+    calls = training.server.calls
+    for last in range(1, 60):
+        training.server.store.tasks.clear()
+        run = Growing()
+        write(run.up_to(1))
+        most = len(calls) + last
+        training.server.trouble = lambda call, most=most: 400 if len(calls) > most else None
+        is_whole = True
+        try:
+            write(run.up_to(3))
+        except Declined:
+            is_whole = False
+        training.server.trouble = lambda call: None
+        write(run.up_to(4))
+        assert training.loss == rows_of(4)
+        assert training.lines == [f"line {row}" for row in range(4)]
+        if is_whole:
+            break
+    assert is_whole
+    assert last > 5
+
+
+def test_the_end_of_the_session_ends_a_run_that_never_said_so_and_brings_its_exact_copy(
+    training: Training,
+) -> None:
+    run = Growing(has_words=True)
+    training.delivered(run.up_to(2))
+    assert training.task["status"] == "in_progress"
+    assert "runferry" not in _artifacts(training)
+    for _ in range(2):
+        training.delivered(run.up_to(2), is_ending=True)
+        assert training.task["status"] == "stopped"
+        assert training.task["status_message"] == "the run never said that it ended"
+        assert _artifacts(training) == ["runferry"]
+        assert training.loss == rows_of(2)
+    assert "row 1" in str(_read().rows["Texts"])  # of which ClearML knows nothing
+    training.delivered(run.up_to(3))  # it goes on after all, in a later session
+    assert training.task["status"] == "in_progress"
+    assert training.loss == rows_of(3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("state", "status"), [("failed", "failed"), ("killed", "stopped")])
+def test_a_task_ends_as_its_run_did(training: Training, state: RunState, status: str) -> None:
+    training.delivered(Growing().row().ended(state))
+    assert training.task["status"] == status
+
+
+def test_what_is_no_beginning_of_the_run_any_more_is_taken_away_and_sent_anew(
+    training: Training,
+) -> None:
+    training.delivered(Growing().up_to(3))
+    training.folder = _made(training.folder.parent / "another order")
+    training.delivered(Growing().row(5).row(6).up_to(2))
+    assert training.loss == [(5, 0.0, 0), (6, 1.0, 1)]
+    assert training.lines == ["line 0", "line 1"]
+
+
+@pytest.mark.slow
+def test_lines_that_came_twice_after_all_are_found_at_the_end_and_sent_anew(
+    training: Training,
+) -> None:
+    """A server that is slow may take a request that nobody waits for any more."""
+    run = Growing()
+    training.delivered(run.up_to(2))
+    training.server.store.add_events(training.events("log"))
+    run.up_to(3)
+    (failure,) = training.deliver(run.ended()).failures
+    assert "the server has 4 events of type log, and 3 were sent" in str(failure.error)
+    training.delivered(run.ended())
+    assert training.lines == ["line 0", "line 1", "line 2"]
+    assert training.loss == rows_of(3)
+
+
+def test_a_point_whose_step_comes_again_takes_the_place_of_the_one_before(
+    training: Training,
+) -> None:
+    run = Growing()
+    training.delivered(run.up_to(2))
+    training.delivered(run.row(0).up_to(3))
+    assert sorted(training.loss) == [(0, 2.0, 2), (1, 1.0, 1)]
+
+
+def test_what_somebody_says_of_the_task_meanwhile_stays(training: Training) -> None:
+    run = Growing()
+    training.delivered(run.up_to(1))
+    training.task["name"] = "mine"
+    training.task["system_tags"].append("archived")
+    training.delivered(run.up_to(2))
+    assert training.task["name"] == "mine"
+    assert "archived" in training.task["system_tags"]
+
+
+@pytest.mark.slow
+def test_a_push_of_an_archive_sends_whole_runs_whatever_the_setting_says(
+    training: Training,
+) -> None:
+    training.delivered(Growing().up_to(1))
+    growing = training.task["id"]
+    archive = archive_of([Growing().up_to(2)], training.folder.parent)
+    assert not push(archive, WHERE, allow=Fate.DROPPED).failures
+    assert training.task["status"] == "completed"
+    assert training.task["id"] != growing
+
+
+def test_only_who_asks_for_it_sends_runs_that_have_not_ended(training: Training) -> None:
+    assert registry.takes_growth(WHERE)
+    settings.install(settings.Settings())
+    assert not registry.takes_growth(WHERE)
+    assert registry.takes_growth(Location("clearml", "./sessions"))
+
+
+def _comparable(training: Training) -> list[str]:
+    """All events of the only task, without what names the task."""
+    task = training.task["id"]
+    found = training.server.store.events[task].values()
+    texts = [json.dumps(event, sort_keys=True) for event in found]
+    return sorted(text.replace(task, "…").replace(training.server.url, "…") for text in texts)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _artifacts(training: Training) -> list[str]:
+    listed = training.task.get("execution", {}).get("artifacts", [])
+    return [item["key"] for item in listed]
+
+
+def _read() -> Content:
+    reader = ClearmlReader.open(WHERE, ReadOptions())
+    try:
+        (run,) = reader.runs()
+        return Content.of(reader.read(run))
+    finally:
+        reader.close()
+
+
+_REPORTED = """
+import json, sys
+from clearml import Task
+print("SAID", json.dumps(Task.get_task(task_id=sys.argv[1]).get_reported_scalars()))
+"""
+
+
+def _reported(training: Training) -> dict[str, Any]:
+    """What the vendor's client says of the task."""
+    command = command_apart(_REPORTED, training.task["id"])
+    environment = environment_apart() | training.server.environment(training.folder)
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    (said,) = (line for line in ended.stdout.splitlines() if line.startswith("SAID"))
+    found: dict[str, Any] = json.loads(said.removeprefix("SAID"))
+    return found
