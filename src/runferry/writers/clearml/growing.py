@@ -103,7 +103,7 @@ class GrowingWriter(ServiceWriter):
             task.end(_ENDINGS.get(run.state, "tasks.completed"))
         counts = events.counts
         task.note(Grown(counts, events.hashed(counts), facts), *([SEALED] if is_last else []))
-        for other in others:
+        for other in others if is_last else ():  # whole until then, as an import left it
             self._service.ask("tasks.delete", task=other, force=True)
 
     def _check_exactly(self, task: GrowingTask, draft: SessionDraft) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -41,6 +42,7 @@ class ServiceWriter(OfflineWriter):
         self._work = home
         self._service = service
         self._project = project
+        self._project_ids: dict[str, str] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -160,11 +162,11 @@ class ServiceWriter(OfflineWriter):
 
     def _project_id(self, name: str) -> str | None:
         """None for a project that does not exist yet."""
-        try:
+        if name not in self._project_ids:
             found = self._service.pages("projects.get_all", "projects", only_fields=["id", "name"])
-            return next((str(one["id"]) for one in found if one.get("name") == name), None)
-        except NotFound:
-            return None
+            with suppress(NotFound):
+                self._project_ids |= {str(one.get("name")): str(one["id"]) for one in found}
+        return self._project_ids.get(name)
 
 
 def _uid_of(task: Task) -> Uid | None:
