@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -26,6 +26,7 @@ from runferry.ports import Location, ReadOptions
 from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.clearml.reader import ClearmlReader
 from runferry.testing.clearml_server import ClearmlServer
+from runferry.testing.clearml_server.store import Refusal, Store
 from runferry.testing.content import Content
 from runferry.testing.recording import Histogram, Logged, Recording, Sample
 from runferry.testing.samples import START_NS, header
@@ -34,6 +35,7 @@ from runferry.transfer.patience import Patience
 from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.transfer.verify import verify_archive
+from runferry.writers.clearml.grown import Grown
 
 pytestmark = pytest.mark.skipif(find_spec("clearml") is None, reason="clearml is not installed")
 
@@ -187,7 +189,7 @@ def test_rows_are_there_before_the_run_has_ended_once_and_at_their_own_times(
 
 
 @dataclass(frozen=True)
-class Grown:
+class WhatGrew:
     """A run of all kinds that has grown on a server, and the archive that it came from."""
 
     training: Training
@@ -195,7 +197,7 @@ class Grown:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhatGrew]:
     """For tests that change nothing there."""
     folder = tmp_path_factory.mktemp("grown")
     with training_at(folder / "training") as training:
@@ -203,10 +205,10 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grown]:
         training.delivered(run.up_to(2))
         run.up_to(4)
         training.delivered(run.ended())
-        yield Grown(training, archive_of([run.ended()], folder))
+        yield WhatGrew(training, archive_of([run.ended()], folder))
 
 
-def test_a_run_that_grew_reads_back_exactly(grown: Grown) -> None:
+def test_a_run_that_grew_reads_back_exactly(grown: WhatGrew) -> None:
     verified = verify_archive(grown.archive, WHERE, limits=registry.limits_of(WHERE))
     assert verified.is_clean, [one.unexpected or one.error for one in verified.runs]
     assert grown.training.task["status"] == "completed"
@@ -214,20 +216,20 @@ def test_a_run_that_grew_reads_back_exactly(grown: Grown) -> None:
     assert not grown.training.server.store.scrolls
 
 
-def test_a_file_that_has_not_changed_is_sent_once(grown: Grown) -> None:
+def test_a_file_that_has_not_changed_is_sent_once(grown: WhatGrew) -> None:
     uploads = Counter(grown.training.server.calls)["files:POST"]
     assert uploads == 6  # notes, four pictures, our copy
 
 
 @pytest.mark.slow
-def test_what_grew_is_what_is_imported_of_the_whole_run(grown: Grown, tmp_path: Path) -> None:
+def test_what_grew_is_what_is_imported_of_the_whole_run(grown: WhatGrew, tmp_path: Path) -> None:
     with training_at(tmp_path / "whole") as imported:
         assert not push(grown.archive, WHERE, allow=Fate.DROPPED).failures
         assert _comparable(grown.training) == _comparable(imported)
 
 
 @pytest.mark.slow
-def test_the_vendors_client_reports_what_grew(grown: Grown) -> None:
+def test_the_vendors_client_reports_what_grew(grown: WhatGrew) -> None:
     shown = _reported(grown.training)["loss"]["loss"]
     assert shown == {"name": "loss", "x": [0, 1, 2, 3], "y": [0.0, 1.0, 2.0, 3.0]}
 
@@ -256,6 +258,37 @@ def test_a_delivery_that_is_broken_off_anywhere_doubles_and_loses_nothing(
             break
     assert is_whole
     assert last > 5
+
+
+def test_lines_that_a_server_took_although_it_answered_otherwise_are_not_sent_again(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refused = training.server.store, []
+
+    def took(events: Iterable[dict[str, Any]]) -> tuple[int, dict[str, int]]:
+        sent = list(events)
+        added = Store.add_events(store, sent)
+        if sent[0]["type"] == "log" and not refused:
+            refused.append(sent)
+            raise Refusal(503, 0, "busy")
+        return added
+
+    monkeypatch.setattr(store, "add_events", took)
+    run = Growing()
+    assert training.deliver(run.up_to(2)).failures
+    assert refused
+    training.delivered(run.up_to(3))
+    assert training.lines == ["line 0", "line 1", "line 2"]
+
+
+def test_a_task_that_was_made_twice_is_one_in_the_end(training: Training) -> None:
+    run = Growing()
+    training.delivered(run.up_to(2))
+    second = {"name": "run growing", "project": training.task["project"], "status": "created"}
+    tags = [training.task["system_tags"][0], Grown().tag]
+    training.server.store.add_task(second | {"system_tags": tags})
+    training.delivered(run.ended())
+    assert training.loss == rows_of(2)
 
 
 def test_the_end_of_the_session_ends_a_run_that_never_said_so_and_brings_its_exact_copy(

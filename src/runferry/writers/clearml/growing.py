@@ -22,7 +22,7 @@ from runferry.model import Run, Uid
 from runferry.ports import Location
 from runferry.writers.clearml.draft import SessionDraft
 from runferry.writers.clearml.growing_task import RUNNING, GrowingTask
-from runferry.writers.clearml.grown import GrowingEvents, Grown
+from runferry.writers.clearml.grown import Counts, GrowingEvents, Grown
 from runferry.writers.clearml.service import SEALED, ServiceWriter
 from runferry.writers.clearml.task_json import name_of, project_of, type_of
 
@@ -70,8 +70,8 @@ class GrowingWriter(ServiceWriter):
 
     def _begin(self, home: Path, run: Run, uid: Uid) -> SessionDraft:
         """Events name their task, and files lie below its id: so there is one from the start."""
-        task = next(self._growing(uid), None)
-        place = Path(self._created(run, uid) if task is None else str(task["id"]))
+        known = max(self._growing(uid), key=_counts, default=None)
+        place = Path(self._created(run, uid) if known is None else str(known["id"]))
         return SessionDraft(
             home,
             run,
@@ -132,7 +132,9 @@ class GrowingWriter(ServiceWriter):
         return (task for task in self._of(uid) if Grown.among(task["system_tags"]) is not None)
 
     def _created(self, run: Run, uid: Uid) -> str:
-        """A new task. The mark travels in the same request, so nobody makes a second one."""
+        """A new task. The mark travels in the same request: one that is made twice, because no
+        answer came, is found, and taken away at the end.
+        """
         project = self._project or project_of(run)
         known = self._project_id(project)
         if known is None:
@@ -145,3 +147,8 @@ class GrowingWriter(ServiceWriter):
             system_tags=[f"{MARK}{uid}", Grown().tag],
         )
         return str(made["id"])
+
+
+def _counts(task: Task) -> Counts:
+    grown = Grown.among(task["system_tags"]) or Grown()
+    return grown.counts
