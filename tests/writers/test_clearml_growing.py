@@ -281,6 +281,7 @@ def test_lines_that_a_server_took_although_it_answered_otherwise_are_not_sent_ag
     assert training.lines == ["line 0", "line 1", "line 2"]
 
 
+@pytest.mark.slow
 def test_a_task_that_was_made_twice_is_one_in_the_end(training: Training) -> None:
     run = Growing()
     training.delivered(run.up_to(2))
