@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -154,6 +154,18 @@ def takes_growth(place: Location) -> bool:
     if isinstance(kind, GrowthWriter):
         return kind.takes_growth(place)
     return limits_of(place).resend != "atomic" or is_path(place)
+
+
+def growing_writer(place: Location, *, is_ending: bool) -> Callable[[], Writer]:
+    """What opens a writer for runs that may not have ended; at the end nothing more comes to them.
+
+    Raises BadLocation, MissingExtra.
+    """
+    kind = writer(place.tracker)
+    if isinstance(kind, GrowthWriter) and kind.takes_growth(place):
+        # the class of a writer is known to be one by the protocol of writers
+        return cast("Callable[[], Writer]", partial(kind.open_growing, place, is_ending=is_ending))
+    return partial(kind.open, place)
 
 
 def conclude(place: Location, runs: Sequence[Run]) -> None:

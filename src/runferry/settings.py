@@ -92,7 +92,8 @@ class Settings:
     live_project: str = "runferry"
     """The project of experiments that `start_logging` begins without one."""
     live_upload: LiveUpload = "end"
-    """When a mirrored run goes to SwanLab's cloud: at its `end`, or while it is `growing`."""
+    """When a mirrored run goes to SwanLab's cloud or a ClearML server: at its `end`, or while it is
+    `growing`."""
     log_file: Path | None = None
     """Where the log is written."""
     color: Color = "auto"

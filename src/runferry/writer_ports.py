@@ -6,7 +6,7 @@ They are asked for where it matters, and a writer that has none of them is whole
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from runferry.losses import Loss
 from runferry.model import Inventory, Run
@@ -51,6 +51,15 @@ class GrowthWriter(Protocol):
     @classmethod
     def takes_growth(cls, where: Location) -> bool:
         """Whether a run that has not ended may go there, and again with what came since."""
+        ...
+
+    @classmethod
+    def open_growing(cls, where: Location, *, is_ending: bool) -> Self:
+        """As `open`, for runs that may not have ended yet. `is_ending`: nothing comes to them any
+        more, so what is sent once for each run is sent now, also of those that are there already.
+
+        Raises what `open` raises.
+        """
         ...
 
     @classmethod

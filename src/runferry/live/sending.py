@@ -17,7 +17,7 @@ from runferry.live.status import DestinationStatus
 from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
 from runferry.ports import Location
-from runferry.registry import ARCHIVE, conclude, takes_growth
+from runferry.registry import ARCHIVE, conclude, growing_writer, takes_growth
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import StopToken
 from runferry.transfer.push import push
@@ -138,6 +138,7 @@ class Sending:
                 selection=Selection(uids=frozenset(run.uid for run in wanted)),
                 patience=Patience(_ONE_REQUEST_SECONDS),
                 stop=self._stop,
+                open_writer=growing_writer(self.place, is_ending=is_ending),
             )
             failing = self._told(report)
             if is_ending and failing is None:

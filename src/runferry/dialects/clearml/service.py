@@ -1,6 +1,7 @@
 """ClearML's API: calls with a token that is asked for anew when it ends, and files.
 
-Everything here only reads, so every request may be sent twice. Token and keys go to the API and to
+What is asked may be asked twice: it only reads, or says what is to be so. Lines that are printed
+are sent once (`send`): each would be a new one. Token and keys go to the API and to
 its file server, and to nobody else.
 """
 
@@ -10,7 +11,8 @@ import errno
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +29,7 @@ _WORDS_AT_MOST: Final = 300
 _GONE: Final = frozenset({404, 410})
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/%:@+,=&$!*'()~._-]*")
 _LIST: Final = "runferry ls clearml:"
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _EVENTS_AT_ONCE: Final = 10_000
 _RECORDS_AT_ONCE: Final = 500
 
@@ -48,16 +51,20 @@ class Service:
 
     def ask(self, call: str, **body: object) -> Answer:
         """What a call gives. Raises AuthFailed, NotFound, Declined, Throttled, Unreachable."""
-        try:
-            return self._asked(call, body, self._good_token())
-        except AuthFailed:
-            with self._lock:
-                self._token = ""  # it may have ended
-        try:
-            return self._asked(call, body, self._good_token())
-        except AuthFailed as error:
-            hint = wrong_keys(self.account)
-            raise AuthFailed(self._said(error.what), where=self.where, hint=hint) from error
+        return self._with_token(lambda token: self._asked(call, token, json=body))
+
+    def send(self, events: Sequence[bytes], *, is_harmless: bool) -> Answer:
+        """Add events, each a JSON object; `is_harmless` says that they may be sent twice.
+
+        Raises what `ask` raises.
+        """
+        content, kind = b"\n".join(events), {"Content-Type": "application/json-lines"}
+
+        def sent(token: str) -> Answer:
+            call = "events.add_batch"
+            return self._asked(call, token, kind, content=content, idempotent=is_harmless)
+
+        return self._with_token(sent)
 
     def pages(self, call: str, field: str, **body: object) -> Iterator[Answer]:
         """All records of a `get_all` call."""
@@ -86,6 +93,11 @@ class Service:
     def count(self, task: str, kind: str) -> int:
         """How many events of one type there are."""
         found = self.ask("events.get_task_events", task=task, event_type=kind, batch_size=1)
+        if found.get("scroll_id"):
+            # a server has some hundreds of scrolls, each for an hour; before 2.18 of its API it
+            # cannot be told that one is not needed
+            with suppress(Declined):
+                self.ask("events.clear_scroll", scroll_id=found["scroll_id"])
         return int(found.get("total") or 0)
 
     def is_ours(self, url: str) -> bool:
@@ -159,10 +171,25 @@ class Service:
             except (KeyError, TypeError) as error:
                 raise Declined("the server gave no token", where=self.where) from error
 
-    def _asked(self, call: str, body: object, token: str) -> Answer:
-        headers = {"Authorization": f"Bearer {token}"}
+    def _with_token(self, request: Callable[[str], Answer]) -> Answer:
         try:
-            answer = self._api.json("POST", f"/{call}", json=body, headers=headers, idempotent=True)
+            return request(self._good_token())
+        except AuthFailed:
+            with self._lock:
+                self._token = ""  # it may have ended
+        try:
+            return request(self._good_token())
+        except AuthFailed as error:
+            hint = wrong_keys(self.account)
+            raise AuthFailed(self._said(error.what), where=self.where, hint=hint) from error
+
+    def _asked(
+        self, call: str, token: str, headers: Mapping[str, str] = _NO_HEADERS, **sent: Any
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {token}", **headers}
+        try:
+            sent = {"idempotent": True, **sent}
+            answer = self._api.json("POST", f"/{call}", headers=headers, **sent)
         except Declined as error:
             what = self._said(error.what)
             if "invalid task id" in what.lower() or "invalid project id" in what.lower():

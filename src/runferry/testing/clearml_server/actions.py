@@ -72,10 +72,23 @@ def _tasks_ping(store: Store, body: Record) -> Record:
 
 def _moved(status: str, time: str) -> Action:
     def action(store: Store, body: Record) -> Record:
-        store.task(body["task"]).update({"status": status, time: now(), "last_update": now()})
+        why = {name: body.get(name) or "" for name in ("status_reason", "status_message")}
+        moved = {"status": status, time: now(), "last_update": now(), **why}
+        store.task(body["task"]).update(moved)
         return {"updated": 1, "fields": {"status": status}, "started": 1}
 
     return action
+
+
+def _events_deleted(store: Store, body: Record) -> Record:
+    store.task(body["task"])
+    store.events[body["task"]] = {}
+    return {"deleted": True}
+
+
+def _scroll_cleared(store: Store, body: Record) -> Record:
+    store.scrolls.pop(body["scroll_id"], None)
+    return {}
 
 
 def _artifacts(store: Store, body: Record) -> Record:
@@ -118,6 +131,8 @@ ACTIONS: Final[dict[str, Action]] = {
     "tasks.ping": _tasks_ping,
     "tasks.add_or_update_artifacts": _artifacts,
     "tasks.set_requirements": _requirements,
+    "events.clear_scroll": _scroll_cleared,
+    "events.delete_for_task": _events_deleted,
     "events.get_task_events": task_events,
     "events.get_task_log": task_log,
     "events.scalar_metrics_iter_histogram": scalar_curves,

@@ -15,14 +15,19 @@ from typing import Any, Final
 from runferry.testing.clearml_server.store import Record, Refusal, Store
 
 _MOST_EVENTS: Final = 10_000
+_MOST_COUNTED: Final = 10_000
+"""Elasticsearch counts no further where it gives no scroll, and the server asks it for no more."""
+_ENDED: Final = "FFFF"
 _SAMPLES: Final = 6_000
 _LINES: Final = 500
 SCALAR, LOG = "training_stats_scalar", "log"
 
 
 def task_events(store: Store, body: Record) -> Record:
-    """A scroll: the same id gives the next page, until one is empty."""
+    """A scroll: the same id gives the next page, until one is empty, which ends the scroll."""
     scroll = body.get("scroll_id")
+    if scroll == _ENDED:
+        return {"events": [], "returned": 0, "total": 0, "scroll_id": _ENDED}
     if scroll is None:
         kind = body.get("event_type")
         found = _by_time(store, body["task"], kind)
@@ -38,13 +43,16 @@ def task_events(store: Store, body: Record) -> Record:
     waiting = store.scrolls[scroll]
     count = min(int(body.get("batch_size") or 500), _MOST_EVENTS)
     page, store.scrolls[scroll] = waiting[:count], waiting[count:]
+    if not page:
+        del store.scrolls[scroll]
+        scroll = _ENDED
     return {"events": page, "returned": len(page), "total": total, "scroll_id": scroll}
 
 
 def task_log(store: Store, body: Record) -> Record:
     """Lines from a time on, forwards or backwards; from nowhere: the first, or the last ones."""
     found = _by_time(store, body["task"], LOG)
-    total = len(found)
+    total = min(len(found), _MOST_COUNTED)
     is_earlier, start = bool(body.get("navigate_earlier", True)), body.get("from_timestamp")
     if is_earlier:
         found.reverse()

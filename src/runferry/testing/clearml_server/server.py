@@ -142,6 +142,7 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server_of: ClearmlServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second waited for 40 ms
 
     def do_GET(self) -> None:
         self._answered()

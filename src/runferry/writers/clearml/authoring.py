@@ -46,6 +46,9 @@ _PLOT_AT_MOST: Final = 4 << 20  # bytes; larger ones are files
 _PACKAGES_AT_MOST: Final = 1 << 20
 _WORKER: Final = "runferry"
 
+Parts = tuple[int, int, int]
+"""How many points, single values and histograms `metrics.jsonl` begins with; then come media."""
+
 
 class Authoring:
     """Writes `task.json`, the events and the files of a session into a folder."""
@@ -71,6 +74,7 @@ class Authoring:
         self.files = DataFiles(session, own.home, project_of(run), name_of(run), place.name)
         self._artifacts: list[Task] = []
         self.events: dict[str, Span] = {}
+        self.parts: Parts = (0, 0, 0)
 
     @property
     def renamed(self) -> tuple[Loss, ...]:
@@ -81,9 +85,12 @@ class Authoring:
         """All but points, which are there: plots, samples, what was printed. Closes the file."""
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
+            points = metrics.written
             metrics.add_all(SCALAR, self._singles())
+            singles = metrics.written
             for batch in self._staged.batches("histograms"):
                 metrics.add_all(PLOT, self._histograms(batch))
+            self.parts = (points, singles - points, metrics.written - singles)
             for batch in self._staged.batches("media"):
                 for kind, event in self._media(batch):
                     metrics.add(kind, event)

@@ -15,7 +15,7 @@ from runferry.durable import sync, sync_tree
 from runferry.losses import Loss
 from runferry.model import Run, Uid
 from runferry.tables import POINTS, conform
-from runferry.writers.clearml.authoring import Authoring
+from runferry.writers.clearml.authoring import Authoring, Parts
 from runferry.writers.clearml.event_file import EventFile
 from runferry.writers.clearml.session_zip import SessionZip, write_bundle
 from runferry.writers.clearml.titles import Titles
@@ -38,17 +38,22 @@ class SessionDraft:
         *,
         project: str | None = None,
         is_for_server: bool = False,
+        has_copy: bool = True,
     ) -> None:
         """`place` is where the session is going to lie; its name is the task's id. With a
         `project` the task is shown in that one, whatever the run says.
 
-        A session for a server has our own copy among its artifacts too, and no zip.
+        A session for a server has our own copy among its artifacts too, if it `has_copy`, and no
+        zip.
         """
         self.home = home
         self.session = home / SESSION
         self.uid = uid
         self.place = place
         self.events: dict[str, Span] = {}
+        self.parts: Parts = (0, 0, 0)
+        self.is_complete = False
+        self._has_copy = has_copy
         self._project = project
         self._renamed: tuple[Loss, ...] = ()
         (self.session / OWN).mkdir(parents=True)
@@ -81,16 +86,19 @@ class SessionDraft:
             told = replace(told, project=self._project)
         authoring = Authoring(self.session, self._own, told, self.place, self._titles)
         authoring.write_events(self._metrics)
-        self.events = authoring.events
+        self.events, self.parts = authoring.events, authoring.parts
         self._own.complete(run)
-        if self._packed is None:
+        if self._packed is not None:
+            authoring.write_task(self.uid)
+            self._say(self._packed.add_others())
+        elif self._has_copy:
             self._write_for_server(authoring)
         else:
             authoring.write_task(self.uid)
-            self._say(self._packed.add_others())
         self._renamed = authoring.renamed
         sync_tree(self.session)
         sync([self.home])
+        self.is_complete = True
 
     def _write_for_server(self, authoring: Authoring) -> None:
         self._say(0)

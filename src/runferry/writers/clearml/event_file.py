@@ -65,6 +65,11 @@ class EventFile:
         fewest[SCALAR] += rising
         return {kind: (fewest[kind], count) for kind, count in most.items() if count}
 
+    @property
+    def written(self) -> int:
+        """How many events there are by now, of all types."""
+        return sum(most for _, most in self.spans.values())
+
     def scalars(self, batch: pa.RecordBatch, title_of: Callable[[str], tuple[str, str]]) -> None:
         """Rows of `tables.POINTS`; a null that was logged is no event."""
         keys = batch.column("key").dictionary.to_pylist()

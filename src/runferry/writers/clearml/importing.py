@@ -1,4 +1,4 @@
-"""Importing a session by the vendor's own function, in a process of its own."""
+"""Importing a session by the vendor's own function; its code runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -38,36 +38,51 @@ def check_for_vendor() -> None:
 def import_session(session: Path, account: Account, home: Path) -> str:
     """Import a session, and give the id of the task that it became.
 
-    The keys travel in the environment of the process alone. One that is still at it after a time
-    that its size allows for is ended: against a server that is gone the vendor's client tries 240
-    times. Raises Declined with its last words, and what `VendorCommand.run` raises.
+    Raises Declined with the last words of the vendor's client, and what `VendorCommand.run` raises.
     """
-    tasks: list[str] = []
-
-    def told(line: str) -> str:
-        found = _DONE.fullmatch(line)
-        if found is None:
-            return account.without_secrets(line)
-        tasks.append(found[1])
-        return ""
-
-    command = command_apart(_CODE, str(session))
-    environment, patience = _environment(account, home), _patience(session)
-    importing = VendorCommand("clearml", command, environment, home, told, patience)
-    where = without_credentials(account.api_url)
-    ended = importing.run(where)
-    if ended.code or not tasks or tasks[-1] == "None":
-        raise Declined(
-            f"clearml did not import the session: {ended.words}",
-            where=where,
-            hint="see what it says; sessions in a folder are clearml:./FOLDER",
-        )
+    size_bytes = sum(path.stat().st_size for path in session.rglob("*") if path.is_file())
+    tasks = by_vendor(
+        _CODE, session, account, home, size_bytes=size_bytes, did="import the session", tells=_DONE
+    )
     return tasks[-1]
 
 
-def _patience(session: Path) -> float:
-    size = sum(path.stat().st_size for path in session.rglob("*") if path.is_file())
-    return _LEAST_SECONDS + size / _BYTES_A_SECOND
+def by_vendor(
+    code: str,
+    argument: Path,
+    account: Account,
+    home: Path,
+    *,
+    size_bytes: int,
+    did: str,
+    tells: re.Pattern[str] | None = None,
+) -> list[str]:
+    """Run code of the vendor's; what the lines say that `tells` fits, of which there must be one.
+
+    The keys travel in the environment of the process alone. One that is still at it after a time
+    that `size_bytes` allows for is ended: against a server that is gone the vendor's client tries
+    240 times. Raises Declined with its last words, and what `VendorCommand.run` raises.
+    """
+    told: list[str] = []
+
+    def heard(line: str) -> str:
+        found = None if tells is None else tells.fullmatch(line)
+        if found is None:
+            return account.without_secrets(line)
+        told.append(found[1])
+        return ""
+
+    command, environment = command_apart(code, str(argument)), _environment(account, home)
+    patience = _LEAST_SECONDS + size_bytes / _BYTES_A_SECOND
+    where = without_credentials(account.api_url)
+    ended = VendorCommand("clearml", command, environment, home, heard, patience).run(where)
+    if ended.code or (tells is not None and told[-1:] in ([], ["None"])):
+        raise Declined(
+            f"clearml did not {did}: {ended.words}",
+            where=where,
+            hint="see what it says; sessions in a folder are clearml:./FOLDER",
+        )
+    return told
 
 
 def _environment(account: Account, home: Path) -> Mapping[str, str]:

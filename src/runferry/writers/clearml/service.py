@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 from runferry.dialects.clearml.account import account
 from runferry.dialects.clearml.addresses import parsed
-from runferry.dialects.clearml.names import MARK, SAMPLE, TASK_FILE
+from runferry.dialects.clearml.names import MARK, SAMPLE, TASK_FILE, Task
 from runferry.dialects.clearml.service import Service
 from runferry.dialects.plain_folder.layout import is_uid
 from runferry.errors import BadLocation, Declined, NotFound
@@ -41,6 +42,7 @@ class ServiceWriter(OfflineWriter):
         self._work = home
         self._service = service
         self._project = project
+        self._project_ids: dict[str, str] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -66,7 +68,7 @@ class ServiceWriter(OfflineWriter):
         return {
             uid: RemoteId(uid)
             for uid, task in marked
-            if uid is not None and SEALED in task["system_tags"]
+            if uid is not None and self._is_all_there(task)
         }
 
     def close(self) -> None:
@@ -80,7 +82,11 @@ class ServiceWriter(OfflineWriter):
         return SessionDraft(home, run, uid, place, project=self._project, is_for_server=True)
 
     def _is_complete(self, uid: Uid) -> bool:
-        return any(SEALED in task["system_tags"] for task in self._of(uid))
+        return any(map(self._is_all_there, self._of(uid)))
+
+    def _is_all_there(self, task: Task) -> bool:
+        """Whether all that was sent of a run has arrived in this task of it."""
+        return SEALED in task["system_tags"]
 
     def _publish(self, draft: SessionDraft, run: Run) -> None:
         """Import, look whether all is there, and take away what it replaces."""
@@ -138,11 +144,11 @@ class ServiceWriter(OfflineWriter):
         found = self._service.size_of(url) if url else None
         return found is not None and size in (None, found)
 
-    def _of(self, uid: Uid) -> list[dict[str, Any]]:
+    def _of(self, uid: Uid) -> list[Task]:
         """The tasks that carry a mark: more than one where an import was broken off."""
         return list(self._tasks(system_tags=[f"{MARK}{uid}"]))
 
-    def _tasks(self, **asked: object) -> Iterator[dict[str, Any]]:
+    def _tasks(self, **asked: object) -> Iterator[Task]:
         if self._project is not None:
             project = self._project_id(self._project)
             if project is None:
@@ -156,13 +162,13 @@ class ServiceWriter(OfflineWriter):
 
     def _project_id(self, name: str) -> str | None:
         """None for a project that does not exist yet."""
-        try:
+        if name not in self._project_ids:
             found = self._service.pages("projects.get_all", "projects", only_fields=["id", "name"])
-            return next((str(one["id"]) for one in found if one.get("name") == name), None)
-        except NotFound:
-            return None
+            with suppress(NotFound):
+                self._project_ids |= {str(one.get("name")): str(one["id"]) for one in found}
+        return self._project_ids.get(name)
 
 
-def _uid_of(task: dict[str, Any]) -> Uid | None:
+def _uid_of(task: Task) -> Uid | None:
     words = (str(tag).removeprefix(MARK) for tag in task["system_tags"])
     return next((Uid(word) for word in words if is_uid(word)), None)

@@ -34,6 +34,11 @@ def name_of(run: Run) -> str:
     return _long_enough(run.name or run.key.run_id, "run")
 
 
+def type_of(run: Run) -> str:
+    """The task's type, of those that ClearML has."""
+    return run.job_type if run.job_type in TASK_TYPES else "training"
+
+
 def _long_enough(name: str, word: str) -> str:
     """A server wants three characters."""
     return name if len(name) >= _SHORTEST_NAME else f"{word} {name}"
@@ -119,7 +124,7 @@ def task_of(run: Run, uid: Uid, task_id: str, offline_folder: str, parameters: P
         "id": task_id,
         "name": name_of(run),
         "project_name": project_of(run),
-        "type": run.job_type if run.job_type in TASK_TYPES else "training",
+        "type": type_of(run),
         "comment": run.notes or "",
         "tags": list(run.tags),
         "system_tags": [f"{MARK}{uid}"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
+from runferry import settings
+from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.clearml.limits import LIMITS, SERVER_LIMITS
@@ -25,6 +27,28 @@ class ClearmlWriter(OfflineWriter):
 
         # callers know it by the protocol of writers only, and this is one
         return cast("Self", ServiceWriter.open(where))
+
+    @classmethod
+    def takes_growth(cls, where: Location) -> bool:
+        """A session is replaced; a server gets whole runs, unless it is asked."""
+        return is_local(where.where) or settings.current().live_upload == "growing"
+
+    @classmethod
+    def open_growing(cls, where: Location, *, is_ending: bool) -> Self:
+        """A task that is on a server goes on there; at the end it gets our exact copy too."""
+        if is_local(where.where):
+            return super().open(where)
+        from runferry.writers.clearml.growing import GrowingWriter
+
+        return cast("Self", GrowingWriter.open_growing(where, is_ending=is_ending))
+
+    @classmethod
+    def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
+        """On a server, where a task that was sent while it grew would be running for ever."""
+        if runs and not is_local(where.where) and cls.takes_growth(where):
+            from runferry.writers.clearml.growing import GrowingWriter
+
+            GrowingWriter.conclude(where, runs)
 
     @classmethod
     def is_path(cls, where: Location) -> bool:

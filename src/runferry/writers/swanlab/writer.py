@@ -49,6 +49,12 @@ class SwanlabWriter(FolderWriter):
         return is_local(where.where) or settings.current().live_upload == "growing"
 
     @classmethod
+    def open_growing(cls, where: Location, *, is_ending: bool) -> Self:
+        """As `open`: whatever there is of a run is sent each time."""
+        del is_ending
+        return cls.open(where)
+
+    @classmethod
     def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
         """In the cloud, where a run that was sent while it grew would be running for ever."""
         if not is_local(where.where) and cls.takes_growth(where):
