@@ -196,8 +196,11 @@ def signed_in(home: Path) -> Iterator[SwanlabService]:
         yield service
 
 
-def written(where: Location, sample: Sample) -> SwanlabWriter:
-    writer = SwanlabWriter.open(where)
+def written(where: Location, sample: Sample, *, is_growing: bool = False) -> SwanlabWriter:
+    if is_growing:
+        writer = SwanlabWriter.open_growing(where, is_ending=False)
+    else:
+        writer = SwanlabWriter.open(where)
     remote = writer.create(sample.run, sample.run.uid)
     for number, chunk in numbered(sample):
         writer.append(remote, number, chunk)

@@ -18,11 +18,12 @@ from runferry.errors import Declined
 from runferry.losses import Fate
 from runferry.model import Run
 from runferry.python_apart import command_apart, environment_apart
-from runferry.registry import takes_growth
+from runferry.registry import growing_writer, takes_growth
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
-from runferry.transfer.push import plan_all
-from runferry.writers.swanlab import growing as growing_writer
+from runferry.transfer.push import plan_all, push
+from runferry.writers.swanlab import SwanlabWriter
+from runferry.writers.swanlab import growing as module
 from runferry.writers.upload_lock import one_upload
 
 pytest.importorskip("swanlab", reason="no swanlab package")
@@ -32,7 +33,7 @@ SECOND = 10**9
 
 @pytest.fixture(autouse=True)
 def growing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(growing_writer, "_BEGUN", set())
+    monkeypatch.setattr(module, "_BEGUN", set())
     before = settings.current()
     settings.install(settings.Settings(live_upload="growing", patience=30.0))
     yield
@@ -59,6 +60,10 @@ def run_with(steps: list[int], *, is_over: bool = False) -> Sample:
     return recording.sample()
 
 
+def grown(sample: Sample) -> SwanlabWriter:
+    return written(CLOUD, sample, is_growing=True)
+
+
 def loss_of(service: SwanlabService) -> list[tuple[int, float]]:
     sent = [one for one in service.metrics.get("scalar", ()) if one["key"] == "loss"]
     return [(one["index"], one["data"]) for one in sent]
@@ -67,14 +72,14 @@ def loss_of(service: SwanlabService) -> list[tuple[int, float]]:
 def test_rows_are_there_before_the_run_has_ended_and_each_comes_once(
     service: SwanlabService,
 ) -> None:
-    written(CLOUD, run_with([0, 1])).close()
+    grown(run_with([0, 1])).close()
     assert loss_of(service) == [(0, 0.0), (1, 1.0)]
     assert service.states == []  # running: whoever ended a part of it would have said so
-    written(CLOUD, run_with([0, 1, 2])).close()
-    written(CLOUD, run_with([0, 1, 2])).close()
+    grown(run_with([0, 1, 2])).close()
+    grown(run_with([0, 1, 2])).close()
     assert loss_of(service) == [(0, 0.0), (1, 1.0), (2, 2.0)]
     assert service.states == []
-    written(CLOUD, run_with([0, 1, 2, 3], is_over=True)).close()
+    grown(run_with([0, 1, 2, 3], is_over=True)).close()
     assert loss_of(service) == [(step, float(step)) for step in range(4)]
     assert [one["index"] for one in service.metrics["media"]] == [0, 1, 2, 3]
     assert [one["message"] for one in service.metrics["log"]] == [f"line {row}" for row in range(4)]
@@ -85,8 +90,8 @@ def test_rows_are_there_before_the_run_has_ended_and_each_comes_once(
 def test_rows_that_are_uploaded_as_they_come_keep_their_own_times(
     service: SwanlabService,
 ) -> None:
-    written(CLOUD, run_with([0])).close()
-    written(CLOUD, run_with([0, 1], is_over=True)).close()
+    grown(run_with([0])).close()
+    grown(run_with([0, 1], is_over=True)).close()
     times = [one["create_time"] for one in service.metrics["scalar"] if one["key"] == "loss"]
     assert [time[:19] for time in times] == ["2023-11-14T22:13:20", "2023-11-14T22:13:21"]
 
@@ -96,7 +101,7 @@ def test_the_run_has_its_own_name_tags_and_project_from_the_first_row_on(
 ) -> None:
     sample = run_with([0])
     named = replace(sample, run=replace(sample.run, name="owl", tags=("a", "b"), group="zoo"))
-    written(CLOUD, named).close()
+    grown(named).close()
     assert service.states == []
     (made,) = service.experiments.values()
     assert (made["name"], made["cluster"]) == ("owl", "zoo")
@@ -105,19 +110,29 @@ def test_the_run_has_its_own_name_tags_and_project_from_the_first_row_on(
 
 
 def test_a_row_that_falls_back_moves_behind_what_was_sent(service: SwanlabService) -> None:
-    written(CLOUD, run_with([0, 1, 5])).close()
-    written(CLOUD, run_with([0, 1, 5, 2], is_over=True)).close()
+    grown(run_with([0, 1, 5])).close()
+    grown(run_with([0, 1, 5, 2], is_over=True)).close()
     assert loss_of(service) == [(0, 0.0), (1, 1.0), (5, 2.0), (6, 3.0)]
 
 
-def test_a_plan_tells_that_rows_which_fall_back_will_move(tmp_path: Path) -> None:
+def test_a_delivery_tells_that_rows_which_fall_back_move(
+    service: SwanlabService, tmp_path: Path
+) -> None:
     archive = archive_of([run_with([0, 1, 5, 2], is_over=True)], tmp_path)
-    (planned,) = plan_all(archive, CLOUD).outcomes
-    told = {loss.where: loss.fate for loss in planned.losses if loss.code == "falling-step"}
+    opened = growing_writer(CLOUD, is_ending=False)
+    (sent,) = push(archive, CLOUD, open_writer=opened).outcomes
+    told = {loss.where: loss.fate for loss in sent.losses if loss.code == "falling-step"}
     assert told == {"loss": Fate.ROUNDED, "word": Fate.ROUNDED}
-    settings.install(settings.Settings())
+
+
+def test_an_ordinary_push_knows_of_no_growth(service: SwanlabService, tmp_path: Path) -> None:
+    """Nobody comes after it to say that a run without an end is over."""
+    archive = archive_of([run_with([0, 1, 5, 2])], tmp_path)
     (planned,) = plan_all(archive, CLOUD).outcomes
     assert "falling-step" not in {loss.code for loss in planned.losses}
+    assert not push(archive, CLOUD).failures
+    assert loss_of(service) == [(0, 0.0), (1, 1.0), (2, 3.0), (5, 2.0)]
+    assert service.states == ["CRASHED"]
 
 
 def test_only_who_asks_for_it_sends_runs_that_have_not_ended() -> None:
@@ -132,7 +147,6 @@ def test_an_upload_that_outlives_who_began_it_is_waited_for(
     """The command of a killed process goes on: what it sends must not be sent twice."""
     code = """
 import os, subprocess, sys
-from runferry.writers.swanlab import growing as growing_writer
 from runferry.writers.upload_lock import one_upload
 with one_upload("swanlab", sys.argv[1]) as keeps:
     child = subprocess.Popen(["sleep", "60"], pass_fds=keeps)
@@ -149,12 +163,12 @@ with one_upload("swanlab", sys.argv[1]) as keeps:
     try:
         settings.install(settings.Settings(live_upload="growing", patience=0.5))
         with pytest.raises(Declined, match="another upload of this run is still at work"):
-            written(CLOUD, run_with([0], is_over=True))
+            grown(run_with([0], is_over=True))
         assert loss_of(service) == []
     finally:
         os.kill(orphan, signal.SIGKILL)
     settings.install(settings.Settings(live_upload="growing", patience=10.0))
-    written(CLOUD, run_with([0], is_over=True)).close()
+    grown(run_with([0], is_over=True)).close()
     assert loss_of(service) == [(0, 0.0)]
     with one_upload("swanlab", "team/proj/growing"):
         pass  # nobody has it any more

@@ -11,7 +11,7 @@ from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.swanlab.folder_writer import FolderWriter
-from runferry.writers.swanlab.limits import CLOUD_LIMITS, GROWING_CLOUD_LIMITS, LIMITS
+from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
 
 
 class SwanlabWriter(FolderWriter):
@@ -24,13 +24,9 @@ class SwanlabWriter(FolderWriter):
         """Raises what opening a folder or the cloud raises."""
         if is_local(where.where):
             return super().open(where)
-        # callers know these by the protocol of writers only, and they are some
-        if cls.takes_growth(where):
-            from runferry.writers.swanlab.growing import GrowingCloudWriter
-
-            return cast("Self", GrowingCloudWriter.open(where))
         from runferry.writers.swanlab.cloud import CloudWriter
 
+        # callers know it by the protocol of writers only, and this is one
         return cast("Self", CloudWriter.open(where))
 
     @classmethod
@@ -50,9 +46,13 @@ class SwanlabWriter(FolderWriter):
 
     @classmethod
     def open_growing(cls, where: Location, *, is_ending: bool) -> Self:
-        """As `open`: whatever there is of a run is sent each time."""
+        """One that sends what there is of a run each time, whether or not more comes."""
         del is_ending
-        return cls.open(where)
+        if is_local(where.where):
+            return super().open(where)
+        from runferry.writers.swanlab.growing import GrowingCloudWriter
+
+        return cast("Self", GrowingCloudWriter.open(where))
 
     @classmethod
     def conclude(cls, where: Location, runs: Sequence[Run]) -> None:
@@ -70,6 +70,4 @@ class SwanlabWriter(FolderWriter):
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: nothing stands beside a run in the cloud."""
-        if is_local(where.where):
-            return LIMITS
-        return GROWING_CLOUD_LIMITS if cls.takes_growth(where) else CLOUD_LIMITS
+        return LIMITS if is_local(where.where) else CLOUD_LIMITS
