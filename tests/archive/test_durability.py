@@ -28,9 +28,13 @@ from runferry.errors import (
     NotFound,
     OlderFormat,
 )
+from runferry.live.backends import places
+from runferry.live.layout import HOME
+from runferry.locations import locate
 from runferry.losses import Fate, Loss
 from runferry.model import Blob, Uid
 from runferry.python_apart import command_apart, environment_apart
+from runferry.settings import Settings
 from runferry.testing.reference import record as record_source
 from runferry.testing.samples import plain
 
@@ -398,6 +402,20 @@ def test_a_newer_or_strange_archive_is_refused_by_name(archive: Archive, tmp_pat
     (tmp_path / "other" / "thesis.tex").write_text("")
     with pytest.raises(NotFound):
         Archive.open(tmp_path / "other", create=True)
+
+
+def test_runs_can_be_converted_where_others_were_mirrored(tmp_path: Path) -> None:
+    """Both keep theirs in one folder of the working directory, if nobody says otherwise."""
+    (mirrored,) = places("archive", project="p")
+    for beside in (HOME / "a-session", Path(locate(mirrored, role="destination").where)):
+        (tmp_path / beside).mkdir(parents=True)
+    archive = tmp_path / Settings().archive
+    archived(Archive.open(archive, create=True, reserve=0), run_named("r"), [])
+    assert [run.name for run in Archive.open(archive).headers()] == ["r"]
+    (archive / "thesis.tex").write_text("")
+    (archive / "archive.json").unlink()
+    with pytest.raises(NotFound):
+        Archive.open(archive, create=True)
 
 
 def test_an_archive_that_cannot_be_written_is_read_all_the_same(tiny_disk: Path) -> None:

@@ -20,6 +20,11 @@ LEDGER = "ledger.sqlite"
 UPGRADE = "upgrade"
 """Commit records of the next version, while an upgrade is under way."""
 
+HOME = ".runferry"
+"""The folder that is an archive where nobody names one."""
+BESIDE = frozenset({"live", "archive"})
+"""What may stand in it before: sessions of mirrored runs, and the archive that they go into."""
+
 ROW_TABLES = ("points", "texts", "histograms", "media", "console", "raw")
 """Grow by segments: what came later never changes what came before."""
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runferry.archive.durable import disk_errors
-from runferry.archive.layout import FORMAT_NAME, FORMAT_VERSION, MANIFEST, new_attempt
+from runferry.archive.layout import (
+    BESIDE,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    HOME,
+    MANIFEST,
+    new_attempt,
+)
 from runferry.durable import sync, write_atomically
 from runferry.errors import Corrupt, NewerFormat, NotFound, OlderFormat
 from runferry.model import Uid
@@ -20,6 +27,8 @@ def found(path: Path) -> None:
     # a creation that was cut short leaves a scratch file; one beside us may be done by now
     scratch = f".{MANIFEST}."
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
+    if path.name == HOME:
+        names -= BESIDE
     if (path / MANIFEST).is_file():
         return
     if not all(name.startswith(scratch) for name in names):
