@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.aim.places import DATABASE, MARK, SYSTEM, SYSTEM_PARAMETERS
+from runferry.dialects.aim.process import Frame
 from runferry.dialects.json_trees import leaves
 from runferry.losses import Fate, Loss
 from runferry.model import (
@@ -27,15 +29,13 @@ from runferry.model import (
 )
 from runferry.readers.aim import objects
 from runferry.readers.aim.metrics import MILLION, Sequence, time_ns_of
-from runferry.readers.aim.process import Frame, frames
-from runferry.readers.aim.repository import DATABASE, copied, no_rows
+from runferry.readers.aim.process import frames
+from runferry.readers.aim.repository import copied, no_rows
 from runferry.readers.declared import Declared
 from runferry.readers.local_runs import refuse_cursor
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.logged_rows import LoggedRows
 
-_SYSTEM: Final = "__system__"
-_SYSTEM_PARAMS: Final = "__system_params"
 _MEDIA_AT_MOST: Final = 64
 _BINS_AT_MOST: Final = 1_024
 
@@ -117,10 +117,12 @@ class _Reading:
         self.contexts = told["contexts"]
         self.artifacts = told["artifacts"]
         for name, value in told["attrs"].items():
+            if name == MARK and self.run.origin_uid is not None:
+                continue  # of ours: see `own_copies`
             role: Role = "other" if name.startswith("__") else "config"
-            if name == _SYSTEM_PARAMS:
+            if name == SYSTEM_PARAMETERS:
                 role = "environment"
-            path = () if name == _SYSTEM_PARAMS else (name,)
+            path = () if name == SYSTEM_PARAMETERS else (name,)
             found = leaves(value, path) if isinstance(value, dict) and value else [((name,), value)]
             self.attributes += [Attribute(where, role, item) for where, item in found]
         for number, context in self.contexts.items():
@@ -135,8 +137,8 @@ class _Reading:
         name = frame.told["name"]
         context = self.contexts.get(frame.told["context"]) or {}
         words = tuple(f"{key}={_word(value)}" for key, value in sorted(context.items()))
-        if name.startswith(_SYSTEM):
-            return (name.removeprefix(_SYSTEM), *words), "system"
+        if name.startswith(SYSTEM):
+            return (name.removeprefix(SYSTEM), *words), "system"
         return (name, *words), "user"
 
     def _key(self, path: KeyPath, stream: Stream, kind: DataKind) -> Iterator[chunks.Chunk]:

@@ -1,0 +1,70 @@
+"""Numbers as the process takes them: columns of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from runferry.writers.aim.names import Context
+from runferry.writers.plain_folder.spill import BOOL, INT, NO_TIME, NULL, Cells
+
+_INT, _BOOL = 1, 2
+_MICROS: Final = 1_000_000
+Numbers = tuple[dict[str, Any], bytes]
+"""A frame: its words and its columns."""
+
+
+class NumberRows:
+    """Points of a run, batch by batch."""
+
+    def __init__(self, name: Callable[[str], tuple[str, Context]], began_us: int) -> None:
+        """`name` gives the name of a key; a value before the first time has `began_us`."""
+        self._name = name
+        self._codes: dict[str, int] = {}
+        self._named: list[tuple[int, str, Context]] = []
+        self._time_us = began_us
+
+    def frames(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Numbers]:
+        """One for each batch that has values."""
+        for batch in batches:
+            keys = batch.column("key")
+            codes = np.array([self._code(key) for key in keys.dictionary.to_pylist()], np.int32)
+            code = codes[keys.indices.to_numpy(zero_copy_only=False)]
+            parts = batch.column("step_frac").fill_null(0).to_numpy(zero_copy_only=False)
+            cells = Cells.of(batch, code)
+            kept = np.flatnonzero(cells.kind != NULL)
+            if len(kept):
+                yield self._frame(cells.at(kept), parts[kept])
+
+    def _code(self, key: str) -> int:
+        known = self._codes.get(key)
+        if known is None:
+            known = self._codes[key] = len(self._codes)
+            self._named.append((known, *self._name(key)))
+        return known
+
+    def _frame(self, cells: Cells, millionths: NDArray[Any]) -> Numbers:
+        is_stepped = ~np.isnan(cells.step)
+        columns = (
+            cells.code.astype("<i4"),
+            np.where(is_stepped, cells.whole_step, cells.seq).astype("<i8"),
+            np.where(is_stepped, millionths, 0).astype("<i4"),
+            cells.bits.astype("<i8"),
+            np.where(cells.kind == INT, _INT, np.where(cells.kind == BOOL, _BOOL, 0)).astype("u1"),
+            (self._times(cells.time) / _MICROS).astype("<f8"),
+        )
+        told = {"kind": "numbers", "rows": len(cells.seq), "named": self._named}
+        self._named = []
+        return told, b"".join(column.tobytes() for column in columns)
+
+    def _times(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of rows before where there is none."""
+        before = np.concatenate([[self._time_us], times])
+        known = np.where(before == NO_TIME, 0, np.arange(len(before)))
+        filled = before[np.maximum.accumulate(known)]
+        self._time_us = int(filled[-1])
+        return filled[1:]

@@ -1,0 +1,126 @@
+"""One run as Aim has it: made of what is staged in our own store."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from runferry.dialects.aim.own_store import Logged, Stated, stamps_of, stated_of
+from runferry.dialects.aim.places import HOME, TRACKER
+from runferry.dialects.json_trees import mended
+from runferry.losses import Fate, Loss
+from runferry.model import Attribute, Run
+from runferry.writers.aim.names import Names
+from runferry.writers.aim.others import Others, Row, framed
+from runferry.writers.aim.parameters import parameters
+from runferry.writers.aim.process import Writing, writing
+from runferry.writers.aim.rows import NumberRows
+from runferry.writers.plain_folder.draft import Draft
+from runferry.writers.plain_folder.staged import Staged
+
+_SCRATCH: Final = "aim.scratch"
+_HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
+_AT_A_TIME: Final = 1_000
+_BYTES_AT_A_TIME: Final = 1 << 20
+_NS: Final = 1_000_000_000
+
+
+class Showing:
+    """Writes one run into a repository."""
+
+    def __init__(self, root: Path, draft: Draft, run: Run, before: Logged | None) -> None:
+        """`before` is what was written of it earlier, as far as that is known."""
+        self._root = root
+        self._draft = draft
+        self._run = run
+        self._before = before
+        self._staged = Staged(draft)
+        self._names = Names(draft.series, draft.attributes)
+        times = (run.started_ns, run.created_ns, run.ended_ns)
+        self._began_ns = next((time for time in times if time is not None), 0)
+        self.losses: list[Loss] = []
+
+    def go(self) -> Logged:
+        """Write and publish all of it. Raises Refused, MissingExtra."""
+        scratch = self._draft.home / _SCRATCH
+        wished = self._before.run_hash if self._before is not None else self._own_hash()
+        try:
+            with writing(self._root, self._draft.uid, wished, scratch) as there:
+                self._send(there)
+                answer = there.publish(**self._stated())
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        run_hash = str(answer["hash"])
+        if self._run.key.tracker == TRACKER and run_hash != self._run.key.run_id:
+            detail = f"Aim has it as {run_hash}"
+            self.losses.append(Loss("run-id", Fate.REENCODED, "", 1, detail))
+        for key, name in self._names.renamed.items():
+            self.losses.append(Loss("renamed", Fate.REENCODED, key, 1, f"Aim has it as {name}"))
+        stamps = stamps_of(self._root / HOME, run_hash)
+        return Logged(run_hash, stamps, stated_of(answer["stated"]))
+
+    def _own_hash(self) -> str | None:
+        """That of a run which comes from Aim."""
+        stated = self._run.key.run_id
+        is_aims = self._run.key.tracker == TRACKER and _HASH.fullmatch(stated) is not None
+        return stated if is_aims else None
+
+    def _send(self, there: Writing) -> None:
+        attributes = list(self._draft.attributes)
+        values = parameters(self._run, self._draft.uid, attributes)
+        there.put({"kind": "parameters", "values": values})
+        began_us = self._began_ns // 1000
+        numbers = NumberRows(lambda key: self._names.of(key, "number"), began_us)
+        for told, payload in numbers.frames(self._staged.batches("points")):
+            there.put(told, payload)
+        for rows in _parts(Others(self._staged, self._names).rows()):
+            there.put(*framed(rows, began_us))
+
+    def _stated(self) -> dict[str, Any]:
+        """What Aim's database is to say, and what it said when this run was last written."""
+        run, ended_ns = self._run, self._run.ended_ns
+        if ended_ns is None and (run.complete or run.state not in ("running", "unknown")):
+            ended_ns = self._began_ns
+        before = None if self._before is None else asdict(self._before.stated)
+        return {
+            "stated": asdict(_stated(run, self._draft.attributes)),
+            "before": before,
+            "created": self._began_ns / _NS,
+            "end_time": None if ended_ns is None else ended_ns / _NS,
+        }
+
+
+def _stated(run: Run, attributes: Iterable[Attribute]) -> Stated:
+    """What a header says, and what Aim's reader found beside it."""
+    is_aims = run.key.tracker == TRACKER
+    found = {it.path: it.value for it in attributes if is_aims and it.role == "other"}
+    notes = found.get((TRACKER, "notes"))
+    return Stated(
+        _word(run.name or run.key.run_id),
+        _word(run.notes),
+        _word(run.project),
+        tuple(dict.fromkeys(str(mended(tag)) for tag in run.tags)),
+        archived=found.get((TRACKER, "archived")) is True,
+        notes=tuple(str(mended(it)) for it in notes) if isinstance(notes, list) else (),
+    )
+
+
+def _word(text: str | None) -> str | None:
+    return None if text is None else str(mended(text.replace("\0", "\N{REPLACEMENT CHARACTER}")))
+
+
+def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Some at a time: few enough, and not too large together."""
+    part, size = list[Row](), 0
+    for row in rows:
+        part.append(row)
+        size += sum(len(content) for _, content in row.items)
+        if len(part) >= _AT_A_TIME or size >= _BYTES_AT_A_TIME:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
