@@ -27,11 +27,10 @@ _AT_A_TIME = 20_000
 _ARRAY = encode(ArrayFlag)
 _NONE = encode(None)
 _NUMBERS = [
-    ("code", "<i4"), ("step", "<i8"), ("millionths", "<i4"), ("bits", "<i8"), ("kind", "u1"),
+    ("code", "<i4"), ("step", "<i8"), ("millionths", "<i4"), ("bits", "<i8"), ("is_int", "u1"),
     ("time", "<f8"),
 ]  # fmt: skip
 """What is sent of each number, column by column: see `sending`."""
-_INT, _BOOL = 1, 2
 
 
 class Sequence:
@@ -115,11 +114,10 @@ class PrivateRun:
             columns[column] = found
             offset += found.nbytes
         floats = columns["bits"].view("<f8").tolist()
-        bits = columns["bits"].tolist()
-        kinds = columns["kind"].tolist()
+        whole, is_int = columns["bits"].tolist(), columns["is_int"].tolist()
         values = (
-            (number if kind == _INT else bool(real) if kind == _BOOL else real)
-            for number, real, kind in zip(bits, floats, kinds)  # noqa: B905  Python 3.9
+            number if one else real
+            for number, real, one in zip(whole, floats, is_int)  # noqa: B905  Python 3.9
         )
         steps = _steps(columns["step"].tolist(), columns["millionths"].tolist())
         self._put_rows(columns["code"].tolist(), steps, values, columns["time"].tolist())

@@ -20,7 +20,6 @@ LIMITS: Final = Limits(
     null_time=Fate.REENCODED,  # natively that of the value before
     null_value=Fate.REENCODED,  # natively no value
     number_kind=Fate.REENCODED,  # natively float32 and float64 are one
-    attribute_type=Fate.REENCODED,  # natively times and bytes are strings
     run_id=Fate.REENCODED,
     key_path=Fate.REENCODED,
     series_facts=Fate.REENCODED,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from runferry.writers.aim.names import Context
 from runferry.writers.plain_folder.spill import BOOL, INT, NO_TIME, NULL, Cells
 
-_INT, _BOOL = 1, 2
 _MICROS: Final = 1_000_000
 Numbers = tuple[dict[str, Any], bytes]
 """A frame: its words and its columns."""
@@ -27,6 +26,8 @@ class NumberRows:
         self._codes: dict[str, int] = {}
         self._named: list[tuple[int, str, Context]] = []
         self._time_us = began_us
+        self.last_us = began_us
+        """The latest time so far."""
 
     def frames(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Numbers]:
         """One for each batch that has values."""
@@ -49,12 +50,14 @@ class NumberRows:
 
     def _frame(self, cells: Cells, millionths: NDArray[Any]) -> Numbers:
         is_stepped = ~np.isnan(cells.step)
+        is_bool = cells.kind == BOOL  # which Aim stores as integers
+        bits = np.where(is_bool, cells.bits != 0, cells.bits)
         columns = (
             cells.code.astype("<i4"),
             np.where(is_stepped, cells.whole_step, cells.seq).astype("<i8"),
             np.where(is_stepped, millionths, 0).astype("<i4"),
-            cells.bits.astype("<i8"),
-            np.where(cells.kind == INT, _INT, np.where(cells.kind == BOOL, _BOOL, 0)).astype("u1"),
+            bits.astype("<i8"),
+            (is_bool | (cells.kind == INT)).astype("u1"),
             (self._times(cells.time) / _MICROS).astype("<f8"),
         )
         told = {"kind": "numbers", "rows": len(cells.seq), "named": self._named}
@@ -67,4 +70,5 @@ class NumberRows:
         known = np.where(before == NO_TIME, 0, np.arange(len(before)))
         filled = before[np.maximum.accumulate(known)]
         self._time_us = int(filled[-1])
+        self.last_us = max(self.last_us, int(filled.max()))
         return filled[1:]

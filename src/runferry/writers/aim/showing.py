@@ -42,6 +42,7 @@ class Showing:
         self._names = Names(draft.series, draft.attributes)
         times = (run.started_ns, run.created_ns, run.ended_ns)
         self._began_ns = next((time for time in times if time is not None), 0)
+        self._last_us = self._began_ns // 1000
         self.losses: list[Loss] = []
 
     def go(self) -> Logged:
@@ -77,6 +78,7 @@ class Showing:
         numbers = NumberRows(lambda key: self._names.of(key, "number"), began_us)
         for told, payload in numbers.frames(self._staged.batches("points")):
             there.put(told, payload)
+        self._last_us = max(self._last_us, numbers.last_us)
         for rows in _parts(Others(self._staged, self._names).rows()):
             there.put(*framed(rows, began_us))
 
@@ -84,7 +86,7 @@ class Showing:
         """What Aim's database is to say, and what it said when this run was last written."""
         run, ended_ns = self._run, self._run.ended_ns
         if ended_ns is None and (run.complete or run.state not in ("running", "unknown")):
-            ended_ns = self._began_ns
+            ended_ns = self._last_us * 1000
         before = None if self._before is None else asdict(self._before.stated)
         return {
             "stated": asdict(_stated(run, self._draft.attributes)),
