@@ -19,7 +19,7 @@ Stamps = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What Aim's database says of a run, and users change in its pages."""
+    """What Aim's database was told of a run; users change it in Aim's pages."""
 
     name: str | None
     description: str | None
@@ -72,11 +72,10 @@ def logged_of(folder: Path) -> Logged:
             part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
             for part in PARTS
         }
-        return Logged(str(tree["run_hash"]), stamps, stated_of(tree["stated"]))
+        return Logged(str(tree["run_hash"]), stamps, _stated_of(tree["stated"]))
 
 
-def stated_of(tree: dict[str, object]) -> Stated:
-    """What a note or the process says. Raises KeyError, TypeError."""
+def _stated_of(tree: dict[str, object]) -> Stated:
     name, description, experiment = (
         None if (word := tree[field]) is None else str(word)
         for field in ("name", "description", "experiment")

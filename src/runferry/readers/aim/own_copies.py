@@ -57,7 +57,7 @@ def _own(home: Path, damaged: DamagedCopies) -> Iterator[tuple[Path, Logged, Run
 class Changes:
     """What users have changed in Aim's pages: fields of the header, and attributes."""
 
-    fields: tuple[tuple[str, Tree | tuple[str, ...]], ...]
+    fields: tuple[tuple[str, str | tuple[str, ...] | None], ...]
     attributes: tuple[Attribute, ...]
 
     def __bool__(self) -> bool:
@@ -69,14 +69,17 @@ class Changes:
 
 
 def _changes(stated: Stated, run: Run, facts: dict[str, Tree]) -> Changes:
-    """What the database says otherwise than when the run was written."""
+    """What the database says otherwise than it was told."""
     pairs = {
         "name": (stated.name, run.name),
         "notes": (stated.description, run.notes),
         "project": (stated.experiment, run.project),
-        "tags": (stated.tags, run.tags),
     }
-    fields = {name: now for name, (then, now) in pairs.items() if then != now}
+    fields: dict[str, str | tuple[str, ...] | None] = {
+        name: now for name, (then, now) in pairs.items() if then != now
+    }
+    if {*stated.tags} != {*run.tags}:
+        fields["tags"] = run.tags
     found: list[Attribute] = []
     if facts.get("archived", False) != stated.archived:
         found.append(Attribute((TRACKER, "archived"), "other", not stated.archived))

@@ -97,8 +97,8 @@ class Writing:
                 self._run.put_object(name, context, step, time, value)
         elif kind == "publish":
             self._run.close(told["end_time"])
-            stated = self._repository.publish(self._run, told)
-            return {"hash": self._run_hash, "stated": stated}
+            self._repository.publish(self._run, told)
+            return {"hash": self._run_hash}
         else:
             raise ValueError(f"a frame of the kind {kind}")
         return {}

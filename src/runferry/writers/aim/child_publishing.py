@@ -72,11 +72,8 @@ class Repository:
             run = container.tree().subtree(("meta", "chunks", run_hash))
             return str(run.get(("attrs", MARK, "uid"), ""))
 
-    def publish(self, run: Any, told: dict[str, Any]) -> dict[str, Any]:
-        """Put a closed `PrivateRun` in its place, and what it replaces into its folder.
-
-        Given back is what the database says of it now.
-        """
+    def publish(self, run: Any, told: dict[str, Any]) -> None:
+        """Put a closed `PrivateRun` in its place, and what it replaces into its folder."""
         with self._alone(), self._locked(run.run_hash):
             for part in ("seqs", "meta"):
                 place = self.home / part / "chunks" / run.run_hash
@@ -87,9 +84,8 @@ class Repository:
                     place.rename(run.folder / f"replaced-{part}")
                 made.rename(place)
                 _synced(place.parent)
-            stated = self._state(run.run_hash, told)
+            self._state(run.run_hash, told)
             self._index(run.run_hash)
-        return stated
 
     @contextmanager
     def _locked(self, run_hash: str) -> Iterator[None]:
@@ -104,7 +100,7 @@ class Repository:
         finally:
             lock.release()
 
-    def _state(self, run_hash: str, told: dict[str, Any]) -> dict[str, Any]:
+    def _state(self, run_hash: str, told: dict[str, Any]) -> None:
         """The run's row. What users have changed in Aim's pages since `before` stays."""
         database, stated, before = self._repo.structured_db, told["stated"], told["before"] or {}
         created = _moment(told["created"])
@@ -116,7 +112,7 @@ class Repository:
         row.finalized_at = _moment(told["end_time"])
         for field in ("name", "description", "experiment"):
             there = getattr(row, field) or None
-            if stated[field] is not None and (is_new or there == before.get(field, there)):
+            if is_new or there == before.get(field, there):
                 setattr(row, field, stated[field])
         for tag in stated["tags"]:
             if tag not in row.tags and tag not in before.get("tags", ()):
@@ -125,12 +121,7 @@ class Repository:
             row.archived = stated["archived"]
             for note in stated["notes"]:
                 row.add_note(note)
-        said = {field: getattr(row, field) or None for field in ("name", "description")}
-        said["experiment"] = row.experiment or None
-        said["tags"], said["archived"] = list(row.tags), bool(row.archived)
-        said["notes"] = [note["content"] for note in reversed(row.notes)]
         database.session_cls.remove()
-        return said
 
     def _index(self, run_hash: str) -> None:
         """What `aim up` does for runs; while it does, it holds the index, and sees this one too."""

@@ -37,7 +37,7 @@ def parameters(run: Run, uid: Uid, attributes: Iterable[Attribute]) -> dict[str,
         if nested.tree:
             found[_free(found, name)] = nested.tree
     if MARK in found:
-        found[_free(found, MARK)] = found.pop(MARK)
+        found[_free(found, MARK)] = found[MARK]
     return {**found, MARK: {"uid": uid}}
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from runferry.dialects.aim.own_store import Logged, Stated, stamps_of, stated_of
+from runferry.dialects.aim.own_store import Logged, Stated, stamps_of
 from runferry.dialects.aim.places import HOME, TRACKER
 from runferry.dialects.json_trees import mended
 from runferry.losses import Fate, Loss
@@ -24,6 +24,8 @@ from runferry.writers.plain_folder.staged import Staged
 
 _SCRATCH: Final = "aim.scratch"
 _HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
+_NO_PROJECT: Final = "default"
+"""The experiment of a run that names none, as Aim has it."""
 _AT_A_TIME: Final = 1_000
 _BYTES_AT_A_TIME: Final = 1 << 20
 _NS: Final = 1_000_000_000
@@ -40,6 +42,7 @@ class Showing:
         self._before = before
         self._staged = Staged(draft)
         self._names = Names(draft.series, draft.attributes)
+        self._stated = _stated(run, draft.attributes)
         times = (run.started_ns, run.created_ns, run.ended_ns)
         self._began_ns = next((time for time in times if time is not None), 0)
         self._last_us = self._began_ns // 1000
@@ -52,7 +55,7 @@ class Showing:
         try:
             with writing(self._root, self._draft.uid, wished, scratch) as there:
                 self._send(there)
-                answer = there.publish(**self._stated())
+                answer = there.publish(**self._ending())
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         run_hash = str(answer["hash"])
@@ -62,7 +65,7 @@ class Showing:
         for key, name in self._names.renamed.items():
             self.losses.append(Loss("renamed", Fate.REENCODED, key, 1, f"Aim has it as {name}"))
         stamps = stamps_of(self._root / HOME, run_hash)
-        return Logged(run_hash, stamps, stated_of(answer["stated"]))
+        return Logged(run_hash, stamps, self._stated)
 
     def _own_hash(self) -> str | None:
         """That of a run which comes from Aim."""
@@ -82,14 +85,14 @@ class Showing:
         for rows in _parts(Others(self._staged, self._names).rows()):
             there.put(*framed(rows, began_us))
 
-    def _stated(self) -> dict[str, Any]:
+    def _ending(self) -> dict[str, Any]:
         """What Aim's database is to say, and what it said when this run was last written."""
         run, ended_ns = self._run, self._run.ended_ns
         if ended_ns is None and (run.complete or run.state not in ("running", "unknown")):
             ended_ns = self._last_us * 1000
         before = None if self._before is None else asdict(self._before.stated)
         return {
-            "stated": asdict(_stated(run, self._draft.attributes)),
+            "stated": asdict(self._stated),
             "before": before,
             "created": self._began_ns / _NS,
             "end_time": None if ended_ns is None else ended_ns / _NS,
@@ -103,16 +106,17 @@ def _stated(run: Run, attributes: Iterable[Attribute]) -> Stated:
     notes = found.get((TRACKER, "notes"))
     return Stated(
         _word(run.name or run.key.run_id),
-        _word(run.notes),
-        _word(run.project),
-        tuple(dict.fromkeys(str(mended(tag)) for tag in run.tags)),
+        None if run.notes is None else _word(run.notes),
+        _word(run.project or _NO_PROJECT),
+        tuple(dict.fromkeys(map(_word, run.tags))),
         archived=found.get((TRACKER, "archived")) is True,
-        notes=tuple(str(mended(it)) for it in notes) if isinstance(notes, list) else (),
+        notes=tuple(_word(str(it)) for it in notes) if isinstance(notes, list) else (),
     )
 
 
-def _word(text: str | None) -> str | None:
-    return None if text is None else str(mended(text.replace("\0", "\N{REPLACEMENT CHARACTER}")))
+def _word(text: str) -> str:
+    """As sqlite holds it."""
+    return str(mended(text.replace("\0", "\N{REPLACEMENT CHARACTER}")))
 
 
 def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
