@@ -14,6 +14,7 @@ LIMITS: Final = Limits(
     null_step=Fate.REENCODED,  # natively the row's number
     falling_step=Fate.REENCODED,  # natively by step
     duplicate_point=Fate.REENCODED,  # natively the last value of a step
+    repeated_step=Fate.REENCODED,  # the same
     source_order=Fate.REENCODED,  # natively by step
     time_unit_ns=1_000,
     finer_time=Fate.REENCODED,
