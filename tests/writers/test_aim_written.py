@@ -152,6 +152,7 @@ def test_records_are_those_that_aims_own_run_would_store(place: Location, tmp_pa
     context = Attribute(("aim", "contexts", "7"), "other", {"subset": "train", "fold": 1})
     rows = [(name.removeprefix("__system__"), where, told) for name, _, where, told in NUMBERS]
     pictures = [MediaItem("pictures", at(3), "image", Blob.from_bytes(png()), n) for n in (0, 1)]
+    pictures.append(MediaItem("pictures", at(4), "image", Blob.from_bytes(png())))
     run_hash = written(
         place,
         RUN,
@@ -165,6 +166,7 @@ def test_records_are_those_that_aims_own_run_would_store(place: Location, tmp_pa
     told = [(name, about, where, value) for name, about, where, value in NUMBERS]
     told += [("words", {}, at(n), {"text": "it"}) for n in (0, 2)]
     told += [("pictures", {}, at(3), {"images": [png().hex()] * 2})]
+    told += [("pictures", {}, at(4), {"images": [png().hex()]})]
     shown = [(n, c, _step(where), _seconds(where), value) for n, c, where, value in told]
     (tmp_path / "other").mkdir()
     args = (str(Path(place.where) / HOME), run_hash, str(tmp_path / "other"), json.dumps(shown))

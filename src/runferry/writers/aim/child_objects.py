@@ -21,8 +21,10 @@ Row = tuple[str, dict[str, Any], int, float, Any]
 
 
 def objects_of(rows: list[dict[str, Any]], payload: bytes) -> Iterator[Row]:
-    """What each row tracks: an object, or a list where it has several. Their bytes follow each
-    other; what Aim cannot hold is left out."""
+    """What each row tracks; what Aim cannot hold is left out. Bytes of objects follow each other.
+
+    Pictures and sounds are lists, also of one: a sequence of Aim's has either lists or objects.
+    """
     offset = 0
     for row in rows:
         found = []
@@ -33,7 +35,7 @@ def objects_of(rows: list[dict[str, Any]], payload: bytes) -> Iterator[Row]:
             if made is not None:
                 found.append(made)
         if found:
-            value = found[0] if len(row["items"]) == 1 else found
+            value = found if row["items"][0]["type"] in _LISTED else found[-1]
             yield row["name"], row["context"], row["step"], row["time"], value
 
 
@@ -80,6 +82,7 @@ def _distribution(item: dict[str, Any], content: bytes) -> Any:
     return Distribution(hist=weights, bin_range=item["range"])
 
 
+_LISTED = ("image", "audio")
 _MADE: dict[str, Callable[[dict[str, Any], bytes], Any]] = {
     "line": _line,
     "text": _text,
