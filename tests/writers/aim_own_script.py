@@ -1,8 +1,7 @@
 """Logs with Aim's own `Run` what runferry wrote, and prints which records of the two differ.
 
 argv: the `.aim` folder of runferry's, the hash of its run, an empty folder, and rows as JSON: name,
-context, step, time and value; a value may be {"text": …}, {"line": …}, {"images": [hex …]} or
-{"histogram": [weights, low, high]}.
+context, step, epoch, time and value; a value may be {"text": …} or {"images": [hex …]}.
 """
 
 import io
@@ -11,8 +10,6 @@ import sys
 from pathlib import Path
 
 import aim
-import numpy as np
-from aim.ext.resource.log import LogLine
 from aim.storage.rockscontainer import RocksContainer
 from aim.storage.types import BLOB
 from PIL import Image
@@ -29,12 +26,8 @@ def value_of(told):
     match told:
         case {"text": text}:
             return aim.Text(text)
-        case {"line": text}:
-            return LogLine(text)
         case {"images": contents}:
             return [image(bytes.fromhex(content)) for content in contents]
-        case {"histogram": [weights, low, high]}:
-            return aim.Distribution(hist=np.array(weights), bin_range=(low, high))
     return told
 
 
@@ -56,8 +49,8 @@ run = aim.Run(
     run_hash, repo=other, system_tracking_interval=None, log_system_params=False,
     capture_terminal_logs=False,
 )  # fmt: skip
-for name, context, step, time, told in json.loads(rows):
-    run._tracker._track(value_of(told), time, name, step, context=context)
+for name, context, step, epoch, time, told in json.loads(rows):
+    run._tracker._track(value_of(told), time, name, step, epoch, context=context)
 run.close()
 different = []
 for part in ("meta", "seqs"):

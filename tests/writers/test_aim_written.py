@@ -140,12 +140,17 @@ NUMBERS: list[tuple[str, dict[str, Any], Address, Any]] = [
 ]
 
 
+EPOCHS = {("loss", 0): 3, ("loss", 1): 0.5, ("count", 2): 7, ("words", 2): 1}
+
+
 def test_records_are_those_that_aims_own_run_would_store(place: Location, tmp_path: Path) -> None:
     """Byte by byte, of numbers of every kind and of objects."""
     series = (
         Series("loss", ("loss", "fold=1", "subset=train")),
         *(Series(key, (key,)) for key in ("count", "nan", "mixed", "claim", "falls", "part")),
         Series("gpu", ("gpu",), stream="system"),
+        Series("loss.epoch", ("loss", "fold=1", "subset=train", "epoch")),
+        *(Series(f"{key}.epoch", (key, "epoch")) for key in ("count", "words")),
         Series("words", ("words",), kind="text"),
         Series("pictures", ("pictures",), kind="media"),
     )
@@ -153,13 +158,14 @@ def test_records_are_those_that_aims_own_run_would_store(place: Location, tmp_pa
     rows = [(name.removeprefix("__system__"), where, told) for name, _, where, told in NUMBERS]
     pictures = [MediaItem("pictures", at(3), "image", Blob.from_bytes(png()), n) for n in (0, 1)]
     pictures.append(MediaItem("pictures", at(4), "image", Blob.from_bytes(png())))
-    run_hash = written(
+    written(
         place,
-        RUN,
+        replace(RUN, key=RunKey("aim", "", "0123456789")),
         chunks.SeriesFacts(series),
         chunks.Attributes((context,)),
         points(rows[:9]),
         points(rows[9:]),
+        points([(f"{name}.epoch", at(seq), epoch) for (name, seq), epoch in EPOCHS.items()]),
         chunks.Texts(text_batch([("words", at(n), "it", "text") for n in (0, 2)])),
         chunks.Media(tuple(pictures)),
     )
@@ -167,8 +173,12 @@ def test_records_are_those_that_aims_own_run_would_store(place: Location, tmp_pa
     told += [("words", {}, at(n), {"text": "it"}) for n in (0, 2)]
     told += [("pictures", {}, at(3), {"images": [png().hex()] * 2})]
     told += [("pictures", {}, at(4), {"images": [png().hex()]})]
-    shown = [(n, c, _step(where), _seconds(where), value) for n, c, where, value in told]
+    shown = [
+        (name, about, _step(where), EPOCHS.get((name, where.seq)), _seconds(where), value)
+        for name, about, where, value in told
+    ]
     (tmp_path / "other").mkdir()
+    run_hash = "0123456789"
     args = (str(Path(place.where) / HOME), run_hash, str(tmp_path / "other"), json.dumps(shown))
     assert by_aim(OWN, *args, cwd=tmp_path) == []
 
@@ -373,3 +383,53 @@ def test_histograms_are_equal_bins_with_all_that_was_counted() -> None:
 def test_a_server_of_aims_is_a_bad_location() -> None:
     with pytest.raises(BadLocation, match="tracking server"):
         AimWriter.open(Location("aim", "//10.0.0.1:53800"))
+
+
+def test_a_run_of_aims_is_in_aim_what_it_was(place: Location, tmp_path: Path) -> None:
+    """Without the exact copy beside: names, contexts, steps, epochs, objects and parameters."""
+    logged = Path(__file__).parents[1] / "readers" / "aim_script.py"
+    (tmp_path / "theirs" / "repo").mkdir(parents=True)
+    command = [sys.executable, "-W", "ignore", str(logged), str(tmp_path / "theirs" / "repo"), "6"]
+    subprocess.run(
+        command, check=True, capture_output=True, timeout=120, env=environment_apart(),
+        cwd=tmp_path / "theirs",
+    )  # fmt: skip
+    origin = Location("aim", str(tmp_path / "theirs" / "repo"))
+    before = _by_project(origin)
+    for run, found in before.values():
+        given = [chunk for chunk in found if not isinstance(chunk, chunks.Artifact)]
+        written(place, run, *given)
+    shutil.rmtree(Path(place.where) / HOME / STORE)
+    after = _by_project(place)
+    assert after.keys() == before.keys() == {"exp", "other"}
+    for project, (run, found) in before.items():
+        again, found_again = after[project]
+        wanted, content = Content.of(found), Content.of(found_again)
+        assert content.attributes.pop(("config", ("runferry", "uid"))) == json.dumps(run.uid)
+        assert content.attributes == wanted.attributes
+        assert again.key == run.key
+        assert (again.name, again.notes, again.tags) == (run.name, run.notes, run.tags)
+        assert (again.created_ns, again.ended_ns) == (run.created_ns, run.ended_ns)
+        for kind in (chunks.Points, chunks.Texts, chunks.Histograms, chunks.Console):
+            assert _rows(found_again, kind) == _rows(found, kind), kind
+        assert _media(found_again) == _media(found)
+
+
+def _by_project(where: Location) -> dict[str | None, tuple[Run, list[chunks.Chunk]]]:
+    reader = AimReader.open(where, ReadOptions())
+    found = {}
+    for run in reader.runs():
+        read = list(reader.read(run))
+        last = [chunk.run for chunk in read if isinstance(chunk, chunks.Header)][-1]
+        found[run.project] = (last, read)
+    return found
+
+
+def _rows(found: Sequence[chunks.Chunk], kind: type[Any]) -> list[str]:
+    rows = [row for chunk in found if isinstance(chunk, kind) for row in chunk.batch.to_pylist()]
+    return sorted(repr({name: it for name, it in row.items() if name != "seq"}) for row in rows)
+
+
+def _media(found: Sequence[chunks.Chunk]) -> list[tuple[str, int | None, int, int | None]]:
+    items = [item for chunk in found if isinstance(chunk, chunks.Media) for item in chunk.items]
+    return sorted((item.key, item.at.step, item.index, item.blob.size) for item in items)

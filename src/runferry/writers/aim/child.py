@@ -92,6 +92,8 @@ class Writing:
             self._run.put_parameters(told["values"])
         elif kind == "numbers":
             self._run.put_numbers(told, payload)
+        elif kind == "epochs":
+            self._run.put_epochs(told, payload)
         elif kind == "objects":
             for name, context, step, time, value in objects_of(told["rows"], payload):
                 self._run.put_object(name, context, step, time, value)

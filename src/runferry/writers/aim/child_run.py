@@ -8,7 +8,7 @@ It imports nothing of runferry, as `child` does not, which lies beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,28 +106,8 @@ class PrivateRun:
 
     def put_numbers(self, told: dict[str, Any], payload: bytes) -> None:
         """Rows of any sequences; `told` names those that are new."""
-        for code, name, context in told["named"]:
-            self._of_codes[code] = (self._context(context), name)
-        rows, offset, columns = told["rows"], 0, {}
-        for column, kind in _NUMBERS:
-            found = np.frombuffer(payload, np.dtype(kind), rows, offset)
-            columns[column] = found
-            offset += found.nbytes
-        floats = columns["bits"].view("<f8").tolist()
-        whole, is_int = columns["bits"].tolist(), columns["is_int"].tolist()
-        values = (
-            number if one else real
-            for number, real, one in zip(whole, floats, is_int)  # noqa: B905  Python 3.9
-        )
-        steps = _steps(columns["step"].tolist(), columns["millionths"].tolist())
-        self._put_rows(columns["code"].tolist(), steps, values, columns["time"].tolist())
-
-    def _put_rows(
-        self, codes: list[int], steps: Iterable[Any], values: Iterable[Any], times: list[float]
-    ) -> None:
         last, place = None, b""
-        for code, step, value, time in zip(codes, steps, values, times):  # noqa: B905  Python 3.9
-            known = self._of_codes[code]
+        for known, step, value, time in self._rows(told, payload):
             sequence = self._sequences.get(known) or self._new(*known, value)
             sequence.see(value, step)
             if step != last:
@@ -138,6 +118,34 @@ class PrivateRun:
             batch.put(prefixes["time"] + place, encode(time))
             batch.put(prefixes["step"] + place, encode(step))
             self._hold(4)
+
+    def put_epochs(self, told: dict[str, Any], payload: bytes) -> None:
+        """Epochs of values that are there, at the same steps."""
+        for known, step, epoch, _ in self._rows(told, payload):
+            sequence = self._sequences.get(known)
+            if sequence is not None:
+                place = encode_path(hash_auto(step) if sequence.is_number else step)
+                self._batch.put(sequence.prefixes["epoch"] + place, encode(epoch))
+                self._hold(1)
+
+    def _rows(
+        self, told: dict[str, Any], payload: bytes
+    ) -> Iterator[tuple[tuple[int, str], Any, Any, float]]:
+        """Context and name of a sequence, step, value and time of each row of a frame."""
+        for code, name, context in told["named"]:
+            self._of_codes[code] = (self._context(context), name)
+        rows, offset, columns = told["rows"], 0, {}
+        for column, kind in _NUMBERS:
+            columns[column] = np.frombuffer(payload, np.dtype(kind), rows, offset)
+            offset += columns[column].nbytes
+        real = columns["bits"].view("<f8")
+        for code, step, more, whole, one, is_int, time in zip(  # noqa: B905  Python 3.9
+            columns["code"].tolist(), columns["step"].tolist(), columns["millionths"].tolist(),
+            columns["bits"].tolist(), real.tolist(), columns["is_int"].tolist(),
+            columns["time"].tolist(),
+        ):  # fmt: skip
+            at = step + more / 1e6 if more else step
+            yield self._of_codes[code], at, whole if is_int else one, time
 
     def put_object(self, name: str, context: Any, step: int, time: float, value: Any) -> None:
         """An object of Aim's, or a list of them; it replaces what is at its step."""
@@ -197,10 +205,3 @@ class PrivateRun:
         """Let go of the databases; harmless when repeated."""
         self._meta.close()
         self._seqs.close()
-
-
-def _steps(whole: list[int], millionths: list[int]) -> Iterable[Any]:
-    return (
-        one if not more else one + more / 1e6
-        for one, more in zip(whole, millionths)  # noqa: B905  Python 3.9
-    )

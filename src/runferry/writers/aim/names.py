@@ -12,6 +12,7 @@ from runferry.dialects.json_trees import mended
 from runferry.model import Attribute, Series, Tree
 
 Context = dict[str, Tree]
+_EPOCH: Final = "epoch"
 _CONTEXTS: Final = ("aim", "contexts")
 
 
@@ -32,6 +33,20 @@ class Names:
         if known is None:
             known = self._known[key, kind] = self._new(key)
         return known
+
+    def epochs(self) -> dict[str, str]:
+        """Keys of series that Aim's reader made of the epochs of another, and the other's."""
+        paths = {(series.stream, series.path): key for key, series in self._series.items()}
+        found = {}
+        for (stream, path), key in paths.items():
+            of = paths.get((stream, path[:-1])) if path[-1] == _EPOCH else None
+            if of is not None:
+                found[key] = of
+        return found
+
+    def given(self, key: str) -> tuple[str, Context] | None:
+        """What a series has been called so far; of several kinds the first."""
+        return next((name for (known, _), name in self._known.items() if known == key), None)
 
     def _new(self, key: str) -> tuple[str, Context]:
         series = self._series.get(key)

@@ -23,15 +23,14 @@ def parameters(run: Run, uid: Uid, attributes: Iterable[Attribute]) -> dict[str,
     """
     config, others = _Nested(), dict[str, _Nested]()
     for item in attributes:
-        if item.role == "config":
+        if item.role == "config" or _is_aims_own(run, item):
             config.put(item.path, plain(item.value))
         elif not _is_stated(run, item):
             above = {"summary": "summary", "environment": SYSTEM_PARAMETERS}
             name = above.get(item.role, run.key.tracker)
             others.setdefault(name, _Nested()).put(item.path, plain(item.value))
-    header = others.setdefault(run.key.tracker, _Nested())
     for name, value in _header(run).items():
-        header.put((name,), value)
+        others.setdefault(run.key.tracker, _Nested()).put((name,), value)
     found = config.tree
     for name, nested in others.items():
         if nested.tree:
@@ -45,6 +44,11 @@ def _is_stated(run: Run, item: Attribute) -> bool:
     """Whether Aim has a better place for what its reader found."""
     is_aims = item.role == "other" and item.path[0] == TRACKER and len(item.path) > 1
     return is_aims and item.path[1] in _STATED and run.key.tracker == TRACKER
+
+
+def _is_aims_own(run: Run, item: Attribute) -> bool:
+    """Whether Aim's reader found it among the parameters."""
+    return run.key.tracker == TRACKER and item.role == "other" and item.path[0].startswith("__")
 
 
 def _free(found: dict[str, Tree], name: str) -> str:
@@ -103,7 +107,9 @@ def _word(name: str) -> str:
 
 
 def _header(run: Run) -> dict[str, Tree]:
-    """What Aim has no place for."""
+    """What Aim has no place for; a run of its own says nothing of that kind."""
+    if run.key.tracker == TRACKER:
+        return {}
     told: dict[str, Tree] = {
         "run_id": run.key.run_id,
         "status": run.status if run.status is not None else run.state,

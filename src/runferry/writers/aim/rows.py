@@ -20,8 +20,14 @@ Numbers = tuple[dict[str, Any], bytes]
 class NumberRows:
     """Points of a run, batch by batch."""
 
-    def __init__(self, name: Callable[[str], tuple[str, Context]], began_us: int) -> None:
-        """`name` gives the name of a key; a value before the first time has `began_us`."""
+    def __init__(
+        self, kind: str, name: Callable[[str], tuple[str, Context] | None], began_us: int
+    ) -> None:
+        """`name` gives the name of a key, None for one that is left out; `kind` is that of frames.
+
+        A value before the first time has `began_us`.
+        """
+        self._kind = kind
         self._name = name
         self._codes: dict[str, int] = {}
         self._named: list[tuple[int, str, Context]] = []
@@ -37,15 +43,17 @@ class NumberRows:
             code = codes[keys.indices.to_numpy(zero_copy_only=False)]
             parts = batch.column("step_frac").fill_null(0).to_numpy(zero_copy_only=False)
             cells = Cells.of(batch, code)
-            kept = np.flatnonzero(cells.kind != NULL)
+            kept = np.flatnonzero((cells.kind != NULL) & (code >= 0))
             if len(kept):
                 yield self._frame(cells.at(kept), parts[kept])
 
     def _code(self, key: str) -> int:
         known = self._codes.get(key)
         if known is None:
-            known = self._codes[key] = len(self._codes)
-            self._named.append((known, *self._name(key)))
+            named = self._name(key)
+            known = self._codes[key] = -1 if named is None else len(self._codes)
+            if named is not None:
+                self._named.append((known, *named))
         return known
 
     def _frame(self, cells: Cells, millionths: NDArray[Any]) -> Numbers:
@@ -60,7 +68,7 @@ class NumberRows:
             (is_bool | (cells.kind == INT)).astype("u1"),
             (self._times(cells.time) / _MICROS).astype("<f8"),
         )
-        told = {"kind": "numbers", "rows": len(cells.seq), "named": self._named}
+        told = {"kind": self._kind, "rows": len(cells.seq), "named": self._named}
         self._named = []
         return told, b"".join(column.tobytes() for column in columns)
 

@@ -14,7 +14,7 @@ from runferry.dialects.aim.places import HOME, TRACKER
 from runferry.dialects.json_trees import mended
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run
-from runferry.writers.aim.names import Names
+from runferry.writers.aim.names import Context, Names
 from runferry.writers.aim.others import Others, Row, framed
 from runferry.writers.aim.parameters import parameters
 from runferry.writers.aim.process import Writing, writing
@@ -78,12 +78,26 @@ class Showing:
         values = parameters(self._run, self._draft.uid, attributes)
         there.put({"kind": "parameters", "values": values})
         began_us = self._began_ns // 1000
-        numbers = NumberRows(lambda key: self._names.of(key, "number"), began_us)
+        is_aims = self._run.key.tracker == TRACKER
+        epochs = self._names.epochs() if is_aims else dict[str, str]()
+
+        def name(key: str) -> tuple[str, Context] | None:
+            return None if key in epochs else self._names.of(key, "number")
+
+        numbers = NumberRows("numbers", name, began_us)
         for told, payload in numbers.frames(self._staged.batches("points")):
             there.put(told, payload)
         self._last_us = max(self._last_us, numbers.last_us)
         for rows in _parts(Others(self._staged, self._names).rows()):
             there.put(*framed(rows, began_us))
+        if epochs:  # they replace the ones that values came without
+
+            def name_of_other(key: str) -> tuple[str, Context] | None:
+                return self._names.given(epochs[key]) if key in epochs else None
+
+            of_values = NumberRows("epochs", name_of_other, began_us)
+            for told, payload in of_values.frames(self._staged.batches("points")):
+                there.put(told, payload)
 
     def _ending(self) -> dict[str, Any]:
         """What Aim's database is to say, and what it said when this run was last written."""
