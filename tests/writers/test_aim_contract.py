@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,26 +13,10 @@ from runferry.dialects.aim.places import HOME, PARTS, STORE, chunk_at
 from runferry.dialects.plain_folder.folders import Folders
 from runferry.model import Uid
 from runferry.ports import Location, RemoteId
-from runferry.python_apart import environment_apart
 from runferry.readers.aim import AimReader
 from runferry.testing.samples import curve
 from runferry.testing.writer_contract import WriterContract
 from runferry.writers.aim import AimWriter
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty repository, which Aim takes more than a second to make: to be copied."""
-    if importlib.util.find_spec("aim") is None:
-        pytest.skip("aim is not installed")
-    root = tmp_path_factory.mktemp("aim") / "made"
-    root.mkdir()
-    code = "import aim, sys; aim.Repo(sys.argv[1], init=True)"
-    command = [sys.executable, "-W", "ignore", "-c", code, str(root)]
-    subprocess.run(
-        command, check=True, capture_output=True, timeout=120, env=environment_apart(), cwd=root
-    )
-    return root
 
 
 class TestAim(WriterContract):
@@ -43,8 +24,8 @@ class TestAim(WriterContract):
     reader = AimReader
 
     @pytest.fixture
-    def destination(self, tmp_path: Path, made: Path) -> Location:
-        return Location("aim", str(shutil.copytree(made, tmp_path / "out")))
+    def destination(self, tmp_path: Path, aim_repository: Path) -> Location:
+        return Location("aim", str(shutil.copytree(aim_repository, tmp_path / "out")))
 
     def owned(self, destination: Location) -> tuple[Path, ...]:
         return (destination.path,)

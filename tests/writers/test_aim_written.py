@@ -2,115 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import math
-import os
 import shutil
-import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.writers.aim_runs import BEGAN, QUERY, RUN, at, by_aim, facts, points, read, written
 
 from runferry import chunks, tables
-from runferry.dialects.aim.places import DATABASE, HOME, STORE, chunk_at
-from runferry.dialects.aim.process import Child
-from runferry.errors import BadLocation, Refused
+from runferry.dialects.aim.places import HOME, STORE
 from runferry.model import Address, Attribute, Blob, MediaItem, Run, RunKey, Series
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.aim import AimReader
-from runferry.readers.row_batches import PointRows, scalar_of, text_batch
+from runferry.readers.row_batches import text_batch
 from runferry.testing.content import Content
-from runferry.writers.aim import AimWriter
 from runferry.writers.aim.others import _even
 
 OWN = Path(__file__).with_name("aim_own_script.py")
-QUERY = Path(__file__).with_name("aim_query_script.py")
-BEGAN = 1_700_000_000_123_456_000
-RUN = Run(
-    RunKey("wandb", "", "abc123"), name="my run", project="zoo", notes="of it", tags=("a", "b"),
-    started_ns=BEGAN, ended_ns=BEGAN + 5_000_000_000, state="finished", complete=True,
-)  # fmt: skip
-
-
-def by_aim(script: str | Path, *args: str, cwd: Path) -> Any:
-    """What a script that uses Aim prints as its last line, as JSON."""
-    command = [sys.executable, "-W", "ignore", *(["-c"] if isinstance(script, str) else [])]
-    done = subprocess.run(
-        [*command, str(script), *args], capture_output=True, timeout=120, cwd=cwd,
-        env=environment_apart(), text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository that Aim made, to be copied."""
-    if importlib.util.find_spec("aim") is None:
-        pytest.skip("aim is not installed")
-    root = tmp_path_factory.mktemp("aim")
-    by_aim("import aim; aim.Repo('.', init=True); print(1)", cwd=root)
-    return root
 
 
 @pytest.fixture
-def place(empty: Path, tmp_path: Path) -> Location:
-    return Location("aim", str(shutil.copytree(empty, tmp_path / "repo")))
-
-
-def at(seq: int, step: int | None = None, **more: int) -> Address:
-    return Address(seq, seq if step is None else step, time_ns=BEGAN + seq * 1_000_000, **more)
-
-
-def points(rows: Sequence[tuple[str, Address, Any]]) -> chunks.Points:
-    batch = PointRows()
-    for key, where, value in rows:
-        scalar = scalar_of(value)
-        assert scalar is not None
-        batch.add(key, where, scalar)
-    return chunks.Points(batch.record_batch())
-
-
-def facts(*keys: str) -> chunks.SeriesFacts:
-    return chunks.SeriesFacts(tuple(Series(key, (key,)) for key in keys))
-
-
-def begun(place: Location, run: Run, *put: chunks.Chunk) -> AimWriter:
-    writer = AimWriter.open(place)
-    remote = writer.create(run, run.uid)
-    for number, chunk in enumerate(put):
-        writer.append(remote, number, chunk)
-    return writer
-
-
-def written(place: Location, run: Run, *put: chunks.Chunk) -> str:
-    """The run's hash there."""
-    writer = begun(place, run, *put)
-    remote = writer.find(run.uid)
-    assert remote is not None
-    writer.seal(remote, run)
-    writer.close()
-    return run.uid[:24]
-
-
-def read(place: Location) -> tuple[Run, list[chunks.Chunk]]:
-    reader = AimReader.open(place, ReadOptions())
-    (run,) = reader.runs()
-    found = list(reader.read(run))
-    header = [chunk.run for chunk in found if isinstance(chunk, chunks.Header)]
-    return header[-1], found
+def place(aim_repository: Path, tmp_path: Path) -> Location:
+    return Location("aim", str(shutil.copytree(aim_repository, tmp_path / "repo")))
 
 
 def png() -> bytes:
@@ -252,124 +174,6 @@ def console(*lines: str) -> chunks.Console:
     return chunks.Console(pa.RecordBatch.from_pylist(printed, schema=tables.CONSOLE))
 
 
-def test_what_users_change_in_aims_pages_is_read_and_stays_while_a_run_grows(
-    place: Location, tmp_path: Path
-) -> None:
-    values = [("loss", at(n), n / 4) for n in range(3)]
-    run_hash = written(place, RUN, facts("loss"), points(values[:2]))
-    edit = (
-        "import aim, sys; props = aim.Repo(sys.argv[1]).request_props(sys.argv[2], False); "
-        "props.name, props.archived = 'renamed', True; props.add_tag('c'); "
-        "props.remove_tag('a'); props.add_note('look'); print(1)"
-    )
-    by_aim(edit, place.where, run_hash, cwd=tmp_path)
-    for grown in (2, 3):
-        header, found = read(place)
-        assert (header.name, header.tags, header.key) == ("renamed", ("b", "c"), RUN.key)
-        attributes = Content.of(found).attributes
-        assert attributes["other", ("aim", "archived")] == "true"
-        assert attributes["other", ("aim", "notes")] == '["look"]'
-        assert sum(chunk.batch.num_rows for chunk in _points(found)) == grown
-        assert set(AimWriter.open(place).present() or {}) == {RUN.uid}
-        written(place, RUN, facts("loss"), points(values))
-
-
-def _points(found: Sequence[chunks.Chunk]) -> list[chunks.Points]:
-    return [chunk for chunk in found if isinstance(chunk, chunks.Points)]
-
-
-def test_what_aim_logs_on_to_a_run_is_read_and_the_next_push_writes_it_anew(
-    place: Location, tmp_path: Path
-) -> None:
-    run_hash = written(place, RUN, facts("loss"), points([("loss", at(0), 0.5)]))
-    log = (
-        "import aim, sys; run = aim.Run(sys.argv[2], repo=sys.argv[1], "
-        "system_tracking_interval=None, log_system_params=False); "
-        "run.track(0.25, name='loss', step=7); run.close(); print(1)"
-    )
-    by_aim(log, place.where, run_hash, cwd=tmp_path)
-    header, found = read(place)
-    assert header.origin_uid == RUN.uid
-    steps = [row["step"] for chunk in _points(found) for row in chunk.batch.to_pylist()]
-    assert steps == [0, 7]
-    assert AimWriter.open(place).present() == {}
-    assert written(place, RUN, facts("loss"), points([("loss", at(0), 0.5)])) == run_hash
-    assert set(AimWriter.open(place).present() or {}) == {RUN.uid}
-
-
-def test_a_lock_that_a_killed_process_left_is_no_hindrance_and_one_that_is_held_is_an_error(
-    place: Location,
-) -> None:
-    import uuid
-
-    put = (facts("loss"), points([("loss", at(0), 0.5)]))
-    locks = Path(place.where) / HOME / "locks"
-    for process, is_refused in ((os.getpid(), True), (_dead(), False)):
-        (locks / f"{RUN.uid[:24]}.softlock").write_text(f"{uuid.getnode()}-{process}-1.5")
-        (locks / "structured_db_lock").write_text(f"{_dead()}\n{socket.gethostname()}\n")
-        if is_refused:
-            with pytest.raises(Refused, match=r"logs to the run"):
-                written(place, RUN, *put)
-            assert not chunk_at(Path(place.where) / HOME, "meta", RUN.uid[:24]).exists()
-        else:
-            written(place, RUN, *put)
-
-
-def _dead() -> int:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
-
-
-def test_killed_anywhere_while_it_is_published_and_pushed_again_is_one_run(
-    place: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After the rows have come, the header, the row in the database; and before all of it."""
-    home, put = Path(place.where) / HOME, (facts("loss"), points([("loss", at(0), 0.5)]))
-
-    frames = Child.frames
-
-    def killed(child: Child, *args: Any) -> Any:
-        os.kill(child._process.pid, signal.SIGKILL)
-        return frames(child, *args)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Child, "frames", killed)
-        with pytest.raises(Refused):
-            written(place, RUN, *put)
-    run_hash = written(place, RUN, *put)
-    before = by_aim(QUERY, place.where, cwd=tmp_path)
-    for undo in (
-        lambda: shutil.rmtree(chunk_at(home, "meta", run_hash)),
-        lambda: _delete_row(home),
-        lambda: None,
-    ):
-        undo()
-        for folder in (home / STORE / "runs").iterdir():
-            shutil.rmtree(folder)
-        written(place, RUN, *put)
-        assert [path.name for path in (home / "meta" / "chunks").iterdir()] == [run_hash]
-        read(place)
-    assert by_aim(QUERY, place.where, cwd=tmp_path) == before
-
-
-def _delete_row(home: Path) -> None:
-    with closing(sqlite3.connect(home / DATABASE)) as database:
-        database.execute("DELETE FROM run")
-        database.commit()
-
-
-def test_a_run_of_aims_that_comes_back_keeps_its_hash_where_nobody_has_it(place: Location) -> None:
-    ours = replace(RUN, key=RunKey("aim", "", "0123456789abcdef01234567"))
-    other = replace(ours, key=RunKey("aim", "elsewhere", ours.key.run_id))
-    put = (facts("loss"), points([("loss", at(0), 0.5)]))
-    written(place, ours, *put)
-    written(place, other, *put)
-    chunks_there = Path(place.where) / HOME / "meta" / "chunks"
-    found = {path.name for path in chunks_there.iterdir()}
-    assert found == {ours.key.run_id, other.uid[:24]}
-
-
 def test_histograms_are_equal_bins_with_all_that_was_counted() -> None:
     assert _even([0.0, 1.0, 2.0], [3.0, 4.0]) is not None
     found = _even([-math.inf, 0.0, 1.0, 4.0, math.inf], [0.0, 2.0, 6.0, 0.0])
@@ -378,11 +182,6 @@ def test_histograms_are_equal_bins_with_all_that_was_counted() -> None:
     assert (low, high, weights.tolist()) == (0.0, 4.0, [4.0, 4.0])
     for edges, counts in (([0.0, math.nan], [1.0]), ([1.0, 1.0], [1.0]), ([1.0], []), (None, None)):
         assert _even(edges, counts) is None  # type: ignore[arg-type]
-
-
-def test_a_server_of_aims_is_a_bad_location() -> None:
-    with pytest.raises(BadLocation, match="tracking server"):
-        AimWriter.open(Location("aim", "//10.0.0.1:53800"))
 
 
 def test_a_run_of_aims_is_in_aim_what_it_was(place: Location, tmp_path: Path) -> None:
@@ -405,9 +204,8 @@ def test_a_run_of_aims_is_in_aim_what_it_was(place: Location, tmp_path: Path) ->
     for project, (run, found) in before.items():
         again, found_again = after[project]
         wanted, content = Content.of(found), Content.of(found_again)
-        assert content.attributes.pop(("config", ("runferry", "uid"))) == json.dumps(run.uid)
         assert content.attributes == wanted.attributes
-        assert again.key == run.key
+        assert (again.key, again.origin_uid) == (run.key, run.uid)
         assert (again.name, again.notes, again.tags) == (run.name, run.notes, run.tags)
         assert (again.created_ns, again.ended_ns) == (run.created_ns, run.ended_ns)
         for kind in (chunks.Points, chunks.Texts, chunks.Histograms, chunks.Console):

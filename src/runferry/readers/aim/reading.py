@@ -12,6 +12,7 @@ from runferry import chunks
 from runferry.dialects.aim.places import DATABASE, MARK, SYSTEM, SYSTEM_PARAMETERS
 from runferry.dialects.aim.process import Frame
 from runferry.dialects.json_trees import leaves
+from runferry.dialects.plain_folder.layout import is_uid
 from runferry.losses import Fate, Loss
 from runferry.model import (
     Address,
@@ -26,6 +27,7 @@ from runferry.model import (
     RunKey,
     Stream,
     Tree,
+    Uid,
 )
 from runferry.readers.aim import objects
 from runferry.readers.aim.metrics import MILLION, Sequence, time_ns_of
@@ -117,8 +119,9 @@ class _Reading:
         self.contexts = told["contexts"]
         self.artifacts = told["artifacts"]
         for name, value in told["attrs"].items():
-            if name == MARK and self.run.origin_uid is not None:
-                continue  # of ours: see `own_copies`
+            if name == MARK and (uid := _uid_in(value)) is not None:
+                self.run = replace(self.run, origin_uid=uid)
+                continue
             role: Role = "other" if name.startswith("__") else "config"
             if name == SYSTEM_PARAMETERS:
                 role = "environment"
@@ -220,6 +223,14 @@ class _Reading:
 def _rounded(path: KeyPath, count: int) -> chunks.Chunk:
     why = "steps with more than six places"
     return chunks.Lost(Loss("rounded-step", Fate.ROUNDED, ".".join(path), count, why))
+
+
+def _uid_in(value: Tree) -> Uid | None:
+    """Whose run it is, where that is said as runferry says it."""
+    match value:
+        case {"uid": str(word)} if len(value) == 1 and is_uid(word):
+            return Uid(word)
+    return None
 
 
 def _word(value: Tree) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runferry.writers.aim.names import Context
-from runferry.writers.plain_folder.spill import BOOL, INT, NO_TIME, NULL, Cells
+from runferry.writers.plain_folder.spill import BOOL, INT, NULL, Cells, times_known
 
 _MICROS: Final = 1_000_000
 Numbers = tuple[dict[str, Any], bytes]
@@ -72,11 +72,9 @@ class NumberRows:
         self._named = []
         return told, b"".join(column.tobytes() for column in columns)
 
-    def _times(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _times(self, stated: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of rows before where there is none."""
-        before = np.concatenate([[self._time_us], times])
-        known = np.where(before == NO_TIME, 0, np.arange(len(before)))
-        filled = before[np.maximum.accumulate(known)]
-        self._time_us = int(filled[-1])
-        self.last_us = max(self.last_us, int(filled.max()))
-        return filled[1:]
+        times = times_known(stated, self._time_us)
+        self._time_us = int(times[-1])
+        self.last_us = max(self.last_us, int(times.max()))
+        return times
