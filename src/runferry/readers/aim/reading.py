@@ -228,7 +228,7 @@ def _rounded(path: KeyPath, count: int) -> chunks.Chunk:
 def _uid_in(value: Tree) -> Uid | None:
     """Whose run it is, where that is said as runferry says it."""
     match value:
-        case {"uid": str(word)} if len(value) == 1 and is_uid(word):
+        case {"uid": str(word), **others} if not others and is_uid(word):
             return Uid(word)
     return None
 
