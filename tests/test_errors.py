@@ -19,6 +19,8 @@ from tests.test_http import Clock, says, serving, to
 
 from runferry.archive.store import Archive
 from runferry.cli.wandb_records import read_records
+from runferry.dialects.aim.environment import NoEnvironment
+from runferry.dialects.aim.process import OWN
 from runferry.dialects.mlflow.vendor import MissingDriver, open_store
 from runferry.dialects.wandb.account import Account
 from runferry.dialects.wandb.service import Expired, Service
@@ -54,8 +56,6 @@ from runferry.locations import locate
 from runferry.losses import Fate
 from runferry.model import Cursor, Uid
 from runferry.ports import Limits, Location, ReadOptions, RemoteId
-from runferry.readers.aim.environment import NoEnvironment
-from runferry.readers.aim.process import OWN
 from runferry.registry import reader, writer
 from runferry.settings import resolve
 from runferry.testing.recording import Sample
@@ -222,7 +222,7 @@ def _a_driver_is_missing(folder: Path) -> None:
 def _the_cache_is_no_folder(folder: Path) -> None:
     (folder / "cache").touch()
     with pytest.MonkeyPatch.context() as patched:
-        where = "runferry.readers.aim.environment.environments"
+        where = "runferry.dialects.aim.environment.environments"
         patched.setattr(where, lambda: folder / "cache")
         OWN.python()
 

@@ -84,6 +84,7 @@ _READERS = {
     "wandb_csv": "runferry.readers.wandb_csv:WandbCsvReader",
 }
 _WRITERS = {
+    "aim": "runferry.writers.aim:AimWriter",
     ARCHIVE: "runferry.archive.as_destination:ArchiveWriter",
     "clearml": "runferry.writers.clearml:ClearmlWriter",
     "csv": "runferry.writers.csv_folder:CsvFolderWriter",

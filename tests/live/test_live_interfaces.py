@@ -145,6 +145,7 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         ("mlflow,archive:./a", ("mlflow:sqlite:///mlflow.db", "archive:./a")),
         (["jsonl:./x", "jsonl:./x"], ("jsonl:./x",)),
         ("clearml,trackio", ("clearml:a/p", "trackio:a-p")),
+        ("aim", ("aim:.",)),
     ],
 )
 def test_backends_are_names_places_lists_or_texts(

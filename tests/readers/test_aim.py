@@ -19,11 +19,11 @@ from run_folders import CORPUS, Gathered, gather
 
 from runferry import chunks, settings
 from runferry.anywhere import AnyReader
+from runferry.dialects.aim.process import end_all, interpreter
 from runferry.errors import Damaged, MissingExtra, NotFound, SourceError
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.aim import AimReader
-from runferry.readers.aim.process import end_all, interpreter
 from runferry.testing.content import snapshot
 from runferry.testing.reader_contract import ReaderContract
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from runferry.dialects.aim.environment import NoEnvironment, OwnEnvironment, environments
 from runferry.python_apart import command_apart, environment_apart
-from runferry.readers.aim.environment import NoEnvironment, OwnEnvironment, environments
 
 MAKING = """
 import sys
-from runferry.readers.aim.environment import OwnEnvironment
+from runferry.dialects.aim.environment import OwnEnvironment
 versions = (sys.version_info[:2],)
 packages = ("tiny==1.0",)
 print(OwnEnvironment("Tiny", "1.0", packages, versions, ("-c", sys.argv[1]), "", "").python())

@@ -19,6 +19,7 @@ from runferry.model import Attribute, Blob, Cursor, Inventory, Run, Series
 from runferry.ports import Limits, Location, Reader, ReadOptions
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.plan import plan
+from runferry.writers.aim.limits import LIMITS as AIM
 from runferry.writers.clearml.limits import LIMITS as CLEARML
 from runferry.writers.clearml.titles import Titles
 from runferry.writers.swanlab.limits import CLOUD_LIMITS
@@ -71,6 +72,19 @@ def _clearml_attribute(item: Attribute) -> str:
     return ".".join(("config", item.role.title(), *item.path))
 
 
+def _aim_names(series: Series, renamed: str | None) -> Iterable[str]:
+    if renamed is not None:
+        return (renamed.removeprefix("Aim has it as "), series.key)
+    return (series.key,)
+
+
+def _aim_attribute(item: Attribute) -> str:
+    if item.role == "environment":
+        return ".".join(("environment", *item.path))
+    roles = {"config": (), "summary": ("summary",)}
+    return ".".join(("config", *roles.get(item.role, ("reference",)), *item.path))
+
+
 def _trackio_names(series: Series, renamed: str | None) -> Iterable[str]:
     return (series.key,)
 
@@ -121,6 +135,8 @@ _IMAGE_FACTS = {
     (f"media-{fact}", "boxed"): Fate.ROUNDED for fact in ("caption", "metadata", "path")
 }
 _WORDS = "损失/训练"
+_NOT_IN_AIM = ("boxed", "clip", "a_image", "table", "weights")
+"""Bytes that are no picture, a histogram up to infinity, and what Aim has no kind for."""
 _OTHER_NAMES = {
     (code, key): fate
     for key in ("cpu", _WORDS)
@@ -156,6 +172,33 @@ NATIVE: Mapping[str, NativePlace] = {
             ("renamed-key", ""): Fate.RENAMED,
             ("key-path", ""): Fate.ROUNDED,
             ("value", "a_image"): Fate.ROUNDED,  # of no known type without an ending
+        },
+        lines=1,
+    ),
+    "aim-repository": NativePlace(
+        "there/.aim/runferry",
+        _alone(
+            AIM,
+            *("video", "table", "html", "object3d", "molecule"),
+            *("file", "artifact", "document", "raw"),
+            null_value=Fate.DROPPED,
+            duplicate_point=Fate.DROPPED,
+            repeated_step=Fate.DROPPED,
+            attribute_type=Fate.ROUNDED,
+        ),
+        _aim_names,
+        _aim_attribute,
+        _MISSING
+        | _FLAT
+        | _IMAGE_FACTS
+        | _header("complete", "state", "project", *_COMMON_HEADER)
+        | {("series-facts", key): Fate.ROUNDED for key in _NOT_IN_AIM}
+        | {
+            ("missing", "boxed"): Fate.DROPPED,
+            ("duplicate-point", "boxed"): Fate.DROPPED,  # as what is missing may be, by the limits
+            ("null-step", _WORDS): Fate.DROPPED,  # a number of its own, which another value has
+            ("null-time", ""): Fate.ROUNDED,
+            ("invented", f"{_WORDS}~2"): Fate.DROPPED,
         },
         lines=1,
     ),
@@ -227,7 +270,8 @@ class _Spelled:
             (uid,) = (
                 record.run.uid
                 for record in records
-                if run.key.run_id in (record.run.key.run_id, f"offline-{record.run.uid}")
+                if run.key.run_id
+                in (record.run.key.run_id, f"offline-{record.run.uid}", record.run.uid[:24])
             )
             yield replace(run, origin_uid=uid)
 

@@ -21,6 +21,7 @@ from runferry.testing.samples import START_NS, empty, header, relatives
 from runferry.transfer.patience import Patience
 from runferry.transfer.push import push
 from runferry.transfer.verify import verify_archive
+from runferry.writers.aim.showing import Showing as Aim
 from runferry.writers.clearml.authoring import Authoring as Clearml
 from runferry.writers.swanlab.authoring import Authoring as Swanlab
 from runferry.writers.trackio.showing import Showing as Trackio
@@ -83,6 +84,7 @@ def _nothing(*_: object, **__: object) -> Mapping[str, object]:
 
 
 SILENCED = {
+    "aim-repository": (Aim, {"_send": "config.s"}),
     "swanlab-folder": (Swanlab, {
         "_scalars": "a_b", "_texts": _WORDS, "_media": "boxed", "_put_lines": "console",
     }),

@@ -78,7 +78,14 @@ def _trackio_project(folder: Path) -> Iterator[Location]:
         yield Location("trackio", "moved")
 
 
+@contextmanager
+def _aim_repository(folder: Path) -> Iterator[Location]:
+    pytest.importorskip("aim", reason="aim is not installed")
+    yield Location("aim", str(folder / "there"))
+
+
 SERVED: Mapping[str, Mapping[str, Way]] = {
+    "aim": {"repository": _aim_repository},
     "clearml": {"server": _clearml_server},
     "mlflow": {"sqlite": _mlflow_sqlite},
     "neptune": {"queue": _neptune_queue, "server": _neptune_server},
@@ -88,12 +95,20 @@ SERVED: Mapping[str, Mapping[str, Way]] = {
 """Places that are no folder, and what stands in for the server there."""
 
 SLOW = frozenset(
-    {"clearml-server", "mlflow-sqlite", "neptune-queue", "neptune-server", "wandb-service"}
+    {
+        "aim-repository",
+        "clearml-server",
+        "mlflow-sqlite",
+        "neptune-queue",
+        "neptune-server",
+        "wandb-service",
+    }
 )
 """Where a vendor's own tool or database takes seconds for a run, or milliseconds for a key."""
 
-NO_FOLDER = frozenset({"mlflow"})
-"""Writers that cannot write to a folder of their own: MLflow's file store is only read."""
+NO_FOLDER = frozenset({"aim", "mlflow"})
+"""Writers that cannot write to a folder by themselves: Aim's needs its SDK, and MLflow's file store
+is only read."""
 
 ONE_WAY = frozenset({"swanlab"})
 """Writers whose server gives nothing back, so that there is no way home: its cloud."""

@@ -1,7 +1,8 @@
-"""What the tests of MLflow share: a database and a server of the vendor's own making."""
+"""What the tests of MLflow and of Aim share: databases and a server of the vendors' own making."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -19,6 +20,18 @@ from tests.postgres_cluster import cluster, new_database
 
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
+
+
+@pytest.fixture(scope="session")
+def aim_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty repository, which takes Aim more than a second to make: to be copied."""
+    if importlib.util.find_spec("aim") is None:
+        pytest.skip("aim is not installed")
+    from tests.writers.aim_runs import by_aim
+
+    root = tmp_path_factory.mktemp("aim")
+    by_aim("import aim; aim.Repo('.', init=True); print(1)", cwd=root)
+    return root
 
 
 @pytest.fixture(scope="session")

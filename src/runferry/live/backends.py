@@ -20,6 +20,7 @@ KEY_VARIABLES: Final = {
 }
 """Where vendors' tools look for a key."""
 _HOMES: Final = {
+    "aim": "aim:.",
     "archive": "archive:./.runferry/archive",
     "csv": "csv:./mirrored-csv",
     "jsonl": "jsonl:./mirrored-jsonl",

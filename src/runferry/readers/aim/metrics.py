@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runferry import tables
+from runferry.dialects.aim.process import Frame
 from runferry.dialects.times import NS
-from runferry.readers.aim.process import Frame
 
 _COLUMNS: Final = (
     ("step", "<i8"), ("millionths", "<i4"), ("value", "<f8"), ("exact", "<i8"), ("is_int", "u1"),

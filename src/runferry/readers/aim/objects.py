@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from runferry import tables
+from runferry.dialects.aim.process import Frame
 from runferry.model import Address, Blob, MediaItem, MediaType, Tree
-from runferry.readers.aim.process import Frame
 from runferry.readers.row_batches import address_columns
 
 _MEDIA: Final[dict[str, MediaType]] = {

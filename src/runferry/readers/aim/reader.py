@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from runferry.model import Kind
 from runferry.paths import Folder
-from runferry.readers.aim.reading import AimRun
+from runferry.readers.aim.own_copies import runs_with_copies
 from runferry.readers.aim.repository import is_repository, repositories, runs_of
 from runferry.readers.local_runs import LocalReader, LocalRun
 
@@ -42,5 +42,4 @@ class AimReader(LocalReader):
     def look(self) -> Iterator[LocalRun]:
         """Every run of every repository, as its database lists them."""
         for home in repositories(self.root):
-            for run, facts in runs_of(home):
-                yield AimRun(home, run, tuple(facts.items()))
+            yield from runs_with_copies(home, runs_of(home))

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from runferry import chunks
+from runferry.dialects.aim.places import DATABASE, MARK, SYSTEM, SYSTEM_PARAMETERS
+from runferry.dialects.aim.process import Frame
 from runferry.dialects.json_trees import leaves
+from runferry.dialects.plain_folder.layout import is_uid
 from runferry.losses import Fate, Loss
 from runferry.model import (
     Address,
@@ -24,18 +27,17 @@ from runferry.model import (
     RunKey,
     Stream,
     Tree,
+    Uid,
 )
 from runferry.readers.aim import objects
 from runferry.readers.aim.metrics import MILLION, Sequence, time_ns_of
-from runferry.readers.aim.process import Frame, frames
-from runferry.readers.aim.repository import DATABASE, copied, no_rows
+from runferry.readers.aim.process import frames
+from runferry.readers.aim.repository import copied, no_rows
 from runferry.readers.declared import Declared
 from runferry.readers.local_runs import refuse_cursor
 from runferry.readers.printed import Printed
 from runferry.readers.run_folders.logged_rows import LoggedRows
 
-_SYSTEM: Final = "__system__"
-_SYSTEM_PARAMS: Final = "__system_params"
 _MEDIA_AT_MOST: Final = 64
 _BINS_AT_MOST: Final = 1_024
 
@@ -117,10 +119,13 @@ class _Reading:
         self.contexts = told["contexts"]
         self.artifacts = told["artifacts"]
         for name, value in told["attrs"].items():
+            if name == MARK and (uid := _uid_in(value)) is not None:
+                self.run = replace(self.run, origin_uid=uid)
+                continue
             role: Role = "other" if name.startswith("__") else "config"
-            if name == _SYSTEM_PARAMS:
+            if name == SYSTEM_PARAMETERS:
                 role = "environment"
-            path = () if name == _SYSTEM_PARAMS else (name,)
+            path = () if name == SYSTEM_PARAMETERS else (name,)
             found = leaves(value, path) if isinstance(value, dict) and value else [((name,), value)]
             self.attributes += [Attribute(where, role, item) for where, item in found]
         for number, context in self.contexts.items():
@@ -135,8 +140,8 @@ class _Reading:
         name = frame.told["name"]
         context = self.contexts.get(frame.told["context"]) or {}
         words = tuple(f"{key}={_word(value)}" for key, value in sorted(context.items()))
-        if name.startswith(_SYSTEM):
-            return (name.removeprefix(_SYSTEM), *words), "system"
+        if name.startswith(SYSTEM):
+            return (name.removeprefix(SYSTEM), *words), "system"
         return (name, *words), "user"
 
     def _key(self, path: KeyPath, stream: Stream, kind: DataKind) -> Iterator[chunks.Chunk]:
@@ -218,6 +223,14 @@ class _Reading:
 def _rounded(path: KeyPath, count: int) -> chunks.Chunk:
     why = "steps with more than six places"
     return chunks.Lost(Loss("rounded-step", Fate.ROUNDED, ".".join(path), count, why))
+
+
+def _uid_in(value: Tree) -> Uid | None:
+    """Whose run it is, where that is said as runferry says it."""
+    match value:
+        case {"uid": str(word), **others} if not others and is_uid(word):
+            return Uid(word)
+    return None
 
 
 def _word(value: Tree) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from runferry.dialects.aim.places import DATABASE, chunk_at
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
@@ -23,9 +24,7 @@ from runferry.model import Run, RunKey, Tree
 from runferry.paths import folders_below, looked_into, regular, spelled
 from runferry.readers.sqlite_files import failing_as_ours, opened
 
-DATABASE: Final = "run_metadata.sqlite"
 _MARKS: Final = {"VERSION", "meta", "seqs", ".repo_lock"}
-HOME: Final = ".aim"
 _HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
 _TABLES: Final = ".sst"
 _LOG: Final = ".log"
@@ -110,7 +109,7 @@ def _is_name(name: str) -> bool:
 
 def chunk_of(home: Path, kind: str, run_hash: str) -> Path | None:
     """The RocksDB of a run; None where it has none."""
-    path = home / kind / "chunks" / run_hash
+    path = chunk_at(home, kind, run_hash)
     return path if _is_name(run_hash) and (path / "CURRENT").is_file() else None
 
 

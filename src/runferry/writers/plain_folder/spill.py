@@ -93,6 +93,13 @@ class Cells:
         return cls(*(np.concatenate(columns) for columns in pairs))
 
 
+def times_known(times: NDArray[np.int64], before: int) -> NDArray[np.int64]:
+    """Times in µs; those of the rows before where there are none, at first `before`."""
+    following = np.concatenate([[before], times])
+    known = np.where(following == NO_TIME, 0, np.arange(len(following)))
+    return following[np.maximum.accumulate(known)][1:]
+
+
 def _filled(column: pa.Array, nothing: float) -> NDArray[Any]:
     filled = column.fill_null(nothing) if column.null_count else column
     found: NDArray[Any] = filled.to_numpy(zero_copy_only=False)

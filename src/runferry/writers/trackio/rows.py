@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from runferry.writers.plain_folder.spill import BOOL, INT, NO_TIME, NULL, Cells, Spill
+from runferry.writers.plain_folder.spill import BOOL, INT, NULL, Cells, Spill, times_known
 
 _ISO: Final = "%Y-%m-%dT%H:%M:%S+00:00"  # with six digits of a second where times have them
 
@@ -73,13 +73,11 @@ class PointRows:
             strict=True,
         )
 
-    def _times(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _times(self, stated: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of rows before where there is none."""
-        before = np.concatenate([[self._time_us], times])
-        known = np.where(before == NO_TIME, 0, np.arange(len(before)))
-        filled = before[np.maximum.accumulate(known)]
-        self._time_us = int(filled[-1])
-        return filled[1:]
+        times = times_known(stated, self._time_us)
+        self._time_us = int(times[-1])
+        return times
 
     def remove(self) -> None:
         """Nothing is left on the disk."""

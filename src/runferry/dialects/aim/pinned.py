@@ -1,4 +1,5 @@
-"""What Aim's environment is made of: all that `import aim` imports, and nothing of its web app."""
+"""What Aim's environment is made of: what `import aim` imports and a new repository takes, and
+nothing of its web app."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ PINNED: Final = (
     f"aim=={VERSION}",
     "aimrecords==0.0.7",
     "aimrocks==0.5.2",
+    "alembic==1.20.1",  # makes the database of a new repository
     "annotated-doc==0.0.7",
     "annotated-types==0.8.0",
     "anyio==4.16.0",
@@ -21,6 +23,8 @@ PINNED: Final = (
     "fastapi==0.165.0",
     "filelock==3.32.7",
     "idna==3.20",
+    "Mako==1.4.3",
+    "MarkupSafe==3.0.4",
     "numpy==2.4.6",
     "opentelemetry-api==1.45.2",
     "pillow==13.0.0",
@@ -40,5 +44,5 @@ PINNED: Final = (
     "urllib3==2.8.0",
     "websockets==17.4",
 )
-MEGABYTES: Final = (46, 210)
+MEGABYTES: Final = (47, 211)
 """What is fetched, and what it takes on the disk."""

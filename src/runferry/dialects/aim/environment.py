@@ -22,10 +22,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runferry.dialects.aim.installing import SECONDS_BETWEEN_LOOKS, python_of, run, ways
 from runferry.durable import sync, sync_tree
 from runferry.errors import MissingExtra, UsageError
 from runferry.http import waits
-from runferry.readers.aim.installing import SECONDS_BETWEEN_LOOKS, python_of, run, ways
 
 _log = logging.getLogger(__name__)
 

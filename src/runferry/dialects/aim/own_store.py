@@ -1,0 +1,87 @@
+"""What runferry notes of the run that it made for Aim, to see whether it still stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from runferry.dialects.aim.places import PARTS, chunk_at
+from runferry.dialects.plain_folder.notes import reading_note
+
+LOGGED: Final = "logged.json"
+"""In the folder of an exact run."""
+
+Stamps = dict[str, dict[str, int]]
+"""Files of a run's databases and their sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What Aim's database was told of a run; users change it in Aim's pages."""
+
+    name: str | None
+    description: str | None
+    experiment: str | None
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Which run it is. Whoever opens it to log more begins new files, so that shows."""
+
+    run_hash: str
+    stamps: Stamps
+    stated: Stated
+
+    def text(self) -> str:
+        """As `logged.json`."""
+        return json.dumps(asdict(self), indent=2)
+
+    def stands(self, home: Path) -> bool:
+        """Whether its databases are in the repository as they were written."""
+        return self.stamps == stamps_of(home, self.run_hash)
+
+
+def stamps_of(home: Path, run_hash: str) -> Stamps:
+    """The files of a run in the repository `home`.
+
+    Left out are what RocksDB says of itself, its lock, and logs with nothing in them.
+    """
+    found: Stamps = {}
+    for part in PARTS:
+        files = found[part] = {}
+        chunk = chunk_at(home, part, run_hash)
+        for path in chunk.iterdir() if chunk.is_dir() else ():
+            size = path.stat().st_size
+            is_empty_log = path.suffix == ".log" and not size
+            if not (path.name.startswith("LOG") or path.name == "LOCK" or is_empty_log):
+                files[path.name] = size
+    return found
+
+
+def logged_of(folder: Path) -> Logged:
+    """What `logged.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
+    path = folder / LOGGED
+    with reading_note(path):
+        tree = json.loads(path.read_bytes())
+        stamps = {
+            part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
+            for part in PARTS
+        }
+        return Logged(str(tree["run_hash"]), stamps, _stated_of(tree["stated"]))
+
+
+def _stated_of(tree: dict[str, object]) -> Stated:
+    name, description, experiment = (
+        None if (word := tree[field]) is None else str(word)
+        for field in ("name", "description", "experiment")
+    )
+    tags, notes = tree["tags"], tree["notes"]
+    if not isinstance(tags, list) or not isinstance(notes, list):
+        raise TypeError("tags and notes are lists")
+    words = tuple(map(str, tags)), tuple(map(str, notes))
+    return Stated(name, description, experiment, words[0], bool(tree["archived"]), words[1])
