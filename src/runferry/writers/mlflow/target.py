@@ -366,9 +366,9 @@ def artifact_place(artifact: Artifact, number: int = 0) -> str:
 
 
 def _stored(tree: Tree) -> tuple[str, list[str]]:
-    """The path that a file or a media item has in its run, and those that it has here."""
+    """The path that a file or a media item has in its run, empty for none, and those it has here."""
     kept = cast("dict[str, Tree]", tree)
-    return str(kept["path"] or ""), stored_paths(kept["blob"])
+    return str(kept.get("path") or ""), stored_paths(kept["blob"])
 
 
 def _stored_entries(tree: Tree) -> list[str]:
