@@ -366,7 +366,7 @@ def artifact_place(artifact: Artifact, number: int = 0) -> str:
 
 
 def _stored(tree: Tree) -> tuple[str, list[str]]:
-    """The path that a file or a media item has in its run, empty for none, and those it has here."""
+    """The path of a file or a media item in its run, empty for none, and those that it has here."""
     kept = cast("dict[str, Tree]", tree)
     return str(kept.get("path") or ""), stored_paths(kept["blob"])
 
