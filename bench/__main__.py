@@ -14,6 +14,7 @@ from bench import environments, report
 from bench.child import ChildFailed
 from bench.report import Row
 from bench.rows import (
+    aim,
     archive,
     author,
     clearml,
@@ -44,13 +45,14 @@ ROWS: dict[str, Callable[[Size], Iterator[Row]]] = {
     "service": service.measure,
     "operation": operation.measure,
     "author": author.measure,
+    "aim": aim.measure,
     "clearml": clearml.measure,
     "neptune": neptune.measure,
     "swanlab": swanlab.measure,
     "trackio": trackio.measure,
     "live": live.measure,
 }
-GROUPS = {"writers": ("swanlab", "clearml", "trackio")}
+GROUPS = {"writers": ("swanlab", "clearml", "trackio", "aim")}
 """What is measured together under one name."""
 
 _NAMES = (*ROWS, *GROUPS)

@@ -129,9 +129,9 @@ def work(
     return run(command, on_cores=on_cores, environment=env)
 
 
-def ours(script: str, *arguments: str | Path | int, on_cores: int) -> Result:
+def ours(script: str, *arguments: str | Path | int, on_cores: int, **env: str) -> Result:
     """Run a script of `bench/work` with the interpreter and the runferry of this benchmark."""
-    return work(sys.executable, script, *arguments, on_cores=on_cores)
+    return work(sys.executable, script, *arguments, on_cores=on_cores, **env)
 
 
 def _answer(output: str) -> dict[str, Any]:

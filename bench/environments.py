@@ -68,8 +68,9 @@ TBPARSE = Environment("tbparse", "0.0.9")
 TENSORBOARDX = Environment("tensorboardX", "2.6.5", ("crc32c",))
 TRACKIO = Environment("trackio", "0.43.*")
 CLEARML = Environment("clearml", "2.1.*", ("numpy",))
+AIM = Environment("aim", "3.29.*")
 SWANLAB = Environment("swanlab", "0.10.*")
 PEERS = (
     *(WANDB_SEED, WANDB, MLFLOW, TENSORBOARD, TBPARSE, TENSORBOARDX),
-    *(TRACKIO, CLEARML, SWANLAB),
+    *(TRACKIO, CLEARML, AIM, SWANLAB),
 )

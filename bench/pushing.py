@@ -48,7 +48,7 @@ def in_turns(ours: Callable[[], child.Result], peer: Callable[[], child.Result])
 
 
 def push_anew(
-    tracker: str, archive: Path, folder: Path, *patterns: str, below: str = ""
+    tracker: str, archive: Path, folder: Path, *patterns: str, below: str = "", **env: str
 ) -> child.Result:
     """Push into a folder where nothing is; the archive's ledger knows of none.
 
@@ -57,7 +57,8 @@ def push_anew(
     scratch(folder.name)
     for ledger in archive.glob("ledger.sqlite*"):
         ledger.unlink()
-    lap = child.ours("push_folder.py", tracker, archive, folder / below, *patterns, on_cores=2)
+    asked: tuple[str | Path, ...] = (tracker, archive, folder / below, *patterns)
+    lap = child.ours("push_folder.py", *asked, on_cores=2, **env)
     if lap.outcome["failed"]:
         raise child.ChildFailed(f"nothing was authored: {lap.outcome['failed'][0]}")
     return lap
