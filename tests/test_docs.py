@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -121,6 +122,14 @@ def test_every_call_that_is_mentioned_has_a_verb_and_options_that_there_are() ->
                 option = word.split("=")[0].rstrip(".,;)")
                 is_option = re.fullmatch(r"--?[a-z][a-z-]*", option) is not None
                 assert not is_option or option in stated | anywhere, f"{document.name}: {call}"
+
+
+def test_the_table_of_layers_has_every_layer_of_the_contract() -> None:
+    (contract,) = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    assert contract["exhaustive"]  # so these are all modules
+    layers = [name for layer in contract["layers"] for name in layer.split(" | ")]
+    rows = re.findall(r"^\| \d \| (`.*?) \|", text_of("docs/architecture.md"), re.MULTILINE)
+    assert sorted(layers) == sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
 
 def test_the_page_of_formats_is_what_the_command_prints() -> None:
