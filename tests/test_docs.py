@@ -66,6 +66,12 @@ def test_every_page_is_in_the_navigation() -> None:
     assert len(listed) == len({*listed})
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", text_of("README.md")))
+    assert pages - linked == {"docs/index.md"}  # which is the README's like on the site
+
+
 def test_the_readme_has_the_two_commands_of_a_fresh_machine() -> None:
     commands = re.findall(r"^pip install .*$", text_of("README.md"), re.MULTILINE)
     assert len(commands) == 2
