@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_every_page_is_in_the_navigation() -> None:
     assert len(listed) == len({*listed})
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", text_of("README.md")))
+    assert pages - linked == {"docs/index.md"}  # which is the README's like on the site
+
+
 def test_the_readme_has_the_two_commands_of_a_fresh_machine() -> None:
     commands = re.findall(r"^pip install .*$", text_of("README.md"), re.MULTILINE)
     assert len(commands) == 2
@@ -121,6 +128,14 @@ def test_every_call_that_is_mentioned_has_a_verb_and_options_that_there_are() ->
                 option = word.split("=")[0].rstrip(".,;)")
                 is_option = re.fullmatch(r"--?[a-z][a-z-]*", option) is not None
                 assert not is_option or option in stated | anywhere, f"{document.name}: {call}"
+
+
+def test_the_table_of_layers_has_every_layer_of_the_contract() -> None:
+    (contract,) = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    assert contract["exhaustive"]  # so these are all modules
+    layers = [name for layer in contract["layers"] for name in layer.split(" | ")]
+    rows = re.findall(r"^\| \d \| (`.*?) \|", text_of("docs/architecture.md"), re.MULTILINE)
+    assert sorted(layers) == sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
 
 def test_the_page_of_formats_is_what_the_command_prints() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import io
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from bench.__main__ import ROWS
 from bench.wandb_file import BLOCK, FILE_HEADER, FrameWriter, RunShape, write_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +119,12 @@ def test_a_child_runs_on_no_more_cores_than_it_was_given() -> None:
         " + f'{{\"cores\": {len(os.sched_getaffinity(0))}}}' + '}')"
     )
     assert child.run([sys.executable, "-c", script], on_cores=1).outcome == {"cores": 1}
+
+
+def test_every_row_is_described_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    described = page.partition("## Rows")[2].partition("## Figures")[0]
+    assert sorted(re.findall(r"^\*\*([\w-]+)\*\*: ", described, re.MULTILINE)) == sorted(ROWS)
 
 
 def test_what_is_told_of_the_machine_names_nobody() -> None:

@@ -167,11 +167,16 @@ def test_the_page_fits_its_window_and_can_be_read(
         shown = Shown(chromium, converted[0] / "report.html")
         assert shown.do("return document.documentElement.scrollWidth") <= width
         assert shown.do(_WORST_CONTRAST) >= 4.5
+        assert shown.do(_LINES_OF_A_SUMMARY) == 1
     finally:
         chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # type: ignore[attr-defined]
         chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})  # type: ignore[attr-defined]
 
 
+_LINES_OF_A_SUMMARY = """
+return Math.max(...[...document.querySelectorAll('summary')].map(e =>
+  Math.round(e.offsetHeight / parseFloat(getComputedStyle(e).lineHeight))));
+"""
 _WORST_CONTRAST = """
 const part = c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
 const light = ([r, g, b]) => .2126 * part(r) + .7152 * part(g) + .0722 * part(b);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,8 @@ def checked(manifest: Path) -> Stated:
         what = f"archive version {stated.version}; this runferry reads {FORMAT_VERSION} alone"
         if stated.is_under_way:
             what = f"an upgrade of the archive to version {stated.version} has not ended"
-        raise OlderFormat(what, where=str(manifest), hint=f"runferry upgrade {manifest.parent}")
+        hint = f"runferry upgrade {shlex.quote(str(manifest.parent))}"
+        raise OlderFormat(what, where=str(manifest), hint=hint)
     return stated
 
 

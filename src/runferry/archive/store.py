@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,9 +58,8 @@ class Archive:
         is_new, is_made = not stated.is_file(), not path.exists()
         if is_new:
             if not create:
-                raise NotFound(
-                    "no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}"
-                )
+                hint = f"runferry pull SOURCE {shlex.quote(str(path))}"
+                raise NotFound("no archive is here", where=str(path), hint=hint)
             manifest.found(path)
         said = manifest.checked(stated)
         archive = cls(path, reserve=reserve)
@@ -160,7 +160,8 @@ class Archive:
                 f"an upgrade could not read this run, and left it at version {left.version}",
                 where=str(path),
                 hint="let its files be read, or bring them back from a copy, then: "
-                f"runferry upgrade {self.path}; or remove this file and pull the run again",
+                f"runferry upgrade {shlex.quote(str(self.path))}; "
+                "or remove this file and pull the run again",
             )
         return record
 

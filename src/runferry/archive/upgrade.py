@@ -10,6 +10,7 @@ already is not made again, as it is named by the record that it was made from.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +76,8 @@ def upgrade(path: Path, watch: Watch) -> Upgraded:
     """
     stated = path / MANIFEST
     if not stated.is_file():
-        raise NotFound("no archive is here", where=str(path), hint=f"runferry pull SOURCE {path}")
+        hint = f"runferry pull SOURCE {shlex.quote(str(path))}"
+        raise NotFound("no archive is here", where=str(path), hint=hint)
     before = manifest.read(stated)
     if not before.is_earlier and not before.left:
         return Upgraded(before.version, before.version)
@@ -118,7 +120,8 @@ class _Upgrade:
             raise Locked(
                 f"another process is writing run {min(writing)}",
                 where=str(self.archive.path),
-                hint=f"wait until it has finished, then: runferry upgrade {self.archive.path}",
+                hint="wait until it has finished, then: runferry upgrade "
+                f"{shlex.quote(str(self.archive.path))}",
             )
 
     def _step(self, stated: manifest.Stated) -> manifest.Stated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +101,7 @@ def _query_errors(archive: Archive) -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise UsageError(
             f"the query failed: {error}",
-            hint=f"runferry sql {archive.path} 'SHOW TABLES' lists what can be asked",
+            hint=f"runferry sql {shlex.quote(str(archive.path))} 'SHOW TABLES'",
         ) from error
     except (ValueError, OverflowError) as error:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,7 +126,9 @@ def _ask_for_projects(session: Session, source: str) -> None:
         print(f"warning: there is no project {printable(name)}: left out", file=sys.stderr)
     if unknown and not found:
         raise UsageError(
-            "none of these projects is there", where=source, hint=f"runferry ls {source}"
+            "none of these projects is there",
+            where=source,
+            hint=f"runferry ls {shlex.quote(source)}",
         )
     session.filters = {**session.filters, "project": [glob.escape(name) for name in found]}
 

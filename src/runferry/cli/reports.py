@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -171,9 +172,10 @@ def _show_earlier(session: Session, report: Report, outcomes: Iterable[RunOutcom
     earlier = sum(bool(beyond(outcome.losses, Fate.KEPT)) for outcome in unchanged)
     if not earlier:
         return
-    ask = f"runferry inspect {report.destination}"
+    source, destination = map(shlex.quote, (report.source, report.destination))
+    ask = f"runferry inspect {destination}"
     if report.phase == "push" and report.source != report.destination:
-        ask = f"runferry plan {report.source} {report.destination}"
+        ask = f"runferry plan {source} {destination}"
     told = f"how {count(earlier, 'unchanged run')} got there is told by: {ask}"
     session.out.print(printable(told), soft_wrap=True)
 

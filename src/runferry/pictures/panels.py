@@ -93,12 +93,7 @@ def choose(
     """
     found = [line for item in inventories for line in _lines(item, selection)]
     if not found:
-        asked = " matches --metric" if selection.metrics else ""
-        raise UsageError(
-            f"no series of numbers{asked}: nothing to draw",
-            where=where,
-            hint=f"runferry inspect {shlex.quote(where)}",
-        )
+        raise _nothing(selection.metrics, where)
     kind = choice.axis or _axis_for(found)
     chosen = Chosen(kind)
     placed = [line for line in found if Axis.of(kind, line.counts) is not None]
@@ -114,6 +109,16 @@ def choose(
     placed.sort(key=lambda line: interest(line.series, longest[line.series.key]))
     chosen.lines, chosen.left_out = placed[: choice.most], max(0, len(placed) - choice.most)
     return chosen
+
+
+def _nothing(globs: Sequence[str], where: str) -> UsageError:
+    """A source was read for these series alone, so the names of others are not known here."""
+    asked, hint = "", f"runferry inspect {shlex.quote(where)}"
+    if globs:
+        asked = f" matches --metric {', '.join(map(shlex.quote, globs))}"
+        wider = shlex.quote(f"*{globs[0].strip('!*')}*")
+        hint += f" tells the names; a glob is to fit all of one: --metric {wider}"
+    return UsageError(f"no series of numbers{asked}: nothing to draw", where=where, hint=hint)
 
 
 def _lines(item: Inventory, selection: Selection) -> Iterator[Line]:

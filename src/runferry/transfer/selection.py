@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -138,7 +139,8 @@ class Selection:
             return
         of_any_date = replace(self, since=None, until=None)
         if self.since is None or (names and not any(True for _ in select(of_any_date))):
-            raise UsageError("no run is selected", where=where, hint=f"runferry ls {where}")
+            hint = f"runferry ls {shlex.quote(where)}"
+            raise UsageError("no run is selected", where=where, hint=hint)
         _log.warning("%s: no run began since %s", where, self.since.isoformat(" "))
 
     @property

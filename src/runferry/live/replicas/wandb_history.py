@@ -37,7 +37,6 @@ class History:
         self._started_ns = 0
         self._starting_step = 0
         self.is_shared = False  # several processes log to the run, and the server gives the steps
-        self.ignored = 0  # values of steps that were over
 
     @property
     def is_between_rows(self) -> bool:
@@ -77,8 +76,7 @@ class History:
         if step is not None and step > self._step:
             yield from self._flushed(time_ns, step)
         elif step is not None and step < self._step:
-            self.ignored += len(items)
-            return
+            return  # the client drops these, too
         for path, text in items:
             with contextlib.suppress(ValueError):  # wandb-core leaves out what is no JSON, too
                 put_json(self._row, path, text, verbatim=not self._is_core)

@@ -1,0 +1,50 @@
+"""The command that a message names is one that can be typed, wherever things lie."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Caller
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("verb", ["ls", "plot", "sql", "sql-of-yesterday", "upgrade", "push"])
+def test_a_place_with_a_space_is_one_word_of_it(runferry: Caller, nasty: Path, verb: str) -> None:
+    place = runferry.folder / "our runs"
+    if verb in ("ls", "upgrade"):
+        place.mkdir()
+    else:
+        shutil.copytree(nasty, place)
+    if verb == "sql-of-yesterday":
+        manifest = place / "archive.json"
+        manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 1'))
+    calls: dict[str, tuple[str | Path, ...]] = {
+        "ls": ("ls", f"archive:{place}"),
+        "plot": ("plot", place, "--run", "nothing"),
+        "sql": ("sql", place, "SELECT nothing"),
+        "sql-of-yesterday": ("sql", place, "SELECT 1"),
+        "upgrade": ("upgrade", place),
+        "push": ("push", place, f"csv:{place} there", "--allow", "dropped"),
+    }
+    told = runferry(*calls[verb])
+    if verb == "push":  # a second one says how what had been there got there
+        assert told.code == 0, told.err
+        told = runferry(*calls[verb])
+    named = re.findall(r"(?:hint|told by): (?:wait.*: )?(runferry .*)", told.out + told.err)
+    assert len(named) == 1, told
+    words = [word.removeprefix("archive:") for word in shlex.split(named[0])]
+    assert str(place) in words
+
+
+def test_a_series_that_is_nested_is_found_by_the_glob_that_is_offered(runferry: Caller) -> None:
+    refused = runferry("plot", ROOT / "examples" / "wandb", "--metric", "loss*", "--run", "8k*")
+    assert refused.code == 2
+    assert "no series of numbers matches --metric 'loss*'" in refused.err
+    (offered,) = re.findall(r"hint: .*(--metric .*)", refused.err)
+    drawn = runferry("plot", ROOT / "examples" / "wandb", *shlex.split(offered), "--json")
+    assert [panel["title"] for panel in drawn.json["panels"]] == ["train/loss"]
