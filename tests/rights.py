@@ -80,3 +80,17 @@ def _run_again(request: pytest.FixtureRequest, *prefix: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SKIPPED" not in done.stdout, done.stdout
+
+
+@contextmanager
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("this machine does not let us mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -6,12 +6,10 @@ import errno
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.rights import is_done_with_mounts
+from tests.rights import is_done_with_mounts, small_disk
 
 from runferry.archive.store import Archive
 from runferry.errors import NoSpace
@@ -24,20 +22,6 @@ from runferry.transfer.push import push
 from runferry.transfer.report import Report
 from runferry.writers.disk import disk_errors
 from runferry.writers.mlflow import MlflowWriter
-
-
-@contextmanager
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB, which `enlarge` makes bigger."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not let us mount a small disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def enlarge(disk: Path) -> None:

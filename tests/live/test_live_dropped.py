@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.rights import is_done_with_mounts, small_disk
 from training import ended, layout, rows, settled, start
 
 from runferry.live.layout import Layout
-from runferry.live.status import Status
+from runferry.live.status import DestinationStatus, Status
 
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
 
@@ -76,3 +80,68 @@ def test_what_a_full_disk_dropped_is_told_also_where_it_stays_full(
         assert status.captured + status.dropped == 1003  # and that it began, and ended
         assert 100 < status.dropped < 1000
     assert len(rows(f"jsonl:{tmp_path / 'lines'}")["loss"]) == status.captured - 1
+
+
+def test_a_status_takes_the_place_of_the_last_where_there_is_no_space(tmp_path: Path) -> None:
+    path, place = tmp_path / "status.json", DestinationStatus("jsonl:lines")
+    first = Status("following", 1, 10, 0, (place,), {"a.journal": 500})
+    first.write(path)
+    in_the_way = tmp_path / f".status.json.{os.getpid()}"
+    in_the_way.mkdir()  # no second file can be made
+    size = path.stat().st_size
+    last = Status("gave-up", 1, 10, 7, (replace(place, failing="no space"),))
+    for status in (last, first):  # a longer one, and a shorter
+        status.write(path)
+        assert Status.read(path) == status
+        assert path.stat().st_size == size
+    with pytest.raises(OSError, match="directory"):
+        replace(last, destinations=(replace(place, failing="x" * size),)).write(path)
+    assert Status.read(path) == first
+
+
+FILLS = """
+import sys, runferry
+experiment = runferry.start_logging("e", backend="jsonl:./lines", journal=sys.argv[1])
+experiment.log_metric("loss", 0, 0)
+sys.stdin.readline()
+with open(sys.argv[1] + "/fill", "wb", buffering=0) as file:
+    try:
+        while file.write(bytes(1000)):
+            pass
+    except OSError:
+        pass
+for step in range(5000):
+    experiment.log_metric("loss", step, step)
+sys.stdin.readline()
+"""
+
+
+def test_on_a_disk_that_is_full_to_the_last_byte_status_tells_what_is_dropped(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if not is_done_with_mounts(request):
+        with small_disk(tmp_path) as disk:
+            _fill(tmp_path, disk / "session")
+
+
+def _fill(folder: Path, session: Path) -> None:
+    process = start(folder, FILLS, str(session), is_asked=True, RUNFERRY_PATIENCE="1")
+    assert process.stdin is not None
+    found = _status(session, lambda status: status.captured > 0)
+    assert (found.state, found.dropped) == ("following", 0)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    found = _status(session, lambda status: status.dropped > 0)
+    assert found.destinations[0].failing
+    ended(process)
+    _status(session, lambda status: status.state == "gave-up")
+
+
+def _status(session: Path, is_so: Callable[[Status], bool]) -> Status:
+    deadline = time.monotonic() + 40
+    while True:
+        status = Status.read(session / "status.json")
+        if status is not None and is_so(status):
+            return status
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)

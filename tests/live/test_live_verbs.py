@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from training import layout, rows, settled, train
 
+from runferry.live.layout import Stated
 from runferry.python_apart import environment_apart
 
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
@@ -175,3 +176,13 @@ def test_status_tells_that_nobody_delivers_any_more(tmp_path: Path) -> None:
         assert told.returncode == 4
         assert told.stdout.splitlines()[0] == "stopped"
         assert "runferry resume" in told.stderr
+
+
+def test_a_session_that_cannot_be_written_is_told_with_a_hint(tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    Stated(("jsonl:./lines",)).write(session)
+    (session / "rounds.jsonl").mkdir()
+    told = _called(tmp_path, "resume", "session")
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: this session cannot be written")
+    assert "hint:" in told.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 from runferry.cli.grid import Column, show
 from runferry.cli.session import Session
 from runferry.cli.signals import stopping
-from runferry.errors import ExitCode, UsageError
+from runferry.errors import ArchiveError, ExitCode, UsageError
 from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.ports import Location
@@ -80,7 +80,7 @@ def followed(
 
 
 def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | None:
-    """Deliver a session in this process."""
+    """Deliver a session in this process. Raises ArchiveError where its folder cannot be written."""
     from runferry.cli.places import destined
     from runferry.live.deliver import settled
     from runferry.live.delivery import Delivery, Ends
@@ -88,7 +88,14 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
     stated = Stated.read(root)
     ends = Ends(patience=settled(stated).patience)
     to = tuple(destined(text) for text in places or stated.destinations)
-    delivery = Delivery(Layout(root), to, ends)
+    try:
+        delivery = Delivery(Layout(root), to, ends)
+    except OSError as error:
+        raise ArchiveError(
+            f"this session cannot be written: {error.strerror or error}",
+            where=str(root),
+            hint="free some space, or copy the folder to another disk, then resume it there",
+        ) from error
     with stopping(delivery.stop):
         return delivery.run()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runferry.errors import RunferryError
-    from runferry.live.status import DestinationStatus
+    from runferry.live.status import DestinationStatus, State
     from runferry.ports import Location
     from runferry.settings import LiveUpload, Settings
 
@@ -71,8 +71,11 @@ def deliver(root: Path) -> int:
             return ExitCode.DONE  # another process has it, and looks again when it is done
         except (NoSpace, OSError) as error:  # the lock and the archive say the former
             why = error.strerror if isinstance(error, OSError) else None
-            log.error("%s cannot be written: %s", root, why or error)
-            if not is_live(layout):
+            told = f"{root} cannot be written: {why or error}"
+            log.error("%s", told)
+            goes_on = is_live(layout)
+            _stuck(layout, told, goes_on=goes_on)
+            if not goes_on:
                 return ExitCode.FAILED
             _rest(layout)
             continue
@@ -120,6 +123,19 @@ def _gave_up(layout: Layout, told: tuple[DestinationStatus, ...]) -> None:
 
     with contextlib.suppress(OSError):  # the log has it
         Status("gave-up", os.getpid(), destinations=told).write(layout.status)
+
+
+def _stuck(layout: Layout, told: str, *, goes_on: bool) -> None:
+    """Say of every destination what stands in the way; how far it was is known from before."""
+    from runferry.live.status import Status
+
+    with contextlib.suppress(OSError, ValueError):  # the log has it, if it has space
+        known = Status.read(layout.status)
+        if known is not None:
+            places = tuple(replace(one, failing=told) for one in known.destinations)
+            state: State = "delivering" if goes_on else "gave-up"
+            now = replace(known, state=state, process=os.getpid(), destinations=places)
+            now.write(layout.status)
 
 
 def settled(stated: Stated) -> Settings:

@@ -65,6 +65,9 @@ class Delivery:
         self._lock.acquire(wait=_ASKED_SECONDS, what="this session's deliveries")
         with contextlib.ExitStack() as undoing:
             undoing.callback(self._lock.release)
+            if Status.read(layout.status) is None:  # while there is space for one
+                begun = (*(DestinationStatus(str(place)) for place in places), *refused)
+                Status("following", os.getpid(), destinations=begun).write(layout.status)
             _forget_others(layout)
             self._replicas = Replicas(layout.replicas)
             self._hub = Hub(layout.archive, places, self._sources, self._excluded)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+_BLOCK: Final = 4096  # bytes of a disk
+_ROOM: Final = 2048  # bytes kept for what a later status says more
+_TORN_SECONDS: Final = 0.05
 State = Literal["following", "delivering", "done", "gave-up", "stopped"]
 
 
@@ -46,16 +50,41 @@ class Status:
         return all(self.journals.get(name, 0) >= end for name, end in ends.items())
 
     def write(self, path: Path) -> None:
-        """Replace what stands there."""
+        """Replace what stands there; where the disk has no space, in the space of what stands
+        there. Raises OSError.
+        """
+        text = json.dumps(asdict(self)).encode()
+        size = -(-(len(text) + _ROOM) // _BLOCK) * _BLOCK
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        scratch.write_text(json.dumps(asdict(self)))
-        scratch.replace(path)
+        try:
+            scratch.write_bytes(text.ljust(size))
+        except OSError:
+            with contextlib.suppress(OSError):
+                scratch.unlink()
+            if not _is_written_over(path, text):
+                raise
+        else:
+            scratch.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Status | None:
         """None where nothing was delivered yet."""
         with contextlib.suppress(FileNotFoundError):
-            told = json.loads(path.read_text())
+            try:
+                told = json.loads(path.read_text())
+            except ValueError:  # on a full disk it may just be written over
+                time.sleep(_TORN_SECONDS)
+                told = json.loads(path.read_text())
             ends = tuple(DestinationStatus(**one) for one in told.pop("destinations"))
             return cls(**told, destinations=ends)
         return None
+
+
+def _is_written_over(path: Path, text: bytes) -> bool:
+    """Whether it fitted into the file that is there; no byte more is asked of the disk."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return len(text) <= size and file.write(text.ljust(size)) == size
+    except OSError:
+        return False
