@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from runferry.dialects.aim.places import PARTS, chunk_at
+from runferry.dialects.aim.places import PARTS, chunk_at, is_hash
 from runferry.dialects.plain_folder.notes import reading_note
 
 LOGGED: Final = "logged.json"
@@ -72,7 +72,10 @@ def logged_of(folder: Path) -> Logged:
             part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
             for part in PARTS
         }
-        return Logged(str(tree["run_hash"]), stamps, _stated_of(tree["stated"]))
+        run_hash = str(tree["run_hash"])
+        if not is_hash(run_hash):
+            raise ValueError(f"no hash of a run: {run_hash!r}")
+        return Logged(run_hash, stamps, _stated_of(tree["stated"]))
 
 
 def _stated_of(tree: dict[str, object]) -> Stated:
