@@ -180,7 +180,7 @@ class Journal:
         """Say beside what was dropped since the file was full: in the spare one, or a new one."""
         if self._waiting.is_begun:  # its thread has the file; a stuck disk is not asked again
             return
-        self._let_go()
+        full, self._file = self._file, None  # whoever follows waits until its lock is free
         dropped = self.dropped.copy()
         if dropped - self._said:
             told = self._counts_since_full(dropped)
@@ -189,6 +189,8 @@ class Journal:
                     self._opened(has_spare=False).append(kind, 0, told)
                 self._said = dropped
         self._let_go()
+        if full is not None:
+            full.close()
         self._close_spare()
 
     def _let_go(self) -> None:
