@@ -21,12 +21,13 @@ from tests.writers.aim_runs import QUERY, RUN, at, by_aim, facts, points, points
 from runferry import chunks
 from runferry.dialects.aim.own_store import LOGGED
 from runferry.dialects.aim.places import DATABASE, HOME, STORE, chunk_at
-from runferry.dialects.aim.process import Child
+from runferry.dialects.aim.process import Child, child
 from runferry.errors import BadLocation, Refused
 from runferry.model import Attribute, RunKey, Tree
 from runferry.ports import Location
 from runferry.testing.content import Content
 from runferry.writers.aim import AimWriter
+from runferry.writers.aim.process import _SCRIPT
 
 
 @pytest.fixture
@@ -171,6 +172,12 @@ def _delete_row(home: Path) -> None:
     with closing(sqlite3.connect(home / DATABASE)) as database:
         database.execute("DELETE FROM run")
         database.commit()
+
+
+def test_a_ctrl_c_is_for_us_and_not_for_the_process_that_writes(aim_repository: Path) -> None:
+    """A terminal sends it to a whole group; what is under way goes on to the next safe point."""
+    with child(_SCRIPT) as asked:
+        assert os.getpgid(asked._process.pid) != os.getpgrp()
 
 
 def test_a_run_of_aims_that_comes_back_keeps_its_hash_where_nobody_has_it(place: Location) -> None:
