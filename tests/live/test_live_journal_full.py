@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from runferry.live import spare
-from runferry.live.frames import Kind
+from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
 from runferry.live.layout import is_held
 from runferry.live.spare import Spare
@@ -46,3 +48,32 @@ def test_a_spare_file_that_another_thread_closes_meanwhile_tells_nothing_and_rai
 
     monkeypatch.setattr(spare, "time", SimpleNamespace(monotonic=closing))
     assert not beside.tell(Kind.DROPPED, b"{}")
+
+
+def _is_put(journal: Journal, payload: bytes) -> bool:
+    """Whether a record is with the thread that writes, which has tried by then."""
+    journal.append("test", Kind.EVENT, "{}", payload)
+    return not journal._waiting.is_at_work(5)
+
+
+def test_what_waited_for_a_slow_disk_that_turned_out_full_is_told_as_dropped(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append("test", Kind.EVENT, "{}", b"one")
+    assert journal._waiting.begin()
+    assert journal._file is not None
+    journal._file.close()  # whatever is written to it now fails
+    with pytest.warns(JournalWarning):
+        assert _is_put(journal, b"two")
+    journal.drop("test")
+    journal.close()
+    journal.close()
+    told = Counter[str]()
+    for path in tmp_path.iterdir():
+        assert not is_held(path)
+        with path.open("rb") as stream:
+            counts = [it for it in frames(stream, 0) if it.kind in (Kind.COUNTS, Kind.DROPPED)]
+        if counts:
+            told.update(json.loads(counts[-1].payload)["dropped"])
+    assert told == {"test": 1, "journal": 1}

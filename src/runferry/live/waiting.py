@@ -48,6 +48,18 @@ class Waiting:
                     self.is_begun = False
             return self.is_begun
 
+    def is_at_work(self, seconds: float = 0.0) -> bool:
+        """Whether its thread goes on writing, after so long at most; one that failed does not."""
+        if seconds and self._thread.is_alive():
+            self._thread.join(seconds)
+        return self._thread.is_alive()
+
+    @property
+    def left(self) -> int:
+        """How many frames are not written."""
+        with self._changed:
+            return len(self._frames)
+
     def end(self, seconds: float, last: bytes) -> int:
         """Wait until all is written, then a last frame, for which there is always room.
 
@@ -59,8 +71,7 @@ class Waiting:
             self._bytes += len(last)
             self._changed.notify()
         self._thread.join(seconds)
-        with self._changed:
-            return len(self._frames)
+        return self.left
 
     def _go(self) -> None:
         while True:
@@ -70,7 +81,7 @@ class Waiting:
                     return
                 frame = self._frames[0]
             if not self._write(frame):
-                return  # what waits still is counted by `end`
+                return  # what waits still is `left`
             with self._changed:
                 self._frames.popleft()
                 self._bytes -= len(frame)
