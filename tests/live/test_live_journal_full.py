@@ -53,7 +53,7 @@ def test_a_spare_file_that_another_thread_closes_meanwhile_tells_nothing_and_rai
 def _is_put(journal: Journal, payload: bytes) -> bool:
     """Whether a record is with the thread that writes, which has tried by then."""
     journal.append("test", Kind.EVENT, "{}", payload)
-    return not journal._waiting.is_at_work(5)
+    return not journal._waiting.has_file(5)
 
 
 def test_what_waited_for_a_slow_disk_that_turned_out_full_is_told_as_dropped(

@@ -134,7 +134,7 @@ class Journal:
         """Count what could not be captured, and say so now and then."""
         self.dropped[hook] += 1
         if self._is_stopped:
-            if self._spare is not None and self._spare.is_due and not self._waiting.is_at_work():
+            if self._spare is not None and self._spare.is_due and not self._waiting.has_file():
                 self._spare.tell(Kind.DROPPED, self._counts_since_full(self.dropped.copy()))
         elif self._file is not None and time.monotonic() >= self._tell_at:
             self._tell_at, dropped = time.monotonic() + _TELL_SECONDS, self.dropped.copy()
@@ -179,7 +179,7 @@ class Journal:
 
     def _close_full(self, kind: Kind) -> None:
         """Say beside what was dropped since the file was full: in the spare one, or a new one."""
-        if self._waiting.is_at_work(_MOMENT_SECONDS):  # a stuck disk is not asked again
+        if self._waiting.has_file(_MOMENT_SECONDS):  # a stuck disk is not asked again
             return
         if left := self._waiting.left:
             self.dropped["journal"] += left

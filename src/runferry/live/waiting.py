@@ -22,7 +22,7 @@ class Waiting:
         self._write = write
         self._frames = deque[bytes]()  # of which there may be a million
         self._bytes = 0
-        self._is_ending = False
+        self._is_ending = self._has_failed = False
         self.is_begun = False  # with the first frame: none comes before those that wait
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._go, name="runferry-journal", daemon=True)
@@ -48,11 +48,14 @@ class Waiting:
                     self.is_begun = False
             return self.is_begun
 
-    def is_at_work(self, seconds: float = 0.0) -> bool:
-        """Whether its thread goes on writing, after so long at most; one that failed does not."""
+    def has_file(self, seconds: float = 0.0) -> bool:
+        """Whether its thread may be in the file, after so long at most: one that failed is not.
+
+        Whoever has called `end` asks no more.
+        """
         if seconds and self._thread.is_alive():
             self._thread.join(seconds)
-        return self._thread.is_alive()
+        return self.is_begun and (self._is_ending or not self._has_failed)
 
     @property
     def left(self) -> int:
@@ -81,6 +84,7 @@ class Waiting:
                     return
                 frame = self._frames[0]
             if not self._write(frame):
+                self._has_failed = True
                 return  # what waits still is `left`
             with self._changed:
                 self._frames.popleft()
