@@ -19,7 +19,7 @@ import pytest
 from tests.writers.aim_runs import QUERY, RUN, at, by_aim, facts, points, points_in, read, written
 
 from runferry import chunks
-from runferry.dialects.aim.own_store import LOGGED
+from runferry.dialects.aim.own_store import LOGGED, Logged, Stated
 from runferry.dialects.aim.places import DATABASE, HOME, STORE, chunk_at
 from runferry.dialects.aim.process import Child, child
 from runferry.errors import BadLocation, Refused
@@ -112,6 +112,19 @@ def test_what_aim_logs_on_to_a_run_is_read_and_the_next_push_writes_it_anew(
     assert AimWriter.open(place).present() == {}
     assert written(place, RUN, facts("loss"), points([("loss", at(0), 0.5)])) == run_hash
     assert set(AimWriter.open(place).present() or {}) == {RUN.uid}
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
+    """RocksDB takes files away while somebody logs."""
+    logged = Logged("abc", {"meta": {"1.sst": 4}, "seqs": {}}, Stated(None, None, None))
+    assert not logged.stands(tmp_path)
+    chunk = chunk_at(tmp_path, "meta", "abc")
+    chunk.mkdir(parents=True)
+    (chunk / "1.sst").write_text("rows")
+    assert logged.stands(tmp_path)
+    (chunk / "2.sst").symlink_to(tmp_path / "gone")
+    (chunk / "1.sst").unlink()
+    assert not logged.stands(tmp_path)
 
 
 def test_a_lock_that_a_killed_process_left_is_no_hindrance_and_one_that_is_held_is_an_error(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -55,12 +57,17 @@ def stamps_of(home: Path, run_hash: str) -> Stamps:
     for part in PARTS:
         files = found[part] = {}
         chunk = chunk_at(home, part, run_hash)
-        for path in chunk.iterdir() if chunk.is_dir() else ():
-            size = path.stat().st_size
-            is_empty_log = path.suffix == ".log" and not size
-            if not (path.name.startswith("LOG") or path.name == "LOCK" or is_empty_log):
-                files[path.name] = size
+        with suppress(FileNotFoundError):  # somebody logs to the run, or takes it away, just now
+            files.update(_sizes(chunk))
     return found
+
+
+def _sizes(chunk: Path) -> Iterator[tuple[str, int]]:
+    for path in chunk.iterdir():
+        size = path.stat().st_size
+        is_empty_log = path.suffix == ".log" and not size
+        if not (path.name.startswith("LOG") or path.name == "LOCK" or is_empty_log):
+            yield path.name, size
 
 
 def logged_of(folder: Path) -> Logged:
