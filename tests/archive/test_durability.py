@@ -418,6 +418,21 @@ def test_runs_can_be_converted_where_others_were_mirrored(tmp_path: Path) -> Non
         Archive.open(archive, create=True)
 
 
+def test_an_unused_archive_is_taken_away_from_beside_mirrored_runs_and_they_stay(
+    tmp_path: Path,
+) -> None:
+    session, empty = (tmp_path / HOME / name for name in ("a-session", "begins-now"))
+    for folder in (session, empty):
+        folder.mkdir(parents=True)
+    (session / "rounds").write_text("")
+    Archive.open(tmp_path / Settings().archive, create=True, reserve=0).remove_unused()
+    assert not (tmp_path / Settings().archive / "archive.json").exists()
+    assert (session / "rounds").exists()
+    (session / "rounds").unlink()
+    Archive.open(tmp_path / Settings().archive, create=True, reserve=0).remove_unused()
+    assert empty.is_dir()
+
+
 def test_an_archive_that_cannot_be_written_is_read_all_the_same(tiny_disk: Path) -> None:
     archive = Archive.open(tiny_disk / "a", create=True, reserve=0)
     record = archived(archive, run_named("r"), [Points(batch_of(rows(20)))])

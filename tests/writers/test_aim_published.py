@@ -18,13 +18,16 @@ from typing import Any
 import pytest
 from tests.writers.aim_runs import QUERY, RUN, at, by_aim, facts, points, points_in, read, written
 
+from runferry import chunks
+from runferry.dialects.aim.own_store import LOGGED, Logged, Stated
 from runferry.dialects.aim.places import DATABASE, HOME, STORE, chunk_at
-from runferry.dialects.aim.process import Child
+from runferry.dialects.aim.process import Child, child
 from runferry.errors import BadLocation, Refused
-from runferry.model import RunKey
+from runferry.model import Attribute, RunKey, Tree
 from runferry.ports import Location
 from runferry.testing.content import Content
 from runferry.writers.aim import AimWriter
+from runferry.writers.aim.process import _SCRIPT
 
 
 @pytest.fixture
@@ -54,6 +57,44 @@ def test_what_users_change_in_aims_pages_is_read_and_stays_while_a_run_grows(
         written(place, RUN, facts("loss"), points(values))
 
 
+def test_what_the_source_changes_of_them_and_no_user_has_is_changed_in_aim_too(
+    place: Location,
+) -> None:
+    def said(**words: Tree) -> chunks.Attributes:
+        items = words.items()
+        return chunks.Attributes(tuple(Attribute(("aim", it), "other", to) for it, to in items))
+
+    first = replace(RUN, key=RunKey("aim", "", "0123456789"), notes="", tags=("a", "b"))
+    later = replace(first, notes="of it", tags=("c", "a"), project="farm")
+    for run, stated in (
+        (first, said(notes=["one", "two"], archived=True)),
+        (later, said(notes=["two", "one"])),
+    ):
+        written(place, run, facts("loss"), points([("loss", at(0), 0.5)]), stated)
+        header, found = read(place)
+        assert (header.notes, header.project) == (run.notes, run.project)
+        assert (header.tags, header.key) == (run.tags, run.key)
+        wanted = Content.of([stated]).attributes
+        assert Content.of(found).attributes == wanted
+    shutil.rmtree(Path(place.where) / HOME / STORE)
+    header, found = read(place)
+    assert (header.notes, sorted(header.tags), header.project) == ("of it", ["a", "c"], "farm")
+    attributes = Content.of(found).attributes
+    assert attributes["other", ("aim", "notes")] == '["two","one"]'
+    assert ("other", ("aim", "archived")) not in attributes
+
+
+def test_a_note_that_names_no_run_moves_nothing_out_of_the_repository(place: Location) -> None:
+    put = (facts("loss"), points([("loss", at(0), 0.5)]))
+    run_hash = written(place, RUN, *put)
+    (note,) = (Path(place.where) / HOME / STORE).rglob(LOGGED)
+    note.write_text(note.read_text().replace(run_hash, "../../../../outside"))
+    before = sorted(Path(place.where).parent.iterdir())
+    written(place, RUN, *put)
+    assert sorted(Path(place.where).parent.iterdir()) == before
+    assert set(AimWriter.open(place).present() or {}) == {RUN.uid}
+
+
 def test_what_aim_logs_on_to_a_run_is_read_and_the_next_push_writes_it_anew(
     place: Location, tmp_path: Path
 ) -> None:
@@ -71,6 +112,19 @@ def test_what_aim_logs_on_to_a_run_is_read_and_the_next_push_writes_it_anew(
     assert AimWriter.open(place).present() == {}
     assert written(place, RUN, facts("loss"), points([("loss", at(0), 0.5)])) == run_hash
     assert set(AimWriter.open(place).present() or {}) == {RUN.uid}
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
+    """RocksDB takes files away while somebody logs."""
+    logged = Logged("abc", {"meta": {"1.sst": 4}, "seqs": {}}, Stated(None, None, None))
+    assert not logged.stands(tmp_path)
+    chunk = chunk_at(tmp_path, "meta", "abc")
+    chunk.mkdir(parents=True)
+    (chunk / "1.sst").write_text("rows")
+    assert logged.stands(tmp_path)
+    (chunk / "2.sst").symlink_to(tmp_path / "gone")
+    (chunk / "1.sst").unlink()
+    assert not logged.stands(tmp_path)
 
 
 def test_a_lock_that_a_killed_process_left_is_no_hindrance_and_one_that_is_held_is_an_error(
@@ -131,6 +185,12 @@ def _delete_row(home: Path) -> None:
     with closing(sqlite3.connect(home / DATABASE)) as database:
         database.execute("DELETE FROM run")
         database.commit()
+
+
+def test_a_ctrl_c_is_for_us_and_not_for_the_process_that_writes(aim_repository: Path) -> None:
+    """A terminal sends it to a whole group; what is under way goes on to the next safe point."""
+    with child(_SCRIPT) as asked:
+        assert os.getpgid(asked._process.pid) != os.getpgrp()
 
 
 def test_a_run_of_aims_that_comes_back_keeps_its_hash_where_nobody_has_it(place: Location) -> None:

@@ -6,8 +6,10 @@ import io
 import json
 import math
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +169,36 @@ def test_aims_queries_find_what_was_written(place: Location, tmp_path: Path) -> 
     assert header.key == RUN.key
     media_read = [it for c in chunks_read if isinstance(c, chunks.Media) for it in c.items]
     assert len(media_read) == len(media)
+
+
+def test_of_objects_of_one_step_the_last_stand_wherever_steps_fall(place: Location) -> None:
+    put = [(5, 2), (3, 2), (5, 1), (4, 1), (3, 1)]
+    media = [
+        MediaItem("media", at(seq, step), "image", Blob.from_bytes(png()), n)
+        for seq, (step, count) in enumerate(put)
+        for n in range(count)
+    ]
+    written(place, RUN, facts("media"), chunks.Media(tuple(media)))
+    shutil.rmtree(Path(place.where) / HOME / STORE)
+    found = _media(read(place)[1])
+    assert [(step, index) for _, step, index, _ in found] == [(3, 0), (4, 0), (5, 0)]
+
+
+def test_a_picture_that_claims_to_be_huge_is_beside_only(place: Location) -> None:
+    """Pillow opens none beyond what fits into memory."""
+
+    def part(kind: bytes, content: bytes) -> bytes:
+        summed = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", summed)
+
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    huge = b"\x89PNG\r\n\x1a\n" + part(b"IHDR", size) + part(b"IDAT", b"") + part(b"IEND", b"")
+    items = (png(), huge)
+    media = [MediaItem("media", at(n), "image", Blob.from_bytes(it)) for n, it in enumerate(items)]
+    written(place, RUN, facts("media"), chunks.Media(tuple(media)))
+    assert len(_media(read(place)[1])) == 2
+    shutil.rmtree(Path(place.where) / HOME / STORE)
+    assert [step for _, step, _, _ in _media(read(place)[1])] == [0]
 
 
 def console(*lines: str) -> chunks.Console:

@@ -12,7 +12,7 @@ from runferry.chunks import Lost
 from runferry.dialects.mlflow.header import as_native
 from runferry.errors import Refused
 from runferry.losses import Fate
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.writers.mlflow import MlflowWriter
 
 
@@ -78,16 +78,30 @@ def test_a_garbled_header_of_an_earlier_sending_does_not_end_a_later_one(
 def test_a_garbled_part_that_a_later_sending_has_to_know_refuses_the_run_and_is_named(
     kind: str, content: str, database: Path
 ) -> None:
+    where, remote, part = _left(database, kind)
+    part.write_text(content)
+    _refuses(where, remote, part, first=1 if kind == "sealed" else 0)
+
+
+def _left(database: Path, kind: str) -> tuple[Location, RemoteId, Path]:
+    """A run, and the first part of a kind that its sending left."""
     where = Location("mlflow", f"sqlite:///{database}")
     writer = MlflowWriter.open(where)
     remote = push(writer, header(), chunks())
     writer.close()
-    part = min(database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/{kind}-*"))
-    part.write_text(content)
+    return (
+        where,
+        remote,
+        min(database.parent.glob(f"mlruns/*/{remote}/artifacts/runferry/{kind}-*")),
+    )
+
+
+def _refuses(where: Location, remote: RemoteId, part: Path, first: int = 0) -> None:
+    """A later sending of the run, for this part of it."""
     again = MlflowWriter.open(where)
 
     def send() -> None:
-        for number, chunk in enumerate(chunks(), start=1 if kind == "sealed" else 0):
+        for number, chunk in enumerate(chunks(), start=first):
             again.append(remote, number, chunk)
         again.seal(remote, header())
 
@@ -95,3 +109,16 @@ def test_a_garbled_part_that_a_later_sending_has_to_know_refuses_the_run_and_is_
         send()
     assert f"mlflow runs delete --run-id {remote}" in refused.value.hint
     again.close()
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "/etc/passwd", "../../other/artifacts/model.pkl"])
+@pytest.mark.parametrize("kind", ["media", "file"])
+def test_nothing_but_a_files_own_path_is_taken_away_for_a_later_sending(
+    kind: str, path: str, database: Path
+) -> None:
+    """The path of nothing would be the whole folder."""
+    where, remote, part = _left(database, kind)
+    said = json.loads(part.read_text())
+    said[0]["blob"]["path"] = path
+    part.write_text(json.dumps(said))
+    _refuses(where, remote, part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,7 @@ def found(path: Path) -> None:
     """Make a new or empty folder an archive. Raises NotFound when it holds something else."""
     # a creation that was cut short leaves a scratch file; one beside us may be done by now
     scratch = f".{MANIFEST}."
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
-    if path.name == HOME:
-        names -= BESIDE
+    names = {entry.name for entry in own_entries(path)} if path.is_dir() else set[str]()
     if (path / MANIFEST).is_file():
         return
     if not all(name.startswith(scratch) for name in names):
@@ -43,6 +41,12 @@ def found(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         sync(place.parent for place in made)
         write(path / MANIFEST, Stated(FORMAT_VERSION))
+
+
+def own_entries(path: Path) -> Iterator[Path]:
+    """What lies in the folder of an archive, and is not what may stand beside it."""
+    beside = BESIDE if path.name == HOME else frozenset[str]()
+    return (entry for entry in path.iterdir() if entry.name not in beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -75,7 +76,8 @@ class Archive:
         if not self._is_new:
             return
         folders = []
-        for path in self.path.rglob("*"):
+        entries = list(manifest.own_entries(self.path))
+        for path in chain(entries, *(entry.rglob("*") for entry in entries)):
             if path.is_dir():
                 folders.append(path)
             elif path != self.path / MANIFEST:
@@ -83,10 +85,11 @@ class Archive:
         for folder in sorted(folders, reverse=True):  # the inner ones first
             with suppress(OSError):  # somebody has begun to use it
                 folder.rmdir()
-        if [entry.name for entry in self.path.iterdir()] == [MANIFEST]:
+        if [entry.name for entry in manifest.own_entries(self.path)] == [MANIFEST]:
             (self.path / MANIFEST).unlink()
             if self._is_made:
-                self.path.rmdir()
+                with suppress(OSError):  # a session has begun beside
+                    self.path.rmdir()
 
     # --- what is there ----------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ if sys.platform != "win32":
     import fcntl
 
 _LAST_SECONDS: Final = 5.0
+_MOMENT_SECONDS: Final = 0.1
 _TELL_SECONDS: Final = 1.0
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -133,7 +134,7 @@ class Journal:
         """Count what could not be captured, and say so now and then."""
         self.dropped[hook] += 1
         if self._is_stopped:
-            if self._spare is not None and self._spare.is_due and not self._waiting.is_begun:
+            if self._spare is not None and self._spare.is_due and not self._waiting.has_file():
                 self._spare.tell(Kind.DROPPED, self._counts_since_full(self.dropped.copy()))
         elif self._file is not None and time.monotonic() >= self._tell_at:
             self._tell_at, dropped = time.monotonic() + _TELL_SECONDS, self.dropped.copy()
@@ -178,9 +179,12 @@ class Journal:
 
     def _close_full(self, kind: Kind) -> None:
         """Say beside what was dropped since the file was full: in the spare one, or a new one."""
-        if self._waiting.is_begun:  # its thread has the file; a stuck disk is not asked again
+        if self._waiting.has_file(_MOMENT_SECONDS):  # a stuck disk is not asked again
             return
-        self._let_go()
+        if left := self._waiting.left:
+            self.dropped["journal"] += left
+            self._waiting = Waiting(self._put)
+        full, self._file = self._file, None  # whoever follows waits until its lock is free
         dropped = self.dropped.copy()
         if dropped - self._said:
             told = self._counts_since_full(dropped)
@@ -189,6 +193,8 @@ class Journal:
                     self._opened(has_spare=False).append(kind, 0, told)
                 self._said = dropped
         self._let_go()
+        if full is not None:
+            full.close()
         self._close_spare()
 
     def _let_go(self) -> None:

@@ -40,11 +40,12 @@ class Spare:
 
     def tell(self, kind: Kind, counts: bytes) -> bool:
         """All counts since the disk was full, and whether whoever follows will hear of them."""
-        if self._file is None:
+        file = self._file
+        if file is None:
             return False
         self._tell_at, self._pause = time.monotonic() + self._pause, self._pause * 2
         try:
-            self._file.append(kind, 0, counts)
+            file.append(kind, 0, counts)  # an OSError where another thread has closed it
             if self._hidden.exists():
                 self._hidden.rename(self._shown)
         except OSError:

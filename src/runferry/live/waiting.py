@@ -22,7 +22,7 @@ class Waiting:
         self._write = write
         self._frames = deque[bytes]()  # of which there may be a million
         self._bytes = 0
-        self._is_ending = False
+        self._is_ending = self._has_failed = False
         self.is_begun = False  # with the first frame: none comes before those that wait
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._go, name="runferry-journal", daemon=True)
@@ -48,6 +48,21 @@ class Waiting:
                     self.is_begun = False
             return self.is_begun
 
+    def has_file(self, seconds: float = 0.0) -> bool:
+        """Whether its thread may be in the file, after so long at most: one that failed is not.
+
+        Whoever has called `end` asks no more.
+        """
+        if seconds and self._thread.is_alive():
+            self._thread.join(seconds)
+        return self.is_begun and (self._is_ending or not self._has_failed)
+
+    @property
+    def left(self) -> int:
+        """How many frames are not written."""
+        with self._changed:
+            return len(self._frames)
+
     def end(self, seconds: float, last: bytes) -> int:
         """Wait until all is written, then a last frame, for which there is always room.
 
@@ -59,8 +74,7 @@ class Waiting:
             self._bytes += len(last)
             self._changed.notify()
         self._thread.join(seconds)
-        with self._changed:
-            return len(self._frames)
+        return self.left
 
     def _go(self) -> None:
         while True:
@@ -70,7 +84,8 @@ class Waiting:
                     return
                 frame = self._frames[0]
             if not self._write(frame):
-                return  # what waits still is counted by `end`
+                self._has_failed = True
+                return  # what waits still is `left`
             with self._changed:
                 self._frames.popleft()
                 self._bytes -= len(frame)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from runferry.dialects.aim.places import PARTS, chunk_at
+from runferry.dialects.aim.places import PARTS, chunk_at, is_hash
 from runferry.dialects.plain_folder.notes import reading_note
 
 LOGGED: Final = "logged.json"
@@ -55,12 +57,17 @@ def stamps_of(home: Path, run_hash: str) -> Stamps:
     for part in PARTS:
         files = found[part] = {}
         chunk = chunk_at(home, part, run_hash)
-        for path in chunk.iterdir() if chunk.is_dir() else ():
-            size = path.stat().st_size
-            is_empty_log = path.suffix == ".log" and not size
-            if not (path.name.startswith("LOG") or path.name == "LOCK" or is_empty_log):
-                files[path.name] = size
+        with suppress(FileNotFoundError):  # somebody logs to the run, or takes it away, just now
+            files.update(_sizes(chunk))
     return found
+
+
+def _sizes(chunk: Path) -> Iterator[tuple[str, int]]:
+    for path in chunk.iterdir():
+        size = path.stat().st_size
+        is_empty_log = path.suffix == ".log" and not size
+        if not (path.name.startswith("LOG") or path.name == "LOCK" or is_empty_log):
+            yield path.name, size
 
 
 def logged_of(folder: Path) -> Logged:
@@ -72,7 +79,10 @@ def logged_of(folder: Path) -> Logged:
             part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
             for part in PARTS
         }
-        return Logged(str(tree["run_hash"]), stamps, _stated_of(tree["stated"]))
+        run_hash = str(tree["run_hash"])
+        if not is_hash(run_hash):
+            raise ValueError(f"no hash of a run: {run_hash!r}")
+        return Logged(run_hash, stamps, _stated_of(tree["stated"]))
 
 
 def _stated_of(tree: dict[str, object]) -> Stated:

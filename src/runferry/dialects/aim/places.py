@@ -9,6 +9,7 @@ Ours counts as long as the two databases that were made of a run are as they wer
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,12 @@ SYSTEM: Final = "__system__"
 SYSTEM_PARAMETERS: Final = "__system_params"
 LOGS: Final = "logs"
 """The sequence of what a terminal showed."""
+_HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
+
+
+def is_hash(word: str) -> bool:
+    """Whether a run can be called so: it is the name of its folders."""
+    return _HASH.fullmatch(word) is not None
 
 
 def chunk_at(home: Path, part: str, run_hash: str) -> Path:

@@ -84,6 +84,8 @@ class Child:
                 stderr=self._said,
                 env={**environment, "PYTHONSAFEPATH": ""},  # it imports what lies beside it
                 cwd=tempfile.gettempdir(),
+                # a Ctrl-C is for us: we end a run that is under way, and this process with us
+                process_group=0 if os.name == "posix" else None,
             )
         except OSError as error:
             self._said.close()

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, Entry
@@ -145,12 +146,16 @@ def copies_of(kept: Tree) -> list[str]:
 def stored_paths(kept: Tree) -> list[str]:
     """The artifact paths of a blob, and of its copies; none if its bytes were missing.
 
-    Raises KeyError, TypeError for another shape.
+    Raises KeyError, TypeError, ValueError for another shape, and for what is no path of a file in
+    there: a store that is told to remove the path of nothing removes all.
     """
     path = cast("dict[str, Tree]", kept)["path"]
     paths = [] if path is None else [path, *copies_of(kept)]
     if not all(isinstance(one, str) for one in paths):
         raise TypeError("a path that is no text")
+    parts = [PurePosixPath(one).parts for one in cast("list[str]", paths)]
+    if not all(parts) or any(it in ("/", "//", "..") for one in parts for it in one):
+        raise ValueError("a path that is none of a file in the run")
     return cast("list[str]", paths)
 
 

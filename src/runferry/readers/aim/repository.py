@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sqlite3
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from runferry.dialects.aim.places import DATABASE, chunk_at
+from runferry.dialects.aim.places import DATABASE, chunk_at, is_hash
 from runferry.dialects.times import time_ns_of
 from runferry.errors import SourceError
 from runferry.losses import Fate, Loss
@@ -25,7 +24,6 @@ from runferry.paths import folders_below, looked_into, regular, spelled
 from runferry.readers.sqlite_files import failing_as_ours, opened
 
 _MARKS: Final = {"VERSION", "meta", "seqs", ".repo_lock"}
-_HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
 _TABLES: Final = ".sst"
 _LOG: Final = ".log"
 _TRIES: Final = 20
@@ -100,17 +98,13 @@ def _texts(connection: sqlite3.Connection, query: str) -> dict[str, list[str]]:
 def _chunks(home: Path) -> list[str]:
     """Runs that have rows, whether or not the database knows them."""
     folder = home / "meta" / "chunks"
-    return [name for name in looked_into(folder).names if _is_name(name)] if folder.is_dir() else []
-
-
-def _is_name(name: str) -> bool:
-    return _HASH.fullmatch(name) is not None
+    return [name for name in looked_into(folder).names if is_hash(name)] if folder.is_dir() else []
 
 
 def chunk_of(home: Path, kind: str, run_hash: str) -> Path | None:
     """The RocksDB of a run; None where it has none."""
     path = chunk_at(home, kind, run_hash)
-    return path if _is_name(run_hash) and (path / "CURRENT").is_file() else None
+    return path if is_hash(run_hash) and (path / "CURRENT").is_file() else None
 
 
 @contextmanager

@@ -52,7 +52,13 @@ def _image(item: dict[str, Any], content: bytes) -> Any:
     try:
         with Picture.open(io.BytesIO(content)) as picture:
             size, mode, form = picture.size, picture.mode, picture.format
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except (
+        UnidentifiedImageError,
+        Picture.DecompressionBombError,
+        OSError,
+        ValueError,
+        SyntaxError,
+    ):
         return None
     image = Image.__new__(Image)
     image.storage["data"] = BLOB(data=content)

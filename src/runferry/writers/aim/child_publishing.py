@@ -110,17 +110,12 @@ class Repository:
             row = database.create_run(run_hash, created)
         row._model.created_at = created
         row.finalized_at = _moment(told["end_time"])
-        for field in ("name", "description", "experiment"):
+        for field in ("name", "description", "experiment", "archived"):
             there = getattr(row, field) or None
-            if is_new or there == before.get(field, there):
+            if is_new or there == (before.get(field, there) or None):
                 setattr(row, field, stated[field])
-        for tag in stated["tags"]:
-            if tag not in row.tags and tag not in before.get("tags", ()):
-                row.add_tag(tag)
-        if is_new:
-            row.archived = stated["archived"]
-            for note in stated["notes"]:
-                row.add_note(note)
+        _state_tags(row, stated["tags"], before.get("tags", []))
+        _state_notes(row, stated["notes"], before.get("notes", []))
         database.session_cls.remove()
 
     def _index(self, run_hash: str) -> None:
@@ -135,6 +130,31 @@ class Repository:
             tree = index.tree()
             del tree.subtree(("meta", "chunks"))[run_hash]
             own.tree().subtree(("meta", "chunks", run_hash)).finalize(index=tree.view(()))
+
+
+def _state_tags(row: Any, stated: list[str], before: list[str]) -> None:
+    for tag in before:
+        if tag not in stated:
+            row.remove_tag(tag)
+    for tag in stated:
+        if tag not in row.tags and tag not in before:
+            row.add_tag(tag)
+
+
+def _state_notes(row: Any, stated: list[str], before: list[str]) -> None:
+    """All of them in their order, where users have changed none; else those that are new."""
+    there = sorted(row.notes, key=lambda note: int(note["id"]))
+    contents = [note["content"] for note in there]
+    if contents == stated:
+        return
+    if contents == before:
+        for note in there:
+            row.remove_note(note["id"])
+        new = stated
+    else:
+        new = [note for note in stated if note not in contents and note not in before]
+    for content in new:
+        row.add_note(content)
 
 
 def _moment(seconds: float | None) -> Any:

@@ -42,7 +42,7 @@ class Sequence:
         self.is_number = self.dtype in ("int", "float")
         self.dtypes = [self.dtype]
         self.facts: dict[str, Any] = {"version": 2 if self.is_number else 1}
-        self.steps: set[int] = set()  # of objects, which may leave records when they are replaced
+        self.latest: Any = float("-inf")  # step; an earlier one may be there, and is replaced
         self._count = 0
         self._least, self._most = float("inf"), float("-inf")
         top = ("v2", *place) if self.is_number else place
@@ -154,9 +154,9 @@ class PrivateRun:
         sequence.see(value, step)
         place, prefixes = encode_path(step), sequence.prefixes
         at = prefixes["val"] + place
-        if step in sequence.steps:
+        if step <= sequence.latest:
             self._seqs.delete_range(at, at + b"\xff", store_batch=self._batch)
-        sequence.steps.add(step)
+        sequence.latest = max(sequence.latest, step)
         for key, content in encode_tree(value):
             self._seqs.set(at + key, content, store_batch=self._batch)
             self._hold(1 + len(content) // 1024)

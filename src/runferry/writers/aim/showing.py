@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from runferry.dialects.aim.own_store import Logged, Stated, stamps_of
-from runferry.dialects.aim.places import HOME, TRACKER
+from runferry.dialects.aim.places import HOME, TRACKER, is_hash
 from runferry.dialects.json_trees import mended
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run
@@ -23,7 +22,6 @@ from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.staged import Staged
 
 _SCRATCH: Final = "aim.scratch"
-_HASH: Final = re.compile(r"[0-9A-Za-z_\-]{1,128}")
 _NO_PROJECT: Final = "default"
 """The experiment of a run that names none, as Aim has it."""
 _AT_A_TIME: Final = 1_000
@@ -70,7 +68,7 @@ class Showing:
     def _own_hash(self) -> str | None:
         """That of a run which comes from Aim."""
         stated = self._run.key.run_id
-        is_aims = self._run.key.tracker == TRACKER and _HASH.fullmatch(stated) is not None
+        is_aims = self._run.key.tracker == TRACKER and is_hash(stated)
         return stated if is_aims else None
 
     def _send(self, there: Writing) -> None:
