@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.readers.wandb_service_runs import (
@@ -16,8 +17,11 @@ from tests.readers.wandb_service_runs import (
     the_run,
 )
 
+from runferry import chunks
 from runferry.errors import SourceChanged
 from runferry.model import Blob
+from runferry.readers.wandb.service.console import Console
+from runferry.readers.wandb.service.position import Position
 from runferry.testing.wandb_service import RunContent, Trouble, WandbService
 
 RUN = "lab/p/r"
@@ -110,6 +114,15 @@ def test_lines_that_the_service_skips_are_counted(service: WandbService) -> None
     found = read_one(RUN)
     assert len(found.rows("console")) == 17
     assert {(loss.code, loss.count) for loss in found.losses} == {("missing-console", 3)}
+
+
+def test_a_line_that_the_service_gives_twice_makes_up_for_none() -> None:
+    numbers = (0, 1, 1, 1)
+    lines = [{"node": {"number": number, "line": str(number)}} for number in numbers]
+    node = {"logLineCount": 2, "logLines": {"edges": lines}}
+    unasked: Any = None
+    found = [*Console(unasked, unasked, Position(), unasked).read(node, is_over=True)]
+    assert [type(chunk) for chunk in found] == [chunks.Console]
 
 
 def test_lines_that_a_run_may_still_write_over_wait(service: WandbService) -> None:

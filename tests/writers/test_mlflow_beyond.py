@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.writers.mlflow_runs import chunks, header, last_header, pulled, push
 
 from runferry.chunks import Lost
+from runferry.dialects.mlflow.artifacts import Entry
 from runferry.dialects.mlflow.header import as_native
 from runferry.errors import Refused
 from runferry.losses import Fate
+from runferry.model import Blob
 from runferry.ports import Location, RemoteId
 from runferry.writers.mlflow import MlflowWriter
+from runferry.writers.mlflow.left_parts import LeftParts
 
 
 def lost(database: Path, run_id: str) -> dict[str, tuple[Fate, int]]:
@@ -122,3 +128,15 @@ def test_nothing_but_a_files_own_path_is_taken_away_for_a_later_sending(
     said[0]["blob"]["path"] = path
     part.write_text(json.dumps(said))
     _refuses(where, remote, part)
+
+
+def test_a_disk_that_refuses_to_read_a_part_is_not_taken_for_a_damaged_part() -> None:
+    """What its words are for is to be done, and no run deleted."""
+
+    class Refusing:
+        def blob(self, entry: Entry) -> Blob:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), entry.path)
+
+    folder: Any = Refusing()
+    with pytest.raises(PermissionError):
+        LeftParts(folder, RemoteId("a")).named_by(Entry("runferry/seal-0", 1))

@@ -78,6 +78,8 @@ class LeftParts:
         try:
             yield
         except _NOT_OURS as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's word or the line's, and not Arrow's of what it was given
             raise Refused(
                 f"an earlier push left `{entry.path}`, which cannot be read any more "
                 f"({type(error).__name__}), so nobody knows what to replace there",

@@ -53,8 +53,9 @@ class Console:
             ]
             if lines:
                 yield chunks.Console(_batch(lines))
-                missing += _number(lines[-1]) + 1 - self.position.log_lines - len(lines)
-                self.position.log_lines = _number(lines[-1]) + 1
+                behind = _number(lines[-1]) + 1
+                missing += max(0, behind - self.position.log_lines - len(lines))
+                self.position.log_lines = behind
                 labels += sum(bool(line.get("label")) for line in lines)
             if self.position.log_lines >= until and not (is_over and following(page)):
                 end = (page.get("pageInfo") or {}).get("endCursor")
