@@ -116,7 +116,9 @@ def _wait(until: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("service_at", [swanlab_at, clearml_at])
+@pytest.mark.parametrize(
+    "service_at", [pytest.param(swanlab_at, marks=pytest.mark.slow), clearml_at]
+)
 def test_rows_arrive_while_somebody_trains_and_once_although_deliveries_are_killed(
     service_at: Callable[[Path], AbstractContextManager[There]], tmp_path: Path
 ) -> None:
