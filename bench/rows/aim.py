@@ -8,11 +8,10 @@ from pathlib import Path
 from bench import child, generate
 from bench.environments import AIM
 from bench.pushing import in_turns, push_anew
-from bench.report import Row, verdict_on
+from bench.report import Row
 from bench.scratch import scratch
 from bench.size import Size
 
-_RATIO = 5.0
 _METRICS = 20
 
 
@@ -35,8 +34,8 @@ def measure(size: Size) -> Iterator[Row]:
         f"{turns.seconds:.3f} s, {values / turns.seconds:,.0f} values/s",
         f"{AIM} Run.track: {values / turns.peer_seconds:,.0f} values/s",
         ratio,
-        f"≥ {_RATIO:.0f} ×",
-        verdict_on(ratio >= _RATIO) if is_whole else "outputs differ",
+        "—",
+        "no target" if is_whole else "outputs differ",
         "by Aim's own queries: count and exact sum of each sequence, in both",
         {**turns.figures(), "values": values},
     )
