@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -96,6 +97,7 @@ def _noted(folder: Path) -> dict[str, object] | None:
         raise Refused(
             "what was noted of a staged run cannot be read",
             where=str(folder / _QUEUED),
-            hint=f"look what is queued: ls {queues()}; then rm {folder / _QUEUED}",
+            hint=f"look what is queued: ls {shlex.quote(str(queues()))}; "
+            f"then rm {shlex.quote(str(folder / _QUEUED))}",
         )
     return told
