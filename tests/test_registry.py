@@ -53,6 +53,13 @@ def test_a_location_is_a_name_and_a_place_or_a_path(
     assert (found.tracker, found.where) == (tracker, where)
 
 
+def test_an_archive_that_another_process_is_making_is_a_destination(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / ".archive.json.0a1b.tmp").touch()  # what is renamed as the last step
+    where = str(tmp_path / "new")
+    assert locate(where, role="destination") == Location("archive", where)
+
+
 @pytest.mark.parametrize(
     ("text", "role", "error", "says"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runferry import registry
 from runferry.anywhere import homes, recognises
+from runferry.archive.manifest import may_be_founded
 from runferry.errors import BadLocation, NotFound
 from runferry.ports import Location
 from runferry.redact import without_credentials
@@ -116,7 +117,7 @@ def _written_to(text: str, path: Path) -> Location:
     stores = [name for name in sorted(kinds) if recognises(name, path)]
     if stores:
         return Location(stores[0], text)
-    if path.is_dir() and next(path.iterdir(), None) is None:
+    if path.is_dir() and may_be_founded(path):
         return Location(ARCHIVE, text)
     raise BadLocation(
         "this exists, and is neither an archive nor a tracker's store that can be written to",

@@ -23,14 +23,21 @@ from runferry.errors import Corrupt, NewerFormat, NotFound, OlderFormat
 from runferry.model import Uid
 
 
+def may_be_founded(path: Path) -> bool:
+    """Whether a folder is an archive, or has nothing in it that is not an archive's.
+
+    A creation that was cut short leaves a scratch file; so does one that is under way beside us.
+    """
+    scratch = f".{MANIFEST}."
+    names = {entry.name for entry in own_entries(path)}  # first: the other one may end in between
+    return (path / MANIFEST).is_file() or all(name.startswith(scratch) for name in names)
+
+
 def found(path: Path) -> None:
     """Make a new or empty folder an archive. Raises NotFound when it holds something else."""
-    # a creation that was cut short leaves a scratch file; one beside us may be done by now
-    scratch = f".{MANIFEST}."
-    names = {entry.name for entry in own_entries(path)} if path.is_dir() else set[str]()
     if (path / MANIFEST).is_file():
         return
-    if not all(name.startswith(scratch) for name in names):
+    if path.is_dir() and not may_be_founded(path):
         raise NotFound(
             "the folder holds something else than an archive",
             where=str(path),
