@@ -41,6 +41,11 @@ class AimWriter(ShownWriter):
         """Those of these runs whose databases are in the repository as they were written."""
         return self._those(uids, lambda folder: logged_of(folder).stands(self._root.parent))
 
+    def _has_others_rows(self, uid: Uid) -> bool:
+        """Whoever opens a run in Aim to log more changes the databases that we made of it."""
+        before = self._before(uid)
+        return before is not None and before.is_logged_on_to(self._root.parent)
+
     def show(self, draft: Draft, run: Run) -> None:
         """The run that Aim shows."""
         showing = Showing(self._root.parent.parent, draft, run, self._before(draft.uid))
