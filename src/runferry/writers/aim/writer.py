@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from runferry.dialects.aim.own_store import LOGGED, Logged, logged_of
 from runferry.dialects.aim.places import HOME, STORE, STORE_MARK, TRACKER, root_of
+from runferry.dialects.aim.process import interpreter
 from runferry.errors import Damaged
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
@@ -28,8 +29,9 @@ class AimWriter(ShownWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises Refused, BadLocation."""
+        """Raises Refused, BadLocation, and MissingExtra before anything is staged for Aim."""
         store = root_of(where.where) / HOME / STORE
+        interpreter()
         return super().open(Location(where.tracker, str(store)))
 
     @classmethod
