@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
     LOSS = 3  # loss beyond what was allowed
     SOME_FAILED = 4
     INTERRUPTED = 130
+    READER_GONE = 141  # of stdout; as a shell says it of a program that SIGPIPE ended
 
 
 class RunferryError(Exception):

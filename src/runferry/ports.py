@@ -178,6 +178,7 @@ class Progress:
     is_sealed: bool = False
     was_sealed: bool = False  # complete once, until more of it began to arrive
     claim: str | None = None  # what the last `claim` said; None when a seal ended it
+    has_others_rows: bool = False  # somebody logged on to it, and what is written anew lacks that
 
 
 @dataclass(frozen=True, slots=True)

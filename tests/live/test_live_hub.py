@@ -31,6 +31,8 @@ def test_a_source_whose_listing_ends_half_way_keeps_it_from_being_done(
         broken.setattr(WandbReader, "runs", ends)
         report = hub.bring(0, is_ending=True)
     assert len(report.outcomes) == 1
+    assert isinstance(report.cause, Unreachable)
+    assert report.aborted == str(report.cause)
     assert hub.failing is not None
     assert "no answer" in hub.failing
     assert not hub.is_done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from runferry.live.frames import Kind, frames
 from runferry.live.journal import Journal, JournalWarning
 from runferry.live.layout import is_held
 from runferry.live.spare import Spare
+from runferry.live.waiting import Waiting
 
 
 def test_a_journal_is_held_until_all_that_a_full_disk_dropped_is_told(
@@ -69,11 +71,40 @@ def test_what_waited_for_a_slow_disk_that_turned_out_full_is_told_as_dropped(
     journal.drop("test")
     journal.close()
     journal.close()
+    assert _told(tmp_path) == {"test": 1, "journal": 1}
+
+
+def test_what_a_disk_has_no_room_for_while_the_journal_is_closed_is_told_as_dropped(
+    tmp_path: Path,
+) -> None:
+    """The thread still writes what waited: it is that which finds the disk full."""
+    journal, is_closing = Journal(tmp_path), threading.Event()
+    journal.append("test", Kind.EVENT, "{}", b"one")
+
+    def write(frame: bytes) -> bool:
+        assert is_closing.wait(10)
+        assert journal._file is not None
+        journal._file.close()  # whatever is written to it now fails
+        return journal._put(frame)
+
+    journal._waiting = Waiting(write)
+    assert journal._waiting.begin()
+    for payload in (b"two", b"three"):
+        journal.append("test", Kind.EVENT, "{}", payload)
+    threading.Timer(0.1, is_closing.set).start()
+    with pytest.warns(JournalWarning):
+        journal.close()
+    journal.close()
+    assert _told(tmp_path) == {"journal": 2}
+
+
+def _told(folder: Path) -> Counter[str]:
+    """What the files say that was dropped, none of which anybody holds."""
     told = Counter[str]()
-    for path in tmp_path.iterdir():
+    for path in folder.iterdir():
         assert not is_held(path)
         with path.open("rb") as stream:
             counts = [it for it in frames(stream, 0) if it.kind in (Kind.COUNTS, Kind.DROPPED)]
         if counts:
             told.update(json.loads(counts[-1].payload)["dropped"])
-    assert told == {"test": 1, "journal": 1}
+    return told

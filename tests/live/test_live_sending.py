@@ -85,6 +85,25 @@ def test_runs_that_are_not_for_a_place_are_counted_also_while_it_fails(
     assert sending.status.excluded == 1
 
 
+def test_records_of_which_nothing_could_be_sent_yet_do_not_count_as_delivered(
+    tmp_path: Path,
+) -> None:
+    """A first record makes no run yet: the place was not even asked, and may be dead."""
+    archive = Archive.open(tmp_path / "here", create=True)
+    place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
+    sending = Sending(place, archive, lambda *_: False, _into_nothing)
+    sending.start()
+    sending.there_is(1, is_ending=False)
+    _wait(lambda: sending._delivered == (1, False))
+    assert (sending.status.delivered, sending.status.pending) == (0, 1)
+    assert sending.status.failing is None
+    sending.there_is(1, is_ending=True)
+    _wait(lambda: sending.is_done)
+    assert sending.status.delivered == 1  # there was nothing else
+    sending.stop()
+    sending.join(10)
+
+
 def _into_nothing(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
     raise AssertionError("this is no archive")
 

@@ -50,7 +50,7 @@ def test_a_handler_that_logs_while_the_thread_begins_is_written_too(
     waiting = Waiting(lambda frame: not written.append(frame))  # type: ignore[func-returns-value]
     handled(lambda: waiting.put(b"handler"))
     assert waiting.put(b"first")
-    assert waiting.end(10, b"last") == 0
+    assert waiting.end(10, b"last")
     assert written == [b"handler", b"first", b"last"]
 
 
@@ -85,4 +85,4 @@ def test_where_no_thread_can_begin_what_would_wait_is_refused_and_nothing_raised
         none.setattr(threading.Thread, "start", start)
         assert not waiting.put(b"lost")
     assert waiting.put(b"kept")
-    assert waiting.end(10, b"last") == 0
+    assert waiting.end(10, b"last")

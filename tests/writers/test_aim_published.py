@@ -116,7 +116,7 @@ def test_what_aim_logs_on_to_a_run_is_read_and_the_next_push_writes_it_anew(
 
 def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
     """RocksDB takes files away while somebody logs."""
-    logged = Logged("abc", {"meta": {"1.sst": 4}, "seqs": {}}, Stated(None, None, None))
+    logged = Logged("abc", {"meta": {"1.sst": 4}, "seqs": {}}, {}, Stated(None, None, None))
     assert not logged.stands(tmp_path)
     chunk = chunk_at(tmp_path, "meta", "abc")
     chunk.mkdir(parents=True)

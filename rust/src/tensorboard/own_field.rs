@@ -14,7 +14,7 @@
 //! |      5 | bytes          | what each value is: one `Kind` a value, where any is not 0             |
 //! |      6 | sint64, packed | the integers of kind 6, in order                                       |
 //! |      7 | message        | one for each histogram of the event, see the module `histogram`        |
-//! |      8 | double, packed | the doubles of kinds 8 and 9, in order                                 |
+//! |      8 | double, packed | the doubles of kinds 8 to 10, in order                                 |
 //!
 //! `docs/tensorboard.md` says the same to those who read event files without us.
 //!
@@ -87,10 +87,12 @@ pub enum Kind {
     ExactFloat64 = 8,
     /// The same, which its source calls a float of 32 bits, although they cannot hold it.
     WideFloat32 = 9,
+    /// The same, which its source calls an integer, although 64 bits cannot hold it.
+    WideInt = 10,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::AsSpelled,
         Self::Float64,
         Self::Float32,
@@ -101,6 +103,7 @@ impl Kind {
         Self::Json,
         Self::ExactFloat64,
         Self::WideFloat32,
+        Self::WideInt,
     ];
 
     /// None if it is one that nobody has taught us.

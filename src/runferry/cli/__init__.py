@@ -1,5 +1,7 @@
 """The command line: verbs, no logic."""
 
+import sys
+
 
 def main() -> None:
     """The `runferry` command."""
@@ -9,4 +11,7 @@ def main() -> None:
 
     prepare()
     spare_work()
-    app(prog_name="runferry")
+    try:
+        app(prog_name="runferry")
+    finally:
+        sys.stdout.flush()  # here its reader's absence is an exit code, later it is a traceback

@@ -13,7 +13,7 @@ from pathlib import Path
 from runferry.cli.grid import Column, show
 from runferry.cli.session import Session
 from runferry.cli.signals import stopping
-from runferry.errors import ArchiveError, ExitCode, UsageError
+from runferry.errors import ArchiveError, ExitCode, RunferryError, UsageError
 from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.ports import Location
@@ -28,6 +28,8 @@ _COLUMNS = (
 )
 _LOOK_SECONDS = 0.5
 _LOOKS = 3
+_BEGINNING_SECONDS = 10.0
+"""In which a delivery process has written its first status, or holds its lock by then."""
 _ENDED = ("done", "gave-up", "stopped")
 
 
@@ -84,6 +86,7 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
     from runferry.cli.places import destined
     from runferry.live.deliver import settled
     from runferry.live.delivery import Delivery, Ends
+    from runferry.live.spare import clear_spares
 
     stated = Stated.read(root)
     ends = Ends(patience=settled(stated).patience)
@@ -97,7 +100,9 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
             hint="free some space, or copy the folder to another disk, then resume it there",
         ) from error
     with stopping(delivery.stop):
-        return delivery.run()
+        status = delivery.run()
+    clear_spares(Layout(root).journals)
+    return status
 
 
 def seen(session: Session, root: Path) -> Status | None:
@@ -113,10 +118,20 @@ def seen(session: Session, root: Path) -> Status | None:
 
 
 def watched(session: Session, root: Path) -> ExitCode:
-    """Show the status whenever it changes, until nothing more is to come."""
+    """Show the status whenever it changes, until nothing more is to come.
+
+    Raises RunferryError where a delivery ended before it could write any.
+    """
     last: Status | None = None
+    deadline = time.monotonic() + _BEGINNING_SECONDS
     while True:
         status = seen(session, root)
+        if status is None and time.monotonic() > deadline and not is_delivered(Layout(root)):
+            raise RunferryError(
+                "nobody delivers this session, and nothing of it was delivered yet",
+                where=str(root),
+                hint=f"runferry resume {shlex.quote(str(root))}; why is in {Layout(root).log.name}",
+            )
         if status is not None and status != last:
             show_status(session, status)
             last = status

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
-from runferry.errors import ArchiveError, ExitCode
+from runferry.errors import ArchiveError, ExitCode, RunferryError
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -95,8 +95,13 @@ class Survey:
     archive: Archive
     selection: Selection  # of these runs
     failures: list[RunOutcome] = field(default_factory=list)
-    aborted: str | None = None
+    cause: RunferryError | None = None
     """Why the remaining runs of the place were not even tried."""
+
+    @property
+    def aborted(self) -> str | None:
+        """`cause` in words."""
+        return None if self.cause is None else str(self.cause)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -165,4 +170,4 @@ def surveyed(session: Session, text: str) -> Iterator[Survey]:
         if report.is_interrupted:
             raise KeyboardInterrupt
         taken = session.selection.of_runs(frozenset(run.uid for run in report.outcomes))
-        yield Survey(location, archive, taken, list(report.failures), report.aborted)
+        yield Survey(location, archive, taken, list(report.failures), report.cause)

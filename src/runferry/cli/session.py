@@ -17,6 +17,7 @@ import typer
 
 from runferry._version import VERSION
 from runferry.cli import failure
+from runferry.cli.pipes import ReaderGone
 from runferry.cli.streams import console, print_json, printable, spells
 from runferry.errors import BadSetting, ExitCode, RunferryError
 
@@ -234,6 +235,9 @@ def _told(opened: Session) -> Iterator[None]:
         raise _ended(error, opened.is_json and not opened.has_document) from None
     except KeyboardInterrupt:
         raise _ended(failure.Interrupted(), opened.is_json and not opened.has_document) from None
+    except ReaderGone as gone:
+        log.info("ended with exit code %s: nobody reads its answer any more", gone.code)
+        raise
 
 
 def _ended(error: RunferryError, is_json: bool) -> typer.Exit:

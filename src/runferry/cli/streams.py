@@ -8,6 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from runferry.cli.pipes import Answer, Remarks, heard
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,10 +20,15 @@ PLAIN_WIDTH = 80
 
 
 def prepare() -> None:
-    """A character that the stream cannot spell is escaped; it never ends the program."""
+    """A character that a stream cannot spell is escaped; one that nobody reads any more is heard.
+
+    stdout then ends the verb; stderr, which is nobody's answer, does not.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.stdout = heard(sys.stdout, Answer)
+    sys.stderr = heard(sys.stderr, Remarks)
 
 
 def spells(stream: TextIO, text: str) -> bool:

@@ -191,7 +191,7 @@ def plan(session: Session, source: Source, destination: Destination) -> ExitCode
         report,
         source=str(survey.where),  # and not the temporary archive
         outcomes=(*report.outcomes, *survey.failures),
-        aborted=survey.aborted,
+        cause=survey.cause,
     )
     return session.conclude(report, show_plan, is_asked=True)
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from runferry.errors import BadLocation, UsageError
-from runferry.registry import unknown, writer_names
+from runferry.ports import Location
+from runferry.registry import is_path, unknown, writer_names
 
 SWANLAB_MODES: Final = ("cloud", "online", "local", "offline", "disabled")
 KEY_VARIABLES: Final = {
@@ -97,18 +98,28 @@ def _place(backend: str, url: str | None, project: str) -> str:
                     "whose project at W&B runs should go to is not known",
                     hint=f"set WANDB_ENTITY, or backend='wandb:ENTITY/{project}'",
                 )
-            return f"wandb:{entity}/{project}"
+            return _project("wandb", f"{entity}/{project}")
         case "neptune" if not os.environ.get("NEPTUNE_PROJECT"):
             raise BadLocation(
                 "which project of Neptune runs should go to is not known",
                 hint=f"set NEPTUNE_PROJECT, or backend='neptune:WORKSPACE/{project}'",
             )
         case "clearml":
-            return f"clearml:{project}"
+            return _project("clearml", project)
         case "trackio":
-            return f"trackio:{project.replace('/', '-')}"  # else it would be a path
+            return _project("trackio", project.replace("/", "-"))  # else it would be a path
         case _:
             return _HOMES.get(name, f"{name}:")
+
+
+def _project(name: str, where: str) -> str:
+    """A project of that name as a place. Raises BadLocation where it would mean a folder."""
+    if is_path(Location(name, where)):
+        raise BadLocation(
+            f"the name {where!r} would be taken for a folder, and not for a project of {name}",
+            hint=f"name another project, or the folder: backend='{name}:./FOLDER'",
+        )
+    return f"{name}:{where}"
 
 
 def keys(places_given: Iterable[str], api_key: str | None) -> Mapping[str, str]:

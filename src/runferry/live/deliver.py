@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
+from runferry.live.spare import clear_spares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,6 +87,7 @@ def deliver(root: Path) -> int:
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
         is_new = any(path.name not in status.journals for path in journals(layout))
+        clear_spares(layout.journals)
         if delivery.is_stopped or not (is_new or is_live(layout)):
             return ExitCode.DONE if status.state == "done" else ExitCode.SOME_FAILED
         if delivery.has_failed:

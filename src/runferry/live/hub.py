@@ -113,7 +113,7 @@ class Hub:
             report = replace(
                 report,
                 outcomes=(*report.outcomes, *one.outcomes),
-                aborted=report.aborted or one.aborted,
+                cause=report.cause or one.cause,
             )
         return report
 

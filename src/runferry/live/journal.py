@@ -60,7 +60,7 @@ class Journal:
         """Begin anew in a child: its parent's file is the parent's."""
         self._file: JournalFile | None = None
         self._spare: Spare | None = None
-        self._is_stopped = False
+        self._is_stopped = self._is_stuck = False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._told: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # by closed files
@@ -167,10 +167,13 @@ class Journal:
             if not self._put(last):
                 self._close_full(kind)
                 return
-        elif lost := self._waiting.end(_LAST_SECONDS, last):
-            # its thread has the file still, and may be in it
-            self.dropped["journal"] += lost
-            self._stop("the disk is stuck")
+        elif not self._waiting.end(_LAST_SECONDS, last):
+            if self._waiting.has_file():  # its thread may be in it still
+                self.dropped["journal"] += self._waiting.left
+                self._is_stuck = True
+                self._stop("the disk is stuck")
+            else:  # the disk is full
+                self._close_full(kind)
             return
         self._waiting = Waiting(self._put)
         self._sources, self._told, self._said = {}, (captured, dropped), dropped
@@ -179,7 +182,8 @@ class Journal:
 
     def _close_full(self, kind: Kind) -> None:
         """Say beside what was dropped since the file was full: in the spare one, or a new one."""
-        if self._waiting.has_file(_MOMENT_SECONDS):  # a stuck disk is not asked again
+        # a stuck disk is not asked again
+        if self._is_stuck or self._waiting.has_file(_MOMENT_SECONDS):
             return
         if left := self._waiting.left:
             self.dropped["journal"] += left

@@ -91,6 +91,14 @@ class Stated:
     name: str | None = None
     options: dict[str, object] = field(default_factory=dict)  # settings of its deliveries
 
+    def is_like(self, other: Stated) -> bool:
+        """Whether one delivery does for both: the same places, in the same way."""
+        return self.destinations == other.destinations and self._asked() == other._asked()
+
+    def _asked(self) -> dict[str, object]:
+        """Without what a delivery has noted."""
+        return {name: value for name, value in self.options.items() if name != "live_upload"}
+
     def write(self, root: Path) -> None:
         """Put it into a session's folder."""
         root.mkdir(parents=True, exist_ok=True)
@@ -165,11 +173,11 @@ def is_delivered(layout: Layout) -> bool:
     return False
 
 
-def live_session(destinations: tuple[str, ...], home: Path = HOME) -> Path | None:
-    """A session that goes on below a folder, and has these very destinations."""
+def live_session(stated: Stated, home: Path = HOME) -> Path | None:
+    """A session that goes on below a folder, and delivers to the same places in the same way."""
     for root in sessions(home):
         with contextlib.suppress(OSError, ValueError):  # half made, or just removed
-            if Stated.read(root).destinations == destinations and is_live(Layout(root)):
+            if Stated.read(root).is_like(stated) and is_live(Layout(root)):
                 return root.absolute()
     return None
 

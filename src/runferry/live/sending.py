@@ -100,10 +100,10 @@ class Sending:
                 continue
             began = time.monotonic()
             captured, is_ending = there
-            failing, excluded = self._attempt(is_ending)
+            failing, excluded, is_there = self._attempt(is_ending)
             took = time.monotonic() - began
             attempts = status.attempts + 1 if failing else 0
-            delivered = status.delivered if failing else captured
+            delivered = captured if is_there else status.delivered
             self.status = DestinationStatus(
                 str(self.place),
                 delivered,
@@ -122,16 +122,19 @@ class Sending:
                 continue
             self._stop.wait(min(pause, _LONGEST_PAUSE))
 
-    def _attempt(self, is_ending: bool) -> tuple[str | None, int]:
-        """One delivery: what it failed in, and how many runs are not for this place."""
+    def _attempt(self, is_ending: bool) -> tuple[str | None, int, bool]:
+        """One delivery: what it failed in, how many runs are not for this place, and whether all
+        that is for it is there now.
+        """
         excluded = self.status.excluded
         try:
             if self.place.tracker == ARCHIVE:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
-                return self._told(found), 0
-            wanted, excluded = self._wanted(is_ending)
-            if not wanted:
-                return None, excluded
+                failing = self._told(found)
+                return failing, 0, failing is None
+            wanted, waiting, excluded = self._wanted(is_ending)
+            if not wanted:  # of a run that nobody could send yet nothing is there
+                return None, excluded, is_ending or (not waiting and excluded > 0)
             report = push(
                 self._archive,
                 self.place,
@@ -143,12 +146,12 @@ class Sending:
             failing = self._told(report)
             if is_ending and failing is None:
                 conclude(self.place, [run for run in wanted if not run.complete])
-            return failing, excluded
+            return failing, excluded, failing is None
         except RunferryError as error:
-            return str(error), excluded
+            return str(error), excluded, False
         except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
-            return f"{type(error).__name__}: {error}", excluded
+            return f"{type(error).__name__}: {error}", excluded, False
 
     def _told(self, report: Report) -> str | None:
         """Note what each run has lost so far; the first thing that went wrong."""
@@ -160,11 +163,12 @@ class Sending:
             self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found
         return _failure(report)
 
-    def _wanted(self, is_ending: bool) -> tuple[list[Run], int]:
+    def _wanted(self, is_ending: bool) -> tuple[list[Run], int, int]:
+        """The runs to send, and how many wait for their end or are not for this place."""
         headers = list(self._archive.headers())
         ours = [run for run in headers if not self._excluded(self.place, run)]
         whole = [run for run in ours if run.complete or is_ending or not self._only_whole]
-        return whole, len(headers) - len(ours)
+        return whole, len(ours) - len(whole), len(headers) - len(ours)
 
 
 def _failure(report: Report) -> str | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from runferry.errors import UsageError
 from runferry.live.frames import Kind
 from runferry.live.journal import Journal
 from runferry.live.layout import (
@@ -137,15 +138,24 @@ class Sessions:
         stated: Stated,
         secrets: Mapping[str, str] | None = None,
     ) -> Session:
-        """The session for these destinations: this process's, its parent's, or a new one."""
+        """The session for these destinations: this process's, its parent's, or a new one.
+
+        Raises UsageError where this process has one that delivers there in another way.
+        """
         with self._lock:
             session = self._known.get(destinations)
             if session is not None and (folder is None or session.layout.root == folder.absolute()):
+                if not Stated.read(session.layout.root).is_like(stated):
+                    raise UsageError(
+                        "this process mirrors to the same place already, in another way",
+                        where=", ".join(stated.destinations),
+                        hint="call stop_logging() first, or name another folder",
+                    )
                 session.deliver()  # the one that was there may have ended
                 return session
-            joined = folder.absolute() if folder else _joined(destinations)
+            joined = folder.absolute() if folder else _joined(stated)
             with contextlib.nullcontext() if joined else beginning():
-                root = joined or live_session(stated.destinations) or new_folder()
+                root = joined or live_session(stated) or new_folder()
                 if not is_session(root):
                     stated.write(root)
                 session = Session(Layout(root), destinations, secrets or {})
@@ -166,13 +176,12 @@ class Sessions:
         return list(self._known.values())
 
 
-def _joined(destinations: tuple[str, ...]) -> Path | None:
-    """The session of the process that started this one, if it has these destinations."""
+def _joined(stated: Stated) -> Path | None:
+    """The session of the process that started this one, if it does for this one too."""
     named = os.environ.get(FOLDER_VARIABLE)
     if not named or not is_session(Path(named)):
         return None
-    stated = Stated.read(Path(named))
-    return Path(named) if stated.destinations == without_secrets(destinations) else None
+    return Path(named) if Stated.read(Path(named)).is_like(stated) else None
 
 
 def without_secrets(destinations: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,8 +14,19 @@ from typing import Final
 
 from runferry._native import JournalFile
 from runferry.live.frames import SUFFIX, Kind
+from runferry.live.layout import is_held
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
+_HIDDEN: Final = "-full"
+
+
+def clear_spares(folder: Path) -> None:
+    """Remove spare files that told nothing, of processes that were killed and could not."""
+    for path in folder.glob(f".*{_HIDDEN}"):
+        journal = folder / f"{path.name.removeprefix('.').removesuffix(_HIDDEN)}{SUFFIX}"
+        with contextlib.suppress(OSError):
+            if not (journal.exists() and is_held(journal)):
+                path.unlink(missing_ok=True)
 
 
 class Spare:
@@ -24,7 +35,7 @@ class Spare:
     def __init__(self, folder: Path, name: str, begin: bytes) -> None:
         """`name` is the journal's, TIME-PROCESS; `begin` is what its first frame says."""
         began, _, process = name.rpartition("-")
-        self._hidden = folder / f".{name}-full"
+        self._hidden = folder / f".{name}{_HIDDEN}"
         self._shown = folder / f"{began}-full-{process}{SUFFIX}"
         self._file: JournalFile | None = None
         self._tell_at, self._pause = 0.0, _FIRST_PAUSE_SECONDS

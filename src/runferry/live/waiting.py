@@ -49,24 +49,21 @@ class Waiting:
             return self.is_begun
 
     def has_file(self, seconds: float = 0.0) -> bool:
-        """Whether its thread may be in the file, after so long at most: one that failed is not.
-
-        Whoever has called `end` asks no more.
-        """
+        """Whether its thread may be in the file, after so long at most: one that failed is not."""
         if seconds and self._thread.is_alive():
             self._thread.join(seconds)
-        return self.is_begun and (self._is_ending or not self._has_failed)
+        return self.is_begun and not self._has_failed
 
     @property
     def left(self) -> int:
-        """How many frames are not written."""
+        """How many of the frames that were put are not written."""
         with self._changed:
-            return len(self._frames)
+            return max(len(self._frames) - self._is_ending, 0)
 
-    def end(self, seconds: float, last: bytes) -> int:
+    def end(self, seconds: float, last: bytes) -> bool:
         """Wait until all is written, then a last frame, for which there is always room.
 
-        No longer than these seconds; how many frames are not written then.
+        No longer than these seconds; whether all is written then.
         """
         with self._changed:
             self._is_ending = True
@@ -74,7 +71,8 @@ class Waiting:
             self._bytes += len(last)
             self._changed.notify()
         self._thread.join(seconds)
-        return self.left
+        with self._changed:
+            return not self._frames
 
     def _go(self) -> None:
         while True:

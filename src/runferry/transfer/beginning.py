@@ -56,6 +56,8 @@ class Beginning:
             return self._found()
         if self._trip.restart:
             return self._anew(remote, stored, "replaced")
+        if stored is not None and stored.has_others_rows:
+            return self._left(delivery, remote)
         is_done = delivery.stage in ("sealed", "verified")
         if is_done and self._claim.is_ours(stored):  # growth that the ledger has not heard of
             stored = self._as_it_was_sealed(remote, stored)
@@ -77,12 +79,27 @@ class Beginning:
             hint="choose all that should be there; --restart replaces what is there all the same",
         )
 
+    def _left(self, delivery: Delivery, remote: RemoteId) -> Start:
+        """What others logged on to a run stays as long as there is nothing new to send of it."""
+        if delivery.stage in ("sealed", "verified") and delivery.digest == self._content:
+            return Start(remote, "unchanged", is_sealed=True)
+        raise self._takes_others_rows(remote)
+
+    def _takes_others_rows(self, remote: RemoteId) -> Conflict:
+        return Conflict(
+            "somebody logged on to the run there, and sending it anew would take their rows away",
+            where=f"{self._trip.destination} ({remote})",
+            hint="pull them from there first; runferry push --restart replaces them all the same",
+        )
+
     def _found(self) -> Start:
         """The ledger knows nothing; another machine, or a crash, may have left the run there."""
         remote = self._trip.retrying.call(lambda: self._writer.find(self._mark))
         if remote is None:
             return self._created("new")
         stored = self._ask(remote)
+        if stored is not None and stored.has_others_rows and not self._trip.restart:
+            raise self._takes_others_rows(remote)
         if stored is not None and stored.was_sealed:
             self._claim.check(stored, remote)
             stored = self._as_it_was_sealed(remote, stored)

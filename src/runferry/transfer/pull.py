@@ -99,7 +99,6 @@ def pull(
     return replace(
         report,
         outcomes=outcomes,
-        aborted=None if crew.aborted is None else str(crew.aborted),
         cause=crew.aborted,
         is_interrupted=crew.is_interrupted,
         left_out_series=pulling.left_out,

@@ -115,7 +115,7 @@ def push(
         destination=str(destination),
         allowed=allow,
         outcomes=(*crew.outcomes, *stays),
-        aborted=None if crew.aborted is None else str(crew.aborted),
+        cause=crew.aborted,
         is_interrupted=crew.is_interrupted,
     )
 

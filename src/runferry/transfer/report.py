@@ -136,10 +136,14 @@ class Report:
     destination: str
     allowed: Fate = Fate.REENCODED
     outcomes: tuple[RunOutcome, ...] = ()
-    aborted: str | None = None  # why the remaining runs were not even tried
-    cause: RunferryError | None = field(default=None, compare=False, repr=False)  # of `aborted`
+    cause: RunferryError | None = None  # why the remaining runs were not even tried
     is_interrupted: bool = False
     left_out_series: int = 0  # by the user's own selection, which is no loss
+
+    @property
+    def aborted(self) -> str | None:
+        """`cause` in words."""
+        return None if self.cause is None else str(self.cause)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -241,7 +245,12 @@ class VerifyReport:
     earlier: int = 0  # runs that were found clean before, and were not compared again
     excluded: tuple[RunOutcome, ...] = ()  # runs that are not sent there
     is_interrupted: bool = False
-    aborted: str | None = None  # why the remaining runs were not even tried
+    cause: RunferryError | None = None  # why the remaining runs were not even tried
+
+    @property
+    def aborted(self) -> str | None:
+        """`cause` in words."""
+        return None if self.cause is None else str(self.cause)
 
     @property
     def is_clean(self) -> bool:

@@ -105,7 +105,7 @@ def _after(pulled: Report | None, report: VerifyReport) -> VerifyReport:
     return replace(
         report,
         runs=(*failures, *report.runs),
-        aborted=pulled.aborted or report.aborted,
+        cause=pulled.cause or report.cause,
         is_interrupted=pulled.is_interrupted or report.is_interrupted,
     )
 
@@ -176,7 +176,7 @@ def verify_archive(
         earlier=len(by_stage.get("verified", ())) if "verified" not in (stages or ()) else 0,
         excluded=tuple(outcome for outcome in excluded if outcome.status == "excluded"),
         is_interrupted=crew.is_interrupted,
-        aborted=None if crew.aborted is None else str(crew.aborted),
+        cause=crew.aborted,
     )
 
 

@@ -85,6 +85,11 @@ impl Decoder {
                     return points.push_wide_float32(series, exact);
                 }
             }
+            Some(Kind::WideInt) => {
+                if let Some(exact) = event.next_double() {
+                    return points.push_wide_int(series, exact);
+                }
+            }
             _ => {}
         }
         self.report(event.offset, event.length, Reason::BadRecord);

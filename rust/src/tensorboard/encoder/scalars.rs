@@ -6,6 +6,7 @@ use arrow_array::{Array, PrimitiveArray, RecordBatch};
 use super::spelling::{double_tensor, simple_value};
 use super::{Error, EventEncoder, TableRows, Target};
 use crate::columns::KINDS;
+use crate::json::whole;
 use crate::tables::{Words, primitive};
 use crate::tensorboard::own_field::Kind;
 use crate::tensorboard::plugin::Shown;
@@ -69,8 +70,11 @@ impl Scalars {
             "float32" if is_exact => own.value(Kind::AsSpelled),
             "float32" => own.wide_float32(value),
             "int" if self.value_i64.is_valid(row) => own.exact_int(self.value_i64.value(row)),
-            "int" if !is_exact && !as_double => own.exact_int(value as i64),
-            "int" => own.value(Kind::Int),
+            "int" => match whole(value) {
+                None => own.wide_int(value),
+                Some(integer) if !is_exact && !as_double => own.exact_int(integer),
+                Some(_) => own.value(Kind::Int),
+            },
             "bool" => own.value(Kind::Bool),
             "null" => own.value(Kind::Null),
             _ if as_double => own.value(Kind::AsSpelled),

@@ -51,7 +51,7 @@ impl OwnBuilder {
         varint_field(&mut self.address, TIME_NS, zigzag(time_ns));
     }
 
-    /// What the next value of the event is. Of the three exact kinds there are functions of their own.
+    /// What the next value of the event is. Of the exact kinds there are functions of their own.
     pub fn value(&mut self, kind: Kind) {
         self.kinds.push(kind as u8);
     }
@@ -67,6 +67,10 @@ impl OwnBuilder {
 
     pub fn wide_float32(&mut self, value: f64) {
         self.exact_double(value, Kind::WideFloat32);
+    }
+
+    pub fn wide_int(&mut self, value: f64) {
+        self.exact_double(value, Kind::WideInt);
     }
 
     fn exact_double(&mut self, value: f64, kind: Kind) {

@@ -17,6 +17,8 @@ LOGGED: Final = "logged.json"
 
 Stamps = dict[str, dict[str, int]]
 """Files of a run's databases and their sizes."""
+_IDENTITY: Final = "IDENTITY"
+"""What RocksDB calls a database by, from its making on and whoever writes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Logged:
 
     run_hash: str
     stamps: Stamps
+    identities: dict[str, str]
     stated: Stated
 
     def text(self) -> str:
@@ -46,6 +49,14 @@ class Logged:
     def stands(self, home: Path) -> bool:
         """Whether its databases are in the repository as they were written."""
         return self.stamps == stamps_of(home, self.run_hash)
+
+    def is_logged_on_to(self, home: Path) -> bool:
+        """Whether somebody wrote to what we made; others stand there where we were killed."""
+        stamps, identities = stamps_of(home, self.run_hash), identities_of(home, self.run_hash)
+        return any(
+            identities.get(part) == self.identities[part] and stamps[part] != self.stamps[part]
+            for part in PARTS
+        )
 
 
 def stamps_of(home: Path, run_hash: str) -> Stamps:
@@ -59,6 +70,16 @@ def stamps_of(home: Path, run_hash: str) -> Stamps:
         chunk = chunk_at(home, part, run_hash)
         with suppress(FileNotFoundError):  # somebody logs to the run, or takes it away, just now
             files.update(_sizes(chunk))
+    return found
+
+
+def identities_of(home: Path, run_hash: str) -> dict[str, str]:
+    """What each of a run's databases is called by, as far as they are there."""
+    found = {}
+    for part in PARTS:
+        with suppress(FileNotFoundError):
+            words = (chunk_at(home, part, run_hash) / _IDENTITY).read_text("utf-8", "replace")
+            found[part] = words.strip()
     return found
 
 
@@ -82,7 +103,8 @@ def logged_of(folder: Path) -> Logged:
         run_hash = str(tree["run_hash"])
         if not is_hash(run_hash):
             raise ValueError(f"no hash of a run: {run_hash!r}")
-        return Logged(run_hash, stamps, _stated_of(tree["stated"]))
+        identities = {part: str(tree["identities"][part]) for part in PARTS}
+        return Logged(run_hash, stamps, identities, _stated_of(tree["stated"]))
 
 
 def _stated_of(tree: dict[str, object]) -> Stated:

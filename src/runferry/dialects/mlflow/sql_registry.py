@@ -13,6 +13,7 @@ from typing import Final
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.registry import DELETED_STAGE, NativeModel, NativeVersion
+from runferry.dialects.mlflow.sql_cells import taken_apart
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.model import Uid
 
@@ -74,7 +75,9 @@ class SqlRegistry:
             if self._has_aliases:
                 query = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
                 aliases = dict(ask(query, (name,)))
-            versions = tuple(map(self._version(name), ask(self._versions, (name,)).fetchall()))
+            rows = ask(self._versions, (name,)).fetchall()
+            with taken_apart():
+                versions = tuple(map(self._version(name), rows))
         said, made, last = row
         return NativeModel(name, said, made, last, held, aliases, versions)
 

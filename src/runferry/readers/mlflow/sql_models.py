@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.logged import STATUS, LoggedModel, ModelMetric
+from runferry.dialects.mlflow.sql_cells import taken_apart, text_of
 from runferry.readers.mlflow.sql_by_run import ByRun
 from runferry.readers.mlflow.store import digest
 
@@ -43,22 +44,30 @@ class SqlModels:
         if not self._is_there:
             return
         rows = self._connection.execute(_MODELS, (model_id,)).fetchall()
-        for held, name, status, kind, made, last, said, run_id, location in rows:
-            yield LoggedModel(
-                model_id=held,
-                name=name,
-                status=STATUS.get(status, str(status)),
-                model_type=kind,
-                created_ms=made,
-                updated_ms=last,
-                status_message=said,
-                tags=self._pairs("tag", model_id),
-                params=self._pairs("param", model_id),
-                metrics=tuple(self._metrics(model_id)),
-                source_run=run_id,
-                location=location,
-                step=self._step(model_id, run_id),
-            )
+        for row in rows:
+            with taken_apart():
+                made = self._made(*row)
+            yield made
+
+    def _made(
+        self, model_id: str, name: str, status: int, kind: str | None, made: int | None,
+        last: int | None, said: str | None, run_id: str | None, location: str | None,
+    ) -> LoggedModel:  # fmt: skip
+        return LoggedModel(
+            model_id=model_id,
+            name=text_of(name),
+            status=STATUS.get(status, str(status)),
+            model_type=kind,
+            created_ms=None if made is None else int(made),
+            updated_ms=None if last is None else int(last),
+            status_message=said,
+            tags=self._pairs("tag", model_id),
+            params=self._pairs("param", model_id),
+            metrics=tuple(self._metrics(model_id)),
+            source_run=run_id,
+            location=None if location is None else text_of(location),
+            step=self._step(model_id, run_id),
+        )
 
     def _pairs(self, what: Literal["tag", "param"], model_id: str) -> dict[str, str]:
         rows = self._connection.execute(

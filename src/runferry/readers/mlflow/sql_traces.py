@@ -11,6 +11,7 @@ from typing import Any, Final
 from runferry.chunks import File, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
+from runferry.dialects.mlflow.sql_cells import taken_apart
 from runferry.dialects.mlflow.traces import RUN_KEY, Trace, spans_in
 from runferry.model import Tree
 from runferry.readers.mlflow.sql_by_run import ByRun
@@ -53,9 +54,13 @@ class SqlTraces:
         began = "SELECT timestamp_ms, request_id FROM trace_info WHERE request_id = ?"
         ask = self._connection.execute
         found = [pair for one in self._by_run.of(run_id) for pair in ask(began, (one,))]
-        for _, trace_id in sorted(found):
+        with taken_apart():
+            found.sort()
+        for _, trace_id in found:
             for row in self._rows("SELECT * FROM trace_info WHERE request_id = ?", trace_id):
-                yield self._trace(row)
+                with taken_apart():
+                    trace = self._trace(row)
+                yield trace
 
     def chunks(
         self, run_id: str, located: Callable[[str], ArtifactFolder]
@@ -115,7 +120,8 @@ class SqlTraces:
             return None
         query = "SELECT content FROM spans WHERE trace_id = ? ORDER BY start_time_unix_nano, rowid"
         found = [content for (content,) in self._connection.execute(query, (trace.trace_id,))]
-        return f'{{"spans": [{", ".join(found)}]}}'.encode() if found else None
+        with taken_apart():
+            return f'{{"spans": [{", ".join(found)}]}}'.encode() if found else None
 
 
 def _promoted(row: Mapping[str, Any]) -> dict[str, Tree]:

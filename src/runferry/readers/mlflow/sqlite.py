@@ -19,6 +19,7 @@ from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
+from runferry.dialects.mlflow.sql_cells import BadCell, taken_apart, text_of
 from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
@@ -26,20 +27,17 @@ from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
+from runferry.readers.mlflow.sql_header import COLUMNS, SqlHeaders
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.sql_traces import SqlTraces
 from runferry.readers.mlflow.store import digest, gone, used
 from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened
 
-_RUNS: Final = """
-SELECT r.run_uuid, e.name, r.name, r.user_id, r.status, r.start_time, r.end_time,
-       r.lifecycle_stage, r.artifact_uri, r.experiment_id
-FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
+_RUNS: Final = f"""
+SELECT {COLUMNS} FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
 _IS_GONE: Final = f"""(r.lifecycle_stage IS 'deleted' AND NOT EXISTS
 (SELECT 1 FROM tags d WHERE d.run_uuid = r.run_uuid AND d.key = '{DELETED_TAG}'))"""
-_OTHER_TYPES: Final = (TypeError, ValueError, OverflowError)
-"""What cells raise that their columns cannot mean: sqlite takes any value anywhere."""
 
 
 @contextmanager
@@ -66,11 +64,13 @@ class SqliteStore:
             hint = f"ls -l {shlex.quote(str(path.parent))}"
             raise NotFound("no such MLflow database", where=str(path), hint=hint)
         self._path = path
+        self._losses: list[Loss] = []
         self._beyond: Mapping[str, Sequence[Loss]] | None = None
         with ExitStack() as opening, self._reading():
             self._connection = opening.enter_context(_connected(path))
             self._check_schema()
             self.registry = SqlRegistry(self._connection, self._reading)
+            self._headers = SqlHeaders(self._connection)
             self._models = SqlModels(self._connection)
             self._traces = SqlTraces(self._connection)
             self._has_inputs = bool(schema.columns(self._connection, "inputs"))
@@ -83,7 +83,7 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise self._as_ours(error) from error
-        except _OTHER_TYPES as error:
+        except BadCell as error:
             raise Damaged(
                 f"a cell of this database holds what its column cannot mean ({error})",
                 where=str(self._path),
@@ -118,9 +118,9 @@ class SqliteStore:
         """In the order in which they were created."""
         where = "" if include_deleted else f" WHERE NOT {_IS_GONE}"
         with self._reading():
-            cursor = self._connection.execute(_RUNS + where + " ORDER BY r.rowid")
-            for row in cursor:
-                yield self._native(row, self._pairs("tags", row[0]), {})
+            told_when_it_is_read = list[Loss]()
+            query = f"{_RUNS}{where} ORDER BY r.rowid"
+            yield from self._headers.of(query, losses=told_when_it_is_read)
 
     def deleted(self) -> int:
         """By the mark that MLflow sets."""
@@ -130,30 +130,16 @@ class SqliteStore:
     def run(self, run_id: str) -> NativeRun:
         """One run with its params."""
         with self._reading():
-            row = self._connection.execute(_RUNS + " WHERE r.run_uuid = ?", (run_id,)).fetchone()
-            if row is None:
-                raise gone(f"run {run_id}", f"mlflow:sqlite:///{self._path}")
-            return self._native(row, self._pairs("tags", run_id), self._pairs("params", run_id))
+            query = f"{_RUNS} WHERE r.run_uuid = ?"
+            asked = self._headers.of(query, run_id, losses=self._losses, with_params=True)
+            found = next(asked, None)
+        if found is None:
+            raise gone(f"run {run_id}", f"mlflow:sqlite:///{self._path}")
+        return found
 
     def _number(self, query: str, *values: str) -> int:
         with self._reading():
             return int(self._connection.execute(query, values).fetchone()[0])
-
-    def _native(
-        self, row: tuple[str, ...], tags: dict[str, str], params: dict[str, str]
-    ) -> NativeRun:
-        run_id, experiment, name, user, status, start, end, lifecycle, uri, number = row
-        return NativeRun(
-            run_id, experiment or str(number), name, user, status or "RUNNING",
-            None if start is None else int(start), None if end is None else int(end),
-            lifecycle or "active", None if uri is None else _text(uri), str(number), tags, params,
-        )  # fmt: skip
-
-    def _pairs(self, table: str, run_id: str) -> dict[str, str]:
-        # table is one of two words of ours, never from outside
-        query = f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY rowid"
-        rows = self._connection.execute(query, (run_id,))
-        return {_text(key): "" if value is None else str(value) for key, value in rows}
 
     def metrics(self, run_id: str) -> Iterator[NativePoints]:
         """In the order in which they were inserted."""
@@ -164,7 +150,9 @@ class SqliteStore:
                 (run_id,),
             )
             while rows := cursor.fetchmany(BATCH_ROWS):
-                yield _columns(rows)
+                with taken_apart():
+                    columns = _columns(rows)
+                yield columns
 
     def rows(self, run_id: str) -> int:
         """Exactly."""
@@ -172,8 +160,9 @@ class SqliteStore:
         return self._number(query, run_id)
 
     def losses(self) -> Iterator[Loss]:
-        """SQL rows are whole or not there."""
-        return iter(())
+        """Cells of headers; other rows are whole or not there."""
+        told, self._losses = self._losses, []
+        return iter(told)
 
     def belongings(self, native: NativeRun) -> Iterator[Document | Artifact | File | Lost]:
         """Tables of MLflow 2.4 (`inputs`), 2.14 (`trace_info`) and 3.0 (`logged_models`)."""
@@ -201,8 +190,9 @@ class SqliteStore:
             tags = self._connection.execute(
                 "SELECT name, value FROM input_tags WHERE input_uuid = ?", (input_id,)
             )
-            held = Dataset(name, mark, source_type, source, shape, profile, dict(tags))
-            yield held.document
+            with taken_apart():
+                told = Dataset(name, mark, source_type, source, shape, profile, dict(tags)).document
+            yield told
 
     def _used(self, run_id: str) -> Iterator[LoggedModel]:
         rows = self._connection.execute(
@@ -229,7 +219,9 @@ class SqliteStore:
         query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
         with self._reading():
             row = self._connection.execute(query, (run_id,)).fetchone()
-        return None if row is None or not row[0] else (self.located(row[0]), str(row[0]))
+        if row is None or not isinstance(row[0], str) or not row[0]:
+            return None
+        return self.located(row[0]), row[0]
 
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
@@ -287,7 +279,7 @@ class SqliteStore:
 
 def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
     key, time, step, value, is_nan = zip(*rows, strict=True)
-    keys = list(map(_text, dict.fromkeys(key)))
+    keys = list(map(text_of, dict.fromkeys(key)))
     codes = {name: code for code, name in enumerate(keys)}
     return NativePoints(
         keys,
@@ -297,13 +289,6 @@ def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
         np.array(value, np.float64),
         np.array(is_nan, np.bool_),
     )
-
-
-def _text(cell: object) -> str:
-    """Raises TypeError for bytes, which a column of texts can hold too."""
-    if not isinstance(cell, str):
-        raise TypeError(f"{cell!r:.60} is no text")
-    return cell
 
 
 def _parts(uri: str) -> tuple[str, ...]:

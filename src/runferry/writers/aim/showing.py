@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from runferry.dialects.aim.own_store import Logged, Stated, stamps_of
+from runferry.dialects.aim.own_store import Logged, Stated, identities_of, stamps_of
 from runferry.dialects.aim.places import HOME, TRACKER, is_hash
 from runferry.dialects.json_trees import mended
 from runferry.losses import Fate, Loss
@@ -62,8 +62,9 @@ class Showing:
             self.losses.append(Loss("run-id", Fate.REENCODED, "", 1, detail))
         for key, name in self._names.renamed.items():
             self.losses.append(Loss("renamed", Fate.REENCODED, key, 1, f"Aim has it as {name}"))
-        stamps = stamps_of(self._root / HOME, run_hash)
-        return Logged(run_hash, stamps, self._stated)
+        home = self._root / HOME
+        stamps, identities = stamps_of(home, run_hash), identities_of(home, run_hash)
+        return Logged(run_hash, stamps, identities, self._stated)
 
     def _own_hash(self) -> str | None:
         """That of a run which comes from Aim."""

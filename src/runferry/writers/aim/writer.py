@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from runferry.dialects.aim.own_store import LOGGED, Logged, logged_of
 from runferry.dialects.aim.places import HOME, STORE, STORE_MARK, TRACKER, root_of
+from runferry.dialects.aim.process import interpreter
 from runferry.errors import Damaged
 from runferry.model import Run, Uid
 from runferry.ports import Limits, Location, RemoteId
@@ -28,8 +29,9 @@ class AimWriter(ShownWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises Refused, BadLocation."""
+        """Raises Refused, BadLocation, and MissingExtra before anything is staged for Aim."""
         store = root_of(where.where) / HOME / STORE
+        interpreter()
         return super().open(Location(where.tracker, str(store)))
 
     @classmethod
@@ -40,6 +42,11 @@ class AimWriter(ShownWriter):
     def _standing(self, uids: Collection[Uid]) -> set[Uid]:
         """Those of these runs whose databases are in the repository as they were written."""
         return self._those(uids, lambda folder: logged_of(folder).stands(self._root.parent))
+
+    def _has_others_rows(self, uid: Uid) -> bool:
+        """Whoever opens a run in Aim to log more changes the databases that we made of it."""
+        before = self._before(uid)
+        return before is not None and before.is_logged_on_to(self._root.parent)
 
     def show(self, draft: Draft, run: Run) -> None:
         """The run that Aim shows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,10 +36,16 @@ class ShownWriter(PlainFolderWriter):
     def _standing(self, uids: Collection[Uid]) -> set[Uid]:
         """Those of these runs of which all that was made stands."""
 
+    def _has_others_rows(self, uid: Uid) -> bool:
+        """Whether somebody logged on to what was made of a run, which `show` would take away."""
+        return False
+
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark; one of which nothing stands any more is gone."""
         found = super().find(uid)
-        return found if found is None or self._attempts(uid) or self._standing([uid]) else None
+        if found is None or self._attempts(uid) or self._standing([uid]):
+            return found
+        return found if self._has_others_rows(uid) else None
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The complete runs of which all stands."""
@@ -49,6 +56,8 @@ class ShownWriter(PlainFolderWriter):
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether it is complete; raises RunMissing."""
         progress = super().stored(remote)
+        if progress is not None and self._has_others_rows(Uid(remote)):
+            return replace(progress, has_others_rows=True)
         if progress is not None and progress.is_sealed and not self._standing([Uid(remote)]):
             raise self._missing(remote)
         return progress
