@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from run_folders import Gathered, gather_one
+from tests.blobs import bytes_of
 
 from runferry import chunks
 from runferry.anywhere import AnyReader
@@ -133,11 +134,11 @@ def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
     found = gather_one(CometReader, real)
     media = {i.key: i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items}
     assert (media["img"].media_type, media["html"].media_type) == ("image", "html")
-    assert _bytes(media["img"].blob)[:4] == b"\x89PNG"
-    assert _bytes(media["html"].blob) == b"<b>x</b>"
-    assert json.loads(_bytes(media["h"].blob))["version"] == 2
+    assert bytes_of(media["img"].blob)[:4] == b"\x89PNG"
+    assert bytes_of(media["html"].blob) == b"<b>x</b>"
+    assert json.loads(bytes_of(media["h"].blob))["version"] == 2
     files = {c.path: c for c in found.chunks if isinstance(c, chunks.File)}
-    assert _bytes(files["dir/f.txt"].blob) == b"bytes"
+    assert bytes_of(files["dir/f.txt"].blob) == b"bytes"
     told = found.attributes("other")["assets", "dir/f.txt"]
     assert isinstance(told, dict)
     assert (told["type"], told["metadata"]) == ("asset", {"m": 1})
@@ -323,7 +324,7 @@ def test_files_of_one_name_are_all_there(tmp_path: Path) -> None:
         (home / f"{number}.bin").write_bytes(bytes([number]))
     found = gather_one(CometReader, home)
     files = [chunk for chunk in found.chunks if isinstance(chunk, chunks.File)]
-    assert {it.path: _bytes(it.blob) for it in files} == {
+    assert {it.path: bytes_of(it.blob) for it in files} == {
         "a.bin": b"\0", "a.bin~same": b"\1", "a.bin~same~2": b"\2"
     }  # fmt: skip
 
@@ -455,9 +456,3 @@ def test_a_closed_archive_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         Gathered(run, reader.read(run))
     assert caught.value.hint
-
-
-def _bytes(blob: Any) -> bytes:
-    with blob.open() as stream:
-        content: bytes = stream.read()
-    return content

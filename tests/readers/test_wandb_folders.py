@@ -9,6 +9,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from tests.blobs import bytes_of
 from wandb.proto import wandb_internal_pb2 as pb
 from wandb_runs import (
     exit_record,
@@ -27,7 +28,6 @@ from wandb_runs import (
 from runferry import tables
 from runferry.errors import Damaged, NotFound, SourceError
 from runferry.losses import Fate
-from runferry.model import Blob
 
 HOSTILE = [
     "../secret.txt",
@@ -40,13 +40,6 @@ HOSTILE = [
     "",
     ".",
 ]
-
-
-def content(blob: Blob) -> bytes | None:
-    if blob.open is None:
-        return None
-    with blob.open() as stream:
-        return stream.read()
 
 
 def test_a_file_a_folder_and_any_tree_are_recognised(tmp_path: Path) -> None:
@@ -98,7 +91,7 @@ def test_a_link_below_media_is_named(tmp_path: Path) -> None:
     (folder / "files" / "media" / "images").mkdir(parents=True)
     (folder / "files" / "media" / "images" / "a.png").symlink_to(tmp_path / "far.png")
     found = gather_one(folder)
-    assert [content(item.blob) for item in found.media] == [b"far"]
+    assert [bytes_of(item.blob) for item in found.media] == [b"far"]
     (loss,) = found.losses
     assert (loss.code, loss.where) == ("linked-file", "media/images/a.png")
 
@@ -229,7 +222,7 @@ def test_files_go_by_role_and_links_are_followed_to_files_only(tmp_path: Path) -
         "saved.txt": "other",
         "gone.txt": "other",
     }
-    assert content(found.files["saved.txt"].blob) == b"outside"
+    assert bytes_of(found.files["saved.txt"].blob) == b"outside"
     assert found.files["gone.txt"].blob.is_missing
     assert found.codes() == {"closed-folder", "special-file", "linked-file", "missing-bytes"}
     (linked,) = (loss for loss in found.losses if loss.code == "linked-file")
@@ -304,7 +297,7 @@ def test_artifact_bytes_are_taken_only_if_the_record_knows_their_hash(tmp_path: 
     assert isinstance(produced.metadata, dict)
     assert produced.metadata["k"] == 1
     right, wrong, there = produced.entries
-    assert content(right.blob) == b"bytes"
+    assert bytes_of(right.blob) == b"bytes"
     assert wrong.blob.is_missing
     assert there.reference == "s3://b/k"
     assert there.blob.is_missing
@@ -341,7 +334,7 @@ def test_media_bytes_come_from_the_folder_with_caption_and_index(tmp_path: Path)
     found = gather_one(folder)
     images = [item for item in found.media if item.key == "imgs"]
     assert [(i.index, i.caption, i.at.step) for i in images] == [(0, "first", 3), (1, None, 3)]
-    assert content(images[0].blob) == b"images/a.png"
+    assert bytes_of(images[0].blob) == b"images/a.png"
     assert images[1].blob.is_missing
     assert isinstance(images[0].metadata, dict)
     assert images[0].metadata["width"] == 2
@@ -361,7 +354,7 @@ def test_images_that_are_only_counted_are_found_by_their_number(tmp_path: Path) 
     for number in range(2):
         (folder / "files" / "media" / "images" / f"imgs_4_{number}.png").write_text(str(number))
     found = gather_one(folder)
-    assert [(item.index, item.caption, content(item.blob)) for item in found.media] == [
+    assert [(item.index, item.caption, bytes_of(item.blob)) for item in found.media] == [
         (0, "a", b"0"),
         (1, None, b"1"),
         (0, None, None),
