@@ -83,11 +83,13 @@ def _run_again(request: pytest.FixtureRequest, *prefix: str) -> None:
 
 
 @contextmanager
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB."""
+def small_disk(tmp_path: Path, megabytes: int = 1) -> Iterator[Path]:
+    """A disk of its own, for as long as the block runs."""
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount command")
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("this machine does not let us mount a small disk")
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller
-from tests.test_http import Clock, says, serving, to
+from tests.http_server import Clock, says, serving, to
 
 from runferry.archive.store import Archive
 from runferry.cli.wandb_records import read_records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.test_http import SETTINGS, no_proxy_of_this_machine, says, serving, to  # noqa: F401
+from tests.http_server import SETTINGS, no_proxy_of_this_machine, says, serving, to  # noqa: F401
 
 from runferry.errors import BadSetting, Unreachable
 from runferry.settings import Settings

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.test_http import says, serving
+from tests.http_server import says, serving
 
 from runferry.http.client import RetryingClient
 from runferry.http.rate import RateCap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from runferry.archive.store import Archive, RunRecord
 from runferry.chunks import Chunk, Points
 from runferry.model import Run, RunKey
+from runferry.python_apart import command_apart, environment_apart
 from runferry.tables import POINTS
 
 EXACT = 2**53
@@ -99,3 +101,18 @@ def points_in(archive: Archive, record: RunRecord, order: str = "any") -> list[R
 def content(archive: Archive, record: RunRecord) -> list[Row]:
     """All scalars by key and seq, in an order that no cutting changes."""
     return sorted(points_in(archive, record), key=lambda row: (row.key, row.seq))
+
+
+def counted_rows(count: int, start: int = 0) -> list[Row]:
+    """Rows of seven keys in turn; the step is the source's row."""
+    return [Row(f"k{n % 7}", n, n) for n in range(start, start + count)]
+
+
+def python(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process, whose output is read here."""
+    return subprocess.Popen(
+        command_apart(code, *map(str, arguments)),
+        env=environment_apart(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.archive.every_kind import everything
 from tests.archive.runs import Row, archived, batch_of, content, run_named
-from tests.archive.test_content import everything
 
 from runferry.archive.as_destination import ArchiveWriter
 from runferry.archive.as_source import ArchiveReader

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.archive.runs import Row, archived, batch_of, content, points_in, run_named
-from tests.archive.test_content import bytes_of
+from tests.blobs import bytes_of
 
 from runferry.archive import lock, segments, vacuum
 from runferry.archive.as_destination import ArchiveWriter

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tests.archive.every_kind import everything
 from tests.archive.runs import Row, archived, batch_of, bits_of, run_named
-from tests.archive.test_content import everything
 
 from runferry.archive import catalog
 from runferry.archive.catalog import Catalog

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.archive.every_kind import rows_strategy
 from tests.archive.runs import Row, archived, batch_of, points_in, rows_of, run_named
-from tests.archive.test_content import rows_strategy
 
 from runferry.archive import step_buckets, step_order
 from runferry.archive.store import Archive

@@ -17,6 +17,7 @@ from runferry._native import WandbScanner
 BLOCK = 32 * 1024
 HEADER = b":W&B\xe1\xbe\x00"
 
+
 # --- messages -------------------------------------------------------------------------------------
 
 
@@ -208,3 +209,11 @@ def everything(found: Scan) -> list[object]:
     """What was found, in a form that can be compared."""
     rows = [("point", p.step, p.value) for p in found.points]
     return rows + [("line", text) for _, text in found.lines] + [(n,) for n, _, _ in found.records]
+
+
+def read(folder: Path, *records: bytes) -> Scan:
+    return scan_bytes(folder, Log.of(records).raw)
+
+
+def one(folder: Path, json_text: str | bytes, typed: bytes = b"") -> Scan:
+    return read(folder, history([item(["x"], json_text or None, typed)], 0))

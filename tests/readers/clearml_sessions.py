@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from runferry.chunks import Chunk
 from runferry.dialects.clearml.own_copy import OWN
-from runferry.ports import Location
+from runferry.model import Run
+from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
+from runferry.readers.clearml.reader import ClearmlReader
+from runferry.testing.content import Content
 from runferry.testing.recording import Sample
 from runferry.writers.clearml import ClearmlWriter
 
@@ -69,3 +74,29 @@ def moved(session: Path, target: Path) -> Path:
     if packed.exists():
         packed.replace(target / packed.name)
     return Path(shutil.move(session, target / session.name))
+
+
+def read(where: Path) -> list[tuple[Run, list[Chunk]]]:
+    reader = ClearmlReader.open(Location("clearml", str(where)), ReadOptions())
+    return [(run, list(reader.read(run))) for run in reader.runs()]
+
+
+def one(where: Path) -> tuple[Content, list[Chunk]]:
+    ((_, chunks),) = read(where)
+    return Content.of(chunks), chunks
+
+
+def write_session(folder: Path, *, task: object, metrics: str = "", log: str = "") -> Path:
+    folder.mkdir(parents=True)
+    text = task if isinstance(task, str) else json.dumps(task)
+    (folder / "task.json").write_text(text)
+    (folder / "metrics.jsonl").write_text(metrics)
+    (folder / "log.jsonl").write_text(log)
+    return folder
+
+
+def scalar(step: int, value: object, **more: object) -> dict[str, object]:
+    return {
+        "type": "training_stats_scalar", "task": "offline-1", "metric": "loss", "variant": "train",
+        "iter": step, "timestamp": 1_700_000_000_000 + step, "value": value, **more,
+    }  # fmt: skip

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gathered import Gathered
+from neptune_gathered import gather_one
 
 from runferry.python_apart import environment_apart
 
@@ -90,3 +92,8 @@ def log_on(
 def home_of(folder: Path) -> Path:
     """The folder in which `.neptune` lies."""
     return next(one for one in folder.parents if one.name == ".neptune").parent
+
+
+def replayed(tmp_path: Path, *operations: dict[str, Any]) -> Gathered:
+    queue(tmp_path / ".neptune", list(operations))
+    return gather_one(tmp_path)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from runferry import chunks, tables
 from runferry.losses import Loss
 from runferry.model import Cursor, KeyPath, Role, Run, Series, Tree
-from runferry.ports import Location, Reader, ReadOptions
+from runferry.ports import Location, Reader, ReadOptions, TableColumns
 from runferry.tables import POINTS, TEXTS
+
+Rows = Sequence[dict[str, Any]]
+NS = 1_700_000_000_123_456_789
+"""A time to the nanosecond."""
 
 
 @dataclass
@@ -121,3 +130,39 @@ def same(left: object, right: object) -> bool:
             return math.isnan(left) and math.isnan(right)
         return left == right and math.copysign(1, left) == math.copysign(1, right)
     return type(left) is type(right) and left == right
+
+
+def write_csv(path: Path, rows: Rows) -> Path:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_file(path, [names, *([row.get(name, "") for name in names] for row in rows)])
+
+
+def write_jsonl(path: Path, rows: Rows, mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open(mode, encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
+
+
+def write_parquet(path: Path, rows: Rows, group_rows: int = 50_000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    pq.write_table(pa.table(columns), path, row_group_size=group_rows)
+    return path
+
+
+def curve(rows: int) -> list[dict[str, Any]]:
+    return [{"step": n, "loss": 1 / (n + 1), "note": f"n{n}"} for n in range(rows)]
+
+
+def named(**columns: str) -> ReadOptions:
+    return ReadOptions(columns=TableColumns(**columns))
+
+
+def time_ns(row: dict[str, Any]) -> int | None:
+    """When a row of points was logged, of the two columns that say it."""
+    if row["time"] is None:
+        return None
+    since = row["time"] - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(microseconds=1) * 1000 + (row["time_ns"] or 0)

@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from run_folders import Gathered
+
+from runferry import chunks
 from runferry.dialects.protobuf import double, field, integer
-from runferry.model import Run, RunKey
+from runferry.model import KeyPath, Run, RunKey, Tree
 from runferry.writers.swanlab import messages
 
 BLOCK = 32_768
@@ -100,3 +103,33 @@ def backup_scalar(key: str, step: int, value: Any, second: int = 0) -> tuple[str
     created = f"2023-11-14T22:13:{second:02}.5+00:00"
     metric = {"index": step, "data": value, "create_time": created}
     return "Scalar", {"metric": metric, "key": key, "step": step, "epoch": step + 1}
+
+
+RECORDS = [
+    start(notes="why", group="g", job_type="train"),
+    line("hello", 1),
+    *(scalar(key, step, step / 7) for step in range(6) for key in ("loss", "a/b")),
+    line("oh no", 2, level=1),
+    finish(),
+]  # fmt: skip
+BACKUP: list[tuple[str, dict[str, Any]]] = [
+    ("Header", {"backup_type": "DEFAULT", "create_time": "2023-11-14T22:13:20+00:00"}),
+    ("Project", {"name": "proj", "workspace": "team", "public": None}),
+    ("Experiment", {"id": "old", "name": "n", "description": "d", "tags": ["t"]}),
+    ("Log", {"create_time": "2023-11-14T22:13:20+00:00", "message": "hi", "level": "INFO"}),
+    ("Column", {"key": "__swanlab__.gpu", "cls": "SYSTEM", "column_type": "FLOAT"}),
+    backup_scalar("__swanlab__.gpu", 0, 49.5),
+    backup_scalar("loss", 0, 1.5, 1),
+    backup_scalar("loss", 1, "NaN", 2),
+    ("Footer", {"success": False, "create_time": "2023-11-14T22:14:20+00:00"}),
+]  # fmt: skip
+
+
+def header(found: Gathered) -> Run:
+    """As it is known at the end."""
+    return [chunk.run for chunk in found.chunks if isinstance(chunk, chunks.Header)][-1]
+
+
+def attributes(found: Gathered) -> dict[tuple[str, KeyPath], Tree]:
+    parts = (chunk.items for chunk in found.chunks if isinstance(chunk, chunks.Attributes))
+    return {(it.role, it.path): it.value for items in parts for it in items}

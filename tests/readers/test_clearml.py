@@ -13,44 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from clearml_sessions import logged_by_the_client, moved, written
+from clearml_sessions import logged_by_the_client, moved, one, read, scalar, write_session, written
 
 from runferry import anywhere
-from runferry.chunks import Artifact, Chunk, File, Media, Points, Raw, Texts
+from runferry.chunks import Artifact, File, Media, Points, Raw, Texts
 from runferry.errors import Damaged
-from runferry.model import Run
 from runferry.ports import Location, ReadOptions
 from runferry.readers.clearml.reader import ClearmlReader
 from runferry.tables import loads
 from runferry.testing.content import Content
 from runferry.testing.reader_contract import ReaderContract
 from runferry.testing.samples import bulk, curve, files, media, plain
-
-
-def read(where: Path) -> list[tuple[Run, list[Chunk]]]:
-    reader = ClearmlReader.open(Location("clearml", str(where)), ReadOptions())
-    return [(run, list(reader.read(run))) for run in reader.runs()]
-
-
-def one(where: Path) -> tuple[Content, list[Chunk]]:
-    ((_, chunks),) = read(where)
-    return Content.of(chunks), chunks
-
-
-def write_session(folder: Path, *, task: object, metrics: str = "", log: str = "") -> Path:
-    folder.mkdir(parents=True)
-    text = task if isinstance(task, str) else json.dumps(task)
-    (folder / "task.json").write_text(text)
-    (folder / "metrics.jsonl").write_text(metrics)
-    (folder / "log.jsonl").write_text(log)
-    return folder
-
-
-def scalar(step: int, value: object, **more: object) -> dict[str, object]:
-    return {
-        "type": "training_stats_scalar", "task": "offline-1", "metric": "loss", "variant": "train",
-        "iter": step, "timestamp": 1_700_000_000_000 + step, "value": value, **more,
-    }  # fmt: skip
 
 
 class TestClearmlSession(ReaderContract):

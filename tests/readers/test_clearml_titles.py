@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from test_clearml import one, scalar, write_session
+from clearml_sessions import one, scalar, write_session
 
 
 def test_a_series_that_is_no_text_is_spelled_as_one(tmp_path: Path) -> None:

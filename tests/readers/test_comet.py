@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import Gathered, gather_one
+from comet_experiments import BEGAN, ENDED, experiment, metric, packed
+from run_folders import gather_one
+from tests.blobs import bytes_of
 
 from runferry import chunks
-from runferry.anywhere import AnyReader
-from runferry.errors import NotFound, SourceError
-from runferry.losses import Fate
-from runferry.ports import Location, ReadOptions
+from runferry.ports import Location
 from runferry.python_apart import environment_apart
 from runferry.readers.comet import CometReader
 from runferry.testing.reader_contract import ReaderContract
 
 SCRIPT = Path(__file__).with_name("comet_script.py")
-BEGAN = 1_700_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +37,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
     (archive,) = home.glob("*.zip")
     return archive
-
-
-def metric(name: str, value: Any, step: int | None = None, **more: Any) -> dict[str, Any]:
-    told = {"metricName": name, "metricValue": value, "step": step, "epoch": None}
-    payload = {"local_timestamp": BEGAN + (step or 0), "metric": told, **more}
-    return {"payload": payload, "type": "metric_msg"}
-
-
-def experiment(home: Path, messages: list[Any], **stated: Any) -> Path:
-    """An experiment that is not packed; with `offline_id` it has ended."""
-    home.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"{json.dumps(one, separators=(',', ':'))}\n" for one in messages)
-    (home / "messages.json").write_text(lines)
-    if stated:
-        (home / "experiment.json").write_text(json.dumps(stated))
-    return home
-
-
-def packed(home: Path, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in sorted(home.iterdir()):
-            archive.write(one, one.name)
-    return path
-
-
-ENDED = {
-    "offline_id": "a" * 32,
-    "project_name": "p",
-    "workspace": "w",
-    "tags": [],
-    "start_time": BEGAN,
-    "stop_time": BEGAN + 5,
-}
 
 
 class TestComet(ReaderContract):
@@ -133,11 +97,11 @@ def test_files_media_and_models_are_read_with_their_bytes(real: Path) -> None:
     found = gather_one(CometReader, real)
     media = {i.key: i for c in found.chunks if isinstance(c, chunks.Media) for i in c.items}
     assert (media["img"].media_type, media["html"].media_type) == ("image", "html")
-    assert _bytes(media["img"].blob)[:4] == b"\x89PNG"
-    assert _bytes(media["html"].blob) == b"<b>x</b>"
-    assert json.loads(_bytes(media["h"].blob))["version"] == 2
+    assert bytes_of(media["img"].blob)[:4] == b"\x89PNG"
+    assert bytes_of(media["html"].blob) == b"<b>x</b>"
+    assert json.loads(bytes_of(media["h"].blob))["version"] == 2
     files = {c.path: c for c in found.chunks if isinstance(c, chunks.File)}
-    assert _bytes(files["dir/f.txt"].blob) == b"bytes"
+    assert bytes_of(files["dir/f.txt"].blob) == b"bytes"
     told = found.attributes("other")["assets", "dir/f.txt"]
     assert isinstance(told, dict)
     assert (told["type"], told["metadata"]) == ("asset", {"m": 1})
@@ -323,7 +287,7 @@ def test_files_of_one_name_are_all_there(tmp_path: Path) -> None:
         (home / f"{number}.bin").write_bytes(bytes([number]))
     found = gather_one(CometReader, home)
     files = [chunk for chunk in found.chunks if isinstance(chunk, chunks.File)]
-    assert {it.path: _bytes(it.blob) for it in files} == {
+    assert {it.path: bytes_of(it.blob) for it in files} == {
         "a.bin": b"\0", "a.bin~same": b"\1", "a.bin~same~2": b"\2"
     }  # fmt: skip
 
@@ -333,22 +297,6 @@ def test_what_the_header_cannot_hold_is_an_attribute(tmp_path: Path) -> None:
     found = gather_one(CometReader, experiment(tmp_path / "x", [], **{**ENDED, **odd}))
     told = found.attributes("other")
     assert {path[1]: value for path, value in told.items() if path[0] == "experiment"} == odd
-
-
-def test_names_in_an_archive_are_no_places(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret")
-    upload = {
-        "payload": {
-            "upload_type": "asset",
-            "file_path": "../secret",
-            "additional_params": {"fileName": "../../out", "step": None},
-        },
-        "type": "file_upload",
-    }
-    found = gather_one(CometReader, experiment(tmp_path / "x", [upload], **ENDED))
-    (file,) = [c for c in found.chunks if isinstance(c, chunks.File)]
-    assert file.blob.is_missing
-    assert found.codes() == {"missing-bytes": 1}
 
 
 def test_a_number_that_no_double_holds_is_told_also_of_the_experiment_itself(
@@ -371,93 +319,3 @@ def test_an_experiment_without_an_end_is_known_by_its_place(tmp_path: Path) -> N
     found = gather_one(CometReader, experiment(tmp_path / "x", [metric("a", 1.0, 0)]))
     assert found.run.key.run_id.startswith("x@")
     assert (found.run.state, found.run.complete) == ("unknown", False)
-
-
-def test_a_flipped_byte_is_told(tmp_path: Path) -> None:
-    home = experiment(tmp_path / "x", [metric("a", n / 7, n) for n in range(5000)], **ENDED)
-    path = packed(home, tmp_path / "one.zip")
-    shutil.rmtree(home)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-    found = gather_one(CometReader, path)
-    assert "damaged-bytes" in found.codes()
-    points = found.series("a")
-    assert points[:100] == [(n, n / 7) for n in range(100)]
-    assert {loss.fate for loss in found.losses} <= {Fate.DROPPED, Fate.REENCODED}
-
-
-@pytest.mark.parametrize("place", ["version", "name", "first bytes"])
-def test_an_odd_zip_hides_no_experiment_beside_it(tmp_path: Path, place: str) -> None:
-    """One of a later form, one with a name that is no UTF-8, an experiment that is damaged."""
-    home = experiment(tmp_path / "made", [metric("a", n / 7, n) for n in range(50)], **ENDED)
-    content = bytearray(packed(home, tmp_path / "a.zip").read_bytes())
-    (home / "experiment.json").write_text(json.dumps({"offline_id": "b" * 32}))
-    packed(home, tmp_path / "b.zip")
-    shutil.rmtree(home)
-    listed = content.find(b"PK\x01\x02")
-    if place == "version":
-        content[listed + 6] = 99
-    elif place == "name":
-        content[listed + 9] |= 8
-        content[listed + 46] = 0xFF
-    else:
-        begins = content.rfind(b"messages.json", 0, listed) + len("messages.json")
-        content[begins : begins + 40] = b"\xff" * 40
-    (tmp_path / "a.zip").write_bytes(content)
-    reader = CometReader.open(Location("comet", str(tmp_path)), ReadOptions())
-    runs = {run.key.run_id: run for run in reader.runs()}
-    assert set(runs) == {"a" * 32, "b" * 32}
-    assert any(isinstance(chunk, chunks.Points) for chunk in reader.read(runs["b" * 32]))
-    lost = [one.loss.code for one in reader.read(runs["a" * 32]) if isinstance(one, chunks.Lost)]
-    assert lost == ["damaged-bytes" if place == "first bytes" else "cut-archive"]
-
-
-@pytest.mark.usefixtures("modes_hold")
-def test_a_closed_zip_hides_no_experiment_beside_it(tmp_path: Path) -> None:
-    home = experiment(tmp_path / "made", [metric("a", 1.0, 0)], **ENDED)
-    closed = packed(home, tmp_path / f"{'c' * 32}.zip")
-    packed(home, tmp_path / "open.zip")
-    packed(home, tmp_path / "whose.zip").chmod(0)
-    shutil.rmtree(home)
-    closed.chmod(0)
-    reader = CometReader.open(Location("comet", str(tmp_path)), ReadOptions())
-    runs = {run.key.run_id: run for run in reader.runs()}
-    assert set(runs) == {"a" * 32, "c" * 32}
-    with pytest.raises(SourceError, match="Permission denied") as caught:
-        list(reader.read(runs["c" * 32]))
-    assert caught.value.hint
-
-
-def test_any_finds_archives_and_folders(tmp_path: Path) -> None:
-    home = experiment(tmp_path / "deep" / "x", [metric("a", 1.0, 0)])
-    packed(experiment(tmp_path / "y", [metric("a", 1.0, 0)], **ENDED), tmp_path / "one.zip")
-    shutil.rmtree(tmp_path / "y")
-    reader = AnyReader.open(Location("any", str(tmp_path)), ReadOptions())
-    assert [run.key.tracker for run in reader.runs()] == ["comet", "comet"]
-    assert home.is_dir()
-
-
-def test_what_is_no_experiment_is_not_taken(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("messages.json", "{}")
-    (tmp_path / "text.zip").write_text("PK")
-    assert not CometReader.recognises(tmp_path)
-    with pytest.raises(NotFound):
-        CometReader.open(Location("comet", str(tmp_path / "other.zip")), ReadOptions())
-
-
-def test_a_closed_archive_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    home = experiment(tmp_path / "x", [metric("a", 1.0, 0)], **ENDED)
-    reader = CometReader.open(Location("comet", str(home)), ReadOptions())
-    (run,) = reader.runs()
-    (home / "messages.json").rename(home / "moved")
-    with pytest.raises(SourceError) as caught:
-        Gathered(run, reader.read(run))
-    assert caught.value.hint
-
-
-def _bytes(blob: Any) -> bytes:
-    with blob.open() as stream:
-        content: bytes = stream.read()
-    return content

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neptune_gathered import neptune_at
 from neptune_queues import floats, operation, queue
 
 from runferry.errors import SourceChanged
-from runferry.ports import Location, ReadOptions
 from runferry.readers.neptune.queue.bursts import Burst, blocks_of, bursts_and_lines
-from runferry.readers.neptune.reader import NeptuneReader
 from runferry.testing.content import Content
 
 LARGE = 9000
@@ -55,7 +54,7 @@ def content(home: Path, *, closely: bool = False, cut: int = 0) -> Any:
     lines.insert(5000, b"\n")
     text = b"".join(lines)
     log.write_bytes(text[: len(text) - cut])
-    reader = NeptuneReader.open(Location("neptune", str(home)), ReadOptions())
+    reader = neptune_at(home)
     (run,) = reader.runs()
     found = Content.of(list(reader.read(run))).comparable()
     return {name: one for name, one in found.items() if name != "losses"}
@@ -83,7 +82,7 @@ def test_a_clearing_sets_the_values_before_it_aside(tmp_path: Path) -> None:
     operations = [floats("loss", [(float(step), 0.5)]) for step in range(50)]
     operations[30] = operation("ClearFloatLog", "loss")
     folder = queue(tmp_path / ".neptune", operations)
-    reader = NeptuneReader.open(Location("neptune", str(folder)), ReadOptions())
+    reader = neptune_at(folder)
     (run,) = reader.runs()
     rows = Content.of(list(reader.read(run))).comparable()["rows"]["Points"]
     assert len(rows) == 19

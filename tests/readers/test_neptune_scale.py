@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from gathered import Gathered, gather
 from hypothesis import given
 from hypothesis import strategies as st
+from neptune_gathered import gather_one, neptune_at
 from neptune_scales import create, database, log_on, number, snapshot, text, value_of
 
 from runferry.dialects.protobuf_reading import Malformed
 from runferry.errors import Damaged, SourceChanged, UnknownVersion
 from runferry.losses import Fate
-from runferry.model import Cursor, Fork
-from runferry.ports import Location, ReadOptions
+from runferry.model import Fork
+from runferry.ports import Location
 from runferry.python_apart import environment_apart
 from runferry.readers.neptune.reader import NeptuneReader
 from runferry.readers.neptune.scale import messages, wire
@@ -47,12 +47,6 @@ def logged(what: str, home: Path) -> Path:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which neptune-scale logged everything that it can."""
     return logged("everything", tmp_path_factory.mktemp("real") / "work")
-
-
-def gather_one(root: Path, after: Cursor | None = None) -> Gathered:
-    reader = NeptuneReader.open(Location("neptune", str(root)), ReadOptions())
-    (run,) = reader.runs()
-    return gather(reader, run, after)
 
 
 def steps(numbers: range) -> list[bytes]:
@@ -327,7 +321,7 @@ def test_databases_of_one_run_are_read_in_the_order_of_their_beginnings(tmp_path
 
 def test_an_unknown_version_is_refused_by_name(tmp_path: Path) -> None:
     database(tmp_path, [], version="v6")
-    reader = NeptuneReader.open(Location("neptune", str(tmp_path)), ReadOptions())
+    reader = neptune_at(tmp_path)
     (run,) = reader.runs()
     with pytest.raises(UnknownVersion, match="v6"):
         list(reader.read(run))

@@ -4,59 +4,23 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gathered import Gathered, gather
+from neptune_gathered import gather_all, neptune_at
+from neptune_serving import BEGAN, PROJECT, QUIET, logging_to, neptune
+from neptune_serving import server as server  # noqa: PLC0414  a fixture
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the vendor's own imports
-    neptune = pytest.importorskip("neptune", reason="no neptune; pip install 'runferry[test]'")
-    from neptune.types import File
-
-    from runferry.testing.neptune_backend import NeptuneBackend, NeptuneServer
-
-from runferry.errors import AuthFailed, BadLocation, Declined, NotFound, SourceChanged, Unreachable
-from runferry.model import Cursor
+from runferry.errors import BadLocation, NotFound, SourceChanged
 from runferry.ports import Location, ReadOptions
 from runferry.readers.neptune.reader import NeptuneModelsReader, NeptuneReader
 from runferry.readers.neptune.server.series import ServedSeries
 from runferry.testing.content import Content, digest_of
+from runferry.testing.neptune_backend import NeptuneServer
 from runferry.testing.reader_contract import ReaderContract
-
-BEGAN = 1_700_000_000.25
-QUIET: dict[str, Any] = {
-    "capture_stdout": False,
-    "capture_stderr": False,
-    "capture_hardware_metrics": False,
-    "capture_traceback": False,
-    "git_ref": False,
-    "source_files": [],
-}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> NeptuneServer:
-    """An empty server with one project."""
-    monkeypatch.setenv("NEPTUNE_DATA_DIRECTORY", str(tmp_path / "queue"))
-    monkeypatch.delenv("NEPTUNE_PROJECT", raising=False)
-    made = NeptuneServer(tmp_path / "server", ["team/vision"])
-    made.install(monkeypatch.setattr)
-    return made
-
-
-@contextmanager
-def logging_to(project: str = "team/vision", **options: Any) -> Iterator[Any]:
-    """A run of the real client, in sync mode."""
-    run = neptune.init_run(project=project, mode="sync", **{**QUIET, **options})
-    try:
-        yield run
-    finally:
-        run.stop()
 
 
 def picture() -> bytes:
@@ -78,23 +42,14 @@ def log_everything(home: Path, **options: Any) -> None:
         for number in range(2500):
             run["train/loss"].append(number / 7, step=number / 4, timestamp=BEGAN + number)
         run["notes"].extend(["one", "two"], timestamps=[BEGAN, BEGAN + 0.001])
-        run["pictures"].append(File.from_content(picture(), extension="png"), step=7)
+        run["pictures"].append(neptune.types.File.from_content(picture(), extension="png"), step=7)
         run["weights"].upload(str(home / "a.csv"))
-        run["memory"].upload(File.from_content("in memory", extension="txt"))
+        run["memory"].upload(neptune.types.File.from_content("in memory", extension="txt"))
         run["set"].upload_files([str(home / "*.csv")])
         run["data"].track_files(str(home / "a.csv"))
 
 
-def where(text: str = "team/vision") -> Location:
-    return Location("neptune", text)
-
-
-def gather_all(text: str = "team/vision", **options: Any) -> dict[str, Gathered]:
-    reader = NeptuneReader.open(where(text), ReadOptions(**options))
-    return {run.key.run_id: gather(reader, run) for run in reader.runs()}
-
-
-def models_of(text: str = "team/vision") -> dict[str, Gathered]:
+def models_of(text: str = PROJECT) -> dict[str, Gathered]:
     reader = NeptuneModelsReader.open(Location("neptune-models", text), ReadOptions())
     return {run.key.run_id: gather(reader, run) for run in reader.runs()}
 
@@ -109,10 +64,10 @@ class TestNeptuneServed(ReaderContract):
             for number in range(5):
                 run["loss"].append(float(number), step=number, timestamp=BEGAN)
                 run["notes"].append(f"{number}", timestamp=BEGAN)
-            run["memory"].upload(File.from_content("text", extension="txt"))
+            run["memory"].upload(neptune.types.File.from_content("text", extension="txt"))
         with logging_to() as run:
             run["loss"].append(1.0, timestamp=BEGAN)
-        return where()
+        return Location("neptune", PROJECT)
 
     def grow(self, source: Location) -> None:
         run = neptune.init_run(project="team/vision", with_id="PRO-1", mode="sync", **QUIET)
@@ -122,12 +77,12 @@ class TestNeptuneServed(ReaderContract):
         run.stop()
 
     def nowhere(self, tmp_path: Path) -> Location:
-        return where("team/nothing")
+        return Location("neptune", "team/nothing")
 
 
 def test_what_was_logged_is_read(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
-    found = gather_all()["PRO-1"]
+    found = gather_all(PROJECT)["PRO-1"]
     config = found.role("config")
     assert config == {
         ("params", "lr"): 0.1,
@@ -148,7 +103,7 @@ def test_what_was_logged_is_read(server: NeptuneServer, tmp_path: Path) -> None:
 
 def test_the_header_is_what_the_table_says(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
-    header = gather_all()["PRO-1"].header
+    header = gather_all(PROJECT)["PRO-1"].header
     assert (header.key.scope, header.key.run_id) == ("team/vision", "PRO-1")
     assert (header.name, header.notes, header.tags) == ("hello", "words", ("a", "b"))
     assert (header.entity, header.project) == ("team", "vision")
@@ -158,7 +113,7 @@ def test_the_header_is_what_the_table_says(server: NeptuneServer, tmp_path: Path
 
 def test_bytes_are_fetched_when_they_are_opened(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
-    found = gather_all()["PRO-1"]
+    found = gather_all(PROJECT)["PRO-1"]
     assert set(found.files) == {"weights.csv", "memory.txt", "set/a.csv", "set/b.csv"}
     with found.files["set/b.csv"].blob.open() as content:  # type: ignore[misc]
         assert content.read() == b"3,4\n"
@@ -171,7 +126,7 @@ def test_bytes_are_fetched_when_they_are_opened(server: NeptuneServer, tmp_path:
 
 def test_an_artifact_is_what_it_tracks(server: NeptuneServer, tmp_path: Path) -> None:
     log_everything(tmp_path / "home")
-    (artifact,) = gather_all()["PRO-1"].artifacts
+    (artifact,) = gather_all(PROJECT)["PRO-1"].artifacts
     (entry,) = artifact.entries
     assert (entry.path, entry.blob.size) == ("a.csv", 4)
     assert entry.reference == (tmp_path / "home" / "a.csv").as_uri()
@@ -183,7 +138,7 @@ def test_series_come_page_by_page(server: NeptuneServer) -> None:
         for number in range(2500):
             run["loss"].append(float(number), timestamp=BEGAN)
     server.pages = 0
-    assert gather_all()["PRO-1"].values("loss") == [float(n) for n in range(2500)]
+    assert gather_all(PROJECT)["PRO-1"].values("loss") == [float(n) for n in range(2500)]
     assert server.pages == 4  # how many there are, and three pages
 
 
@@ -193,7 +148,7 @@ def test_values_that_the_server_counts_and_does_not_give_are_told(
     with logging_to() as run:
         run["loss"].extend([1.0, 2.0], timestamps=[BEGAN, BEGAN])
     monkeypatch.setattr(ServedSeries, "_total", lambda *_: 5)
-    found = gather_all()["PRO-1"]
+    found = gather_all(PROJECT)["PRO-1"]
     assert found.values("loss") == [1.0, 2.0]
     assert [(one.where, one.count) for one in found.losses if one.code == "missing-values"] == [
         ("loss", 3)
@@ -204,7 +159,7 @@ def test_what_grows_is_read_on_without_asking_for_the_rest(server: NeptuneServer
     with logging_to() as run:
         for number in range(1500):
             run["loss"].append(float(number), step=number, timestamp=BEGAN)
-        reader = NeptuneReader.open(where(), ReadOptions())
+        reader = neptune_at(PROJECT)
         (listed,) = reader.runs()
         first = gather(reader, listed)
         run["loss"].append(7.0, step=2000, timestamp=BEGAN)
@@ -219,10 +174,10 @@ def test_what_grows_is_read_on_without_asking_for_the_rest(server: NeptuneServer
 def test_values_or_files_that_are_gone_are_a_changed_source(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["loss"].extend([1.0, 2.0], timestamps=[BEGAN, BEGAN])
-        reader = NeptuneReader.open(where(), ReadOptions())
+        reader = neptune_at(PROJECT)
         (listed,) = reader.runs()
         cursor = gather(reader, listed).cursor()
-        run["file"].upload(File.from_content("x", extension="txt"))
+        run["file"].upload(neptune.types.File.from_content("x", extension="txt"))
         with pytest.raises(SourceChanged):
             gather(reader, listed, cursor)
         cursor = gather(reader, listed).cursor()
@@ -274,7 +229,7 @@ def test_runs_and_models_are_two_sources(server: NeptuneServer) -> None:
     with logging_to() as run:
         run["a"] = 1
     log_models()
-    assert set(gather_all()) == {"PRO-1"}
+    assert set(gather_all(PROJECT)) == {"PRO-1"}
     assert set(models_of()) == {"PRO-MOD", "PRO-MOD-1", "PRO-MOD-2"}
 
 
@@ -290,7 +245,7 @@ def test_one_run_several_projects_or_all_of_a_workspace(server: NeptuneServer) -
     assert set(gather_all("team/vision/PRO-1")) == {"PRO-1"}
 
     def projects(text: str) -> list[str]:
-        reader = NeptuneReader.open(where(text), ReadOptions())
+        reader = neptune_at(text)
         return [run.key.scope for run in reader.runs()]
 
     assert projects("team/vision,other") == ["team/vision", "team/other"]
@@ -309,7 +264,7 @@ def test_nothing_behind_the_name_is_the_project_of_the_environment(
     with logging_to() as run:
         run["a"] = 1
     with pytest.raises(BadLocation, match="NEPTUNE_PROJECT"):
-        NeptuneReader.open(where(""), ReadOptions())
+        neptune_at("")
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/vision")
     assert set(gather_all("")) == {"PRO-1"}
 
@@ -320,86 +275,5 @@ def test_the_client_says_nothing_on_standard_output(
     with logging_to() as run:
         run["a"] = 1
     capsys.readouterr()
-    gather_all()
+    gather_all(PROJECT)
     assert capsys.readouterr().out == ""
-
-
-# --- faults
-
-
-def test_without_a_token_it_says_what_to_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NEPTUNE_API_TOKEN", raising=False)
-    with pytest.raises(AuthFailed) as caught:
-        NeptuneReader.open(where(), ReadOptions())
-    assert "NEPTUNE_API_TOKEN" in caught.value.hint
-    assert "---" not in str(caught.value)
-
-
-def test_a_wrong_token_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NEPTUNE_API_TOKEN", "c2VjcmV0LXNlY3JldA==")
-    with pytest.raises(AuthFailed) as caught:
-        NeptuneReader.open(where(), ReadOptions())
-    assert "c2VjcmV0" not in str(caught.value)
-
-
-def test_an_unknown_project_is_told_by_name(server: NeptuneServer) -> None:
-    with pytest.raises(NotFound) as caught:
-        NeptuneReader.open(where("team/unknown"), ReadOptions())
-    assert "team/unknown" in str(caught.value)
-
-
-def test_a_lost_connection_is_no_empty_list(
-    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from neptune.common.exceptions import NeptuneConnectionLostException
-
-    def lost(*_: object, **__: object) -> None:
-        raise NeptuneConnectionLostException(ConnectionError("gone"))
-
-    with logging_to() as run:
-        run["loss"].append(1.0, timestamp=BEGAN)
-    reader = NeptuneReader.open(where(), ReadOptions())
-    (listed,) = reader.runs()
-    monkeypatch.setattr(NeptuneBackend, "get_float_series_values", lost)
-    with pytest.raises(Unreachable):
-        list(reader.read(listed))
-    monkeypatch.setattr(NeptuneBackend, "search_leaderboard_entries", lost)
-    with pytest.raises(Unreachable):
-        NeptuneReader.open(where(), ReadOptions())
-
-
-def test_a_cursor_of_another_reader_is_refused(server: NeptuneServer) -> None:
-    with logging_to() as run:
-        run["a"] = 1
-    reader = NeptuneReader.open(where(), ReadOptions())
-    (listed,) = reader.runs()
-    with pytest.raises(SourceChanged):
-        list(reader.read(listed, Cursor({"reader": "neptune queue", "series": {}, "files": []})))
-
-
-def test_a_project_that_is_closed_to_us_fails_alone(
-    server: NeptuneServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from neptune.common.exceptions import Forbidden
-
-    for project in ("team/vision", *(f"team/p{number:02d}" for number in range(40))):
-        server.add(project)
-        with logging_to(project) as run:
-            run["a"] = 1
-    found = NeptuneBackend.get_project
-
-    def get_project(self: NeptuneBackend, project_id: str) -> Any:
-        if project_id == "team/p07":
-            raise Forbidden
-        return found(self, project_id)
-
-    monkeypatch.setattr(NeptuneBackend, "get_project", get_project)
-    reader = NeptuneReader.open(where("team"), ReadOptions())
-    runs = list(reader.runs())
-    closed = [run for run in runs if run.key.scope == "team/p07"]
-    assert [run.key.scope for run in runs] == sorted(server.projects)
-    assert closed[0].name == "project team/p07"
-    with pytest.raises(Declined, match="does not accept the token here"):
-        list(reader.read(closed[0]))
-    with pytest.raises(AuthFailed):
-        NeptuneReader.open(where("team/p07"), ReadOptions())

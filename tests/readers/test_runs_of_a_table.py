@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from plain_tables import held, opened
+from plain_tables import held, opened, write_csv, write_jsonl, write_parquet
 
 from runferry.ports import PortableReader, Reader, ReadOptions, TableColumns
 from runferry.readers.csv_tables import CsvReader
@@ -28,25 +24,14 @@ Rows = list[dict[str, Any]]
 OPTIONS = ReadOptions(columns=TableColumns(run="run"))
 
 
-def write_csv(path: Path, rows: Rows) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_jsonl(path: Path, rows: Rows) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def write_parquet(path: Path, rows: Rows) -> None:
-    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=700)
+def write_groups(path: Path, rows: Rows) -> Path:
+    return write_parquet(path, rows, group_rows=700)
 
 
 EACH = [
     pytest.param(CsvReader, write_csv, "t.csv", id="csv"),
     pytest.param(JsonLinesReader, write_jsonl, "t.jsonl", id="jsonl"),
-    pytest.param(ParquetReader, write_parquet, "t.parquet", id="parquet"),
+    pytest.param(ParquetReader, write_groups, "t.parquet", id="parquet"),
 ]
 each = pytest.mark.parametrize(("reader", "write", "name"), EACH)
 ORDERS: dict[str, Callable[[Rows], Rows]] = {

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from run_folders import Gathered, gather_one
+from tests.blobs import bytes_of
 
 from runferry import chunks
-from runferry.model import Blob
 from runferry.python_apart import command_apart, environment_apart
 from runferry.readers.swanlab.reader import SwanlabReader
 from runferry.readers.wandb.reader import WandbReader
@@ -57,12 +57,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     return gather_one(SwanlabReader, home)
 
 
-def _content(blob: Blob) -> bytes:
-    assert blob.open is not None
-    with blob.open() as stream:
-        return stream.read()
-
-
 def test_every_value_is_read(found: Gathered) -> None:
     assert found.series("loss") == [(2 * step, 1 / (step + 1)) for step in range(100)]
     assert found.series("train/acc") == [(2 * step, float(step)) for step in range(100)]
@@ -81,7 +75,7 @@ def test_media_lines_and_attributes_are_read(found: Gathered) -> None:
         ("chart", "plot", None, 5),
     ]  # fmt: skip
     # the client says that a GIF is an image, since its server has no videos yet
-    content = {it.key: _content(it.blob) for it in items}
+    content = {it.key: bytes_of(it.blob) for it in items}
     assert content["image"].startswith(b"\x89PNG")
     assert content["sound"].startswith(b"RIFF")
     assert content["clip"].startswith(b"GIF89a")
@@ -89,7 +83,7 @@ def test_media_lines_and_attributes_are_read(found: Gathered) -> None:
     assert [point[:3] for point in json.loads(content["cloud"])["points"]] == np.eye(3).tolist()
     assert json.loads(content["chart"])["series"][0]["name"] == "n"
     files = {it.path: it for it in found.chunks if isinstance(it, chunks.File)}
-    assert _content(files["files/weights.bin"].blob) == b"weights"
+    assert bytes_of(files["files/weights.bin"].blob) == b"weights"
     assert found.texts("text") == [(3, "hello")]
     lines = [
         row["line"]

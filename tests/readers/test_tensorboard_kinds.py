@@ -18,15 +18,8 @@ from tensorboard.plugins.text import summary_v2 as text_v2
 from tensorboard.util import tensor_util
 from tensorboard_runs import START, event_file, gather_one, logged, scalar, version
 from tensorboardX import SummaryWriter
+from tests.blobs import bytes_of
 from tests.readers.gathered import Gathered
-
-from runferry.model import MediaItem
-
-
-def content(item: MediaItem) -> bytes:
-    assert item.blob.open is not None
-    with item.blob.open() as stream:
-        return stream.read()
 
 
 def of(folder: Path, *summaries: summary_pb2.Summary) -> Gathered:
@@ -134,7 +127,7 @@ def test_images_and_sounds_have_their_bytes(tmp_path: Path) -> None:
     assert {item.media_type for item in found.media} == {"image"}
     assert {item.blob.media_type for item in found.media} == {"image/png"}
     (first, *_) = found.media
-    assert content(first).startswith(b"\x89PNG")
+    assert bytes_of(first.blob).startswith(b"\x89PNG")
     assert isinstance(first.metadata, dict)
     assert (first.metadata["width"], first.metadata["height"]) == (5, 4)
 
@@ -148,7 +141,7 @@ def test_an_old_sound_has_its_rate(tmp_path: Path) -> None:
     value.audio.encoded_audio_string = b"RIFF...."
     value.audio.content_type = "audio/wav"
     (item,) = of(tmp_path, summary).media
-    assert (item.media_type, item.blob.media_type, content(item)) == (
+    assert (item.media_type, item.blob.media_type, bytes_of(item.blob)) == (
         "audio",
         "audio/wav",
         b"RIFF....",
@@ -166,14 +159,14 @@ def test_curves_are_plots_and_meshes_are_3d(tmp_path: Path) -> None:
     kinds = {item.media_type for item in found.media}
     assert kinds == {"plot", "object3d"}
     (curve,) = [item for item in found.media if item.media_type == "plot"]
-    assert len(json.loads(content(curve))) == 6
+    assert len(json.loads(bytes_of(curve.blob))) == 6
     assert all(item.key.startswith("mesh") for item in found.media if item is not curve)
 
 
 def test_a_graph_is_kept_as_its_bytes(tmp_path: Path) -> None:
     event_file(tmp_path, [version(), event_pb2.Event(wall_time=START, graph_def=b"\x0a\x00")])
     (item,) = gather_one(tmp_path).media
-    assert (item.key, item.media_type, content(item)) == ("graph_def", "other", b"\x0a\x00")
+    assert (item.key, item.media_type, bytes_of(item.blob)) == ("graph_def", "other", b"\x0a\x00")
 
 
 def test_hyperparameters_are_config_and_their_session_the_header(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from run_folders import Gathered, gather_one
+from tests.blobs import bytes_of
 
 from runferry import chunks
 from runferry.anywhere import AnyReader
 from runferry.archive.store import Archive
 from runferry.errors import SourceChanged
-from runferry.model import Blob
 from runferry.ports import Location, ReadOptions
 from runferry.python_apart import environment_apart
 from runferry.readers.trackio import TrackioReader
@@ -126,7 +126,7 @@ def test_media_histograms_and_tables_are_read_with_their_bytes(real: Path) -> No
 def test_saved_files_come_with_the_first_run_of_their_project(real: Path) -> None:
     found = gather_one(TrackioReader, real / DATABASE)
     saved = [c for c in found.chunks if isinstance(c, chunks.File) and c.path.startswith("media")]
-    assert [(file.path, content(file.blob)) for file in saved] == [
+    assert [(file.path, bytes_of(file.blob)) for file in saved] == [
         ("media/proj/files/weights.bin", b"saved")
     ]
     other = gather_one(TrackioReader, real / USING)
@@ -142,7 +142,7 @@ def test_artifacts_are_of_the_runs_that_made_or_used_them_also_in_other_projects
     found = gather_one(TrackioReader, real / USING)
     (used,) = artifacts(found)
     assert (used.name, used.relation, used.version) == ("proj/set", "used", "v0")
-    assert [content(entry.blob) for entry in used.entries] == [b"saved"]
+    assert [bytes_of(entry.blob) for entry in used.entries] == [b"saved"]
     assert (used.digest, used.aliases) == (made[0].digest, made[0].aliases)
     assert found.codes() == {}
 
@@ -188,12 +188,6 @@ def test_what_each_read_meets_again_is_told_once_and_taken_back_when_it_is_there
 
 def artifacts(found: Gathered) -> list[chunks.Artifact]:
     return [chunk for chunk in found.chunks if isinstance(chunk, chunks.Artifact)]
-
-
-def content(blob: Blob) -> bytes:
-    assert blob.open is not None
-    with blob.open() as stream:
-        return stream.read()
 
 
 def test_config_and_header_are_those_of_the_run(real: Path) -> None:

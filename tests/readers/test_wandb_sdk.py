@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.blobs import bytes_of
 from wandb_runs import Gathered, gather_all, gather_one, pulled
-from wandb_sdk_checks import check_all, only_database, read
+from wandb_sdk_checks import check_all, only_database
 from wandb_sdk_script import STEPS
 
 from runferry.losses import Fate, Loss
@@ -84,7 +85,7 @@ def test_media_of_every_kind_have_their_bytes(tmp_path: Path) -> None:
         "html": [("html", 0, None)],
     }
     for item in found.media:
-        content = read(item.blob)
+        content = bytes_of(item.blob)
         metadata = item.metadata if isinstance(item.metadata, dict) else {}
         assert metadata.get("sha256") == hashlib.sha256(content).hexdigest(), item.key
     assert not found.codes()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.blobs import bytes_of
 from tests.readers.wandb_service_runs import (
     RICH,
     columns,
@@ -19,7 +20,6 @@ from tests.readers.wandb_service_runs import (
 
 from runferry import chunks
 from runferry.errors import SourceChanged
-from runferry.model import Blob
 from runferry.readers.wandb.service.console import Console
 from runferry.readers.wandb.service.position import Position
 from runferry.testing.wandb_service import RunContent, Trouble, WandbService
@@ -32,12 +32,6 @@ IMAGE = {"_type": "image-file", "path": "media/images/a.png", "caption": "c"}
 def service(tmp_path: Path) -> Iterator[WandbService]:
     with served(tmp_path / "home") as service:
         yield service
-
-
-def read(blob: Blob) -> bytes:
-    assert blob.open is not None
-    with blob.open() as stream:
-        return stream.read()
 
 
 def test_a_header_says_what_the_service_knows(service: WandbService) -> None:
@@ -146,10 +140,10 @@ def test_a_log_file_stands_in_for_lines_that_the_service_lacks(service: WandbSer
 def test_files_are_given_by_role_and_their_names_are_data(service: WandbService) -> None:
     service.put_run(RUN, RICH)
     found = read_one(RUN)
-    assert read(found.files["model.ckpt"].blob) == b"weights"
+    assert bytes_of(found.files["model.ckpt"].blob) == b"weights"
     assert found.files["model.ckpt"].role == "checkpoint"
-    assert read(found.files["../../escaped.txt"].blob) == b"data"
-    assert read(found.files["media/images/a.png"].blob) == b"png"  # which no row claims
+    assert bytes_of(found.files["../../escaped.txt"].blob) == b"data"
+    assert bytes_of(found.files["media/images/a.png"].blob) == b"png"  # which no row claims
     assert found.role("environment")["memory", "total"] == 17
 
 
@@ -158,7 +152,7 @@ def test_every_page_of_files_is_read(service: WandbService) -> None:
     service.put_run(RUN, RunContent(files={name: name.encode() for name in names}))
     found = read_one(RUN)
     assert sorted(found.files) == names
-    assert read(found.files["f449.txt"].blob) == b"f449.txt"
+    assert bytes_of(found.files["f449.txt"].blob) == b"f449.txt"
 
 
 def test_a_file_is_given_again_only_when_it_has_changed(service: WandbService) -> None:
@@ -174,7 +168,7 @@ def test_an_expired_url_is_asked_for_anew(service: WandbService) -> None:
     with opened(RUN) as reader:
         blob = gather(reader, the_run(reader)).files["a"].blob
         service.faults.add(Trouble("status", "storage:GET", status=403))
-        assert read(blob) == b"1"
+        assert bytes_of(blob) == b"1"
 
 
 def test_a_file_that_is_gone_meanwhile_is_not_found(service: WandbService) -> None:
@@ -184,7 +178,7 @@ def test_a_file_that_is_gone_meanwhile_is_not_found(service: WandbService) -> No
         service.store.execute("DELETE FROM files")
         service.faults.add(Trouble("status", "storage:GET", status=404))
         with pytest.raises(FileNotFoundError):
-            read(blob)
+            bytes_of(blob)
 
 
 def test_media_of_rows_have_their_bytes_and_are_no_files(service: WandbService) -> None:
@@ -194,7 +188,7 @@ def test_media_of_rows_have_their_bytes_and_are_no_files(service: WandbService) 
         if is_exported:
             service.export(RUN)
         found = read_one(RUN)
-        assert [(item.at.step, item.caption, read(item.blob)) for item in found.media] == [
+        assert [(item.at.step, item.caption, bytes_of(item.blob)) for item in found.media] == [
             (0, "c", b"png"),
             (1, "c", b"png"),
         ]
@@ -224,7 +218,7 @@ def test_bytes_that_come_after_their_row_are_noticed_once_the_run_is_over(
     with pytest.raises(SourceChanged, match="came after its row"):
         read_one(RUN, second.cursor())
     anew = read_one(RUN)
-    assert [read(item.blob) for item in anew.media] == [b"png"]
+    assert [bytes_of(item.blob) for item in anew.media] == [b"png"]
     assert not anew.files
     assert not read_one(RUN, anew.cursor()).files
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.blobs import bytes_of
 from tests.readers.wandb_service_runs import gather, opened, read_one, served, the_run
 
 from runferry.archive.store import Archive
 from runferry.losses import Fate
-from runferry.model import Blob
 from runferry.ports import Location
 from runferry.testing.wandb_service import RunContent, Trouble, WandbService
 from runferry.testing.wandb_service.manifests import manifest_of
@@ -26,12 +26,6 @@ def service(tmp_path: Path) -> Iterator[WandbService]:
         service.put_run(MAKER)
         service.put_run(USER)
         yield service
-
-
-def read(blob: Blob) -> bytes:
-    assert blob.open is not None
-    with blob.open() as stream:
-        return stream.read()
 
 
 def put(service: WandbService, content: bytes = b"weights", name: str = "lab/p/net") -> str:
@@ -55,9 +49,9 @@ def test_what_was_produced_has_its_bytes_and_references(service: WandbService) -
         found = gather(reader, the_run(reader))
         (made,) = found.artifacts
         members = {entry.path: entry for entry in made.entries}
-        assert read(members["net.bin"].blob) == b"weights"
-        assert read(members["in/deep.txt"].blob) == b"deep"
-        assert read(members["../../out.txt"].blob) == b"data"
+        assert bytes_of(members["net.bin"].blob) == b"weights"
+        assert bytes_of(members["in/deep.txt"].blob) == b"deep"
+        assert bytes_of(members["../../out.txt"].blob) == b"data"
     assert (made.name, made.type, made.relation, made.version) == (
         "net",
         "model",
@@ -116,7 +110,7 @@ def test_what_no_run_of_the_project_produced_has_its_bytes_where_it_is_used(
     service.use_artifact("lab/p/lone:v0", USER)
     with opened(USER) as reader:
         found = gather(reader, the_run(reader))
-        held = {a.name: read(a.entries[0].blob) for a in found.artifacts}
+        held = {a.name: bytes_of(a.entries[0].blob) for a in found.artifacts}
     assert held == {"data": b"1", "lone": b"2"}
 
 
@@ -150,7 +144,7 @@ def test_expired_urls_of_members_are_asked_for_anew(service: WandbService) -> No
     with opened(MAKER) as reader:
         (made,) = gather(reader, the_run(reader)).artifacts
         service.faults.add(Trouble("status", "storage:GET", status=403))
-        assert {read(entry.blob) for entry in made.entries if entry.reference is None} == {
+        assert {bytes_of(entry.blob) for entry in made.entries if entry.reference is None} == {
             b"weights",
             b"deep",
             b"data",

@@ -5,16 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from tests.blobs import bytes_of
 from wandb_runs import Gathered
 from wandb_sdk_script import STEPS
-
-from runferry.model import Blob
-
-
-def read(blob: Blob) -> bytes:
-    assert blob.open is not None
-    with blob.open() as stream:
-        return stream.read()
 
 
 def check_header(found: Gathered, version: str) -> None:
@@ -85,21 +78,21 @@ def check_media(found: Gathered) -> None:
     by_key = {key: [m for m in found.media if m.key == key] for key in found.series}
     assert [item.at.step for item in by_key["image"]] == steps
     assert [item.caption for item in by_key["image"]] == [f"c{n}" for n in range(STEPS)]
-    assert all(read(item.blob).startswith(b"\x89PNG") for item in by_key["image"])
+    assert all(bytes_of(item.blob).startswith(b"\x89PNG") for item in by_key["image"])
     if "images" in by_key:
         captions = [(item.index, item.caption) for item in by_key["images"]]
         assert captions == [(0, "one"), (1, None)] * STEPS
-    assert read(by_key["html"][0].blob) == b"<b>0</b>"
+    assert bytes_of(by_key["html"][0].blob) == b"<b>0</b>"
     if "table" in by_key:
         assert [item.media_type for item in by_key["table"]] == ["table"] * STEPS
-        assert b'"x"' in read(by_key["table"][0].blob)
+        assert b'"x"' in bytes_of(by_key["table"][0].blob)
     assert all(not item.blob.is_missing for item in found.media)
     assert not [path for path in found.files if path.startswith("media/")]
 
 
 def check_files(found: Gathered) -> None:
     assert found.files["model.ckpt"].role == "checkpoint"
-    assert read(found.files["model.ckpt"].blob) == b"weights"
+    assert bytes_of(found.files["model.ckpt"].blob) == b"weights"
     listing = found.files.get("requirements.txt")  # 0.17.5 leaves it out
     assert listing is None or listing.role == "requirements"
     (made,) = (a for a in found.artifacts if a.name == "things")
@@ -108,7 +101,7 @@ def check_files(found: Gathered) -> None:
     assert isinstance(made.metadata, dict)
     assert made.metadata["k"] == [1]
     members = {entry.path: entry for entry in made.entries}
-    assert read(members["in/member.txt"].blob) == b"member"
+    assert bytes_of(members["in/member.txt"].blob) == b"member"
     assert members["there"].reference is not None
 
 
