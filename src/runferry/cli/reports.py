@@ -104,14 +104,19 @@ def _show_phase(session: Session, report: Report) -> None:
     _say(session, report.phase, report.source, report.destination, ", ".join(found))
 
 
+def verdict(report: VerifyReport) -> str:
+    """What comparing came to, in words; one that was stopped says so, and what it saw by then."""
+    if not report.runs:
+        return "nothing to compare" if report.is_whole else "it ended before the first one"
+    found = "clean" if all(run.is_clean for run in report.runs) else "NOT clean"
+    if found == "clean" and report.measured:
+        found = "clean, apart from losses that were foretold"
+    return found if report.is_whole else f"{found}, and the remaining ones were not looked at"
+
+
 def _show_comparison(session: Session, report: VerifyReport) -> None:
     rows = sum(run.rows for run in report.runs)
-    verdict = "clean" if report.is_clean else "NOT clean"
-    if report.is_clean and report.measured:
-        verdict = "clean, apart from losses that were foretold"
-    if not report.runs:
-        verdict = "nothing to compare"
-    found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict}"
+    found = f"{count(len(report.runs), 'run')}, {count(rows, 'row')} compared: {verdict(report)}"
     if report.earlier and not report.runs:
         before = count(report.earlier, "run was", "runs were")
         found = f"nothing new to compare: {before} verified before"

@@ -253,10 +253,14 @@ class VerifyReport:
         return None if self.cause is None else str(self.cause)
 
     @property
+    def is_whole(self) -> bool:
+        """Every run was looked at."""
+        return not self.is_interrupted and self.aborted is None
+
+    @property
     def is_clean(self) -> bool:
         """Every run was found and compared, and every difference was foretold."""
-        is_whole = not self.is_interrupted and self.aborted is None
-        return is_whole and all(run.is_clean for run in self.runs)
+        return self.is_whole and all(run.is_clean for run in self.runs)
 
     @property
     def new_losses(self) -> tuple[Loss, ...]:
