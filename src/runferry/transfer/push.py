@@ -8,23 +8,24 @@ again in full, in place of what is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from runferry.errors import ArchiveError
-from runferry.losses import Fate
+from runferry.losses import Fate, Loss
 from runferry.model import Inventory, Run
-from runferry.ports import Location, ReadOptions, Writer
+from runferry.ports import Limits, Location, ReadOptions, Writer
 from runferry.registry import ARCHIVE, limits_of
 from runferry.registry import reader as reader_class
 from runferry.registry import writer as writer_class
-from runferry.transfer.arrival import Arrival
+from runferry.transfer.arrival import Foreseen
 from runferry.transfer.claims import delivery_lock, sender_of
 from runferry.transfer.crew import Crew
-from runferry.transfer.destination import Listing, check_apart, ledger_key, limits_at
+from runferry.transfer.destination import Listing, check_apart, ledger_key
+from runferry.transfer.leaving import Leaving
 from runferry.transfer.marks import marks_of
 from runferry.transfer.measure import ReadBack
 from runferry.transfer.neighbours import OpenReader
@@ -35,9 +36,7 @@ from runferry.transfer.report import Report, RunOutcome
 from runferry.transfer.selection import EVERYTHING, Selection, chosen
 from runferry.transfer.sending import Sending
 from runferry.transfer.space import check_writable
-from runferry.transfer.staying import going, outcomes_of_staying
 from runferry.transfer.trip import Trip
-from runferry.transfer.waves import waves_of
 from runferry.writer_ports import ForetellingWriter
 
 if TYPE_CHECKING:
@@ -77,15 +76,9 @@ def push(
         open_writer = lambda: kind.open(destination)  # noqa: E731
     if open_reader is None:
         open_reader = lambda: reader_class(destination.tracker).open(destination, ReadOptions())  # noqa: E731
-    where = str(Location("archive", str(archive.path)))
-    headers = list(archive.headers())  # once: of 10,000 runs that takes seconds
-    selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
-    stays = tuple(outcomes_of_staying(archive, selected, destination, selection))
-    selected = going(selected, destination, selection)
-    arrival = _arrival(archive, destination, headers, selected)
-    waves = list(waves_of(selected, arrival.before))
+    leaving = Leaving.of(archive, destination, selection)
     retrying = Retrying(patience or Patience(), stop, observer)
-    back = ReadBack(archive, selection, open_reader, list(chain(*waves)), observer, stop)
+    back = ReadBack(archive, selection, open_reader, leaving.runs, observer, stop)
     trip = Trip(
         archive,
         ledger_key(destination),
@@ -97,24 +90,24 @@ def push(
         back.holds,
         Listing(retrying),
         sender_of(archive.path),
-        marks_of(headers),
-        arrival.foreseen(run.uid for run in chain(*waves)),
+        marks_of(leaving.headers),
+        leaving.foreseen,
     )
     crew = Crew[Writer, Run](
         "push", open_writer, header=lambda run: run, observer=observer, stop=stop, workers=workers
     )
-    observer.phase("push", sum(map(len, waves)))
+    observer.phase("push", len(leaving.runs))
     if isinstance(observer, ListingObserver):
-        observer.listed("push", chain(*waves))
+        observer.listed("push", leaving.runs)
     with closing(back):
-        if waves:  # else nobody asks the destination for anything
-            crew.run_in_turn(waves, partial(_bring, trip))
+        if leaving.runs:  # else nobody asks the destination for anything
+            crew.run_in_turn(leaving.waves, partial(_bring, trip))
     return Report(
         phase="push",
         source=str(Location("archive", str(archive.path))),
         destination=str(destination),
         allowed=allow,
-        outcomes=(*crew.outcomes, *stays),
+        outcomes=(*crew.outcomes, *leaving.stays),
         cause=crew.aborted,
         is_interrupted=crew.is_interrupted,
     )
@@ -132,37 +125,20 @@ def plan_all(
     """What `push` would do: names and losses of every selected run. Nothing is sent."""
     observer, stop = observer or Silent(), stop or StopToken()
     selection = selection.toward(destination.tracker)
-    limits = limits_of(destination)
-    kind = writer_class(destination.tracker)
-    where = str(Location("archive", str(archive.path)))
-    headers = list(archive.headers())
-    selected = selection.some(lambda choice: filter(choice.takes_run, headers), where)
-    outcomes = [*outcomes_of_staying(archive, selected, destination, selection)]
-    selected = going(selected, destination, selection)
-    arrival = _arrival(archive, destination, headers, selected)
-    waves = waves_of(selected, arrival.before)
-    foreseen = arrival.foreseen(run.uid for wave in waves for run in wave)
-    observer.phase("plan", len(selected))
-    for header in selected:
+    kind, limits = writer_class(destination.tracker), limits_of(destination)
+    leaving = Leaving.of(archive, destination, selection)
+    planning = _Planning(archive, destination, kind, limits, selection, leaving.foreseen)
+    outcomes = list(leaving.stays)
+    observer.phase("plan", len(leaving.runs))
+    for header in leaving.selected:
         try:
-            record = archive.record(header.uid)
-            if record is None or stop.is_set:
-                continue
-            inventory = chosen(foreseen.told(archive.inventory(record)), selection)
-            planned = plan(inventory, limits)  # which reads rows where nothing else tells
+            outcome = None if stop.is_set else planning.outcome(header)
         except ArchiveError as error:
             outcomes.append(RunOutcome.failure(header, error))
             continue
-        named = kind.foretold(destination, inventory) if isinstance(kind, ForetellingWriter) else ()
-        outcome = RunOutcome.of(
-            header,
-            "planned",
-            rows=_rows(record, inventory),
-            losses=(*record.losses, *planned.losses, *named, *foreseen.losses(header.uid)),
-            possible=planned.possible,
-        )
-        observer.ended("plan", outcome)
-        outcomes.append(outcome)
+        if outcome is not None:
+            observer.ended("plan", outcome)
+            outcomes.append(outcome)
     return Report(
         phase="plan",
         source=str(Location("archive", str(archive.path))),
@@ -173,14 +149,34 @@ def plan_all(
     )
 
 
-def _arrival(
-    archive: Archive, destination: Location, headers: Iterable[Run], chosen: Iterable[Run]
-) -> Arrival:
-    """What must come first where versions of artifacts are numbered as they come; else nothing."""
-    if limits_at(destination).artifact_version is Fate.KEPT:
-        return Arrival()
-    uids = {run.uid for run in chosen}
-    return Arrival.of(archive, headers, uids, ledger_key(destination))
+@dataclass(frozen=True)
+class _Planning:
+    """What a push would make of one run after another."""
+
+    archive: Archive
+    destination: Location
+    kind: type[Writer]
+    limits: Limits
+    selection: Selection
+    foreseen: Foreseen
+
+    def outcome(self, header: Run) -> RunOutcome | None:
+        """None for a run that was taken out of the archive. Raises ArchiveError."""
+        record = self.archive.record(header.uid)
+        if record is None:
+            return None
+        inventory = chosen(self.foreseen.told(self.archive.inventory(record)), self.selection)
+        planned = plan(inventory, self.limits)  # which reads rows where nothing else tells
+        named: tuple[Loss, ...] = ()
+        if isinstance(self.kind, ForetellingWriter):
+            named = self.kind.foretold(self.destination, inventory)
+        return RunOutcome.of(
+            header,
+            "planned",
+            rows=_rows(record, inventory),
+            losses=(*record.losses, *planned.losses, *named, *self.foreseen.losses(header.uid)),
+            possible=planned.possible,
+        )
 
 
 def _rows(record: RunRecord, sent: Inventory) -> int:
