@@ -146,3 +146,7 @@ def _wait(served: Served, process: subprocess.Popen[bytes], runs: int) -> None:
             pass  # it is not up yet
         time.sleep(0.2)
     raise AssertionError(f"TensorBoard shows no {runs} runs")
+
+
+def opened(logdir: Path) -> TensorboardWriter:
+    return TensorboardWriter.open(Location("tensorboard", str(logdir)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard_shown import Served, event_file, loaded, picture, tensorboard, written
+from tensorboard_shown import Served, event_file, loaded, opened, picture, tensorboard, written
 
 from runferry.errors import Conflict
 from runferry.model import Address, Blob, MediaItem, Run, Tree
@@ -19,11 +19,6 @@ from runferry.testing.content import Content
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, as_run, curve, header
 from runferry.testing.writer_laws import numbered
-from runferry.writers.tensorboard import TensorboardWriter
-
-
-def opened(logdir: Path) -> TensorboardWriter:
-    return TensorboardWriter.open(Location("tensorboard", str(logdir)))
 
 
 def send_anew(logdir: Path, sample: Sample, *, seal: bool = True) -> RemoteId:
