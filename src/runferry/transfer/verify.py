@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -99,14 +99,18 @@ def _after(pulled: Report | None, report: VerifyReport) -> VerifyReport:
     """What went wrong with reading the original makes the comparison incomplete."""
     if pulled is None:
         return report
-    failures = tuple(
-        RunComparison(o.uid, o.run, None, error=o.error, hint=o.hint) for o in pulled.failures
-    )
     return replace(
         report,
-        runs=(*failures, *report.runs),
+        runs=(*map(_failed, pulled.failures), *report.runs),
         cause=pulled.cause or report.cause,
         is_interrupted=pulled.is_interrupted or report.is_interrupted,
+    )
+
+
+def _failed(outcome: RunOutcome) -> RunComparison:
+    """Of a run that could not be compared."""
+    return RunComparison(
+        outcome.uid, outcome.run, outcome.remote, error=outcome.error, hint=outcome.hint
     )
 
 
@@ -135,22 +139,17 @@ def verify_archive(
         open_reader = lambda: kind.open(copy, read_options)  # noqa: E731
     where = str(Location(ARCHIVE, str(archive.path)))
     selected = selection.some(partial(selected_headers, archive), where)
-    by_stage = _by_stage(archive, selected, ledger_key(copy)) if stages else {}
-    headers = [run for stage in stages for run in by_stage.get(stage, ())] if stages else selected
+    headers, earlier = _staged(archive, selected, ledger_key(copy), stages or ())
     observer.phase("verify", len(headers))
     if isinstance(observer, ListingObserver):
         observer.listed("verify", headers)
-    pairs, excluded = Pairs({}, {}, 0), list[RunOutcome]()
+    pairs = Pairs({}, {}, 0)
     with closing(Neighbours(open_reader)) as readers:
-        if headers:
-            try:
-                with waiting_by(pause_by(stop, observer)):
-                    pairs = Pairs.of(readers.open, headers, stop)
-            except Interrupted:
-                headers = []  # nothing is compared, and the report says why
-            except NotFound:
-                if parted(archive, headers, copy, selection)[0]:
-                    raise  # else nothing was to be there
+        try:
+            with waiting_by(pause_by(stop, observer)):
+                pairs = _pairs(archive, headers, copy, selection, readers.open, stop)
+        except Interrupted:
+            headers = []  # nothing is compared, and the report says why
         headers, excluded = parted(archive, headers, copy, selection, pairs.by_uid)
         for outcome in excluded:
             observer.ended("verify", outcome)
@@ -161,34 +160,53 @@ def verify_archive(
             workers=workers,
         )  # fmt: skip
         outcomes = crew.run(headers, verifying.one) if headers else ()
-    compared = {c.uid: c for c in verifying.comparisons}
-    runs = [
-        compared.get(o.uid) or RunComparison(o.uid, o.run, o.remote, error=o.error, hint=o.hint)
-        for o in (*outcomes, *excluded)
-        if o.status not in ("interrupted", "excluded")
-    ]
     return VerifyReport(
         original=where,
         copy=str(copy),
         allowed=allow,
-        runs=tuple(runs),
+        runs=tuple(verifying.told_of((*outcomes, *excluded))),
         others=pairs.others,
-        earlier=len(by_stage.get("verified", ())) if "verified" not in (stages or ()) else 0,
+        earlier=earlier,
         excluded=tuple(outcome for outcome in excluded if outcome.status == "excluded"),
         is_interrupted=crew.is_interrupted,
         cause=crew.aborted,
     )
 
 
-def _by_stage(
-    archive: Archive, runs: list[Run], destination: str
-) -> Mapping[Stage | None, list[Run]]:
-    """How far each run has got, as the ledger knows."""
+def _staged(
+    archive: Archive, runs: list[Run], destination: str, stages: Sequence[Stage]
+) -> tuple[list[Run], int]:
+    """Those that have got so far, as the ledger knows, and how many others were verified before.
+
+    Without stages it is all of them.
+    """
+    if not stages:
+        return runs, 0
     found: dict[Stage | None, list[Run]] = {}
     for run in runs:
         delivery = archive.ledger.get(run.uid, destination)
         found.setdefault(None if delivery is None else delivery.stage, []).append(run)
-    return found
+    earlier = () if "verified" in stages else found.get("verified", ())
+    return [run for stage in stages for run in found.get(stage, ())], len(earlier)
+
+
+def _pairs(
+    archive: Archive,
+    headers: list[Run],
+    copy: Location,
+    selection: Selection,
+    open_reader: OpenReader,
+    stop: StopToken,
+) -> Pairs:
+    """What the copy has of these runs. Raises Interrupted, and what its reader raises."""
+    if not headers:
+        return Pairs({}, {}, 0)
+    try:
+        return Pairs.of(open_reader, headers, stop)
+    except NotFound:
+        if parted(archive, headers, copy, selection)[0]:
+            raise  # else nothing was to be there
+        return Pairs({}, {}, 0)
 
 
 @dataclass
@@ -217,6 +235,13 @@ class _Verify:
         if comparison.is_clean and delivery is not None and delivery.stage == "sealed":
             self.archive.ledger.put(replace(delivery, stage="verified"))
         return self._said(run, comparison)
+
+    def told_of(self, outcomes: Iterable[RunOutcome]) -> Iterator[RunComparison]:
+        """What is to be said of each run that was not left out; one that failed says why."""
+        compared = {comparison.uid: comparison for comparison in self.comparisons}
+        for outcome in outcomes:
+            if outcome.status not in ("interrupted", "excluded"):
+                yield compared.get(outcome.uid) or _failed(outcome)
 
     def _said(self, run: Run, comparison: RunComparison) -> RunOutcome:
         self.comparisons.append(comparison)
