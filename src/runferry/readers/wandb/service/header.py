@@ -64,8 +64,33 @@ def header(
     config: Mapping[str, Tree] | None = None,
 ) -> Run:
     """The header; what only config, summary and metadata tell is missing where they are."""
-    run_id, status = str(node.get("name", "")), str(node.get("state") or "")
+    status = str(node.get("state") or "")
     created = time_ns_of(node.get("createdAt"))
+    facts = _stated(node, entity, project, (config or {}).get(_INTERNAL))
+    loose = Loose(metadata=[metadata] if isinstance(metadata, dict) else [])
+    whole = facts.beside(loose, dict(summary or {}))
+    whole.state.setdefault("start_ns", created)
+    if account := (node.get("user") or {}).get("username"):
+        whole.state.setdefault("user", account)  # else the user of the machine, as in records
+    if status in _ENDED:
+        whole.state["exited"] = True
+    run = whole.run(RunKey("wandb", project, str(node.get("name", ""))))
+    tags, mark = marked(run.tags)
+    return replace(
+        run,
+        tags=tags,
+        origin_uid=None if mark is None else mark.uid,
+        created_ns=created if created is not None else run.created_ns,
+        ended_ns=_ended(run, node),
+        status=status or None,
+        state=_STATES.get(status, "unknown"),
+        exit_code=0 if status == "finished" else None,
+        source_url=run_url(base_url, entity, project, run.key.run_id),
+    )
+
+
+def _stated(node: Mapping[str, Any], entity: str, project: str, internal: Tree) -> Facts:
+    """What the node says itself; what is blank there is not said."""
     facts = Facts()
     for name, value in (
         ("display_name", node.get("displayName")),
@@ -79,34 +104,18 @@ def header(
     ):
         if value:
             facts.state[name] = value
-    internal = (config or {}).get(_INTERNAL)
     if isinstance(internal, dict) and isinstance(version := internal.get("cli_version"), str):
         facts.state["client"] = version
-    loose = Loose(metadata=[metadata] if isinstance(metadata, dict) else [])
-    whole = facts.beside(loose, dict(summary or {}))
-    whole.state.setdefault("start_ns", created)
-    if account := (node.get("user") or {}).get("username"):
-        whole.state.setdefault("user", account)  # else the user of the machine, as in records
-    if status in _ENDED:
-        whole.state["exited"] = True
-    run = whole.run(RunKey("wandb", project, run_id))
-    ended = run.ended_ns
-    if ended is None and is_over(node):
-        ended = time_ns_of(node.get("heartbeatAt"))  # cut to seconds
-        if ended is not None and run.started_ns is not None and ended < run.started_ns:
-            ended = None
-    tags, mark = marked(run.tags)
-    return replace(
-        run,
-        tags=tags,
-        origin_uid=None if mark is None else mark.uid,
-        created_ns=created if created is not None else run.created_ns,
-        ended_ns=ended,
-        status=status or None,
-        state=_STATES.get(status, "unknown"),
-        exit_code=0 if status == "finished" else None,
-        source_url=run_url(base_url, entity, project, run_id),
-    )
+    return facts
+
+
+def _ended(run: Run, node: Mapping[str, Any]) -> int | None:
+    """When it ended; if nobody said so, when it was heard of last."""
+    if run.ended_ns is not None or not is_over(node):
+        return run.ended_ns
+    heard = time_ns_of(node.get("heartbeatAt"))  # cut to seconds
+    is_before = heard is not None and run.started_ns is not None and heard < run.started_ns
+    return None if is_before else heard
 
 
 def config_of(text: object) -> dict[str, Tree]:
