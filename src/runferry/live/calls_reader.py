@@ -79,7 +79,13 @@ class _Reading:
 
     def __init__(self, of: CallsRun, after: Cursor | None) -> None:
         self._of = of
-        self._is_first = after is None
+        self._is_told = after is None
+        """Whether what is given whole has to be given: it changed, or nobody has it yet."""
+        self._waiting: list[list[Tree]] = []
+        self._files: dict[str, str] = {}
+        """By path: the name of its copy."""
+        self._models: dict[str, None] = {}
+        self._traces = 0
         known = after.series if after else ()
         self._rows = PlainRows(known)
         self._media = {series.path[0]: series.key for series in known if series.kind == "media"}
@@ -93,8 +99,6 @@ class _Reading:
 
     def read(self) -> Iterator[Chunk]:
         """All chunks; the last two are the header and a checkpoint."""
-        is_told, files, waiting = self._is_first, dict[str, str](), list[list[Tree]]()
-        models, traces = dict[str, None](), 0
         with self._of.path.open("rb") as lines:
             told = json.loads(lines.readline())
             if not self._offset:
@@ -105,50 +109,54 @@ class _Reading:
                     break
                 self._offset += len(line)
                 call: Call = json.loads(line)
-                is_told = self._state.take(call) or is_told
-                match call["op"]:
-                    case "batch":
-                        waiting += call.get("metrics") or []  # type: ignore[arg-type]
-                        if len(waiting) >= BATCH_ROWS:
-                            yield from self._points(waiting)
-                            waiting = []
-                    case "file":
-                        files[str(call["path"])] = str(call["copy"])
-                    case "dataset":
-                        yield _dataset(call)
-                    case "model":
-                        models[calls_models.take(self._state.models, call)] = None
-                    case "trace":
-                        traces += 1
-                    case _:
-                        pass
+                self._is_told = self._state.take(call) or self._is_told
+                yield from self._taken(call)
         native = self._state.native(str(told["run"]))
-        if is_told:
+        if self._is_told:
             config = self._state.attributes()
             yield Attributes(params(native) + config + system_attributes(native), is_whole=True)
-        yield from self._points(waiting)
-        yield from self._files(native, files)
-        for model_id in models:
+        yield from self._points()
+        yield from self._files_of(native)
+        for model_id in self._models:
             told_of = self._state.models[model_id]
             yield calls_models.artifact(model_id, told_of, self._of.copies)
         yield from map(Lost, self._rows.losses)
-        if traces:
-            yield Lost(Loss("trace", Fate.DROPPED, "", traces, _TRACES))
+        if self._traces:
+            yield Lost(Loss("trace", Fate.DROPPED, "", self._traces, _TRACES))
         yield Header(_run(told, native))
-        position: dict[str, Tree] = {
-            "state": {**vars(self._state)},
-            "seq": self._rows.seq,
-            "offset": self._offset,
-        }
-        yield Checkpoint(position)
+        yield self._checkpoint()
 
-    def _points(self, rows: list[list[Tree]]) -> Iterator[Chunk]:
+    def _taken(self, call: Call) -> Iterator[Chunk]:
+        """What a call gives at once; most of it is given when all calls have been read."""
+        match call["op"]:
+            case "batch":
+                self._waiting += call.get("metrics") or []  # type: ignore[arg-type]
+                if len(self._waiting) >= BATCH_ROWS:
+                    yield from self._points()
+            case "file":
+                self._files[str(call["path"])] = str(call["copy"])
+            case "dataset":
+                yield _dataset(call)
+            case "model":
+                self._models[calls_models.take(self._state.models, call)] = None
+            case "trace":
+                self._traces += 1
+            case _:
+                pass
+
+    def _checkpoint(self) -> Checkpoint:
+        state: Tree = {**vars(self._state)}
+        return Checkpoint({"state": state, "seq": self._rows.seq, "offset": self._offset})
+
+    def _points(self) -> Iterator[Chunk]:
+        """Of all rows that wait."""
+        rows, self._waiting = self._waiting, []
         for start in range(0, len(rows), BATCH_ROWS):
             yield from self._rows.chunks(_native_points(rows[start : start + BATCH_ROWS]))
 
-    def _files(self, native: NativeRun, files: dict[str, str]) -> Iterator[Chunk]:
-        entries = {path: Entry(path, None) for path in sorted(files)}
-        copies = calls_models.CopiedFiles(self._of.copies, files)
+    def _files_of(self, native: NativeRun) -> Iterator[Chunk]:
+        entries = {path: Entry(path, None) for path in sorted(self._files)}
+        copies = calls_models.CopiedFiles(self._of.copies, self._files)
         yield from artifact_chunks(native, copies, entries, self._rows, self._media)
 
 
