@@ -13,6 +13,7 @@ from runferry.errors import ExitCode
 
 if TYPE_CHECKING:
     from runferry.archive.store import DamagedRun
+    from runferry.archive.upgrade import Upgraded
     from runferry.model import Run
 
 Folder = Annotated[
@@ -85,10 +86,8 @@ def vacuum(
 @verb(app, settings=["archive"])
 def upgrade(session: Session, folder: Folder = None) -> ExitCode:
     """Bring an archive of an earlier format to the one of today."""
-    from runferry.archive.layout import FORMAT_VERSION
     from runferry.archive.store import Archive
     from runferry.archive.upgrade import upgrade as bring
-    from runferry.cli.grid import count
     from runferry.cli.places import archive_folder
     from runferry.transfer.report import RunOutcome
 
@@ -109,21 +108,28 @@ def upgrade(session: Session, folder: Folder = None) -> ExitCode:
         figures = {"upgraded_runs": upgraded.runs, "interrupted": upgraded.is_interrupted}
         document = {"schema": 1, "archive": str(path), "exit_code": int(code)}
         session.print_json({**document, **versions, **figures})
-    elif upgraded.is_interrupted and upgraded.version < FORMAT_VERSION:
-        session.out.print(f"still version {upgraded.version}: {count(upgraded.runs, 'run')} ready")
-    elif upgraded.version == upgraded.before and upgraded.runs:
-        mended = f"{count(upgraded.runs, 'run')} upgraded that had been left"
-        session.out.print(f"version {upgraded.version}: {mended}")
-    elif upgraded.version == upgraded.before and not upgraded.damaged:
-        session.out.print(f"version {upgraded.version}: nothing to upgrade")
-    elif upgraded.version != upgraded.before:
-        versions_shown = f"version {upgraded.before} became {upgraded.version}"
-        session.out.print(f"{versions_shown}: {count(upgraded.runs, 'run')} upgraded")
+    elif said := _said_of(upgraded):
+        session.out.print(said)
     if upgraded.is_interrupted:
         session.complain("interrupted", hint="the same command again continues where it stopped")
         return code
     _complain_of(session, upgraded.damaged)
     return code
+
+
+def _said_of(upgraded: Upgraded) -> str | None:
+    """What became of the version; None where only the runs that are damaged are to be told."""
+    from runferry.archive.layout import FORMAT_VERSION
+    from runferry.cli.grid import count
+
+    runs, version = count(upgraded.runs, "run"), upgraded.version
+    if upgraded.is_interrupted and version < FORMAT_VERSION:
+        return f"still version {version}: {runs} ready"
+    if version != upgraded.before:
+        return f"version {upgraded.before} became {version}: {runs} upgraded"
+    if upgraded.runs:
+        return f"version {version}: {runs} upgraded that had been left"
+    return None if upgraded.damaged else f"version {version}: nothing to upgrade"
 
 
 @verb(app)

@@ -85,14 +85,7 @@ class RunReading:
     def _database(self, head: Head, segment: SegmentPosition) -> Iterator[chunks.Chunk]:
         database, records = head.place.database, self._records
         assert database is not None
-        rows = SegmentRows(
-            records.declared,
-            head.place.files,
-            self._claims(head),
-            lambda first: self._rebased(head, first),
-            segment.shift,
-            records.own.key,
-        )
+        rows = self._rows_of(head, segment)
         scanner = _native.WandbScanner(
             str(database),
             offset=segment.offset,
@@ -114,11 +107,18 @@ class RunReading:
         segment.offset, segment.origin = scanner.offset, scanner.origin
         segment.shift = rows.shift
         self._position.seq = scanner.seq
-        if rows.last_step is not None:
-            known = self._position.last_step
-            self._position.last_step = (
-                rows.last_step if known is None else max(known, rows.last_step)
-            )
+        steps = (self._position.last_step, rows.last_step)
+        self._position.last_step = max((one for one in steps if one is not None), default=None)
+
+    def _rows_of(self, head: Head, segment: SegmentPosition) -> SegmentRows:
+        return SegmentRows(
+            self._records.declared,
+            head.place.files,
+            self._claims(head),
+            lambda first: self._rebased(head, first),
+            segment.shift,
+            self._records.own.key,
+        )
 
     def _claims(self, head: Head) -> Callable[[Iterable[MediaItem]], None]:
         """What takes the media of rows of a file."""
