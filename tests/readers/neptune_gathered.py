@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +30,27 @@ def gather_one(where: Path | str, after: Cursor | None = None, **options: Any) -
     reader = neptune_at(where, **options)
     (run,) = reader.runs()
     return gather(reader, run, after)
+
+
+@contextmanager
+def half_logged(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+    """A client that has logged half, and logs the rest when the block ends."""
+    client = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+    )
+    assert client.stdin is not None
+    assert client.stdout is not None
+    try:
+        assert "half\n" in iter(client.stdout.readline, "")
+        yield
+        client.stdin.write("\n")
+        client.stdin.flush()
+        assert "done\n" in iter(client.stdout.readline, "")
+    finally:
+        client.kill()
+        client.communicate()

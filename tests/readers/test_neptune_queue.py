@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from neptune_gathered import gather_one
+from neptune_gathered import gather_one, half_logged
 from neptune_queues import (
     ID,
     floats,
@@ -166,27 +165,10 @@ def test_deleted_attributes_are_not_given_and_deleted_values_are_told(real: Path
 
 def test_a_log_is_read_while_the_client_writes_it(tmp_path: Path) -> None:
     home = tmp_path / "work"
-    client = subprocess.Popen(
-        script("growing", home),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=surroundings(home),
-        text=True,
-    )
-    assert client.stdin is not None
-    assert client.stdout is not None
-    try:
-        assert "half\n" in iter(client.stdout.readline, "")
+    with half_logged(script("growing", home), surroundings(home)):
         half = gather_one(home)
         assert half.values("loss") == [float(n) for n in range(len(half.values("loss")))]
         assert 400 <= len(half.values("loss")) <= 500  # the rest is in the client's buffer
-        client.stdin.write("\n")
-        client.stdin.flush()
-        assert "done\n" in iter(client.stdout.readline, "")
-    finally:
-        client.kill()
-        client.communicate()
     rest = gather_one(home, half.cursor())
     whole = gather_one(home)
     assert half.values("loss") + rest.values("loss") == whole.values("loss")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neptune_gathered import gather_one, neptune_at
+from neptune_gathered import gather_one, half_logged, neptune_at
 from neptune_scales import create, database, log_on, number, snapshot, text, value_of
 
 from runferry.dialects.protobuf_reading import Malformed
@@ -148,25 +148,8 @@ def test_a_database_is_read_while_it_is_written_and_nothing_is_laid_beside_it(
     tmp_path: Path,
 ) -> None:
     home = tmp_path / "work"
-    client = subprocess.Popen(
-        script("growing", home),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment_apart(),
-        text=True,
-    )
-    assert client.stdin is not None
-    assert client.stdout is not None
-    try:
-        assert "half\n" in iter(client.stdout.readline, "")
+    with half_logged(script("growing", home), environment_apart()):
         half = gather_one(home)
-        client.stdin.write("\n")
-        client.stdin.flush()
-        assert "done\n" in iter(client.stdout.readline, "")
-    finally:
-        client.kill()
-        client.communicate()
     assert list(home.rglob("*-wal"))
     before = files_of(home)
     rest = gather_one(home, half.cursor())

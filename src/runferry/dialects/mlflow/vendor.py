@@ -109,6 +109,17 @@ def missing_driver(error: ModuleNotFoundError) -> MissingDriver:
     return MissingDriver(module, _PACKAGES.get(module, module))
 
 
+@contextmanager
+def in_our_words(where: str) -> Iterator[None]:
+    """The vendor's exceptions about this place as ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise refused_as(error, where) from error
+
+
 def refused_as(error: MlflowException, where: str = "") -> RunferryError:
     """The vendor's exception in our words."""
     said = str(error).partition("\n")[0][:300]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from runferry.dialects.mlflow.registry import (
@@ -14,7 +14,7 @@ from runferry.dialects.mlflow.registry import (
     led_past,
 )
 from runferry.dialects.mlflow.tags import UID_TAG
-from runferry.dialects.mlflow.vendor import open_registry, refused_as
+from runferry.dialects.mlflow.vendor import in_our_words, open_registry, refused_as
 from runferry.model import Uid
 from runferry.redact import without_credentials
 
@@ -27,6 +27,7 @@ class VendorRegistry:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._where = without_credentials(uri)
+        self._ours = partial(in_our_words, self._where)
         self._opened: Any = None
 
     @property
@@ -34,15 +35,6 @@ class VendorRegistry:
         if self._opened is None:
             self._opened = open_registry(self._uri)
         return self._opened
-
-    @contextmanager
-    def _ours(self) -> Iterator[None]:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            yield
-        except MlflowException as error:
-            raise refused_as(error, self._where) from error
 
     def models(self) -> Iterator[NativeModel]:
         """See `Registry`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.tags import DELETED_TAG, SEALED, SEALED_TAG, UID_TAG
-from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor import in_our_words, open_store
 from runferry.dialects.mlflow.vendor_registry import VendorRegistry
 from runferry.errors import Conflict, Refused
 from runferry.redact import without_credentials
@@ -26,19 +26,10 @@ class VendorBackend:
 
     def __init__(self, uri: str, artifact_root: str = "./mlruns") -> None:
         self._where = without_credentials(uri)
+        self._ours = partial(in_our_words, self._where)
         self._store = open_store(uri, artifact_root)
         self.registry = VendorRegistry(uri)
         self.shelf = VendorShelf(self._store, self._ours)
-
-    @contextmanager
-    def _ours(self) -> Iterator[None]:
-        """The vendor's exceptions as ours."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            yield
-        except MlflowException as error:
-            raise refused_as(error, self._where) from error
 
     def find(self, tag: str, value: str) -> Sequence[str]:
         """Among all active experiments."""
