@@ -177,3 +177,33 @@ def result(number: int, *, done: bool = False, **more: Any) -> dict[str, Any]:
         "config": {"lr": 0.1, "layers": [1, 2]},
         **more,
     }
+
+
+def hf(home: Path) -> None:
+    (home / "trainer_state.json").write_text(trainer_state(trainer_rows(3)))
+
+
+def dvclive(home: Path) -> None:
+    metric_file(home, "loss", [(0, 0.5), (1, 0.25)])
+    (home / "metrics.json").write_text('{"loss": 0.25}')
+    (home / "params.yaml").write_text("lr: 0.1\n")
+
+
+def ray(home: Path) -> None:
+    results(home, [result(1), result(2)])
+    (home / "params.json").write_text('{"lr": 0.1}')
+
+
+def sacred(home: Path) -> None:
+    (home / "run.json").write_text('{"status": "COMPLETED", "experiment": {"name": "e"}}')
+    (home / "config.json").write_text('{"lr": 0.1}')
+    (home / "info.json").write_text('{"a": 1}')
+    metrics = {"loss": {"steps": [0], "timestamps": ["2024-01-01T00:00:00"], "values": [1.0]}}
+    (home / "metrics.json").write_text(json.dumps(metrics))
+    (home / "cout.txt").write_text("hello\n")
+
+
+def hydra(home: Path) -> None:
+    (home / ".hydra").mkdir()
+    (home / ".hydra" / "config.yaml").write_text("lr: 0.1\n")
+    (home / "train.log").write_text("hello\n")

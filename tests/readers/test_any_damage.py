@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from plain_folders import written
-from test_run_folders_hostile import dvclive, hf, hydra, ray, sacred
+from run_folders import dvclive, hf, hydra, ray, sacred
 from tests.transfer.nasties import archive_of_nasties, few_runs
 
 from runferry.archive.store import Archive

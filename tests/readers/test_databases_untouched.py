@@ -11,7 +11,7 @@ from typing import Any
 
 import neptune_scales
 import pytest
-from test_trackio import database as trackio_database
+from trackio_databases import database as trackio_database
 
 from runferry.chunks import Chunk, Points
 from runferry.ports import Location, ReadOptions

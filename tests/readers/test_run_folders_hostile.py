@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import gather_one, metric_file, result, results, trainer_rows, trainer_state
+from run_folders import (
+    dvclive,
+    gather_one,
+    hf,
+    hydra,
+    ray,
+    result,
+    results,
+    sacred,
+    trainer_rows,
+    trainer_state,
+)
 
 from runferry.chunks import File
 from runferry.errors import NotFound, SourceError
@@ -34,38 +45,6 @@ READERS: dict[str, type[Reader]] = {
     "sacred": SacredReader,
     "hydra": HydraReader,
 }
-
-
-def hf(home: Path) -> None:
-    (home / "trainer_state.json").write_text(trainer_state(trainer_rows(3)))
-
-
-def dvclive(home: Path) -> None:
-    metric_file(home, "loss", [(0, 0.5), (1, 0.25)])
-    (home / "metrics.json").write_text('{"loss": 0.25}')
-    (home / "params.yaml").write_text("lr: 0.1\n")
-
-
-def ray(home: Path) -> None:
-    results(home, [result(1), result(2)])
-    (home / "params.json").write_text('{"lr": 0.1}')
-
-
-def sacred(home: Path) -> None:
-    (home / "run.json").write_text('{"status": "COMPLETED", "experiment": {"name": "e"}}')
-    (home / "config.json").write_text('{"lr": 0.1}')
-    (home / "info.json").write_text('{"a": 1}')
-    metrics = {"loss": {"steps": [0], "timestamps": ["2024-01-01T00:00:00"], "values": [1.0]}}
-    (home / "metrics.json").write_text(json.dumps(metrics))
-    (home / "cout.txt").write_text("hello\n")
-
-
-def hydra(home: Path) -> None:
-    (home / ".hydra").mkdir()
-    (home / ".hydra" / "config.yaml").write_text("lr: 0.1\n")
-    (home / "train.log").write_text("hello\n")
-
-
 MAKERS: dict[str, Callable[[Path], None]] = {
     "hf_trainer": hf,
     "dvclive": dvclive,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from run_folders import Gathered, gather_one
 from tests.blobs import bytes_of
+from trackio_databases import database
 
 from runferry import chunks
 from runferry.anywhere import AnyReader
@@ -36,32 +37,6 @@ def logged(folder: Path, steps: int, first: int = 0, project: str = "proj") -> N
     command = [sys.executable, "-W", "ignore", str(SCRIPT), project, str(steps), str(first)]
     environment = environment_apart() | {"TRACKIO_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
     subprocess.run(command, check=True, capture_output=True, timeout=120, env=environment)
-
-
-def database(path: Path, rows: int, *, has_ids: bool = True, run: str = "r") -> Path:
-    """As trackio stores it: with ids, or without them as before 0.24."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ids, key = ("run_id TEXT NOT NULL,", "run_id, ") if has_ids else ("", "")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, {ids} "
-            "timestamp TEXT NOT NULL, run_name TEXT NOT NULL, step INTEGER NOT NULL, "
-            "metrics TEXT NOT NULL)"
-        )
-        statement = (
-            f"INSERT INTO metrics ({key}timestamp, run_name, step, metrics) "
-            f"VALUES ({'?, ' if has_ids else ''}?, ?, ?, ?)"
-        )
-        begin = ("0" * 31 + "1",) if has_ids else ()
-        connection.executemany(
-            statement,
-            (
-                (*begin, f"2024-01-02T03:04:05.{n:06}+00:00", run, n, f'{{"a":{n / 7},"b":{n}}}')
-                for n in range(rows)
-            ),
-        )
-        connection.commit()
-    return path
 
 
 @pytest.fixture(scope="module")
