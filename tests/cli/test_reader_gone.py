@@ -66,3 +66,13 @@ def test_a_verb_of_which_only_the_remarks_are_unread_does_its_work(tmp_path: Pat
     os.close(writing)
     assert done.returncode == 0
     assert "2 new" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
+def test_a_verb_whose_streams_are_closed_from_the_beginning_does_its_work(
+    tmp_path: Path, closed: str
+) -> None:
+    script = f'exec "$@" {closed}'
+    called = ["sh", "-c", script, "sh", *command("pull", EXAMPLE, "./archive", "-v")]
+    assert subprocess.run(called, env=environment(), cwd=tmp_path, check=False).returncode == 0
+    assert "2 unchanged" in in_new_process("pull", EXAMPLE, tmp_path / "archive").out

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runferry.errors import UsageError
+from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.journal import Journal
 from runferry.live.layout import Layout, Stated, live_session
 from runferry.live.session import Session, Sessions
@@ -33,7 +34,11 @@ def test_one_process_that_would_bring_the_same_runs_there_in_two_ways_is_told(
     monkeypatch.setattr(Session, "deliver", lambda *_, **__: None)
     known = Sessions()
     session = known.begin(PLACE, None, OFFLINE)
+    session.capture(TensorboardHook(session.journal))
     assert known.begin(PLACE, None, OFFLINE) is session
     with pytest.raises(UsageError, match="in another way"):
         known.begin(PLACE, None, LOCAL)
-    session.journal.close()
+    session.release()
+    other = known.begin(PLACE, None, LOCAL)
+    assert other.layout.root != session.layout.root
+    other.release()

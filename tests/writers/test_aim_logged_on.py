@@ -6,15 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.transfer.roads import archive_of
 from tests.writers.aim_runs import by_aim, points_in, read
+from tests.writers.grown_runs import UID, pushed
 
 from runferry.dialects.aim.places import HOME, chunk_at
 from runferry.ports import Location
-from runferry.testing.recording import Sample
-from runferry.testing.samples import as_run, curve
-from runferry.transfer.push import push
-from runferry.transfer.report import Report
 from runferry.writers.aim import AimWriter
 
 LOG = (
@@ -22,19 +18,11 @@ LOG = (
     "system_tracking_interval=None, log_system_params=False); "
     "run.track(0.25, name='of theirs', step=7); run.close(); print(1)"
 )
-WHOLE = as_run(curve(24, batch=6), "watched")
-UID = WHOLE.run.uid
 
 
 @pytest.fixture
 def place(aim_repository: Path, tmp_path: Path) -> Location:
     return Location("aim", str(shutil.copytree(aim_repository, tmp_path / "repo")))
-
-
-def pushed(place: Location, folder: Path, cut: int, *, restart: bool = False) -> Report:
-    """Once the run had so many chunks; `folder` has the archive."""
-    archive = archive_of([Sample(WHOLE.run, WHOLE.chunks[:cut])], folder)
-    return push(archive, place, restart=restart)
 
 
 def is_theirs_there(place: Location) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runferry.errors import ExitCode
@@ -48,8 +49,13 @@ class Answer(Remarks):
         raise ReaderGone
 
 
-def heard(stream: TextIO, kind: type[Remarks]) -> TextIO:
-    """The same stream, by a file that hears of a broken pipe. Windows has none."""
+def heard(stream: TextIO | None, kind: type[Remarks]) -> TextIO:
+    """The same stream, by a file that hears of a broken pipe. Windows has none.
+
+    One that was closed before the program began, as by `>&-`, is None to Python: nobody reads it.
+    """
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper) or os.name == "nt":
         return stream
     file = kind(stream.fileno(), "wb", closefd=False)

@@ -145,14 +145,15 @@ class Sessions:
         with self._lock:
             session = self._known.get(destinations)
             if session is not None and (folder is None or session.layout.root == folder.absolute()):
-                if not Stated.read(session.layout.root).is_like(stated):
+                if Stated.read(session.layout.root).is_like(stated):
+                    session.deliver()  # the one that was there may have ended
+                    return session
+                if session.hooks:  # both would bring the same runs there
                     raise UsageError(
                         "this process mirrors to the same place already, in another way",
                         where=", ".join(stated.destinations),
                         hint="call stop_logging() first, or name another folder",
                     )
-                session.deliver()  # the one that was there may have ended
-                return session
             joined = folder.absolute() if folder else _joined(stated)
             with contextlib.nullcontext() if joined else beginning():
                 root = joined or live_session(stated) or new_folder()

@@ -14,7 +14,8 @@ LOGGED: Final = "logged.json"
 """In the folder of an exact run."""
 UID_NAME: Final = "_RunferryUid"
 """In a run's config, where trackio keeps what begins with `_` to itself: whose run it is."""
-TABLES: Final = ("metrics", "system_metrics", "configs")
+ROWS: Final = ("metrics", "system_metrics")
+TABLES: Final = (*ROWS, "configs")
 
 Extent = tuple[int, int, int]
 """Rows, and the least and the greatest of their numbers."""
@@ -35,6 +36,15 @@ class Logged:
     def stands(self, connection: sqlite3.Connection) -> bool:
         """Whether every row is there, and nobody renamed the run. Raises sqlite3.Error."""
         return self == logged_in(connection, self.run_id, self.run_name)
+
+    def is_logged_on_to(self, connection: sqlite3.Connection) -> bool:
+        """Whether rows follow on those that we made, which a push that was killed puts others in
+        the place of. Raises sqlite3.Error.
+        """
+        there = logged_in(connection, self.run_id, self.run_name).extents
+        rows = [(self.extents[table], there[table]) for table in ROWS]
+        has_ours = all(now[1] == then[1] for then, now in rows if then[0])
+        return has_ours and any(now[2] > then[2] for then, now in rows)
 
 
 def logged_in(connection: sqlite3.Connection, run_id: str, run_name: str) -> Logged:

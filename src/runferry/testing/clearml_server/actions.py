@@ -27,6 +27,9 @@ def _projects_get_all(store: Store, body: Record) -> Record:
 
 
 def _projects_create(store: Store, body: Record) -> Record:
+    """A name is taken once, as the database of the server (2.4) has it."""
+    if any(project["name"] == body["name"] for project in store.projects.values()):
+        raise Refusal(400, 801, f"Value combination already exists: name={body['name']}")
     return {"id": store.add_project(body["name"])}
 
 

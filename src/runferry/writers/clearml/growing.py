@@ -135,15 +135,11 @@ class GrowingWriter(ServiceWriter):
         """A new task. The mark travels in the same request: one that is made twice, because no
         answer came, is found, and taken away at the end.
         """
-        project = self._project or project_of(run)
-        known = self._project_id(project)
-        if known is None:
-            known = str(self._service.ask("projects.create", name=project, description="")["id"])
         made = self._service.ask(
             "tasks.create",
             name=name_of(run),
             type=type_of(run),
-            project=known,
+            project=self._project_made(self._project or project_of(run)),
             system_tags=[f"{MARK}{uid}", Grown().tag],
         )
         return str(made["id"])

@@ -22,6 +22,7 @@ from runferry.writers.clearml.importing import check_for_vendor, import_session
 from runferry.writers.clearml.limits import SERVER_LIMITS
 from runferry.writers.clearml.offline import OfflineWriter
 from runferry.writers.clearml.sessions import Sessions
+from runferry.writers.clearml.task_json import project_of
 from runferry.writers.disk import disk_errors
 from runferry.writers.work_folder import WorkFolder
 
@@ -95,6 +96,7 @@ class ServiceWriter(OfflineWriter):
         with disk_errors(self._root):
             shutil.rmtree(target, ignore_errors=True)
             draft.session.rename(target)
+        self._project_made(self._project or project_of(run))  # a taken name would end an import
         task = import_session(target, self._service.account, self._root)
         self._check(task, target, draft)
         tags = [f"{MARK}{draft.uid}", SEALED]
@@ -167,6 +169,22 @@ class ServiceWriter(OfflineWriter):
             with suppress(NotFound):
                 self._project_ids |= {str(one.get("name")): str(one["id"]) for one in found}
         return self._project_ids.get(name)
+
+    def _project_made(self, name: str) -> str:
+        """The id of a project, which is made where there is none. Raises Declined.
+
+        Another worker may meet the same new project: the server takes a name once.
+        """
+        known = self._project_id(name)
+        if known is not None:
+            return known
+        try:
+            return str(self._service.ask("projects.create", name=name, description="")["id"])
+        except Declined:
+            known = self._project_id(name)
+            if known is None:
+                raise
+            return known
 
 
 def _uid_of(task: Task) -> Uid | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import ClassVar, Self
 
-from runferry.dialects.trackio.own_store import LOGGED, logged_of
+from runferry.dialects.trackio.own_store import LOGGED, Logged, logged_of
 from runferry.dialects.trackio.places import DATABASE, STORE_MARK, TRACKER, Place
 from runferry.errors import Refused
 from runferry.model import Run, Uid
@@ -64,11 +64,21 @@ class TrackioWriter(ShownWriter):
 
     def _standing(self, uids: Collection[Uid]) -> set[Uid]:
         """Those of these runs whose rows are in the database as they were written."""
+        return self._of_which(uids, Logged.stands)
+
+    def _has_others_rows(self, uid: Uid) -> bool:
+        """Whoever resumes a run adds rows behind ours."""
+        return bool(self._of_which([uid], Logged.is_logged_on_to))
+
+    def _of_which(
+        self, uids: Collection[Uid], is_so: Callable[[Logged, sqlite3.Connection], bool]
+    ) -> set[Uid]:
+        """Those of these runs whose rows are so. Raises Refused."""
         if not uids or regular(self._place.database) is None:
             return set()
         try:
             with closing(sqlite3.connect(self._place.database)) as connection:
-                return self._those(uids, lambda home: logged_of(home).stands(connection))
+                return self._those(uids, lambda home: is_so(logged_of(home), connection))
         except sqlite3.Error as error:
             raise Refused(
                 f"sqlite says: {error}",

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, cast
 
 from runferry import chunks
 from runferry.dialects.wandb.service import Service
+from runferry.errors import Damaged
 from runferry.losses import Fate, Loss
 from runferry.model import ArtifactEntry, Blob, Tree
 from runferry.readers.wandb.service.artifact_files import ArtifactUrls, fallback_url
@@ -120,6 +121,8 @@ class Artifacts:
         return self.service.opened(url_of, path)
 
     def _manifest(self, node: dict[str, Any]) -> dict[str, Any]:
+        """What the members are. Raises Damaged: without it nobody knows what there was."""
+
         def url_of(is_again: bool) -> str | None:
             holder = node
             if is_again:
@@ -130,8 +133,18 @@ class Artifacts:
         if url_of(False) is None:
             return {}
         with self.service.opened(url_of, f"manifest of {_name(node)}") as stream:
-            found = json.load(stream)
-        return found if isinstance(found, dict) else {}
+            try:
+                found = json.load(stream)
+            except ValueError:
+                found = None
+        if not isinstance(found, dict):
+            raise Damaged(
+                f"the manifest of the artifact {_name(node)} is no JSON mapping",
+                where=str(self.place),
+                hint="run the same command again; if it stays so, tell W&B's support",
+                offset=None,
+            )
+        return found
 
 
 def _chunk(
