@@ -8,12 +8,13 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::leveldb::LogReader;
 use crate::python::arrow::{
     ArrowTable, Format, damage_rows, opened, table, table_error, taken, unreadable,
 };
 use crate::python::os_error::{os_error, os_error_at};
 use crate::swanlab::encoder::RunLog;
-use crate::swanlab::{Batch, Group, Scanner, Start};
+use crate::swanlab::{Batch, Group, Scanner, Start, number_of};
 
 /// Bytes that may wait before they are written.
 const ENOUGH: usize = 1 << 20;
@@ -126,14 +127,14 @@ pub struct SwanlabLog {
 #[pymethods]
 impl SwanlabLog {
     #[new]
-    #[pyo3(signature = (path, *, started_ns))]
-    fn new(path: PathBuf, started_ns: i64) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, started_ns, lines=0))]
+    fn new(path: PathBuf, started_ns: i64, lines: u64) -> PyResult<Self> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&path)
             .map_err(|error| os_error_at(path, &error))?;
-        let log = RunLog::new(started_ns);
+        let log = RunLog::new(started_ns, lines);
         Ok(Self { log, file })
     }
 
@@ -174,6 +175,27 @@ impl SwanlabLog {
         self.write_if_enough(py)
     }
 
+    /// The whole records of another log as they stand there; those of these types are given back.
+    #[pyo3(signature = (path, *, without))]
+    fn copy(
+        &mut self,
+        py: Python<'_>,
+        path: PathBuf,
+        without: Vec<u32>,
+    ) -> PyResult<Vec<Py<PyBytes>>> {
+        let source = File::open(&path).map_err(|error| os_error_at(path, &error))?;
+        let left = py.detach(|| self.copy_from(source, &without));
+        let left = left.map_err(os_error)?;
+        let left = left.iter().map(|it| PyBytes::new(py, it).unbind());
+        Ok(left.collect())
+    }
+
+    /// A record that `copy` gave back.
+    fn copied(&mut self, py: Python<'_>, payload: &[u8]) -> PyResult<()> {
+        self.log.copied(payload);
+        self.write_if_enough(py)
+    }
+
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.write_out()).map_err(os_error)
     }
@@ -190,6 +212,23 @@ impl SwanlabLog {
             self.flush(py)?;
         }
         Ok(())
+    }
+
+    fn copy_from(&mut self, source: File, without: &[u32]) -> io::Result<Vec<Vec<u8>>> {
+        let size = source.metadata()?.len();
+        let mut records = LogReader::new(source, 0, size, Some(0));
+        let mut left = Vec::new();
+        while let Some(frame) = records.next_record()? {
+            if number_of(frame.payload).is_some_and(|number| without.contains(&number)) {
+                left.push(frame.payload.to_vec());
+                continue;
+            }
+            self.log.copied(frame.payload);
+            if self.log.log.out.len() >= ENOUGH {
+                self.write_out()?;
+            }
+        }
+        Ok(left)
     }
 
     fn write_out(&mut self) -> io::Result<()> {

@@ -41,14 +41,15 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    pub fn new(started_ns: i64) -> Self {
+    /// `lines` of its console are numbered already.
+    pub fn new(started_ns: i64, lines: u64) -> Self {
         Self {
             log: LogWriter::new(FILE_HEADER),
             shown: Vec::new(),
             by_key: HashMap::new(),
             time_ns: started_ns,
             records: 0,
-            lines: 0,
+            lines,
             scalars: 0,
             moved: 0,
             left_out: 0,
@@ -156,6 +157,11 @@ impl RunLog {
         timestamp(&mut self.payload, 2, time_ns);
         bytes(&mut self.payload, number, message);
         self.log.record(|out| out.extend_from_slice(&self.payload));
+    }
+
+    /// A record of another log as it stands there.
+    pub fn copied(&mut self, payload: &[u8]) {
+        self.log.record(|out| out.extend_from_slice(payload));
     }
 
     /// Scalars; values of any kind at another step than theirs; nulls, which are not written.

@@ -47,3 +47,10 @@ impl<'a> Logged<'a> {
         Ok(found)
     }
 }
+
+/// The number of what a record holds, beside its own number and time; None where nobody can tell.
+pub fn number_of(payload: &[u8]) -> Option<u32> {
+    Fields::new(payload)
+        .map_while(Result::ok)
+        .find_map(|(number, _)| (number > 2).then_some(number))
+}
