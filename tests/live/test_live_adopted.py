@@ -1,25 +1,23 @@
-"""A run of SwanLab that the training process has begun is the one into which others are mirrored."""
+"""A run of SwanLab that the training process has begun is where others are mirrored to."""
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.writers.swanlab_service import SwanlabService, signed_in
-from training import QUIET, ended, layout, settled, start, told, train
+from training import ended, settled, start, told, train
 
 import runferry
 from runferry.errors import UsageError
 from runferry.live import swanlab_run
-from runferry.live.layout import Layout, sessions
-from runferry.live.status import Status
+from runferry.live.layout import sessions
 from runferry.python_apart import environment_apart
 
 pytest.importorskip("swanlab", reason="no swanlab package")
@@ -65,11 +63,17 @@ def rows_of(run: Any) -> dict[str, list[tuple[int, float]]]:
 
 
 def config_of(run: Any) -> dict[str, Any]:
-    return {
-        ".".join(item.path): item.value
-        for item in run.attributes
-        if item.role == "config" and item.path[0] != "runferry"
-    }
+    return {key: value for key, value in run.config.items() if key != "runferry"}
+
+
+def about_of(run: Any) -> list[dict[str, Any]]:
+    """What is told of each run that was added, in order of their coming."""
+    return [told for told in run.config["runferry"].values() if "run_id" in told]
+
+
+def forget_deliveries(root: Path) -> None:
+    """As if the delivery had been killed before it could note that it was through."""
+    (root / "archive" / "ledger.sqlite").unlink()
 
 
 def resumed(root: Path, cwd: Path) -> None:
@@ -110,9 +114,133 @@ def test_a_second_delivery_leaves_the_log_byte_for_byte_as_it_was(tmp_path: Path
     (log,) = (tmp_path / "swanlog").glob("run-*/run-*.swanlab")
     first = log.read_bytes()
     (root,) = sessions(tmp_path / ".runferry" / "live")
-    for ledger in (root / "archive").rglob("*ledger*"):
-        if ledger.is_file():
-            ledger.unlink()
+    forget_deliveries(root)
     resumed(root, tmp_path)
     assert log.read_bytes() == first
     assert rows_of(run_in(tmp_path)) == ALL
+
+
+WANDB_TWICE = """
+runferry.sync_wandb()
+import wandb
+for name in ("one", "two"):
+    config = {"lr": name, name: True}
+    with wandb.init(project="other", name=name, mode="offline", dir=".", config=config) as run:
+        run.log({"loss": 1.5})
+        print(f"a line of {name}")
+"""
+
+
+def test_wandbs_config_updates_the_runs_own_and_what_it_replaces_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("wandb", reason="no wandb package")
+    train(tmp_path, BEGINS + WANDB_TWICE, "offline")
+    assert settled(tmp_path, 90).state == "done"
+    run = run_in(tmp_path)
+    assert (run.run.name, run.run.project) == ("lion", "zoo")
+    assert {"lr": "two", "own": 1, "one": True, "two": True}.items() <= config_of(run).items()
+    one, two = about_of(run)
+    assert run.config["runferry"]["replaced_config"] == {"lr": 0.1}
+    assert one["replaced_config"] == {"lr": "one"}
+    assert (one["name"], one["project"], two["name"]) == ("one", "other", "two")
+    found = rows_of(run)
+    assert found["loss"] == THEIRS
+    assert found["wandb/loss"] == [(0, 1.5)]
+    (second,) = (
+        f"wandb/{told['run_id']}/loss"
+        for told in (one, two)
+        if f"wandb/{told['run_id']}/loss" in found
+    )
+    assert found[second] == [(0, 1.5)]
+
+
+def test_a_run_in_the_cloud_gets_what_is_new_and_none_of_its_own_twice(
+    tmp_path: Path, service: SwanlabService
+) -> None:
+    train(tmp_path, BEGINS + LOGS_EVENTS + "print(json.dumps(theirs.id))", "online")
+    status = settled(tmp_path)
+    assert (status.state, status.destinations[0].failing) == ("done", None)
+    assert sent(service) == ALL
+    (root,) = sessions(tmp_path / ".runferry" / "live")
+    forget_deliveries(root)
+    resumed(root, tmp_path)
+    assert sent(service) == ALL
+    assert len(service.experiments) == 1
+    (made,) = service.experiments.values()
+    assert made["name"] == "lion"
+    assert set(service.states) == {"FINISHED"}
+    assert service.states[-1] == "FINISHED"
+
+
+def test_of_a_run_in_the_cloud_whose_process_was_killed_no_key_is_taken_for_free(
+    tmp_path: Path, service: SwanlabService
+) -> None:
+    """What its client had sent, its log need not have: so none may be behind a step of theirs."""
+    process = start(
+        tmp_path,
+        BEGINS + "import time; time.sleep(1.5)" + LOGS_EVENTS + "os.kill(os.getpid(), 9)",
+        "online",
+    )
+    ended(process, -signal.SIGKILL)
+    assert settled(tmp_path).state == "done"
+    found = sent(service)
+    assert found.pop("loss", THEIRS) == THEIRS
+    assert found == {"tensorboard/loss": OURS, "tensorboard/acc": ALL["acc"]}
+    assert service.states == ["CRASHED"]
+
+
+def test_of_a_run_on_the_disk_whose_process_was_killed_what_was_mirrored_is_there(
+    tmp_path: Path,
+) -> None:
+    ended(start(tmp_path, BEGINS + LOGS_EVENTS + "os.kill(os.getpid(), 9)", "offline"), -9)
+    assert settled(tmp_path).state == "done"
+    run = run_in(tmp_path)
+    assert (run.run.name, run.run.project) == ("lion", "zoo")
+    found = rows_of(run)  # its client's buffer is gone with the process
+    assert found["acc"] == ALL["acc"]
+    assert OURS in (found["loss"], found.get("tensorboard/loss"))
+
+
+def test_nobody_who_stops_logging_waits_for_a_run_that_is_open(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        BEGINS
+        + LOGS_EVENTS
+        + """
+time.sleep(1)
+began = time.monotonic()
+(told,) = runferry.stop_logging(timeout=60).values()
+print(json.dumps([time.monotonic() - began, told]))
+swanlab.log({"loss": 12.0}, step=8)
+""",
+        "offline",
+    )
+    seconds, place = told("\n".join(line for line in out.splitlines() if line.startswith("[")))
+    assert seconds < 20
+    assert place["failing"] is None
+    assert place["waiting"] == "waits until SwanLab's client has ended its run"
+    assert settled(tmp_path).state == "done"
+    assert rows_of(run_in(tmp_path)) == {**ALL, "loss": [*THEIRS, (8, 12.0)]}
+
+
+def test_into_a_run_of_which_swanlab_keeps_nothing_nothing_goes(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        BEGINS + "print(json.dumps([runferry.sync_tensorboard(), runferry.sync_mlflow()]))",
+        "disabled",
+    )
+    assert "[null, null]" in out
+    assert not (tmp_path / ".runferry").exists()
+
+
+@pytest.mark.parametrize("mode", ["local", None])
+def test_a_run_that_cannot_be_adopted_is_an_error_and_not_another_run(
+    tmp_path: Path, mode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = types.SimpleNamespace(id="a", dir=tmp_path) if mode is None else None
+    run = run or types.SimpleNamespace(id="a", dir=tmp_path, mode=mode)
+    module = types.SimpleNamespace(has_run=lambda: True, get_run=lambda: run)
+    monkeypatch.setitem(sys.modules, "swanlab", module)
+    with pytest.raises(UsageError, match="cannot go into that one"):
+        runferry.sync_wandb()
+    monkeypatch.setattr(module, "has_run", lambda: False)
+    assert swanlab_run.open_run() is None

@@ -172,7 +172,8 @@ class Sending:
         """Note what each run has lost so far; the first thing that went wrong."""
         for outcome in report.outcomes:
             found = Counter[str]()
-            for loss in beyond(outcome.losses, Fate.REENCODED):
+            renamed = (loss for loss in outcome.losses if loss.fate is Fate.RENAMED)
+            for loss in (*renamed, *beyond(outcome.losses, Fate.REENCODED)):
                 found[loss.code] += loss.count  # in every place where it is met
             # each delivery tells anew what a run loses: the most that one of them told
             self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found

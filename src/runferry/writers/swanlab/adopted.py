@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import ClassVar, Self
 
+from runferry.dialects.swanlab.names import CONFIG, FILES
 from runferry.dialects.swanlab.own_store import SHOWN, Shown
 from runferry.model import Run, Tree
 from runferry.ports import Limits, Location, RemoteId
@@ -71,6 +72,9 @@ class AdoptedWriter(CloudWriter):
         FolderWriter._publish(self, draft, run)
         adopted, folder = self._adopted, self._swanlog / f"run-{draft.uid}"
         with one_upload(self.name, str(adopted.folder)) as keeps:
+            # another run may have been added meanwhile
+            text = attributes.entries_text(adopted.config())
+            (folder / FILES / CONFIG).write_text(text, encoding="utf-8")
             if adopted.is_online:
                 self._send(folder, keeps)
             else:

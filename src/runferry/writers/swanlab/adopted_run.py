@@ -212,7 +212,7 @@ class AdoptedRun:
         entries: dict[str, dict[str, Tree]] = own if isinstance(own, dict) else {}
         whose: dict[str, dict[str, Tree]] = {}
         about: dict[str, Tree] = {}
-        for uid, one in self.added().items():
+        for uid, one in sorted(self.added().items(), key=_began):
             ours: dict[str, Tree] = {**one.about}
             about[str(uid)] = ours
             for key, value in one.config.items():
@@ -276,6 +276,11 @@ class AdoptedRun:
                 where=str(self.folder),
                 hint="runferry resume",
             )
+
+
+def _began(item: tuple[Uid, Added]) -> int:
+    """When a run began: what a later one says of the configuration stands."""
+    return int(item[1].about.get("started_ns") or 0)
 
 
 def about_of(run: Run, told: Mapping[str, Tree]) -> dict[str, Any]:
