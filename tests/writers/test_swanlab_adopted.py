@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from swanlab_service import signed_in, written
+from swanlab_service import SwanlabService, signed_in, written
 
 import runferry
-from runferry.dialects.swanlab.adopted import adopted_home
+from runferry.dialects.swanlab.adopted import NOTE, AdoptedNote, adopted_home
 from runferry.errors import Declined
 from runferry.losses import Fate
 from runferry.ports import Location
@@ -21,7 +22,7 @@ from runferry.registry import awaited, is_readable, takes_growth
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
 from runferry.writers.swanlab import adopted_run as module
-from runferry.writers.swanlab.upload import environment, vendor_command
+from runferry.writers.swanlab.upload import environment, upload, vendor_command
 
 pytest.importorskip("swanlab", reason="no swanlab package")
 
@@ -85,6 +86,13 @@ def rows_of(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
+def sent(service: SwanlabService) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for one in service.metrics["scalar"]:
+        found.setdefault(one["key"], []).append((one["index"], one["data"]))
+    return found
+
+
 def numbers(count: int, factor: float = 1.0) -> list[tuple[int, float]]:
     return [(step, step * factor) for step in range(count)]
 
@@ -99,17 +107,31 @@ def test_swanlab_sync_sends_one_run_with_all_of_both(folder: Path, tmp_path: Pat
             [*vendor_command(), "sync", str(folder)],
             env=environment(), check=True, capture_output=True, timeout=120,
         )  # fmt: skip
-    found: dict[str, list[tuple[int, float]]] = {}
-    for one in service.metrics["scalar"]:
-        found.setdefault(one["key"], []).append((one["index"], one["data"]))
-    assert found == {"loss": THEIRS, "reference/loss": numbers(3), "acc": numbers(3, 0.5)}
+    assert sent(service) == {"loss": THEIRS, "reference/loss": numbers(3), "acc": numbers(3, 0.5)}
     media = [(one["key"], one["index"]) for one in service.metrics["media"]]
     assert sorted(media) == [(key, step) for key in ("reference/word", "word") for step in range(3)]
-    assert [one["message"] for one in service.metrics["log"]] == ["a line of theirs"]
+    lines = [one["message"] for one in service.metrics["log"]]
+    assert lines.count("a line of theirs") == 1
+    assert "a line of ours" not in lines  # which is told, see below
     assert len(service.experiments) == 1
     (made,) = service.experiments.values()
     assert made["name"] == "lion"
     assert service.states == ["FINISHED"]
+
+
+def test_a_run_in_the_cloud_gets_what_is_new_to_it_once(folder: Path, tmp_path: Path) -> None:
+    note = AdoptedNote(log_of(folder).stem.removeprefix("run-"), "online")
+    with signed_in(tmp_path / "home") as service:
+        upload(folder, note.run_id, None, "zoo")  # as its client has
+        adopted_home(folder).mkdir(parents=True)
+        (adopted_home(folder) / NOTE).write_text(note.text())
+        os.utime(log_of(folder), (0, 0))  # its client is through with the upload, too
+        for _ in range(2):
+            written(place(folder), sample()).close()
+    assert sent(service) == {"loss": THEIRS, "reference/loss": numbers(3), "acc": numbers(3, 0.5)}
+    assert [one["name"] for one in service.experiments.values()] == ["lion"]
+    assert service.profile["config"]["own"]["value"] == 1
+    assert {*service.states} == {"FINISHED"}
 
 
 def test_what_is_renamed_and_left_out_is_told_with_its_place(folder: Path) -> None:

@@ -175,16 +175,17 @@ impl SwanlabLog {
         self.write_if_enough(py)
     }
 
-    /// The whole records of another log as they stand there; those of these types are given back.
-    #[pyo3(signature = (path, *, without))]
+    /// The whole records of another log; those of these types are given back.
+    #[pyo3(signature = (path, *, without, renumber=false))]
     fn copy(
         &mut self,
         py: Python<'_>,
         path: PathBuf,
         without: Vec<u32>,
+        renumber: bool,
     ) -> PyResult<Vec<Py<PyBytes>>> {
         let source = File::open(&path).map_err(|error| os_error_at(path, &error))?;
-        let left = py.detach(|| self.copy_from(source, &without));
+        let left = py.detach(|| self.copy_from(source, &without, renumber));
         let left = left.map_err(os_error)?;
         let left = left.iter().map(|it| PyBytes::new(py, it).unbind());
         Ok(left.collect())
@@ -192,7 +193,7 @@ impl SwanlabLog {
 
     /// A record that `copy` gave back.
     fn copied(&mut self, py: Python<'_>, payload: &[u8]) -> PyResult<()> {
-        self.log.copied(payload);
+        self.log.copied(payload, false);
         self.write_if_enough(py)
     }
 
@@ -214,7 +215,12 @@ impl SwanlabLog {
         Ok(())
     }
 
-    fn copy_from(&mut self, source: File, without: &[u32]) -> io::Result<Vec<Vec<u8>>> {
+    fn copy_from(
+        &mut self,
+        source: File,
+        without: &[u32],
+        renumber: bool,
+    ) -> io::Result<Vec<Vec<u8>>> {
         let size = source.metadata()?.len();
         let mut records = LogReader::new(source, 0, size, Some(0));
         let mut left = Vec::new();
@@ -223,7 +229,7 @@ impl SwanlabLog {
                 left.push(frame.payload.to_vec());
                 continue;
             }
-            self.log.copied(frame.payload);
+            self.log.copied(frame.payload, renumber);
             if self.log.log.out.len() >= ENOUGH {
                 self.write_out()?;
             }

@@ -261,7 +261,7 @@ class AdoptedRun:
             log.record(START, self.start, num=-1)
         last = log.copy(self._before, without=[FINISH])
         for section in sections:
-            log.copy(section, without=[START, FINISH])
+            log.copy(section, without=[START, FINISH], renumber=True)
         for payload in last:  # where whoever looks for it reads
             log.copied(payload)
         log.flush()
