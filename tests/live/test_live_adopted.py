@@ -198,6 +198,35 @@ def test_of_a_run_on_the_disk_whose_process_was_killed_what_was_mirrored_is_ther
     assert OURS in (found["loss"], found.get("tensorboard/loss"))
 
 
+@pytest.mark.slow
+def test_what_mlflow_and_an_offline_wandb_log_goes_there_too(tmp_path: Path) -> None:
+    pytest.importorskip("wandb", reason="no wandb package")
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    train(
+        tmp_path,
+        BEGINS
+        + """
+runferry.sync_wandb(mode="online", wandb_run=False)
+runferry.sync_mlflow(mode="local")  # the run that is open decides
+import mlflow, wandb
+mlflow.set_tracking_uri("sqlite:///own.db")
+with mlflow.start_run(run_name="flow"):
+    mlflow.log_param("depth", 3)
+    mlflow.log_metric("of flow", 0.5, step=4)
+with wandb.init(project="other", name="bee", dir=".") as run:
+    run.log({"of bee": 2.5})
+""",
+        "offline",
+    )
+    assert settled(tmp_path, 90).state == "done"
+    run = run_in(tmp_path)
+    found = rows_of(run)
+    assert (found["of flow"], found["of bee"]) == ([(4, 0.5)], [(0, 2.5)])
+    assert found["loss"] == THEIRS
+    assert run.config["depth"] in (3, "3")
+    assert [told["name"] for told in about_of(run)] == ["bee", "flow"]
+
+
 def test_nobody_who_stops_logging_waits_for_a_run_that_is_open(tmp_path: Path) -> None:
     out = train(
         tmp_path,

@@ -44,6 +44,7 @@ from runferry.writers.swanlab.sent_scalars import SentScalars
 
 _ADDED: Final = "added.json"
 _LOG: Final = "run.swanlab"
+_PROTOBUF: Final = 2  # the version of a log with such records
 _CRASHED: Final = 2
 _NO_END: Final = "the run never said that it ended"
 
@@ -92,24 +93,30 @@ class AdoptedRun:
     """One run folder of SwanLab's client, when that is through with it."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises Declined while its client is at work, Refused for a log of an old client."""
+        """Raises Declined while its client is at work, Refused where nothing can be added."""
         self.folder = folder.absolute()
         self.home = adopted_home(self.folder)
         self._note = AdoptedNote.of(self.folder)
         log = log_in(self.folder)
-        why = awaited(self.folder)
-        if why or (log is None and self._note is None):
+        if log is None:
+            raise Refused(
+                "no run of SwanLab is here any more",
+                where=str(folder),
+                hint="bring its folder back; or elsewhere: runferry resume --to DST",
+            )
+        if why := awaited(self.folder):
             raise Declined(
-                why or "no run of SwanLab is here any more",
+                why,
                 where=str(folder),
                 hint="swanlab.finish() ends it; then run the command again",
             )
-        name = f"run-{self._note.run_id}.swanlab" if self._note is not None else ""
-        self.log = log or self.folder / name
-        if log is not None and _native.SwanlabScanner(log).version != 2:
+        if _native.SwanlabScanner(log).version != _PROTOBUF:
             raise Refused(
-                "the log is of a client before SwanLab 0.8", where=str(log), hint="swanlab:FOLDER"
+                "this run was logged by a client before SwanLab 0.8, and takes nothing more",
+                where=str(log),
+                hint=f"swanlab:{self.folder.parent} makes runs of their own",
             )
+        self.log = log
 
     @property
     def is_online(self) -> bool:
@@ -138,10 +145,7 @@ class AdoptedRun:
         if not kept.exists():
             self.home.mkdir(parents=True, exist_ok=True)
             scratch = kept.with_name(f".{kept.name}.{secrets.token_hex(6)}")
-            if self.log.exists():
-                shutil.copyfile(self.log, scratch)
-            else:
-                scratch.touch()
+            shutil.copyfile(self.log, scratch)
             sync([scratch])
             replace_file(scratch, kept)
             sync([self.home])

@@ -18,7 +18,7 @@ from runferry.writers.swanlab.limits import ADOPTED_LIMITS, CLOUD_LIMITS, LIMITS
 class SwanlabWriter(FolderWriter):
     """Opens what a location means."""
 
-    elsewhere: ClassVar[Mapping[str, Limits]] = {"cloud": CLOUD_LIMITS, "run": ADOPTED_LIMITS}
+    elsewhere: ClassVar[Mapping[str, Limits]] = {"cloud": CLOUD_LIMITS}
 
     @classmethod
     def open(cls, where: Location) -> Self:
