@@ -222,14 +222,12 @@ class SwanlabLog:
 
     SwanLab keeps one value a key and step, of steps from 0 on. A value whose step is taken, or that
     has none, stands at the next free step of its key: rows come in order of step. `started_ns` is
-    the time of what has none, until one is known; `lines` of the console are numbered already.
-    Raises OSError, also where there is a file; OverflowError with the µs of a time that 64 bits of
-    nanoseconds cannot hold; ValueError for other columns, and keys that were not declared.
+    the time of what has none, until one is known. Raises OSError, also where there is a file;
+    OverflowError with the µs of a time that 64 bits of nanoseconds cannot hold; ValueError for
+    other columns, and keys that were not declared.
     """
 
-    def __new__(
-        cls, path: str | PathLike[str], *, started_ns: int, lines: int = 0
-    ) -> SwanlabLog: ...
+    def __new__(cls, path: str | PathLike[str], *, started_ns: int) -> SwanlabLog: ...
     def declare(self, key: str, name: str) -> None:
         """The name by which SwanLab knows a key."""
     def step(self, key: str, step: int | None) -> int | None:

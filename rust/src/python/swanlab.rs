@@ -127,14 +127,14 @@ pub struct SwanlabLog {
 #[pymethods]
 impl SwanlabLog {
     #[new]
-    #[pyo3(signature = (path, *, started_ns, lines=0))]
-    fn new(path: PathBuf, started_ns: i64, lines: u64) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, started_ns))]
+    fn new(path: PathBuf, started_ns: i64) -> PyResult<Self> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&path)
             .map_err(|error| os_error_at(path, &error))?;
-        let log = RunLog::new(started_ns, lines);
+        let log = RunLog::new(started_ns);
         Ok(Self { log, file })
     }
 

@@ -41,15 +41,14 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// `lines` of its console are numbered already.
-    pub fn new(started_ns: i64, lines: u64) -> Self {
+    pub fn new(started_ns: i64) -> Self {
         Self {
             log: LogWriter::new(FILE_HEADER),
             shown: Vec::new(),
             by_key: HashMap::new(),
             time_ns: started_ns,
             records: 0,
-            lines,
+            lines: 0,
             scalars: 0,
             moved: 0,
             left_out: 0,
