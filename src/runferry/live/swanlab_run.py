@@ -77,6 +77,9 @@ def _hold(folder: Path) -> None:
     stream = (adopted_home(folder) / OPEN).open("wb")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # somebody else's, who lives
+        stream.close()
+        return
     except OSError:  # a disk without locks
         stream.close()
         (adopted_home(folder) / OPEN).unlink()
