@@ -19,6 +19,7 @@ use crate::unreadable::Unreadable;
 use decoder::Decoder;
 
 pub use decoder::{Group, OtherRecord};
+pub use record::number_of;
 
 /// `:SWL` and the magic number; the version byte follows.
 const MAGIC: [u8; 6] = *b":SWL\xd6\xe1";

@@ -240,6 +240,13 @@ class SwanlabLog:
         self, number: int, message: bytes, *, num: int | None = None, time_ns: int | None = None
     ) -> None:
         """A record by the number of its type, spelled already."""
+    def copy(
+        self, path: str | PathLike[str], *, without: Sequence[int], renumber: bool = False
+    ) -> list[bytes]:
+        """The whole records of another log as they stand there, or numbered on from those here;
+        those of these types are given back. Raises OSError."""
+    def copied(self, payload: bytes) -> None:
+        """A record that `copy` gave back."""
     def flush(self) -> None:
         """Write what waits."""
     @property

@@ -19,7 +19,13 @@ from typing import Literal, cast
 from runferry.errors import BadLocation, BadPlugin, RunferryError
 from runferry.model import Run
 from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
-from runferry.writer_ports import GrowthWriter, OneWayWriter, PlaceWriter, ServerWriter
+from runferry.writer_ports import (
+    AwaitingWriter,
+    GrowthWriter,
+    OneWayWriter,
+    PlaceWriter,
+    ServerWriter,
+)
 
 EndRole = Literal["source", "destination"]
 
@@ -177,6 +183,15 @@ def conclude(place: Location, runs: Sequence[Run]) -> None:
     kind = writer(place.tracker)
     if isinstance(kind, GrowthWriter):
         kind.conclude(place, runs)
+
+
+def awaited(place: Location) -> str:
+    """What has to happen before anything is written to a destination, in words; empty for nothing.
+
+    Raises BadLocation, MissingExtra, and what reading its files raises.
+    """
+    kind = writer(place.tracker)
+    return kind.awaited(place) if isinstance(kind, AwaitingWriter) else ""
 
 
 def is_readable(place: Location) -> bool:

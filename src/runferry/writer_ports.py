@@ -70,6 +70,19 @@ class GrowthWriter(Protocol):
 
 
 @runtime_checkable
+class AwaitingWriter(Protocol):
+    """A writer with places that somebody else is still at work on."""
+
+    @classmethod
+    def awaited(cls, where: Location) -> str:
+        """What whoever writes there has to wait for, in words; empty when it may begin.
+
+        Quick, and nothing is asked of a server. Raises what reading files raises.
+        """
+        ...
+
+
+@runtime_checkable
 class OneWayWriter(Protocol):
     """A writer with places from which nobody can read back what arrived."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -153,20 +151,6 @@ def test_backends_are_names_places_lists_or_texts(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert backends.places(given, project="a/p") == expected
-
-
-@pytest.mark.parametrize("name", ["has_run", "get_run"])
-def test_an_open_run_of_swanlab_is_an_error_and_not_another_run(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """`get_run` gives none in versions without `has_run`."""
-    module, answer = types.ModuleType("swanlab"), [True]
-    setattr(module, name, lambda: answer[0] or None)
-    monkeypatch.setitem(sys.modules, "swanlab", module)
-    with pytest.raises(UsageError, match="open"):
-        runferry.sync_wandb()
-    answer[0] = False
-    backends.refuse_open_run()
 
 
 def test_what_cannot_be_right_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

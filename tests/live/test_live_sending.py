@@ -49,7 +49,8 @@ def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
 def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: Path) -> None:
     run = header("one")
     lost = [Loss("nan", Fate.DROPPED, where, 5) for where in ("loss", "accuracy")]
-    outcome = RunOutcome.of(run, "new", losses=(*lost, Loss("text", Fate.REENCODED, "note")))
+    others = (Loss("text", Fate.REENCODED, "note"), Loss("key", Fate.RENAMED, "a b"))
+    outcome = RunOutcome.of(run, "new", losses=(*lost, *others))
 
     def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
         return Report("pull", "here", str(place), outcomes=(outcome,))
@@ -63,7 +64,10 @@ def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: 
         _wait(lambda: sending.is_done)
     sending.stop()
     sending.join(10)
-    assert sending.status.losses == {"nan": 10}
+    assert sending.status.losses == {
+        "nan": 10,
+        "key": 1,
+    }  # what is restored exactly is no loss there
 
 
 def test_runs_that_are_not_for_a_place_are_counted_also_while_it_fails(

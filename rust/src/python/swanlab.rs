@@ -8,12 +8,13 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::leveldb::LogReader;
 use crate::python::arrow::{
     ArrowTable, Format, damage_rows, opened, table, table_error, taken, unreadable,
 };
 use crate::python::os_error::{os_error, os_error_at};
 use crate::swanlab::encoder::RunLog;
-use crate::swanlab::{Batch, Group, Scanner, Start};
+use crate::swanlab::{Batch, Group, Scanner, Start, number_of};
 
 /// Bytes that may wait before they are written.
 const ENOUGH: usize = 1 << 20;
@@ -174,6 +175,28 @@ impl SwanlabLog {
         self.write_if_enough(py)
     }
 
+    /// The whole records of another log; those of these types are given back.
+    #[pyo3(signature = (path, *, without, renumber=false))]
+    fn copy(
+        &mut self,
+        py: Python<'_>,
+        path: PathBuf,
+        without: Vec<u32>,
+        renumber: bool,
+    ) -> PyResult<Vec<Py<PyBytes>>> {
+        let source = File::open(&path).map_err(|error| os_error_at(path, &error))?;
+        let left = py.detach(|| self.copy_from(source, &without, renumber));
+        let left = left.map_err(os_error)?;
+        let left = left.iter().map(|it| PyBytes::new(py, it).unbind());
+        Ok(left.collect())
+    }
+
+    /// A record that `copy` gave back.
+    fn copied(&mut self, py: Python<'_>, payload: &[u8]) -> PyResult<()> {
+        self.log.copied(payload, false);
+        self.write_if_enough(py)
+    }
+
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.write_out()).map_err(os_error)
     }
@@ -190,6 +213,28 @@ impl SwanlabLog {
             self.flush(py)?;
         }
         Ok(())
+    }
+
+    fn copy_from(
+        &mut self,
+        source: File,
+        without: &[u32],
+        renumber: bool,
+    ) -> io::Result<Vec<Vec<u8>>> {
+        let size = source.metadata()?.len();
+        let mut records = LogReader::new(source, 0, size, Some(0));
+        let mut left = Vec::new();
+        while let Some(frame) = records.next_record()? {
+            if number_of(frame.payload).is_some_and(|number| without.contains(&number)) {
+                left.push(frame.payload.to_vec());
+                continue;
+            }
+            self.log.copied(frame.payload, renumber);
+            if self.log.log.out.len() >= ENOUGH {
+                self.write_out()?;
+            }
+        }
+        Ok(left)
     }
 
     fn write_out(&mut self) -> io::Result<()> {

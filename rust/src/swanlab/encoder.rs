@@ -11,7 +11,7 @@ use arrow_array::{Array, RecordBatch};
 
 use crate::leveldb::writing::LogWriter;
 use crate::protobuf::writing::{bytes, bytes_header, double, timestamp, varint_field};
-use crate::swanlab::record::{LOG, SCALAR, SCALAR_TYPE};
+use crate::swanlab::record::{LOG, SCALAR, SCALAR_TYPE, numbered};
 use crate::tables::{AddressColumns, Error, Words, consoles, primitive};
 
 /// `:SWL`, the magic number, version 2.
@@ -156,6 +156,23 @@ impl RunLog {
         timestamp(&mut self.payload, 2, time_ns);
         bytes(&mut self.payload, number, message);
         self.log.record(|out| out.extend_from_slice(&self.payload));
+    }
+
+    /// A record of another log, with its own number; or with the next one here, unless its own is
+    /// one of SwanLab's marks. SwanLab takes records of one number for one.
+    pub fn copied(&mut self, payload: &[u8], is_renumbered: bool) {
+        let (num, rest) = numbered(payload);
+        if !is_renumbered || num <= 0 {
+            self.records = self.records.max(num.max(0) as u64);
+            self.log.record(|out| out.extend_from_slice(payload));
+            return;
+        }
+        self.records += 1;
+        let num = self.records;
+        self.log.record(|out| {
+            varint_field(out, 1, num);
+            out.extend_from_slice(rest);
+        });
     }
 
     /// Scalars; values of any kind at another step than theirs; nulls, which are not written.

@@ -47,3 +47,19 @@ impl<'a> Logged<'a> {
         Ok(found)
     }
 }
+
+/// The number of what a record holds, beside its own number and time; None where nobody can tell.
+pub fn number_of(payload: &[u8]) -> Option<u32> {
+    Fields::new(payload)
+        .map_while(Result::ok)
+        .find_map(|(number, _)| (number > 2).then_some(number))
+}
+
+/// The number with which a record begins, 0 where it has none, and all that follows.
+pub fn numbered(payload: &[u8]) -> (i64, &[u8]) {
+    let mut fields = Fields::new(payload);
+    match fields.next() {
+        Some(Ok((1, Wire::Varint(num)))) => (num as i64, fields.rest()),
+        _ => (0, payload),
+    }
+}

@@ -156,7 +156,7 @@ def show_status(session: Session, status: Status | None) -> ExitCode:
             f"{one.delivered:,}",
             f"{one.pending:,}",
             f"{status.dropped:,}",
-            one.failing or "",
+            one.failing or one.waiting or "",
         )
         for one in status.destinations
     ]

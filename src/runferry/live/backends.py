@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -45,23 +43,6 @@ def of_swanlab(mode: str, *, workspace: str | None = None, logdir: str | None = 
 def options_of_swanlab(mode: str) -> dict[str, object]:
     """Settings that a mode asks for: `local` is what `swanlab watch` shows."""
     return {"swanlab_dashboard": True} if mode == "local" else {}
-
-
-def refuse_open_run() -> None:
-    """Raise UsageError where a run of SwanLab is open in this process: ours would be another one.
-
-    SwanLab's own `sync_wandb` logs into that run, by its client in the training process.
-    """
-    module = sys.modules.get("swanlab")
-    is_open = False
-    with contextlib.suppress(Exception):  # whatever a version of SwanLab makes of the question
-        asked = getattr(module, "has_run", None) or getattr(module, "get_run", None)
-        is_open = asked is not None and bool(asked())
-    if is_open:
-        raise UsageError(
-            "a run of SwanLab is open in this process, and runs would not go into that one",
-            hint="call swanlab.finish() first; or name a place, as in to='swanlab:WORKSPACE'",
-        )
 
 
 def places(given: str | Iterable[str], *, url: str | None = None, project: str) -> tuple[str, ...]:

@@ -150,6 +150,8 @@ class Delivery:
                 return None
             if self._hub.is_done:
                 return self._tell("gave-up" if self._refused else "done")
+            if self._hub.is_waiting:  # for a process that lives
+                deadline = time.monotonic() + self._ends.patience
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")

@@ -75,6 +75,11 @@ class Hub:
         """Whether everything is everywhere."""
         return self.failing is None and all(sending.is_done for sending in self._sendings)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a destination waits for somebody else."""
+        return any(sending.status.waiting is not None for sending in self._sendings)
+
     def bring(self, captured: int, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()

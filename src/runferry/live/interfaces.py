@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
 from runferry import settings
-from runferry.live import backends
+from runferry.live import backends, swanlab_run
 from runferry.live.experiment import Experiment
 from runferry.live.hooks.clearml import ClearmlHook
 from runferry.live.hooks.lightning import LightningHook
@@ -224,7 +224,7 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
     if status is None:
         return {
             place: {"captured": captured, "delivered": 0, "pending": captured, "dropped": dropped,
-                    "failing": "the delivery process has not begun", "losses": {}}
+                    "failing": "the delivery process has not begun", "losses": {}, "waiting": None}
             for place in session.destinations
         }  # fmt: skip
     captured = max(status.captured, captured)  # which may not have been looked at yet
@@ -236,6 +236,7 @@ def _told(session: Session, timeout: float) -> dict[str, dict[str, object]]:
             "dropped": max(status.dropped, dropped),
             "failing": one.failing,
             "losses": one.losses,
+            "waiting": one.waiting,
         }
         for one in status.destinations
     }
@@ -248,10 +249,12 @@ def _session(to: Places | None, mode: str, **more: Unpack[More]) -> Session | No
         place = backends.of_swanlab(
             mode, workspace=more.get("workspace"), logdir=more.get("logdir")
         )
+        run = swanlab_run.open_run() if place else None
+        if run is not None:
+            place = swanlab_run.adopted_place(run)
         if not place:
             return None
-        backends.refuse_open_run()
-        to, options = place, backends.options_of_swanlab(mode)
+        to, options = place, backends.options_of_swanlab(mode) if run is None else {}
     listed = [to] if isinstance(to, str) else list(to)
     places = backends.checked(listed)
     stated = Stated(without_secrets(places), options=options)

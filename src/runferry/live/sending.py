@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import RunferryError
@@ -17,7 +18,7 @@ from runferry.live.status import DestinationStatus
 from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
 from runferry.ports import Location
-from runferry.registry import ARCHIVE, conclude, growing_writer, takes_growth
+from runferry.registry import ARCHIVE, awaited, conclude, growing_writer, takes_growth
 from runferry.transfer.patience import Patience
 from runferry.transfer.progress import StopToken
 from runferry.transfer.push import push
@@ -32,6 +33,7 @@ _LEAST_PAUSE = 0.2
 _SHARE = 4.0  # a destination rests so many times as long as the last delivery took
 _LONGEST_PAUSE = 60.0
 _ONE_REQUEST_SECONDS = 10.0
+_LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
 
 
 class IntoArchive(Protocol):
@@ -98,6 +100,9 @@ class Sending:
                 self._wake.wait(1.0)
                 self._wake.clear()
                 continue
+            if self._awaits():
+                self._stop.wait(_LOOK_SECONDS)
+                continue
             began = time.monotonic()
             captured, is_ending = there
             failing, excluded, is_there = self._attempt(is_ending)
@@ -121,6 +126,16 @@ class Sending:
             elif self._there[1]:
                 continue
             self._stop.wait(min(pause, _LONGEST_PAUSE))
+
+    def _awaits(self) -> bool:
+        """Whether somebody else is at work there still, which is told and is no failure."""
+        try:
+            waiting = awaited(self.place) or None
+        except (RunferryError, OSError):
+            waiting = None  # the attempt meets it, too, and tells it
+        if waiting != self.status.waiting:
+            self.status = replace(self.status, waiting=waiting)
+        return waiting is not None
 
     def _attempt(self, is_ending: bool) -> tuple[str | None, int, bool]:
         """One delivery: what it failed in, how many runs are not for this place, and whether all
@@ -157,7 +172,8 @@ class Sending:
         """Note what each run has lost so far; the first thing that went wrong."""
         for outcome in report.outcomes:
             found = Counter[str]()
-            for loss in beyond(outcome.losses, Fate.REENCODED):
+            renamed = (loss for loss in outcome.losses if loss.fate is Fate.RENAMED)
+            for loss in (*renamed, *beyond(outcome.losses, Fate.REENCODED)):
                 found[loss.code] += loss.count  # in every place where it is met
             # each delivery tells anew what a run loses: the most that one of them told
             self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found

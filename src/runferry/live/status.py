@@ -27,6 +27,7 @@ class DestinationStatus:
     failing: str | None = None  # what the last attempt ended in
     attempts: int = 0  # that failed one after the other
     losses: dict[str, int] = field(default_factory=dict)  # what is not there exactly, by its kind
+    waiting: str | None = None  # what somebody else has to do before anything is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,12 @@ class Status:
     journals: dict[str, int] = field(default_factory=dict)  # bytes that are taken
 
     def holds(self, ends: dict[str, int]) -> bool:
-        """Whether the journals are taken up to these places, and every destination has that."""
-        is_all = not any(one.pending or one.failing for one in self.destinations)
+        """Whether the journals are taken up to these places, and every destination has that, or
+        waits for somebody who is not us.
+        """
+        is_all = not any(
+            (one.pending and not one.waiting) or one.failing for one in self.destinations
+        )
         return is_all and self.has_taken(ends)
 
     def has_taken(self, ends: dict[str, int]) -> bool:

@@ -24,20 +24,25 @@ def config_text(run: Run, attributes: Iterable[Attribute], originals: Mapping[st
     Summary, other attributes and what SwanLab has no field for stand below keys of their own; so do
     the `originals` of series that have another name here.
     """
-    import yaml
-
     items = list(attributes)
     config = nested(item for item in items if item.role == "config")
     for name, role in (("summary", "summary"), ("other", "other")):
         tree = nested(item for item in items if item.role == role)
         if tree:
-            config[_free(name, config)] = tree
-    config[_free("runferry", config)] = _about(run, originals)
-    entries = {
-        key: {"desc": "", "sort": place, "value": plain(value)}
-        for place, (key, value) in enumerate(config.items())
+            config[free_name(name, config)] = tree
+    config[free_name("runferry", config)] = about(run, originals)
+    return entries_text({key: {"value": value} for key, value in config.items()})
+
+
+def entries_text(entries: Mapping[str, Mapping[str, Tree]]) -> str:
+    """Entries of a configuration as `config.yaml`, in this order."""
+    import yaml
+
+    spelled = {
+        key: {"desc": entry.get("desc") or "", "sort": place, "value": plain(entry.get("value"))}
+        for place, (key, entry) in enumerate(entries.items())
     }
-    return str(yaml.safe_dump(entries, allow_unicode=True, default_flow_style=False))
+    return str(yaml.safe_dump(spelled, allow_unicode=True, default_flow_style=False))
 
 
 def metadata_text(run: Run, attributes: Iterable[Attribute]) -> str:
@@ -80,7 +85,7 @@ def nested(attributes: Iterable[Attribute]) -> dict[str, Tree]:
     tree: dict[str, Tree] = {}
     for item in attributes:
         if not _put(tree, item.path, item.value):
-            tree[_free(".".join(item.path), tree)] = item.value
+            tree[free_name(".".join(item.path), tree)] = item.value
     return tree
 
 
@@ -97,26 +102,28 @@ def _put(tree: dict[str, Tree], path: KeyPath, value: Tree) -> bool:
     return True
 
 
-def _free(name: str, taken: dict[str, Tree]) -> str:
+def free_name(name: str, taken: Mapping[str, object]) -> str:
+    """The name, or one like it that is not taken."""
     while name in taken:
         name += "~"
     return name
 
 
-def _about(run: Run, originals: Mapping[str, str]) -> dict[str, Tree]:
-    about: dict[str, Tree] = {
+def about(run: Run, originals: Mapping[str, str]) -> dict[str, Tree]:
+    """What SwanLab has no field for: where a run came from, what its series are called."""
+    told: dict[str, Tree] = {
         "tracker": run.key.tracker,
         "scope": run.key.scope,
         "run_id": run.key.run_id,
     }
-    about |= {name: getattr(run, name) for name in _ABOUT if getattr(run, name) is not None}
+    told |= {name: getattr(run, name) for name in _ABOUT if getattr(run, name) is not None}
     if run.labels:
-        about["labels"] = dict(run.labels)
+        told["labels"] = dict(run.labels)
     if originals:
-        about["renamed_keys"] = dict[str, Tree](originals)
+        told["renamed_keys"] = dict[str, Tree](originals)
     if run.forked_from is not None:
-        about["forked_from"] = [run.forked_from.run_id, run.forked_from.step]
-    return about
+        told["forked_from"] = [run.forked_from.run_id, run.forked_from.step]
+    return told
 
 
 def plain(value: Tree) -> Any:

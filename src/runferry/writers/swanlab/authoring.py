@@ -58,28 +58,45 @@ class Authoring:
         self.log_name = f"run-{place.run_id}.swanlab"
         self._log_path = home / self.log_name
         self._log = _native.SwanlabLog(self._log_path, started_ns=self._header.started_ns)
-        self._columns = Columns(self._log, draft.series)
-        self._files = RunFiles(home, draft.home, place.folder, self._log)
+        self._columns = self._new_columns()
+        self._files = RunFiles(home, draft.home, place.folder, self._log, self._below())
 
     def go(self) -> int:
         """Write all of it; how many bytes the log has."""
+        self._begin()
+        self._scalars()
+        self._texts()
+        self._histograms()
+        self._media()
+        self._own()
+        self._console()
+        self._files_of_run()
+        self._end()
+        self._log.flush()
+        return self._log_path.stat().st_size
+
+    def _new_columns(self) -> Columns:
+        return Columns(self._log, self._draft.series)
+
+    def _below(self) -> str:
+        """The folder of the run's files within those of SwanLab."""
+        return ""
+
+    def _begin(self) -> None:
         header = self._header
         start = messages.start(
             header.run, self._place.run_id, header.project, header.workspace, header.started_ns
         )
         self._log.record(START, start, num=START_NUM, time_ns=header.started_ns)
-        self._scalars()
-        self._texts()
-        self._histograms()
-        self._media()
+
+    def _own(self) -> None:
+        """What the run is configured with, and what is known of its machine."""
         self._files.put_own(self._run, self._draft.attributes, self._columns.originals)
-        self._console()
-        self._files_of_run()
-        finish = messages.finish(self._run, header.ended_ns)
+
+    def _end(self) -> None:
+        finish = messages.finish(self._run, self._header.ended_ns)
         if finish is not None:
-            self._log.record(FINISH, finish, num=FINISH_NUM, time_ns=header.ended_ns)
-        self._log.flush()
-        return self._log_path.stat().st_size
+            self._log.record(FINISH, finish, num=FINISH_NUM, time_ns=self._header.ended_ns)
 
     def losses(self) -> tuple[Loss, ...]:
         """What SwanLab is not shown as it is, and no plan foresees."""

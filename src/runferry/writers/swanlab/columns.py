@@ -48,7 +48,7 @@ class Columns:
         plain = original if is_system and original.startswith(SYSTEM_PREFIX) else key
         if is_system and not plain.startswith(SYSTEM_PREFIX):
             plain = SYSTEM_PREFIX + plain
-        name = self._free(plain, column_type)
+        name = self._named(key, plain, column_type)
         first = self._first.setdefault(key, column_type)
         if first != column_type:
             word = COLUMN_TYPES[first][0]
@@ -74,7 +74,17 @@ class Columns:
         if series.x_axis is None or column_type != 1:
             return None
         other = self._series.get(series.x_axis)
-        return series.x_axis if other is not None and other.stream == "user" else None
+        is_known = other is not None and other.stream == "user"
+        return self._axis_name(series.x_axis) if is_known else None
+
+    def _axis_name(self, key: str) -> str:
+        """What a scalar is called that is the axis of another."""
+        return key
+
+    def _named(self, key: str, plain: str, column_type: int) -> str:
+        """The name of a column of `key`, which is `plain` if that is free."""
+        del key
+        return self._free(plain, column_type)
 
     def _free(self, plain: str, column_type: int) -> str:
         name, copies = plain, 1

@@ -95,3 +95,13 @@ GROWING_CLOUD_LIMITS: Final = replace(
     falling_step=Fate.ROUNDED,  # shown at the next free step of its key
 )
 """The same for runs that are sent while they grow."""
+
+ADOPTED_LIMITS: Final = replace(
+    CLOUD_LIMITS,
+    header_times=Fate.ROUNDED,
+    header_fields=dict.fromkeys(
+        (*_TOLD_IN_THE_CONFIG, "name", "project", "notes", "tags", "group", "job_type"),
+        Fate.ROUNDED,
+    ),
+)
+"""The same for runs that are added to another: what heads them is told in its configuration."""

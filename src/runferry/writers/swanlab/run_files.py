@@ -33,12 +33,16 @@ _PIECE: Final = 1 << 20
 class RunFiles:
     """Files and media of one run, and the records that name them."""
 
-    def __init__(self, home: Path, staged: Path, final: Path, log: SwanlabLog) -> None:
-        """`home` becomes `final` when the run is complete; `staged` has the bytes."""
+    def __init__(
+        self, home: Path, staged: Path, final: Path, log: SwanlabLog, below: str = ""
+    ) -> None:
+        """`home` becomes `final` when the run is complete; `staged` has the bytes. Files of the
+        run stand `below` a folder, where others are there already."""
         self._home = home
         self._staged = staged
         self._final = final.absolute()
         self._log = log
+        self._below = below
         self._places = Places()
         self._media: set[str] = set()
         for name in (CONFIG, METADATA):
@@ -54,13 +58,21 @@ class RunFiles:
             (CONFIG, spelled.config_text(run, items, originals), _CONFIG),
             (METADATA, spelled.metadata_text(run, items), _METADATA),
         ):
-            (self._home / FILES / name).write_text(text, encoding="utf-8")
-            self._record(name.partition(".")[0].rpartition("-")[2], name, save_type)
+            self.put_text(name, text, save_type)
+
+    def put_config(self, text: str) -> None:
+        """The configuration alone."""
+        self.put_text(CONFIG, text, _CONFIG)
+
+    def put_text(self, name: str, text: str, save_type: int) -> None:
+        """A file that SwanLab itself knows."""
+        (self._home / FILES / name).write_text(text, encoding="utf-8")
+        self._record(name.partition(".")[0].rpartition("-")[2], name, save_type)
 
     def put_file(self, path: str, staged: str) -> None:
         """A file of the run. SwanLab has one requirements.txt and one conda.yaml."""
         below = path.removeprefix(f"{FILES}/")
-        place = self._places.place(below)
+        place = self._places.place(f"{self._below}{below}")
         self._link(staged, f"{FILES}/{place}")
         save_type = _OWN.get(place, _CUSTOM)
         self._record(place if save_type == _CUSTOM else place.partition(".")[0], place, save_type)

@@ -1,4 +1,4 @@
-"""The destination `swanlab`: a path is run folders, else a project of the cloud."""
+"""The destination `swanlab`: a path is run folders, or a run of them; else the cloud."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self, cast
 
 from runferry import settings
+from runferry.dialects.swanlab.adopted import awaited, is_run_place
 from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
 from runferry.writers.swanlab.folder_writer import FolderWriter
-from runferry.writers.swanlab.limits import CLOUD_LIMITS, LIMITS
+from runferry.writers.swanlab.limits import ADOPTED_LIMITS, CLOUD_LIMITS, LIMITS
 
 
 class SwanlabWriter(FolderWriter):
@@ -21,7 +22,11 @@ class SwanlabWriter(FolderWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises what opening a folder or the cloud raises."""
+        """Raises what opening a folder, a run or the cloud raises."""
+        if is_run_place(where.where):
+            from runferry.writers.swanlab.adopted import AdoptedWriter
+
+            return cast("Self", AdoptedWriter.open(where))
         if is_local(where.where):
             return super().open(where)
         from runferry.writers.swanlab.cloud import CloudWriter
@@ -42,6 +47,8 @@ class SwanlabWriter(FolderWriter):
     @classmethod
     def takes_growth(cls, where: Location) -> bool:
         """A folder is replaced; to the cloud runs go when they have ended, unless it is asked."""
+        if is_run_place(where.where):
+            return False
         return is_local(where.where) or settings.current().live_upload == "growing"
 
     @classmethod
@@ -64,10 +71,17 @@ class SwanlabWriter(FolderWriter):
 
     @classmethod
     def is_readable(cls, where: Location) -> bool:
-        """Runs of the cloud cannot be read back."""
-        return is_local(where.where)
+        """Runs of the cloud cannot be read back, nor can what is one of several in a run."""
+        return is_local(where.where) and not is_run_place(where.where)
+
+    @classmethod
+    def awaited(cls, where: Location) -> str:
+        """A run takes more when its own client is through with it."""
+        return awaited(where.path) if is_run_place(where.where) else ""
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
         """What a place can hold: nothing stands beside a run in the cloud."""
+        if is_run_place(where.where):
+            return ADOPTED_LIMITS
         return LIMITS if is_local(where.where) else CLOUD_LIMITS

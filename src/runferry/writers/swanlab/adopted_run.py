@@ -1,0 +1,327 @@
+"""A run that SwanLab's own client has logged, and what we add to it.
+
+    <log dir>/.runferry/adopted/<run folder>/
+        run.swanlab, config.yaml    as its client left them
+        added.json                  what was added: names, configuration, in order of coming
+        <uid>.swanlab               what was added of one run to a log on the disk
+
+The log that others see is made anew of these each time, and replaced in one step: so what is sent
+again takes its own place, and what was interrupted shows nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from runferry import _native
+from runferry.dialects.protobuf import field as spelled_field
+from runferry.dialects.protobuf import integer
+from runferry.dialects.swanlab.adopted import ONLINE, AdoptedNote, adopted_home, awaited, log_in
+from runferry.dialects.swanlab.names import (
+    COLUMN,
+    CONFIG,
+    FILES,
+    FINISH,
+    MEDIA,
+    MEDIA_RECORD,
+    START,
+)
+from runferry.dialects.swanlab.wire import parsed
+from runferry.durable import replace_file, sync, sync_tree, write_atomically
+from runferry.errors import Declined, Refused
+from runferry.model import Run, RunKey, Tree, Uid
+from runferry.writers.swanlab import messages
+from runferry.writers.swanlab.adopted_authoring import Into, Names
+from runferry.writers.swanlab.attributes import free_name, plain
+from runferry.writers.swanlab.sent_scalars import SentScalars
+
+_ADDED: Final = "added.json"
+_LOG: Final = "run.swanlab"
+_PROTOBUF: Final = 2  # the version of a log with such records
+_CRASHED: Final = 2
+_NO_END: Final = "the run never said that it ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was added of one run."""
+
+    names: Names
+    config: dict[str, Any]
+    about: dict[str, Any]
+    """What SwanLab has no place for."""
+    has_lines: bool
+
+
+@dataclass(slots=True)
+class _Logged:
+    """What the run's own client has logged."""
+
+    start: bytes | None = None
+    finish: bytes | None = None
+    names: set[str] = field(default_factory=set)
+    has_lines: bool = False
+
+    @classmethod
+    def of(cls, log: Path) -> _Logged:
+        found = cls()
+        scanner = _native.SwanlabScanner(log)
+        while (batch := scanner.next()) is not None:
+            found.names.update(batch.series)
+            found.has_lines |= batch.console is not None
+            for number, _, _, content in batch.records:
+                match number:
+                    case _ if number == START and found.start is None:
+                        found.start = content
+                    case _ if number == FINISH and found.finish is None:
+                        found.finish = content
+                    case _ if number == COLUMN:
+                        found.names.add(parsed(content).text(3))
+                    case _ if number == MEDIA_RECORD:
+                        found.names.add(parsed(content).text(1))
+        return found
+
+
+class AdoptedRun:
+    """One run folder of SwanLab's client, when that is through with it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises Declined while its client is at work, Refused where nothing can be added."""
+        self.folder = folder.absolute()
+        self.home = adopted_home(self.folder)
+        self._note = AdoptedNote.of(self.folder)
+        log = log_in(self.folder)
+        if log is None:
+            raise Refused(
+                "no run of SwanLab is here any more",
+                where=str(folder),
+                hint="bring its folder back; or elsewhere: runferry resume --to DST",
+            )
+        if why := awaited(self.folder):
+            raise Declined(
+                why,
+                where=str(folder),
+                hint="swanlab.finish() ends it; then run the command again",
+            )
+        if _native.SwanlabScanner(log).version != _PROTOBUF:
+            raise Refused(
+                "this run was logged by a client before SwanLab 0.8, and takes nothing more",
+                where=str(log),
+                hint=f"swanlab:{self.folder.parent} makes runs of their own",
+            )
+        self.log = log
+
+    @property
+    def is_online(self) -> bool:
+        """Whether its client sends it to the cloud."""
+        return self._note is not None and self._note.mode == ONLINE
+
+    @property
+    def run_id(self) -> str:
+        """Its own."""
+        return parsed(self.start).text(10) or self.log.stem.removeprefix("run-")
+
+    @property
+    def project(self) -> str:
+        """Empty for the account's."""
+        return parsed(self.start).text(1)
+
+    @property
+    def workspace(self) -> str:
+        """Empty for the account's own."""
+        return parsed(self.start).text(2)
+
+    @cached_property
+    def _before(self) -> Path:
+        """The log as its client left it: a link, or a copy, made before anything is added."""
+        kept = self.home / _LOG
+        if not kept.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            scratch = kept.with_name(f".{kept.name}.{secrets.token_hex(6)}")
+            shutil.copyfile(self.log, scratch)
+            sync([scratch])
+            replace_file(scratch, kept)
+            sync([self.home])
+        return kept
+
+    @cached_property
+    def _logged(self) -> _Logged:
+        return _Logged.of(self._before)
+
+    @cached_property
+    def start(self) -> bytes:
+        """Its first record; made of our note where its client had not written it yet."""
+        if self._logged.start is not None:
+            return self._logged.start
+        note = self._note or AdoptedNote(self.log.stem.removeprefix("run-"), "offline")
+        named = Run(RunKey("swanlab", "", note.run_id), name=note.name or None)
+        return messages.start(named, note.run_id, note.project, note.workspace, note.time_ns)
+
+    def finish(self, now_ns: int) -> bytes | None:
+        """Its last record. In the cloud one that has none would be running for ever."""
+        if self._logged.finish is not None or not self.is_online:
+            return self._logged.finish
+        end = integer(1, _CRASHED) + spelled_field(2, _NO_END)
+        return end + messages.timestamp(3, now_ns)
+
+    def into(self, uid: Uid, now_ns: int) -> Into:
+        """What there is beside what is added of this run."""
+        added = self.added()
+        own = added.pop(uid, None)
+        others = {name for one in added.values() for name in one.names.values()}
+        return Into(
+            self.start,
+            self.finish(now_ns),
+            {*self._logged.names, *others},
+            # what a client that was killed has sent, its log need not have
+            self.is_online and self._logged.finish is None,
+            {} if own is None else own.names,
+            self._logged.has_lines or any(one.has_lines for one in added.values()),
+        )
+
+    # --- what was added ---------------------------------------------------------------------------
+
+    def added(self) -> dict[Uid, Added]:
+        """In the order in which it came."""
+        try:
+            told = json.loads((self.home / _ADDED).read_bytes())
+        except FileNotFoundError:
+            return {}
+        return {Uid(uid): Added(**one) for uid, one in told.items()}
+
+    def note_added(self, uid: Uid, one: Added) -> None:
+        """Before anything of it is seen: what is sent again has the same names."""
+        told = {known: asdict(it) for known, it in {**self.added(), uid: one}.items()}
+        spelled = json.dumps(told, ensure_ascii=False).encode()
+        write_atomically(self.home / _ADDED, spelled, scratch=secrets.token_hex(6))
+
+    def config(self) -> dict[str, dict[str, Tree]]:
+        """Entries of `config.yaml`: its own, as others have updated them.
+
+        What was replaced stands below `runferry`, as does what has no place in SwanLab.
+        """
+        import yaml
+
+        path, kept = self.folder / FILES / CONFIG, self.home / CONFIG
+        if not kept.exists() and path.exists():
+            write_atomically(kept, path.read_bytes(), scratch=secrets.token_hex(6))
+        own = yaml.safe_load(kept.read_text(encoding="utf-8")) if kept.exists() else None
+        entries: dict[str, dict[str, Tree]] = own if isinstance(own, dict) else {}
+        whose: dict[str, dict[str, Tree]] = {}
+        about: dict[str, Tree] = {}
+        for uid, one in sorted(self.added().items(), key=_began):
+            ours: dict[str, Tree] = {**one.about}
+            about[str(uid)] = ours
+            for key, value in one.config.items():
+                before = entries.get(key, {})
+                if "value" in before and before["value"] != value:
+                    told = whose.get(key, about)
+                    replaced = told.setdefault("replaced_config", {})
+                    assert isinstance(replaced, dict)
+                    replaced[key] = before["value"]
+                entries[key] = {**before, "value": value}
+                whose[key] = ours
+        return {**entries, free_name("runferry", entries): {"value": about}}
+
+    # --- a log on the disk ------------------------------------------------------------------------
+
+    def compose(self, made: Path, uid: Uid) -> None:
+        """Add what lies in a folder, in place of what was added of this run before.
+
+        Raises Declined where it cannot be read back.
+        """
+        section = self.home / f"{uid}.swanlab"
+        (log,) = made.glob("run-*.swanlab")
+        _put(log, section)
+        for path in _files_below(made):
+            _put(path, self.folder / path.relative_to(made))
+        sync_tree(self.home)
+        for name in (FILES, MEDIA):
+            if (self.folder / name).is_dir():
+                sync_tree(self.folder / name)
+        sections = [self.home / f"{known}.swanlab" for known in self.added()]
+        sections = [path for path in sections if path.exists()]
+        scratch = self.home / f".{self.log.name}.{secrets.token_hex(6)}"
+        try:
+            self._write(scratch, sections)
+            self._read_back(scratch, sections)
+            sync([scratch])
+            replace_file(scratch, self.log)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+        sync([self.folder])
+
+    def _write(self, path: Path, sections: list[Path]) -> None:
+        log = _native.SwanlabLog(path, started_ns=0)
+        if self._logged.start is None:
+            log.record(START, self.start, num=-1)
+        last = log.copy(self._before, without=[FINISH])
+        for section in sections:
+            log.copy(section, without=[START, FINISH], renumber=True)
+        for payload in last:  # where whoever looks for it reads
+            log.copied(payload)
+        log.flush()
+
+    def _read_back(self, path: Path, sections: list[Path]) -> None:
+        wanted = {key: it for log in (self._before, *sections) for key, it in _sums(log).items()}
+        there = _sums(path)
+        short = [key for key, it in wanted.items() if there.get(key) != it]
+        if short:
+            raise Declined(
+                f"what was written does not read back as it was sent: {', '.join(short[:5])}",
+                where=str(self.folder),
+                hint="runferry resume",
+            )
+
+
+def _began(item: tuple[Uid, Added]) -> int:
+    """When a run began: what a later one says of the configuration stands."""
+    return int(item[1].about.get("started_ns") or 0)
+
+
+def about_of(run: Run, told: Mapping[str, Tree]) -> dict[str, Any]:
+    """What the header says that is the adopted run's own there; with what else is told."""
+    fields: dict[str, Tree] = {
+        "name": run.name,
+        "project": run.project,
+        "notes": run.notes,
+        "group": run.group,
+        "job_type": run.job_type,
+        "tags": list(run.tags),
+        "started_ns": run.started_ns,
+        "ended_ns": run.ended_ns,
+    }
+    stated = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    shown: dict[str, Any] = plain({**told, **stated})
+    return shown
+
+
+def _sums(log: Path) -> Mapping[str, object]:
+    return SentScalars.of(log).sums
+
+
+def _files_below(made: Path) -> Iterator[Path]:
+    for path in sorted(made.rglob("*")):
+        is_own = path.parent == made or path == made / FILES / "swanlab-metadata.json"
+        if path.is_file() and not is_own:
+            yield path
+
+
+def _put(source: Path, target: Path) -> None:
+    """A copy in place of what is there, in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}")
+    try:
+        shutil.copyfile(source, scratch)
+        replace_file(scratch, target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
