@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import migrated_once
 from tests.rights import modes_that_hold
 
 from runferry.writers.mlflow import created
@@ -26,29 +24,21 @@ settings.load_profile("on any machine")
 
 @pytest.fixture(autouse=True, scope="session")
 def _mlflow_migrates_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hundreds of tests begin with a new database, and the vendor's migrations take seconds.
-
-    The first is made as ever; the others are copies of it. `test_mlflow_databases` holds a copy
-    against one that was made, and whoever changes the command gets what the changed one makes.
-    """
+    """`test_mlflow_databases` holds a copy against a database that was made."""
     migrate, command = created._migrate_apart, created._APART
-    first = tmp_path_factory.getbasetemp() / "first-of-mlflow" / "mlflow.db"
+    root = tmp_path_factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # the folder above is the same for all of them
+    folder = (root.parent if is_worker else root) / "migrated-once"
+    migrated_once.make_known(folder, command)
 
     def copied(draft: Path, artifact_root: str) -> None:
-        if command != created._APART:
+        is_changed = command != created._APART
+        if is_changed or not migrated_once.take(folder, draft, artifact_root):
             migrate(draft, artifact_root)
-            return
-        if not first.exists():
-            first.parent.mkdir()
-            migrate(first, str(first.parent / "mlruns"))
-        shutil.copyfile(first, draft)
-        with closing(sqlite3.connect(draft)) as connection, connection:
-            connection.execute(
-                "UPDATE experiments SET artifact_location = ?", (f"{artifact_root}/0",)
-            )
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(created, "_migrate_apart", copied)
+        patched.setattr(sys, "path", [*sys.path, str(folder)])
         yield
 
 

@@ -20,7 +20,7 @@ from typing import Final
 _UNUSED: Final = ("httpx._main", "rfc3987_syntax", "trio")
 """Imported where they are installed, and done without where they are not: httpx's own command line,
 with the colours of rich; an event loop that httpcore is ready for; and a grammar of URIs that
-jsonschema, which Neptune's client imports, would compile in more than a second."""
+jsonschema, which Neptune's and ClearML's clients import, would compile in more than a second."""
 
 _FIRST_GENERATION: Final = 50_000
 """New objects until the next search for garbage in circles: 700 of them are one import, or a page

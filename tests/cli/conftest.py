@@ -12,6 +12,7 @@ from tests.cli.calling import Caller
 from runferry import settings
 from runferry.archive.store import Archive
 from runferry.testing.samples import all_samples
+from runferry.writers.mlflow.created import create_database
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +29,10 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without runs: making its tables takes seconds, copying it none."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    folder = tmp_path_factory.mktemp("store")
-    SqlAlchemyStore(f"sqlite:///{folder}/runs.db", str(folder / "artifacts")).engine.dispose()
-    return folder / "runs.db"
+    """An MLflow database without runs, to be copied."""
+    path = tmp_path_factory.mktemp("store") / "runs.db"
+    create_database(path)
+    return path
 
 
 @pytest.fixture

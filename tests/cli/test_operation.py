@@ -25,6 +25,7 @@ from runferry.transfer.progress import Observer, Phase, Silent, StopToken
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb"
 RUNS = 60
+SOON = 30  # seconds, on a busy machine; waiting out a service or a lock takes 300
 SIGNALS = pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 
 
@@ -92,7 +93,7 @@ def test_a_pull_from_a_service_that_is_stopped_keeps_what_is_done_and_goes_on(
     assert stopped.code == 130, stopped.err
     assert "stopping at the next safe point" in stopped.err
     assert "hint: the same command again continues where it stopped" in stopped.err
-    assert seconds < 10
+    assert seconds < SOON
     done = len(list(Archive.open(target).records()))
     assert 5 <= done < RUNS
     again = in_new_process(*args, "--json", **known)
@@ -112,7 +113,7 @@ def test_a_push_that_is_stopped_keeps_what_is_sealed_and_goes_on_without_a_dupli
     stopped, seconds = interrupted(*args, after=5, signals=(name,), environ={})
     assert stopped.code == 130, stopped.err
     assert "hint: the same command again continues where it stopped" in stopped.err
-    assert seconds < 10
+    assert seconds < SOON
     sealed = stopped.err.count(": new")
     assert 5 <= sealed < RUNS
     again = in_new_process(*args, "--json")
@@ -139,7 +140,7 @@ def test_two_signals_end_a_pull_at_once_and_it_goes_on(
     both = (signal.SIGINT, signal.SIGINT)
     killed, seconds = interrupted(*args, after=5, signals=both, environ=known)
     assert killed.code == 130
-    assert seconds < 5
+    assert seconds < SOON
     again = in_new_process(*args, "--json", **known)
     assert again.code == 0, again.err
     assert sum(again.json["counts"].values()) == RUNS

@@ -22,7 +22,7 @@ from runferry.testing.content import Content
 from runferry.testing.reader_contract import ReaderContract
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.reference import FaithfulWriter, ReferenceReader, StrictWriter, record
-from runferry.testing.samples import SECOND_NS, START_NS, curve, header, steps, values
+from runferry.testing.samples import SECOND_NS, START_NS, bulk, curve, header, steps, values
 from runferry.testing.writer_contract import WriterContract
 from runferry.transfer.beginning import Beginning
 from runferry.transfer.destination import Listing
@@ -226,3 +226,20 @@ class _CursorSkipsARow(ReferenceReader):
 class TestCursorSkipsARow(_Readers):
     reader = _CursorSkipsARow
     caught_by = frozenset({"test_reading_on_from_every_checkpoint_gives_exactly_the_rest"})
+
+
+class _ReadsRowsForHeaders(ReferenceReader):
+    def runs(self) -> Iterator[Run]:
+        for run in super().runs():
+            for _ in super().read(run):
+                pass
+            yield run
+
+
+class TestReadsRowsForHeaders(_Readers):
+    reader = _ReadsRowsForHeaders
+    caught_by = frozenset({"test_headers_are_cheap"})
+
+    @classmethod
+    def sized(cls, folder: Path, rows: int) -> Location:
+        return record([bulk(rows)], folder)

@@ -143,10 +143,10 @@ def test_merges_are_as_in_pyyaml_and_what_one_alone_held_is_counted(text: str, c
     ],
 )
 def test_what_is_hostile_or_broken_is_a_value_error_at_once(text: str, words: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ValueError, match=words):
         parse_yaml(text)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_an_integer_too_long_to_convert_stays_a_text() -> None:

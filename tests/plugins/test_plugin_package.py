@@ -98,25 +98,17 @@ def test_it_keeps_the_laws_of_the_contract(plugin: Installed) -> None:
 
 
 def _broken(folder: Path, module: str, lines: str) -> Installed:
-    """A package that offers a reader which is none."""
-    source = folder / "given"
-    source.mkdir()
-    (source / f"{module}.py").write_text(lines, encoding="utf-8")
-    (source / "pyproject.toml").write_text(
-        f"""
-        [build-system]
-        requires = ["flit_core"]
-        build-backend = "flit_core.buildapi"
-        [project]
-        name = "{module}"
-        version = "1"
-        description = "a reader that is none"
-        [project.entry-points."runferry.readers"]
-        odd = "{module}:Odd"
-        """.replace("\n        ", "\n"),
-        encoding="utf-8",
-    )
-    return _installed(source, folder)
+    """A package that offers a reader which is none: what an installer would leave of it."""
+    site, work = folder / "site", folder / "work"
+    work.mkdir()
+    told = site / f"{module}-1.dist-info"
+    told.mkdir(parents=True)
+    (site / f"{module}.py").write_text(lines, encoding="utf-8")
+    metadata = f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n"
+    (told / "METADATA").write_text(metadata, encoding="utf-8")
+    points = f"[runferry.readers]\nodd = {module}:Odd\n"
+    (told / "entry_points.txt").write_text(points, encoding="utf-8")
+    return Installed(site, work)
 
 
 @pytest.mark.parametrize(

@@ -338,9 +338,9 @@ def test_what_is_closed_to_us_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_headers_of_many_folders_are_quick(tmp_path: Path) -> None:
     for number in range(300):
         event_file(tmp_path / f"run-{number:04}", losses("loss", range(20)))
-    began = time.perf_counter()
+    began = time.process_time()  # what others do on the machine is not counted
     assert len(list(opened(tmp_path).runs())) == 300
-    assert time.perf_counter() - began < 3  # 2,000 take about a second on an idle machine
+    assert time.process_time() - began < 3  # 2,000 take about a second
 
 
 def test_one_search_serves_all_readers(tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ SLOW = frozenset(
 )
 """Where a vendor's own tool or database takes seconds for a run, or milliseconds for a key."""
 
+SHARED = frozenset(
+    {"csv-folder", "jsonl-folder", "neptune-folder", "trackio-folder", "trackio-project"}
+)
+"""Whose runs are kept by the code that keeps those of `parquet` and `swanlab`."""
+
 NO_FOLDER = frozenset({"aim", "mlflow"})
 """Writers that cannot write to a folder by themselves: Aim's needs its SDK, and MLflow's file store
 is only read."""
