@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from runferry.dialects.swanlab.adopted import NOTE, ONLINE, OPEN, AdoptedNote, adopted_home
+from runferry.dialects.swanlab.adopted import LOCAL, NOTE, ONLINE, OPEN, AdoptedNote, adopted_home
 from runferry.errors import UsageError
 
 if sys.platform != "win32":
     import fcntl
 
-_ADOPTED_MODES = (ONLINE, "offline")
+_ADOPTED_MODES = (ONLINE, "offline", LOCAL)
 _held: dict[Path, BinaryIO] = {}
 """Locks of this process, by run folder: the system frees them when it is gone."""
 
@@ -46,7 +46,7 @@ def adopted_place(run: Any) -> str:
         return ""
     if mode not in _ADOPTED_MODES:
         raise _refused(
-            f"its mode is {mode}, and only runs of {' or '.join(_ADOPTED_MODES)} take more"
+            f"its mode is {mode}, and only runs of {', '.join(_ADOPTED_MODES)} take more"
         )
     if not folder.is_dir():
         raise _refused("it keeps no folder on the disk, by which to know what it has logged")

@@ -23,6 +23,8 @@ from runferry.paths import is_local
 NOTE: Final = "run.json"
 OPEN: Final = "open"
 ONLINE: Final = "online"
+LOCAL: Final = "local"
+"""Modes: the client sends its run to the cloud, or lists it for the local dashboard too."""
 _UPLOADING_SECONDS: Final = 30.0
 """How long a client may go on to upload when the log has its end, while its process lives."""
 _BLOCK: Final = 32_768

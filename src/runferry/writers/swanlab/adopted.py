@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.dialects.swanlab.names import CONFIG, FILES
 from runferry.dialects.swanlab.own_store import SHOWN, Shown
-from runferry.model import Run, Tree
+from runferry.model import Run, Tree, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.swanlab import attributes
@@ -28,6 +28,9 @@ from runferry.writers.swanlab.upload import upload, vendor_command
 from runferry.writers.upload_lock import one_upload
 from runferry.writers.work_folder import WorkFolder
 
+if TYPE_CHECKING:
+    from runferry.writers.swanlab.dashboard import Tag
+
 _MADE = "swanlab"
 
 
@@ -36,6 +39,10 @@ class AdoptedWriter(CloudWriter):
 
     limits: ClassVar[Limits] = ADOPTED_LIMITS
     _adopted: AdoptedRun
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._added_tags: dict[Uid, list[Tag]] = {}
 
     @classmethod
     def open(cls, where: Location) -> Self:
@@ -62,7 +69,10 @@ class AdoptedWriter(CloudWriter):
             adopted.note_added(draft.uid, _added(authoring, draft, header))
             authoring.put_config(attributes.entries_text(adopted.config()))
         authoring.end()
-        size = (made / authoring.log_name).stat().st_size
+        log = made / authoring.log_name
+        if into.is_listed:
+            self._added_tags[draft.uid] = adopted.dashboard.stage(made, log, draft.uid)
+        size = log.stat().st_size
         shown = Shown(folder.name, authoring.log_name, size, adopted.project, adopted.workspace)
         (draft.home / SHOWN).write_text(shown.text(), encoding="utf-8")
         self._losses[RemoteId(draft.uid)] = authoring.losses()
@@ -79,6 +89,9 @@ class AdoptedWriter(CloudWriter):
                 self._send(folder, keeps)
             else:
                 adopted.compose(folder, draft.uid)
+                tags = self._added_tags.pop(draft.uid, None)
+                if tags is not None:
+                    adopted.dashboard.list(folder, draft.header(run), draft.uid, tags)
 
     def _send(self, folder: Path, keeps: tuple[int, ...]) -> None:
         adopted = self._adopted

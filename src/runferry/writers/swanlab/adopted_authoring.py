@@ -40,6 +40,8 @@ class Into:
     """Those that this run was given before."""
     has_lines: bool
     """Whether the console is another's."""
+    is_listed: bool = False
+    """Whether the local dashboard lists it."""
 
 
 class AdoptedColumns(Columns):

@@ -23,12 +23,21 @@ from typing import Any, Final
 from runferry import _native
 from runferry.dialects.protobuf import field as spelled_field
 from runferry.dialects.protobuf import integer
-from runferry.dialects.swanlab.adopted import ONLINE, AdoptedNote, adopted_home, awaited, log_in
+from runferry.dialects.swanlab.adopted import (
+    LOCAL,
+    ONLINE,
+    AdoptedNote,
+    adopted_home,
+    awaited,
+    log_in,
+)
 from runferry.dialects.swanlab.names import (
     COLUMN,
     CONFIG,
+    CONSOLE,
     FILES,
     FINISH,
+    LOGS,
     MEDIA,
     MEDIA_RECORD,
     START,
@@ -37,8 +46,10 @@ from runferry.dialects.swanlab.wire import parsed
 from runferry.durable import replace_file, sync, sync_tree, write_atomically
 from runferry.errors import Declined, Refused
 from runferry.model import Run, RunKey, Tree, Uid
+from runferry.writers.plain_folder.run_files import put_link
 from runferry.writers.swanlab import messages
 from runferry.writers.swanlab.adopted_authoring import Into, Names
+from runferry.writers.swanlab.adopted_dashboard import AdoptedDashboard
 from runferry.writers.swanlab.attributes import free_name, plain
 from runferry.writers.swanlab.sent_scalars import SentScalars
 
@@ -117,6 +128,8 @@ class AdoptedRun:
                 hint=f"swanlab:{self.folder.parent} makes runs of their own",
             )
         self.log = log
+        is_local = self._note is not None and self._note.mode == LOCAL
+        self.dashboard = AdoptedDashboard(self.folder, is_expected=is_local)
 
     @property
     def is_online(self) -> bool:
@@ -176,14 +189,17 @@ class AdoptedRun:
         added = self.added()
         own = added.pop(uid, None)
         others = {name for one in added.values() for name in one.names.values()}
+        listed = self.dashboard.names_beside(uid)
         return Into(
             self.start,
             self.finish(now_ns),
-            {*self._logged.names, *others},
+            # of a client that was killed the dashboard may know more than the log
+            {*self._logged.names, *others, *(listed or ())},
             # what a client that was killed has sent, its log need not have
             self.is_online and self._logged.finish is None,
             {} if own is None else own.names,
             self._logged.has_lines or any(one.has_lines for one in added.values()),
+            is_listed=listed is not None,
         )
 
     # --- what was added ---------------------------------------------------------------------------
@@ -240,10 +256,9 @@ class AdoptedRun:
         section = self.home / f"{uid}.swanlab"
         (log,) = made.glob("run-*.swanlab")
         _put(log, section)
-        for path in _files_below(made):
-            _put(path, self.folder / path.relative_to(made))
+        self._put_files(made)
         sync_tree(self.home)
-        for name in (FILES, MEDIA):
+        for name in (FILES, MEDIA, LOGS, CONSOLE):
             if (self.folder / name).is_dir():
                 sync_tree(self.folder / name)
         sections = [self.home / f"{known}.swanlab" for known in self.added()]
@@ -258,6 +273,17 @@ class AdoptedRun:
             scratch.unlink(missing_ok=True)
             raise
         sync([self.folder])
+
+    def _put_files(self, made: Path) -> None:
+        """What lies below a folder; a medium that is there twice takes its room once."""
+        placed: dict[int, Path] = {}
+        for path in _files_below(made):
+            place = path.relative_to(made)
+            target = self.folder / place
+            node = path.stat().st_ino if place.parts[0] == MEDIA else 0
+            _put(placed.get(node, path), target, is_linked=node in placed)
+            if node:
+                placed[node] = target
 
     def _write(self, path: Path, sections: list[Path]) -> None:
         log = _native.SwanlabLog(path, started_ns=0)
@@ -315,12 +341,12 @@ def _files_below(made: Path) -> Iterator[Path]:
             yield path
 
 
-def _put(source: Path, target: Path) -> None:
-    """A copy in place of what is there, in one step."""
+def _put(source: Path, target: Path, *, is_linked: bool = False) -> None:
+    """A copy, or a link, in place of what is there, in one step."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}")
     try:
-        shutil.copyfile(source, scratch)
+        (put_link if is_linked else shutil.copyfile)(source, scratch)
         replace_file(scratch, target)
     except BaseException:
         scratch.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ from runferry.writers.plain_folder.run_files import put_link
 
 CHARTS: Final = {1: "line", 2: "image", 3: "audio", 4: "text"}
 """Types of columns that it shows, and what it calls them."""
+_CONSOLE_NAME: Final = "1970-01-01.log"  # it sorts files by that date
 _SLICE: Final = 1_000  # values a file
 _DIGITS: Final = 12  # it sorts files by their names as text
 
@@ -50,8 +51,10 @@ class Tag:
 class DashboardLogs:
     """Writes `logs/` and `console/` of one run folder."""
 
-    def __init__(self, home: Path, log: Path) -> None:
+    def __init__(self, home: Path, log: Path, label: str = "") -> None:
+        """Folders of keys are numbered behind a `label`, where there are others' too."""
         self._home = home
+        self._label = label
         self._scanner = _native.SwanlabScanner(log)
         self._tags: dict[str, Tag] = {}
         self._kinds: dict[str, int] = {}
@@ -60,16 +63,15 @@ class DashboardLogs:
     def write(self) -> list[Tag]:
         """All of it; the keys in the order in which they came."""
         (self._home / CONSOLE).mkdir()
-        with (self._home / CONSOLE / "1970-01-01.log").open("w", encoding="utf-8") as console:
-            while (batch := self._scanner.next()) is not None:
-                self._batch(batch, console)
+        while (batch := self._scanner.next()) is not None:
+            self._batch(batch)
         for tag in self._tags.values():
             told = {**tag.extremes, "num": tag.count}
             path = self._home / LOGS / tag.folder / "_summary.json"
             path.write_text(json.dumps(told), encoding="utf-8")
         return list(self._tags.values())
 
-    def _batch(self, batch: Any, console: TextIO) -> None:
+    def _batch(self, batch: Any) -> None:
         self._names += batch.series
         others = [(number, parsed(content)) for number, _, _, content in batch.records]
         self._kinds |= {it.text(3): it.integer(2) for number, it in others if number == COLUMN}
@@ -79,7 +81,12 @@ class DashboardLogs:
             if number == 14 and message.integer(3) in CHARTS:
                 self._media(message)
         if batch.console is not None:
-            console.writelines(pa.record_batch(batch.console).column("line").to_pylist())
+            self._lines(pa.record_batch(batch.console).column("line").to_pylist())
+
+    def _lines(self, lines: list[str]) -> None:
+        """Of a file without a line the dashboard makes an error."""
+        with (self._home / CONSOLE / _CONSOLE_NAME).open("a", encoding="utf-8") as console:
+            console.writelines(lines)
 
     def _points(self, rows: pa.RecordBatch) -> None:
         at = rows.schema.get_field_index("time")
@@ -113,7 +120,7 @@ class DashboardLogs:
     def _tag(self, key: str, kind: str) -> Tag:
         tag = self._tags.get(key)
         if tag is None:
-            tag = self._tags[key] = Tag(key, str(len(self._tags) + 1), kind)
+            tag = self._tags[key] = Tag(key, f"{self._label}{len(self._tags) + 1}", kind)
             (self._home / LOGS / tag.folder).mkdir(parents=True)
         return tag
 
