@@ -15,6 +15,7 @@ from tests.writers.swanlab_service import SwanlabService, signed_in
 from training import ended, settled, start, told, train
 
 import runferry
+from runferry.dialects.swanlab.adopted import AdoptedNote
 from runferry.errors import UsageError
 from runferry.live import swanlab_run
 from runferry.live.layout import sessions
@@ -259,7 +260,7 @@ def test_into_a_run_of_which_swanlab_keeps_nothing_nothing_goes(tmp_path: Path) 
     assert not (tmp_path / ".runferry").exists()
 
 
-@pytest.mark.parametrize("mode", ["local", None])
+@pytest.mark.parametrize("mode", ["another", None])
 def test_a_run_that_cannot_be_adopted_is_an_error_and_not_another_run(
     tmp_path: Path, mode: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,3 +272,15 @@ def test_a_run_that_cannot_be_adopted_is_an_error_and_not_another_run(
         runferry.sync_wandb()
     monkeypatch.setattr(module, "has_run", lambda: False)
     assert swanlab_run.open_run() is None
+
+
+def test_a_run_of_the_local_dashboard_is_a_place(tmp_path: Path) -> None:
+    """Filled in tests/packaging/test_swanlab_watched.py, by SwanLab's client with its dashboard."""
+    folder = tmp_path / "swanlog" / "run-a"
+    folder.mkdir(parents=True)
+    run = types.SimpleNamespace(id="a", dir=folder, mode="local")
+    assert swanlab_run.adopted_place(run) == f"swanlab:{folder}"
+    swanlab_run._held.pop(folder).close()
+    note = AdoptedNote.of(folder)
+    assert note is not None
+    assert (note.run_id, note.mode) == ("a", "local")

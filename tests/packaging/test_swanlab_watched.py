@@ -1,4 +1,5 @@
-"""What `swanlab watch`, SwanLab's local dashboard, serves of runs that were written for it.
+"""What `swanlab watch`, SwanLab's local dashboard, serves of runs that were written for it, and of
+what was added to a run of its client's.
 
 It needs older packages than the rest, and has an environment of its own here. Slow, since that is
 fetched.
@@ -11,12 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.live.training import ended, settled, start
 
 from runferry import settings
 from runferry.model import Address, Blob, MediaItem
@@ -30,6 +33,30 @@ from runferry.writers.swanlab import SwanlabWriter
 pytestmark = pytest.mark.slow
 _PICTURE = b"\x89PNG\r\n\x1a\n not really"
 _SECONDS_TO_START = 60.0
+_TRAINS = """
+sys.path += sys.argv[1:]  # where the dashboard is, which the client asks for
+import numpy
+import runferry
+import swanlab
+quiet = swanlab.Settings(
+    interactive=False,
+    probe=dict.fromkeys(("hardware", "runtime", "requirements", "conda", "git", "monitor"), False),
+)
+swanlab.init(
+    project="zoo", experiment_name="lion", mode="local", settings=quiet, config={"lr": 0.1},
+)
+swanlab.log({"loss": 10.0, "word": swanlab.Text("theirs")}, step=0)
+swanlab.log({"loss": 11.0}, step=7)
+print("a line of theirs")
+runferry.sync_tensorboard(root="runs")
+from tensorboardX import SummaryWriter
+with SummaryWriter("runs/a") as writer:
+    for step in range(3):
+        writer.add_scalar("loss", step, step)
+        writer.add_scalar("acc", step / 2, step)
+    writer.add_image("picture", numpy.zeros((3, 4, 4), dtype=numpy.uint8), 1)
+    writer.add_text("word", "ours", 2)
+"""
 
 
 def _sample() -> Sample:
@@ -68,6 +95,13 @@ def watched(dashboard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         writer.close()
     finally:
         settings.install(None)
+    with _served(dashboard, home) as client:
+        yield client
+
+
+@contextmanager
+def _served(dashboard: Path, home: Path) -> Iterator[httpx.Client]:
+    """What the dashboard serves of the folder `swanlog` below another."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -133,3 +167,49 @@ def test_pictures_texts_and_lines_are_served(watched: httpx.Client) -> None:
     (row,) = _told(watched, "/experiment/1/tag/word")["list"]
     assert row["data"] == ["hello"]
     assert "a line" in _told(watched, "/experiment/1/recent_log")["logs"]
+
+
+@pytest.fixture(scope="module", params=["swanlab.finish()", "os.kill(os.getpid(), 9)"])
+def adopted(
+    request: pytest.FixtureRequest, dashboard: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """The dashboard of a run of the client's into which another was mirrored."""
+    pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+    home = tmp_path_factory.mktemp("adopted")
+    packages = map(str, (dashboard.parents[1] / "lib").glob("python*/site-packages"))
+    ended(start(home, _TRAINS + request.param, *packages), -9 if "kill" in request.param else 0)
+    assert settled(home).state == "done"
+    with _served(dashboard, home) as client:
+        yield client
+
+
+def _numbers(client: httpx.Client, key: str) -> list[tuple[int, float]]:
+    rows = _told(client, f"/experiment/1/tag/{quote(key, safe='')}")["list"]
+    return [(int(row["index"]), row["data"]) for row in rows]
+
+
+def test_what_was_mirrored_into_a_run_of_the_client_is_in_its_experiment(
+    adopted: httpx.Client,
+) -> None:
+    (run,) = _told(adopted, "/project")["experiments"]
+    assert (run["name"], run["config"]["lr"]["value"]) == ("lion", 0.1)
+    assert "runferry" in run["config"]
+    assert _numbers(adopted, "tensorboard/loss") == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert _numbers(adopted, "acc") == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    (row,) = _told(adopted, "/experiment/1/tag/picture")["list"]
+    query = {"tag": "picture", "experiment_id": 1}
+    assert adopted.get(f"/media/{row['data'][0]}", params=query).content.startswith(b"\x89PNG")
+
+
+def test_its_own_values_stay_and_every_key_is_in_the_comparison(adopted: httpx.Client) -> None:
+    charts = _told(adopted, "/experiment/1/status")["charts"]["charts"]
+    kinds = {chart["name"]: chart["type"] for chart in charts}
+    ours = {"tensorboard/loss": "line", "acc": "line", "picture": "image"}
+    assert ours.items() <= kinds.items()
+    assert len(kinds) == len(charts)
+    compared = {chart["name"] for chart in _told(adopted, "/project/charts")["charts"]}
+    assert compared == {key for key, kind in kinds.items() if kind != "text"}  # nor its client's
+    told = [one["key"] for one in _told(adopted, "/experiment/1/summary")["summaries"]]
+    assert sorted(told) == sorted(kinds)
+    if "loss" in kinds:  # else the client's buffer is gone with its process
+        assert _numbers(adopted, "loss") in ([(0, 10.0)], [(0, 10.0), (7, 11.0)])
