@@ -235,3 +235,11 @@ def test_a_database_that_is_none_is_told(swanlog: Path) -> None:
     (swanlog / "runs.swanlab").write_bytes(b"no database" * 100)
     with pytest.raises(Declined, match="not a database"):
         add(swanlog)
+
+
+def test_lines_that_the_client_has_shown_are_not_shown_twice(swanlog: Path) -> None:
+    """Its log may lack them, where it was killed; they are what this process printed, too."""
+    console = run_in(swanlog) / "console"
+    (console / "2026-11-23.log").write_text("a line of theirs\n")
+    add(swanlog, recorded("owl", "loss", lines=True))
+    assert [path.name for path in console.iterdir()] == ["2026-11-23.log"]

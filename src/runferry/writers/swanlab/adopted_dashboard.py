@@ -14,12 +14,16 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-from runferry.dialects.swanlab.names import DATABASE, LOGS, MEDIA
+from runferry.dialects.swanlab.names import CONSOLE, DATABASE, LOGS, MEDIA
 from runferry.errors import Refused
 from runferry.model import Run, Uid
-from runferry.writers.swanlab.dashboard import DashboardLogs, Tag
+from runferry.writers.swanlab.dashboard import CONSOLE_NAME, DashboardLogs, Tag
 from runferry.writers.swanlab.dashboard_database import add_in_dashboard, other_names
+
+_ERRORS: Final = "error.log"
+"""Beside the lines: with what a run has ended."""
 
 
 class AdoptedDashboard:
@@ -42,6 +46,12 @@ class AdoptedDashboard:
                 hint="bring the file back; or elsewhere: runferry resume --to DST",
             )
         return names
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether its client has written lines for it."""
+        written = (self._folder / CONSOLE).glob("*.log")
+        return any(path.name not in (CONSOLE_NAME, _ERRORS) for path in written)
 
     def stage(self, made: Path, log: Path, uid: Uid) -> list[Tag]:
         """Make its files of a log, in the folder `made`."""

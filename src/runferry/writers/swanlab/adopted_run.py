@@ -190,6 +190,7 @@ class AdoptedRun:
         own = added.pop(uid, None)
         others = {name for one in added.values() for name in one.names.values()}
         listed = self.dashboard.names_beside(uid)
+        is_shown = any(one.has_lines for one in added.values())
         return Into(
             self.start,
             self.finish(now_ns),
@@ -198,7 +199,7 @@ class AdoptedRun:
             # what a client that was killed has sent, its log need not have
             self.is_online and self._logged.finish is None,
             {} if own is None else own.names,
-            self._logged.has_lines or any(one.has_lines for one in added.values()),
+            self._logged.has_lines or self.dashboard.has_lines or is_shown,
             is_listed=listed is not None,
         )
 

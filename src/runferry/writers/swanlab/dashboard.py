@@ -23,7 +23,7 @@ from runferry.writers.plain_folder.run_files import put_link
 
 CHARTS: Final = {1: "line", 2: "image", 3: "audio", 4: "text"}
 """Types of columns that it shows, and what it calls them."""
-_CONSOLE_NAME: Final = "1970-01-01.log"  # it sorts files by that date
+CONSOLE_NAME: Final = "1970-01-01.log"  # it sorts files by that date
 _SLICE: Final = 1_000  # values a file
 _DIGITS: Final = 12  # it sorts files by their names as text
 
@@ -85,7 +85,7 @@ class DashboardLogs:
 
     def _lines(self, lines: list[str]) -> None:
         """Of a file without a line the dashboard makes an error."""
-        with (self._home / CONSOLE / _CONSOLE_NAME).open("a", encoding="utf-8") as console:
+        with (self._home / CONSOLE / CONSOLE_NAME).open("a", encoding="utf-8") as console:
             console.writelines(lines)
 
     def _points(self, rows: pa.RecordBatch) -> None:
