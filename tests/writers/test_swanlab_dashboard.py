@@ -81,3 +81,21 @@ def test_its_files_hold_the_values_steps_and_texts(tmp_path: Path) -> None:
     assert found.texts("note") == [(0, "step 0"), (10, "step 1"), (20, "step 2")]
     assert found.run.name == "fluffy-cloud-1"
     assert not found.losses
+
+
+def test_where_runs_are_compared_a_run_that_comes_is_too_and_no_chart_is_left_empty(
+    tmp_path: Path,
+) -> None:
+    """The dashboard makes those charts once, and fails at one of them that shows nothing."""
+    put(tmp_path, wandb_run("one"))
+    with closing(sqlite3.connect(tmp_path / "runs.swanlab")) as database, database:
+        database.execute("UPDATE project SET charts = 1")
+    for run in (wandb_run("two", "another"), wandb_run("one"), wandb_run("two", "another")):
+        put(tmp_path, run)
+    compared = rows(
+        tmp_path,
+        "SELECT chart.name, count(source.id) FROM chart LEFT JOIN source ON chart_id = chart.id"
+        " WHERE chart.project_id = 1 GROUP BY chart.id",
+    )
+    assert compared
+    assert {count for _, count in compared} == {2}

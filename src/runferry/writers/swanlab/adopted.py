@@ -91,7 +91,7 @@ class AdoptedWriter(CloudWriter):
                 adopted.compose(folder, draft.uid)
                 tags = self._added_tags.pop(draft.uid, None)
                 if tags is not None:
-                    adopted.dashboard.list(folder, draft.header(run), draft.uid, tags)
+                    adopted.dashboard.put(folder, draft.header(run), draft.uid, tags)
 
     def _send(self, folder: Path, keeps: tuple[int, ...]) -> None:
         adopted = self._adopted

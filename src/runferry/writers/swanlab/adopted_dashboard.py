@@ -57,7 +57,7 @@ class AdoptedDashboard:
         """Make its files of a log, in the folder `made`."""
         return DashboardLogs(made, log, _label(uid)).write()
 
-    def list(self, made: Path, run: Run, uid: Uid, tags: Sequence[Tag]) -> None:
+    def put(self, made: Path, run: Run, uid: Uid, tags: Sequence[Tag]) -> None:
         """List the keys of which `made` has the files, and forget others of this run."""
         add_in_dashboard(self._folder.parent, self._folder.name, run, _label(uid), tags)
         for name in (LOGS, MEDIA):
