@@ -1,6 +1,7 @@
-"""A hook of MkDocs: the repository's own pages, CONTRIBUTING.md and CHANGELOG.md, in the site.
+"""A hook of MkDocs: the repository's own pages, such as CONTRIBUTING.md, in the site.
 
-They stay where readers of the repository look for them; only their links are turned.
+They stay where readers of the repository look for them; only their links are turned. A link to
+what is in the repository and no page (an example, LICENSE) is its text alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from mkdocs.utils import get_relative_url
 ROOT = Path(__file__).parents[1]
 THEIR_WORKER = "https://unpkg.com/iframe-worker/shim"
 OUR_WORKER = "worker.js"
-PAGES = {"contributing.md": "CONTRIBUTING.md", "changes.md": "CHANGELOG.md"}
+PAGES = {
+    "contributing.md": "CONTRIBUTING.md",
+    "changes.md": "CHANGELOG.md",
+    "licences.md": "THIRD_PARTY.md",
+}
+NO_PAGE = re.compile(r"\[([^\]]+)\]\((?:\.\./)*(?:examples/[^)]*|LICENSE)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -31,6 +37,8 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     """Lead links out of `docs` to the pages that were added; leave out notes for the tests."""
     for name, source in PAGES.items():
         markdown = markdown.replace(f"](../{source}", f"]({name}")
+        markdown = markdown.replace(f"]({source}", f"]({name}")
+    markdown = NO_PAGE.sub(r"`\1`", markdown)
     return re.sub(r"^<!--.*?-->\n", "", markdown, flags=re.MULTILINE | re.DOTALL)
 
 

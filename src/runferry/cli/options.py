@@ -53,7 +53,7 @@ SETTINGS: dict[str, Any] = {
     "timezone": typer.Option(
         "--timezone", metavar="ZONE", help="The zone of times that name none. [default: UTC]"
     ),
-    "log_file": typer.Option("--log-file", metavar="PATH", help="Write the log here too."),
+    "log_file": typer.Option("--log-file", metavar="PATH", help="Append the log to this file."),
     "color": typer.Option(
         "--color",
         metavar="WHEN",

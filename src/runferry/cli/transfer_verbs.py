@@ -18,7 +18,9 @@ Destination = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; send nothing.")]
 
-Restart = Annotated[bool, typer.Option("--restart", help="Begin half-sent runs anew.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Send all in full, in place of what is there.")
+]
 
 ReportPage = Annotated[
     OptionalText,
