@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.blobs import bytes_of
 from tests.docs import archive_reader, archive_writer
 from tests.docs.archive_reader import ArchivedRun
 from tests.transfer.nasties import archive_of_nasties, every_run
@@ -219,7 +220,7 @@ def as_held(content: Iterable[chunks.Chunk]) -> dict[str, Any]:
                 rows[table] += _rows(conform(chunk.batch, ROW_SCHEMAS[table]))
             case chunks.Media(items):
                 of = zip(_rows(media_batch(items)), items, strict=True)
-                rows["media"] += [{**row, "bytes": _bytes(item.blob)} for row, item in of]
+                rows["media"] += [{**row, "bytes": bytes_of(item.blob)} for row, item in of]
             case chunks.Raw():
                 rows["raw"].append(asdict(chunk))
             case chunks.File(path, role, blob):
@@ -263,18 +264,11 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return list(table.set_column(at, "time", table["time"].cast(pa.int64())).to_pylist())
 
 
-def _bytes(blob: Blob) -> bytes | None:
-    if blob.open is None:
-        return None
-    with blob.open() as stream:
-        return stream.read()
-
-
 def _blob(blob: Blob) -> dict[str, Any]:
     return {
         "sha256": blob.sha256,
         "size": blob.size,
         "mime": blob.media_type,
         "present": not blob.is_missing,
-        "bytes": _bytes(blob),
+        "bytes": bytes_of(blob),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from runferry.live.sending import Sending
 from runferry.locations import locate
 from runferry.losses import Fate, Loss
 from runferry.ports import Location
+from runferry.testing.recording import Recording
 from runferry.testing.samples import as_run, header, plain
 from runferry.transfer.progress import StopToken
 from runferry.transfer.report import Report, RunOutcome
@@ -104,6 +106,29 @@ def test_records_of_which_nothing_could_be_sent_yet_do_not_count_as_delivered(
     sending.there_is(1, is_ending=True)
     _wait(lambda: sending.is_done)
     assert sending.status.delivered == 1  # there was nothing else
+    sending.stop()
+    sending.join(10)
+
+
+def test_records_of_a_run_that_waits_for_its_end_do_not_count_as_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are there already: nobody knows how many of the records are whose."""
+    monkeypatch.setattr("runferry.live.sending.takes_growth", lambda _: False)
+    growing = replace(header("growing"), complete=False, state="running", ended_ns=None)
+    runs = (as_run(plain(), "whole"), Recording(growing).sample())
+    archive = archive_of(runs, tmp_path / "here")
+    place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
+    sending = Sending(place, archive, lambda *_: False, _into_nothing)
+    sending.start()
+    sending.there_is(5, is_ending=False)
+    _wait(lambda: sending._delivered == (5, False))
+    assert list((tmp_path / "there").glob("*"))
+    assert (sending.status.delivered, sending.status.pending) == (0, 5)
+    assert sending.status.failing is None
+    sending.there_is(5, is_ending=True)
+    _wait(lambda: sending.is_done)
+    assert (sending.status.delivered, sending.status.pending) == (5, 0)
     sending.stop()
     sending.join(10)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
 from training import layout, rows, settled, train
 
+from runferry.cli import living
 from runferry.live.layout import Stated
 from runferry.python_apart import environment_apart
 
@@ -186,3 +189,15 @@ def test_a_session_that_cannot_be_written_is_told_with_a_hint(tmp_path: Path) ->
     assert told.returncode == 1
     assert told.stderr.startswith("error: this session cannot be written")
     assert "hint:" in told.stderr
+
+
+@pytest.mark.parametrize("code", [0, 1, 77])
+def test_a_command_that_is_waited_for_ends_with_its_own_code(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As on Windows, where no process becomes another."""
+    monkeypatch.setattr(living, "CAN_BECOME", False)
+    command = [sys.executable, "-c", f"raise SystemExit({code})"]
+    with pytest.raises(typer.Exit) as ended:
+        living._replaced(command, os.environ)
+    assert ended.value.exit_code == code

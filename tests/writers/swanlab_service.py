@@ -43,6 +43,7 @@ class SwanlabService:
     lost: set[str] = field(default_factory=set)  # keys whose rows are taken, and not kept
     lost_rows: set[tuple[str, int]] = field(default_factory=set)  # the same of a key and a step
     cut: set[str] = field(default_factory=set)  # keys of media of which one item a row is kept
+    exported: str = ""  # the table that was last asked for
     late: int = 0  # how often the rows that were taken are not seen yet
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -76,6 +77,11 @@ class SwanlabService:
             return 200, {run_id: self._summaries(run_id) for run_id in runs}
         elif path.startswith("/house/metrics/summaries/"):
             return 200, self._summary()
+        elif path == "/house/metrics/scalar/export":
+            self.exported = self._export(body["columns"])
+            return 200, {"cosKey": "exported"}
+        elif path == "/files/presigned/get":
+            return 200, {"urls": [f"{self.url}/exported" for _ in body["paths"]]}
         elif path == "/house/metrics/f_media":
             return 200, [self._media(one["experimentId"], one["key"]) for one in body["columns"]]
         elif path == "/resources/presigned/get" or path == "/resources/presigned/put":
@@ -124,6 +130,16 @@ class SwanlabService:
             for key, found in rows.items()
         }
 
+    def _export(self, columns: list[dict[str, Any]]) -> str:
+        """A line a step; of each key its value and its time."""
+        lines: dict[int, list[str]] = {}
+        for at, column in enumerate(columns):
+            for one in self.metrics.get("scalar", ()):
+                if (one["experimentId"], one["key"]) == (column["experimentId"], column["key"]):
+                    line = lines.setdefault(one["index"], ["", ""] * len(columns))
+                    line[2 * at : 2 * at + 2] = str(one["data"]), "0"
+        return "\n".join(["step", *(",".join([str(step), *lines[step]]) for step in sorted(lines))])
+
     def _media(self, run_id: str, key: str) -> dict[str, Any]:
         sent = self.metrics.get("media", ())
         rows = [one for one in sent if (one["experimentId"], one["key"]) == (run_id, key)]
@@ -156,14 +172,17 @@ def swanlab_service() -> Iterator[SwanlabService]:
         def _handle(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
-            status, told = 200, {}
+            status: int = 200
+            told: Any = {}
             with lock:
-                if path.startswith("/upload/"):
+                if path == "/exported":
+                    told = None
+                elif path.startswith("/upload/"):
                     service.files[path.removeprefix("/upload/")] = content
                 else:
                     body = json.loads(content) if content else None
                     status, told = service.answer(self.command, path.removeprefix("/api"), body)
-            spelled = json.dumps(told).encode()
+            spelled = (json.dumps(told) if told is not None else service.exported).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(spelled)))

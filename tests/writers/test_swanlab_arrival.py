@@ -11,11 +11,12 @@ from neptune_runs import wandb_run
 from swanlab_service import CLOUD, SwanlabService, signed_in, written
 
 from runferry.errors import Declined
+from runferry.losses import Fate
 from runferry.model import Address, Blob, MediaItem, Run
-from runferry.ports import Location
+from runferry.ports import Location, RemoteId
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
-from runferry.writers.swanlab import read_back
+from runferry.writers.swanlab import SwanlabWriter, read_back
 from runferry.writers.swanlab.sent_media import _together
 
 pytest.importorskip("swanlab", reason="no swanlab package")
@@ -61,14 +62,31 @@ def test_rows_that_are_taken_and_not_kept_are_an_error(
         written(CLOUD, wandb_run())
 
 
-def test_rows_that_are_missing_in_the_middle_are_told(
+def not_arrived(writer: SwanlabWriter, run: Run) -> dict[str, int]:
+    told = [loss for loss in writer.losses(RemoteId(run.uid)) if loss.code == "not-arrived"]
+    writer.close()
+    assert {loss.fate for loss in told} <= {Fate.DROPPED}
+    return {loss.where: loss.count for loss in told}
+
+
+def test_rows_that_are_missing_in_the_middle_are_a_loss(
     service: SwanlabService, at_once: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The last step is there, and the command is content: the server's sums say it."""
-    written(CLOUD, wandb_run()).close()
-    assert "mean value" not in caplog.text
+    writer = written(CLOUD, wandb_run())
+    assert not_arrived(writer, wandb_run().run) == {}
     service.lost_rows = {("train/loss", 10)}
-    written(Location("swanlab", "team/other"), replace(wandb_run(), run=other_run())).close()
+    writer = written(Location("swanlab", "team/other"), replace(wandb_run(), run=other_run()))
+    assert not_arrived(writer, other_run()) == {"train/loss": 1}
+    assert "mean value" not in caplog.text
+
+
+def test_sums_that_differ_are_told_where_the_server_gives_no_rows(
+    service: SwanlabService, at_once: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.lost_rows, service.refused = {("train/loss", 10)}, {"/scalar/export": 404}
+    writer = written(CLOUD, wandb_run())
+    assert not_arrived(writer, wandb_run().run) == {}
     assert "of 1 of 3 keys the server's least, greatest or mean value is not that" in caplog.text
     assert caplog.text.rstrip().endswith("train/loss")
 
@@ -94,8 +112,8 @@ def test_the_machines_series_are_looked_at_where_the_server_sums_them_up(
     written(CLOUD, wandb_run()).close()
     assert "__swanlab__" not in caplog.text
     service.lost, service.lost_rows = set(), {("__swanlab__.system.cpu", 0)}
-    written(CLOUD, replace(wandb_run(), run=other_run())).close()
-    assert "not that of what was sent: __swanlab__.system.cpu" in caplog.text
+    writer = written(CLOUD, replace(wandb_run(), run=other_run()))
+    assert not_arrived(writer, other_run()) == {"__swanlab__.system.cpu": 1}
 
 
 # --- media ----------------------------------------------------------------------------------------
@@ -111,13 +129,13 @@ def test_media_that_are_taken_and_not_kept_are_an_error(
             written(CLOUD, replace(wandb_run(), run=other_run(f"run-{key}")))
 
 
-def test_a_row_or_a_single_one_of_its_pictures_that_is_missing_is_told(
-    service: SwanlabService, at_once: None, caplog: pytest.LogCaptureFixture
+def test_a_row_or_a_single_one_of_its_pictures_that_is_missing_is_a_loss(
+    service: SwanlabService, at_once: None
 ) -> None:
     service.lost_rows, service.cut = {("one", 0)}, {"two"}
-    written(CLOUD, pictures("one", "two", "three")).close()
-    told = "of 2 of 3 keys the server has not as many media as were sent: one, two"
-    assert caplog.text.rstrip().endswith(told)
+    sample = pictures("one", "two", "three")
+    writer = written(CLOUD, sample)
+    assert not_arrived(writer, sample.run) == {"one": 2, "two": 2}
 
 
 def test_media_that_the_server_does_not_tell_of_are_said(
@@ -132,9 +150,10 @@ def test_a_key_that_the_command_cannot_be_asked_for_is_said_and_the_others_are_l
     service: SwanlabService, at_once: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.lost_rows = {("one", 0), ("two, three", 0)}
-    written(CLOUD, pictures("one", "two, three", "-four")).close()
+    sample = pictures("one", "two, three", "-four")
+    writer = written(CLOUD, sample)
     assert "two, three: media whose key has a comma cannot be looked up" in caplog.text
-    assert "of 1 of 2 keys the server has not as many media as were sent: one" in caplog.text
+    assert not_arrived(writer, sample.run) == {"one": 2}
 
 
 def test_keys_are_asked_for_in_as_many_commands_as_they_need() -> None:

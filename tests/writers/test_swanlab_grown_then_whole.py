@@ -11,7 +11,9 @@ from tests.transfer.roads import archive_of
 from tests.writers.test_swanlab_growing import loss_of, run_with
 
 from runferry import settings
+from runferry.errors import ExitCode
 from runferry.transfer.push import push
+from runferry.transfer.report import Report
 from runferry.writers.swanlab import growing as module
 from runferry.writers.swanlab import read_back
 
@@ -28,11 +30,12 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swanlab
     settings.install(before)
 
 
-def pushed_whole(folder: Path, steps: list[int]) -> None:
+def pushed_whole(folder: Path, steps: list[int]) -> Report:
     """By an ordinary push, which sorts rows by step and knows of no growth."""
     settings.install(settings.Settings(patience=30.0))
     report = push(archive_of([run_with(steps, is_over=True)], folder), CLOUD)
     assert not report.failures, report.failures
+    return report
 
 
 @pytest.mark.parametrize(
@@ -53,17 +56,15 @@ def test_a_run_that_grew_and_is_pushed_whole_has_each_row_once(
 
 
 @pytest.mark.slow
-def test_a_row_that_an_ordinary_push_sorts_behind_what_is_there_is_told(
-    service: SwanlabService,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_row_that_an_ordinary_push_sorts_behind_what_is_there_is_a_loss(
+    service: SwanlabService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`swanlab sync` sends what is behind the last step of a key; deliveries move such a row on."""
     monkeypatch.setattr(read_back, "SECONDS_TO_SUM_UP", 0.0)
     written(CLOUD, run_with([0, 1, 5]), is_growing=True).close()
-    pushed_whole(tmp_path, [0, 1, 5, 2])
+    report = pushed_whole(tmp_path, [0, 1, 5, 2])
     assert loss_of(service) == [(0, 0.0), (1, 1.0), (5, 2.0)]
-    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert any("mean value is not that of what was sent: loss" in one for one in told)
-    assert any("not as many media as were sent: word" in one for one in told)
+    (outcome,) = report.outcomes
+    told = {loss.where: loss.count for loss in outcome.losses if loss.code == "not-arrived"}
+    assert told == {"loss": 1, "word": 1}
+    assert report.exit_code is ExitCode.LOSS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -36,7 +36,7 @@ def run(
     journal: Annotated[
         OptionalText, typer.Option("--journal", metavar="PATH", help="The session's folder.")
     ] = None,
-) -> ExitCode:
+) -> NoReturn:
     """Run a training command, and mirror what it logs."""
     from pathlib import Path
 
@@ -50,7 +50,7 @@ def run(
         destined(place)
     root = Path(journal).absolute() if journal else new_folder()
     session.note(f"mirrored by {root}; see `runferry status '{root}'`")
-    return became(root, tuple(to), command)
+    became(root, tuple(to), command)
 
 
 @verb(app, settings=["archive", "timezone"])

@@ -7,8 +7,12 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NoReturn
+
+import typer
 
 from runferry.cli.grid import Column, show
 from runferry.cli.session import Session
@@ -31,10 +35,14 @@ _LOOKS = 3
 _BEGINNING_SECONDS = 10.0
 """In which a delivery process has written its first status, or holds its lock by then."""
 _ENDED = ("done", "gave-up", "stopped")
+CAN_BECOME = os.name != "nt"
 
 
-def became(root: Path, places: tuple[str, ...], command: list[str]) -> ExitCode:
-    """Start the delivery process, and become the command: its signals and exit code are its own."""
+def became(root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
+    """Start the delivery process, and become the command: its signals and exit code are its own.
+
+    Where no process can become another, this one waits, and ends with that code, whatever it is.
+    """
     from runferry.live import autostart
     from runferry.live.session import Session as Mirroring
     from runferry.live.session import without_secrets
@@ -46,14 +54,19 @@ def became(root: Path, places: tuple[str, ...], command: list[str]) -> ExitCode:
     environment = os.environ | {"PYTHONPATH": path, FOLDER_VARIABLE: str(root)}
     sys.stdout.flush()
     sys.stderr.flush()
+    _replaced(command, environment)
+
+
+def _replaced(command: list[str], environment: Mapping[str, str]) -> NoReturn:
     try:
-        if os.name != "nt":
+        if CAN_BECOME:
             os.execvpe(command[0], command, environment)
-        return ExitCode(subprocess.run(command, env=environment, check=False).returncode)
+        ended = subprocess.run(command, env=environment, check=False)
     except OSError as error:
         raise UsageError(
             f"cannot be run: {error.strerror}", where=command[0], hint=f"which {command[0]}"
         ) from error
+    raise typer.Exit(ended.returncode)  # any code that a program has, not those of ours alone
 
 
 def followed(

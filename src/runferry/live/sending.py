@@ -161,7 +161,8 @@ class Sending:
             failing = self._told(report)
             if is_ending and failing is None:
                 conclude(self.place, [run for run in wanted if not run.complete])
-            return failing, excluded, failing is None
+            # nobody counts a run's records: those of the runs that wait may be any of them
+            return failing, excluded, failing is None and not waiting
         except RunferryError as error:
             return str(error), excluded, False
         except Exception as error:  # noqa: BLE001  this destination must not end the others

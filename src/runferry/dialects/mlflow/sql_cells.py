@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
+
+from runferry.losses import Fate, Loss
+
+_MOST_MS: Final = 2**63 // 10**6
+"""What nanoseconds of 64 bits can say."""
 
 
 class BadCell(ValueError):  # noqa: N818  as runferry names its errors
@@ -35,3 +42,58 @@ def text_or_bytes(content: bytes) -> str | bytes:
         return content.decode()
     except UnicodeDecodeError:
         return content
+
+
+@contextmanager
+def any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """For as long as rows are fetched: others have metrics, which would take longer so."""
+    before = connection.text_factory
+    connection.text_factory = text_or_bytes
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+class Cells:
+    """Cells of one thing: what one cannot mean is told, and is not there."""
+
+    def __init__(self, losses: list[Loss]) -> None:
+        self._losses = losses
+
+    def text(self, cell: object, where: str) -> str | None:
+        """None also for what is no text."""
+        try:
+            return None if cell is None else text_of(cell)
+        except BadCell as error:
+            self.tell(where, str(error))
+            return None
+
+    def milliseconds(self, cell: object, where: str) -> int | None:
+        """None also for what is no time."""
+        if cell is None:
+            return None
+        if isinstance(cell, int | float) and abs(cell) < _MOST_MS:
+            return int(cell)
+        self.tell(where, f"{cell!r:.60} is no time")
+        return None
+
+    def without_bytes(self, row: dict[str, Any], table: str) -> dict[str, Any]:
+        """A row of a table that has none: texts that are no UTF-8 came as such."""
+        for name, cell in row.items():
+            if isinstance(cell, bytes):
+                self.tell(f"{table}.{name}", f"{cell!r:.60} is no text")
+        return {name: None if isinstance(cell, bytes) else cell for name, cell in row.items()}
+
+    def pairs(self, rows: list[tuple[object, object]], table: str) -> dict[str, str]:
+        """Keys and values; a null is an empty text."""
+        found = {}
+        for key, value in rows:
+            name = self.text(key, f"{table}.key")
+            if name is not None:
+                found[name] = self.text(value, f"{table}.{name}") or ""
+        return found
+
+    def tell(self, where: str, detail: str, count: int = 1) -> None:
+        """That a cell means nothing."""
+        self._losses.append(Loss("damaged-header", Fate.DROPPED, where, count, detail))

@@ -15,6 +15,7 @@ from runferry.dialects.mlflow.registry import (
 )
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.dialects.mlflow.vendor import in_our_words, open_registry, refused_as
+from runferry.errors import RunMissing
 from runferry.model import Uid
 from runferry.redact import without_credentials
 
@@ -55,14 +56,11 @@ class VendorRegistry:
 
     def model(self, name: str) -> NativeModel | None:
         """See `Registry`."""
-        from mlflow.exceptions import MlflowException
-
         try:
-            facts = self._store.get_registered_model(name)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise refused_as(error, self._where) from error
+            with in_our_words(self._where):
+                facts = self._store.get_registered_model(name)
+        except RunMissing:  # as whatever is not there is called
+            return None
         return self._model(facts, _PROMPT if is_prompt(facts.tags) else "")
 
     def _model(self, facts: Any, condition: str) -> NativeModel:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from runferry.dialects.mlflow.sql_cells import any_text
+
 _MAKE: Final = (
     "CREATE TEMP TABLE IF NOT EXISTS {name} (run_id TEXT, id TEXT)",
     "CREATE INDEX IF NOT EXISTS temp.{name}_of_run ON {name} (run_id)",
@@ -25,11 +27,13 @@ class ByRun:
         self._selects = selects
         self._version: int | None = None
 
-    def of(self, run_id: str | None) -> Sequence[str]:
-        """Ids, in the order of the file; of None those of no run."""
+    def of(self, run_id: str | None) -> Sequence[str | bytes]:
+        """Ids, in the order of the file; of None those of no run. One that is no UTF-8 is bytes."""
         self._make()
         query = f"SELECT id FROM temp.{self._name} WHERE run_id IS ? ORDER BY rowid"
-        return list(dict.fromkeys(one for (one,) in self._connection.execute(query, (run_id,))))
+        with any_text(self._connection):
+            rows = self._connection.execute(query, (run_id,)).fetchall()
+        return list(dict.fromkeys(one for (one,) in rows))
 
     def _make(self) -> None:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()

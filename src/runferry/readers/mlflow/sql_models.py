@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.logged import STATUS, LoggedModel, ModelMetric
-from runferry.dialects.mlflow.sql_cells import taken_apart, text_of
+from runferry.dialects.mlflow.sql_cells import Cells, any_text, taken_apart
+from runferry.losses import Loss
 from runferry.readers.mlflow.sql_by_run import ByRun
 from runferry.readers.mlflow.store import digest
 
@@ -34,54 +35,72 @@ class SqlModels:
             connection, "models_by_run", ("SELECT source_run_id, model_id FROM logged_models",)
         )
 
-    def of_run(self, run_id: str | None) -> Iterator[LoggedModel]:
-        """Those that a run made, or that no run made."""
-        for model_id in self._by_run.of(run_id) if self._is_there else ():
-            yield from self.of_id(model_id)
+    def of_run(self, run_id: str | None, losses: list[Loss]) -> Iterator[LoggedModel]:
+        """Those that a run made, or that no run made; `losses` gets what no cell says any more."""
+        if unnamed := self.unnamed(run_id):
+            detail = f"of {unnamed:,} models, which are not found by it: it is no text"
+            Cells(losses).tell("logged_models.model_id", detail, unnamed)
+        for model_id in self.ids(run_id):
+            yield from self.of_id(model_id, losses)
 
-    def of_id(self, model_id: str) -> Iterator[LoggedModel]:
+    def ids(self, run_id: str | None) -> list[str]:
+        """Of the models that a run made, or that no run made."""
+        return [one for one in self._all(run_id) if isinstance(one, str)]
+
+    def unnamed(self, run_id: str | None) -> int:
+        """How many of them have an id that is no text: no row is found by it."""
+        return sum(not isinstance(one, str) for one in self._all(run_id))
+
+    def _all(self, run_id: str | None) -> Sequence[str | bytes]:
+        return self._by_run.of(run_id) if self._is_there else ()
+
+    def of_id(self, model_id: str, losses: list[Loss]) -> Iterator[LoggedModel]:
         """The one of an id, if there is one."""
         if not self._is_there:
             return
-        rows = self._connection.execute(_MODELS, (model_id,)).fetchall()
-        for row in rows:
+        for row in self._rows(_MODELS, model_id):
             with taken_apart():
-                made = self._made(*row)
+                made = self._made(row, Cells(losses))
             yield made
 
-    def _made(
-        self, model_id: str, name: str, status: int, kind: str | None, made: int | None,
-        last: int | None, said: str | None, run_id: str | None, location: str | None,
-    ) -> LoggedModel:  # fmt: skip
+    def _rows(self, query: str, model_id: str) -> list[Any]:
+        with any_text(self._connection):
+            return self._connection.execute(query, (model_id,)).fetchall()
+
+    def _made(self, row: tuple[Any, ...], cells: Cells) -> LoggedModel:
+        model_id, name, status, kind, made, last, said, run_id, location = row
+        table = f"logged_models.{model_id}"
         return LoggedModel(
             model_id=model_id,
-            name=text_of(name),
+            name=cells.text(name, f"{table}.name") or model_id,
             status=STATUS.get(status, str(status)),
-            model_type=kind,
+            model_type=cells.text(kind, f"{table}.model_type"),
             created_ms=None if made is None else int(made),
             updated_ms=None if last is None else int(last),
-            status_message=said,
-            tags=self._pairs("tag", model_id),
-            params=self._pairs("param", model_id),
-            metrics=tuple(self._metrics(model_id)),
-            source_run=run_id,
-            location=None if location is None else text_of(location),
+            status_message=cells.text(said, f"{table}.status_message"),
+            tags=self._pairs("tag", model_id, cells),
+            params=self._pairs("param", model_id, cells),
+            metrics=tuple(self._metrics(model_id, cells)),
+            source_run=cells.text(run_id, f"{table}.source_run_id"),
+            location=cells.text(location, f"{table}.artifact_location"),
             step=self._step(model_id, run_id),
         )
 
-    def _pairs(self, what: Literal["tag", "param"], model_id: str) -> dict[str, str]:
-        rows = self._connection.execute(
-            f"SELECT {what}_key, {what}_value FROM logged_model_{what}s WHERE model_id = ?",
-            (model_id,),
-        )
-        return {key: "" if value is None else str(value) for key, value in rows}
+    def _pairs(self, what: Literal["tag", "param"], model_id: str, cells: Cells) -> dict[str, str]:
+        table = f"logged_model_{what}s"
+        query = f"SELECT {what}_key, {what}_value FROM {table} WHERE model_id = ?"
+        return cells.pairs(self._rows(query, model_id), f"{table}.{model_id}")
 
-    def _metrics(self, model_id: str) -> Iterator[ModelMetric]:
-        for key, value, time, step, run_id, name, mark in self._connection.execute(
-            _METRICS, (model_id,)
-        ).fetchall():
+    def _metrics(self, model_id: str, cells: Cells) -> Iterator[ModelMetric]:
+        table = f"logged_model_metrics.{model_id}"
+        for key, value, time, step, run_id, name, mark in self._rows(_METRICS, model_id):
             number = float("nan") if value is None else float(value)
-            yield ModelMetric(key, number, time, step, run_id, name, mark)
+            said = cells.text(key, f"{table}.metric_name")
+            if said is not None:
+                made_by = cells.text(run_id, f"{table}.run_id") or ""
+                dataset = cells.text(name, f"{table}.dataset_name")
+                digested = cells.text(mark, f"{table}.dataset_digest")
+                yield ModelMetric(said, number, time, step, made_by, dataset, digested)
 
     def _step(self, model_id: str, run_id: str | None) -> int | None:
         row = self._connection.execute(
@@ -93,13 +112,15 @@ class SqlModels:
 
     def experiment_of(self, model_id: str) -> str:
         """The name of its experiment."""
-        row = self._connection.execute(
-            "SELECT e.name FROM logged_models m"
+        rows = self._rows(
+            "SELECT e.name, e.experiment_id FROM logged_models m"
             " JOIN experiments e ON e.experiment_id = m.experiment_id WHERE m.model_id = ?",
-            (model_id,),
-        ).fetchone()
-        return "" if row is None else str(row[0])
+            model_id,
+        )
+        for name, number in rows:  # as of runs, whose names these are
+            return name if isinstance(name, str) else str(number)
+        return ""
 
     def state(self, run_id: str | None) -> str:
         """Changes whenever anything of a run's models does, but for what lies in their files."""
-        return digest([[m.model_id, m.name, m.facts] for m in self.of_run(run_id)])
+        return digest([[m.model_id, m.name, m.facts] for m in self.of_run(run_id, [])])

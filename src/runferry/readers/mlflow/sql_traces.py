@@ -11,8 +11,9 @@ from typing import Any, Final
 from runferry.chunks import File, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.sql_cells import taken_apart
+from runferry.dialects.mlflow.sql_cells import Cells, any_text, taken_apart
 from runferry.dialects.mlflow.traces import RUN_KEY, Trace, spans_in
+from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.readers.mlflow.sql_by_run import ByRun
 
@@ -47,45 +48,58 @@ class SqlTraces:
         selects = (_MADE, _LINKED) if is_linked else (_MADE,)
         self._by_run = ByRun(connection, "traces_by_run", selects)
 
-    def of_run(self, run_id: str) -> Iterator[Trace]:
-        """Those that were recorded in a run, or linked to it, by when they began."""
+    def of_run(self, run_id: str, losses: list[Loss]) -> Iterator[Trace]:
+        """Those that were recorded in a run, or linked to it, by when they began; `losses` gets
+        what no cell says any more."""
         if not self._is_there:
             return
         began = "SELECT timestamp_ms, request_id FROM trace_info WHERE request_id = ?"
         ask = self._connection.execute
-        found = [pair for one in self._by_run.of(run_id) for pair in ask(began, (one,))]
+        found: list[tuple[Any, str]] = []
+        for one in self._by_run.of(run_id):
+            if isinstance(one, bytes):  # no row is found by it
+                Cells(losses).tell("trace_info.request_id", f"{one!r:.60} is no text")
+            else:
+                found += ask(began, (one,))
         with taken_apart():
             found.sort()
         for _, trace_id in found:
             for row in self._rows("SELECT * FROM trace_info WHERE request_id = ?", trace_id):
                 with taken_apart():
-                    trace = self._trace(row)
+                    trace = self._trace(row, Cells(losses))
                 yield trace
 
     def chunks(
         self, run_id: str, located: Callable[[str], ArtifactFolder]
     ) -> Iterator[File | Lost]:
         """The same as files; `located` gives the folder of a trace whose spans are a file."""
-        for trace in self.of_run(run_id):
-            spans = self._spans(trace)
+        losses: list[Loss] = []
+        for trace in self.of_run(run_id, losses):
+            spans = self._spans(trace, Cells(losses))
             if spans is None and trace.place:
                 spans = spans_in(located(trace.place))
             yield from trace.chunks(spans)
+        yield from map(Lost, losses)
 
     def _rows(self, query: str, value: str) -> Iterator[dict[str, Any]]:
         """Rows by their columns; none where the table is not there yet."""
-        cursor = self._connection.execute(query, (value,))
-        names = [column[0] for column in cursor.description]
-        return (dict(zip(names, row, strict=True)) for row in cursor)
+        with any_text(self._connection):
+            cursor = self._connection.execute(query, (value,))
+            names = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
+        return (dict(zip(names, row, strict=True)) for row in rows)
 
-    def _pairs(self, table: str, trace_id: str) -> dict[str, Tree]:
+    def _pairs(self, table: str, trace_id: str, cells: Cells) -> dict[str, Tree]:
         # table is one of two words of ours, never from outside
         query = f"SELECT key, value FROM {table} WHERE request_id = ? ORDER BY key"
-        return {key: value or "" for key, value in self._connection.execute(query, (trace_id,))}
+        with any_text(self._connection):
+            rows = self._connection.execute(query, (trace_id,)).fetchall()
+        return {**cells.pairs(rows, f"{table}.{trace_id}")}
 
-    def _trace(self, row: Mapping[str, Any]) -> Trace:
-        trace_id = row["request_id"]
-        tags = self._pairs("trace_tags", trace_id)
+    def _trace(self, found: dict[str, Any], cells: Cells) -> Trace:
+        trace_id = found["request_id"]
+        row = cells.without_bytes(found, f"trace_info.{trace_id}")
+        tags = self._pairs("trace_tags", trace_id, cells)
         if row.get("trace_name") is not None:
             tags["mlflow.traceName"] = row["trace_name"]
         info: dict[str, Tree] = {
@@ -96,7 +110,8 @@ class SqlTraces:
             },
             "request_time": _time(row["timestamp_ms"]),
             "state": row["status"],
-            "trace_metadata": self._pairs("trace_request_metadata", trace_id) | _promoted(row),
+            "trace_metadata": self._pairs("trace_request_metadata", trace_id, cells)
+            | _promoted(row),
             "tags": tags,
         }
         for name in ("client_request_id", "request_preview", "response_preview"):
@@ -104,24 +119,26 @@ class SqlTraces:
                 info[name] = row[name]
         if row.get("execution_time_ms") is not None:
             info["execution_duration_ms"] = row["execution_time_ms"]
-        if assessments := self._assessments(trace_id):
+        if assessments := self._assessments(trace_id, cells):
             info["assessments"] = assessments
         return Trace(info)
 
-    def _assessments(self, trace_id: str) -> list[Tree]:
+    def _assessments(self, trace_id: str, cells: Cells) -> list[Tree]:
         if not schema.columns(self._connection, "assessments"):
             return []
         query = "SELECT * FROM assessments WHERE trace_id = ? ORDER BY created_timestamp, rowid"
-        return [_assessment(row) for row in self._rows(query, trace_id)]
+        table = f"assessments.{trace_id}"
+        return [_assessment(cells.without_bytes(row, table)) for row in self._rows(query, trace_id)]
 
-    def _spans(self, trace: Trace) -> bytes | None:
+    def _spans(self, trace: Trace, cells: Cells) -> bytes | None:
         """The spans that are rows; None where they are elsewhere."""
         if not schema.columns(self._connection, "spans"):
             return None
         query = "SELECT content FROM spans WHERE trace_id = ? ORDER BY start_time_unix_nano, rowid"
-        found = [content for (content,) in self._connection.execute(query, (trace.trace_id,))]
-        with taken_apart():
-            return f'{{"spans": [{", ".join(found)}]}}'.encode() if found else None
+        rows = list(self._rows(query, trace.trace_id))
+        texts = [cells.text(row["content"], f"spans.{trace.trace_id}.content") for row in rows]
+        found = [text for text in texts if text is not None]
+        return f'{{"spans": [{", ".join(found)}]}}'.encode() if rows else None
 
 
 def _promoted(row: Mapping[str, Any]) -> dict[str, Tree]:
@@ -168,8 +185,10 @@ def _assessed(row: Mapping[str, Any]) -> Tree:
     return {"value": value, "error": {key: said for key, said in _object(row["error"]) if said}}
 
 
-def _json(text: str) -> Tree:
+def _json(text: str | None) -> Tree:
     """What is no JSON is a text: MLflow does not write such, but anybody can."""
+    if text is None:
+        return None
     try:
         found: Tree = json.loads(text)
     except (ValueError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from runferry.readers.mlflow.sql_traces import SqlTraces
 from runferry.readers.mlflow.store import digest, gone, used
 from runferry.readers.sqlite_files import has_wal_mode, is_cut_short, opened
 
+_log = logging.getLogger(__name__)
 _RUNS: Final = f"""
 SELECT {COLUMNS} FROM runs r LEFT JOIN experiments e ON e.experiment_id = r.experiment_id
 """
@@ -174,7 +176,7 @@ class SqliteStore:
                 yield from self._datasets(native.run_id)
                 for model in self._used(native.run_id):
                     yield from used(model)
-            for model in self._models.of_run(native.run_id):
+            for model in self._models.of_run(native.run_id, self._losses):
                 yield model.artifact(self.model_folder(model))
             yield from self._traces.chunks(native.run_id, self.located)
 
@@ -201,14 +203,22 @@ class SqliteStore:
             (run_id,),
         ).fetchall()
         for (model_id,) in rows:
-            yield from self._models.of_id(model_id)
+            yield from self._models.of_id(model_id, self._losses)
 
     def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
-        """Logged models that no run made, each with the name of its experiment."""
+        """Logged models that no run made, each with the name of its experiment.
+
+        What of one cannot be read is told when it is asked for by its id.
+        """
         with self._reading():
-            for model in self._models.of_run(None):
-                if only in (None, model.model_id):
-                    yield model, self._models.experiment_of(model.model_id)
+            unnamed = self._models.unnamed(None)
+            if only is None and unnamed:
+                _log.warning("%s: logged models whose id is no text: %d", self._path, unnamed)
+            losses = [] if only is None else self._losses
+            for model_id in self._models.ids(None):
+                if only in (None, model_id):
+                    for model in self._models.of_id(model_id, losses):
+                        yield model, self._models.experiment_of(model_id)
 
     def model_folder(self, model: LoggedModel) -> ModelFiles:
         """Where the files of a logged model are."""
@@ -226,7 +236,7 @@ class SqliteStore:
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
         with self._reading():
-            found = next(self._models.of_id(model_id), None)
+            found = next(self._models.of_id(model_id, []), None)
         return None if found is None else self.located(found.location)
 
     def folder(self, native: NativeRun) -> ArtifactFolder:
@@ -255,7 +265,7 @@ class SqliteStore:
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
             models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
-            traces = [digest(trace.info) for trace in self._traces.of_run(native.run_id)]
+            traces = [digest(trace.info) for trace in self._traces.of_run(native.run_id, [])]
             facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
             beside = (models, inputs, traces) if traces else (models, inputs)
             return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]

@@ -15,15 +15,16 @@ from runferry.dialects.mlflow.located import folder_at
 from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
 from runferry.dialects.mlflow.tags import DELETED_TAG
-from runferry.dialects.mlflow.vendor import open_store, refused_as
+from runferry.dialects.mlflow.vendor import in_our_words, open_store
 from runferry.dialects.mlflow.vendor_models import as_model
 from runferry.dialects.mlflow.vendor_registry import VendorRegistry
-from runferry.errors import NotFound
+from runferry.errors import NotFound, RunMissing
 from runferry.losses import Loss
 from runferry.model import Tree
 from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.store import digest, gone, used
 from runferry.readers.mlflow.vendor_traces import VendorTraces
+from runferry.redact import without_credentials
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.abstract_store import AbstractStore
@@ -83,14 +84,11 @@ class VendorStore:
         return self._native(self._get(run_id))
 
     def _get(self, run_id: str) -> Any:
-        from mlflow.exceptions import MlflowException
-
         try:
-            return self._store.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise gone(f"run {run_id}", f"mlflow:{self._uri}") from error
-            raise refused_as(error) from error
+            with in_our_words(without_credentials(self._uri)):
+                return self._store.get_run(run_id)
+        except RunMissing as error:
+            raise gone(f"run {run_id}", f"mlflow:{self._uri}") from error
 
     def _native(self, run: Any) -> NativeRun:
         info = run.info
@@ -182,14 +180,11 @@ class VendorStore:
 
     def logged_model(self, model_id: str) -> ArtifactFolder | None:
         """A logged model's artifacts."""
-        from mlflow.exceptions import MlflowException
-
         try:
-            return folder_at(self._store.get_logged_model(model_id).artifact_location)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise refused_as(error) from error
+            with in_our_words(without_credentials(self._uri)):
+                return folder_at(self._store.get_logged_model(model_id).artifact_location)
+        except RunMissing:  # as whatever is not there is called
+            return None
 
     def located(self, uri: str) -> ArtifactFolder:
         """What stands behind a URI."""

@@ -98,7 +98,8 @@ class CloudWriter(FolderWriter):
         with one_upload(self.name, wanted.where) as keeps:
             place = self._upload(folder, wanted, run, keeps)
             if place is not None:
-                confirm(log, place)
+                remote = RemoteId(draft.uid)
+                self._losses[remote] = (*self._losses.get(remote, ()), *confirm(log, place))
 
     def _upload(self, folder: Path, wanted: Wanted, run: Run, keeps: tuple[int, ...]) -> str | None:
         """Upload the folder; where it has arrived, if that is known."""

@@ -53,19 +53,34 @@ class SentMedia:
 
     def look(self, run: str, folder: Path) -> tuple[list[str], list[str]] | None:
         """See `read_back.Sent`."""
-        there: dict[str, Items] = {}
-        for keys in _together(list(self.items)):
-            told = asked(run, folder, "medias", f"--keys={','.join(keys)}", "--all")
-            if told is None:
-                return None
-            try:
-                there.update(_items_in(told))
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                unknown(run, f"{type(error).__name__}: {error}")
-                return None
+        there = _there(run, folder, list(self.items))
+        if there is None:
+            return None
         short = [key for key, sent in self.items.items() if max(sent) not in there.get(key, {})]
-        other = [key for key, sent in self.items.items() if not _holds(there.get(key, {}), sent)]
+        other = [key for key, sent in self.items.items() if _missing(there.get(key, {}), sent)]
         return short, other
+
+    def missing(self, run: str, folder: Path, keys: Sequence[str]) -> Mapping[str, int]:
+        """See `read_back.Sent`: items."""
+        there = _there(run, folder, keys)
+        if there is None:
+            return {}
+        return {key: _missing(there.get(key, {}), self.items[key]) for key in keys}
+
+
+def _there(run: str, folder: Path, keys: Sequence[str]) -> dict[str, Items] | None:
+    """What the server has of these keys; None where it cannot be asked, which is said."""
+    there: dict[str, Items] = {}
+    for group in _together(keys):
+        told = asked(run, folder, "medias", f"--keys={','.join(group)}", "--all")
+        if told is None:
+            return None
+        try:
+            there.update(_items_in(told))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            unknown(run, f"{type(error).__name__}: {error}")
+            return None
+    return there
 
 
 def _together(keys: Sequence[str]) -> Iterator[list[str]]:
@@ -91,6 +106,6 @@ def _items_in(told: Any) -> Iterator[tuple[str, Items]]:
         )
 
 
-def _holds(there: Items, sent: Items) -> bool:
-    """Whether nothing is missing; what is there besides may be of another upload."""
-    return all(there.get(step, 0) >= count for step, count in sent.items())
+def _missing(there: Items, sent: Items) -> int:
+    """How many items are; what is there besides may be of another upload."""
+    return sum(max(count - there.get(step, 0), 0) for step, count in sent.items())

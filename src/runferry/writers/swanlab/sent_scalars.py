@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ from runferry import _native
 from runferry.dialects.swanlab.names import SYSTEM_PREFIX
 from runferry.writers.swanlab.vendor_api import asked, unknown
 
+_log = logging.getLogger(__name__)
 _CLOSE: Final = 1e-6
 
 
@@ -46,6 +48,7 @@ class Sum:
 class SentScalars:
     """What each key of scalars has, where that is a finite value at least."""
 
+    log: Path
     sums: Mapping[str, Sum]
     differs = "the server's least, greatest or mean value is not that of what was sent"
 
@@ -53,13 +56,9 @@ class SentScalars:
     def of(cls, log: Path) -> Self:
         """Those of a log."""
         found: dict[str, Sum] = {}
-        keys: list[str] = []
-        scanner = _native.SwanlabScanner(log)
-        while (batch := scanner.next()) is not None:
-            keys += batch.series
-            if batch.points is not None:
-                _add(pa.table(pa.record_batch(batch.points)), keys, found)
-        return cls({key: it for key, it in found.items() if it.count})
+        for points, keys in _points_in(log):
+            _add(points, keys, found)
+        return cls(log, {key: it for key, it in found.items() if it.count})
 
     def __len__(self) -> int:
         return len(self.sums)
@@ -83,6 +82,58 @@ class SentScalars:
         short = [key for key, it in seen.items() if steps.get(key, -1) < it.step]
         other = [key for key, it in seen.items() if not it.agrees(told.get(key) or {})]
         return short, other
+
+    def missing(self, run: str, folder: Path, keys: Sequence[str]) -> Mapping[str, int]:
+        """See `read_back.Sent`: points with a finite value."""
+        found: dict[str, int] = {}
+        for key in keys:
+            if "," in key:  # by which the command takes keys apart
+                _log.warning("%s: points whose key has a comma cannot be looked up", key)
+            elif (there := _steps_at(run, folder, key)) is not None:
+                steps = pa.array(there, pa.int64())
+                found[key] = sum(
+                    pc.sum(pc.invert(pc.is_in(sent, value_set=steps))).as_py() or 0
+                    for sent in self._steps(key)
+                )
+        return found
+
+    def _steps(self, key: str) -> Iterator[pa.ChunkedArray]:
+        for points, keys in _points_in(self.log):
+            is_of_key = pc.is_in(
+                points["series"],
+                value_set=pa.array(
+                    [at for at, name in enumerate(keys) if name == key], points["series"].type
+                ),
+            )
+            yield points.filter(pc.and_(is_of_key, pc.is_finite(points["value"])))["step"]
+
+
+def _points_in(log: Path) -> Iterator[tuple[pa.Table, Sequence[str]]]:
+    """Points of a log, and the keys that their `series` counts."""
+    keys: list[str] = []
+    scanner = _native.SwanlabScanner(log)
+    while (batch := scanner.next()) is not None:
+        keys += batch.series
+        if batch.points is not None:
+            yield pa.table(pa.record_batch(batch.points)), keys
+
+
+def _steps_at(run: str, folder: Path, key: str) -> list[int] | None:
+    """Those that the server has of a key, all of them; None where it does not tell, which is said.
+
+    None is told for a download that failed, too: the command then ends well, with no rows.
+    """
+    told = asked(run, folder, "metrics", f"--keys={key}", "--all", "--ignore-timestamp")
+    if told is None:
+        return None
+    try:
+        (one,) = told["list"] if isinstance(told, dict) else told
+        if rows := one["metrics"]:
+            return [int(row["step"]) for row in rows]
+        unknown(run, f"no points of {key}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        unknown(run, f"{type(error).__name__}: {error}")
+    return None
 
 
 def _add(points: pa.Table, keys: Sequence[str], found: dict[str, Sum]) -> None:
