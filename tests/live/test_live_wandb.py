@@ -130,6 +130,26 @@ def test_mirrored_equals_converted(tmp_path: Path, code: str) -> None:
     assert _compared(tmp_path) == []
 
 
+LEFT = """
+run.log({"loss": 1})
+run.finish(exit_code=2)
+run = wandb.init(project="zoo", mode="offline", dir=".", name="left")
+run.log({"loss": 2})
+run.log({"loss": 3}, commit=False)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "finished"), (3, "failed")])
+def test_a_run_that_is_left_to_the_end_of_its_script_ends_as_in_wandb(
+    tmp_path: Path, code: int, state: str
+) -> None:
+    ended(start(tmp_path, BEGIN + LEFT, str(code)), code)
+    assert _compared(tmp_path) == []
+    listed = runferry.load(f"archive:{tmp_path / 'mirrored'}")
+    assert sorted((one.run.name or "", one.run.state) for one in listed)[1:] == [("left", state)]
+
+
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
 )

@@ -78,10 +78,10 @@ class Following:
 
     def _is_over(self, report: Report, quiet_seconds: float) -> bool:
         """Whether no run goes on. One that never says so is over when it has been quiet."""
-        if not report.outcomes:
-            return False
         if quiet_seconds > self._quiet_seconds:
             return True
+        if not report.outcomes:
+            return False
         uids = {outcome.uid for outcome in report.outcomes}
         runs = [run for run in self._hub.archive.headers() if run.uid in uids]
         return bool(runs) and all(run.complete for run in runs)

@@ -3,7 +3,8 @@
 `InterfaceSock` is the one way from the client to the service in all versions from 0.13 on: by
 `_publish`, and what wants an answer by `_communicate_async` (to 0.18), `_deliver` (from 0.21.2) or
 `deliver_async` (from 0.22.1, where `_deliver` calls it). How rows come of these records is in
-`replicas.wandb_history`.
+`replicas.wandb_history`. The end of a run that a script leaves to its own end (no `run.finish()`)
+is no record of the client: it tells the service to end with an exit code, which is every run's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from runferry.live.journal import Journal
 
 NAME: Final = "wandb"
 _INTERFACE = "wandb.sdk.interface.interface_sock"
+_SERVICE: Final = (
+    ("wandb.sdk.wandb_manager", "_Manager", "_inform_teardown"),  # to 0.17
+    ("wandb.sdk.lib.service_connection", "ServiceConnection", "teardown"),  # 0.18 to 0.19
+    ("wandb.sdk.lib.service.service_connection", "ServiceConnection", "teardown"),
+)
 
 
 class WandbHook(PatchingHook):
@@ -40,6 +46,8 @@ class WandbHook(PatchingHook):
         after("wandb.sdk.wandb_run", "Run", "_tensorboard_callback", self._reads_events)
         for method in ("_publish", "deliver_async|_deliver", "_communicate_async"):
             after(_INTERFACE, "InterfaceSock", method, self._sent)
+        for module, of_class, method in _SERVICE:
+            after(module, of_class, method, self._torn_down)
 
     def _announced(self, run: Any, result: object, settings: Any, *_: object, **__: object) -> None:
         """A run object was made: where it will put its files."""
@@ -73,6 +81,19 @@ class WandbHook(PatchingHook):
         if source is None:
             source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
         self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
+
+    def _torn_down(self, connection: Any, result: object, exit_code: int) -> None:
+        """The service was told to end, and ends all runs; those that ended before stay as they are.
+
+        A process that has only joined somebody's service ends nothing.
+        """
+        if getattr(connection, "_proc", connection) is None:
+            return
+        from wandb.proto import wandb_internal_pb2 as messages
+
+        ended = messages.Record(exit=messages.RunExitRecord(exit_code=exit_code))
+        for source in self._streams.values():
+            self._journal.append(NAME, Kind.WANDB, source, ended.SerializeToString())
 
 
 def _absolute(path: object) -> str | None:

@@ -165,6 +165,9 @@ class _Run:
                     pass
 
     def _exit(self, message: bytes, time_ns: int) -> None:
+        """Its end, once: a service that ends says so of runs, too, that have ended before."""
+        if self.is_over:
+            return
         for record in self._history.end(time_ns):
             self.put(record)
         self._files.whole()

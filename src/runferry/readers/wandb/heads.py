@@ -48,6 +48,12 @@ class Head:
             return self.place.history
         return None if self.unusable is not None else self.place.database
 
+    @property
+    def is_nameless(self) -> bool:
+        """Whether its database does not say which run it is: one that grows does not at first."""
+        is_readable = self.place.history is None and self.failure is None
+        return is_readable and self.place.database is not None and not self.facts.text("run_id")
+
 
 def head_of(place: Place) -> Head:
     """Looks at both ends of the records. Never raises: what is wrong is in the head."""

@@ -49,6 +49,8 @@ class WandbFilesReader(LocalReader):
     def look(self) -> Iterator[RunFiles]:
         """Headers are from both ends of each run's records."""
         heads = (head_of(place) for place in places(self.root))
+        if self.options.is_growing:
+            heads = (head for head in heads if not head.is_nameless)
         for group in grouped(heads):
             losses = linked(self.root, (head.place.folder for head in group.heads))
             whole = replace(group, losses=(*group.losses, *losses))
