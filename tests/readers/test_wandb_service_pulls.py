@@ -295,8 +295,11 @@ def test_a_list_says_that_it_waits_for_the_server(service: WandbService, tmp_pat
 
 def test_the_default_entity_is_the_accounts(service: WandbService) -> None:
     fill(service)
-    with opened("") as source:
-        assert {run.entity for run in source.runs()} == {"lab"}
+    for where in ("", "@"):
+        with opened(where) as source:
+            assert {run.entity for run in source.runs()} == {"lab"}
+    with opened("@/p1") as source:
+        assert {(run.entity, run.key.scope) for run in source.runs()} == {("lab", "p1")}
 
 
 def test_a_url_of_the_app_means_what_it_shows(service: WandbService) -> None:

@@ -201,7 +201,15 @@ def test_without_the_vendors_package_it_is_said_how_to_install_it(
         WandbWriter.open(WHERE)
 
 
-@pytest.mark.parametrize("where", ["lab", "lab/moved/run"])
+def test_a_project_of_the_accounts_own_entity_needs_no_name_of_it(bench: Bench) -> None:
+    own = Location("wandb", "@/moved")
+    archive = bench.archive(plain())
+    assert push(archive, own, allow=Fate.DROPPED).counts == {"new": 1}
+    assert verify_archive(archive, own).is_clean
+    bench.verified(archive)  # by the entity's name
+
+
+@pytest.mark.parametrize("where", ["lab", "lab/moved/run", "@"])
 def test_runs_go_into_a_project(bench: Bench, where: str) -> None:
     del bench
     with pytest.raises(BadLocation, match="project"):

@@ -73,13 +73,8 @@ def _place(backend: str, url: str | None, project: str) -> str:
         case "mlflow":
             return f"mlflow:{os.environ.get('MLFLOW_TRACKING_URI') or 'sqlite:///mlflow.db'}"
         case "wandb":
-            entity = os.environ.get("WANDB_ENTITY")
-            if not entity:
-                raise BadLocation(
-                    "whose project at W&B runs should go to is not known",
-                    hint=f"set WANDB_ENTITY, or backend='wandb:ENTITY/{project}'",
-                )
-            return _project("wandb", f"{entity}/{project}")
+            entity = os.environ.get("WANDB_ENTITY") or "@"
+            return _project("wandb", f"{entity}/{project.replace('/', '-')}")  # none has one
         case "neptune" if not os.environ.get("NEPTUNE_PROJECT"):
             raise BadLocation(
                 "which project of Neptune runs should go to is not known",

@@ -75,7 +75,7 @@ def _is_project(place: Location, facts: dict[str, Tree]) -> bool:
         return False
     entity, _, project = place.where.rpartition("/")
     named = facts.get("entity")
-    is_entity = not entity or not named or entity == named
+    is_entity = entity in ("", "@") or not named or entity == named  # `@` is the account's own
     return is_entity and project == (facts.get("project") or "uncategorized")
 
 

@@ -1,7 +1,7 @@
 """What stands behind `wandb:` when it is no path: an entity, a project, a run, or a URL of the app.
 
-`ENTITY`, `ENTITY/PROJECT`, `ENTITY/PROJECT/RUN`, nothing at all for the default entity, or what a
-browser shows: `https://HOST/ENTITY/PROJECT/runs/RUN`.
+`ENTITY`, `ENTITY/PROJECT`, `ENTITY/PROJECT/RUN`, with `@` for the account's own entity (so does
+nothing at all); or what a browser shows: `https://HOST/ENTITY/PROJECT/runs/RUN`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from runferry.errors import BadLocation
 
 DEFAULT_BASE: Final = "https://api.wandb.ai"
 _EXAMPLES: Final = "wandb:ENTITY/PROJECT, wandb:ENTITY/PROJECT/RUN, or wandb:./folder for files"
+_OWN: Final = "@"
 _OF_PROJECTS: Final = {"projects", "workspace", "table", "overview", "reports", "sweeps"}
 """Pages of the app that stand below an entity or a project and name no run."""
 
@@ -23,6 +24,7 @@ _OF_PROJECTS: Final = {"projects", "workspace", "table", "overview", "reports", 
 class Address:
     """A part of the service: everything of an entity, a project, or a run.
 
+    Without an `entity` it is the account's own.
     `app` is the app's address that was given with it, as `https://HOST`.
     """
 
@@ -32,7 +34,8 @@ class Address:
     app: str | None = None
 
     def __str__(self) -> str:
-        return "/".join(part for part in (self.entity, self.project, self.run) if part)
+        entity = self.entity or (_OWN if self.project else None)
+        return "/".join(part for part in (entity, self.project, self.run) if part)
 
 
 def is_path(where: str) -> bool:
@@ -64,7 +67,7 @@ def parsed(where: str) -> Address:
     if len(names) > 3:
         raise BadLocation("more than an entity, a project and a run", where=where, hint=_EXAMPLES)
     entity, project, run = [*names, None, None, None][:3]
-    return Address(entity, project, run, app)
+    return Address(None if entity == _OWN else entity, project, run, app)
 
 
 def _of_pages(names: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ Variables = Mapping[str, object]
 Answer = dict[str, Any]
 
 _GRAPHQL: Final = "/graphql"
+_VIEWER: Final = "query GetDefaultEntity { viewer { id entity } }"  # as W&B's own client 0.31 asks
 _IN_MEMORY: Final = 8 << 20
 _WORDS_AT_MOST: Final = 300
 _NO_ACCESS: Final = ("permission denied", "not authorized", "unauthorized")
@@ -51,6 +52,19 @@ class Service:
     def where(self) -> str:
         """The server's URL."""
         return without_credentials(self.account.base_url)
+
+    @property
+    def own_entity(self) -> str:
+        """The user's settings', else the account's default one. Raises NotFound."""
+        found = self.account.entity
+        if found is None:
+            viewer = self.ask(_VIEWER).get("viewer") or {}
+            found = viewer.get("entity")
+        if not found:
+            raise NotFound(
+                "the account has no default entity", where=self.where, hint="name one: wandb:ENTITY"
+            )
+        return str(found)
 
     def ask(self, document: str, variables: Variables | None = None) -> Answer:
         """What a query gives. Raises AuthFailed, NotFound, Declined, Throttled, Unreachable."""

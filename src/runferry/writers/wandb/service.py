@@ -71,22 +71,25 @@ class ServiceWriter(OfflineWriter):
 
     @classmethod
     def open(cls, where: Location) -> Self:
-        """Raises AuthFailed, BadLocation, BadSetting, MissingExtra, Refused, Unreachable."""
+        """Raises BadLocation, MissingExtra, BadSetting, and what asking raises; Refused, NotFound
+        where there is no such entity."""
         address = parsed(where.where)
-        if address.entity is None or address.project is None or address.run is not None:
+        if address.project is None or address.run is not None:
             raise BadLocation(
                 "runs are uploaded into a project of an entity",
                 where=str(where),
-                hint="wandb:ENTITY/PROJECT, or wandb:./FOLDER for run folders",
+                hint="wandb:ENTITY/PROJECT, wandb:@/PROJECT with the account's own entity, or"
+                " wandb:./FOLDER for run folders",
             )
         check_for_vendor()
         service = Service(account(address))
         try:
-            _check_entity(service, address.entity)
+            entity = address.entity or service.own_entity
+            _check_entity(service, entity)
         except BaseException:
             service.close()
             raise
-        return cls(service, address.entity, address.project, WorkFolder.made(cls.name))
+        return cls(service, entity, address.project, WorkFolder.made(cls.name))
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The runs of the project that carry a mark and have ended."""

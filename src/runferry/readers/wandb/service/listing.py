@@ -20,7 +20,7 @@ from runferry.readers.wandb.service.documents import reports_run
 from runferry.readers.wandb.service.files import following, nodes
 from runferry.readers.wandb.service.header import header
 from runferry.readers.wandb.service.metadata import METADATA, metadata_of_each
-from runferry.readers.wandb.service.queries import PROJECTS, RUNS, VIEWER
+from runferry.readers.wandb.service.queries import PROJECTS, RUNS
 
 _log = logging.getLogger(__name__)
 UNLISTED_ID: Final = "~unlisted"
@@ -44,16 +44,7 @@ class Listing:
     @property
     def entity(self) -> str:
         """The address's, else the account's default one. Raises NotFound."""
-        found = self._address.entity or self._service.account.entity
-        if found is None:
-            viewer = self._service.ask(VIEWER).get("viewer") or {}
-            found = viewer.get("entity")
-        if not found:
-            raise NotFound(
-                "the account has no default entity", where=self._service.where,
-                hint="name one: wandb:ENTITY",
-            )  # fmt: skip
-        return str(found)
+        return self._address.entity or self._service.own_entity
 
     def runs(self, wanted: Wanted) -> Iterator[Run]:
         """Project by project, in the order in which the runs were made.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-VIEWER: Final = "query GetDefaultEntity { viewer { id entity } }"
-
 PROJECTS: Final = """
 query GetProjects($entity: String, $cursor: String, $perPage: Int) {
   models(entityName: $entity, after: $cursor, first: $perPage) {
