@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from runferry._native import JournalLane
 from runferry.live.frames import Kind
 from runferry.live.hooks.hook import PatchingHook
 from runferry.live.journal import Journal
@@ -40,6 +41,7 @@ class WandbHook(PatchingHook):
         super().__init__(journal)
         self._events = events
         self._streams: dict[str, str] = {}  # of a run: what its records are from
+        self._lanes: dict[str, JournalLane] = {}  # of runs that have been heard of, the same
         self._begun = 0
         after = self._patches.after
         after("wandb.sdk.wandb_run", "Run", "__init__", self._announced)
@@ -68,6 +70,7 @@ class WandbHook(PatchingHook):
             "is_offline": bool(getattr(settings, "_offline", False)),
         }
         self._streams[run_id] = json.dumps(facts, default=str)
+        self._lanes.pop(run_id, None)  # one that is begun again is another source
 
     def _reads_events(self, run: Any, result: object, *_: object, **__: object) -> None:
         """A writer of TensorBoard is about to be made, and W&B follows its files."""
@@ -77,10 +80,15 @@ class WandbHook(PatchingHook):
     def _sent(self, interface: Any, result: object, record: Any, *_: object, **__: object) -> None:
         """A record was handed over."""
         stream = record._info.stream_id
+        payload = record.SerializeToString()
+        lane = self._lanes.get(stream)
+        if lane is not None and lane.put(payload):
+            return
         source = self._streams.get(stream)
         if source is None:
             source = self._streams[stream] = json.dumps({"tracker": NAME, "stream": stream})
-        self._journal.append(NAME, Kind.WANDB, source, record.SerializeToString())
+        self._lanes[stream] = self._journal.lane(NAME, source)
+        self._journal.append(NAME, Kind.WANDB, source, payload)
 
     def _torn_down(self, connection: Any, result: object, exit_code: int) -> None:
         """The service was told to end, and ends all runs; those that ended before stay as they are.
