@@ -119,19 +119,45 @@ def test_swanlab_sync_sends_one_run_with_all_of_both(folder: Path, tmp_path: Pat
     assert service.states == ["FINISHED"]
 
 
-def test_a_run_in_the_cloud_gets_what_is_new_to_it_once(folder: Path, tmp_path: Path) -> None:
+def in_the_cloud(folder: Path) -> None:
+    """As a client leaves its run that has uploaded it and is through."""
     note = AdoptedNote(log_of(folder).stem.removeprefix("run-"), "online")
+    upload(folder, note.run_id, None, "zoo")
+    adopted_home(folder).mkdir(parents=True)
+    (adopted_home(folder) / NOTE).write_text(note.text())
+    os.utime(log_of(folder), (0, 0))
+
+
+def test_a_run_in_the_cloud_gets_what_is_new_to_it_once(folder: Path, tmp_path: Path) -> None:
     with signed_in(tmp_path / "home") as service:
-        upload(folder, note.run_id, None, "zoo")  # as its client has
-        adopted_home(folder).mkdir(parents=True)
-        (adopted_home(folder) / NOTE).write_text(note.text())
-        os.utime(log_of(folder), (0, 0))  # its client is through with the upload, too
+        in_the_cloud(folder)
         for _ in range(2):
             written(place(folder), sample()).close()
     assert sent(service) == {"loss": THEIRS, "reference/loss": numbers(3), "acc": numbers(3, 0.5)}
     assert [one["name"] for one in service.experiments.values()] == ["lion"]
     assert service.profile["config"]["own"]["value"] == 1
     assert {*service.states} == {"FINISHED"}
+
+
+def test_a_row_that_does_not_arrive_in_the_cloud_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runferry.writers.swanlab.read_back.SECONDS_TO_SUM_UP", 0.0)
+    with signed_in(tmp_path / "home") as service:
+        in_the_cloud(folder)
+        service.lost_rows = {("acc", 1)}
+        writer = written(place(folder), sample(4))
+        told = [loss for loss in writer.losses(sample().run.uid) if loss.code == "not-arrived"]
+        writer.close()
+    assert [(loss.where, loss.count, loss.fate) for loss in told] == [("acc", 1, Fate.DROPPED)]
+
+
+def test_a_configuration_that_was_added_never_counts_as_the_clients(folder: Path) -> None:
+    (folder / "files" / "config.yaml").unlink()
+    for one in (sample(), sample(2, "lynx")):
+        written(place(folder), one).close()
+    (run,) = runferry.load(f"swanlab:{folder.parent}")
+    assert {*run.config["runferry"]} == {sample().run.uid, sample(2, "lynx").run.uid}
 
 
 def test_what_is_renamed_and_left_out_is_told_with_its_place(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from runferry.dialects.swanlab.names import CONFIG, FILES
 from runferry.dialects.swanlab.own_store import SHOWN, Shown
+from runferry.losses import Loss
 from runferry.model import Run, Tree, Uid
 from runferry.ports import Limits, Location, RemoteId
 from runferry.writers.plain_folder.draft import Draft
@@ -86,21 +87,24 @@ class AdoptedWriter(CloudWriter):
             text = attributes.entries_text(adopted.config())
             (folder / FILES / CONFIG).write_text(text, encoding="utf-8")
             if adopted.is_online:
-                self._send(folder, keeps)
+                remote = RemoteId(draft.uid)
+                self._losses[remote] = (*self._losses[remote], *self._send(folder, keeps))
             else:
                 adopted.compose(folder, draft.uid)
                 tags = self._added_tags.pop(draft.uid, None)
                 if tags is not None:
                     adopted.dashboard.put(folder, draft.header(run), draft.uid, tags)
 
-    def _send(self, folder: Path, keeps: tuple[int, ...]) -> None:
+    def _send(self, folder: Path, keeps: tuple[int, ...]) -> tuple[Loss, ...]:
+        """Upload it; what has not arrived."""
         adopted = self._adopted
         place = upload(
             folder, adopted.run_id, adopted.workspace or None, adopted.project or None, keeps
         )
-        if place is not None:
-            (log,) = folder.glob("run-*.swanlab")
-            confirm(log, place)
+        if place is None:
+            return ()
+        (log,) = folder.glob("run-*.swanlab")
+        return confirm(log, place)
 
 
 def _added(authoring: AdoptedAuthoring, draft: Draft, run: Run) -> Added:

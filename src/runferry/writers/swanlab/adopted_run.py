@@ -227,9 +227,10 @@ class AdoptedRun:
         import yaml
 
         path, kept = self.folder / FILES / CONFIG, self.home / CONFIG
-        if not kept.exists() and path.exists():
-            write_atomically(kept, path.read_bytes(), scratch=secrets.token_hex(6))
-        own = yaml.safe_load(kept.read_text(encoding="utf-8")) if kept.exists() else None
+        if not kept.exists():  # empty for one that has none: what we write there is not its own
+            written = path.read_bytes() if path.exists() else b""
+            write_atomically(kept, written, scratch=secrets.token_hex(6))
+        own = yaml.safe_load(kept.read_text(encoding="utf-8"))
         entries: dict[str, dict[str, Tree]] = own if isinstance(own, dict) else {}
         whose: dict[str, dict[str, Tree]] = {}
         about: dict[str, Tree] = {}
