@@ -215,6 +215,28 @@ def test_killed_anywhere_and_sent_again_equals_one_clean_run(
         assert log_of(folder).read_bytes() == clean
 
 
+def test_a_run_that_gets_the_folder_of_one_that_was_removed_stays(
+    folder: Path, tmp_path: Path
+) -> None:
+    """SwanLab's client takes a name of the user's own for it (`run.dir`)."""
+    written(place(folder), sample()).close()
+    shutil.rmtree(folder)
+    subprocess.run(
+        command_apart(LOGS, str(tmp_path / "other")),
+        env=environment_apart(), check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    (other,) = (tmp_path / "other").glob("run-*")
+    other.rename(folder)
+    before = log_of(folder).read_bytes()
+    for _ in range(2):
+        written(place(folder), sample(2, "lynx")).close()
+    assert log_of(folder).read_bytes()[: len(before) - 64] == before[:-64]
+    assert {*rows_of(folder)} == {"loss", "reference/loss", "acc"}
+    assert (adopted_home(folder) / "run.swanlab").read_bytes() == before
+    (aside,) = adopted_home(folder).glob("another-*/run.swanlab")
+    assert aside.read_bytes() != before
+
+
 def test_a_run_that_is_sent_again_takes_its_own_place_and_names(folder: Path) -> None:
     for one in (sample(), sample(2, "lynx"), sample(5)):
         written(place(folder), one).close()

@@ -61,9 +61,9 @@ class AdoptedWriter(CloudWriter):
         """What is to be added of the run, in a folder of its own."""
         adopted, header = self._adopted, draft.header(run)
         folder = self._swanlog / f"run-{draft.uid}"
-        place = Place(folder if adopted.is_online else adopted.folder, adopted.run_id)
         made = draft.home / _MADE
         with one_upload(self.name, str(adopted.folder)):
+            place = Place(folder if adopted.is_online else adopted.folder, adopted.run_id)
             into = adopted.into(draft.uid, time.time_ns())
             authoring = AdoptedAuthoring(made, place, draft, header, into)
             authoring.go()
@@ -88,7 +88,7 @@ class AdoptedWriter(CloudWriter):
             (folder / FILES / CONFIG).write_text(text, encoding="utf-8")
             if adopted.is_online:
                 remote = RemoteId(draft.uid)
-                self._losses[remote] = (*self._losses[remote], *self._send(folder, keeps))
+                self._losses[remote] = (*self._losses.get(remote, ()), *self._send(folder, keeps))
             else:
                 adopted.compose(folder, draft.uid)
                 tags = self._added_tags.pop(draft.uid, None)

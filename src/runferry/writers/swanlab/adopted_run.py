@@ -4,6 +4,7 @@
         run.swanlab, config.yaml    as its client left them
         added.json                  what was added: names, configuration, in order of coming
         <uid>.swanlab               what was added of one run to a log on the disk
+        another-<n>/                the same of a run that had this folder's name before
 
 The log that others see is made anew of these each time, and replaced in one step: so what is sent
 again takes its own place, and what was interrupted shows nothing.
@@ -25,7 +26,9 @@ from runferry.dialects.protobuf import field as spelled_field
 from runferry.dialects.protobuf import integer
 from runferry.dialects.swanlab.adopted import (
     LOCAL,
+    NOTE,
     ONLINE,
+    OPEN,
     AdoptedNote,
     adopted_home,
     awaited,
@@ -153,16 +156,34 @@ class AdoptedRun:
 
     @cached_property
     def _before(self) -> Path:
-        """The log as its client left it: a link, or a copy, made before anything is added."""
+        """The log as its client left it: a copy, made before anything is added."""
         kept = self.home / _LOG
+        if kept.exists() and not self._is_ours(kept):
+            self._set_aside()
         if not kept.exists():
             self.home.mkdir(parents=True, exist_ok=True)
             scratch = kept.with_name(f".{kept.name}.{secrets.token_hex(6)}")
             shutil.copyfile(self.log, scratch)
             sync([scratch])
             replace_file(scratch, kept)
-            sync([self.home])
+            # its folders are new, too: what it says is about to be replaced
+            sync([self.home, *self.home.parents[:3]])
         return kept
+
+    def _is_ours(self, kept: Path) -> bool:
+        """Whether a log that was kept is of this very run, as its first record tells."""
+        was, now = _start_of(kept), _start_of(self.log)
+        return now == was or (was is None and now == self._noted_start)
+
+    def _set_aside(self) -> None:
+        """Keep what is of a run whose folder somebody removed, and no more add it to this one."""
+        aside = self.home / f"another-{secrets.token_hex(6)}"
+        aside.mkdir()
+        # by its log the whole is known, so that goes last
+        for path in sorted(self.home.iterdir(), key=lambda one: one.name == _LOG):
+            if path.is_file() and path.name not in (NOTE, OPEN):
+                path.rename(aside / path.name)
+        sync([self.home, aside])
 
     @cached_property
     def _logged(self) -> _Logged:
@@ -171,8 +192,10 @@ class AdoptedRun:
     @cached_property
     def start(self) -> bytes:
         """Its first record; made of our note where its client had not written it yet."""
-        if self._logged.start is not None:
-            return self._logged.start
+        return self._noted_start if self._logged.start is None else self._logged.start
+
+    @property
+    def _noted_start(self) -> bytes:
         note = self._note or AdoptedNote(self.log.stem.removeprefix("run-"), "offline")
         named = Run(RunKey("swanlab", "", note.run_id), name=note.name or None)
         return messages.start(named, note.run_id, note.project, note.workspace, note.time_ns)
@@ -186,13 +209,14 @@ class AdoptedRun:
 
     def into(self, uid: Uid, now_ns: int) -> Into:
         """What there is beside what is added of this run."""
+        start = self.start  # before all else: what was added may be another run's
         added = self.added()
         own = added.pop(uid, None)
         others = {name for one in added.values() for name in one.names.values()}
         listed = self.dashboard.names_beside(uid)
         is_shown = any(one.has_lines for one in added.values())
         return Into(
-            self.start,
+            start,
             self.finish(now_ns),
             # of a client that was killed the dashboard may know more than the log
             {*self._logged.names, *others, *(listed or ())},
@@ -308,6 +332,13 @@ class AdoptedRun:
                 where=str(self.folder),
                 hint="runferry resume",
             )
+
+
+def _start_of(log: Path) -> bytes | None:
+    """The first record of a log, which tells one run of SwanLab from another."""
+    batch = _native.SwanlabScanner(log, rows=1).next()
+    records = [] if batch is None else batch.records
+    return next((content for number, _, _, content in records if number == START), None)
 
 
 def _began(item: tuple[Uid, Added]) -> int:
