@@ -14,7 +14,7 @@ from swanlab_service import SwanlabService, signed_in, written
 
 import runferry
 from runferry.dialects.swanlab.adopted import NOTE, AdoptedNote, adopted_home
-from runferry.errors import Declined
+from runferry.errors import Declined, Refused
 from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.python_apart import command_apart, environment_apart
@@ -158,6 +158,17 @@ def test_a_configuration_that_was_added_never_counts_as_the_clients(folder: Path
         written(place(folder), one).close()
     (run,) = runferry.load(f"swanlab:{folder.parent}")
     assert {*run.config["runferry"]} == {sample().run.uid, sample(2, "lynx").run.uid}
+
+
+@pytest.mark.parametrize("text", ["own: [1", "- 1\n", "own: 1\n", "own: \xff"])
+def test_a_configuration_that_is_damaged_is_told_and_stays(folder: Path, text: str) -> None:
+    config = folder / "files" / "config.yaml"
+    config.write_bytes(text.encode("latin-1"))
+    before = log_of(folder).read_bytes()
+    with pytest.raises(Refused, match="configuration of this run is damaged"):
+        written(place(folder), sample())
+    assert config.read_bytes() == text.encode("latin-1")
+    assert log_of(folder).read_bytes() == before
 
 
 def test_what_is_renamed_and_left_out_is_told_with_its_place(folder: Path) -> None:

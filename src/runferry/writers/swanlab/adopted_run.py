@@ -53,7 +53,7 @@ from runferry.writers.plain_folder.run_files import put_link
 from runferry.writers.swanlab import messages
 from runferry.writers.swanlab.adopted_authoring import Into, Names
 from runferry.writers.swanlab.adopted_dashboard import AdoptedDashboard
-from runferry.writers.swanlab.attributes import free_name, plain
+from runferry.writers.swanlab.attributes import entries_of, free_name, plain
 from runferry.writers.swanlab.sent_scalars import SentScalars
 
 _ADDED: Final = "added.json"
@@ -246,16 +246,14 @@ class AdoptedRun:
     def config(self) -> dict[str, dict[str, Tree]]:
         """Entries of `config.yaml`: its own, as others have updated them.
 
-        What was replaced stands below `runferry`, as does what has no place in SwanLab.
+        What was replaced stands below `runferry`, as does what has no place in SwanLab. Raises
+        Refused for one that its client cannot have written, which nothing of ours then replaces.
         """
-        import yaml
-
         path, kept = self.folder / FILES / CONFIG, self.home / CONFIG
         if not kept.exists():  # empty for one that has none: what we write there is not its own
             written = path.read_bytes() if path.exists() else b""
             write_atomically(kept, written, scratch=secrets.token_hex(6))
-        own = yaml.safe_load(kept.read_text(encoding="utf-8"))
-        entries: dict[str, dict[str, Tree]] = own if isinstance(own, dict) else {}
+        entries = entries_of(kept)
         whose: dict[str, dict[str, Tree]] = {}
         about: dict[str, Tree] = {}
         for uid, one in sorted(self.added().items(), key=_began):

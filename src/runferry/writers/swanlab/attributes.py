@@ -7,9 +7,12 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
-from runferry.dialects.swanlab.names import TRACKER
+from runferry.dialects.swanlab.names import CONFIG, TRACKER
+from runferry.dialects.yaml_trees import parse_yaml
+from runferry.errors import Refused
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, KeyPath, Run, Tree, same_value
 
@@ -43,6 +46,24 @@ def entries_text(entries: Mapping[str, Mapping[str, Tree]]) -> str:
         for place, (key, entry) in enumerate(entries.items())
     }
     return str(yaml.safe_dump(spelled, allow_unicode=True, default_flow_style=False))
+
+
+def entries_of(path: Path) -> dict[str, dict[str, Tree]]:
+    """Those of a `config.yaml`; none of an empty one. Raises Refused."""
+    try:
+        found = parse_yaml(path.read_text(encoding="utf-8")).value or {}
+        if not isinstance(found, dict):
+            raise ValueError("no mapping")
+        entries = {key: one for key, one in found.items() if isinstance(one, dict)}
+        if odd := found.keys() - entries.keys():
+            raise ValueError(f"no mapping at {min(odd)}")
+    except ValueError as error:
+        raise Refused(
+            f"the configuration of this run is damaged ({error})",
+            where=str(path),
+            hint=f"mend that copy of {CONFIG}, then run the command again",
+        ) from error
+    return entries
 
 
 def metadata_text(run: Run, attributes: Iterable[Attribute]) -> str:
