@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
 from runferry.writers.swanlab import adopted_run as module
 from runferry.writers.swanlab.upload import environment, upload, vendor_command
+from runferry.writers.upload_lock import one_upload
 
 pytest.importorskip("swanlab", reason="no swanlab package")
 
@@ -169,6 +171,24 @@ def test_a_configuration_that_is_damaged_is_told_and_stays(folder: Path, text: s
         written(place(folder), sample())
     assert config.read_bytes() == text.encode("latin-1")
     assert log_of(folder).read_bytes() == before
+
+
+def test_a_folder_has_one_lock_by_whatever_name_it_is_called(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    def taken(tracker: str, where: str) -> AbstractContextManager[tuple[int, ...]]:
+        held.append(where)
+        return one_upload(tracker, where)
+
+    monkeypatch.setattr("runferry.writers.swanlab.adopted.one_upload", taken)
+    (tmp_path / "alias").symlink_to(folder.parent)
+    for name in (folder, tmp_path / "alias" / folder.name):
+        written(place(name), sample()).close()
+    assert len(held) == 4
+    assert len({*held}) == 1
+    assert rows_of(folder)["reference/loss"] == numbers(3)
 
 
 def test_what_is_renamed_and_left_out_is_told_with_its_place(folder: Path) -> None:

@@ -108,7 +108,7 @@ class AdoptedRun:
 
     def __init__(self, folder: Path) -> None:
         """Raises Declined while its client is at work, Refused where nothing can be added."""
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()  # by whatever name: its lock goes by this one
         self.home = adopted_home(self.folder)
         self._note = AdoptedNote.of(self.folder)
         log = log_in(self.folder)
