@@ -13,6 +13,7 @@ from hypothesis import settings
 from tests import migrated_once
 from tests.rights import modes_that_hold
 
+from runferry import settings as chosen
 from runferry.writers.mlflow import created
 
 # tensorboardX imports Comet's client where it is installed, and that logs what MLflow logs
@@ -48,6 +49,14 @@ def _no_tracking_server_of_the_test_before() -> Iterator[None]:
     yield
     if mlflow := sys.modules.get("mlflow"):
         mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_test_before() -> Iterator[None]:
+    """Those that a fixture of a whole module installs stay for that module."""
+    before = chosen._ambient.settings
+    yield
+    chosen.install(before)
 
 
 @pytest.fixture(autouse=True)
