@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -122,7 +123,8 @@ class AdoptedRun:
             raise Declined(
                 why,
                 where=str(folder),
-                hint="swanlab.finish() ends it; then run the command again",
+                hint="swanlab.finish() ends it, then run the command again; where its process is"
+                f" gone, swanlab:{shlex.quote(str(self.folder.parent))} takes runs of their own",
             )
         if _native.SwanlabScanner(log).version != _PROTOBUF:
             raise Refused(
