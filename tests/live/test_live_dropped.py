@@ -137,6 +137,52 @@ def _fill(folder: Path, session: Path) -> None:
     _status(session, lambda status: status.state == "gave-up")
 
 
+FULL_FROM_THE_BEGINNING = """
+import sys, runferry
+from runferry.live.session import Session
+deliver = Session.deliver
+def deliver_on_a_full_disk(session):
+    with open(sys.argv[1] + "/fill", "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1000)):
+                pass
+        except OSError:
+            pass
+    deliver(session)
+Session.deliver = deliver_on_a_full_disk
+experiment = runferry.start_logging("e", backend="jsonl:./lines", journal=sys.argv[1])
+for step in range(5000):
+    experiment.log_metric("loss", step, step)
+sys.stdin.readline()
+"""
+
+
+def test_on_a_disk_that_is_full_before_the_first_status_it_tells_what_is_dropped(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if not is_done_with_mounts(request):
+        with small_disk(tmp_path) as disk:
+            session = disk / "session"
+            process = start(tmp_path, FULL_FROM_THE_BEGINNING, str(session), is_asked=True)
+            found = _status(session, lambda status: status.dropped > 0)
+            assert found.state == "delivering"
+            assert "No space left" in (found.destinations[0].failing or "")
+            os.kill(found.process, signal.SIGTERM)  # it would look again ten seconds later
+            ended(process)
+
+
+def test_the_space_of_a_first_status_is_none_yet_and_is_taken_once(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    Status.reserve(path, ("jsonl:lines",) * 100)
+    size = path.stat().st_size
+    assert Status.read(path) is None
+    (tmp_path / f".status.json.{os.getpid()}").mkdir()  # no second file can be made
+    first = Status("following", 1, destinations=(DestinationStatus("jsonl:lines"),) * 100)
+    first.write(path)
+    Status.reserve(path, ())
+    assert (Status.read(path), path.stat().st_size) == (first, size)
+
+
 def _status(session: Path, is_so: Callable[[Status], bool]) -> Status:
     deadline = time.monotonic() + 40
     while True:

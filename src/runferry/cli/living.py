@@ -45,9 +45,9 @@ def became(root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
     """
     from runferry.live import autostart
     from runferry.live.session import Session as Mirroring
-    from runferry.live.session import without_secrets
+    from runferry.live.session import make_folder, without_secrets
 
-    Stated(without_secrets(places)).write(root)
+    make_folder(root, Stated(without_secrets(places)))
     Mirroring(Layout(root), places, {}).deliver(is_inherited=True)
     hooks = str(Path(next(iter(autostart.__path__))))
     path = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))

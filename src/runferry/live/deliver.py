@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.live.layout import TO_VARIABLE, Layout, Stated, is_live, journals
-from runferry.live.spare import clear_spares
+from runferry.live.spare import clear_spares, dropped_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ def deliver(root: Path) -> int:
             told = f"{root} cannot be written: {why or error}"
             log.error("%s", told)
             goes_on = is_live(layout)
-            _stuck(layout, told, goes_on=goes_on)
+            _stuck(layout, places, refused, told, goes_on=goes_on)
             if not goes_on:
                 return ExitCode.FAILED
             _rest(layout)
@@ -127,17 +127,31 @@ def _gave_up(layout: Layout, told: tuple[DestinationStatus, ...]) -> None:
         Status("gave-up", os.getpid(), destinations=told).write(layout.status)
 
 
-def _stuck(layout: Layout, told: str, *, goes_on: bool) -> None:
-    """Say of every destination what stands in the way; how far it was is known from before."""
-    from runferry.live.status import Status
+def _stuck(
+    layout: Layout,
+    places: tuple[Location, ...],
+    refused: tuple[DestinationStatus, ...],
+    told: str,
+    *,
+    goes_on: bool,
+) -> None:
+    """Say of every destination what stands in the way, and what is dropped meanwhile; how far it
+    was is known from before.
+    """
+    from runferry.live.status import DestinationStatus, Status
 
+    state: State = "delivering" if goes_on else "gave-up"
     with contextlib.suppress(OSError, ValueError):  # the log has it, if it has space
-        known = Status.read(layout.status)
-        if known is not None:
-            places = tuple(replace(one, failing=told) for one in known.destinations)
-            state: State = "delivering" if goes_on else "gave-up"
-            now = replace(known, state=state, process=os.getpid(), destinations=places)
-            now.write(layout.status)
+        begun = (*(DestinationStatus(str(place)) for place in places), *refused)
+        known = Status.read(layout.status) or Status(state, 0, destinations=begun)
+        now = replace(
+            known,
+            state=state,
+            process=os.getpid(),
+            dropped=max(known.dropped, dropped_beside(layout.journals)),
+            destinations=tuple(replace(one, failing=told) for one in known.destinations),
+        )
+        now.write(layout.status)
 
 
 def settled(stated: Stated) -> Settings:

@@ -158,7 +158,7 @@ class Sessions:
             with contextlib.nullcontext() if joined else beginning():
                 root = joined or live_session(stated) or new_folder()
                 if not is_session(root):
-                    stated.write(root)
+                    make_folder(root, stated)
                 session = Session(Layout(root), destinations, secrets or {})
                 session.journal.begin()
             self._known[destinations] = session
@@ -183,6 +183,12 @@ def _joined(stated: Stated) -> Path | None:
     if not named or not is_session(Path(named)):
         return None
     return Path(named) if Stated.read(Path(named)).is_like(stated) else None
+
+
+def make_folder(root: Path, stated: Stated) -> None:
+    """Make a session's folder, and take the space in which delivery says what became of it."""
+    stated.write(root)
+    Status.reserve(Layout(root).status, stated.destinations)
 
 
 def without_secrets(destinations: tuple[str, ...]) -> tuple[str, ...]:

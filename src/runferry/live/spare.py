@@ -8,16 +8,19 @@ place may have none for it.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from pathlib import Path
 from typing import Final
 
 from runferry._native import JournalFile
-from runferry.live.frames import SUFFIX, Kind
+from runferry.live.frames import SUFFIX, Kind, frames
 from runferry.live.layout import is_held
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _HIDDEN: Final = "-full"
+_SHOWN: Final = "-full-"
+_COUNTS: Final = (Kind.COUNTS, Kind.STOP, Kind.DROPPED)
 
 
 def clear_spares(folder: Path) -> None:
@@ -29,6 +32,18 @@ def clear_spares(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def dropped_beside(folder: Path) -> int:
+    """What processes have told in such files, each of which has all that its process dropped since
+    its disk was full. Raises OSError.
+    """
+    dropped = 0
+    for path in folder.glob(f"*{_SHOWN}*{SUFFIX}"):
+        with path.open("rb") as stream:
+            told = [json.loads(it.payload) for it in frames(stream, 0) if it.kind in _COUNTS]
+        dropped += sum(told[-1]["dropped"].values()) if told else 0
+    return dropped
+
+
 class Spare:
     """No method raises. Counts are told ever more rarely, so all of them fit into a block."""
 
@@ -36,7 +51,7 @@ class Spare:
         """`name` is the journal's, TIME-PROCESS; `begin` is what its first frame says."""
         began, _, process = name.rpartition("-")
         self._hidden = folder / f".{name}{_HIDDEN}"
-        self._shown = folder / f"{began}-full-{process}{SUFFIX}"
+        self._shown = folder / f"{began}{_SHOWN}{process}{SUFFIX}"
         self._file: JournalFile | None = None
         self._tell_at, self._pause = 0.0, _FIRST_PAUSE_SECONDS
         with contextlib.suppress(OSError):

@@ -59,7 +59,7 @@ class Status:
         there. Raises OSError.
         """
         text = json.dumps(asdict(self)).encode()
-        size = -(-(len(text) + _ROOM) // _BLOCK) * _BLOCK
+        size = _taken(len(text))
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             scratch.write_bytes(text.ljust(size))
@@ -72,17 +72,32 @@ class Status:
             scratch.replace(path)
 
     @classmethod
+    def reserve(cls, path: Path, destinations: tuple[str, ...]) -> None:
+        """Take the space of the first one, unless there is one; what is full is told by others."""
+        first = cls("following", 0, destinations=tuple(map(DestinationStatus, destinations)))
+        with contextlib.suppress(OSError), path.open("xb") as file:
+            file.write(b" " * _taken(len(json.dumps(asdict(first)))))
+
+    @classmethod
     def read(cls, path: Path) -> Status | None:
         """None where nothing was delivered yet."""
         with contextlib.suppress(FileNotFoundError):
+            text = path.read_text()
+            if not text.strip():  # the space of the first one
+                return None
             try:
-                told = json.loads(path.read_text())
+                told = json.loads(text)
             except ValueError:  # on a full disk it may just be written over
                 time.sleep(_TORN_SECONDS)
                 told = json.loads(path.read_text())
             ends = tuple(DestinationStatus(**one) for one in told.pop("destinations"))
             return cls(**told, destinations=ends)
         return None
+
+
+def _taken(length: int) -> int:
+    """Bytes of whole blocks, with room for what a later status says more."""
+    return -(-(length + _ROOM) // _BLOCK) * _BLOCK
 
 
 def _is_written_over(path: Path, text: bytes) -> bool:
