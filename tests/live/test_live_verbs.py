@@ -14,6 +14,7 @@ import typer
 from training import layout, rows, settled, train
 
 from runferry.cli import living
+from runferry.errors import ExitCode
 from runferry.live.layout import Stated
 from runferry.python_apart import environment_apart
 
@@ -109,6 +110,17 @@ sys.exit(3)
     )
     assert settled(tmp_path).state == "done"
     assert rows(f"archive:{tmp_path / 'mirrored'}") == {"loss": [(n, float(n)) for n in range(10)]}
+
+
+@pytest.mark.parametrize("is_made", [True, False], ids=["empty", "not there"])
+def test_follow_says_how_a_folder_is_waited_for_in_which_nothing_lies_yet(
+    tmp_path: Path, is_made: bool
+) -> None:
+    if is_made:
+        (tmp_path / "my runs").mkdir()
+    done = _called(tmp_path, "follow", "./my runs", "--to", "jsonl:./lines")
+    assert done.returncode == ExitCode.FAILED
+    assert "runferry follow 'wandb:./my runs' --to" in done.stderr
 
 
 def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:

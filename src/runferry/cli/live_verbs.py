@@ -69,12 +69,12 @@ def follow(
     ] = 600.0,
 ) -> ExitCode:
     """Mirror files that grow, until their runs end."""
-    from runferry.cli.living import followed, show_status
-    from runferry.cli.places import destined, located
+    from runferry.cli.living import followed, growing, show_status
+    from runferry.cli.places import destined
 
     if not to:
         raise UsageError("--to is missing", hint="runferry follow ./wandb ./runs --to mlflow:URI")
-    places = tuple(located(text) for text in sources)
+    places = tuple(growing(text) for text in sources)
     status = followed(session, places, tuple(destined(text) for text in to), quiet_seconds)
     return show_status(session, status)
 

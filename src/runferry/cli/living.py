@@ -15,9 +15,10 @@ from typing import NoReturn
 import typer
 
 from runferry.cli.grid import Column, show
+from runferry.cli.places import located
 from runferry.cli.session import Session
 from runferry.cli.signals import stopping
-from runferry.errors import ArchiveError, ExitCode, RunferryError, UsageError
+from runferry.errors import ArchiveError, ExitCode, NotFound, RunferryError, UsageError
 from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.ports import Location
@@ -67,6 +68,16 @@ def _replaced(command: list[str], environment: Mapping[str, str]) -> NoReturn:
             f"cannot be run: {error.strerror}", where=command[0], hint=f"which {command[0]}"
         ) from error
     raise typer.Exit(ended.returncode)  # any code that a program has, not those of ours alone
+
+
+def growing(text: str) -> Location:
+    """What is followed. Raises BadLocation, NotFound where nothing tells yet what will grow."""
+    try:
+        return located(text)
+    except NotFound as error:
+        named = f"runferry follow {shlex.quote(f'wandb:{text}')} --to …"
+        hint = f"say what will be there, and it is waited for: {named} (or tensorboard:, …)"
+        raise NotFound(error.what, where=error.where, hint=hint) from error
 
 
 def followed(
