@@ -48,6 +48,17 @@ def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
     assert delivered == [True, False, True]
 
 
+@pytest.mark.parametrize("named", ["swanlab:", "swanlab:@/zoo", "wandb:@/zoo"])
+def test_a_destination_is_called_what_its_user_calls_it(tmp_path: Path, named: str) -> None:
+    def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        raise AssertionError(place)
+
+    archive = Archive.open(tmp_path / "here", create=True)
+    place = locate(named, role="destination")
+    sending = Sending(place, archive, lambda *_: False, into_archive)
+    assert sending.status.destination == named
+
+
 def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: Path) -> None:
     run = header("one")
     lost = [Loss("nan", Fate.DROPPED, where, 5) for where in ("loss", "accuracy")]

@@ -47,6 +47,7 @@ def deliver(root: Path) -> int:
 
     from runferry.errors import ExitCode, Locked, NoSpace, RunferryError
     from runferry.live.delivery import Delivery, Ends
+    from runferry.live.status import name_of
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def deliver(root: Path) -> int:
             continue
         except RunferryError as error:
             log.error("%s", error)
-            _gave_up(layout, (*(_refused(str(place), error) for place in places), *refused))
+            _gave_up(layout, (*(_refused(name_of(place), error) for place in places), *refused))
             return error.exit_code
         signal.signal(signal.SIGTERM, lambda *_, current=delivery: current.stop())
         status = delivery.run()
@@ -138,11 +139,11 @@ def _stuck(
     """Say of every destination what stands in the way, and what is dropped meanwhile; how far it
     was is known from before.
     """
-    from runferry.live.status import DestinationStatus, Status
+    from runferry.live.status import DestinationStatus, Status, name_of
 
     state: State = "delivering" if goes_on else "gave-up"
     with contextlib.suppress(OSError, ValueError):  # the log has it, if it has space
-        begun = (*(DestinationStatus(str(place)) for place in places), *refused)
+        begun = (*(DestinationStatus(name_of(place)) for place in places), *refused)
         known = Status.read(layout.status) or Status(state, 0, destinations=begun)
         now = replace(
             known,

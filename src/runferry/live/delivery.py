@@ -28,7 +28,7 @@ from runferry.live.origins import came_from, is_read_there
 from runferry.live.replicas.all import Replicas, forget
 from runferry.live.service_records import ServiceRecords
 from runferry.live.sessions_reader import SessionsReader
-from runferry.live.status import DestinationStatus, State, Status
+from runferry.live.status import DestinationStatus, State, Status, name_of
 from runferry.model import Run
 from runferry.ports import Location, Reader, ReadOptions
 
@@ -66,7 +66,7 @@ class Delivery:
         with contextlib.ExitStack() as undoing:
             undoing.callback(self._lock.release)
             if Status.read(layout.status) is None:  # while there is space for one
-                begun = (*(DestinationStatus(str(place)) for place in places), *refused)
+                begun = (*(DestinationStatus(name_of(place)) for place in places), *refused)
                 Status("following", os.getpid(), destinations=begun).write(layout.status)
             _forget_others(layout)
             self._replicas = Replicas(layout.replicas)

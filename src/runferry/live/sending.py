@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import RunferryError
-from runferry.live.status import DestinationStatus
+from runferry.live.status import DestinationStatus, name_of
 from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
 from runferry.ports import Location
@@ -65,7 +65,7 @@ class Sending:
         self._there = (0, False)  # records that the archive has, and whether no more come
         self._delivered = (0, False)  # what of that was last delivered
         self._losses: dict[Uid, Counter[str]] = {}
-        self.status = DestinationStatus(str(place))
+        self.status = DestinationStatus(name_of(place))
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
     def start(self) -> None:
@@ -110,7 +110,7 @@ class Sending:
             attempts = status.attempts + 1 if failing else 0
             delivered = captured if is_there else status.delivered
             self.status = DestinationStatus(
-                str(self.place),
+                name_of(self.place),
                 delivered,
                 max(self._there[0] - delivered, 0),
                 excluded,

@@ -8,12 +8,23 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from runferry.ports import Location
 
 _BLOCK: Final = 4096  # bytes of a disk
 _ROOM: Final = 2048  # bytes kept for what a later status says more
 _TORN_SECONDS: Final = 0.05
 State = Literal["following", "delivering", "done", "gave-up", "stopped"]
+
+
+def name_of(place: Location) -> str:
+    """What a destination is called: `swanlab:`, and not `swanlab:@` as we write the account's own,
+    which nobody has named.
+    """
+    text = str(place)
+    return text.removesuffix("@") if text.endswith(":@") else text
 
 
 @dataclass(frozen=True, slots=True)
