@@ -11,8 +11,9 @@ import pytest
 from tests.transfer.roads import archive_of
 
 from runferry.archive.store import Archive
-from runferry.errors import Unreachable
+from runferry.errors import AuthFailed, RunferryError, Unreachable
 from runferry.live.sending import Sending
+from runferry.live.status import Status
 from runferry.locations import locate
 from runferry.losses import Fate, Loss
 from runferry.ports import Location
@@ -57,6 +58,28 @@ def test_a_destination_is_called_what_its_user_calls_it(tmp_path: Path, named: s
     place = locate(named, role="destination")
     sending = Sending(place, archive, lambda *_: False, into_archive)
     assert sending.status.destination == named
+
+
+@pytest.mark.parametrize(
+    ("error", "is_over"), [(AuthFailed("no keys"), True), (Unreachable("a dead port"), False)]
+)
+def test_only_a_destination_that_refuses_for_good_is_not_waited_for(
+    tmp_path: Path, error: RunferryError, is_over: bool
+) -> None:
+    def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        raise error
+
+    place = locate(f"archive:{tmp_path / 'there'}", role="destination")
+    archive = Archive.open(tmp_path / "here", create=True)
+    sending = Sending(place, archive, lambda *_: False, into_archive)
+    sending.start()
+    sending.there_is(5, is_ending=True)
+    _wait(lambda: sending.status.failing is not None)
+    sending.stop()
+    sending.join(10)
+    status = Status("delivering", 1, 5, 0, (sending.status,), {"a.journal": 500})
+    assert (status.holds({"a.journal": 500}), sending.is_done) == (is_over, False)
+    assert not status.holds({"a.journal": 501})
 
 
 def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: Path) -> None:

@@ -188,7 +188,8 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
 
     Gives, for each backend, records `captured`, `delivered`, `pending` and `dropped`, in `failing`
     what the last attempt ended in, and in `losses`, by kinds, how much is not there exactly. What
-    is pending then is delivered later: by the process that is at it, or by `runferry resume`.
+    is pending then is delivered later: by the process that is at it, or by `runferry resume`. A
+    backend that refuses for good (no keys, say) is not waited for.
     """
     while _machines:
         _machines.pop().stop()

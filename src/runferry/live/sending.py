@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from runferry.errors import RunferryError
+from runferry.errors import AuthFailed, BadLocation, BadSetting, MissingExtra, RunferryError
 from runferry.live.status import DestinationStatus, name_of
 from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
@@ -33,6 +33,7 @@ _LEAST_PAUSE = 0.2
 _SHARE = 4.0  # a destination rests so many times as long as the last delivery took
 _LONGEST_PAUSE = 60.0
 _ONE_REQUEST_SECONDS = 10.0
+_FOR_GOOD = (AuthFailed, BadLocation, BadSetting, MissingExtra)
 _LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
 
 
@@ -64,6 +65,7 @@ class Sending:
         self._wake = threading.Event()
         self._there = (0, False)  # records that the archive has, and whether no more come
         self._delivered = (0, False)  # what of that was last delivered
+        self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
@@ -117,6 +119,7 @@ class Sending:
                 failing,
                 attempts,
                 dict(sum(self._losses.values(), Counter())),
+                is_refused=self._is_refused,
             )
             if not failing:
                 self._delivered = there
@@ -141,7 +144,7 @@ class Sending:
         """One delivery: what it failed in, how many runs are not for this place, and whether all
         that is for it is there now.
         """
-        excluded = self.status.excluded
+        excluded, self._is_refused = self.status.excluded, False
         try:
             if self.place.tracker == ARCHIVE:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
@@ -164,6 +167,7 @@ class Sending:
             # nobody counts a run's records: those of the runs that wait may be any of them
             return failing, excluded, failing is None and not waiting
         except RunferryError as error:
+            self._is_refused = isinstance(error, _FOR_GOOD)
             return str(error), excluded, False
         except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
@@ -178,6 +182,7 @@ class Sending:
                 found[loss.code] += loss.count  # in every place where it is met
             # each delivery tells anew what a run loses: the most that one of them told
             self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found
+        self._is_refused = isinstance(report.cause, _FOR_GOOD)
         return _failure(report)
 
     def _wanted(self, is_ending: bool) -> tuple[list[Run], int, int]:

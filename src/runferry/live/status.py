@@ -39,6 +39,7 @@ class DestinationStatus:
     attempts: int = 0  # that failed one after the other
     losses: dict[str, int] = field(default_factory=dict)  # what is not there exactly, by its kind
     waiting: str | None = None  # what somebody else has to do before anything is sent
+    is_refused: bool = False  # no further attempt helps before somebody mends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,12 @@ class Status:
     journals: dict[str, int] = field(default_factory=dict)  # bytes that are taken
 
     def holds(self, ends: dict[str, int]) -> bool:
-        """Whether the journals are taken up to these places, and every destination has that, or
-        waits for somebody who is not us.
+        """Whether the journals are taken up to these places, and every destination has that, waits
+        for somebody who is not us, or refuses it for good.
         """
-        is_all = not any(
-            (one.pending and not one.waiting) or one.failing for one in self.destinations
+        is_all = all(
+            one.is_refused or not (one.failing or (one.pending and not one.waiting))
+            for one in self.destinations
         )
         return is_all and self.has_taken(ends)
 
