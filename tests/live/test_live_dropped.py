@@ -99,17 +99,21 @@ def test_a_status_takes_the_place_of_the_last_where_there_is_no_space(tmp_path: 
     assert Status.read(path) == first
 
 
-FILLS = """
+FILL = """
 import sys, runferry
+def fill():
+    with open(sys.argv[1] + "/fill", "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1000)):
+                pass
+        except OSError:
+            pass
+"""
+FILLS = f"""{FILL}
 experiment = runferry.start_logging("e", backend="jsonl:./lines", journal=sys.argv[1])
 experiment.log_metric("loss", 0, 0)
 sys.stdin.readline()
-with open(sys.argv[1] + "/fill", "wb", buffering=0) as file:
-    try:
-        while file.write(bytes(1000)):
-            pass
-    except OSError:
-        pass
+fill()
 for step in range(5000):
     experiment.log_metric("loss", step, step)
 sys.stdin.readline()
@@ -137,17 +141,11 @@ def _fill(folder: Path, session: Path) -> None:
     _status(session, lambda status: status.state == "gave-up")
 
 
-FULL_FROM_THE_BEGINNING = """
-import sys, runferry
+FULL_FROM_THE_BEGINNING = f"""{FILL}
 from runferry.live.session import Session
 deliver = Session.deliver
 def deliver_on_a_full_disk(session):
-    with open(sys.argv[1] + "/fill", "wb", buffering=0) as file:
-        try:
-            while file.write(bytes(1000)):
-                pass
-        except OSError:
-            pass
+    fill()
     deliver(session)
 Session.deliver = deliver_on_a_full_disk
 experiment = runferry.start_logging("e", backend="jsonl:./lines", journal=sys.argv[1])
