@@ -50,6 +50,7 @@ ALLOWED = (
     ("*.TestAim.*", "what was logged *", "tests/readers/test_aim.py compares it"),
     ("*.TestAim.*", "no growing source *", "a run is read whole"),
     ("*.TestAim.*", "no large source *", "Aim itself takes too long to write one"),
+    ("*.test_live_deliver.*", "no autogroup *", "niceness does it where the kernel has none"),
     ("*.test_live_lightning.*", "* is not installed", "slow, and gigabytes: run apart"),
     ("*.test_live_dataloader.*", "torch is not installed", "slow, and gigabytes: run apart"),
     ("*.test_aim.*", "aim is not installed", "it has no wheels for this Python or system"),

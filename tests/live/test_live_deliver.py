@@ -87,3 +87,26 @@ def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(
     monkeypatch.setattr(deliver.time, "sleep", resumed)
     deliver._rest(layout)
     assert seen == [True, True]
+
+
+def _has_groups() -> bool:
+    try:
+        Path("/proc/self/autogroup").write_text("0", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_groups(), reason="no autogroup of processes that can be told")
+def test_whoever_trains_goes_first_in_another_session_too(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        from runferry.live import deliver
+
+        deliver.deliver = lambda root: print(open("/proc/self/autogroup").read()) or 0
+        deliver.main(["session"])
+        time.sleep(1)
+        """,
+    )
+    assert out.strip().endswith("nice 10")

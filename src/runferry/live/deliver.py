@@ -37,8 +37,17 @@ def main(arguments: list[str]) -> int:
         if os.fork():
             return 0
         os.setsid()
-        os.nice(_NICE)
+        _give_way()
     return deliver(root)
+
+
+def _give_way() -> None:
+    """Linux shares processors out between sessions first, and looks at niceness within one alone
+    (`man 7 sched`, autogroup): so the session is told, too, where the kernel has such groups.
+    """
+    os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
 
 
 def deliver(root: Path) -> int:
