@@ -18,6 +18,7 @@ from runferry.writers.swanlab.vendor_api import asked, unknown
 
 _log = logging.getLogger(__name__)
 _CLOSE: Final = 1e-6
+_AT_ONCE: Final = 100  # keys of which memory holds the steps that the server has
 
 
 @dataclass(slots=True)
@@ -84,28 +85,29 @@ class SentScalars:
         return short, other
 
     def missing(self, run: str, folder: Path, keys: Sequence[str]) -> Mapping[str, int]:
-        """See `read_back.Sent`: points with a finite value."""
+        """See `read_back.Sent`: points with a finite value. The log is read once for many keys."""
+        told = [key for key in keys if "," not in key]  # by which the command takes keys apart
+        for key in sorted({*keys} - {*told}):
+            _log.warning("%s: points whose key has a comma cannot be looked up", key)
         found: dict[str, int] = {}
-        for key in keys:
-            if "," in key:  # by which the command takes keys apart
-                _log.warning("%s: points whose key has a comma cannot be looked up", key)
-            elif (there := _steps_at(run, folder, key)) is not None:
-                steps = pa.array(there, pa.int64())
-                found[key] = sum(
-                    pc.sum(pc.invert(pc.is_in(sent, value_set=steps))).as_py() or 0
-                    for sent in self._steps(key)
-                )
+        for first in range(0, len(told), _AT_ONCE):
+            some = told[first : first + _AT_ONCE]
+            asked_for = ((key, _steps_at(run, folder, key)) for key in some)
+            there = {key: pa.array(at, pa.int64()) for key, at in asked_for if at is not None}
+            found |= self._lacking(there)
         return found
 
-    def _steps(self, key: str) -> Iterator[pa.ChunkedArray]:
+    def _lacking(self, there: Mapping[str, pa.Array]) -> dict[str, int]:
+        """How many points of each key have none of these steps."""
+        found = dict.fromkeys(there, 0)
         for points, keys in _points_in(self.log):
-            is_of_key = pc.is_in(
-                points["series"],
-                value_set=pa.array(
-                    [at for at, name in enumerate(keys) if name == key], points["series"].type
-                ),
-            )
-            yield points.filter(pc.and_(is_of_key, pc.is_finite(points["value"])))["step"]
+            finite = points.filter(pc.is_finite(points["value"]))
+            for at, key in enumerate(keys):
+                if key in there:
+                    steps = finite.filter(pc.equal(finite["series"], at))["step"]
+                    is_there = pc.is_in(steps, value_set=there[key])
+                    found[key] += pc.sum(pc.invert(is_there)).as_py() or 0
+        return found
 
 
 def _points_in(log: Path) -> Iterator[tuple[pa.Table, Sequence[str]]]:
