@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from tests import migrated_once
+from tests.exploring import IS_EXPLORING
 from tests.rights import modes_that_hold
 
 from runferry import settings as chosen
@@ -19,7 +20,12 @@ from runferry.writers.mlflow import created
 # tensorboardX imports Comet's client where it is installed, and that logs what MLflow logs
 os.environ["COMET_DISABLE_AUTO_LOGGING"] = "1"
 
-settings.register_profile("on any machine", deadline=None)  # a busy one takes its time
+settings.register_profile(
+    "on any machine",
+    deadline=None,  # a busy one takes its time
+    derandomize=not IS_EXPLORING,
+    print_blob=True,
+)
 settings.load_profile("on any machine")
 
 

@@ -231,8 +231,9 @@ class TestCursorSkipsARow(_Readers):
 class _ReadsRowsForHeaders(ReferenceReader):
     def runs(self) -> Iterator[Run]:
         for run in super().runs():
-            for _ in super().read(run):
-                pass
+            for _ in range(5):  # once may be quicker than the law looks, on a quick machine
+                for _ in super().read(run):
+                    pass
             yield run
 
 

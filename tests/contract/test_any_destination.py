@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
+from tests.exploring import examples
 
 from runferry.ports import Limits, Location
 from runferry.testing.recording import Sample
@@ -33,9 +34,7 @@ def assert_lawful(samples: list[Sample], held: Limits) -> None:
 
 
 @settings(
-    max_examples=20,
-    derandomize=False,  # also where hypothesis would: each run of the tests tries others
-    print_blob=True,
+    max_examples=examples(20),
     phases=[
         Phase.explicit,
         Phase.reuse,
@@ -50,7 +49,7 @@ def test_any_run_arrives_as_any_limits_say(sample: Sample, held: Limits) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, derandomize=False, suppress_health_check=list(HealthCheck))
 @given(st.lists(runs(), min_size=1, max_size=3, unique_by=lambda s: s.run.key), limits())
 def test_any_runs_arrive_as_any_limits_say(samples: list[Sample], held: Limits) -> None:
     note(repr(held))

@@ -298,9 +298,10 @@ def _session_on_a_full_disk(folder: Path) -> str:
                 writer.add_scalar("loss", step, step)
         from runferry.live.status import Status
         root = Path({str(folder)!r})
-        while not (root / "status.json").is_file() or not any(
-            one.failing for one in Status.read(root / "status.json").destinations
-        ):
+        def failing():  # the file has its space before it has anything to say
+            status = Status.read(root / "status.json")
+            return status is not None and any(one.failing for one in status.destinations)
+        while not failing():
             time.sleep(0.1)
         code = [sys.executable, "-P", "-m", "runferry", "status", str(root), "--watch"]
         watching = subprocess.Popen(code, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

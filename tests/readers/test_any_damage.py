@@ -5,7 +5,6 @@ Each example damages one file of a source that is good otherwise, and reads all 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from plain_folders import written
 from run_folders import dvclive, hf, hydra, ray, sacred
+from tests.exploring import examples
 from tests.transfer.nasties import archive_of_nasties, few_runs
 
 from runferry.archive.store import Archive
@@ -26,9 +26,6 @@ from runferry.ports import Location, ReadOptions
 from runferry.registry import reader
 from runferry.testing.samples import curve
 from runferry.transfer.push import push
-
-EXAMPLES = int(os.environ.get("DAMAGE_EXAMPLES", "15"))
-"""For each source; more of them before a release."""
 
 WRITTEN = (
     *("archive", "clearml", "csv", "jsonl", "mlflow", "neptune", "parquet"),
@@ -134,9 +131,7 @@ def test_the_source_is_good_as_it_is(source: Location) -> None:
 
 
 @settings(
-    max_examples=EXAMPLES,
-    derandomize=False,  # each run of the tests tries others
-    print_blob=True,
+    max_examples=examples(15),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -175,6 +170,26 @@ def test_a_table_whose_pages_cannot_be_decoded_is_an_error(tmp_path: Path) -> No
     assert read_all(where)
     with damaged(file, without_pages), pytest.raises(SourceError, match="cannot decode"):
         read_all(where)
+
+
+def test_bytes_that_are_no_text_are_damage_of_their_table(tmp_path: Path) -> None:
+    """Arrow takes any bytes for text, and breaks where they are used."""
+    where = written("parquet", tmp_path / "runs", [curve(20)])
+    (file,) = where.path.rglob("points.parquet")
+    alone = Location("parquet", str(tmp_path / "alone.parquet"))
+    pq.write_table(pa.table({"step": [1], "note": no_text(1)}), alone.where)
+    rows = pq.read_table(file)
+    at = rows.schema.get_field_index("key")
+    pq.write_table(rows.set_column(at, "key", no_text(len(rows))), file)
+    for place, table in ((where, str(file)), (alone, alone.where)):
+        with pytest.raises(RunferryError) as caught:
+            read_all(place) if place is alone else read_run(place)
+        assert "UTF8" in caught.value.what
+        assert caught.value.where == table
+
+
+def no_text(rows: int) -> pa.Array:
+    return pa.array([b"\xe6\xff"] * rows).cast(pa.string(), safe=False)
 
 
 @pytest.mark.parametrize(

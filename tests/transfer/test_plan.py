@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from tests.exploring import examples
 from tests.transfer.roads import archive_of, push_to, verify_with
 
 from runferry.losses import Fate
@@ -210,9 +211,7 @@ def test_equal_plans_have_equal_hashes_and_others_do_not() -> None:
 
 
 @settings(
-    max_examples=40,
-    derandomize=False,  # also where hypothesis would: each run of the tests tries others
-    print_blob=True,
+    max_examples=examples(40),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

@@ -76,7 +76,9 @@ class Catalog:
     def _cached(self) -> dict[Uid, Entry]:
         for path in reversed(self._files()):
             try:
-                rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+                table = pq.read_table(path, schema=SCHEMA)
+                table.validate(full=True)
+                rows = table.to_pylist()
             except (OSError, pa.ArrowInvalid):
                 continue  # replaced by another process, or damaged: it is only a cache
             return {checked_uid(row["uid"]): (row["signature"], row["commit"]) for row in rows}

@@ -72,7 +72,9 @@ def check_segment(root: Path, segment: Segment) -> None:
 def read_segment(root: Path, segment: Segment) -> pa.Table:
     """One whole segment."""
     with opened(root, segment) as file:
-        return file.read()
+        table = file.read()
+        table.validate(full=True)
+        return table
 
 
 def batches(
@@ -93,6 +95,7 @@ def batches(
         with opened(root, segment) as file:
             for group in range(file.num_row_groups):
                 for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
+                    batch.validate(full=True)  # Arrow takes any bytes for text
                     yield in_schema(batch, schema)
 
 

@@ -99,7 +99,9 @@ def _batches(
     import pyarrow as pa
 
     try:
-        yield from file.iter_batches(batch_size=rows, row_groups=groups)
+        for batch in file.iter_batches(batch_size=rows, row_groups=groups):
+            batch.validate(full=True)  # Arrow takes any bytes for text
+            yield batch
     except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
         raise SourceError(
             f"Arrow cannot decode it: {str(error).splitlines()[0]}",

@@ -45,6 +45,7 @@ class ParquetForm:
                 known = [name for name in schema.names if name in file.schema_arrow.names]
                 found = file.iter_batches(batch_size=BATCH_ROWS, columns=known)
                 for batch in small_batches(found):
+                    batch.validate(full=True)  # Arrow takes any bytes for text
                     yield _in_schema(batch, schema)
         except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
             raise damaged(path, error) from error

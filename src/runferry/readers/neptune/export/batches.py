@@ -65,6 +65,7 @@ class Rows:
         given = foreign = 0
         try:
             for batch in file.iter_batches(_rows_at_once(facts), [group], there):
+                batch.validate(full=True)  # Arrow takes any bytes for text
                 given += batch.num_rows
                 own = batch.filter(pc.equal(batch.column("run_id"), self.run_id))
                 foreign += batch.num_rows - own.num_rows

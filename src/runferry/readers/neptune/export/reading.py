@@ -178,6 +178,7 @@ def _damage_is_for_later() -> Iterator[None]:
 def _keys_in(file: pq.ParquetFile, *, is_shared: bool) -> Iterator[RunKey]:
     columns = ["project_id", "run_id"]
     for batch in file.iter_batches(BATCH_ROWS if is_shared else 1, columns=columns):
+        batch.validate(full=True)
         pairs = pa.Table.from_batches([batch]).group_by(columns, use_threads=False).aggregate([])
         for pair in pairs.to_pylist():
             if isinstance(pair["run_id"], str):

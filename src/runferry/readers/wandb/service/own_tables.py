@@ -101,6 +101,7 @@ def rows_in(files: RunFiles, page: dict[str, Any]) -> tuple[OwnRows | None, tupl
             if parquet.metadata.num_rows > MOST_ROWS or not parquet.schema_arrow.equals(ROWS):
                 raise ValueError("a table that runferry does not write")
             table = parquet.read()
+            table.validate(full=True)  # Arrow takes any bytes for text
     except _MALFORMED as error:
         _raise_of_disk(error)
         return None, (_unreadable(ROWS_FILE, error),)
@@ -120,6 +121,7 @@ def own_console(files: RunFiles, file: ServedFile, position: Position) -> Iterat
         with _fetched(files, file) as path:
             parquet, before = pq.ParquetFile(path), 0
             for batch in parquet.iter_batches(BATCH_ROWS):
+                batch.validate(full=True)
                 new = batch.slice(max(0, position.own_lines - before))
                 before += batch.num_rows
                 if new.num_rows:
