@@ -12,7 +12,7 @@ import math
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -33,6 +33,10 @@ _ADDRESS = [
     pa.field("time_ns", pa.int16()),  # 0–999 below the µs, null where the source has no ns
 ]
 _SEQ = pa.field("seq", pa.int64(), nullable=False)  # source row, shared by values logged together
+
+UNDECODED: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises of a damaged Parquet file: of pages OSError, without a number; of names in
+the footer that are no text UnicodeDecodeError."""
 
 _SHARED = 65_536
 """Rows of a column of nulls that batches share."""

@@ -188,6 +188,16 @@ def test_bytes_that_are_no_text_are_damage_of_their_table(tmp_path: Path) -> Non
         assert caught.value.where == table
 
 
+def test_names_of_columns_that_are_no_text_are_damage(tmp_path: Path) -> None:
+    file = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"step": [1], "somewhere": [2.5]}), file, store_schema=False)
+    with (
+        damaged(file, lambda content: content.replace(b"somewhere", b"some\xe1here")),
+        pytest.raises(Damaged, match="no whole Parquet file"),
+    ):
+        read_all(Location("parquet", str(file)))
+
+
 def no_text(rows: int) -> pa.Array:
     return pa.array([b"\xe6\xff"] * rows).cast(pa.string(), safe=False)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.readers.wandb_service_runs import columns, gather, opened, read_one, served, the_run
 
-from runferry.errors import SourceChanged
+from runferry.dialects.wandb.service import Service
+from runferry.errors import Damaged, SourceChanged
 from runferry.http.waits import waiting_by
 from runferry.losses import Fate
 from runferry.readers.wandb.service import pages
@@ -106,6 +110,18 @@ def test_a_shortage_is_counted_and_the_run_is_read_anew(service: WandbService) -
     with pytest.raises(SourceChanged):
         read_one(RUN, short.cursor())
     assert len(read_one(RUN).points("loss")) == 3_000
+
+
+def test_an_export_whose_pages_are_damaged_is_an_error(
+    service: WandbService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.put_run(RUN, history_of=columns(3_000), live_rows=500)
+    no_text = pa.array([b"\xe6\xff"] * 2_500).cast(pa.string(), safe=False)
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"_step": range(2_500), "note": no_text}), sink)
+    monkeypatch.setattr(Service, "fetch", lambda _, url, to: to.write(sink.getvalue()))
+    with pytest.raises(Damaged, match="an export of the history cannot be read"):
+        read_one(RUN)
 
 
 def test_what_is_held_back_for_a_moment_is_waited_for(service: WandbService) -> None:

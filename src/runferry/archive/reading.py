@@ -16,6 +16,7 @@ from runferry.archive import snapshots
 from runferry.archive.record import RunRecord, Segment
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.errors import Corrupt, NotFound
+from runferry.tables import UNDECODED
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -31,7 +32,7 @@ def _corruption(path: Path) -> Iterator[None]:
         raise Corrupt(
             "a segment that a commit names is gone", where=str(path), hint=_HINT
         ) from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except UNDECODED as error:
         raise Corrupt(f"a segment cannot be read ({error})", where=str(path), hint=_HINT) from error
 
 

@@ -96,13 +96,13 @@ def _batches(
     path: Path, file: pq.ParquetFile, rows: int, groups: list[int] | None
 ) -> Iterator[pa.RecordBatch]:
     """Rows of some groups. Raises SourceError for what Arrow cannot decode."""
-    import pyarrow as pa
+    from runferry.tables import UNDECODED
 
     try:
         for batch in file.iter_batches(batch_size=rows, row_groups=groups):
             batch.validate(full=True)  # Arrow takes any bytes for text
             yield batch
-    except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
+    except UNDECODED as error:
         raise SourceError(
             f"Arrow cannot decode it: {str(error).splitlines()[0]}",
             where=str(path),
@@ -125,8 +125,9 @@ def _groups(file: pq.ParquetFile, begin: int, end: int) -> tuple[list[int], int]
 
 def opened(path: Path) -> pq.ParquetFile:
     """The file. Raises NotFound for an empty one, Damaged for what is no Parquet."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from runferry.tables import UNDECODED
 
     name = shlex.quote(str(path))
     if path.stat().st_size == 0:
@@ -136,7 +137,7 @@ def opened(path: Path) -> pq.ParquetFile:
         if not has_fixed_lists(file.schema_arrow):
             return file
         return pq.ParquetFile(path, metadata=metadata_of_any_lists(path))
-    except (pa.ArrowException, OSError) as error:
+    except UNDECODED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system says it; without a number Arrow does, of a damaged footer
         what = str(error).splitlines()[0].rstrip(".")

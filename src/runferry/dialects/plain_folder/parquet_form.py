@@ -20,6 +20,7 @@ from runferry.dialects.plain_folder.forms import (
 from runferry.dialects.plain_folder.layout import FormName
 from runferry.dialects.row_tables import parquet_options
 from runferry.ports import BATCH_ROWS
+from runferry.tables import UNDECODED
 
 _GROUP_ROWS: Final = 262_144
 _GROUP_BYTES: Final = 16 << 20
@@ -47,7 +48,7 @@ class ParquetForm:
                 for batch in small_batches(found):
                     batch.validate(full=True)  # Arrow takes any bytes for text
                     yield _in_schema(batch, schema)
-        except (pa.ArrowException, OSError) as error:  # of damaged pages Arrow says OSError
+        except UNDECODED as error:
             raise damaged(path, error) from error
 
 

@@ -15,13 +15,13 @@ from runferry.losses import Fate, Loss
 from runferry.paths import spelled
 from runferry.ports import BATCH_ROWS
 from runferry.readers.neptune.export.parts import whole_part
+from runferry.tables import UNDECODED
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BYTES_AT_ONCE: Final = 8 << 20  # of a batch, about, as Parquet encodes them
 _ROWS_AT_LEAST: Final = 16
-_UNREADABLE = (pa.ArrowException, OSError)
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Rows:
                 foreign += batch.num_rows - own.num_rows
                 if own.num_rows:
                     yield conformed(own, columns)
-        except _UNREADABLE as error:
+        except UNDECODED as error:
             why = f"Arrow cannot decode it: {str(error).splitlines()[0]}"
             self._lost("damaged-part", path, group, facts.num_rows - given, why)
         if foreign and not self.is_shared:

@@ -70,17 +70,16 @@ def container_of(folder: Path) -> Container:
 
 def whole_part(path: Path) -> pq.ParquetFile | None:
     """The part; None if it is no whole Parquet file. Raises OSError for what the system says."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from runferry.tables import UNDECODED
 
     try:
         return pq.ParquetFile(path, memory_map=True)
-    except pa.ArrowInvalid:
-        return None
-    except OSError as error:
-        if error.errno is not None:
+    except UNDECODED as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        return None  # Arrow says so of a damaged footer
+        return None
 
 
 def _is_ours(path: Path) -> bool:

@@ -30,6 +30,7 @@ from runferry.readers.neptune.export.files import ExportFiles
 from runferry.readers.neptune.export.parts import Parts, parts_below, whole_part
 from runferry.readers.neptune.export.series import ExportSeries
 from runferry.readers.neptune.export.survey import Survey
+from runferry.tables import UNDECODED
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -168,10 +169,8 @@ def _damage_is_for_later() -> Iterator[None]:
     """Pages that cannot be decoded are told when the run is read. Raises what the system says."""
     try:
         yield
-    except pa.ArrowException:
-        pass
-    except OSError as error:  # Arrow's own, of damaged pages, has no number
-        if error.errno is not None:
+    except UNDECODED as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
 
 

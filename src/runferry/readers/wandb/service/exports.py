@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from runferry.dialects.wandb.service import Service
 from runferry.errors import Damaged, NoSpace
+from runferry.tables import UNDECODED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class Export:
     parquet: pq.ParquetFile
     first_step: int
     last_step: int
+    where: str
+    """The run that it is of."""
     steps_before: NDArray[np.int64] | None = field(default=None, repr=False)
     """Steps that a file before this one has too, where there may be some."""
 
@@ -55,13 +58,21 @@ class Export:
         return cast("NDArray[np.int64]", column.to_numpy())
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """So many rows at a time, without those that another file has.
+        """So many rows at a time, without those that another file has. Raises Damaged.
 
         The next ones are decoded meanwhile, by a second thread.
         """
-        for batch in _ahead(self.parquet.iter_batches(batch_size=self._decoded_at_once(rows))):
+        for batch in _ahead(self._decoded(rows)):
             for start in range(0, batch.num_rows, rows):
                 yield self._own(batch.slice(start, rows))
+
+    def _decoded(self, rows: int) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self.parquet.iter_batches(batch_size=self._decoded_at_once(rows)):
+                batch.validate(full=True)  # Arrow takes any bytes for text
+                yield batch
+        except UNDECODED as error:
+            raise _unreadable(self.where) from error
 
     def _decoded_at_once(self, rows: int) -> int:
         """Some batches: each column that is taken up again costs as much as a hundred values."""
@@ -163,15 +174,19 @@ def _export(stream: BinaryIO, where: str) -> Export | None:
         if not parquet.metadata.num_rows:
             return None
         bounds = [_bounds(batch.column(0)) for batch in _steps(parquet)]
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Damaged(
-            "an export of the history cannot be read",
-            where=where,
-            hint="run the same command again; if it stays so, tell W&B's support",
-            offset=None,
-        ) from error
+    except (*UNDECODED, KeyError, ValueError) as error:
+        raise _unreadable(where) from error
     lowest, highest = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return Export(stream, parquet, lowest, highest)
+    return Export(stream, parquet, lowest, highest, where)
+
+
+def _unreadable(where: str) -> Damaged:
+    return Damaged(
+        "an export of the history cannot be read",
+        where=where,
+        hint="run the same command again; if it stays so, tell W&B's support",
+        offset=None,
+    )
 
 
 def _steps(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
