@@ -92,7 +92,7 @@ def pull(
     source: Source,
     folder: Annotated[
         OptionalText,
-        typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]"),
+        typer.Argument(metavar="ARCHIVE", help="The archive. [default: ./.runferry]"),
     ] = None,
 ) -> ExitCode:
     """Bring runs into an archive."""
