@@ -8,8 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.readers.wandb_runs import config_record, framed, history_record, run_record
 from tests.transfer.roads import archive_of
+from tests.trees import wandb_run
 
 from runferry import registry
 from runferry.anywhere import AnyReader, homes
@@ -21,15 +21,6 @@ from runferry.testing.reader_contract import ReaderContract
 from runferry.testing.samples import curve, plain
 from runferry.transfer.pull import pull
 from runferry.transfer.push import push
-
-
-def wandb_run(folder: Path, run_id: str, rows: int = 3, start: int = 1_700_000_000) -> Path:
-    records = [run_record(run_id, start), config_record(lr=0.1)]
-    records += [history_record(step, loss=1 / (step + 1)) for step in range(rows)]
-    path = folder / f"offline-run-20231114_221320-{run_id}" / f"run-{run_id}.wandb"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(framed(records))
-    return path
 
 
 def mlflow_store(database: Path, scratch: Path) -> Path:

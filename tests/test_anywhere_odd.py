@@ -8,11 +8,10 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.test_anywhere import wandb_run
+from tests.trees import LOGS, listings, wandb_run, written
 
 from runferry import registry
 from runferry.anywhere import AnyReader, homes
@@ -50,14 +49,6 @@ DATA_SETS = {
     "plots/metrics/readme.txt": "figures\n",
     "plots/metrics/table.tsv": "country\tvalue\n",
 }
-LOGS = {
-    "keras/training.csv": ("keras", "epoch,loss\n0,1.5\n"),
-    "yolo/results.csv": ("keras", "   epoch,  train/box_loss\n       0,     0.5\n"),
-    "rl/progress.csv": ("sb3", "rollout/ep_rew_mean,time/total_timesteps\n1.5,100\n"),
-    "rl2/0.monitor.csv": ("sb3", '#{"t_start": 1.0, "env_id": "x"}\nr,l,t\n1.0,2,3.0\n'),
-    "version_0/metrics.csv": ("lightning", "step,loss\n0,1.5\n"),
-    "table/runs.csv": ("wandb_csv", '"Name","State","lr"\n"a","finished","1"\n'),
-}
 
 
 def opened(root: Path) -> Reader:
@@ -66,13 +57,6 @@ def opened(root: Path) -> Reader:
 
 def runs(root: Path) -> list[Run]:
     return list(opened(root).runs())
-
-
-def written(root: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -216,19 +200,6 @@ def test_thousands_of_folders_hide_no_run(tmp_path: Path) -> None:
     written(tmp_path / "z", {name: text for name, (_, text) in LOGS.items()})
     written(tmp_path / "z" / "job", {".hydra/config.yaml": "lr: 1\n"})
     assert len(runs(tmp_path)) == len(LOGS) + 1
-
-
-def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders that are listed from now on."""
-    listed: list[str] = []
-    scandir = os.scandir
-
-    def counted(path: os.PathLike[str]) -> object:
-        listed.append(os.fspath(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", counted)
-    return listed
 
 
 def test_a_tree_is_listed_once_for_all_readers(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.archive.committed import commits, records
 from tests.archive.version_1 import make_version_1
 from tests.transfer.roads import archive_of, place, pull_from, push_to
 
@@ -35,10 +36,6 @@ class Watch:
         return len(self.runs) < self._most
 
 
-def records(folder: Path) -> dict[Uid, RunRecord]:
-    return {record.run.uid: record for record in Archive.open(folder).records()}
-
-
 def damaged_and_sound(
     ask: Callable[[list[DamagedRun]], Iterable[RunRecord]],
 ) -> tuple[list[DamagedRun], list[RunRecord]]:
@@ -49,12 +46,6 @@ def damaged_and_sound(
 
 def as_told(damaged: list[DamagedRun]) -> list[tuple[Uid, str]]:
     return [(run.uid, str(run.error)) for run in damaged]
-
-
-def commits(folder: Path) -> dict[Uid, bytes]:
-    """What the commits say, but for the numbers of them."""
-    found = records(folder).items()
-    return {uid: record_to_bytes(replace(record, generation=0)) for uid, record in found}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

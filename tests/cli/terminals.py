@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.cli.calling import command, environment
+
 WAIT_SECONDS = 60
 
 
@@ -84,3 +86,31 @@ def conversation(
         return terminal.ended(), terminal.shown
     finally:
         terminal.close()
+
+
+def on_a_terminal(*args: str | Path, cwd: Path, **environ: str) -> str:
+    """What the command shows on a terminal of 80 columns."""
+    import pty  # of POSIX
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        command(*args),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=cwd,
+        env=environment(TERM="xterm", COLUMNS="80", **environ),
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while process.poll() is None or select.select([leader], [], [], 0)[0]:
+            if select.select([leader], [], [], 0.1)[0]:
+                try:
+                    shown += os.read(leader, 65536)
+                except OSError:  # Linux says so when the other end is closed
+                    break
+    finally:
+        os.close(leader)
+    assert process.wait(timeout=60) == 0, shown.decode()
+    return shown.decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process, widest
-from tests.test_anywhere_odd import LOGS, listings, written
+from tests.trees import LOGS, listings, written
 
 from runferry.archive.store import Archive
 from runferry.chunks import Header

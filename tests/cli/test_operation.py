@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Answer, Caller, command, environment, in_new_process
-from tests.cli.test_signals import on_a_terminal
+from tests.cli.terminals import on_a_terminal
 from tests.readers.wandb_service_runs import columns
 
 from runferry.archive.store import Archive

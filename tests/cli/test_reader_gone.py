@@ -1,4 +1,7 @@
-"""Who reads stdout may leave, as `head` does once it has its lines: a quiet end, and code 141."""
+"""Who reads stdout may leave, as `head` does once it has its lines: a quiet end, and code 141.
+
+A file that takes no more is a failure instead, which is told.
+"""
 
 from __future__ import annotations
 
@@ -76,3 +79,46 @@ def test_a_verb_whose_streams_are_closed_from_the_beginning_does_its_work(
     called = ["sh", "-c", script, "sh", *command("pull", EXAMPLE, "./archive", "-v")]
     assert subprocess.run(called, env=environment(), cwd=tmp_path, check=False).returncode == 0
     assert "2 unchanged" in in_new_process("pull", EXAMPLE, tmp_path / "archive").out
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", "formats", "ls EXAMPLE --json", "pull EXAMPLE ./archive --log-file log"]
+)
+def test_an_answer_that_a_full_disk_cannot_take_is_an_error_that_says_so(
+    tmp_path: Path, words: str
+) -> None:
+    args = [EXAMPLE if word == "EXAMPLE" else word for word in words.split()]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command(*args), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            env=environment(), cwd=tmp_path, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    what, nothing, hint = done.stderr.splitlines()
+    assert what == "error: the answer cannot be written: stdout: No space left on device"
+    assert (nothing, hint.split(":")[0]) == ("", "hint")
+    if "pull" in words:
+        last = (tmp_path / "log").read_text().splitlines()[-1]
+        assert "ended with exit code 1: the answer cannot be written" in last
+        assert "2 unchanged" in in_new_process("pull", EXAMPLE, tmp_path / "archive").out
+
+
+def test_remarks_that_a_full_disk_cannot_take_cost_the_verb_nothing(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("pull", EXAMPLE, "./archive", "-vv"), stdout=subprocess.PIPE, stderr=full,
+            text=True, timeout=60, env=environment(), cwd=tmp_path, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert "2 new" in done.stdout
+
+
+def test_a_log_that_a_full_disk_cannot_take_is_warned_of_once_and_costs_no_work(
+    tmp_path: Path,
+) -> None:
+    answer = in_new_process("pull", EXAMPLE, tmp_path / "archive", "--log-file", "/dev/full")
+    assert answer.code == 0
+    assert "2 new" in answer.out
+    assert answer.err == (
+        "warning: nothing more is written to the log: /dev/full: No space left on device\n"
+    )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import command, environment, in_new_process
+from tests.cli.terminals import on_a_terminal
 
 from runferry.archive.store import Archive
 from runferry.testing.samples import plain
@@ -155,32 +154,6 @@ def test_the_second_signal_ends_at_once_whatever_is_going_on() -> None:
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 130
-
-
-def on_a_terminal(*args: str | Path, cwd: Path, **environ: str) -> str:
-    """What the command shows on a terminal of 80 columns."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        command(*args),
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        cwd=cwd,
-        env=environment(TERM="xterm", COLUMNS="80", **environ),
-    )
-    os.close(follower)
-    shown = b""
-    try:
-        while process.poll() is None or select.select([leader], [], [], 0)[0]:
-            if select.select([leader], [], [], 0.1)[0]:
-                try:
-                    shown += os.read(leader, 65536)
-                except OSError:  # Linux says so when the other end is closed
-                    break
-    finally:
-        os.close(leader)
-    assert process.wait(timeout=60) == 0, shown.decode()
-    return shown.decode()
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_taken_for_nothing_else(

@@ -48,3 +48,32 @@ def test_a_series_that_is_nested_is_found_by_the_glob_that_is_offered(runferry: 
     (offered,) = re.findall(r"hint: .*(--metric .*)", refused.err)
     drawn = runferry("plot", ROOT / "examples" / "wandb", *shlex.split(offered), "--json")
     assert [panel["title"] for panel in drawn.json["panels"]] == ["train/loss"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "verb"),
+    [("lss x", "no such command 'lss': did you mean 'ls'?", ""),
+     ("ls", "missing argument 'WHERE'", "ls"),
+     ("ls x --no", "no such option: --no (possible options: --json, --run)", "ls"),
+     ("ls --run", "option '--run' requires an argument", "ls"),
+     ("plot x --limit many", "invalid value for '--limit': ", "plot"),
+     ("swanlab convert here", "got unexpected extra argument(s) (here)", "swanlab convert"),
+     ("--no", "no such option: --no", "")],
+)  # fmt: skip
+def test_a_call_that_is_not_understood_is_told_as_any_error_is(
+    runferry: Caller, words: str, what: str, verb: str
+) -> None:
+    told = runferry(*words.split())
+    assert (told.code, told.out) == (2, "")
+    said, nothing, hint = told.err.splitlines()
+    assert said.startswith(f"error: {what}")
+    assert nothing == ""
+    assert hint == f"hint: {' '.join(['runferry', *verb.split(), '--help'])}"
+    assert runferry(*shlex.split(hint)[2:]).code == 0
+
+
+@pytest.mark.parametrize("words", ["", "swanlab"])
+def test_a_call_without_a_verb_shows_which_there_are(runferry: Caller, words: str) -> None:
+    told = runferry(*words.split())
+    assert told.code == 2
+    assert told.err.startswith(" ".join(["Usage: runferry", *words.split(), "[OPTIONS] COMMAND"]))

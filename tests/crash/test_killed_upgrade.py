@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ferries import kill_points, sail, upgrade_one
-from tests.archive.test_upgrade import commits
+from tests.archive.committed import commits
 from tests.archive.version_1 import make_version_1
 from tests.transfer.roads import archive_of, push_to
 

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
-from training import differences, ended, rows, settled, start, train
+from training import CLOCK, differences, ended, rows, settled, start, train
 
 import runferry
 
@@ -106,15 +106,6 @@ run.tags = (*run.tags, "late")
 run.notes = "later notes"
 run.finish()
 """
-)
-
-
-CLOCK = (
-    "where='_runtime'",
-    "where='ended_ns'",
-    "where='summary._runtime'",
-    "where='summary._wandb.runtime'",
-    "where='environment._wandb.runtime'",
 )
 
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_live_wandb import CLOCK
-from training import differences, settled
+from training import CLOCK, differences, settled
 
 from runferry.live import autostart
 from runferry.python_apart import environment_apart

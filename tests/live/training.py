@@ -93,3 +93,13 @@ def rows(place: str) -> dict[str, list[tuple[Any, Any]]]:
 def told(text: str) -> Any:
     """JSON on the last line that a script printed."""
     return json.loads(text.strip().splitlines()[-1])
+
+
+CLOCK = (
+    "where='_runtime'",
+    "where='ended_ns'",
+    "where='summary._runtime'",
+    "where='summary._wandb.runtime'",
+    "where='environment._wandb.runtime'",
+)
+"""What a mirrored run and its files tell by two clocks."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from selenium.webdriver.remote.webdriver import WebDriver
+from tests.shown.tensorboard_logs import BOTH_PATHS, log_with_the_sdk
 from tests.shown.tensorboard_page import seen, shown
 from tests.shown.tensorboard_server import DataPath
-from tests.shown.test_tensorboard_shows import BOTH_PATHS, log_with_the_sdk
 
 from runferry.api import convert
 from runferry.errors import ExitCode

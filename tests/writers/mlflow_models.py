@@ -14,6 +14,8 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
+from runferry import convert
+
 EXPERIMENT = "vision"
 
 
@@ -154,3 +156,16 @@ def inputs(client: MlflowClient, run_id: str) -> list[Any]:
 
 def _own(tags: dict[str, str]) -> dict[str, str]:
     return {k: v for k, v in tags.items() if not k.startswith(("runferry.", "mlflow."))}
+
+
+def carried(source: str, destination: str, folder: Path, **options: Any) -> Any:
+    """What `convert` reports, which holds that the law is kept: nothing was lost unforeseen."""
+    report = convert(
+        f"mlflow:{source}",
+        f"mlflow:{destination}",
+        archive=folder / "archive",
+        workers=1,
+        **options,
+    )
+    assert report.exit_code == 0, [(o.error, o.losses) for o in report.outcomes]
+    return report

@@ -10,8 +10,10 @@ from tests.writers.aim_runs import by_aim, points_in, read
 from tests.writers.grown_runs import UID, pushed
 
 from runferry.dialects.aim.places import HOME, chunk_at
+from runferry.errors import Refused
 from runferry.ports import Location
 from runferry.writers.aim import AimWriter
+from runferry.writers.plain_folder.draft import Draft
 
 LOG = (
     "import aim, sys; run = aim.Run(sys.argv[2], repo=sys.argv[1], "
@@ -63,3 +65,26 @@ def test_databases_that_a_killed_push_left_are_not_taken_for_somebody_elses_rows
         shutil.copytree(came, stood)
         assert AimWriter.open(place).find(UID) is None
     assert not pushed(place, tmp_path / "here", 9).failures
+
+
+def test_what_is_logged_on_to_a_run_of_a_push_that_was_broken_off_is_not_taken_away(
+    place: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its databases were in the repository, and before a copy of it was complete."""
+
+    def broken_off(*_: object) -> None:
+        raise Refused("broken off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Draft, "complete", broken_off)
+        for cut in (4, 5):  # the second takes the place of what the first left, and is left so too
+            (failed,) = pushed(place, tmp_path / "killed", cut).failures
+            assert "broken off" in (failed.error or "")
+    by_aim(LOG, place.where, UID[:24], cwd=tmp_path)
+    for archive in ("killed", "elsewhere"):
+        (refused,) = pushed(place, tmp_path / archive, 5).failures
+        assert "somebody logged on to the run" in (refused.error or "")
+        assert is_theirs_there(place)
+    assert not pushed(place, tmp_path / "killed", 5, restart=True).failures
+    assert not is_theirs_there(place)
+    assert not list((place.path / HOME).rglob("published/*.json"))

@@ -8,8 +8,7 @@ from typing import Any
 import mlflow
 import pytest
 from tests.writers.conftest import served_anew  # noqa: F401
-from tests.writers.mlflow_models import at
-from tests.writers.test_mlflow_registry import carried
+from tests.writers.mlflow_models import at, carried
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "{{question}}"}]
 

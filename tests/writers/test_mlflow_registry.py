@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from tests.postgres_cluster import new_database
-from tests.writers.mlflow_models import at, fill, inputs, logged, registry
+from tests.writers.mlflow_models import at, carried, fill, inputs, logged, registry
 
-from runferry import convert
 from runferry.dialects.mlflow.vendor import open_store
 
 Filled = tuple[str, dict[str, str]]
@@ -27,19 +26,6 @@ def source(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     uri = f"sqlite:///{database}"
     with at(uri) as client:
         return uri, fill(client, tmp_path)
-
-
-def carried(source: str, destination: str, folder: Path, **options: Any) -> Any:
-    """What `convert` reports, which holds that the law is kept: nothing was lost unforeseen."""
-    report = convert(
-        f"mlflow:{source}",
-        f"mlflow:{destination}",
-        archive=folder / "archive",
-        workers=1,
-        **options,
-    )
-    assert report.exit_code == 0, [(o.error, o.losses) for o in report.outcomes]
-    return report
 
 
 def marked(client: MlflowClient, name: str) -> str:

@@ -12,23 +12,20 @@ from pathlib import Path
 import pytest
 from swanlab_service import CLOUD, SwanlabService, signed_in, written
 from tests.transfer.roads import archive_of
+from tests.writers.swanlab_grown import loss_of, run_with
 
 from runferry import settings
 from runferry.errors import Declined
 from runferry.losses import Fate
-from runferry.model import Run
 from runferry.python_apart import command_apart, environment_apart
 from runferry.registry import growing_writer, takes_growth
-from runferry.testing.recording import Recording, Sample
-from runferry.testing.samples import START_NS, header
+from runferry.testing.recording import Sample
 from runferry.transfer.push import plan_all, push
 from runferry.writers.swanlab import SwanlabWriter
 from runferry.writers.swanlab import growing as module
 from runferry.writers.upload_lock import one_upload
 
 pytest.importorskip("swanlab", reason="no swanlab package")
-
-SECOND = 10**9
 
 
 @pytest.fixture(autouse=True)
@@ -46,27 +43,8 @@ def service(tmp_path: Path) -> Iterator[SwanlabService]:
         yield service
 
 
-def run_with(steps: list[int], *, is_over: bool = False) -> Sample:
-    """The n-th row has the value n, at the n-th second; each has a line and a word, too."""
-    ended = header("growing")
-    run: Run = ended if is_over else replace(ended, complete=False, state="running", ended_ns=None)
-    recording = Recording(run)
-    for row, step in enumerate(steps):
-        values = {"loss": float(row), "word": f"row {row}"}
-        recording.log(values, step=step, time_ns=START_NS + row * SECOND)
-    recording.console(
-        ("stdout", f"line {row}\n", START_NS + row * SECOND) for row in range(len(steps))
-    )
-    return recording.sample()
-
-
 def grown(sample: Sample) -> SwanlabWriter:
     return written(CLOUD, sample, is_growing=True)
-
-
-def loss_of(service: SwanlabService) -> list[tuple[int, float]]:
-    sent = [one for one in service.metrics.get("scalar", ()) if one["key"] == "loss"]
-    return [(one["index"], one["data"]) for one in sent]
 
 
 def test_rows_are_there_before_the_run_has_ended_and_each_comes_once(

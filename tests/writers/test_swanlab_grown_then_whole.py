@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from swanlab_service import CLOUD, SwanlabService, signed_in, written
 from tests.transfer.roads import archive_of
-from tests.writers.test_swanlab_growing import loss_of, run_with
+from tests.writers.swanlab_grown import loss_of, run_with
 
 from runferry import settings
 from runferry.errors import ExitCode

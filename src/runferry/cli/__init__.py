@@ -5,6 +5,8 @@ import sys
 
 def main() -> None:
     """The `runferry` command."""
+    from runferry.cli.failure import tell
+    from runferry.cli.pipes import Unwritten
     from runferry.cli.streams import prepare
     from runferry.cli.verbs import app
     from runferry.thrift import spare_work
@@ -12,6 +14,10 @@ def main() -> None:
     prepare()
     spare_work()
     try:
-        app(prog_name="runferry")
-    finally:
-        sys.stdout.flush()  # here its reader's absence is an exit code, later it is a traceback
+        try:
+            app(prog_name="runferry")
+        finally:
+            sys.stdout.flush()  # here its reader's absence is an exit code, later it is a traceback
+    except Unwritten as error:
+        tell(error.told)
+        raise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Collection
 from typing import Annotated, Any, NoReturn, Protocol, runtime_checkable
 
 import typer
 from typer.core import TyperGroup
 
 from runferry._version import VERSION
+from runferry.errors import UsageError
 
 
 @runtime_checkable
@@ -23,7 +26,7 @@ class _CallError(Protocol):
 
 
 class _Group(TyperGroup):
-    """Ends as click does, and answers a wrong call that asked for JSON in JSON too."""
+    """Ends as click does, and says what is wrong with a call as any other error is said."""
 
     def main(self, args: Any = None, *rest: Any, **more: Any) -> NoReturn:
         asked = list(sys.argv[1:] if args is None else args)
@@ -34,19 +37,40 @@ class _Group(TyperGroup):
         except Exception as error:
             if not isinstance(error, _CallError):
                 raise
-            error.show()
-            if "--json" in asked:
-                _print_as_json(error)
+            named, verbs = self._named(asked)
+            if named == asked and verbs:  # its help is the error
+                error.show()
+            else:
+                command = shlex.join(["runferry", *named, "--help"])
+                _tell(UsageError(_sentence(error.format_message()), hint=command), asked)
             sys.exit(error.exit_code)
         sys.exit(code if isinstance(code, int) else 0)
 
+    def _named(self, asked: list[str]) -> tuple[list[str], Collection[str]]:
+        """The words that name a group of verbs or a verb, as far as they do; and the group's."""
+        verbs: Any = self.commands
+        words = []
+        for word in asked:
+            if word not in verbs:
+                break
+            words.append(word)
+            verbs = getattr(verbs[word], "commands", {})
+        return words, verbs
 
-def _print_as_json(error: _CallError) -> None:
+
+def _sentence(said: str) -> str:
+    """Click's words in the form of ours."""
+    said = said.replace(". Did you mean ", ": did you mean ").replace("(Possible", "(possible")
+    return f"{said[:1].lower()}{said[1:].rstrip('.')}"
+
+
+def _tell(error: UsageError, asked: list[str]) -> None:
     from runferry.cli import failure
     from runferry.cli.streams import print_json
-    from runferry.errors import UsageError
 
-    print_json(failure.as_json(UsageError(error.format_message(), hint="runferry --help")))
+    failure.tell(error)
+    if "--json" in asked:
+        print_json(failure.as_json(error))
 
 
 app = typer.Typer(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runferry.model import Run
 
 Folder = Annotated[
-    OptionalText, typer.Argument(metavar="[ARCHIVE]", help="An archive. [default: ./.runferry]")
+    OptionalText, typer.Argument(metavar="ARCHIVE", help="An archive. [default: ./.runferry]")
 ]
 
 

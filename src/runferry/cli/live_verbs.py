@@ -24,7 +24,7 @@ To = Annotated[
 ]
 Journal = Annotated[
     OptionalText,
-    typer.Argument(metavar="[JOURNAL]", help="A session's folder. [default: the newest]"),
+    typer.Argument(metavar="JOURNAL", help="A session's folder. [default: the newest]"),
 ]
 
 

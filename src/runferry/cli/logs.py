@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runferry.cli.pipes import Remarks
+from runferry.cli.streams import printable
 from runferry.errors import BadSetting, RunferryError
 from runferry.redact import without_credentials
 
@@ -98,9 +102,24 @@ def _kept(log_file: Path, verbosity: int) -> logging.Handler:
     return kept
 
 
+class _LogFile(Remarks):
+    """A log on a disk that has become full costs what it would have said, and not the work."""
+
+    def gone(self, error: OSError) -> None:
+        """Told once."""
+        why = f"{self.name}: {os.strerror(error.errno or 0)}"
+        print(f"warning: nothing more is written to the log: {printable(why)}", file=sys.stderr)
+
+
+class _FileHandler(logging.FileHandler):
+    def _open(self) -> io.TextIOWrapper:
+        file = io.BufferedWriter(_LogFile(self.baseFilename, "ab"))
+        return io.TextIOWrapper(file, encoding=self.encoding, errors=self.errors)
+
+
 def _file_handler(log_file: Path) -> logging.Handler:
     try:
-        return logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
+        return _FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise BadSetting(
             "the log cannot be written here",

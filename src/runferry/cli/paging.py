@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runferry.pictures.told import Told, ToldRun
     from runferry.ports import Location
     from runferry.transfer.progress import Observer, Phase, StopToken
-    from runferry.transfer.report import RunOutcome
+    from runferry.transfer.report import ConvertReport, Report, RunOutcome
 
 CURVES = 24
 """Runs of which curves are drawn: each is read back once more."""
@@ -133,6 +133,32 @@ def write_page(
     return True
 
 
-def with_page(code: ExitCode, *, is_written: bool) -> ExitCode:
-    """The exit code of a transfer, where its page was to be written too."""
-    return ExitCode.FAILED if code is ExitCode.DONE and not is_written else code
+class AskedPage:
+    """The page about a transfer that `--report` asks for, where it does. Raises UsageError."""
+
+    def __init__(self, session: Session, text: str | None) -> None:
+        self._session = session
+        self._path = page_path(text)
+        self._is_lacking = False
+
+    def write(
+        self,
+        report: Report | ConvertReport,
+        watch: Stopwatch,
+        archive: Archive,
+        destination: Location,
+        stop: StopToken,
+    ) -> None:
+        """Of a transfer that has ended."""
+        watch.stop()
+        if self._path is None:
+            return
+        from runferry.pictures.told import of_transfer
+
+        told = of_transfer(report, watch.seconds, archive)
+        is_written = write_page(self._session, self._path, told, archive, destination, stop)
+        self._is_lacking = not is_written
+
+    def ending(self, code: ExitCode) -> ExitCode:
+        """The exit code of the transfer, where its page was to be written too."""
+        return ExitCode.FAILED if code is ExitCode.DONE and self._is_lacking else code

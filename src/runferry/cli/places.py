@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
 from runferry.errors import ArchiveError, ExitCode, RunferryError
+from runferry.transfer.report import Ended
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -88,7 +89,7 @@ def archive_folder(session: Session, text: str | None) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Ended):
     """An archive that holds the selected runs of a place, and may hold others."""
 
     where: Location  # what the place means: found out once, since it may be a tree of folders
@@ -96,12 +97,6 @@ class Survey:
     selection: Selection  # of these runs
     failures: list[RunOutcome] = field(default_factory=list)
     cause: RunferryError | None = None
-    """Why the remaining runs of the place were not even tried."""
-
-    @property
-    def aborted(self) -> str | None:
-        """`cause` in words."""
-        return None if self.cause is None else str(self.cause)
 
     @property
     def exit_code(self) -> ExitCode:

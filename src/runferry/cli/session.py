@@ -17,7 +17,7 @@ import typer
 
 from runferry._version import VERSION
 from runferry.cli import failure
-from runferry.cli.pipes import ReaderGone
+from runferry.cli.pipes import ReaderGone, Unwritten
 from runferry.cli.streams import console, print_json, printable, spells
 from runferry.errors import BadSetting, ExitCode, RunferryError
 
@@ -230,6 +230,7 @@ def _own(words: list[str]) -> str:
 def _told(opened: Session) -> Iterator[None]:
     try:
         yield
+        sys.stdout.flush()  # as long as there is a log
     except RunferryError as error:
         opened.tell_passed_over()
         raise _ended(error, opened.is_json and not opened.has_document) from None
@@ -237,6 +238,9 @@ def _told(opened: Session) -> Iterator[None]:
         raise _ended(failure.Interrupted(), opened.is_json and not opened.has_document) from None
     except ReaderGone as gone:
         log.info("ended with exit code %s: nobody reads its answer any more", gone.code)
+        raise
+    except Unwritten as error:
+        log.info("ended with exit code %s: %s: %s", error.code, error.told.what, error.told.where)
         raise
 
 

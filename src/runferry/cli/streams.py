@@ -20,7 +20,7 @@ PLAIN_WIDTH = 80
 
 
 def prepare() -> None:
-    """A character that a stream cannot spell is escaped; one that nobody reads any more is heard.
+    """A character that a stream cannot spell is escaped; one that takes no more is heard.
 
     stdout then ends the verb; stderr, which is nobody's answer, does not.
     """

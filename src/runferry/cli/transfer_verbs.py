@@ -49,14 +49,14 @@ def convert(
 ) -> ExitCode:
     """Move runs between trackers: pull, plan, push, verify."""
     from runferry.cli.migrating import migrating
-    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
+    from runferry.cli.paging import AskedPage, Stopwatch
     from runferry.cli.places import destined, filled, hub, located, read_options
     from runferry.cli.reports import show_conversion
     from runferry.transfer.convert import ConvertOptions
     from runferry.transfer.convert import convert as transfer
     from runferry.transfer.patience import Patience
 
-    path, is_written = page_path(page), True
+    asked = AskedPage(session, page)
     with migrating(session, source, destination, is_dry=dry_run) as (start, end):
         origin, goal = located(start), destined(end)
         chosen = session.settings
@@ -75,15 +75,8 @@ def convert(
         with filled(archive), session.working() as (observer, stop):
             watch = Stopwatch(observer)
             report = transfer(origin, goal, archive, options, observer=watch, stop=stop)
-            watch.stop()
-            if path is not None:
-                from runferry.pictures.told import holdings_of, of_conversion
-
-                held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
-                told = of_conversion(report, origin, watch.seconds, held)
-                is_written = write_page(session, path, told, archive, goal, stop)
-        code = session.conclude(report, show_conversion, is_asked=dry_run)
-        return with_page(code, is_written=is_written)
+            asked.write(report, watch, archive, goal, stop)
+        return asked.ending(session.conclude(report, show_conversion, is_asked=dry_run))
 
 
 @verb(app, settings=["archive", *_MOVING], filters=True, reads=True)
@@ -92,7 +85,7 @@ def pull(
     source: Source,
     folder: Annotated[
         OptionalText,
-        typer.Argument(metavar="[ARCHIVE]", help="The archive. [default: ./.runferry]"),
+        typer.Argument(metavar="ARCHIVE", help="The archive. [default: ./.runferry]"),
     ] = None,
 ) -> ExitCode:
     """Bring runs into an archive."""
@@ -126,14 +119,14 @@ def push(
     page: ReportPage = None,
 ) -> ExitCode:
     """Send the runs of an archive to a tracker."""
-    from runferry.cli.paging import Stopwatch, page_path, with_page, write_page
+    from runferry.cli.paging import AskedPage, Stopwatch
     from runferry.cli.places import destined, own_archive
     from runferry.cli.reports import show_plan, show_report
     from runferry.transfer.patience import Patience
     from runferry.transfer.push import plan_all
     from runferry.transfer.push import push as transfer
 
-    path, place, is_written = page_path(page), destined(destination), True
+    asked, place = AskedPage(session, page), destined(destination)
     archive, chosen = own_archive(session, folder), session.settings
     with session.working() as (observer, stop):
         watch = Stopwatch(observer)
@@ -158,15 +151,9 @@ def push(
                 observer=watch,
                 stop=stop,
             )
-        watch.stop()
-        if path is not None:
-            from runferry.pictures.told import holdings_of, of_push
-
-            held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
-            told = of_push(report, watch.seconds, held)
-            is_written = write_page(session, path, told, archive, place, stop)
+        asked.write(report, watch, archive, place, stop)
     show = show_plan if dry_run else show_report
-    return with_page(session.conclude(report, show, is_asked=dry_run), is_written=is_written)
+    return asked.ending(session.conclude(report, show, is_asked=dry_run))
 
 
 @verb(app, settings=_MOVING, filters=True, reads=True, sends=True)

@@ -163,15 +163,23 @@ def loss_kinds(
     return kinds
 
 
-def of_conversion(
-    report: ConvertReport, source: Location, seconds: Mapping[str, float], holdings: Holdings
+def of_transfer(
+    report: Report | ConvertReport, seconds: Mapping[str, float], archive: Archive
 ) -> Told:
+    """What has just ended; `seconds` by phase."""
+    held = holdings_of(archive, (outcome.uid for outcome in report.outcomes))
+    if isinstance(report, Report):
+        return of_push(report, seconds, held)
+    return of_conversion(report, seconds, held)
+
+
+def of_conversion(report: ConvertReport, seconds: Mapping[str, float], holdings: Holdings) -> Told:
     """Pull, push and verify, or a dry run."""
     phases = [_phase(part, seconds) for part in (report.pull, report.push) if _is_real(part)]
     if report.verify is not None:
         phases.append(_verify_phase(report.verify, seconds))
     return Told(
-        source=str(source),
+        source=report.pull.source,
         destination=report.push.destination,
         allowed=report.push.allowed,
         exit_code=report.exit_code,

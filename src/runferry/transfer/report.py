@@ -127,8 +127,21 @@ def moved(outcomes: Iterable[RunOutcome]) -> tuple[RunOutcome, ...]:
     return tuple(outcome for outcome in found if outcome.status != "unchanged")
 
 
+class Ended:
+    """What may have ended before all runs were tried."""
+
+    __slots__ = ()
+    cause: RunferryError | None
+    """Why the remaining runs were not even tried."""
+
+    @property
+    def aborted(self) -> str | None:
+        """`cause` in words."""
+        return None if self.cause is None else str(self.cause)
+
+
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Ended):
     """What came of pulling, planning or pushing a number of runs."""
 
     phase: Literal["pull", "plan", "push"]
@@ -136,14 +149,9 @@ class Report:
     destination: str
     allowed: Fate = Fate.REENCODED
     outcomes: tuple[RunOutcome, ...] = ()
-    cause: RunferryError | None = None  # why the remaining runs were not even tried
+    cause: RunferryError | None = None
     is_interrupted: bool = False
     left_out_series: int = 0  # by the user's own selection, which is no loss
-
-    @property
-    def aborted(self) -> str | None:
-        """`cause` in words."""
-        return None if self.cause is None else str(self.cause)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -234,7 +242,7 @@ class RunComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReport:
+class VerifyReport(Ended):
     """What comparing two places found, run by run. Law: measured ⊆ predicted ∪ reported."""
 
     original: str
@@ -245,12 +253,7 @@ class VerifyReport:
     earlier: int = 0  # runs that were found clean before, and were not compared again
     excluded: tuple[RunOutcome, ...] = ()  # runs that are not sent there
     is_interrupted: bool = False
-    cause: RunferryError | None = None  # why the remaining runs were not even tried
-
-    @property
-    def aborted(self) -> str | None:
-        """`cause` in words."""
-        return None if self.cause is None else str(self.cause)
+    cause: RunferryError | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from runferry.dialects.aim.places import PARTS, chunk_at, is_hash
 from runferry.dialects.plain_folder.notes import reading_note
@@ -45,6 +45,11 @@ class Logged:
     def text(self) -> str:
         """As `logged.json`."""
         return json.dumps(asdict(self), indent=2)
+
+    def has_database(self, home: Path) -> bool:
+        """Whether one of those that it tells of is in the repository, whoever wrote to it since."""
+        found = identities_of(home, self.run_hash)
+        return any(found.get(part) == self.identities[part] for part in PARTS)
 
     def stands(self, home: Path) -> bool:
         """Whether its databases are in the repository as they were written."""
@@ -95,16 +100,20 @@ def logged_of(folder: Path) -> Logged:
     """What `logged.json` in a run's folder says. Raises FileNotFoundError, Damaged."""
     path = folder / LOGGED
     with reading_note(path):
-        tree = json.loads(path.read_bytes())
-        stamps = {
-            part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
-            for part in PARTS
-        }
-        run_hash = str(tree["run_hash"])
-        if not is_hash(run_hash):
-            raise ValueError(f"no hash of a run: {run_hash!r}")
-        identities = {part: str(tree["identities"][part]) for part in PARTS}
-        return Logged(run_hash, stamps, identities, _stated_of(tree["stated"]))
+        return logged_in(json.loads(path.read_bytes()))
+
+
+def logged_in(tree: dict[str, Any]) -> Logged:
+    """The inverse of `asdict`. Raises what `reading_note` catches."""
+    stamps = {
+        part: {str(name): int(size) for name, size in tree["stamps"][part].items()}
+        for part in PARTS
+    }
+    run_hash = str(tree["run_hash"])
+    if not is_hash(run_hash):
+        raise ValueError(f"no hash of a run: {run_hash!r}")
+    identities = {part: str(tree["identities"][part]) for part in PARTS}
+    return Logged(run_hash, stamps, identities, _stated_of(tree["stated"]))
 
 
 def _stated_of(tree: dict[str, object]) -> Stated:

@@ -5,28 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any, Final
 
 from runferry.losses import Fate, Loss
 
 _MOST_MS: Final = 2**63 // 10**6
 """What nanoseconds of 64 bits can say."""
+FINER: Final = "a time finer than a millisecond: cut to it"
 
 
 class BadCell(ValueError):  # noqa: N818  as runferry names its errors
     """A cell holds what its column cannot mean."""
-
-
-@contextmanager
-def taken_apart() -> Iterator[None]:
-    """Around what makes one thing of the cells of its rows, and around nothing else: whatever else
-    raises these would be a fault of ours. Raises BadCell."""
-    try:
-        yield
-    except BadCell:
-        raise
-    except (TypeError, ValueError, OverflowError) as error:
-        raise BadCell(str(error)) from error
 
 
 def text_of(cell: object) -> str:
@@ -69,13 +59,37 @@ class Cells:
             self.tell(where, str(error))
             return None
 
+    def moment(self, cell: object, where: str) -> int | None:
+        """Milliseconds, beyond all years too; None also for what is no number."""
+        number = self.number(cell, where)
+        if number is None or isinstance(number, int):
+            return number
+        if number != int(number):
+            self._losses.append(Loss("rounded-time", Fate.ROUNDED, where, 1, FINER))
+        return int(number)
+
     def milliseconds(self, cell: object, where: str) -> int | None:
         """None also for what is no time."""
-        if cell is None:
-            return None
-        if isinstance(cell, int | float) and abs(cell) < _MOST_MS:
-            return int(cell)
+        time = self.moment(cell, where)
+        if time is None or abs(time) < _MOST_MS:
+            return time
         self.tell(where, f"{cell!r:.60} is no time")
+        return None
+
+    def integer(self, cell: object, where: str) -> int | None:
+        """None also for what is none."""
+        if cell is None or isinstance(cell, int):
+            return cell
+        self.tell(where, f"{cell!r:.60} is no integer")
+        return None
+
+    def number(self, cell: object, where: str) -> int | float | None:
+        """None also for what is none, or has no end."""
+        if cell is None or isinstance(cell, int):
+            return cell
+        if isinstance(cell, float) and isfinite(cell):
+            return cell
+        self.tell(where, f"{cell!r:.60} is no number")
         return None
 
     def without_bytes(self, row: dict[str, Any], table: str) -> dict[str, Any]:

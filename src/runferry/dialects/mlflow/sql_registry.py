@@ -5,17 +5,21 @@ A test compares the tables with what `mlflow.store.model_registry.sqlalchemy_sto
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.registry import DELETED_STAGE, NativeModel, NativeVersion
-from runferry.dialects.mlflow.sql_cells import taken_apart
+from runferry.dialects.mlflow.sql_cells import Cells, any_text
 from runferry.dialects.mlflow.tags import UID_TAG
+from runferry.losses import Loss
 from runferry.model import Uid
+
+_log = logging.getLogger(__name__)
 
 Guard = Callable[[], AbstractContextManager[object]]
 """Around everything that asks sqlite, with what it says against it as an error of ours."""
@@ -48,9 +52,10 @@ class SqlRegistry:
         """See `Registry`."""
         if not self._is_there:
             return
-        with self._guard():
-            rows = self._connection.execute("SELECT name FROM registered_models ORDER BY name")
-            names = [name for (name,) in rows]
+        rows = self._rows("SELECT name FROM registered_models ORDER BY name")
+        names = [name for (name,) in rows if isinstance(name, str)]
+        if len(names) < len(rows):
+            _log.warning("registered models whose name is no text: %d", len(rows) - len(names))
         for name in names:
             model = self.model(name)
             if model is not None:
@@ -60,53 +65,79 @@ class SqlRegistry:
         """See `Registry`."""
         if not self._is_there:
             return None
-        with self._guard():
-            ask = self._connection.execute
-            row = ask(
-                "SELECT description, creation_time, last_updated_time FROM registered_models"
-                " WHERE name = ?",
-                (name,),
-            ).fetchone()
-            if row is None:
-                return None
-            tags = ask("SELECT key, value FROM registered_model_tags WHERE name = ?", (name,))
-            aliases: dict[str, int] = {}
-            held = _texts(tags)
-            if self._has_aliases:
-                query = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
-                aliases = dict(ask(query, (name,)))
-            rows = ask(self._versions, (name,)).fetchall()
-            with taken_apart():
-                versions = tuple(map(self._version(name), rows))
-        said, made, last = row
-        return NativeModel(name, said, made, last, held, aliases, versions)
+        query = (
+            "SELECT description, creation_time, last_updated_time FROM registered_models"
+            " WHERE name = ?"
+        )
+        for said, made, last in self._rows(query, name):
+            losses: list[Loss] = []
+            cells, table = Cells(losses), f"registered_models.{name}"
+            return NativeModel(
+                name,
+                cells.text(said, f"{table}.description"),
+                cells.milliseconds(made, f"{table}.creation_time"),
+                cells.milliseconds(last, f"{table}.last_updated_time"),
+                cells.pairs(
+                    self._rows("SELECT key, value FROM registered_model_tags WHERE name = ?", name),
+                    f"registered_model_tags.{name}",
+                ),
+                self._aliases(name, cells),
+                tuple(self._versions_of(name, cells)),
+                tuple(losses),
+            )
+        return None
 
-    def _version(self, name: str) -> Callable[[tuple[object, ...]], NativeVersion]:
-        tags: dict[int, dict[str, str]] = {}
-        query = "SELECT version, key, value FROM model_version_tags WHERE name = ?"
-        for version, key, value in self._connection.execute(query, (name,)):
-            tags.setdefault(version, {})[key] = "" if value is None else str(value)
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with self._guard(), any_text(self._connection):
+            return self._connection.execute(query, values).fetchall()
 
-        def version_of(row: tuple[object, ...]) -> NativeVersion:
+    def _aliases(self, name: str, cells: Cells) -> dict[str, int]:
+        if not self._has_aliases:
+            return {}
+        table, found = f"registered_model_aliases.{name}", dict[str, int]()
+        query = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+        for alias, version in self._rows(query, name):
+            said = cells.text(alias, f"{table}.alias")
+            number = cells.integer(version, f"{table}.{said}")
+            if said is not None and number is not None:
+                found[said] = number
+        return found
+
+    def _versions_of(self, name: str, cells: Cells) -> Iterator[NativeVersion]:
+        tags = self._version_tags(name, cells)
+        for row in self._rows(self._versions, name):
             (number, source, run_id, link, said, stage, user, status, message, made, last,
              location) = row  # fmt: skip
-            return NativeVersion(
-                version=int(str(number)),
-                source=str(source or ""),
-                run_id=_text(run_id),
-                run_link=_text(link),
-                description=_text(said),
-                stage=str(stage or "None"),
-                user=_text(user),
-                status=str(status or "READY"),
-                status_message=_text(message),
-                created_ms=None if made is None else int(str(made)),
-                updated_ms=None if last is None else int(str(last)),
-                tags=tags.get(int(str(number)), {}),
-                location=_text(location),
+            version = cells.integer(number, f"model_versions.{name}.version")
+            if version is None:
+                continue
+            table = f"model_versions.{name}/{version}"
+            yield NativeVersion(
+                version=version,
+                source=cells.text(source, f"{table}.source") or "",
+                run_id=cells.text(run_id, f"{table}.run_id"),
+                run_link=cells.text(link, f"{table}.run_link"),
+                description=cells.text(said, f"{table}.description"),
+                stage=cells.text(stage, f"{table}.current_stage") or "None",
+                user=cells.text(user, f"{table}.user_id"),
+                status=cells.text(status, f"{table}.status") or "READY",
+                status_message=cells.text(message, f"{table}.status_message"),
+                created_ms=cells.milliseconds(made, f"{table}.creation_time"),
+                updated_ms=cells.milliseconds(last, f"{table}.last_updated_time"),
+                tags=tags.get(version, {}),
+                location=cells.text(location, f"{table}.storage_location"),
             )
 
-        return version_of
+    def _version_tags(self, name: str, cells: Cells) -> Mapping[object, dict[str, str]]:
+        """By version; in one pass, since no index leads to them by name and version alone."""
+        found: dict[object, list[tuple[object, object]]] = {}
+        query = "SELECT version, key, value FROM model_version_tags WHERE name = ?"
+        for version, key, value in self._rows(query, name):
+            found.setdefault(version, []).append((key, value))
+        return {
+            version: cells.pairs(pairs, f"model_version_tags.{name}/{version}")
+            for version, pairs in found.items()
+        }
 
     def create(self, model: NativeModel) -> None:
         """See `Registry`."""
@@ -246,14 +277,6 @@ class SqlRegistry:
             for version in model.versions if model is not None else ():
                 if version.uid == uid:
                     yield name, version
-
-
-def _texts(rows: sqlite3.Cursor) -> dict[str, str]:
-    return {str(key): "" if value is None else str(value) for key, value in rows}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _now() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from runferry.dialects.mlflow import schema
+from runferry.dialects.mlflow.sql_cells import any_text
 from runferry.losses import Fate, Loss
 
 _KINDS: Final = (
@@ -26,6 +27,8 @@ def beyond_runs(connection: sqlite3.Connection) -> Mapping[str, list[Loss]]:
     for code, needed, query, detail in _KINDS:
         if any(names - schema.columns(connection, table) for table, names in needed.items()):
             continue  # before MLflow had such a thing
-        for run_id, count in connection.execute(query):
+        with any_text(connection):
+            rows = connection.execute(query).fetchall()
+        for run_id, count in rows:
             found.setdefault(str(run_id), []).append(Loss(code, Fate.DROPPED, "", count, detail))
     return found

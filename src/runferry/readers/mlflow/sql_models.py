@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from math import nan
 from typing import Any, Final, Literal
 
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.logged import STATUS, LoggedModel, ModelMetric
-from runferry.dialects.mlflow.sql_cells import Cells, any_text, taken_apart
+from runferry.dialects.mlflow.sql_cells import Cells, any_text
 from runferry.losses import Loss
 from runferry.readers.mlflow.sql_by_run import ByRun
 from runferry.readers.mlflow.store import digest
@@ -59,9 +60,7 @@ class SqlModels:
         if not self._is_there:
             return
         for row in self._rows(_MODELS, model_id):
-            with taken_apart():
-                made = self._made(row, Cells(losses))
-            yield made
+            yield self._made(row, Cells(losses))
 
     def _rows(self, query: str, model_id: str) -> list[Any]:
         with any_text(self._connection):
@@ -73,17 +72,17 @@ class SqlModels:
         return LoggedModel(
             model_id=model_id,
             name=cells.text(name, f"{table}.name") or model_id,
-            status=STATUS.get(status, str(status)),
+            status=_status(status, f"{table}.status", cells),
             model_type=cells.text(kind, f"{table}.model_type"),
-            created_ms=None if made is None else int(made),
-            updated_ms=None if last is None else int(last),
+            created_ms=cells.moment(made, f"{table}.creation_timestamp_ms"),
+            updated_ms=cells.moment(last, f"{table}.last_updated_timestamp_ms"),
             status_message=cells.text(said, f"{table}.status_message"),
             tags=self._pairs("tag", model_id, cells),
             params=self._pairs("param", model_id, cells),
             metrics=tuple(self._metrics(model_id, cells)),
             source_run=cells.text(run_id, f"{table}.source_run_id"),
             location=cells.text(location, f"{table}.artifact_location"),
-            step=self._step(model_id, run_id),
+            step=self._step(model_id, run_id, cells),
         )
 
     def _pairs(self, what: Literal["tag", "param"], model_id: str, cells: Cells) -> dict[str, str]:
@@ -94,21 +93,25 @@ class SqlModels:
     def _metrics(self, model_id: str, cells: Cells) -> Iterator[ModelMetric]:
         table = f"logged_model_metrics.{model_id}"
         for key, value, time, step, run_id, name, mark in self._rows(_METRICS, model_id):
-            number = float("nan") if value is None else float(value)
             said = cells.text(key, f"{table}.metric_name")
-            if said is not None:
+            if said is None:
+                continue
+            number = nan if value is None else cells.number(value, f"{table}.{said}.metric_value")
+            at = cells.moment(time, f"{table}.{said}.metric_timestamp_ms")
+            count = cells.integer(step, f"{table}.{said}.metric_step")
+            if number is not None and at is not None and count is not None:
                 made_by = cells.text(run_id, f"{table}.run_id") or ""
                 dataset = cells.text(name, f"{table}.dataset_name")
                 digested = cells.text(mark, f"{table}.dataset_digest")
-                yield ModelMetric(said, number, time, step, made_by, dataset, digested)
+                yield ModelMetric(said, float(number), at, count, made_by, dataset, digested)
 
-    def _step(self, model_id: str, run_id: str | None) -> int | None:
+    def _step(self, model_id: str, run_id: object, cells: Cells) -> int | None:
         row = self._connection.execute(
             "SELECT step FROM inputs WHERE source_type = 'RUN_OUTPUT' AND source_id = ?"
             " AND destination_type = 'MODEL_OUTPUT' AND destination_id = ?",
             (run_id, model_id),
         ).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else cells.integer(row[0], f"inputs.{model_id}.step")
 
     def experiment_of(self, model_id: str) -> str:
         """The name of its experiment."""
@@ -124,3 +127,8 @@ class SqlModels:
     def state(self, run_id: str | None) -> str:
         """Changes whenever anything of a run's models does, but for what lies in their files."""
         return digest([[m.model_id, m.name, m.facts] for m in self.of_run(run_id, [])])
+
+
+def _status(cell: object, where: str, cells: Cells) -> str:
+    number = cells.integer(cell, where)
+    return STATUS.get(number or 0) or str(number)

@@ -6,12 +6,13 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Final
 
 from runferry.chunks import File, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder
-from runferry.dialects.mlflow.sql_cells import Cells, any_text, taken_apart
+from runferry.dialects.mlflow.sql_cells import Cells, any_text
 from runferry.dialects.mlflow.traces import RUN_KEY, Trace, spans_in
 from runferry.losses import Loss
 from runferry.model import Tree
@@ -55,19 +56,16 @@ class SqlTraces:
             return
         began = "SELECT timestamp_ms, request_id FROM trace_info WHERE request_id = ?"
         ask = self._connection.execute
-        found: list[tuple[Any, str]] = []
+        found: list[tuple[object, str]] = []
         for one in self._by_run.of(run_id):
             if isinstance(one, bytes):  # no row is found by it
                 Cells(losses).tell("trace_info.request_id", f"{one!r:.60} is no text")
             else:
                 found += ask(began, (one,))
-        with taken_apart():
-            found.sort()
+        found.sort(key=_by_time)
         for _, trace_id in found:
             for row in self._rows("SELECT * FROM trace_info WHERE request_id = ?", trace_id):
-                with taken_apart():
-                    trace = self._trace(row, Cells(losses))
-                yield trace
+                yield self._trace(row, Cells(losses))
 
     def chunks(
         self, run_id: str, located: Callable[[str], ArtifactFolder]
@@ -108,17 +106,22 @@ class SqlTraces:
                 "type": "MLFLOW_EXPERIMENT",
                 "mlflow_experiment": {"experiment_id": str(row["experiment_id"])},
             },
-            "request_time": _time(row["timestamp_ms"]),
             "state": row["status"],
             "trace_metadata": self._pairs("trace_request_metadata", trace_id, cells)
             | _promoted(row),
             "tags": tags,
         }
+        began = cells.moment(row["timestamp_ms"], f"trace_info.{trace_id}.timestamp_ms")
+        if began is not None:
+            info["request_time"] = _time(began)
         for name in ("client_request_id", "request_preview", "response_preview"):
             if row.get(name) is not None:
                 info[name] = row[name]
-        if row.get("execution_time_ms") is not None:
-            info["execution_duration_ms"] = row["execution_time_ms"]
+        took = cells.number(
+            row.get("execution_time_ms"), f"trace_info.{trace_id}.execution_time_ms"
+        )
+        if took is not None:
+            info["execution_duration_ms"] = took
         if assessments := self._assessments(trace_id, cells):
             info["assessments"] = assessments
         return Trace(info)
@@ -128,7 +131,8 @@ class SqlTraces:
             return []
         query = "SELECT * FROM assessments WHERE trace_id = ? ORDER BY created_timestamp, rowid"
         table = f"assessments.{trace_id}"
-        return [_assessment(cells.without_bytes(row, table)) for row in self._rows(query, trace_id)]
+        rows = (cells.without_bytes(row, table) for row in self._rows(query, trace_id))
+        return [_assessment(row, cells) for row in rows]
 
     def _spans(self, trace: Trace, cells: Cells) -> bytes | None:
         """The spans that are rows; None where they are elsewhere."""
@@ -152,7 +156,13 @@ def _promoted(row: Mapping[str, Any]) -> dict[str, Tree]:
     return found
 
 
-def _assessment(row: Mapping[str, Any]) -> Tree:
+def _by_time(found: tuple[object, str]) -> tuple[float, str]:
+    """What is no time comes first."""
+    began, trace_id = found
+    return (began if isinstance(began, (int, float)) else -inf, trace_id)
+
+
+def _assessment(row: Mapping[str, Any], cells: Cells) -> Tree:
     """As `Assessment.to_dictionary` spells it; `error` and `metadata` are JSON in the table."""
     source = {"source_type": row["source_type"], "source_id": row["source_id"]}
     found: dict[str, Tree] = {
@@ -160,8 +170,7 @@ def _assessment(row: Mapping[str, Any]) -> Tree:
         "assessment_name": row["name"],
         "trace_id": row["trace_id"],
         "source": {key: value for key, value in source.items() if value is not None},
-        "create_time": _time(row["created_timestamp"]),
-        "last_update_time": _time(row["last_updated_timestamp"]),
+        **_times(row, cells),
         "valid": bool(row["valid"]),
         row["assessment_type"]: _assessed(row),
     }
@@ -171,6 +180,13 @@ def _assessment(row: Mapping[str, Any]) -> Tree:
     if row["assessment_metadata"] is not None:
         found["metadata"] = {key: str(value) for key, value in _object(row["assessment_metadata"])}
     return found
+
+
+def _times(row: Mapping[str, Any], cells: Cells) -> dict[str, Tree]:
+    columns = {"create_time": "created_timestamp", "last_update_time": "last_updated_timestamp"}
+    table = f"assessments.{row['trace_id']}"
+    times = {name: cells.moment(row[it], f"{table}.{it}") for name, it in columns.items()}
+    return {name: _time(at) for name, at in times.items() if at is not None}
 
 
 def _assessed(row: Mapping[str, Any]) -> Tree:
@@ -207,7 +223,7 @@ def _time(milliseconds: int) -> str:
     Beyond the years that there are it stays the number that it is.
     """
     try:
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(milliseconds))
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return str(milliseconds)
     digits = f".{at.microsecond // 1000:03d}" if at.microsecond else ""

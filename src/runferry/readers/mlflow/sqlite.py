@@ -10,25 +10,23 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-import numpy as np
-
 from runferry.chunks import Artifact, Document, File, Lost
 from runferry.dialects.mlflow import schema
 from runferry.dialects.mlflow.artifacts import ArtifactFolder, NoFolder
 from runferry.dialects.mlflow.header import NativeRun
 from runferry.dialects.mlflow.local_folder import LocalFolder
 from runferry.dialects.mlflow.located import folder_at, local_path
-from runferry.dialects.mlflow.logged import Dataset, LoggedModel, ModelFiles
+from runferry.dialects.mlflow.logged import LoggedModel, ModelFiles
 from runferry.dialects.mlflow.points import NativePoints
-from runferry.dialects.mlflow.sql_cells import BadCell, taken_apart, text_of
 from runferry.dialects.mlflow.sql_registry import SqlRegistry
 from runferry.dialects.mlflow.tags import DELETED_TAG
 from runferry.errors import Damaged, NotFound, RunferryError, SourceError, UnknownVersion
 from runferry.losses import Loss
 from runferry.model import Tree
-from runferry.ports import BATCH_ROWS
 from runferry.readers.mlflow.beyond import beyond_runs
 from runferry.readers.mlflow.sql_header import COLUMNS, SqlHeaders
+from runferry.readers.mlflow.sql_inputs import SqlInputs
+from runferry.readers.mlflow.sql_metrics import SqlMetrics
 from runferry.readers.mlflow.sql_models import SqlModels
 from runferry.readers.mlflow.sql_traces import SqlTraces
 from runferry.readers.mlflow.store import digest, gone, used
@@ -73,9 +71,10 @@ class SqliteStore:
             self._check_schema()
             self.registry = SqlRegistry(self._connection, self._reading)
             self._headers = SqlHeaders(self._connection)
+            self._metrics = SqlMetrics(self._connection)
+            self._inputs = SqlInputs(self._connection)
             self._models = SqlModels(self._connection)
             self._traces = SqlTraces(self._connection)
-            self._has_inputs = bool(schema.columns(self._connection, "inputs"))
             self._open = opening.pop_all()
 
     @contextmanager
@@ -85,13 +84,6 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise self._as_ours(error) from error
-        except BadCell as error:
-            raise Damaged(
-                f"a cell of this database holds what its column cannot mean ({error})",
-                where=str(self._path),
-                hint=f"sqlite3 {shlex.quote(str(self._path))} .dump",
-                offset=None,
-            ) from error
 
     def _as_ours(self, error: sqlite3.Error) -> RunferryError:
         path = shlex.quote(str(self._path))
@@ -146,15 +138,7 @@ class SqliteStore:
     def metrics(self, run_id: str) -> Iterator[NativePoints]:
         """In the order in which they were inserted."""
         with self._reading():
-            cursor = self._connection.execute(
-                "SELECT key, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ?"
-                " ORDER BY rowid",
-                (run_id,),
-            )
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                with taken_apart():
-                    columns = _columns(rows)
-                yield columns
+            yield from self._metrics.of_run(run_id, self._losses)
 
     def rows(self, run_id: str) -> int:
         """Exactly."""
@@ -162,7 +146,7 @@ class SqliteStore:
         return self._number(query, run_id)
 
     def losses(self) -> Iterator[Loss]:
-        """Cells of headers; other rows are whole or not there."""
+        """What no cell says any more, and what is finer than can be held."""
         told, self._losses = self._losses, []
         return iter(told)
 
@@ -172,38 +156,13 @@ class SqliteStore:
             if self._beyond is None:
                 self._beyond = beyond_runs(self._connection)
             yield from map(Lost, self._beyond.get(native.run_id, ()))
-            if self._has_inputs:
-                yield from self._datasets(native.run_id)
-                for model in self._used(native.run_id):
+            yield from self._inputs.datasets(native.run_id, self._losses)
+            for model_id in self._inputs.models(native.run_id, self._losses):
+                for model in self._models.of_id(model_id, self._losses):
                     yield from used(model)
             for model in self._models.of_run(native.run_id, self._losses):
                 yield model.artifact(self.model_folder(model))
             yield from self._traces.chunks(native.run_id, self.located)
-
-    def _datasets(self, run_id: str) -> Iterator[Document]:
-        rows = self._connection.execute(
-            "SELECT i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source,"
-            " d.dataset_schema, d.dataset_profile FROM inputs i"
-            " JOIN datasets d ON d.dataset_uuid = i.source_id"
-            " WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid",
-            (run_id,),
-        ).fetchall()
-        for input_id, name, mark, source_type, source, shape, profile in rows:
-            tags = self._connection.execute(
-                "SELECT name, value FROM input_tags WHERE input_uuid = ?", (input_id,)
-            )
-            with taken_apart():
-                told = Dataset(name, mark, source_type, source, shape, profile, dict(tags)).document
-            yield told
-
-    def _used(self, run_id: str) -> Iterator[LoggedModel]:
-        rows = self._connection.execute(
-            "SELECT destination_id FROM inputs WHERE source_type = 'RUN_INPUT' AND source_id = ?"
-            " AND destination_type = 'MODEL_INPUT' ORDER BY rowid",
-            (run_id,),
-        ).fetchall()
-        for (model_id,) in rows:
-            yield from self._models.of_id(model_id, self._losses)
 
     def orphans(self, only: str | None = None) -> Iterator[tuple[LoggedModel, str]]:
         """Logged models that no run made, each with the name of its experiment.
@@ -264,41 +223,15 @@ class SqliteStore:
         query = "SELECT count(*), max(rowid) FROM metrics WHERE run_uuid = ?"
         with self._reading():
             rows = self._connection.execute(query, (native.run_id,)).fetchone()
-            models, inputs = self._models.state(native.run_id), self._inputs(native.run_id)
+            models, inputs = self._models.state(native.run_id), self._inputs.state(native.run_id)
             traces = [digest(trace.info) for trace in self._traces.of_run(native.run_id, [])]
             facts = (native.status, native.start_ms, native.end_ms, native.name, native.lifecycle)
             beside = (models, inputs, traces) if traces else (models, inputs)
             return [*rows, digest(facts, dict(native.tags), dict(native.params), *beside)]
 
-    def _inputs(self, run_id: str) -> list[tuple[str, str]]:
-        """What the run used and made, as far as MLflow notes it."""
-        if not self._has_inputs:
-            return []
-        query = (  # each half has an index of MLflow's
-            "SELECT source_id, destination_id FROM inputs"
-            " WHERE source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND source_id = ?1"
-            " UNION SELECT source_id, destination_id FROM inputs"
-            " WHERE destination_type = 'RUN' AND destination_id = ?1 ORDER BY 1, 2"
-        )
-        return self._connection.execute(query, (run_id,)).fetchall()
-
     def close(self) -> None:
         """Close the file."""
         self._open.close()
-
-
-def _columns(rows: list[tuple[str, int, int, float, int]]) -> NativePoints:
-    key, time, step, value, is_nan = zip(*rows, strict=True)
-    keys = list(map(text_of, dict.fromkeys(key)))
-    codes = {name: code for code, name in enumerate(keys)}
-    return NativePoints(
-        keys,
-        np.fromiter(map(codes.__getitem__, key), np.int64, len(rows)),
-        np.array(time, np.int64),
-        np.array(step, np.int64),
-        np.array(value, np.float64),
-        np.array(is_nan, np.bool_),
-    )
 
 
 def _parts(uri: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Writes runs into a repository of Aim, in a process of its own; standard input tells what.
 
 A frame is its two lengths (u32, u64, little-endian), JSON, and bytes. A run is `begin`, then its
-parameters, numbers, objects and lines in any order, then `publish`: it is answered by where the run
-stands now, or by what failed. The process ends when there are no more frames.
+parameters, numbers, objects and lines in any order, then `settle`, then `publish`: these two are
+answered, by which run it is or by what failed. The process ends when there are no more frames.
 
 A run is written where nobody looks, and then moved into the repository: `begin` names the folder.
 
@@ -27,7 +27,7 @@ _LENGTHS = struct.Struct("<IQ")
 
 
 def main() -> None:
-    """Do what is asked for, and answer each `publish`."""
+    """Do what is asked for, and answer each `settle` and `publish`."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints there
     repositories: dict[str, Repository] = {}
@@ -47,12 +47,11 @@ def main() -> None:
             failed = f"{type(error).__name__}: {error}"
             if writing is not None:
                 writing.give_up()
-        if told["kind"] == "publish":
+        if told["kind"] in ("settle", "publish"):
             _put(out, {"kind": "end", "error": failed} if failed else {"kind": "run", **answer})
             if not failed:
                 _put(out, {"kind": "end"})
             out.flush()
-            writing = None
 
 
 def _next(stream: Any) -> tuple[dict[str, Any], bytes] | None:
@@ -97,10 +96,11 @@ class Writing:
         elif kind == "objects":
             for name, context, step, time, value in objects_of(told["rows"], payload):
                 self._run.put_object(name, context, step, time, value)
-        elif kind == "publish":
+        elif kind == "settle":
             self._run.close(told["end_time"])
-            self._repository.publish(self._run, told)
             return {"hash": self._run_hash}
+        elif kind == "publish":
+            self._repository.publish(self._run, told)
         else:
             raise ValueError(f"a frame of the kind {kind}")
         return {}

@@ -25,9 +25,20 @@ class Writing:
         """One frame; see `child`."""
         self._asked.put_frame(told, payload)
 
-    def publish(self, **told: Any) -> dict[str, Any]:
-        """The last one, and what is answered. Raises Refused, MissingExtra."""
+    def settle(self, end_time: float | None) -> str:
+        """All has been put: the run's hash, as whose it lies in `scratch`.
+
+        Raises Refused, MissingExtra.
+        """
+        self.put({"kind": "settle", "end_time": end_time})
+        return str(self._answer()["hash"])
+
+    def publish(self, **told: Any) -> None:
+        """The last frame: the run is in the repository. Raises Refused, MissingExtra."""
         self.put({"kind": "publish", **told})
+        self._answer()
+
+    def _answer(self) -> dict[str, Any]:
         (answer,) = self._asked.frames(self._refused)
         return answer.told
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from runferry.dialects.aim.own_store import Logged, Stated, identities_of, stamps_of
-from runferry.dialects.aim.places import HOME, TRACKER, is_hash
+from runferry.dialects.aim.places import TRACKER, is_hash
 from runferry.dialects.json_trees import mended
 from runferry.losses import Fate, Loss
 from runferry.model import Attribute, Run
@@ -46,25 +46,30 @@ class Showing:
         self._last_us = self._began_ns // 1000
         self.losses: list[Loss] = []
 
-    def go(self) -> Logged:
-        """Write and publish all of it. Raises Refused, MissingExtra."""
+    def go(self, expect: Callable[[Logged], None]) -> Logged:
+        """Write and publish all of it; `expect` is told what is about to stand there.
+
+        Raises Refused, MissingExtra.
+        """
         scratch = self._draft.home / _SCRATCH
         wished = self._before.run_hash if self._before is not None else self._own_hash()
         try:
             with writing(self._root, self._draft.uid, wished, scratch) as there:
                 self._send(there)
-                answer = there.publish(**self._ending())
+                ending = self._ending()
+                run_hash = there.settle(ending["end_time"])
+                stamps, identities = stamps_of(scratch, run_hash), identities_of(scratch, run_hash)
+                logged = Logged(run_hash, stamps, identities, self._stated)
+                expect(logged)
+                there.publish(**ending)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        run_hash = str(answer["hash"])
         if self._run.key.tracker == TRACKER and run_hash != self._run.key.run_id:
             detail = f"Aim has it as {run_hash}"
             self.losses.append(Loss("run-id", Fate.REENCODED, "", 1, detail))
         for key, name in self._names.renamed.items():
             self.losses.append(Loss("renamed", Fate.REENCODED, key, 1, f"Aim has it as {name}"))
-        home = self._root / HOME
-        stamps, identities = stamps_of(home, run_hash), identities_of(home, run_hash)
-        return Logged(run_hash, stamps, identities, self._stated)
+        return logged
 
     def _own_hash(self) -> str | None:
         """That of a run which comes from Aim."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runferry.dialects.plain_folder.forms import Form
+from runferry.dialects.plain_folder.layout import is_uid
 from runferry.dialects.plain_folder.parquet_form import ParquetForm
 from runferry.dialects.plain_folder.sums import has_sums
 from runferry.errors import Damaged
@@ -43,9 +44,9 @@ class ShownWriter(PlainFolderWriter):
     def find(self, uid: Uid) -> RemoteId | None:
         """The run that carries this mark; one of which nothing stands any more is gone."""
         found = super().find(uid)
-        if found is None or self._attempts(uid) or self._standing([uid]):
+        if found is not None and (self._attempts(uid) or self._standing([uid])):
             return found
-        return found if self._has_others_rows(uid) else None
+        return RemoteId(uid) if self._has_others_rows(uid) else None
 
     def present(self) -> Mapping[Uid, RemoteId] | None:
         """The complete runs of which all stands."""
@@ -55,8 +56,11 @@ class ShownWriter(PlainFolderWriter):
 
     def stored(self, remote: RemoteId) -> Progress | None:
         """Whether it is complete; raises RunMissing."""
+        has_others_rows = is_uid(remote) and self._has_others_rows(Uid(remote))
+        if has_others_rows and super().find(Uid(remote)) is None:
+            return Progress(has_others_rows=True)  # a push that was broken off left the run alone
         progress = super().stored(remote)
-        if progress is not None and self._has_others_rows(Uid(remote)):
+        if progress is not None and has_others_rows:
             return replace(progress, has_others_rows=True)
         if progress is not None and progress.is_sealed and not self._standing([Uid(remote)]):
             raise self._missing(remote)
