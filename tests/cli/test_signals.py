@@ -90,7 +90,7 @@ def test_a_call_that_is_interrupted_ends_its_document(many: Path, args: tuple[st
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130, err
@@ -154,7 +154,7 @@ def test_the_second_signal_ends_at_once_whatever_is_going_on() -> None:
         time.sleep(0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 130
+        assert process.wait(timeout=30) == 130
 
 
 def on_a_terminal(*args: str | Path, cwd: Path, **environ: str) -> str:

@@ -214,9 +214,9 @@ def _stalled() -> Iterator[int]:
 
 @contextmanager
 def _dead() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    yield port
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 TIMED = """
