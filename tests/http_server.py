@@ -72,6 +72,14 @@ def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Ser
         server.http.server_close()
 
 
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address that is taken, and where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 def says(status: int, body: bytes = b"{}", **headers: str) -> Answer:
     def act(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
@@ -125,7 +133,7 @@ class Clock:
         self.now += seconds
 
 
-SETTINGS = Settings(timeout=0.4, patience=60)
+SETTINGS = Settings(timeout=10, patience=60)
 
 
 def to(server: Server | str, clock: Clock | None = None, **options: object) -> RetryingClient:

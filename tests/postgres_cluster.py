@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.free_ports import free_port
 
 ROLE, PASSWORD = "runner", "a-secret/of:ours"
 """The password has what a URL must spell otherwise; no message may show it."""
@@ -50,9 +50,7 @@ def cluster() -> Iterator[int]:
                    "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"]  # fmt: skip
         made = subprocess.run(command, cwd=folder, capture_output=True, check=False, **user)  # type: ignore[call-overload]
         assert made.returncode == 0, made.stderr.decode()[-2000:]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [postgres, "-D", str(here), "-p", str(port), "-c", "listen_addresses=127.0.0.1",
                    "-c", f"unix_socket_directories={folder}", "-c", "fsync=off",
                    "-c", "max_connections=60"]  # fmt: skip
@@ -64,7 +62,7 @@ def cluster() -> Iterator[int]:
         finally:
             server.terminate()
             with suppress(subprocess.TimeoutExpired):
-                server.wait(20)
+                server.wait(60)
             if server.poll() is None:
                 server.kill()
                 server.wait()
@@ -74,7 +72,7 @@ def cluster() -> Iterator[int]:
 def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     import psycopg
 
-    for _ in range(200):
+    for _ in range(600):
         assert server.poll() is None, log.read_text()[-2000:]
         try:
             connected(port).close()

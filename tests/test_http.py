@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import io
-import socket
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 import trustme
-from tests.http_server import SETTINGS, Answer, Clock, cut_short, hang_up, says, serving, stall, to
+from tests.http_server import (
+    SETTINGS,
+    Answer,
+    Clock,
+    cut_short,
+    hang_up,
+    nobody,
+    says,
+    serving,
+    stall,
+    to,
+)
 from tests.http_server import no_proxy_of_this_machine as no_proxy_of_this_machine  # noqa: PLC0414  a fixture
 
 from runferry.errors import AuthFailed, BadLocation, BadSetting, Declined, Throttled, Unreachable
@@ -92,10 +103,11 @@ def test_pauses_grow_within_a_cap_and_differ() -> None:
 
 @pytest.mark.parametrize("fault", [hang_up, cut_short, stall])
 def test_a_broken_connection_is_tried_again_only_where_that_is_harmless(fault: Answer) -> None:
-    with serving(fault, says(200, b'{"a":1}')) as server, to(server) as client:
+    settings = replace(SETTINGS, timeout=1.0) if fault is stall else SETTINGS
+    with serving(fault, says(200, b'{"a":1}')) as server, to(server, settings=settings) as client:
         assert client.json("POST", "/x", idempotent=True) == {"a": 1}
         assert len(server.asked) == 2
-    with serving(fault, says(200)) as server, to(server) as client:
+    with serving(fault, says(200)) as server, to(server, settings=settings) as client:
         with pytest.raises(Unreachable):
             client.request("POST", "/x", idempotent=False)
         assert len(server.asked) == 1
@@ -109,21 +121,17 @@ def test_a_server_error_is_not_repeated_where_the_first_may_have_worked() -> Non
 
 
 def test_what_surely_did_not_arrive_is_always_sent_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     clock = Clock()
-    with to(f"http://127.0.0.1:{port}", clock) as client:
+    with nobody() as url, to(url, clock) as client:
         with pytest.raises(Unreachable, match="the connection failed"):
             client.request("POST", "/x", idempotent=False)
     assert len(clock.pauses) > 3
 
 
 def test_where_nobody_ever_answered_patience_is_short_and_the_error_says_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     clock = Clock()
     patient = Settings(patience=600)
-    with to(f"http://127.0.0.1:{port}", clock, settings=patient) as client:
+    with nobody() as url, to(url, clock, settings=patient) as client:
         with pytest.raises(Unreachable, match=r"^no server answers: the connection fail") as caught:
             client.request("GET", "/x")
     assert not caught.value.has_answered
@@ -262,7 +270,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(
     bundle, context = authority
     chosen = SETTINGS
     if how == "setting":
-        chosen = Settings(timeout=1, ca_bundle=bundle)
+        chosen = replace(SETTINGS, ca_bundle=bundle)
     else:
         monkeypatch.setenv(how, str(bundle))
     with serving(says(200), tls=context) as server, to(server, settings=chosen) as client:

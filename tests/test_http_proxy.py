@@ -16,7 +16,7 @@ def test_requests_go_through_the_proxy(how: str, monkeypatch: pytest.MonkeyPatch
     chosen = SETTINGS
     with serving(says(200)) as proxy:
         if how == "setting":
-            chosen = Settings(timeout=1, proxy=proxy.url)
+            chosen = replace(SETTINGS, proxy=proxy.url)
         else:
             monkeypatch.setenv(how, proxy.url)
         with to("http://tracker.invalid", settings=chosen) as client:

@@ -92,7 +92,7 @@ def test_readers_see_whole_commits_while_another_process_writes(archive: Archive
         assert process.stdout is not None
         process.stdout.readline()
         seen = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(seen) < 5 and time.monotonic() < deadline:
             seen.add(check_whole(archive))
         assert len(seen) >= 5

@@ -89,7 +89,7 @@ def test_a_call_that_is_interrupted_ends_its_document(many: Path, args: tuple[st
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130, err
@@ -153,7 +153,7 @@ def test_the_second_signal_ends_at_once_whatever_is_going_on() -> None:
         time.sleep(0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 130
+        assert process.wait(timeout=30) == 130
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_taken_for_nothing_else(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,20 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
+from tests.free_ports import free_port
 
 from runferry.python_apart import environment_apart
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[Mapping[str, str]]:
     """A tracking server; pages call it http://127.0.0.1:5000."""
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri",
         f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts"),
@@ -42,11 +36,11 @@ def mlflow_server(folder: Path) -> Iterator[Mapping[str, str]]:
         yield {"PORT_OF_5000": str(port)}
     finally:
         os.killpg(server.pid, 15)
-        server.wait(20)
+        server.wait(60)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
+    for _ in range(480):
         assert server.poll() is None, "the server ended"
         try:
             if httpx.get(url, timeout=2).is_success:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from training import rows, train
 
-from runferry.errors import ExitCode
+from runferry.errors import ExitCode, Unreachable
 from runferry.live import deliver
 from runferry.live.delivery import Delivery, Ends
+from runferry.live.frames import Kind
+from runferry.live.journal import Journal
 from runferry.live.layout import Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.locations import locate
+from runferry.transfer.report import Report
 
 
 def test_a_disk_that_is_full_when_a_delivery_begins_is_tried_again(tmp_path: Path) -> None:
@@ -89,6 +93,33 @@ def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(
     assert seen == [True, True]
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_refused: bool
+) -> None:
+    def refuses(*_: object, **__: object) -> Report:
+        raise Unreachable("nobody answers")
+
+    if is_refused:
+        monkeypatch.setattr("runferry.live.sending.push", refuses)
+    layout = Layout(tmp_path / "session")
+    Stated(("jsonl:./lines",)).write(layout.root)
+    journal = Journal(layout.journals)
+    call = {"op": "batch", "metrics": [["loss", 1, 1, 1]]}
+    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
+    journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
+    journal.close()
+    (mine,) = layout.journals.glob("*.journal")
+    mine.rename(layout.journals / "1-1.journal")  # of another process, which is gone
+    place = locate(f"jsonl:{tmp_path / 'lines'}", role="destination")
+    status = Delivery(layout, (place,), Ends(patience=0)).run()
+    (told,) = status.destinations
+    assert (status.state, told.failing) == (
+        ("gave-up", "nobody answers") if is_refused else ("done", None)
+    )
+
+
 def _has_groups() -> bool:
     try:
         Path("/proc/self/autogroup").write_text("0", encoding="ascii")
@@ -106,7 +137,6 @@ def test_whoever_trains_goes_first_in_another_session_too(tmp_path: Path) -> Non
 
         deliver.deliver = lambda root: print(open("/proc/self/autogroup").read()) or 0
         deliver.main(["session"])
-        time.sleep(1)
         """,
     )
     assert out.strip().endswith("nice 10")

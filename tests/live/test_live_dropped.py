@@ -38,7 +38,7 @@ def test_what_a_hook_could_not_take_is_told_while_training_goes_on(tmp_path: Pat
     )
     assert process.stdout is not None
     process.stdout.readline()
-    deadline, status = time.monotonic() + 30, None
+    deadline, status = time.monotonic() + 120, None
     while status is None or not status.dropped:
         assert time.monotonic() < deadline, status
         time.sleep(0.05)
@@ -135,8 +135,7 @@ def _fill(folder: Path, session: Path) -> None:
     assert (found.state, found.dropped) == ("following", 0)
     process.stdin.write("\n")
     process.stdin.flush()
-    found = _status(session, lambda status: status.dropped > 0)
-    assert found.destinations[0].failing
+    _status(session, lambda status: status.dropped > 0 and bool(status.destinations[0].failing))
     ended(process)
     _status(session, lambda status: status.state == "gave-up")
 
@@ -182,7 +181,7 @@ def test_the_space_of_a_first_status_is_none_yet_and_is_taken_once(tmp_path: Pat
 
 
 def _status(session: Path, is_so: Callable[[Status], bool]) -> Status:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while True:
         status = Status.read(session / "status.json")
         if status is not None and is_so(status):

@@ -74,6 +74,7 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         tmp_path,
         f"""
         import json, logging
+        from pathlib import Path
         logging.disable(logging.WARNING)
         test_metrics = {{"loss": 0.5, "accuracy": 0.95}}
         import mlflow
@@ -97,14 +98,20 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         def delivered():
             status = Status.read(session.layout.status)
             return [one.delivered for one in status.destinations] if status else [0]
+        def worked():
+            process = Status.read(session.layout.status).process
+            threads = Path("/proc", str(process), "task").glob("*/schedstat")
+            return sum(sum(map(int, path.read_text().split()[:2])) for path in threads) / 1e9
         def waited(count):
-            began, took = time.monotonic(), {{}}
-            while len(took) < 3 and time.monotonic() - began < 60:
+            began, work, took = time.monotonic(), worked(), {{}}
+            while len(took) < 3 and time.monotonic() - began < 100:
                 for number, there in enumerate(delivered()):
-                    if there >= count:
-                        took.setdefault(number, time.monotonic() - began)
+                    if there >= count and number not in took:
+                        took[number] = time.monotonic() - began, worked() - work
                 time.sleep(0.01)
             return [took[number] for number in range(3)]
+        while not Status.read(session.layout.status):
+            time.sleep(0.01)
         waited(session.journal.captured.total())
         took = []
         for step in range(5):
@@ -119,7 +126,7 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         print(json.dumps(took))
         """,
     )
-    assert all(min(seconds) < 1 for seconds in zip(*told(out), strict=True)), out
+    assert all(min(_rests(of_place)) < 1 for of_place in zip(*told(out), strict=True)), out
     found = {run.run.name: run for run in runferry.load(store)}
     assert set(found) == {"direct", "validation_test", "beside"}
     points = found["validation_test"].points.to_pylist()
@@ -134,6 +141,13 @@ def test_logged_directly_and_through_capture_is_equal(tmp_path: Path) -> None:
         for run in (found["direct"], found["validation_test"])
     )
     assert direct == {key: value.expected for key, value in captured.items()}
+
+
+def _rests(took: list[tuple[float, float]]) -> list[float]:
+    """Seconds that a delivery took beyond its work, in which are those that its threads waited for
+    a processor, and beyond its pauses, which are five times as long.
+    """
+    return [seconds - 6 * work for seconds, work in took]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +191,7 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
     train(
         tmp_path,
         """
-        import subprocess
+        import subprocess, threading
         for command in (
             ["init", "-q"], ["config", "user.email", "a@b.c"], ["config", "user.name", "a"],
             ["commit", "-q", "--allow-empty", "-m", "x"],
@@ -191,7 +205,11 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
         interfaces.start_logging(
             "e", backend="archive:./mirrored", config={"track_system": True, "track_git": True}
         )
-        time.sleep(1.5)
+        for thread in threading.enumerate():
+            if thread.name == "runferry-git":
+                thread.join()
+        while not interfaces._machines[0]._count:
+            time.sleep(0.1)
         interfaces.stop_logging()
         """,
     )

@@ -172,7 +172,7 @@ def _into_nothing(place: Location, stop: StopToken, *, is_ending: bool) -> Repor
 
 
 def _wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -90,7 +90,7 @@ def test_what_is_captured_while_the_delivery_ends_is_delivered(tmp_path: Path) -
     from tensorboardX import SummaryWriter
     from runferry.live.status import Status
     def waited(wanted):
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 100
         while time.monotonic() < deadline:
             status = Status.read(session.layout.status)
             if status is not None and wanted(status):

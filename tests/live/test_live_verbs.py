@@ -33,7 +33,7 @@ def _called(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -136,7 +136,7 @@ def test_follow_ends_when_the_runs_do(tmp_path: Path) -> None:
                         [sys.executable, "-m", "runferry", "follow", "runs", "--to",
                          "jsonl:./lines", "--until-quiet", "3", "--json"], stdout=subprocess.PIPE)
                 time.sleep(0.15)
-        assert following.wait(60) == 0
+        assert following.wait(100) == 0
         """
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "events.out.tfevents.0.before").write_bytes(b"")

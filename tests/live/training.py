@@ -58,7 +58,7 @@ def layout(folder: Path) -> Layout:
     return Layout(found)
 
 
-def settled(folder: Path, seconds: float = 60.0, root: Layout | None = None) -> Status:
+def settled(folder: Path, seconds: float = 120.0, root: Layout | None = None) -> Status:
     """The status of the only session below a folder, or this one, once its delivery has ended."""
     deadline = time.monotonic() + seconds
     found = root or layout(folder)

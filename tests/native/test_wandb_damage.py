@@ -185,7 +185,7 @@ def test_a_file_of_anything_takes_time_by_its_length(tmp_path: Path, filler: byt
     )
     began = time.process_time()
     found = scan_bytes(tmp_path, HEADER + body)
-    assert time.process_time() - began < 2  # a quadratic scan takes minutes
+    assert time.process_time() - began < 20  # a quadratic scan takes minutes
     assert sum(length for _, length, _ in found.damage) == len(body)
 
 

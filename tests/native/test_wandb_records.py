@@ -210,7 +210,7 @@ def test_a_message_written_in_parts_is_the_parts_together(tmp_path: Path) -> Non
     content = blob(3, "p") + parts + blob(1, "r")
     began = time.process_time()
     (run,) = records(tmp_path, blob(17, content))["run"]
-    assert time.process_time() - began < 1  # a quadratic merge takes minutes
+    assert time.process_time() - began < 10  # a quadratic merge takes minutes
     assert run == {
         "project": "p",
         "git": {"remote_url": "39998", "commit": "39999"},

@@ -7,7 +7,6 @@ fetched.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.free_ports import free_port
 from tests.live.training import ended, settled, start
 
 from runferry import settings
@@ -102,9 +102,7 @@ def watched(dashboard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @contextmanager
 def _served(dashboard: Path, home: Path) -> Iterator[httpx.Client]:
     """What the dashboard serves of the folder `swanlog` below another."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(dashboard), "watch", str(home / "swanlog"), "-h", "127.0.0.1", "-p", str(port)]
     variables = environment_apart() | {"SWANLAB_SAVE_DIR": str(home / "settings")}
     with (

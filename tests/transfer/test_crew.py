@@ -57,18 +57,19 @@ def test_a_listing_that_breaks_half_way_keeps_the_outcomes_so_far(workers: int) 
 
 def test_a_second_worker_that_cannot_open_keeps_the_outcomes_so_far() -> None:
     opened: list[Tool] = []
+    is_refused = threading.Event()
 
     def once() -> Tool:
         if opened:
+            is_refused.set()
             raise Refused("only one at a time")
         opened.append(Tool())
         return opened[0]
 
     crew = crew_of(once, workers=2)
-    ended = threading.Event()
 
     def slow(tool: Tool, run: Run) -> RunOutcome:
-        ended.wait(0.2)
+        is_refused.wait(10)
         return RunOutcome.of(run, "new")
 
     outcomes = crew.run([header(f"run-{n}") for n in range(3)], slow)
@@ -192,5 +193,5 @@ def test_a_stop_is_heard_while_a_server_is_down() -> None:
         began = time.monotonic()
         (outcome,) = crew.run([header("one")], asking)
     assert outcome.status == "interrupted"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # where nobody ever answered patience is 30 s
     assert "connection" in waits[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.free_ports import free_port
 from tests.postgres_cluster import cluster, new_database
 
 from runferry.ports import Location
@@ -97,9 +97,7 @@ def tracking_server(
     folder: Path, database: str, *options: str, variables: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """The URL of a server that runs while the block does; its artifacts go below the folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | (variables or {})
     command = [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
@@ -117,11 +115,11 @@ def tracking_server(
         yield url
     finally:
         os.killpg(process.pid, 15)
-        process.wait(20)
+        process.wait(60)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
+    for _ in range(480):
         if process.poll() is not None:
             break
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import struct
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 import httpx
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util import tensor_util
+from tests.free_ports import free_port
 
 from runferry.ports import Location, RemoteId
 from runferry.testing.recording import Sample
@@ -93,7 +93,7 @@ class Served:
     """TensorBoard's HTTP interface."""
 
     def __init__(self, base: str) -> None:
-        self._client = httpx.Client(base_url=f"{base}/data", timeout=20, trust_env=False)
+        self._client = httpx.Client(base_url=f"{base}/data", timeout=60, trust_env=False)
 
     def get(self, path: str, **query: str | int) -> Any:
         answer = self._client.get(path, params=query)
@@ -117,9 +117,7 @@ class Served:
 @contextmanager
 def tensorboard(logdir: Path, *, data_server: bool, runs: int) -> Iterator[Served]:
     """TensorBoard on the loopback, once it has found so many runs with scalars."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", str(port),
         "--host", "127.0.0.1", "--load_fast", "true" if data_server else "false",
@@ -133,11 +131,11 @@ def tensorboard(logdir: Path, *, data_server: bool, runs: int) -> Iterator[Serve
     finally:
         served.close()
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait(served: Served, process: subprocess.Popen[bytes], runs: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if len(served.get("/plugin/scalars/tags")) >= runs:

@@ -57,7 +57,7 @@ def test_a_row_that_the_tables_forbid_is_refused_and_not_left_out(
 
 
 FAILS = "raise SystemExit('no space for it')"
-HANGS = "import time; time.sleep(9)"
+HANGS = "import time; time.sleep(60)"
 
 
 @pytest.mark.parametrize(("code", "says"), [(FAILS, "no space for it"), (HANGS, "did not end")])
@@ -157,7 +157,7 @@ def test_a_database_that_another_process_locked_is_said_to_be_after_the_patience
 MAKES = """
 import sys; from pathlib import Path
 from runferry.writers.mlflow import created
-created._APART = "import sys; print(1); sys.stdout.flush(); import time; time.sleep(5)"
+created._APART = "import sys; print(1); sys.stdout.flush(); import time; time.sleep(60)"
 created.create_database(Path(sys.argv[1]))
 """
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.http_server import nobody
 from tests.writers.mlflow_runs import (
     PNG,
     SERIES,
@@ -252,15 +252,14 @@ def test_the_vendors_client_sees_what_was_pushed(
 
 
 def test_a_server_that_is_not_there_says_so_and_how_to_go_on() -> None:
-    with socket.socket() as probe:  # a port that nobody listens on once it is closed
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     settings.install(settings.Settings(patience=0.1))
     try:
-        for opened in (MlflowWriter.open, lambda w: MlflowReader.open(w, ReadOptions())):
-            with pytest.raises(Unreachable) as failure:
-                opened(Location("mlflow", f"http://user:secret@127.0.0.1:{port}"))
-            assert "secret" not in str(failure.value)
-            assert failure.value.hint
+        with nobody() as url:
+            there = Location("mlflow", url.replace("//", "//user:secret@"))
+            for opened in (MlflowWriter.open, lambda w: MlflowReader.open(w, ReadOptions())):
+                with pytest.raises(Unreachable) as failure:
+                    opened(there)
+                assert "secret" not in str(failure.value)
+                assert failure.value.hint
     finally:
         settings.install(None)

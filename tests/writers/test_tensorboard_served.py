@@ -147,7 +147,7 @@ def test_tensorboard_follows_a_run_that_is_being_written(tmp_path: Path) -> None
         for number, chunk in chunks[half:]:
             writer.append(remote, number, chunk)
         writer.seal(remote, sample.run)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while points() < 40 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert points() == 40

@@ -221,7 +221,7 @@ def test_an_upload_that_does_nothing_ends_when_patience_does(
     archive = archive_of([samples.plain()], tmp_path)
     (outcome,) = pushed(archive).failures
     assert "did nothing for" in (outcome.error or "")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120  # what is not told to be impatient waits 300
 
 
 def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path: Path) -> None:
@@ -235,4 +235,4 @@ def test_an_upload_ends_when_the_user_says_stop(service: WandbService, tmp_path:
     began = time.monotonic()
     report = pushed(archive_of([samples.plain()], tmp_path), stop)
     assert report.is_interrupted
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120

@@ -143,15 +143,17 @@ class Delivery:
             self._replicas.end()
         self._bring(is_ending=True)
         deadline = time.monotonic() + self._ends.patience
-        while not self._stop.is_set and time.monotonic() < deadline:
+        while not self._stop.is_set:
             if self._hub.failing is not None and self._hub.is_rested:
                 self._bring(is_ending=True)
             if self._is_news():
                 return None
             if self._hub.is_done:
                 return self._tell("gave-up" if self._refused else "done")
-            if self._hub.is_waiting:  # for a process that lives
+            if self._hub.is_waiting or self._hub.is_at_work:
                 deadline = time.monotonic() + self._ends.patience
+            elif time.monotonic() >= deadline:
+                break
             self._tell("delivering")
             self._stop.wait(_LOOK_SECONDS)
         return self._tell("gave-up")

@@ -80,6 +80,11 @@ class Hub:
         """Whether a destination waits for somebody else."""
         return any(sending.status.waiting is not None for sending in self._sendings)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a destination is being brought all that there is, and nothing has failed yet."""
+        return any(sending.is_at_work for sending in self._sendings)
+
     def bring(self, captured: int, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()

@@ -86,6 +86,11 @@ class Sending:
         there = self._there
         return self._delivered == there and there[1] and self.status.failing is None
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether all that there will be is on its way, and no attempt at it has failed."""
+        return self._there[1] and self._delivered != self._there and self.status.failing is None
+
     def stop(self) -> None:
         """End at the next safe point."""
         self._stop.set()
