@@ -87,13 +87,14 @@ class AdoptedWriter(CloudWriter):
             text = attributes.entries_text(adopted.config())
             (folder / FILES / CONFIG).write_text(text, encoding="utf-8")
             if adopted.is_online:
-                remote = RemoteId(draft.uid)
-                self._losses[remote] = (*self._losses.get(remote, ()), *self._send(folder, keeps))
+                lost = self._send(folder, keeps)
             else:
-                adopted.compose(folder, draft.uid)
+                lost = adopted.compose(folder, draft.uid)
                 tags = self._added_tags.pop(draft.uid, None)
                 if tags is not None:
                     adopted.dashboard.put(folder, draft.header(run), draft.uid, tags)
+        remote = RemoteId(draft.uid)
+        self._losses[remote] = (*self._losses.get(remote, ()), *lost)
 
     def _send(self, folder: Path, keeps: tuple[int, ...]) -> tuple[Loss, ...]:
         """Upload it; what has not arrived."""

@@ -12,12 +12,14 @@ again takes its own place, and what was interrupted shows nothing.
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import json
 import secrets
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -35,27 +37,18 @@ from runferry.dialects.swanlab.adopted import (
     awaited,
     log_in,
 )
-from runferry.dialects.swanlab.names import (
-    COLUMN,
-    CONFIG,
-    CONSOLE,
-    FILES,
-    FINISH,
-    LOGS,
-    MEDIA,
-    MEDIA_RECORD,
-    START,
-)
+from runferry.dialects.swanlab.names import CONFIG, CONSOLE, FILES, LOGS, MEDIA
 from runferry.dialects.swanlab.wire import parsed
 from runferry.durable import replace_file, sync, sync_tree, write_atomically
 from runferry.errors import Declined, Refused
+from runferry.losses import Loss
 from runferry.model import Run, RunKey, Tree, Uid
 from runferry.writers.plain_folder.run_files import put_link
 from runferry.writers.swanlab import messages
 from runferry.writers.swanlab.adopted_authoring import Into, Names
 from runferry.writers.swanlab.adopted_dashboard import AdoptedDashboard
+from runferry.writers.swanlab.adopted_log import Logged, differing, start_of, write_whole
 from runferry.writers.swanlab.attributes import entries_of, free_name, plain
-from runferry.writers.swanlab.sent_scalars import SentScalars
 
 _ADDED: Final = "added.json"
 _LOG: Final = "run.swanlab"
@@ -73,35 +66,6 @@ class Added:
     about: dict[str, Any]
     """What SwanLab has no place for."""
     has_lines: bool
-
-
-@dataclass(slots=True)
-class _Logged:
-    """What the run's own client has logged."""
-
-    start: bytes | None = None
-    finish: bytes | None = None
-    names: set[str] = field(default_factory=set)
-    has_lines: bool = False
-
-    @classmethod
-    def of(cls, log: Path) -> _Logged:
-        found = cls()
-        scanner = _native.SwanlabScanner(log)
-        while (batch := scanner.next()) is not None:
-            found.names.update(batch.series)
-            found.has_lines |= batch.console is not None
-            for number, _, _, content in batch.records:
-                match number:
-                    case _ if number == START and found.start is None:
-                        found.start = content
-                    case _ if number == FINISH and found.finish is None:
-                        found.finish = content
-                    case _ if number == COLUMN:
-                        found.names.add(parsed(content).text(3))
-                    case _ if number == MEDIA_RECORD:
-                        found.names.add(parsed(content).text(1))
-        return found
 
 
 class AdoptedRun:
@@ -174,7 +138,7 @@ class AdoptedRun:
 
     def _is_ours(self, kept: Path) -> bool:
         """Whether a log that was kept is of this very run, as its first record tells."""
-        was, now = _start_of(kept), _start_of(self.log)
+        was, now = start_of(kept), start_of(self.log)
         return now == was or (was is None and now == self._noted_start)
 
     def _set_aside(self) -> None:
@@ -188,8 +152,8 @@ class AdoptedRun:
         sync([self.home, aside])
 
     @cached_property
-    def _logged(self) -> _Logged:
-        return _Logged.of(self._before)
+    def _logged(self) -> Logged:
+        return Logged.of(self._before)
 
     @cached_property
     def start(self) -> bytes:
@@ -274,10 +238,11 @@ class AdoptedRun:
 
     # --- a log on the disk ------------------------------------------------------------------------
 
-    def compose(self, made: Path, uid: Uid) -> None:
+    def compose(self, made: Path, uid: Uid) -> tuple[Loss, ...]:
         """Add what lies in a folder, in place of what was added of this run before.
 
-        Raises Declined where it cannot be read back.
+        What the log then has not, since it is damaged where it was. Raises Declined where what is
+        written cannot be read back.
         """
         section = self.home / f"{uid}.swanlab"
         (log,) = made.glob("run-*.swanlab")
@@ -290,15 +255,27 @@ class AdoptedRun:
         sections = [self.home / f"{known}.swanlab" for known in self.added()]
         sections = [path for path in sections if path.exists()]
         scratch = self.home / f".{self.log.name}.{secrets.token_hex(6)}"
+        start = self.start if self._logged.start is None else None
         try:
-            self._write(scratch, sections)
-            self._read_back(scratch, sections)
+            lost = write_whole(scratch, self._before, start, sections)
+            self._confirm(differing(scratch, (self._before, *sections)))
             sync([scratch])
             replace_file(scratch, self.log)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
         sync([self.folder])
+        if section != sections[0]:  # of the client's own log the first one tells
+            del lost[self._before]
+        return tuple(itertools.chain.from_iterable(lost.values()))
+
+    def _confirm(self, differing: Sequence[str]) -> None:
+        if differing:
+            raise Declined(
+                f"what was written does not read back as it was sent: {', '.join(differing[:5])}",
+                where=str(self.folder),
+                hint="see that the disk is sound, then send it again",
+            )
 
     def _put_files(self, made: Path) -> None:
         """What lies below a folder; a medium that is there twice takes its room once."""
@@ -308,37 +285,10 @@ class AdoptedRun:
             target = self.folder / place
             node = path.stat().st_ino if place.parts[0] == MEDIA else 0
             _put(placed.get(node, path), target, is_linked=node in placed)
+            if node not in placed and not filecmp.cmp(path, target, shallow=False):
+                self._confirm([str(place)])
             if node:
                 placed[node] = target
-
-    def _write(self, path: Path, sections: list[Path]) -> None:
-        log = _native.SwanlabLog(path, started_ns=0)
-        if self._logged.start is None:
-            log.record(START, self.start, num=-1)
-        last = log.copy(self._before, without=[FINISH])
-        for section in sections:
-            log.copy(section, without=[START, FINISH], renumber=True)
-        for payload in last:  # where whoever looks for it reads
-            log.copied(payload)
-        log.flush()
-
-    def _read_back(self, path: Path, sections: list[Path]) -> None:
-        wanted = {key: it for log in (self._before, *sections) for key, it in _sums(log).items()}
-        there = _sums(path)
-        short = [key for key, it in wanted.items() if there.get(key) != it]
-        if short:
-            raise Declined(
-                f"what was written does not read back as it was sent: {', '.join(short[:5])}",
-                where=str(self.folder),
-                hint="runferry resume",
-            )
-
-
-def _start_of(log: Path) -> bytes | None:
-    """The first record of a log, which tells one run of SwanLab from another."""
-    batch = _native.SwanlabScanner(log, rows=1).next()
-    records = [] if batch is None else batch.records
-    return next((content for number, _, _, content in records if number == START), None)
 
 
 def _began(item: tuple[Uid, Added]) -> int:
@@ -361,10 +311,6 @@ def about_of(run: Run, told: Mapping[str, Tree]) -> dict[str, Any]:
     stated = {name: value for name, value in fields.items() if value not in (None, "", [])}
     shown: dict[str, Any] = plain({**told, **stated})
     return shown
-
-
-def _sums(log: Path) -> Mapping[str, object]:
-    return SentScalars.of(log).sums
 
 
 def _files_below(made: Path) -> Iterator[Path]:
