@@ -49,8 +49,7 @@ def run(
     for place in to:
         destined(place)
     root = Path(journal).absolute() if journal else new_folder()
-    session.note(f"mirrored by {root}; see `runferry status '{root}'`")
-    became(root, tuple(to), command)
+    became(session, root, tuple(to), command)
 
 
 @verb(app, settings=["archive", "timezone"])

@@ -39,16 +39,26 @@ _ENDED = ("done", "gave-up", "stopped")
 CAN_BECOME = os.name != "nt"
 
 
-def became(root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
+def became(session: Session, root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
     """Start the delivery process, and become the command: its signals and exit code are its own.
 
     Where no process can become another, this one waits, and ends with that code, whatever it is.
+    Where the session has no space the command runs all the same, and is not mirrored.
     """
     from runferry.live import autostart
     from runferry.live.session import Session as Mirroring
     from runferry.live.session import make_folder, without_secrets
 
-    make_folder(root, Stated(without_secrets(places)))
+    try:
+        make_folder(root, Stated(without_secrets(places)))
+    except OSError as error:
+        session.complain(
+            f"nothing is mirrored, the command runs alone: {error.strerror or error}",
+            where=str(root),
+            hint="runferry run --journal ANOTHER/FOLDER …",
+        )
+        _replaced(command, os.environ)
+    session.note(f"mirrored by {root}; see `runferry status '{root}'`")
     Mirroring(Layout(root), places, {}).deliver(is_inherited=True)
     hooks = str(Path(next(iter(autostart.__path__))))
     path = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
