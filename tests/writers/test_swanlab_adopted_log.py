@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 from swanlab_service import written
+from tests.transfer.roads import archive_of
 
 import runferry
-from runferry import _native, chunks
+from runferry import _native, chunks, settings
 from runferry.dialects.swanlab.adopted import OPEN, adopted_home
 from runferry.dialects.swanlab.names import LOG, MEDIA_RECORD
 from runferry.errors import Declined
 from runferry.losses import Fate, Loss
-from runferry.model import Address, Blob, MediaItem
+from runferry.model import Address, Blob, MediaItem, Uid
 from runferry.ports import Location
 from runferry.testing.recording import Recording, Sample
 from runferry.testing.samples import START_NS, header
+from runferry.transfer.push import push
 from runferry.writers.swanlab import adopted_log, adopted_run
 
 PICTURE = b"\x89PNG\r\n\x1a\n not really"
@@ -160,3 +162,49 @@ def test_a_picture_that_is_not_there_as_it_was_sent_is_no_picture_that_was_added
     with pytest.raises(Declined, match=r"does not read back as it was sent: media/.*\.png"):
         added(folder, OURS)
     assert log_of(folder).read_bytes() == before
+
+
+def test_what_another_user_adds_meanwhile_waits_and_no_entry_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path, recorded("lion", "loss"))
+    settings.install(settings.Settings(patience=0.0))
+    original = adopted_run.AdoptedRun.note_added
+
+    def meanwhile(adopted: adopted_run.AdoptedRun, uid: Uid, one: adopted_run.Added) -> None:
+        monkeypatch.setattr(adopted_run.AdoptedRun, "note_added", original)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another user's"))
+        with pytest.raises(Declined, match="another upload of this run"):
+            added(folder, recorded("lynx", "f1"))
+        original(adopted, uid, one)
+
+    monkeypatch.setattr(adopted_run.AdoptedRun, "note_added", meanwhile)
+    added(folder, OURS)
+    added(folder, recorded("lynx", "f1"))
+    assert len(adopted_run.AdoptedRun(folder).added()) == 2
+
+
+@pytest.mark.parametrize("comes_back", ["as it was before", "as another's"])
+def test_what_was_added_to_a_folder_that_was_removed_and_made_again_is_added_again(
+    tmp_path: Path, comes_back: str
+) -> None:
+    folder = folder_of(tmp_path, recorded("lion", "loss"))
+    before = Path(shutil.copytree(folder, tmp_path / "before"))
+    archive = archive_of([OURS], tmp_path / "archive")
+    place = Location("swanlab", str(folder))
+
+    def pushed() -> object:
+        (outcome,) = push(archive, place, allow=Fate.DROPPED).outcomes
+        return outcome.status
+
+    assert [pushed(), pushed()] == ["new", "unchanged"]
+    shutil.rmtree(folder)
+    if comes_back == "as another's":
+        other = folder_of(tmp_path / "other", recorded("tiger", "loss"))
+        log_of(other).rename(other / log_of(before).name)
+        before = other
+    shutil.copytree(before, folder)
+    assert pushed() != "unchanged"
+    assert pushed() == "unchanged"
+    (run,) = runferry.load(f"swanlab:{folder.parent}")
+    assert {series.key for series in run.series} >= {"loss", "acc"}

@@ -3,6 +3,8 @@
     <log dir>/.runferry/adopted/<run folder>/
         run.swanlab, config.yaml    as its client left them
         added.json                  what was added: names, configuration, in order of coming
+        lock                        held by whoever adds
+        whole.json                  how large the log was that was made last
         <uid>.swanlab               what was added of one run to a log on the disk
         another-<n>/                the same of a run that had this folder's name before
 
@@ -19,6 +21,7 @@ import secrets
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,9 +52,11 @@ from runferry.writers.swanlab.adopted_authoring import Into, Names
 from runferry.writers.swanlab.adopted_dashboard import AdoptedDashboard
 from runferry.writers.swanlab.adopted_log import Logged, differing, start_of, write_whole
 from runferry.writers.swanlab.attributes import entries_of, free_name, plain
+from runferry.writers.upload_lock import LOCK, one_upload
 
 _ADDED: Final = "added.json"
 _LOG: Final = "run.swanlab"
+_WHOLE: Final = "whole.json"
 _PROTOBUF: Final = 2  # the version of a log with such records
 _CRASHED: Final = 2
 _NO_END: Final = "the run never said that it ended"
@@ -105,6 +110,10 @@ class AdoptedRun:
         """Whether its client sends it to the cloud."""
         return self._note is not None and self._note.mode == ONLINE
 
+    def alone(self, tracker: str) -> AbstractContextManager[tuple[int, ...]]:
+        """Nobody else adds to it meanwhile. Raises what `one_upload` raises."""
+        return one_upload(tracker, str(self.folder), beside=self.home)
+
     @property
     def run_id(self) -> str:
         """Its own."""
@@ -147,7 +156,7 @@ class AdoptedRun:
         aside.mkdir()
         # by its log the whole is known, so that goes last
         for path in sorted(self.home.iterdir(), key=lambda one: one.name == _LOG):
-            if path.is_file() and path.name not in (NOTE, OPEN):
+            if path.is_file() and path.name not in (NOTE, OPEN, LOCK):
                 path.rename(aside / path.name)
         sync([self.home, aside])
 
@@ -209,6 +218,23 @@ class AdoptedRun:
         spelled = json.dumps(told, ensure_ascii=False).encode()
         write_atomically(self.home / _ADDED, spelled, scratch=secrets.token_hex(6))
 
+    def standing(self) -> set[Uid]:
+        """What was added to this very run, and is in its log; in the cloud, what was sent.
+
+        A folder may be removed and come back, as it was before or as another run's.
+        """
+        kept = self.home / _LOG
+        if not kept.exists() or not self._is_ours(kept):
+            return set()
+        if self.is_online:
+            return {*self.added()}
+        try:
+            told = json.loads((self.home / _WHOLE).read_bytes())
+        except FileNotFoundError:
+            return set()
+        is_whole = told == {"size": self.log.stat().st_size}
+        return {uid for uid in self.added() if is_whole and self._section(uid).exists()}
+
     def config(self) -> dict[str, dict[str, Tree]]:
         """Entries of `config.yaml`: its own, as others have updated them.
 
@@ -244,7 +270,7 @@ class AdoptedRun:
         What the log then has not, since it is damaged where it was. Raises Declined where what is
         written cannot be read back.
         """
-        section = self.home / f"{uid}.swanlab"
+        section = self._section(uid)
         (log,) = made.glob("run-*.swanlab")
         _put(log, section)
         self._put_files(made)
@@ -252,8 +278,7 @@ class AdoptedRun:
         for name in (FILES, MEDIA, LOGS, CONSOLE):
             if (self.folder / name).is_dir():
                 sync_tree(self.folder / name)
-        sections = [self.home / f"{known}.swanlab" for known in self.added()]
-        sections = [path for path in sections if path.exists()]
+        sections = [path for path in map(self._section, self.added()) if path.exists()]
         scratch = self.home / f".{self.log.name}.{secrets.token_hex(6)}"
         start = self.start if self._logged.start is None else None
         try:
@@ -265,9 +290,15 @@ class AdoptedRun:
             scratch.unlink(missing_ok=True)
             raise
         sync([self.folder])
+        whole = json.dumps({"size": self.log.stat().st_size}).encode()
+        write_atomically(self.home / _WHOLE, whole, scratch=secrets.token_hex(6))
         if section != sections[0]:  # of the client's own log the first one tells
             del lost[self._before]
         return tuple(itertools.chain.from_iterable(lost.values()))
+
+    def _section(self, uid: Uid) -> Path:
+        """What was added of one run."""
+        return self.home / f"{uid}.swanlab"
 
     def _confirm(self, differing: Sequence[str]) -> None:
         if differing:
