@@ -15,7 +15,8 @@ from training import layout, rows, settled, train
 
 from runferry.cli import living
 from runferry.errors import ExitCode
-from runferry.live.layout import Stated
+from runferry.live.layout import Layout, Stated
+from runferry.live.status import DestinationStatus, Status
 from runferry.python_apart import environment_apart
 
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
@@ -64,6 +65,16 @@ def test_status_and_resume_tell_what_there_is(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     jsonschema.validate(json.loads(again.stdout), {**SCHEMAS, "$ref": "#/$defs/status"})
     assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(n, float(n)) for n in range(10)]
+
+
+def test_a_session_that_was_given_up_says_which_command_goes_on(tmp_path: Path) -> None:
+    root = tmp_path / "a session"
+    Stated(("archive:./mirrored",)).write(root)
+    given_up = Status("gave-up", 1, 5, destinations=(DestinationStatus("archive:./mirrored"),))
+    given_up.write(Layout(root).status)
+    told = _called(tmp_path, "status", str(root))
+    assert told.returncode == 4
+    assert f"goes on with: runferry resume '{root}'" in told.stderr
 
 
 @pytest.mark.parametrize(

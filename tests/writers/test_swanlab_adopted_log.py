@@ -14,9 +14,9 @@ from tests.transfer.roads import archive_of
 
 import runferry
 from runferry import _native, chunks, settings
-from runferry.dialects.swanlab.adopted import OPEN, adopted_home
+from runferry.dialects.swanlab.adopted import NOTE, OPEN, AdoptedNote, adopted_home
 from runferry.dialects.swanlab.names import LOG, MEDIA_RECORD
-from runferry.errors import Declined
+from runferry.errors import Declined, Refused
 from runferry.losses import Fate, Loss
 from runferry.model import Address, Blob, MediaItem, Uid
 from runferry.ports import Location
@@ -208,3 +208,14 @@ def test_what_was_added_to_a_folder_that_was_removed_and_made_again_is_added_aga
     assert pushed() == "unchanged"
     (run,) = runferry.load(f"swanlab:{folder.parent}")
     assert {series.key for series in run.series} >= {"loss", "acc"}
+
+
+def test_a_folder_that_takes_nothing_more_names_one_that_does(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, recorded("lion", "loss"))
+    adopted_home(folder).mkdir(parents=True)
+    (adopted_home(folder) / NOTE).write_text(AdoptedNote("lion", "offline").text())
+    log_of(folder).unlink()
+    with pytest.raises(Refused) as refused:
+        added(folder, OURS)
+    assert f"swanlab:{folder.parent}" in str(refused.value.hint)
+    assert "resume" not in str(refused.value.hint)  # nobody knows of a session here

@@ -90,7 +90,7 @@ def status(
     from runferry.cli.living import seen, show_status, watched
 
     root = _session_at(journal)
-    return watched(session, root) if watch else show_status(session, seen(session, root))
+    return watched(session, root) if watch else show_status(session, seen(session, root), root)
 
 
 @verb(app)
@@ -102,7 +102,8 @@ def resume(
     """Deliver what of a session has not arrived yet."""
     from runferry.cli.living import resumed, show_status
 
-    return show_status(session, resumed(session, _session_at(journal), tuple(to)))
+    root = _session_at(journal)
+    return show_status(session, resumed(session, root, tuple(to)), root)
 
 
 def _session_at(named: str | None) -> Path:

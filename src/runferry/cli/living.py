@@ -167,15 +167,15 @@ def watched(session: Session, root: Path) -> ExitCode:
                 hint=f"runferry resume {shlex.quote(str(root))}; why is in {Layout(root).log.name}",
             )
         if status is not None and status != last:
-            show_status(session, status)
+            show_status(session, status, root)
             last = status
         if status is not None and status.state in _ENDED:
             return _code(status)
         time.sleep(_LOOK_SECONDS)
 
 
-def show_status(session: Session, status: Status | None) -> ExitCode:
-    """As a table, or JSON."""
+def show_status(session: Session, status: Status | None, root: Path | None = None) -> ExitCode:
+    """As a table, or JSON; of what is in the session at `root`, how it goes on."""
     if status is None:
         session.complain("nothing was delivered yet", hint="runferry status --watch")
         return ExitCode.SOME_FAILED
@@ -199,6 +199,9 @@ def show_status(session: Session, status: Status | None) -> ExitCode:
         if one.losses:
             told = ", ".join(f"{count:,} {code}" for code, count in sorted(one.losses.items()))
             session.note(f"{one.destination} does not have exactly: {told}")
+    if status.state == "gave-up" and root is not None:
+        again = f"runferry resume {shlex.quote(str(root))}"
+        session.note(f"goes on with: {again} (to other places: {again} --to DST)")
     return _code(status)
 
 

@@ -86,20 +86,20 @@ class AdoptedRun:
             raise Refused(
                 "no run of SwanLab is here any more",
                 where=str(folder),
-                hint="bring its folder back; or elsewhere: runferry resume --to DST",
+                hint=f"bring its folder back, then run the command again; or {self._others}",
             )
-        if why := awaited(self.folder):
+        if (first := awaited(self.folder)) is not None:
             raise Declined(
-                why,
+                first.told,
                 where=str(folder),
                 hint="swanlab.finish() ends it, then run the command again; where its process is"
-                f" gone, swanlab:{shlex.quote(str(self.folder.parent))} takes runs of their own",
+                f" gone, {self._others}",
             )
         if _native.SwanlabScanner(log).version != _PROTOBUF:
             raise Refused(
                 "this run was logged by a client before SwanLab 0.8, and takes nothing more",
                 where=str(log),
-                hint=f"swanlab:{self.folder.parent} makes runs of their own",
+                hint=self._others,
             )
         self.log = log
         is_local = self._note is not None and self._note.mode == LOCAL
@@ -109,6 +109,11 @@ class AdoptedRun:
     def is_online(self) -> bool:
         """Whether its client sends it to the cloud."""
         return self._note is not None and self._note.mode == ONLINE
+
+    @property
+    def _others(self) -> str:
+        """Where runs can go that this one does not take, as a hint says it."""
+        return f"send them to swanlab:{shlex.quote(str(self.folder.parent))}, as runs of their own"
 
     def alone(self, tracker: str) -> AbstractContextManager[tuple[int, ...]]:
         """Nobody else adds to it meanwhile. Raises what `one_upload` raises."""
