@@ -108,15 +108,20 @@ def resume(
 
 def _session_at(named: str | None) -> Path:
     """Raises UsageError where there is none."""
+    import shlex
     from pathlib import Path
 
     from runferry.live.layout import HOME, is_session, sessions
 
-    if named is not None:
-        if not is_session(Path(named)):
-            raise UsageError("this is no session", where=named, hint=f"sessions lie below {HOME}")
+    known = sessions(HOME if named is None else Path(named) / HOME)
+    if named is not None and is_session(Path(named)):
         return Path(named)
-    known = sessions()
+    if named is not None:
+        hint = f"its newest is {shlex.quote(str(known[-1]))}" if known else f"ls {HOME}"
+        raise UsageError("this is no session", where=named, hint=hint)
     if not known:
-        raise UsageError(f"there is no session below {HOME}", hint="name its folder")
+        raise UsageError(
+            f"there is no session below {HOME}",
+            hint=f"go to the folder in which the training began, or name DIR/{HOME}/SESSION",
+        )
     return known[-1]
