@@ -242,9 +242,12 @@ class SwanlabLog:
         """A record by the number of its type, spelled already."""
     def copy(
         self, path: str | PathLike[str], *, without: Sequence[int], renumber: bool = False
-    ) -> list[bytes]:
-        """The whole records of another log as they stand there, or numbered on from those here;
-        those of these types are given back. Raises OSError."""
+    ) -> tuple[list[bytes], list[tuple[int, int, str]]]:
+        """The whole records of another log as they stand there, or numbered on from those here.
+
+        Gives those of these types, which are not copied, and what of that log is not here since it
+        is damaged, as `WandbBatch.damage`. Raises OSError.
+        """
     def copied(self, payload: bytes) -> None:
         """A record that `copy` gave back."""
     def flush(self) -> None:

@@ -20,6 +20,7 @@ from runferry.errors import BadLocation, BadPlugin, RunferryError
 from runferry.model import Run
 from runferry.ports import Limits, Location, Reader, ReadOptions, Writer
 from runferry.writer_ports import (
+    Awaited,
     AwaitingWriter,
     GrowthWriter,
     OneWayWriter,
@@ -185,13 +186,13 @@ def conclude(place: Location, runs: Sequence[Run]) -> None:
         kind.conclude(place, runs)
 
 
-def awaited(place: Location) -> str:
-    """What has to happen before anything is written to a destination, in words; empty for nothing.
+def awaited(place: Location) -> Awaited | None:
+    """What has to happen before anything is written to a destination.
 
     Raises BadLocation, MissingExtra, and what reading its files raises.
     """
     kind = writer(place.tracker)
-    return kind.awaited(place) if isinstance(kind, AwaitingWriter) else ""
+    return kind.awaited(place) if isinstance(kind, AwaitingWriter) else None
 
 
 def is_readable(place: Location) -> bool:

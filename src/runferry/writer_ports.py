@@ -6,6 +6,7 @@ They are asked for where it matters, and a writer that has none of them is whole
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from runferry.losses import Loss
@@ -69,13 +70,21 @@ class GrowthWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What has to happen at a place before anything is written there."""
+
+    told: str  # in words
+    is_coming: bool  # whoever is waited for lives; else nobody can tell, and it may never come
+
+
 @runtime_checkable
 class AwaitingWriter(Protocol):
     """A writer with places that somebody else is still at work on."""
 
     @classmethod
-    def awaited(cls, where: Location) -> str:
-        """What whoever writes there has to wait for, in words; empty when it may begin.
+    def awaited(cls, where: Location) -> Awaited | None:
+        """What whoever writes there has to wait for; None when it may begin.
 
         Quick, and nothing is asked of a server. Raises what reading files raises.
         """

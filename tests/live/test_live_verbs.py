@@ -13,12 +13,16 @@ import pytest
 import typer
 from training import layout, rows, settled, train
 
+from runferry.archive.lock import FileLock
 from runferry.cli import living
 from runferry.errors import ExitCode
-from runferry.live.layout import Stated
+from runferry.live.layout import Layout, Stated
+from runferry.live.status import DestinationStatus, Status
 from runferry.python_apart import environment_apart
 
-pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+SummaryWriter = pytest.importorskip(
+    "tensorboardX", reason="tensorboardX is not installed"
+).SummaryWriter
 SCHEMAS = json.loads(
     (Path(__file__).parents[2] / "docs" / "cli.schema.json").read_text(encoding="utf-8")
 )
@@ -66,17 +70,55 @@ def test_status_and_resume_tell_what_there_is(tmp_path: Path) -> None:
     assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(n, float(n)) for n in range(10)]
 
 
+def test_a_session_that_was_given_up_says_why_and_which_command_goes_on(tmp_path: Path) -> None:
+    root = tmp_path / "a session"
+    Stated(("archive:./mirrored",)).write(root)
+    why = f"no server: {'the connection failed, ' * 9}: http://127.0.0.1:9\n\nhint: start it"
+    failing = DestinationStatus("archive:./mirrored", failing=why)
+    Status("gave-up", 1, 5, destinations=(failing,)).write(Layout(root).status)
+    told = _called(tmp_path, "status", str(root))
+    assert told.returncode == 4
+    assert f"goes on with: runferry resume '{root}'" in told.stderr
+    assert f"archive:./mirrored: {why}".split() == told.stdout.split()[-len(why.split()) - 1 :]
+
+
+def test_who_resumes_what_another_process_delivers_is_told_how_to_watch_that(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "session"
+    Stated(("archive:./mirrored",)).write(root)
+    lock = FileLock(Layout(root).delivery_lock)
+    lock.acquire()
+    told = _called(tmp_path, "resume", "session")
+    lock.release()
+    assert told.returncode == 1
+    assert "another process delivers this session: session" in told.stderr
+    assert "hint: runferry status --watch session" in told.stderr
+
+
+def test_what_is_over_since_it_was_quiet_is_told(tmp_path: Path) -> None:
+    with SummaryWriter(str(tmp_path / "runs" / "a")) as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    told = _called(tmp_path, "follow", "runs", "--to", "jsonl:lines", "--until-quiet", "0.5")
+    assert told.returncode == 0, told.stderr
+    assert "nothing was written for 0.5 seconds" in told.stderr
+    assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["status"], "no session"),
         (["resume", "nowhere"], "no session"),
+        (["resume", "."], "its newest is .runferry/live/20260101_000000-1"),
         (["run", "--", "true"], "--to is missing"),
         (["run", "--to", "mlfow:x", "--", "true"], "mlfow"),
         (["run", "--to", "archive:./a", "--", "no-such-command"], "cannot be run"),
     ],
 )
 def test_a_wrong_call_is_told_with_a_hint(tmp_path: Path, arguments: list[str], told: str) -> None:
+    if "." in arguments:
+        Stated().write(tmp_path / ".runferry" / "live" / "20260101_000000-1")
     answer = _called(tmp_path, *arguments)
     assert answer.returncode == 2
     assert told in answer.stderr

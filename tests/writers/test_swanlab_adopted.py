@@ -176,18 +176,19 @@ def test_a_configuration_that_is_damaged_is_told_and_stays(folder: Path, text: s
 def test_a_folder_has_one_lock_by_whatever_name_it_is_called(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held: list[str] = []
+    held: list[Path | None] = []
 
-    def taken(tracker: str, where: str) -> AbstractContextManager[tuple[int, ...]]:
-        held.append(where)
-        return one_upload(tracker, where)
+    def taken(
+        tracker: str, where: str, *, beside: Path | None = None
+    ) -> AbstractContextManager[tuple[int, ...]]:
+        held.append(beside)
+        return one_upload(tracker, where, beside=beside)
 
-    monkeypatch.setattr("runferry.writers.swanlab.adopted.one_upload", taken)
+    monkeypatch.setattr(module, "one_upload", taken)
     (tmp_path / "alias").symlink_to(folder.parent)
     for name in (folder, tmp_path / "alias" / folder.name):
         written(place(name), sample()).close()
-    assert len(held) == 4
-    assert len({*held}) == 1
+    assert held == [adopted_home(folder)] * 4
     assert rows_of(folder)["reference/loss"] == numbers(3)
 
 

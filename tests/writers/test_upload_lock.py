@@ -55,3 +55,35 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(Refused, match="cache/runferry/uploads"), one_upload("swanlab", "team/run"):
         pass
+
+
+def test_the_lock_of_a_run_on_a_disk_is_one_for_all_users_and_machines_that_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = tmp_path / "disk"
+    with one_upload("swanlab", "/disk/run", beside=beside):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another user's"))
+        again = one_upload("swanlab", "/mnt/run", beside=beside)
+        with pytest.raises(Declined, match="another upload"), again:
+            pass
+    with one_upload("swanlab", "/disk/run", beside=beside):
+        pass
+
+
+def test_on_a_disk_without_locks_the_processes_of_a_user_still_see_one_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside, original = tmp_path / "disk", fcntl.flock
+
+    def flock(stream: object, how: int) -> None:
+        named = stream if isinstance(stream, int) else stream.fileno()  # type: ignore[attr-defined]
+        if os.fstat(named).st_ino == (beside / "lock").stat().st_ino:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        original(named, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with one_upload("swanlab", "/disk/run", beside=beside):
+        again = one_upload("swanlab", "/disk/run", beside=beside)
+        with pytest.raises(Declined, match="another upload"), again:
+            pass
+    assert "this disk has no locks" in caplog.text

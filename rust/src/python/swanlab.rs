@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::damage::Damage;
 use crate::leveldb::LogReader;
 use crate::python::arrow::{
     ArrowTable, Format, damage_rows, opened, table, table_error, taken, unreadable,
@@ -51,6 +52,9 @@ impl SwanlabBatch {
         })
     }
 }
+
+/// Records that were left, and places that were damaged: offset, length, reason.
+type Copied = (Vec<Py<PyBytes>>, Vec<(u64, u64, &'static str)>);
 
 type GroupTuple = (i64, Option<i64>, i64, Vec<String>);
 
@@ -175,7 +179,8 @@ impl SwanlabLog {
         self.write_if_enough(py)
     }
 
-    /// The whole records of another log; those of these types are given back.
+    /// The whole records of another log; those of these types are given back, with what of the
+    /// log is damaged and so is not here.
     #[pyo3(signature = (path, *, without, renumber=false))]
     fn copy(
         &mut self,
@@ -183,12 +188,12 @@ impl SwanlabLog {
         path: PathBuf,
         without: Vec<u32>,
         renumber: bool,
-    ) -> PyResult<Vec<Py<PyBytes>>> {
+    ) -> PyResult<Copied> {
         let source = File::open(&path).map_err(|error| os_error_at(path, &error))?;
-        let left = py.detach(|| self.copy_from(source, &without, renumber));
-        let left = left.map_err(os_error)?;
+        let copied = py.detach(|| self.copy_from(source, &without, renumber));
+        let (left, damage) = copied.map_err(os_error)?;
         let left = left.iter().map(|it| PyBytes::new(py, it).unbind());
-        Ok(left.collect())
+        Ok((left.collect(), damage_rows(&damage)))
     }
 
     /// A record that `copy` gave back.
@@ -220,7 +225,7 @@ impl SwanlabLog {
         source: File,
         without: &[u32],
         renumber: bool,
-    ) -> io::Result<Vec<Vec<u8>>> {
+    ) -> io::Result<(Vec<Vec<u8>>, Vec<Damage>)> {
         let size = source.metadata()?.len();
         let mut records = LogReader::new(source, 0, size, Some(0));
         let mut left = Vec::new();
@@ -234,7 +239,8 @@ impl SwanlabLog {
                 self.write_out()?;
             }
         }
-        Ok(left)
+        let damage = records.take_damage();
+        Ok((left, damage))
     }
 
     fn write_out(&mut self) -> io::Result<()> {

@@ -49,8 +49,7 @@ def run(
     for place in to:
         destined(place)
     root = Path(journal).absolute() if journal else new_folder()
-    session.note(f"mirrored by {root}; see `runferry status '{root}'`")
-    became(root, tuple(to), command)
+    became(session, root, tuple(to), command)
 
 
 @verb(app, settings=["archive", "timezone"])
@@ -91,7 +90,7 @@ def status(
     from runferry.cli.living import seen, show_status, watched
 
     root = _session_at(journal)
-    return watched(session, root) if watch else show_status(session, seen(session, root))
+    return watched(session, root) if watch else show_status(session, seen(session, root), root)
 
 
 @verb(app)
@@ -103,20 +102,26 @@ def resume(
     """Deliver what of a session has not arrived yet."""
     from runferry.cli.living import resumed, show_status
 
-    return show_status(session, resumed(session, _session_at(journal), tuple(to)))
+    root = _session_at(journal)
+    return show_status(session, resumed(session, root, tuple(to)), root)
 
 
 def _session_at(named: str | None) -> Path:
     """Raises UsageError where there is none."""
+    import shlex
     from pathlib import Path
 
     from runferry.live.layout import HOME, is_session, sessions
 
-    if named is not None:
-        if not is_session(Path(named)):
-            raise UsageError("this is no session", where=named, hint=f"sessions lie below {HOME}")
+    known = sessions(HOME if named is None else Path(named) / HOME)
+    if named is not None and is_session(Path(named)):
         return Path(named)
-    known = sessions()
+    if named is not None:
+        hint = f"its newest is {shlex.quote(str(known[-1]))}" if known else f"ls {HOME}"
+        raise UsageError("this is no session", where=named, hint=hint)
     if not known:
-        raise UsageError(f"there is no session below {HOME}", hint="name its folder")
+        raise UsageError(
+            f"there is no session below {HOME}",
+            hint=f"go to the folder in which the training began, or name DIR/{HOME}/SESSION",
+        )
     return known[-1]

@@ -18,7 +18,8 @@ from runferry.cli.grid import Column, show
 from runferry.cli.places import located
 from runferry.cli.session import Session
 from runferry.cli.signals import stopping
-from runferry.errors import ArchiveError, ExitCode, NotFound, RunferryError, UsageError
+from runferry.cli.streams import printable
+from runferry.errors import ArchiveError, ExitCode, Locked, NotFound, RunferryError, UsageError
 from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.ports import Location
@@ -29,7 +30,6 @@ _COLUMNS = (
     Column("delivered", "right"),
     Column("pending", "right"),
     Column("dropped", "right"),
-    Column("failing", is_elastic=True),
 )
 _LOOK_SECONDS = 0.5
 _LOOKS = 3
@@ -39,16 +39,26 @@ _ENDED = ("done", "gave-up", "stopped")
 CAN_BECOME = os.name != "nt"
 
 
-def became(root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
+def became(session: Session, root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
     """Start the delivery process, and become the command: its signals and exit code are its own.
 
     Where no process can become another, this one waits, and ends with that code, whatever it is.
+    Where the session has no space the command runs all the same, and is not mirrored.
     """
     from runferry.live import autostart
     from runferry.live.session import Session as Mirroring
     from runferry.live.session import make_folder, without_secrets
 
-    make_folder(root, Stated(without_secrets(places)))
+    try:
+        make_folder(root, Stated(without_secrets(places)))
+    except OSError as error:
+        session.complain(
+            f"nothing is mirrored, the command runs alone: {error.strerror or error}",
+            where=str(root),
+            hint="runferry run --journal ANOTHER/FOLDER …",
+        )
+        _replaced(command, os.environ)
+    session.note(f"mirrored by {root}; see `runferry status '{root}'`")
     Mirroring(Layout(root), places, {}).deliver(is_inherited=True)
     hooks = str(Path(next(iter(autostart.__path__))))
     path = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
@@ -102,11 +112,20 @@ def followed(
     session.note("rows appear once they are written: by W&B 32 KiB at a time, by TensorBoard's")
     session.note("writers every flush_secs (120 unless they are told otherwise)")
     with stopping(following.stop):
-        return following.run(lambda _: None)
+        status = following.run(lambda _: None)
+    if following.is_quiet:
+        told = (
+            f"nothing was written for {quiet_seconds:g} seconds, so what never said that it ended"
+        )
+        session.note(f"{told} counts as over; the same command goes on")
+    return status
 
 
 def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | None:
-    """Deliver a session in this process. Raises ArchiveError where its folder cannot be written."""
+    """Deliver a session in this process.
+
+    Raises ArchiveError where its folder cannot be written, Locked where another process is at it.
+    """
     from runferry.cli.places import destined
     from runferry.live.deliver import settled
     from runferry.live.delivery import Delivery, Ends
@@ -117,6 +136,12 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
     to = tuple(destined(text) for text in places or stated.destinations)
     try:
         delivery = Delivery(Layout(root), to, ends)
+    except Locked as error:
+        raise Locked(
+            "another process delivers this session",
+            where=str(root),
+            hint=f"runferry status --watch {shlex.quote(str(root))}",
+        ) from error
     except OSError as error:
         raise ArchiveError(
             f"this session cannot be written: {error.strerror or error}",
@@ -157,15 +182,15 @@ def watched(session: Session, root: Path) -> ExitCode:
                 hint=f"runferry resume {shlex.quote(str(root))}; why is in {Layout(root).log.name}",
             )
         if status is not None and status != last:
-            show_status(session, status)
+            show_status(session, status, root)
             last = status
         if status is not None and status.state in _ENDED:
             return _code(status)
         time.sleep(_LOOK_SECONDS)
 
 
-def show_status(session: Session, status: Status | None) -> ExitCode:
-    """As a table, or JSON."""
+def show_status(session: Session, status: Status | None, root: Path | None = None) -> ExitCode:
+    """As a table, or JSON; of what is in the session at `root`, how it goes on."""
     if status is None:
         session.complain("nothing was delivered yet", hint="runferry status --watch")
         return ExitCode.SOME_FAILED
@@ -180,15 +205,21 @@ def show_status(session: Session, status: Status | None) -> ExitCode:
             f"{one.delivered:,}",
             f"{one.pending:,}",
             f"{status.dropped:,}",
-            one.failing or one.waiting or "",
         )
         for one in status.destinations
     ]
     show(session.out, _COLUMNS, rows, session.ellipsis)
     for one in status.destinations:
+        if why := one.failing or one.waiting:  # of any length, and with what can be done
+            lines = filter(None, f"{one.destination}: {why}".splitlines())
+            session.out.print("\n".join(map(printable, lines)), soft_wrap=True)
+    for one in status.destinations:
         if one.losses:
             told = ", ".join(f"{count:,} {code}" for code, count in sorted(one.losses.items()))
             session.note(f"{one.destination} does not have exactly: {told}")
+    if status.state == "gave-up" and root is not None:
+        again = f"runferry resume {shlex.quote(str(root))}"
+        session.note(f"goes on with: {again} (to other places: {again} --to DST)")
     return _code(status)
 
 

@@ -40,6 +40,8 @@ class Following:
         self._patience = patience
         self._stop = self._hub.stop
         self._rows = 0
+        self.is_quiet = False
+        """Whether it ended since nothing came, and not since every run said that it had ended."""
 
     def stop(self) -> None:
         """End at the next safe point; another call goes on."""
@@ -78,7 +80,8 @@ class Following:
 
     def _is_over(self, report: Report, quiet_seconds: float) -> bool:
         """Whether no run goes on. One that never says so is over when it has been quiet."""
-        if quiet_seconds > self._quiet_seconds:
+        self.is_quiet = quiet_seconds > self._quiet_seconds
+        if self.is_quiet:
             return True
         if not report.outcomes:
             return False

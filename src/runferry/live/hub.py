@@ -77,8 +77,9 @@ class Hub:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a destination waits for somebody else."""
-        return any(sending.status.waiting is not None for sending in self._sendings)
+        """Whether a destination waits for somebody else, who lives."""
+        awaited = (sending.awaited for sending in self._sendings)
+        return any(one is not None and one.is_coming for one in awaited)
 
     @property
     def is_at_work(self) -> bool:

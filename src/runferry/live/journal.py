@@ -53,6 +53,7 @@ class Journal:
         self._captured: dict[str, int] = {}
         self.dropped: Counter[str] = Counter()  # what no record could be written for
         self._lanes: dict[tuple[str, str], JournalLane] = {}  # by hook and source
+        self._has_place = True
         self._forget()
         _journals.add(self)
 
@@ -60,7 +61,7 @@ class Journal:
         """Begin anew in a child: its parent's file is the parent's."""
         self._file: JournalFile | None = None
         self._spare: Spare | None = None
-        self._is_stopped = self._is_stuck = False
+        self._is_stopped, self._is_stuck = not self._has_place, False
         self._process = os.getpid()
         self._sources: dict[str, int] = {}
         self._told: tuple[Counter[str], Counter[str]] = (Counter(), Counter())  # by closed files
@@ -129,6 +130,11 @@ class Journal:
                 os.set_inheritable(os.dup(file.fileno()), True)
         except OSError as error:
             self._stop(str(error.strerror or error))
+
+    def give_up(self, error: OSError) -> None:
+        """There is no place for it, nor for those of children: all is counted as dropped."""
+        self._has_place = False
+        self._stop(str(error.strerror or error))
 
     def drop(self, hook: str) -> None:
         """Count what could not be captured, and say so now and then."""

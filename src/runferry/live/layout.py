@@ -100,7 +100,7 @@ class Stated:
         return {name: value for name, value in self.options.items() if name != "live_upload"}
 
     def write(self, root: Path) -> None:
-        """Put it into a session's folder."""
+        """Put it into a session's folder. Raises OSError."""
         root.mkdir(parents=True, exist_ok=True)
         scratch = root / f".{_STATED}.{os.getpid()}"
         told = {

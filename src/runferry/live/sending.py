@@ -23,6 +23,7 @@ from runferry.transfer.patience import Patience
 from runferry.transfer.progress import StopToken
 from runferry.transfer.push import push
 from runferry.transfer.selection import Selection
+from runferry.writer_ports import Awaited
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -68,6 +69,7 @@ class Sending:
         self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
+        self.awaited: Awaited | None = None
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
     def start(self) -> None:
@@ -138,9 +140,10 @@ class Sending:
     def _awaits(self) -> bool:
         """Whether somebody else is at work there still, which is told and is no failure."""
         try:
-            waiting = awaited(self.place) or None
+            self.awaited = awaited(self.place)
         except (RunferryError, OSError):
-            waiting = None  # the attempt meets it, too, and tells it
+            self.awaited = None  # the attempt meets it, too, and tells it
+        waiting = None if self.awaited is None else self.awaited.told
         if waiting != self.status.waiting:
             self.status = replace(self.status, waiting=waiting)
         return waiting is not None

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from runferry.errors import UsageError
 from runferry.live.frames import Kind
-from runferry.live.journal import Journal
+from runferry.live.journal import Journal, JournalWarning
 from runferry.live.layout import (
     FOLDER_VARIABLE,
     TO_VARIABLE,
@@ -34,6 +35,7 @@ from runferry.live.status import Status
 from runferry.redact import without_credentials
 
 _LOOK_SECONDS = 0.05
+_LATER = "`runferry resume` delivers what is captured."
 
 
 class Hook(Protocol):
@@ -85,6 +87,15 @@ class Session:
         self.journal.begin(is_inherited=is_inherited)
         if self.journal.is_stopped:
             return
+        try:
+            self._start()
+        except OSError as error:  # what is captured until then waits on the disk
+            told = f"runferry: nothing is delivered: {error.strerror or error}. Training goes on; "
+            with contextlib.suppress(Exception):  # where warnings are errors they are not ours
+                warnings.warn(f"{told}{_LATER}", JournalWarning, stacklevel=2)
+
+    def _start(self) -> None:
+        """Raises OSError."""
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
             TO_VARIABLE: json.dumps(self.destinations),
@@ -105,7 +116,12 @@ class Session:
             )
 
     def wait(self, seconds: float) -> Status | None:
-        """The status once all of it is delivered, or what it is when time is up."""
+        """The status once all of it is delivered, or what it is when time is up.
+
+        None at once where the session has no folder.
+        """
+        if not is_session(self.layout.root):
+            return None
         deadline = time.monotonic() + seconds
         ends = {path.name: path.stat().st_size for path in self.layout.journals.glob("*.journal")}
         while True:
@@ -140,11 +156,15 @@ class Sessions:
     ) -> Session:
         """The session for these destinations: this process's, its parent's, or a new one.
 
-        Raises UsageError where this process has one that delivers there in another way.
+        One whose folder cannot be made is given all the same, and counts what it cannot take: who
+        trains is warned. Raises UsageError where this process has one that delivers there in
+        another way.
         """
         with self._lock:
             session = self._known.get(destinations)
             if session is not None and (folder is None or session.layout.root == folder.absolute()):
+                if not is_session(session.layout.root):
+                    return session  # it had no space, which was told once
                 if Stated.read(session.layout.root).is_like(stated):
                     session.deliver()  # the one that was there may have ended
                     return session
@@ -157,11 +177,15 @@ class Sessions:
             joined = folder.absolute() if folder else _joined(stated)
             with contextlib.nullcontext() if joined else beginning():
                 root = joined or live_session(stated) or new_folder()
-                if not is_session(root):
-                    make_folder(root, stated)
                 session = Session(Layout(root), destinations, secrets or {})
+                self._known[destinations] = session
+                try:
+                    if not is_session(root):
+                        make_folder(root, stated)
+                except OSError as error:
+                    session.journal.give_up(error)
+                    return session
                 session.journal.begin()
-            self._known[destinations] = session
             os.environ[FOLDER_VARIABLE] = str(root)
             session.deliver()
             return session
@@ -186,7 +210,10 @@ def _joined(stated: Stated) -> Path | None:
 
 
 def make_folder(root: Path, stated: Stated) -> None:
-    """Make a session's folder, and take the space in which delivery says what became of it."""
+    """Make a session's folder, and take the space in which delivery says what became of it.
+
+    Raises OSError.
+    """
     stated.write(root)
     Status.reserve(Layout(root).status, stated.destinations)
 

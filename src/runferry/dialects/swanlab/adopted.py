@@ -19,6 +19,7 @@ from typing import Final, Self
 
 from runferry.dialects.swanlab.names import FINISH, STORE, is_log_name
 from runferry.paths import is_local
+from runferry.writer_ports import Awaited
 
 NOTE: Final = "run.json"
 OPEN: Final = "open"
@@ -28,6 +29,7 @@ LOCAL: Final = "local"
 _UPLOADING_SECONDS: Final = 30.0
 """How long a client may go on to upload when the log has its end, while its process lives."""
 _BLOCK: Final = 32_768
+_TO_END: Final = "waits until SwanLab's client has ended its run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +82,19 @@ def log_in(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob("run-*.swanlab"))), None)
 
 
-def awaited(folder: Path) -> str:
-    """What whoever adds to a run waits for, in words; empty when its client is through with it."""
+def awaited(folder: Path) -> Awaited | None:
+    """What whoever adds to a run waits for; None when its client is through with it."""
     lives = _lives(folder)
     log = log_in(folder)
     if log is None or not has_finish(log):
-        return "" if lives is False else "waits until SwanLab's client has ended its run"
+        if lives is None:
+            return Awaited(f"{_TO_END}, whose process may be gone: nobody can tell here", False)
+        return Awaited(_TO_END, True) if lives else None
     note = AdoptedNote.of(folder)
     is_sent = note is None or note.mode != ONLINE or not lives
     if is_sent or time.time() - log.stat().st_mtime > _UPLOADING_SECONDS:
-        return ""
-    return "waits until SwanLab's client has uploaded its run"
+        return None
+    return Awaited("waits until SwanLab's client has uploaded its run", True)
 
 
 def has_finish(log: Path) -> bool:

@@ -8,6 +8,7 @@ the cloud `swanlab sync` adds them, of which each key is new there, so that none
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -26,7 +27,6 @@ from runferry.writers.swanlab.limits import ADOPTED_LIMITS
 from runferry.writers.swanlab.place import Place
 from runferry.writers.swanlab.read_back import confirm
 from runferry.writers.swanlab.upload import upload, vendor_command
-from runferry.writers.upload_lock import one_upload
 from runferry.writers.work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ class AdoptedWriter(CloudWriter):
         writer._adopted = adopted
         return writer
 
+    def present(self) -> Mapping[Uid, RemoteId]:
+        """What was added to this very run, and stands there."""
+        return {uid: RemoteId(uid) for uid in self._adopted.standing()}
+
     def show(self, draft: Draft, run: Run) -> None:
         """What is to be added of the run, in a folder of its own."""
         adopted, header = self._adopted, draft.header(run)
         folder = self._swanlog / f"run-{draft.uid}"
         made = draft.home / _MADE
-        with one_upload(self.name, str(adopted.folder)):
+        with adopted.alone(self.name):
             place = Place(folder if adopted.is_online else adopted.folder, adopted.run_id)
             into = adopted.into(draft.uid, time.time_ns())
             authoring = AdoptedAuthoring(made, place, draft, header, into)
@@ -82,18 +86,19 @@ class AdoptedWriter(CloudWriter):
         """Add it, and see that it has arrived."""
         FolderWriter._publish(self, draft, run)
         adopted, folder = self._adopted, self._swanlog / f"run-{draft.uid}"
-        with one_upload(self.name, str(adopted.folder)) as keeps:
+        with adopted.alone(self.name) as keeps:
             # another run may have been added meanwhile
             text = attributes.entries_text(adopted.config())
             (folder / FILES / CONFIG).write_text(text, encoding="utf-8")
             if adopted.is_online:
-                remote = RemoteId(draft.uid)
-                self._losses[remote] = (*self._losses.get(remote, ()), *self._send(folder, keeps))
+                lost = self._send(folder, keeps)
             else:
-                adopted.compose(folder, draft.uid)
+                lost = adopted.compose(folder, draft.uid)
                 tags = self._added_tags.pop(draft.uid, None)
                 if tags is not None:
                     adopted.dashboard.put(folder, draft.header(run), draft.uid, tags)
+        remote = RemoteId(draft.uid)
+        self._losses[remote] = (*self._losses.get(remote, ()), *lost)
 
     def _send(self, folder: Path, keeps: tuple[int, ...]) -> tuple[Loss, ...]:
         """Upload it; what has not arrived."""

@@ -10,6 +10,7 @@ A run's rows come in one transaction when its files are there: until then nobody
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -43,7 +44,8 @@ class AdoptedDashboard:
             raise Refused(
                 "SwanLab's dashboard does not list this run any more, and takes nothing for it",
                 where=str(self._folder.parent / DATABASE),
-                hint="bring the file back; or elsewhere: runferry resume --to DST",
+                hint="bring the file back, then run the command again; or send them to another"
+                f" place, {shlex.quote(f'swanlab:{self._folder.parent}')} for runs of their own",
             )
         return names
 

@@ -3,6 +3,8 @@
     <log dir>/.runferry/adopted/<run folder>/
         run.swanlab, config.yaml    as its client left them
         added.json                  what was added: names, configuration, in order of coming
+        lock                        held by whoever adds
+        whole.json                  how large the log was that was made last
         <uid>.swanlab               what was added of one run to a log on the disk
         another-<n>/                the same of a run that had this folder's name before
 
@@ -12,12 +14,15 @@ again takes its own place, and what was interrupted shows nothing.
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import json
 import secrets
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -35,30 +40,23 @@ from runferry.dialects.swanlab.adopted import (
     awaited,
     log_in,
 )
-from runferry.dialects.swanlab.names import (
-    COLUMN,
-    CONFIG,
-    CONSOLE,
-    FILES,
-    FINISH,
-    LOGS,
-    MEDIA,
-    MEDIA_RECORD,
-    START,
-)
+from runferry.dialects.swanlab.names import CONFIG, CONSOLE, FILES, LOGS, MEDIA
 from runferry.dialects.swanlab.wire import parsed
 from runferry.durable import replace_file, sync, sync_tree, write_atomically
 from runferry.errors import Declined, Refused
+from runferry.losses import Loss
 from runferry.model import Run, RunKey, Tree, Uid
 from runferry.writers.plain_folder.run_files import put_link
 from runferry.writers.swanlab import messages
 from runferry.writers.swanlab.adopted_authoring import Into, Names
 from runferry.writers.swanlab.adopted_dashboard import AdoptedDashboard
+from runferry.writers.swanlab.adopted_log import Logged, differing, start_of, write_whole
 from runferry.writers.swanlab.attributes import entries_of, free_name, plain
-from runferry.writers.swanlab.sent_scalars import SentScalars
+from runferry.writers.upload_lock import LOCK, one_upload
 
 _ADDED: Final = "added.json"
 _LOG: Final = "run.swanlab"
+_WHOLE: Final = "whole.json"
 _PROTOBUF: Final = 2  # the version of a log with such records
 _CRASHED: Final = 2
 _NO_END: Final = "the run never said that it ended"
@@ -75,35 +73,6 @@ class Added:
     has_lines: bool
 
 
-@dataclass(slots=True)
-class _Logged:
-    """What the run's own client has logged."""
-
-    start: bytes | None = None
-    finish: bytes | None = None
-    names: set[str] = field(default_factory=set)
-    has_lines: bool = False
-
-    @classmethod
-    def of(cls, log: Path) -> _Logged:
-        found = cls()
-        scanner = _native.SwanlabScanner(log)
-        while (batch := scanner.next()) is not None:
-            found.names.update(batch.series)
-            found.has_lines |= batch.console is not None
-            for number, _, _, content in batch.records:
-                match number:
-                    case _ if number == START and found.start is None:
-                        found.start = content
-                    case _ if number == FINISH and found.finish is None:
-                        found.finish = content
-                    case _ if number == COLUMN:
-                        found.names.add(parsed(content).text(3))
-                    case _ if number == MEDIA_RECORD:
-                        found.names.add(parsed(content).text(1))
-        return found
-
-
 class AdoptedRun:
     """One run folder of SwanLab's client, when that is through with it."""
 
@@ -117,20 +86,20 @@ class AdoptedRun:
             raise Refused(
                 "no run of SwanLab is here any more",
                 where=str(folder),
-                hint="bring its folder back; or elsewhere: runferry resume --to DST",
+                hint=f"bring its folder back, then run the command again; or {self._others}",
             )
-        if why := awaited(self.folder):
+        if (first := awaited(self.folder)) is not None:
             raise Declined(
-                why,
+                first.told,
                 where=str(folder),
                 hint="swanlab.finish() ends it, then run the command again; where its process is"
-                f" gone, swanlab:{shlex.quote(str(self.folder.parent))} takes runs of their own",
+                f" gone, {self._others}",
             )
         if _native.SwanlabScanner(log).version != _PROTOBUF:
             raise Refused(
                 "this run was logged by a client before SwanLab 0.8, and takes nothing more",
                 where=str(log),
-                hint=f"swanlab:{self.folder.parent} makes runs of their own",
+                hint=self._others,
             )
         self.log = log
         is_local = self._note is not None and self._note.mode == LOCAL
@@ -140,6 +109,15 @@ class AdoptedRun:
     def is_online(self) -> bool:
         """Whether its client sends it to the cloud."""
         return self._note is not None and self._note.mode == ONLINE
+
+    @property
+    def _others(self) -> str:
+        """Where runs can go that this one does not take, as a hint says it."""
+        return f"send them to swanlab:{shlex.quote(str(self.folder.parent))}, as runs of their own"
+
+    def alone(self, tracker: str) -> AbstractContextManager[tuple[int, ...]]:
+        """Nobody else adds to it meanwhile. Raises what `one_upload` raises."""
+        return one_upload(tracker, str(self.folder), beside=self.home)
 
     @property
     def run_id(self) -> str:
@@ -174,7 +152,7 @@ class AdoptedRun:
 
     def _is_ours(self, kept: Path) -> bool:
         """Whether a log that was kept is of this very run, as its first record tells."""
-        was, now = _start_of(kept), _start_of(self.log)
+        was, now = start_of(kept), start_of(self.log)
         return now == was or (was is None and now == self._noted_start)
 
     def _set_aside(self) -> None:
@@ -183,13 +161,13 @@ class AdoptedRun:
         aside.mkdir()
         # by its log the whole is known, so that goes last
         for path in sorted(self.home.iterdir(), key=lambda one: one.name == _LOG):
-            if path.is_file() and path.name not in (NOTE, OPEN):
+            if path.is_file() and path.name not in (NOTE, OPEN, LOCK):
                 path.rename(aside / path.name)
         sync([self.home, aside])
 
     @cached_property
-    def _logged(self) -> _Logged:
-        return _Logged.of(self._before)
+    def _logged(self) -> Logged:
+        return Logged.of(self._before)
 
     @cached_property
     def start(self) -> bytes:
@@ -245,6 +223,23 @@ class AdoptedRun:
         spelled = json.dumps(told, ensure_ascii=False).encode()
         write_atomically(self.home / _ADDED, spelled, scratch=secrets.token_hex(6))
 
+    def standing(self) -> set[Uid]:
+        """What was added to this very run, and is in its log; in the cloud, what was sent.
+
+        A folder may be removed and come back, as it was before or as another run's.
+        """
+        kept = self.home / _LOG
+        if not kept.exists() or not self._is_ours(kept):
+            return set()
+        if self.is_online:
+            return {*self.added()}
+        try:
+            told = json.loads((self.home / _WHOLE).read_bytes())
+        except FileNotFoundError:
+            return set()
+        is_whole = told == {"size": self.log.stat().st_size}
+        return {uid for uid in self.added() if is_whole and self._section(uid).exists()}
+
     def config(self) -> dict[str, dict[str, Tree]]:
         """Entries of `config.yaml`: its own, as others have updated them.
 
@@ -274,12 +269,13 @@ class AdoptedRun:
 
     # --- a log on the disk ------------------------------------------------------------------------
 
-    def compose(self, made: Path, uid: Uid) -> None:
+    def compose(self, made: Path, uid: Uid) -> tuple[Loss, ...]:
         """Add what lies in a folder, in place of what was added of this run before.
 
-        Raises Declined where it cannot be read back.
+        What the log then has not, since it is damaged where it was. Raises Declined where what is
+        written cannot be read back.
         """
-        section = self.home / f"{uid}.swanlab"
+        section = self._section(uid)
         (log,) = made.glob("run-*.swanlab")
         _put(log, section)
         self._put_files(made)
@@ -287,18 +283,35 @@ class AdoptedRun:
         for name in (FILES, MEDIA, LOGS, CONSOLE):
             if (self.folder / name).is_dir():
                 sync_tree(self.folder / name)
-        sections = [self.home / f"{known}.swanlab" for known in self.added()]
-        sections = [path for path in sections if path.exists()]
+        sections = [path for path in map(self._section, self.added()) if path.exists()]
         scratch = self.home / f".{self.log.name}.{secrets.token_hex(6)}"
+        start = self.start if self._logged.start is None else None
         try:
-            self._write(scratch, sections)
-            self._read_back(scratch, sections)
+            lost = write_whole(scratch, self._before, start, sections)
+            self._confirm(differing(scratch, (self._before, *sections)))
             sync([scratch])
             replace_file(scratch, self.log)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
         sync([self.folder])
+        whole = json.dumps({"size": self.log.stat().st_size}).encode()
+        write_atomically(self.home / _WHOLE, whole, scratch=secrets.token_hex(6))
+        if section != sections[0]:  # of the client's own log the first one tells
+            del lost[self._before]
+        return tuple(itertools.chain.from_iterable(lost.values()))
+
+    def _section(self, uid: Uid) -> Path:
+        """What was added of one run."""
+        return self.home / f"{uid}.swanlab"
+
+    def _confirm(self, differing: Sequence[str]) -> None:
+        if differing:
+            raise Declined(
+                f"what was written does not read back as it was sent: {', '.join(differing[:5])}",
+                where=str(self.folder),
+                hint="see that the disk is sound, then send it again",
+            )
 
     def _put_files(self, made: Path) -> None:
         """What lies below a folder; a medium that is there twice takes its room once."""
@@ -308,37 +321,10 @@ class AdoptedRun:
             target = self.folder / place
             node = path.stat().st_ino if place.parts[0] == MEDIA else 0
             _put(placed.get(node, path), target, is_linked=node in placed)
+            if node not in placed and not filecmp.cmp(path, target, shallow=False):
+                self._confirm([str(place)])
             if node:
                 placed[node] = target
-
-    def _write(self, path: Path, sections: list[Path]) -> None:
-        log = _native.SwanlabLog(path, started_ns=0)
-        if self._logged.start is None:
-            log.record(START, self.start, num=-1)
-        last = log.copy(self._before, without=[FINISH])
-        for section in sections:
-            log.copy(section, without=[START, FINISH], renumber=True)
-        for payload in last:  # where whoever looks for it reads
-            log.copied(payload)
-        log.flush()
-
-    def _read_back(self, path: Path, sections: list[Path]) -> None:
-        wanted = {key: it for log in (self._before, *sections) for key, it in _sums(log).items()}
-        there = _sums(path)
-        short = [key for key, it in wanted.items() if there.get(key) != it]
-        if short:
-            raise Declined(
-                f"what was written does not read back as it was sent: {', '.join(short[:5])}",
-                where=str(self.folder),
-                hint="runferry resume",
-            )
-
-
-def _start_of(log: Path) -> bytes | None:
-    """The first record of a log, which tells one run of SwanLab from another."""
-    batch = _native.SwanlabScanner(log, rows=1).next()
-    records = [] if batch is None else batch.records
-    return next((content for number, _, _, content in records if number == START), None)
 
 
 def _began(item: tuple[Uid, Added]) -> int:
@@ -361,10 +347,6 @@ def about_of(run: Run, told: Mapping[str, Tree]) -> dict[str, Any]:
     stated = {name: value for name, value in fields.items() if value not in (None, "", [])}
     shown: dict[str, Any] = plain({**told, **stated})
     return shown
-
-
-def _sums(log: Path) -> Mapping[str, object]:
-    return SentScalars.of(log).sums
 
 
 def _files_below(made: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from runferry.dialects.swanlab.names import OWN_WORKSPACE
 from runferry.model import Run
 from runferry.paths import is_local
 from runferry.ports import Limits, Location
+from runferry.writer_ports import Awaited
 from runferry.writers.swanlab.folder_writer import FolderWriter
 from runferry.writers.swanlab.limits import ADOPTED_LIMITS, CLOUD_LIMITS, LIMITS
 
@@ -75,9 +76,9 @@ class SwanlabWriter(FolderWriter):
         return is_local(where.where) and not is_run_place(where.where)
 
     @classmethod
-    def awaited(cls, where: Location) -> str:
+    def awaited(cls, where: Location) -> Awaited | None:
         """A run takes more when its own client is through with it."""
-        return awaited(where.path) if is_run_place(where.where) else ""
+        return awaited(where.path) if is_run_place(where.where) else None
 
     @classmethod
     def limits_at(cls, where: Location) -> Limits:
