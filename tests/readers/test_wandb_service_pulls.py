@@ -19,6 +19,7 @@ from tests.readers.wandb_service_runs import KEY, RICH, columns, opened, served
 from runferry import settings
 from runferry.archive.store import Archive
 from runferry.errors import AuthFailed, BadLocation, NotFound
+from runferry.losses import Fate
 from runferry.ports import Location
 from runferry.registry import reader
 from runferry.settings import Settings
@@ -125,6 +126,21 @@ def test_a_run_that_is_deleted_half_way_fails_alone(
     (failure,) = report.failures
     assert "deleted" in str(failure.error)
     assert set(contents(archive)) == {f"r0-{n}" for n in range(4)}
+
+
+def test_a_file_whose_bytes_the_storage_has_lost_costs_the_run_nothing_else(
+    service: WandbService, archive: Archive
+) -> None:
+    service.put_run("lab/p/r", RunContent(files={"lost": b"1", "there": b"2"}))
+    service.append_history("lab/p/r", [{"_step": step, "loss": 0.5} for step in range(3)])
+    service.faults.add(Trouble("status", "storage:GET", status=404, times=2))
+    report = pulled("lab/p", archive)
+    assert statuses(report) == ["new"]
+    assert [(loss.code, loss.fate, loss.count) for loss in report.losses] == [
+        ("missing-blob", Fate.DROPPED, 1)
+    ]
+    assert statuses(pulled("lab/p", archive)) == ["grown"], "its bytes may be there by now"
+    assert statuses(pulled("lab/p", archive)) == ["unchanged"]
 
 
 def test_a_project_that_is_closed_to_us_fails_alone(

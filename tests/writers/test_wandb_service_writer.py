@@ -53,7 +53,8 @@ def test_an_ordinary_run_loses_nothing_and_the_exit_code_says_so(bench: Bench) -
         "when": datetime(2026, 1, 2, tzinfo=UTC),
     }  # fmt: skip
     run.attributes("config", {**rates, "a.b": 1, ("a", "c"): 2, ("d.e", "f"): 3})
-    run.attributes("summary", {"best": 1.0, "worst": math.inf, ("a", "b"): 1})
+    finals: dict[str | KeyPath, Tree] = {"best": 1.0, "none": None, "worst": math.inf}
+    run.attributes("summary", {**finals, ("a", "b"): 1, ("a", "c"): None})
     archive = bench.archive(run.sample())
     (planned,) = plan_all(archive, WHERE).outcomes
     report = push(archive, WHERE)
@@ -77,6 +78,11 @@ def test_what_somebody_changed_in_the_service_is_changed_in_what_is_read() -> No
     assert copy.attribute(Attribute(("a", "b"), "config", 1)) == rate
     changed = Attribute(("a", "b"), "config", 2)
     assert copy.attribute(changed) == changed
+    forgotten = Attribute(("best",), "summary", None)
+    written = (replace(forgotten, value=3),)
+    copy = replace(copy, beside=(forgotten,))
+    assert copy.with_beside((), is_as_sent=True) == (forgotten,)
+    assert copy.with_beside(written, is_as_sent=True) == written
 
 
 def test_workers_that_wish_for_one_id_bring_their_runs_apart(bench: Bench) -> None:

@@ -28,7 +28,8 @@ _VIEWER: Final = "query GetDefaultEntity { viewer { id entity } }"  # as W&B's o
 _IN_MEMORY: Final = 8 << 20
 _WORDS_AT_MOST: Final = 300
 _NO_ACCESS: Final = ("permission denied", "not authorized", "unauthorized")
-_EXPIRED: Final = frozenset({400, 404, 410})
+_NOTHING_THERE: Final = 404
+_EXPIRED: Final = frozenset({400, _NOTHING_THERE, 410})
 _STORAGE: Final = (
     "run the command again; if it stays so, what the server signs does not open its storage from"
     " here: check the clock and the proxy of this machine, or ask whoever runs the storage"
@@ -95,15 +96,17 @@ class Service:
             raise Expired(error.what, where=error.where, hint=_STORAGE) from error
         except Declined as error:
             if error.status in _EXPIRED:
-                raise Expired(error.what, where=error.where, hint=_STORAGE) from error
+                raise Expired(
+                    error.what, where=error.where, hint=_STORAGE, status=error.status
+                ) from error
             raise
 
     def opened(self, url_of: Callable[[bool], str | None], what: str) -> BinaryIO:
         """The bytes of a thing as an open file, in memory while they are few.
 
         `url_of(is_again)` is its URL, asked for anew after one that had expired; None where it is
-        gone. Raises FileNotFoundError, as a file of this machine would, and Expired where even a
-        fresh URL is refused.
+        gone. Raises FileNotFoundError, as a file of this machine would, also where the storage says
+        of a fresh URL that nothing lies there; Expired where it refuses that one.
         """
         spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  the caller's
         try:
@@ -122,7 +125,10 @@ class Service:
             try:
                 self.fetch(url, into)
                 return
-            except Expired:
+            except Expired as error:
+                if is_again and error.status == _NOTHING_THERE:
+                    why = "the service lists it, and its storage does not have it"
+                    raise FileNotFoundError(errno.ENOENT, why, what) from error
                 if is_again:
                     raise
 

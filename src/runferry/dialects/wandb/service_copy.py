@@ -49,6 +49,9 @@ _BESIDE: Final = (
 _ENDING: Final = ("state", "status", "complete", "exit_code", "ended_ns")
 _NEVER_EMPTY: Final = ("notes", "group", "job_type")
 
+_NOTHING: Final[tuple[Tree, ...]] = ({}, None)
+"""What W&B forgets; whatever stands there now, somebody wrote since."""
+
 _WORDS: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 """Texts that spell numbers where JSON has none for them."""
 
@@ -150,12 +153,12 @@ class ServiceCopy:
     ) -> tuple[Attribute, ...]:
         """The same and those besides; W&B's own counts in a summary where nobody logged more."""
         taken = {(item.role, item.path[: len(own.path)]) for item in there for own in self.beside
-                 if own.value == {}}  # fmt: skip
+                 if own.value in _NOTHING}  # fmt: skip
         ours = {
             (item.role, item.path): item
             for item in self.beside
             if (is_as_sent or item.role != "summary")
-            and not (item.value == {} and (item.role, item.path) in taken)
+            and not (item.value in _NOTHING and (item.role, item.path) in taken)
         }
         return (*(it for it in there if (it.role, it.path) not in ours), *ours.values())
 

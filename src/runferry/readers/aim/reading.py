@@ -13,6 +13,7 @@ from runferry.dialects.aim.places import DATABASE, MARK, SYSTEM, SYSTEM_PARAMETE
 from runferry.dialects.aim.process import Frame
 from runferry.dialects.json_trees import leaves
 from runferry.dialects.plain_folder.layout import is_uid
+from runferry.dialects.printed import Printed
 from runferry.losses import Fate, Loss
 from runferry.model import (
     Address,
@@ -35,7 +36,6 @@ from runferry.readers.aim.process import frames
 from runferry.readers.aim.repository import copied, no_rows
 from runferry.readers.declared import Declared
 from runferry.readers.local_runs import refuse_cursor
-from runferry.readers.printed import Printed
 from runferry.readers.run_folders.logged_rows import LoggedRows
 
 _MEDIA_AT_MOST: Final = 64

@@ -10,6 +10,7 @@ from typing import Final
 
 from runferry import chunks
 from runferry.dialects.json_trees import JsonNotes, parse_json
+from runferry.dialects.printed import Printed
 from runferry.dialects.times import time_ns_of
 from runferry.losses import Fate, Loss, LossLedger
 from runferry.model import Address, Blob, KeyPath, MediaItem, Run, RunKey, Tree
@@ -19,7 +20,6 @@ from runferry.readers.comet.facts import Facts, experiment_attributes, experimen
 from runferry.readers.comet.members import EXPERIMENT, MESSAGES, Members
 from runferry.readers.comet.message_lines import Message, MessageLines
 from runferry.readers.comet.uploads import TEXT_AT_MOST, Upload, Uploads
-from runferry.readers.printed import Printed
 from runferry.readers.run_folders.documents import noted
 from runferry.readers.run_folders.logged_rows import LoggedRows, address, step_of
 from runferry.tables import dumps

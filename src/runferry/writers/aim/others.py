@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from runferry.dialects.aim.places import LOGS
 from runferry.dialects.json_trees import mended
-from runferry.model import FileRole
 from runferry.writers.aim.names import Context, Names
 from runferry.writers.plain_folder.staged import Staged
 
 _MOST_BINS: Final = 512
 _SOUNDS: Final = ("wav", "mp3", "flac")
 _MICROS: Final = 1_000_000
-_CONSOLE: Final[FileRole] = "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +96,9 @@ class Others:
     def _lines(self) -> Iterator[Row]:
         """What the run printed; of a run that has it as a file, the lines of that."""
         numbers = count()
-        found = False
-        for batch in self._staged.batches("console"):
+        for batch in self._staged.printed():
             for time, line in _timed(batch):
-                found = True
                 yield _line(next(numbers), time, line)
-        for file in () if found else self._staged.files():
-            if file.role == _CONSOLE:
-                for batch in self._staged.lines(file):
-                    for line in batch.column("line").to_pylist():
-                        yield _line(next(numbers), None, line)
 
     def _of(self, table: str, *names: str) -> Iterator[dict[str, Any]]:
         for batch in self._staged.batches(table):

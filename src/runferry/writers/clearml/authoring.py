@@ -27,6 +27,7 @@ from runferry.dialects.clearml.names import (
 )
 from runferry.dialects.clearml.own_copy import Span
 from runferry.dialects.json_trees import NO_NUMBERS, finite, parse_json
+from runferry.dialects.printed import Printed
 from runferry.losses import Loss
 from runferry.model import Attribute, Run, Uid
 from runferry.writers.clearml.data_files import DataFiles
@@ -81,8 +82,11 @@ class Authoring:
         """What has another name there than it should."""
         return (*self._parameters.renamed, *self._titles.renamed, *self._single_names.renamed)
 
-    def write_events(self, metrics: EventFile) -> None:
-        """All but points, which are there: plots, samples, what was printed. Closes the file."""
+    def write_events(self, metrics: EventFile, *, is_over: bool = True) -> None:
+        """All but points, which are there: plots, samples, what was printed. Closes the file.
+
+        In a run that is not over a printed line waits for its end.
+        """
         log = EventFile(self._session / LOG_FILE, self._id)
         try:
             points = metrics.written
@@ -94,7 +98,7 @@ class Authoring:
             for batch in self._staged.batches("media"):
                 for kind, event in self._media(batch):
                     metrics.add(kind, event)
-            log.add_all(LOG, self._printed())
+            log.add_all(LOG, self._printed(is_over=is_over))
         finally:
             metrics.close()
             log.close()
@@ -180,25 +184,15 @@ class Authoring:
             event["timestamp"] = row["time"] // 1000
         return event
 
-    def _printed(self) -> Iterator[Event]:
-        has_lines = False
-        for batch in self._staged.batches("console"):
-            has_lines = True
-            yield from self._lines(batch)
-        if not has_lines:  # a log of its own, where the source knew no lines
-            for file in self._staged.files():
-                if file.role == "console":
-                    for batch in self._staged.lines(file):
-                        yield from self._lines(batch)
-
-    def _lines(self, batch: pa.RecordBatch) -> Iterator[Event]:
+    def _printed(self, *, is_over: bool) -> Iterator[Event]:
         worker = self._run.host or _WORKER
-        for row in _rows(batch, ["line", "stream"], address=("time",)):
-            level = "error" if row["stream"] == "stderr" else "info"
-            event: Event = {"level": level, "worker": worker, "msg": row["line"].rstrip("\n")}
-            if row["time"] is not None:
-                event["timestamp"] = row["time"] // 1000
-            yield event
+        for batch in self._staged.printed(None if is_over else Printed("ended")):
+            for row in _rows(batch, ["line", "stream"], address=("time",)):
+                level = "error" if row["stream"] == "stderr" else "info"
+                event: Event = {"level": level, "worker": worker, "msg": row["line"].rstrip("\n")}
+                if row["time"] is not None:
+                    event["timestamp"] = row["time"] // 1000
+                yield event
 
     # --- files
 

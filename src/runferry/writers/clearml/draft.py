@@ -85,7 +85,7 @@ class SessionDraft:
         if self._project is not None:
             told = replace(told, project=self._project)
         authoring = Authoring(self.session, self._own, told, self.place, self._titles)
-        authoring.write_events(self._metrics)
+        authoring.write_events(self._metrics, is_over=self._has_copy)
         self.events, self.parts = authoring.events, authoring.parts
         self._own.complete(run)
         if self._packed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -163,21 +163,11 @@ class ClientRun:
 
     def _lines(self, rows: RowsOfRun) -> Iterator[pa.RecordBatch]:
         written = Counter[str]()
-        for batch in self._console():
+        for batch in self._staged.printed():
             for stream in ("stdout", "stderr"):
                 lines = batch.filter(pc.equal(batch.column("stream").cast(pa.string()), stream))
                 yield rows.of_lines(lines, f"{MONITORING}/{stream}", written[stream])
                 written[stream] += lines.num_rows
-
-    def _console(self) -> Iterable[pa.RecordBatch]:
-        """The console's lines, or those of its log where the source knew no lines."""
-        has_lines = False
-        for batch in self._staged.batches("console"):
-            has_lines = True
-            yield batch
-        for file in self._staged.files():
-            if file.role == "console" and not has_lines:
-                yield from self._staged.lines(file)
 
     # --- bytes
 

@@ -25,7 +25,7 @@ from runferry.writers.neptune.parts import Parts, owner_of
 from runferry.writers.neptune.rows import RowsOfRun
 from runferry.writers.plain_folder.draft import Draft
 from runferry.writers.plain_folder.run_files import RunFiles
-from runferry.writers.plain_folder.staged import Staged, StagedFile
+from runferry.writers.plain_folder.staged import Staged
 
 _LONGEST_ID = 120  # bytes: a name of a file holds 255, of which a mark and a number take some
 _VALUES_AT_ONCE = 4_096
@@ -112,14 +112,10 @@ class Exporting:
         return rows.of_files(batch, pa.array(paths, pa.string()))
 
     def _file_rows(self, rows: RowsOfRun) -> Iterator[pa.RecordBatch]:
-        has_lines = False
-        for batch in self._console(rows):
-            has_lines = True
-            yield batch
+        yield from self._console(rows)
         sets: dict[str, None] = {}
         for file in self._staged.files():
             if file.role == "console":
-                yield from () if has_lines else self._log(rows, file)
                 continue
             attribute, name = self._layout.of_file(file.path, file.role)
             if name is None:
@@ -138,18 +134,11 @@ class Exporting:
 
     def _console(self, rows: RowsOfRun) -> Iterator[pa.RecordBatch]:
         written = Counter[str]()
-        for batch in self._staged.batches("console"):
+        for batch in self._staged.printed():
             for stream in ("stdout", "stderr"):
                 lines = batch.filter(pc.equal(batch.column("stream").cast(pa.string()), stream))
                 yield rows.of_lines(lines, f"{MONITORING}/{stream}", written[stream])
                 written[stream] += lines.num_rows
-
-    def _log(self, rows: RowsOfRun, file: StagedFile) -> Iterator[pa.RecordBatch]:
-        """A log of its own, where the source knew no lines."""
-        written = 0
-        for lines in self._staged.lines(file):
-            yield rows.of_lines(lines, f"{MONITORING}/stdout", written)
-            written += lines.num_rows
 
 
 def is_kept_as_model(run: Run) -> bool:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runferry import _native
+from runferry.dialects.printed import Printed
 from runferry.dialects.swanlab.names import (
     FINISH,
     FINISH_NUM,
@@ -23,7 +24,7 @@ from runferry.dialects.swanlab.names import (
 from runferry.losses import Fate, Loss
 from runferry.model import Run
 from runferry.writers.plain_folder.draft import Draft
-from runferry.writers.plain_folder.staged import Staged
+from runferry.writers.plain_folder.staged import Staged, whole_lines
 from runferry.writers.swanlab import attributes as spelled
 from runferry.writers.swanlab import charts, media_forms, messages
 from runferry.writers.swanlab.columns import Columns
@@ -43,12 +44,20 @@ _MOST_ITEMS: Final = 108
 _LARGEST_ITEM: Final = 10 << 20
 """What the client keeps of a media record (`RecordBuilder`); the server was not asked."""
 
+_NO_END: Final = "a line of the console that had no end has one"
+_PIECES: Final = "pieces of lines are put together, at the times of the first ones"
+_WAITS: Final = "a line that has no end yet is sent when it has one"
+
 
 class Authoring:
     """Writes the folder `home`, which is to be moved to `place` whole."""
 
-    def __init__(self, home: Path, place: Place, draft: Draft, run: Run) -> None:
+    def __init__(
+        self, home: Path, place: Place, draft: Draft, run: Run, *, is_over: bool = True
+    ) -> None:
+        """In a run that is not over a printed line waits for its end."""
         self._place = place
+        self._is_over = is_over
         self._run = run
         self._draft = draft
         self._staged = Staged(draft)
@@ -208,23 +217,24 @@ class Authoring:
         self._log.record(MEDIA_RECORD, message, time_ns=time_ns)
 
     def _console(self) -> None:
+        """What was printed, by lines: SwanLab has one time of each, and knows no pieces."""
+        waiting = None if self._is_over else Printed("ended")
         has_lines = False
+        unended = 0
+        for batch in self._staged.printed(waiting):
+            unended += pc.sum(pc.invert(whole_lines(batch)), min_count=0).as_py()
+            self._log.console(batch)
+        pieces = 0
         for batch in self._staged.batches("console"):
             has_lines = True
-            self._put_lines(batch)
-        if not has_lines:
-            for file in self._staged.files():
-                if file.role == "console":
-                    for lines in self._staged.lines(file):
-                        self._log.console(lines)
-
-    def _put_lines(self, batch: pa.RecordBatch) -> None:
-        timeless = batch.column("time").null_count
-        ended = pc.sum(pc.ends_with(batch.column("line"), "\n")).as_py() or 0
-        self._lose("null-time", Fate.REENCODED, "", "shown at the time before", timeless)
-        what = "a line of the console that had no end has one"
-        self._lose("value", Fate.REENCODED, "", what, batch.num_rows - ended)
-        self._log.console(batch)
+            timeless = batch.column("time").null_count
+            self._lose("null-time", Fate.REENCODED, "", "shown at the time before", timeless)
+            pieces += pc.sum(pc.invert(whole_lines(batch)), min_count=0).as_py()
+        if has_lines:
+            self._lose("value", Fate.REENCODED, "", _NO_END, unended)
+            self._lose("console", Fate.REENCODED, "", _PIECES, pieces - unended)
+        if waiting is not None:
+            self._lose("console", Fate.DROPPED, "", _WAITS, waiting.open_lines)
 
     def _files_of_run(self) -> None:
         for file in self._staged.files():

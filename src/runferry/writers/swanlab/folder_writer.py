@@ -78,7 +78,8 @@ class FolderWriter(ShownWriter):
     def show(self, draft: Draft, run: Run) -> None:
         """The folder for SwanLab, where nobody sees it yet."""
         place = self._place(draft, run)
-        authoring = Authoring(draft.home / _MADE, place, draft, draft.header(run))
+        is_over = self._shows_all(run)
+        authoring = Authoring(draft.home / _MADE, place, draft, draft.header(run), is_over=is_over)
         size = authoring.go()
         if settings.current().swanlab_dashboard:
             from runferry.writers.swanlab.dashboard import DashboardLogs
@@ -89,6 +90,11 @@ class FolderWriter(ShownWriter):
         shown = Shown(place.folder.name, authoring.log_name, size, there.project, there.workspace)
         (draft.home / SHOWN).write_text(shown.text(), encoding="utf-8")
         self._losses[RemoteId(draft.uid)] = authoring.losses()
+
+    def _shows_all(self, run: Run) -> bool:
+        """Whether also a printed line that has no end: in a folder, which is written anew."""
+        del run
+        return True
 
     def _place(self, draft: Draft, run: Run) -> Place:
         return place_of(self._swanlog, run, draft.uid, self.shown(draft.uid))

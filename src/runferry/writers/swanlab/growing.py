@@ -71,6 +71,10 @@ class GrowingCloudWriter(CloudWriter):
             _begin(self._swanlog, wanted, run, keeps, is_ending=True)
         _BEGUN.discard(wanted.where)
 
+    def _shows_all(self, run: Run) -> bool:
+        """What the client has of a line is not sent again when there is more of it."""
+        return finish(run, 0) is not None
+
     def _upload(self, folder: Path, wanted: Wanted, run: Run, keeps: tuple[int, ...]) -> str | None:
         is_over = finish(run, 0) is not None
         if not is_over and wanted.where not in _BEGUN:

@@ -40,7 +40,8 @@ def is_shown(item: Attribute) -> bool:
             is_of_wandb = first == _INTERNAL or item.path == (_VERSION,)
             is_counted = item.role == "summary" and first in ADDED_SUMMARY
             is_empty = item.value == {}  # of which W&B keeps none
-            return not (is_of_wandb or is_counted or is_empty)
+            is_forgotten = item.role == "summary" and item.value is None  # by the upload
+            return not (is_of_wandb or is_counted or is_empty or is_forgotten)
         case _:
             return False
 

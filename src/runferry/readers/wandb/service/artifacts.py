@@ -132,14 +132,14 @@ class Artifacts:
 
         if url_of(False) is None:
             return {}
-        with self.service.opened(url_of, f"manifest of {_name(node)}") as stream:
-            try:
+        try:
+            with self.service.opened(url_of, f"manifest of {_name(node)}") as stream:
                 found = json.load(stream)
-            except ValueError:
-                found = None
+        except (FileNotFoundError, ValueError):
+            found = None
         if not isinstance(found, dict):
             raise Damaged(
-                f"the manifest of the artifact {_name(node)} is no JSON mapping",
+                f"the manifest of the artifact {_name(node)} is gone, or no JSON mapping",
                 where=str(self.place),
                 hint="run the same command again; if it stays so, tell W&B's support",
                 offset=None,

@@ -88,9 +88,14 @@ class Console:
             return
         with tempfile.TemporaryDirectory(prefix="runferry-") as folder:
             log = Path(folder, _FILE)
-            with log.open("wb") as copy, self.files.opened(file) as stream:
-                while piece := stream.read(1 << 20):
-                    copy.write(piece)
+            try:
+                with log.open("wb") as copy, self.files.opened(file) as stream:
+                    while piece := stream.read(1 << 20):
+                        copy.write(piece)
+            except FileNotFoundError as error:
+                self.position.is_short = True
+                yield chunks.Lost(Loss("missing-file", Fate.DROPPED, _FILE, 1, str(error)))
+                return
             for _, following_seq, chunk in log_chunks(log, 0, 0):
                 self.position.log_lines = following_seq
                 yield chunk

@@ -73,12 +73,16 @@ class RunFiles:
         return self._held[file.name]
 
     def opened(self, file: ServedFile) -> BinaryIO:
-        """Raises FileNotFoundError for a file that is there no more."""
+        """Raises FileNotFoundError for a file that is there no more; the next read asks again."""
 
         def url_of(is_again: bool) -> str | None:
             return next((f.url for f in self.named([file.name])), None) if is_again else file.url
 
-        return self._service.opened(url_of, file.name)
+        try:
+            return self._service.opened(url_of, file.name)
+        except FileNotFoundError:
+            self._position.files.pop(file.name, None)
+            raise
 
     def first_of(self, page: dict[str, Any], name: str) -> ServedFile | None:
         """The file of this name, from the first page of all if it stands there."""

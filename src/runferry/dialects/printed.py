@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pyarrow as pa
 
@@ -16,14 +17,19 @@ _Line = tuple[int, int | None, str, str]
 
 @dataclass
 class Printed:
-    """Lines in the order in which they began; each stream's pieces make lines of their own."""
+    """Lines in the order in which they began; each stream's pieces make lines of their own.
 
+    The order in which they `ended` stays when more is printed: so a tracker that counts lines can
+    go on behind the last one.
+    """
+
+    order: Literal["begun", "ended"] = "begun"
     _open: dict[str, tuple[int, int | None, list[str]]] = field(default_factory=dict)
     """By stream, the line that has not ended: number, time and pieces."""
     _lines: list[_Line] = field(default_factory=list)
     _count: int = 0
 
-    def add(self, text: str, time_ns: int | None, stream: str) -> Iterator[chunks.Chunk]:
+    def add(self, text: str, time_ns: int | None, stream: str) -> Iterator[chunks.Console]:
         """A piece; gives what became full by it."""
         for piece in text.splitlines(keepends=True):
             if stream not in self._open:
@@ -35,12 +41,17 @@ class Printed:
         if len(self._lines) >= BATCH_ROWS - 2:
             yield from self.drain(is_over=False)
 
-    def drain(self, *, is_over: bool = True) -> Iterator[chunks.Chunk]:
+    @property
+    def open_lines(self) -> int:
+        """How many have not ended."""
+        return len(self._open)
+
+    def drain(self, *, is_over: bool = True) -> Iterator[chunks.Console]:
         """All whole lines; at the end the others too."""
         if is_over:
             for stream in list(self._open):
                 self._end(stream)
-        lines = sorted(self._lines)
+        lines = sorted(self._lines) if self.order == "begun" else self._lines
         self._lines = []
         for begin in range(0, len(lines), BATCH_ROWS):
             yield chunks.Console(_batch(lines[begin : begin + BATCH_ROWS]))

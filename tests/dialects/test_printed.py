@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from runferry.readers.printed import Printed
+from runferry.dialects.printed import Printed
 
 PIECES = 200_000
 
