@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -94,15 +95,19 @@ def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("is_refused", [False, True])
+@pytest.mark.parametrize("meets", ["work", "refusal", "silence"])
 def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_refused: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meets: str
 ) -> None:
     def refuses(*_: object, **__: object) -> Report:
+        if meets == "silence":
+            time.sleep(2)
         raise Unreachable("nobody answers")
 
-    if is_refused:
+    if meets != "work":
         monkeypatch.setattr("runferry.live.sending.push", refuses)
+    if meets == "silence":
+        monkeypatch.setattr("runferry.live.sending._LONGEST_ATTEMPT", 0)
     layout = Layout(tmp_path / "session")
     Stated(("jsonl:./lines",)).write(layout.root)
     journal = Journal(layout.journals)
@@ -115,9 +120,11 @@ def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work
     place = locate(f"jsonl:{tmp_path / 'lines'}", role="destination")
     status = Delivery(layout, (place,), Ends(patience=0)).run()
     (told,) = status.destinations
-    assert (status.state, told.failing) == (
-        ("gave-up", "nobody answers") if is_refused else ("done", None)
-    )
+    assert (status.state, told.failing) == {
+        "work": ("done", None),
+        "refusal": ("gave-up", "nobody answers"),
+        "silence": ("gave-up", None),
+    }[meets]
 
 
 def _has_groups() -> bool:

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 _LEAST_PAUSE = 0.2
 _SHARE = 4.0  # a destination rests so many times as long as the last delivery took
 _LONGEST_PAUSE = 60.0
+_LONGEST_ATTEMPT = 3600.0  # what takes longer may never end, and whoever waits for it neither
 _ONE_REQUEST_SECONDS = 10.0
 _FOR_GOOD = (AuthFailed, BadLocation, BadSetting, MissingExtra)
 _LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
@@ -70,6 +71,7 @@ class Sending:
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
         self.awaited: Awaited | None = None
+        self._began = time.monotonic()  # the last attempt
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
     def start(self) -> None:
@@ -90,8 +92,10 @@ class Sending:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether all that there will be is on its way, and no attempt at it has failed."""
-        return self._there[1] and self._delivered != self._there and self.status.failing is None
+        """Whether all that there will be is on its way: no attempt has failed, or may hang."""
+        is_over = self.is_done or self.status.failing is not None or self.awaited is not None
+        took = time.monotonic() - self._began
+        return self._there[1] and not is_over and took < _LONGEST_ATTEMPT
 
     def stop(self) -> None:
         """End at the next safe point."""
@@ -112,10 +116,10 @@ class Sending:
             if self._awaits():
                 self._stop.wait(_LOOK_SECONDS)
                 continue
-            began = time.monotonic()
+            self._began = time.monotonic()
             captured, is_ending = there
             failing, excluded, is_there = self._attempt(is_ending)
-            took = time.monotonic() - began
+            took = time.monotonic() - self._began
             attempts = status.attempts + 1 if failing else 0
             delivered = captured if is_there else status.delivered
             self.status = DestinationStatus(
