@@ -41,6 +41,7 @@ def test_what_was_uploaded_reads_back_equal(bench: Bench) -> None:
 
 def test_an_ordinary_run_loses_nothing_and_the_exit_code_says_so(bench: Bench) -> None:
     told = header("ordinary", project="of another", user="anna", labels={"team": "vision"})
+    told = replace(told, name=None)  # as of W&B's client, where nobody named it
     run = Recording(replace(told, source_url="https://there/1", exit_code=0, notes=""))
     for step in range(4):
         at = START_NS + step * SECOND_NS
@@ -72,6 +73,9 @@ def test_what_somebody_changed_in_the_service_is_changed_in_what_is_read() -> No
     assert copy == sent
     there = Run(RunKey("wandb", "lab", "x"), state="failed", tags=("team=a",), name="new")
     assert copy.header(there) == replace(was, key=there.key, tags=(), name="new")
+    nameless = replace(copy, run=replace(was, name=None))
+    assert nameless.header(there).name == "new"
+    assert nameless.header(replace(there, name="x")).name is None
     resumed = copy.header(replace(there, state="finished", tags=("team=a", "good")))
     assert (resumed.state, resumed.exit_code) == ("finished", None)
     assert (resumed.tags, resumed.labels) == (("team=a", "good"), {})

@@ -139,6 +139,8 @@ class ServiceCopy:
         was = self.run
         names = [*_BESIDE, *(_ENDING if there.state == self.state else ())]
         names += [name for name in _NEVER_EMPTY if not (getattr(was, name) or getattr(there, name))]
+        if not was.name and there.name == there.key.run_id:
+            names.append("name")
         if {*there.tags} == {*self.tags}:
             names += ["tags", "labels"]
         return replace(there, **{name: getattr(was, name) for name in names})

@@ -160,13 +160,17 @@ class Draft:
             mark = ServiceMark(self.uid, not has_runtime, not self._of_role("summary"))
             self._tags = (mark.tag,)
         config = self._items("config", config_json)
-        message = messages.run(self._run, self.place.run_id, config, self._tags)
+        message = messages.run(self._named(self._run), self.place.run_id, config, self._tags)
         self._records.put(messages.RUN, message)
         begun = messages.started_ns(self._run)
         stated = self._of_role("environment")
         message = environment(self._run, stated, begun, messages.timestamp)
         if message:
             self._records.put(messages.ENVIRONMENT, message)
+
+    def _named(self, run: Run) -> Run:
+        """As the service is shown it: to one without a name it would give any."""
+        return run if run.name or not self._is_marked else replace(run, name=self.place.run_id)
 
     def _of_role(self, role: str) -> list[Attribute]:
         return [item for item in self._attributes if item.role == role]
@@ -200,7 +204,7 @@ class Draft:
         if not self._is_begun:
             self._begin(None)
         if run != self._run:
-            message = messages.run(run, self.place.run_id, (), self._tags)
+            message = messages.run(self._named(run), self.place.run_id, (), self._tags)
             self._records.put(messages.RUN, message)
         origin = run.origin_uid or self._run.origin_uid
         self._records.keep(Header(replace(run, origin_uid=origin)))
