@@ -10,9 +10,9 @@ from wandb_bench import WHERE, Bench
 from wandb_bench import bench as bench  # noqa: PLC0414  a fixture
 from wandb_bench import service as service  # noqa: PLC0414  a fixture
 
-from runferry import registry
+from runferry import chunks, registry
 from runferry.losses import Fate
-from runferry.model import RunState
+from runferry.model import Address, Blob, FileRole, MediaItem, RunState
 from runferry.ports import Location
 from runferry.testing.recording import Recording
 from runferry.testing.samples import SECOND_NS, START_NS, attributes, header
@@ -119,6 +119,30 @@ def test_when_a_run_began_and_its_commit_are_kept(bench: Bench) -> None:
     assert verified.is_clean, verified.unexpected
     places = {loss.where for loss in verified.measured}
     assert not places & {"created_ns", "started_ns", "environment.git.commit"}
+
+
+def test_what_other_trackers_have_besides_is_kept_or_foretold(bench: Bench) -> None:
+    """Roles of files, and media of no kind."""
+    run = Recording(header("of another"))
+    medium = MediaItem("", Address(0), "other", Blob.from_bytes(b"x"), path="odd.bin")
+    run.log({"odd": medium}, step=1, time_ns=START_NS)
+    roles: dict[str, FileRole] = {"train.log": "console", "env/requirements.txt": "requirements"}
+    for path, role in roles.items():
+        run.put(chunks.File(path, role, Blob.from_bytes(b"x")))
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    assert "file-role" not in {loss.code for loss in bench.verified(archive).measured}
+
+
+def test_times_of_the_machines_texts_are_foretold(bench: Bench) -> None:
+    run = Recording(header("alerted"))
+    for _ in range(2):  # so no table beside the run tells its rows apart
+        run.log({"loss": 0.5}, step=0, time_ns=START_NS)
+    no_double = 1_795_417_619_617_296_000
+    run.log({"alerts": "low disk"}, time_ns=no_double, stream="system")
+    archive = bench.archive(run.sample())
+    bench.pushed(archive)
+    bench.verified(archive)
 
 
 def test_a_run_of_which_little_is_known_reads_back_as_foretold(bench: Bench) -> None:

@@ -9,7 +9,8 @@
     series       stream, path in W&B, and the kind of their whole numbers and of all others, or null
     attributes   that JSON, or W&B, would change: each with the path `at` which W&B has it
     beside       attributes for which W&B has no place
-    files        those that W&B has under another name: that name, the path and the role
+    files        those that W&B has under another name, or in another role: that name, the path and
+                 the role
     rows         of history, as sent
 
 What W&B says decides: only what is still there as it was sent is given back as it had been.

@@ -11,27 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from runferry import chunks
+from runferry.dialects.wandb.file_roles import role_of
 from runferry.losses import Fate, Loss
-from runferry.model import Blob, FileRole, Tree
+from runferry.model import Blob, Tree
 from runferry.paths import blob_at, files_below, inside, regular, spelled
 from runferry.readers.wandb.row_media import MEDIA, RowMedia
 
-_CHECKPOINT = re.compile(r"\.(ckpt|pth|pt|safetensors|h5|keras|pkl|joblib|onnx)$|checkpoint", re.I)
-_REQUIREMENTS = {"requirements.txt", "conda-environment.yaml", "uv.lock", "poetry.lock"}
-_SOURCE = re.compile(r"(code/.*|(upstream_)?diff.*\.patch)")
 _GLOB = re.compile(r"[*?\[]")
 _CLOSED: list[Tree] = [-2, 0]  # stands for a stamp, so that a loss is reported once
-
-
-def role_of(name: str) -> FileRole:
-    """What a file of the run is, judged by its name below `files/`."""
-    if name == "output.log":
-        return "console"
-    if name in _REQUIREMENTS:
-        return "requirements"
-    if _SOURCE.fullmatch(name):
-        return "source"
-    return "checkpoint" if _CHECKPOINT.search(name) else "other"
 
 
 @dataclass

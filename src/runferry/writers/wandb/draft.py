@@ -21,6 +21,7 @@ from runferry.chunks import (
     SeriesFacts,
     Texts,
 )
+from runferry.dialects.wandb.file_roles import role_of
 from runferry.dialects.wandb.marks import ServiceMark
 from runferry.dialects.wandb.own_files import FILES, MARK, SEAL, SIDE_FILE, TRACKER, Mark, side_text
 from runferry.dialects.wandb.service_copy import (
@@ -146,7 +147,7 @@ class Draft:
     def _put_file(self, file: File) -> None:
         stored = self._belongings.file(file)
         name = None if stored is None else stored.below_files
-        if name is not None and name != file.path:
+        if name is not None and (name != file.path or role_of(name) != file.role):
             self._renamed[name] = (file.path, file.role)
 
     # --- the run ----------------------------------------------------------------------------------

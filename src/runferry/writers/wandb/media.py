@@ -66,6 +66,11 @@ def store(items: tuple[MediaItem, ...], blobs: BlobFiles) -> list[StoredMedium]:
     return stored
 
 
+def is_of_no_kind(item: MediaItem) -> bool:
+    """Whether W&B, which does not know this kind of media, has it as a file."""
+    return item.media_type not in _KINDS and item.media_type != _OTHER.one
+
+
 def _suffix(item: MediaItem, kind: _Kind) -> str:
     stated = safe_suffix(item.path.rsplit("/", 1)[-1]) if item.path else ""
     return kind.suffix if item.media_type in _FIXED or not stated else stated

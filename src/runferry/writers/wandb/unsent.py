@@ -24,7 +24,7 @@ from runferry.chunks import (
 from runferry.dialects.times import NS
 from runferry.losses import Fate, Loss
 from runferry.model import Run
-from runferry.writers.wandb.media import StoredMedium, metadata_given_otherwise
+from runferry.writers.wandb.media import StoredMedium, is_of_no_kind, metadata_given_otherwise
 from runferry.writers.wandb.unsent_artifacts import UnsentArtifacts
 
 _DETAILS: Final = {
@@ -32,6 +32,7 @@ _DETAILS: Final = {
     " what a double of seconds holds",
     "float-bits": "W&B gives -0.0 back as 0, and JSON has one NaN, without sign and payload",
     "counts-kind": "W&B's service gives floats without a fraction back as integers",
+    "value": "W&B does not know this kind of media, and has it as a file",
     "media-path": "W&B has them under names of their content",
     "media-metadata": "W&B keeps what its own media have",
 }
@@ -60,13 +61,13 @@ class Unsent:
         match chunk:
             case Points(batch):
                 keys = batch.column("key")
-                is_system = np.array([not is_user(key) for key in keys.dictionary.to_pylist()])
-                is_moved = is_system[keys.indices.to_numpy()] & _is_no_double(batch)
-                self.counts["time"] += int(np.count_nonzero(is_moved))
+                self._count_moved(batch, is_user)
                 values = batch.column("value").fill_null(0.5).to_numpy()
                 is_odd = np.isnan(values) & (values.view(np.int64) != _NAN_BITS)
                 is_minus_zero = (values == 0) & np.signbit(values)
                 self._count_keys("float-bits", keys.filter(pa.array(is_minus_zero | is_odd)))
+            case Texts(batch):
+                self._count_moved(batch, is_user)
             case Histograms(batch):
                 names = (batch.column(name).to_pylist() for name in ("key", "counts_kind"))
                 given = map(_kind_given_back, batch.column("counts").to_pylist())
@@ -74,6 +75,13 @@ class Unsent:
                     self.histograms.setdefault(key, Counter())[kind, other] += 1
             case Artifact():
                 self.artifacts.look_at(chunk)
+
+    def _count_moved(self, batch: pa.RecordBatch, is_user: Callable[[str], bool]) -> None:
+        """Of the machine's, whose time a double of seconds does not hold."""
+        keys = batch.column("key")
+        is_system = np.array([not is_user(key) for key in keys.dictionary.to_pylist()], np.bool_)
+        is_moved = is_system[keys.indices.to_numpy()] & _is_no_double(batch)
+        self.counts["time"] += int(np.count_nonzero(is_moved))
 
     def _count_keys(self, code: str, keys: pa.DictionaryArray) -> None:
         for found in pc.value_counts(keys.dictionary_decode()).to_pylist():
@@ -84,6 +92,8 @@ class Unsent:
         for one in stored:
             if one.file is not None and one.file.below_files != one.item.path:
                 self.by_key["media-path", one.item.key] += 1
+            if is_of_no_kind(one.item):
+                self.by_key["value", one.item.key] += 1
         for item in metadata_given_otherwise(stored):
             self.by_key["media-metadata", item.key] += 1
 

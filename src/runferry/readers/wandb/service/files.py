@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final
 
 from runferry import chunks
+from runferry.dialects.wandb.file_roles import role_of
 from runferry.dialects.wandb.service import Service
 from runferry.model import Blob, MediaItem, Tree
-from runferry.readers.wandb.files import role_of
 from runferry.readers.wandb.media import places_of
 from runferry.readers.wandb.row_media import MEDIA, RowMedia
 from runferry.readers.wandb.service.place import RunPlace
