@@ -74,6 +74,16 @@ def test_header_config_and_environment_are_what_the_client_wrote(tmp_path: Path)
     assert not found.losses
 
 
+def test_config_is_in_the_order_in_which_it_was_stated(tmp_path: Path) -> None:
+    folder(tmp_path, RECORDS)
+    (config,) = tmp_path.glob("run-*/files/config.yaml")
+    places = {"a": 1, "b": 2, "z": 0}
+    entries = (f"{name}:\n  sort: {place}\n  value: 1\n" for name, place in places.items())
+    config.write_text("".join(entries))
+    found = attributes(gather_one(SwanlabReader, tmp_path))
+    assert [path for role, path in found if role == "config"] == [("z",), ("a",), ("b",)]
+
+
 def test_values_that_were_logged_together_share_their_row(tmp_path: Path) -> None:
     found = gather_one(SwanlabReader, folder(tmp_path, RECORDS))
     loss, other = (found.rows(chunks.Points, key) for key in ("loss", "a/b"))

@@ -142,8 +142,16 @@ def _attributes(home: Path, facts: Facts, losses: list[Loss]) -> Iterator[Attrib
 
 
 def _plain_config(found: list[Attribute]) -> Iterator[Attribute]:
-    """The values; an entry is {value, desc, sort}, of which `sort` is only their order."""
-    for item in found:
+    """The values in their order, which `sort` of an entry {value, desc, sort} says.
+
+    The file itself is sorted by names.
+    """
+    place = {
+        item.path[0]: item.value
+        for item in found
+        if item.path[1:] == ("sort",) and isinstance(item.value, int)
+    }
+    for item in sorted(found, key=lambda item: place.get(item.path[0], len(place))):
         if item.role != "config":
             yield item
         elif len(item.path) > 1 and item.path[1] in _SHAPE:
