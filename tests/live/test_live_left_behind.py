@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.calling import Caller
 
+from runferry.archive.lock import FileLock
 from runferry.cli import living
 from runferry.live.journal import Journal
 from runferry.live.layout import Layout, Stated
@@ -55,6 +58,22 @@ def test_a_session_that_was_resumed_has_no_spare_file_any_more(
     assert _spares(killed)
     assert Caller(tmp_path)("resume", killed.root).code == 0
     assert not _spares(killed)
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_resuming_waits_for_a_delivery_that_just_ends_and_for_none_while_somebody_trains(
+    killed: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trains: bool
+) -> None:
+    journal, other = Journal(killed.journals), FileLock(killed.delivery_lock)
+    if trains:
+        journal.begin()
+    other.acquire()
+    ending = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: other.release())
+    monkeypatch.setattr(living, "time", ending)
+    answer = Caller(tmp_path)("resume", killed.root)
+    assert ("another process" in answer.err, answer.code) == ((True, 1) if trains else (False, 0))
+    other.release()
+    journal.close()
 
 
 def test_watching_ends_where_the_delivery_died_before_it_wrote_a_status(

@@ -87,6 +87,8 @@ def test_who_resumes_what_another_process_delivers_is_told_how_to_watch_that(
 ) -> None:
     root = tmp_path / "session"
     Stated(("archive:./mirrored",)).write(root)
+    failing = DestinationStatus("archive:./mirrored", failing="nobody answers")
+    Status("delivering", 1, destinations=(failing,)).write(Layout(root).status)
     lock = FileLock(Layout(root).delivery_lock)
     lock.acquire()
     told = _called(tmp_path, "resume", "session")

@@ -20,7 +20,7 @@ from runferry.cli.session import Session
 from runferry.cli.signals import stopping
 from runferry.cli.streams import printable
 from runferry.errors import ArchiveError, ExitCode, Locked, NotFound, RunferryError, UsageError
-from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered
+from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated, is_delivered, is_live
 from runferry.live.status import Status
 from runferry.ports import Location
 
@@ -35,6 +35,8 @@ _LOOK_SECONDS = 0.5
 _LOOKS = 3
 _BEGINNING_SECONDS = 10.0
 """In which a delivery process has written its first status, or holds its lock by then."""
+_ENDING_SECONDS = 30.0
+"""In which a delivery that nothing stands in the way of ends once nobody trains."""
 _ENDED = ("done", "gave-up", "stopped")
 CAN_BECOME = os.name != "nt"
 
@@ -134,8 +136,11 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
     stated = Stated.read(root)
     ends = Ends(patience=settled(stated).patience)
     to = tuple(destined(text) for text in places or stated.destinations)
+    layout, deadline = Layout(root), time.monotonic() + _ENDING_SECONDS
+    while _is_ending(layout) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
     try:
-        delivery = Delivery(Layout(root), to, ends)
+        delivery = Delivery(layout, to, ends)
     except Locked as error:
         raise Locked(
             "another process delivers this session",
@@ -150,8 +155,16 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
         ) from error
     with stopping(delivery.stop):
         status = delivery.run()
-    clear_spares(Layout(root).journals)
+    clear_spares(layout.journals)
     return status
+
+
+def _is_ending(layout: Layout) -> bool:
+    """Whether a process delivers what is left of a session in which nobody trains any more."""
+    if is_live(layout) or not is_delivered(layout):
+        return False
+    status = Status.read(layout.status)
+    return status is None or not any(one.failing for one in status.destinations)
 
 
 def seen(session: Session, root: Path) -> Status | None:
