@@ -208,9 +208,12 @@ class Tally:
             self._of[name][place] = value
 
 
+_COUNTED = frozenset(spec.name for spec in fields(SeriesCounts))
+
+
 def counts_of(state: Mapping[str, Any]) -> SeriesCounts:
     """The counts from what `Tally.states` kept."""
-    named = {spec.name: state[spec.name] for spec in fields(SeriesCounts) if spec.name in state}
+    named = {name: value for name, value in state.items() if name in _COUNTED}
     points, stepped = state.get("points", 0), state.get("stepped", 0)
     named["null_steps"] = points - stepped
     if stepped:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -157,8 +156,8 @@ def series_of(row: Row) -> Series:
     """The series of a row, with its counts."""
     tallies = row.get("tally", {})
     kind = row["kind"]
-    counts = counts_of(tallies.get(TABLE_OF[kind], {}))
     longest = max((tally.get("longest", 0) for tally in tallies.values()), default=0)
+    counts = counts_of({**tallies.get(TABLE_OF[kind], {}), "longest": longest})
     return Series(
         key=row["key"],
         path=tuple(row["path"]),
@@ -168,7 +167,7 @@ def series_of(row: Row) -> Series:
         goal=row.get("goal"),
         summary_rule=row.get("summary_rule"),
         hidden=row["hidden"],
-        counts=replace(counts, longest=longest),
+        counts=counts,
         original_key=row.get("original_key"),
     )
 
