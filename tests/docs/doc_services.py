@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,14 +15,18 @@ import httpx
 from tests.free_ports import free_port
 
 from runferry.python_apart import environment_apart
+from runferry.writers.mlflow.created import create_database
+
+IN_ONE_PROCESS = Path(__file__).parents[1] / "mlflow_in_one_process.py"
 
 
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[Mapping[str, str]]:
     """A tracking server; pages call it http://127.0.0.1:5000."""
     port = free_port()
+    create_database(folder / "server.db")
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri",
+        sys.executable, str(IN_ONE_PROCESS), "server", "--backend-store-uri",
         f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts"),
         "--default-artifact-root", "mlflow-artifacts:/", "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1",
@@ -35,7 +40,7 @@ def mlflow_server(folder: Path) -> Iterator[Mapping[str, str]]:
         _wait_for(f"http://127.0.0.1:{port}/health", server)
         yield {"PORT_OF_5000": str(port)}
     finally:
-        os.killpg(server.pid, 15)
+        os.killpg(server.pid, signal.SIGKILL)  # else it waits for whoever is still connected
         server.wait(60)
 
 

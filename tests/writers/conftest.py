@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.postgres_cluster import cluster, new_database
 
 from runferry.ports import Location
 from runferry.writers.mlflow import MlflowWriter
+
+MLFLOW = Path(__file__).parents[1] / "mlflow_in_one_process.py"
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +103,7 @@ def tracking_server(
     port = free_port()
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | (variables or {})
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database,
+        sys.executable, str(MLFLOW), "server", "--backend-store-uri", database,
         "--artifacts-destination", str(folder / "artifacts"), "--default-artifact-root",
         "mlflow-artifacts:/", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         *options,
@@ -114,7 +117,7 @@ def tracking_server(
         wait_for(url, process, folder / "log")
         yield url
     finally:
-        os.killpg(process.pid, 15)
+        os.killpg(process.pid, signal.SIGKILL)  # else it waits for whoever is still connected
         process.wait(60)
 
 
