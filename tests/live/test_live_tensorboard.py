@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from training import differences, rows, settled, train
+from training import WITHOUT_COMET, differences, rows, settled, train
 
 from runferry.dialects.tensorboard.names import PROJECTOR
 from runferry.live.replicas.tensorboard import EventReplica
@@ -120,7 +120,8 @@ for writer in writers:
 
 def test_threads_forks_and_spawned_children_are_mirrored_each_point_once(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
-        """
+        WITHOUT_COMET
+        + """
 import multiprocessing.queues  # else a thread imports it while another forks: a child hangs
 import os, sys, threading
 from runferry.live.interfaces import sync_tensorboard

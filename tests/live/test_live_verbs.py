@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import typer
-from training import layout, rows, settled, train
+from training import WITHOUT_COMET, layout, rows, settled, train
 
 from runferry.archive.lock import FileLock
 from runferry.cli import living
@@ -129,7 +129,8 @@ def test_a_wrong_call_is_told_with_a_hint(tmp_path: Path, arguments: list[str], 
 
 def test_run_mirrors_a_command_without_touching_its_code(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
-        """
+        WITHOUT_COMET
+        + """
 import sys
 assert "pyarrow" not in sys.modules
 from tensorboardX import SummaryWriter
@@ -198,7 +199,7 @@ def test_one_program_after_the_other_in_a_command_is_mirrored(tmp_path: Path) ->
     """The delivery ends when the command does, and not when its first program does."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(
-            f"from tensorboardX import SummaryWriter\n"
+            f"{WITHOUT_COMET}from tensorboardX import SummaryWriter\n"
             f"with SummaryWriter('runs/{name}') as writer:\n"
             f"    writer.add_scalar('{name}', 1, 1)\n"
         )
