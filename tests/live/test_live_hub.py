@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runferry.errors import Unreachable
+from runferry.live.captured import Captured
 from runferry.live.hub import Hub
 from runferry.locations import locate
 from runferry.model import Run
@@ -29,12 +30,12 @@ def test_a_source_whose_listing_ends_half_way_keeps_it_from_being_done(
     runs = WandbReader.runs
     with monkeypatch.context() as broken:
         broken.setattr(WandbReader, "runs", ends)
-        report = hub.bring(0, is_ending=True)
+        report = hub.bring(Captured(), is_ending=True)
     assert len(report.outcomes) == 1
     assert isinstance(report.cause, Unreachable)
     assert report.aborted == str(report.cause)
     assert hub.failing is not None
     assert "no answer" in hub.failing
     assert not hub.is_done
-    assert len(hub.bring(0, is_ending=True).outcomes) == 2
+    assert len(hub.bring(Captured(), is_ending=True).outcomes) == 2
     assert hub.is_done

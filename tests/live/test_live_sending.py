@@ -12,10 +12,12 @@ from tests.transfer.roads import archive_of
 
 from runferry.archive.store import Archive
 from runferry.errors import AuthFailed, RunferryError, Unreachable
+from runferry.live.captured import Captured
 from runferry.live.sending import Sending
 from runferry.live.status import Status
 from runferry.locations import locate
 from runferry.losses import Fate, Loss
+from runferry.model import Run, RunKey, Tree
 from runferry.ports import Location
 from runferry.testing.recording import Recording
 from runferry.testing.samples import as_run, header, plain
@@ -36,12 +38,12 @@ def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
     archive = Archive.open(tmp_path / "here", create=True)
     sending = Sending(place, archive, lambda *_: False, into_archive)
     sending.start()
-    sending.there_is(5, is_ending=True)
+    sending.there_is(Captured(5), is_ending=True)
     _wait(lambda: sending.is_done)
-    sending.there_is(8, is_ending=False)
+    sending.there_is(Captured(8), is_ending=False)
     assert not sending.is_done
     _wait(lambda: sending.status.delivered == 8)
-    sending.there_is(8, is_ending=True)
+    sending.there_is(Captured(8), is_ending=True)
     assert not sending.is_done
     _wait(lambda: sending.is_done)
     sending.stop()
@@ -73,7 +75,7 @@ def test_only_a_destination_that_refuses_for_good_is_not_waited_for(
     archive = Archive.open(tmp_path / "here", create=True)
     sending = Sending(place, archive, lambda *_: False, into_archive)
     sending.start()
-    sending.there_is(5, is_ending=True)
+    sending.there_is(Captured(5), is_ending=True)
     _wait(lambda: sending.status.failing is not None)
     sending.stop()
     sending.join(10)
@@ -96,7 +98,7 @@ def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: 
     sending = Sending(place, archive, lambda *_: False, into_archive)
     sending.start()
     for captured in (5, 8):  # of the same losses each delivery tells
-        sending.there_is(captured, is_ending=True)
+        sending.there_is(Captured(captured), is_ending=True)
         _wait(lambda: sending.is_done)
     sending.stop()
     sending.join(10)
@@ -117,7 +119,7 @@ def test_runs_that_are_not_for_a_place_are_counted_also_while_it_fails(
     place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
     sending = Sending(place, archive, lambda _, run: run.key.run_id == "theirs", _into_nothing)
     sending.start()
-    sending.there_is(5, is_ending=True)
+    sending.there_is(Captured(5), is_ending=True)
     _wait(lambda: sending.status.attempts > 0)
     sending.stop()
     sending.join(10)
@@ -133,38 +135,66 @@ def test_records_of_which_nothing_could_be_sent_yet_do_not_count_as_delivered(
     place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
     sending = Sending(place, archive, lambda *_: False, _into_nothing)
     sending.start()
-    sending.there_is(1, is_ending=False)
-    _wait(lambda: sending._delivered == (1, False))
+    sending.there_is(Captured(1), is_ending=False)
+    _wait(lambda: sending._delivered == (Captured(1), False))
     assert (sending.status.delivered, sending.status.pending) == (0, 1)
     assert sending.status.failing is None
-    sending.there_is(1, is_ending=True)
+    sending.there_is(Captured(1), is_ending=True)
     _wait(lambda: sending.is_done)
     assert sending.status.delivered == 1  # there was nothing else
     sending.stop()
     sending.join(10)
 
 
-def test_records_of_a_run_that_waits_for_its_end_do_not_count_as_delivered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("of_whole", "pending"), [(3, 2), (0, 5)])
+def test_records_of_a_run_that_waits_for_its_end_are_pending_and_those_of_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_whole: int, pending: int
 ) -> None:
-    """Others are there already: nobody knows how many of the records are whose."""
+    """Of a record of which nobody knows whose it is the worst is told."""
     monkeypatch.setattr("runferry.live.sending.takes_growth", lambda _: False)
     growing = replace(header("growing"), complete=False, state="running", ended_ns=None)
-    runs = (as_run(plain(), "whole"), Recording(growing).sample())
-    archive = archive_of(runs, tmp_path / "here")
+    whole = as_run(plain(), "whole")
+    archive = archive_of((whole, Recording(growing).sample()), tmp_path / "here")
     place = locate(f"jsonl:{tmp_path / 'there'}", role="destination")
+    captured = Captured(5, lambda runs: of_whole * sum(run.uid == whole.run.uid for run in runs))
     sending = Sending(place, archive, lambda *_: False, _into_nothing)
     sending.start()
-    sending.there_is(5, is_ending=False)
-    _wait(lambda: sending._delivered == (5, False))
+    sending.there_is(captured, is_ending=False)
+    _wait(lambda: sending._delivered == (captured, False))
     assert list((tmp_path / "there").glob("*"))
-    assert (sending.status.delivered, sending.status.pending) == (0, 5)
+    assert (sending.status.delivered, sending.status.pending) == (of_whole, pending)
     assert sending.status.failing is None
-    sending.there_is(5, is_ending=True)
+    sending.there_is(captured, is_ending=True)
     _wait(lambda: sending.is_done)
     assert (sending.status.delivered, sending.status.pending) == (5, 0)
     sending.stop()
     sending.join(10)
+
+
+@pytest.mark.parametrize(
+    ("facts", "key"),
+    [
+        ({"tracker": "wandb", "stream": "a"}, RunKey("wandb", "zoo", "a")),
+        ({"tracker": "mlflow", "store": "", "run": "a"}, RunKey("mlflow", "", "a")),
+        ({"tracker": "clearml", "run": "a"}, RunKey("clearml", "", "a")),
+        ({"tracker": "lightning", "run": "a"}, RunKey("lightning", "", "a")),
+        ({"tracker": "runferry", "run": "a"}, RunKey("runferry", "", "a")),
+        (
+            {"tracker": "tensorboard", "file": "/w/runs/a/e.1", "cwd": "/w"},
+            RunKey("tensorboard", "", "runs/a@1f"),
+        ),
+        (
+            {"tracker": "tensorboard", "file": "/w/e.1", "cwd": "/w", "experiment": "a"},
+            RunKey("runferry", "", "a"),
+        ),
+    ],
+)
+def test_records_are_of_the_run_that_their_source_names(
+    facts: dict[str, Tree], key: RunKey
+) -> None:
+    captured = Captured.from_sources([(facts, 2), ({"tracker": key.tracker, "run": "b"}, 5)])
+    assert (captured.total, captured.of([Run(key)])) == (7, 2)
+    assert captured.of([Run(replace(key, run_id="c@2"))]) == 0
 
 
 def _into_nothing(place: Location, stop: StopToken, *, is_ending: bool) -> Report:

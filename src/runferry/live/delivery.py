@@ -20,6 +20,7 @@ from runferry.archive.lock import FileLock
 from runferry.errors import RunferryError
 from runferry.live.adoption import Adoption
 from runferry.live.calls_reader import CallsReader
+from runferry.live.captured import Captured
 from runferry.live.follower import Follower
 from runferry.live.hub import Hub, Opened
 from runferry.live.joined import ExperimentsReader
@@ -186,9 +187,14 @@ class Delivery:
             return True
         return is_read_there(place, run, sources, self._replicas.read_by_wandb())
 
-    def _captured(self) -> int:
+    def _captured(self) -> Captured:
         """Records that processes which train have written, as far as they are taken."""
-        return sum(file.taken.total() - file.taken["service"] for file in self._follower.files)
+        counted = (
+            (file.sources.get(source, {}), count)
+            for file in self._follower.files
+            for source, count in file.taken.items()
+        )
+        return Captured.from_sources([one for one in counted if "service" not in one[0]])
 
     def _tell(self, state: State) -> Status:
         status = self._status(state)
@@ -200,7 +206,7 @@ class Delivery:
     def _status(self, state: State) -> Status:
         files = self._follower.files
         dropped = sum(sum(file.counts.get("dropped", {}).values()) for file in files)
-        captured = self._captured()
+        captured = self._captured().total
         return Status(
             state,
             os.getpid(),

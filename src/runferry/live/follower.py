@@ -36,7 +36,7 @@ class JournalFile:
     offset: int = 0
     sources: dict[int, dict[str, Tree]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # as the process said last
-    taken: Counter[str] = field(default_factory=Counter)  # records by tracker
+    taken: Counter[int] = field(default_factory=Counter)  # records by source
     is_closed: bool = False  # by its process, which had said what it counted
     is_over: bool = False  # its process is gone, or done, and nothing follows
     _time_ns: int = 0
@@ -175,8 +175,7 @@ class Follower:
                 file.is_closed = frame.kind != Kind.DROPPED
             case Kind.WANDB | Kind.EVENT | Kind.CALL:
                 facts = file.sources.get(frame.source, {})
-                tracker = "service" if "service" in facts else str(facts.get("tracker"))
-                file.taken[tracker] += 1
+                file.taken[frame.source] += 1
                 self._replicas.take(facts, frame)
             case _:
                 pass

@@ -8,12 +8,14 @@ they are told otherwise.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from runferry.live.captured import Captured
 from runferry.live.hub import Hub, Opened
 from runferry.live.status import State, Status
-from runferry.model import Run
+from runferry.model import Run, Uid
 from runferry.ports import Location
 from runferry.transfer.destination import ledger_key
 from runferry.transfer.report import Report
@@ -40,6 +42,7 @@ class Following:
         self._patience = patience
         self._stop = self._hub.stop
         self._rows = 0
+        self._of = Counter[Uid]()
         self.is_quiet = False
         """Whether it ended since nothing came, and not since every run said that it had ended."""
 
@@ -52,7 +55,7 @@ class Following:
         self._hub.start()
         try:
             self._follow(tell)
-            self._hub.bring(self._rows, is_ending=True)
+            self._hub.bring(self._captured(), is_ending=True)
             deadline = time.monotonic() + self._patience
             while not self._hub.is_done:
                 if self._stop.is_set or time.monotonic() > deadline:
@@ -67,16 +70,21 @@ class Following:
         grew_at = time.monotonic()
         while not self._stop.is_set:
             if self._hub.is_rested:
-                report = self._hub.bring(self._rows, is_ending=False)
+                report = self._hub.bring(self._captured(), is_ending=False)
                 new = sum(outcome.rows for outcome in report.outcomes)
                 if new or any(outcome.status != "unchanged" for outcome in report.outcomes):
                     grew_at = time.monotonic()
                     self._rows += max(new, 1)
+                    self._of.update({one.uid: one.rows for one in report.outcomes})
                     continue
                 tell(self._status("following"))
                 if self._is_over(report, time.monotonic() - grew_at):
                     return
             self._stop.wait(_LOOK_SECONDS)
+
+    def _captured(self) -> Captured:
+        """Rows that were pulled, and changes without any."""
+        return Captured(self._rows, lambda runs: sum(self._of[run.uid] for run in runs))
 
     def _is_over(self, report: Report, quiet_seconds: float) -> bool:
         """Whether no run goes on. One that never says so is over when it has been quiet."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runferry.archive.store import Archive
+from runferry.live.captured import Captured
 from runferry.live.sending import Sending
 from runferry.live.status import DestinationStatus
 from runferry.model import Run
@@ -86,7 +87,7 @@ class Hub:
         """Whether a destination is being brought all that there is, and nothing has failed yet."""
         return any(sending.is_at_work for sending in self._sendings)
 
-    def bring(self, captured: int, *, is_ending: bool) -> Report:
+    def bring(self, captured: Captured, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
         began = time.monotonic()
         report = self._pull_into(self.archive, self.stop, is_ending=is_ending)

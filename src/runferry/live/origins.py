@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 from runferry.live.replicas.tensorboard import place_of
@@ -48,7 +48,7 @@ def is_read_there(
     return any(file.is_relative_to(folder) for file in files for folder in folders)
 
 
-def is_of(run: Run, facts: dict[str, Tree]) -> bool:
+def is_of(run: Run, facts: Mapping[str, Tree]) -> bool:
     """Whether an event file belongs to this run, which is called by its folder."""
     if facts.get("tracker") != "tensorboard" or facts.get("experiment"):
         return False

@@ -10,10 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runferry.errors import AuthFailed, BadLocation, BadSetting, MissingExtra, RunferryError
+from runferry.live.captured import Captured
 from runferry.live.status import DestinationStatus, name_of
 from runferry.losses import Fate, beyond
 from runferry.model import Run, Uid
@@ -36,6 +37,7 @@ _LONGEST_PAUSE = 60.0
 _LONGEST_ATTEMPT = 3600.0  # what takes longer may never end, and whoever waits for it neither
 _ONE_REQUEST_SECONDS = 10.0
 _FOR_GOOD = (AuthFailed, BadLocation, BadSetting, MissingExtra)
+_NOT_THERE = ("failed", "interrupted")
 _LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
 
 
@@ -65,8 +67,8 @@ class Sending:
         self._only_whole = not takes_growth(place)
         self._stop = StopToken()
         self._wake = threading.Event()
-        self._there = (0, False)  # records that the archive has, and whether no more come
-        self._delivered = (0, False)  # what of that was last delivered
+        self._there = Captured(), False  # what the archive has, and whether no more comes
+        self._delivered = Captured(), False  # what of that was last delivered
         self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
@@ -78,7 +80,7 @@ class Sending:
         """Begin to deliver."""
         self._thread.start()
 
-    def there_is(self, captured: int, *, is_ending: bool) -> None:
+    def there_is(self, captured: Captured, *, is_ending: bool) -> None:
         """The archive has so many records by now; at the end nothing more comes."""
         if self._there != (captured, is_ending):
             self._there = captured, is_ending
@@ -118,14 +120,13 @@ class Sending:
                 continue
             self._began = time.monotonic()
             captured, is_ending = there
-            failing, excluded, is_there = self._attempt(is_ending)
+            failing, excluded, delivered = self._attempt(captured, is_ending)
             took = time.monotonic() - self._began
             attempts = status.attempts + 1 if failing else 0
-            delivered = captured if is_there else status.delivered
             self.status = DestinationStatus(
                 name_of(self.place),
                 delivered,
-                max(self._there[0] - delivered, 0),
+                max(self._there[0].total - delivered, 0),
                 excluded,
                 failing,
                 attempts,
@@ -152,38 +153,49 @@ class Sending:
             self.status = replace(self.status, waiting=waiting)
         return waiting is not None
 
-    def _attempt(self, is_ending: bool) -> tuple[str | None, int, bool]:
-        """One delivery: what it failed in, how many runs are not for this place, and whether all
-        that is for it is there now.
+    def _attempt(self, captured: Captured, is_ending: bool) -> tuple[str | None, int, int]:
+        """One delivery: what it failed in, how many runs are not for this place, and how many
+        records are there now, or are not for it.
         """
-        excluded, self._is_refused = self.status.excluded, False
+        others, before = self.status.excluded, self.status.delivered
+        self._is_refused = False
         try:
             if self.place.tracker == ARCHIVE:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
                 failing = self._told(found)
-                return failing, 0, failing is None
-            wanted, waiting, excluded = self._wanted(is_ending)
-            if not wanted:  # of a run that nobody could send yet nothing is there
-                return None, excluded, is_ending or (not waiting and excluded > 0)
-            report = push(
-                self._archive,
-                self.place,
-                selection=Selection(uids=frozenset(run.uid for run in wanted)),
-                patience=Patience(_ONE_REQUEST_SECONDS),
-                stop=self._stop,
-                open_writer=growing_writer(self.place, is_ending=is_ending),
-            )
-            failing = self._told(report)
-            if is_ending and failing is None:
-                conclude(self.place, [run for run in wanted if not run.complete])
-            # nobody counts a run's records: those of the runs that wait may be any of them
-            return failing, excluded, failing is None and not waiting
+                return failing, 0, captured.total if failing is None else before
+            runs = self._runs(is_ending)
+            others = len(runs.others)
+            failing, there = self._sent(runs.wanted, is_ending)
+            # of a run that nobody could send yet nothing is there
+            is_all = is_ending or (not runs.waiting and bool(runs.wanted or runs.others))
+            if failing is None and is_all:
+                return None, others, captured.total
+            return failing, others, max(before, captured.of([*there, *runs.others]))
         except RunferryError as error:
             self._is_refused = isinstance(error, _FOR_GOOD)
-            return str(error), excluded, False
+            return str(error), others, before
         except Exception as error:  # noqa: BLE001  this destination must not end the others
             _log.exception("%s", self.place)
-            return f"{type(error).__name__}: {error}", excluded, False
+            return f"{type(error).__name__}: {error}", others, before
+
+    def _sent(self, wanted: list[Run], is_ending: bool) -> tuple[str | None, list[Run]]:
+        """Send these: what that failed in, and those that are there."""
+        if not wanted:
+            return None, []
+        report = push(
+            self._archive,
+            self.place,
+            selection=Selection(uids=frozenset(run.uid for run in wanted)),
+            patience=Patience(_ONE_REQUEST_SECONDS),
+            stop=self._stop,
+            open_writer=growing_writer(self.place, is_ending=is_ending),
+        )
+        failing = self._told(report)
+        if is_ending and failing is None:
+            conclude(self.place, [run for run in wanted if not run.complete])
+        there = {one.uid for one in report.outcomes if one.status not in _NOT_THERE}
+        return failing, [run for run in wanted if run.uid in there]
 
     def _told(self, report: Report) -> str | None:
         """Note what each run has lost so far; the first thing that went wrong."""
@@ -197,12 +209,25 @@ class Sending:
         self._is_refused = isinstance(report.cause, _FOR_GOOD)
         return _failure(report)
 
-    def _wanted(self, is_ending: bool) -> tuple[list[Run], int, int]:
-        """The runs to send, and how many wait for their end or are not for this place."""
-        headers = list(self._archive.headers())
-        ours = [run for run in headers if not self._excluded(self.place, run)]
-        whole = [run for run in ours if run.complete or is_ending or not self._only_whole]
-        return whole, len(ours) - len(whole), len(headers) - len(ours)
+    def _runs(self, is_ending: bool) -> _Runs:
+        found = _Runs()
+        for run in self._archive.headers():
+            if self._excluded(self.place, run):
+                found.others.append(run)
+            elif run.complete or is_ending or not self._only_whole:
+                found.wanted.append(run)
+            else:
+                found.waiting.append(run)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Those of the archive: to send now, to send at their end, and not for this place."""
+
+    wanted: list[Run] = field(default_factory=list)
+    waiting: list[Run] = field(default_factory=list)
+    others: list[Run] = field(default_factory=list)
 
 
 def _failure(report: Report) -> str | None:

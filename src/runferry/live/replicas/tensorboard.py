@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from runferry import _native
@@ -69,7 +70,7 @@ class EventReplica:
                 bring(beside, target)
 
 
-def place_of(facts: dict[str, Tree]) -> PurePath:
+def place_of(facts: Mapping[str, Tree]) -> PurePath:
     """Where an event file lies below the root that runs are named from: the working directory.
 
     One that lies elsewhere keeps all of its path.
