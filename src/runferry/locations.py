@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import shlex
+import stat
 from pathlib import Path
 
 from runferry import registry
 from runferry.anywhere import homes, recognises
 from runferry.archive.manifest import may_be_founded
-from runferry.errors import BadLocation, NotFound
+from runferry.errors import BadLocation, NotFound, SourceError
+from runferry.paths import regular
 from runferry.ports import Location
 from runferry.redact import without_credentials
 from runferry.registry import ANY, ARCHIVE, EndRole
@@ -24,10 +28,13 @@ def locate(text: str, *, role: EndRole) -> Location:
 
     An existing path wins over everything, also behind a name; then `name:where`; and a path that
     does not exist yet is, as a destination, an archive. Raises BadLocation for a name that nobody
-    knows, NotFound for a source that is not there or that no reader recognises.
+    knows, NotFound for a source that is not there or that no reader recognises, SourceError for one
+    that is closed to us.
     """
     if not text.strip():
         raise BadLocation("an empty location", hint=_examples(role))
+    if role == "source":
+        _check_open(text)
     if _exists(text):
         return _recognised(text, role)
     named = _NAME.match(text)
@@ -47,6 +54,26 @@ def locate(text: str, *, role: EndRole) -> Location:
     if role == "destination":
         return Location(ARCHIVE, text)
     raise NotFound("no such file or folder", where=text, hint=_examples(role))
+
+
+def _check_open(text: str) -> None:
+    """Of what we may not look into nobody can say that it is not there, or is nothing. Raises
+    SourceError."""
+    path = Path(text).expanduser()
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            if os.name != "nt":  # which opens no folder
+                os.close(os.open(path, os.O_RDONLY))
+        elif regular(path) is not None:
+            path.open("rb").close()
+    except PermissionError as error:
+        raise SourceError(
+            f"this cannot be looked into ({error.strerror})",
+            where=text,
+            hint=f"ls -ld {shlex.quote(str(path))}",
+        ) from error
+    except (OSError, ValueError):  # no path, or nothing there
+        return
 
 
 def _named(name: str, where: str, role: EndRole) -> Location:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, in_new_process, widest
+from tests.rights import modes_that_hold
 from tests.trees import LOGS, listings, written
 
 from runferry.archive.store import Archive
@@ -360,3 +361,23 @@ def test_a_time_beyond_all_years_hides_no_run(
     (listed,) = runferry("ls", tmp_path / "kept", "--json").json["runs"]
     assert listed["started"].startswith(told)
     assert runferry("inspect", tmp_path / "kept").code == 0
+
+
+@pytest.mark.parametrize("where", ["shut", "shut/inside", "inside/file.wandb"])
+def test_what_is_closed_to_us_is_told_as_such_and_not_as_nothing(
+    runferry: Caller, where: str
+) -> None:
+    for name, path in (("shut", "shut/inside"), ("inside/file.wandb", "inside/file.wandb")):
+        made = runferry.folder / path
+        made.parent.mkdir(exist_ok=True)
+        made.write_bytes(b"")
+        (runferry.folder / name).chmod(0)
+    try:
+        with modes_that_hold():
+            told = runferry("ls", where)
+    finally:
+        (runferry.folder / "shut").chmod(0o700)
+    assert told.code == 1
+    assert f"error: this cannot be looked into (Permission denied): {where}" in told.err
+    assert "hint: ls -ld" in told.err
+    assert "WARNING" not in told.err

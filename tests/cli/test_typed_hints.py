@@ -77,3 +77,32 @@ def test_a_call_without_a_verb_shows_which_there_are(runferry: Caller, words: st
     told = runferry(*words.split())
     assert told.code == 2
     assert told.err.startswith(" ".join(["Usage: runferry", *words.split(), "[OPTIONS] COMMAND"]))
+
+
+@pytest.mark.parametrize("words", ["push WHERE csv:out", "upgrade WHERE", "sql WHERE sql"])
+def test_a_place_of_runs_where_an_archive_is_wanted_is_told_how_to_become_one(
+    runferry: Caller, words: str
+) -> None:
+    example = ROOT / "examples" / "wandb"
+    told = runferry(*(str(example) if word == "WHERE" else word for word in words.split()))
+    assert told.code == 1
+    assert f"here are runs, and no archive of them: wandb:{example}" in told.err
+    assert f"hint: runferry pull wandb:{example}" in told.err
+    absent = runferry(*("absent" if word == "WHERE" else word for word in words.split()))
+    assert "no archive is here: absent" in absent.err
+
+
+def test_a_folder_with_a_space_is_one_word_where_something_cannot_be_written(
+    runferry: Caller,
+) -> None:
+    example, file = ROOT / "examples" / "wandb", runferry.folder / "a file"
+    file.write_text("")
+    calls: tuple[tuple[str, ...], ...] = (
+        ("convert", str(example), "csv:out", "--report", "no folder/r.html"),
+        ("plot", str(example), "--output", "no folder/p.svg"),
+        ("convert", str(example), "csv:a file/out"),
+    )
+    for call in calls:
+        told = runferry(*call)
+        (command,) = re.findall(r"hint: (.*)", told.err)
+        assert shlex.split(command, comments=True)[-1] in ("no folder", "a file/out"), told.err

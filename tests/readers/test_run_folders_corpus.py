@@ -111,6 +111,11 @@ def test_ray_tune(name: str) -> None:
         assert all(same(value, config[path]) for path, value in params.items())
 
 
+def rows_of(table: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with table.open() as lines:
+        return list(csv.DictReader(lines, delimiter=delimiter))
+
+
 def is_read_by_its_table(name: str) -> bool:
     """A trial without results; of one without parameters nothing says that it is Ray's."""
     home = CORPUS / "ray_tune" / name
@@ -123,7 +128,7 @@ def is_read_by_its_table(name: str) -> bool:
 def test_ray_tune_tables(name: str) -> None:
     home = CORPUS / "ray_tune" / name
     found = gather_one(RayTuneReader, home)
-    (row,) = csv.DictReader((home / "progress.csv").open())
+    (row,) = rows_of(home / "progress.csv")
     told = {path[0]: values[0][1] for path, values in logged(found).items()}
     cells = {name: cell for name, cell in row.items() if cell}
     assert {*told, "training_iteration", "timestamp"} == set(cells)
@@ -137,7 +142,7 @@ def test_dvclive(name: str) -> None:
     scalars = CORPUS / "dvclive" / name
     found = gather_one(DvcliveReader, scalars.parent)
     for table in scalars.glob("*.tsv"):
-        rows = list(csv.DictReader(table.open(), delimiter="\t"))
+        rows = rows_of(table, delimiter="\t")
         assert found.series(table.stem) == [
             (int(row["step"]), float(row[table.stem])) for row in rows
         ]

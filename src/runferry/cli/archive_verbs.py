@@ -88,10 +88,10 @@ def upgrade(session: Session, folder: Folder = None) -> ExitCode:
     """Bring an archive of an earlier format to the one of today."""
     from runferry.archive.store import Archive
     from runferry.archive.upgrade import upgrade as bring
-    from runferry.cli.places import archive_folder
+    from runferry.cli.places import own_folder
     from runferry.transfer.report import RunOutcome
 
-    path = archive_folder(session, folder)
+    path = own_folder(session, folder)
     with session.working() as (observer, stop):
 
         def watch(run: Run, rows: int) -> bool:

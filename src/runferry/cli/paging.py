@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,9 @@ def page_path(text: str | None) -> Path | None:
         raise UsageError("a report is .html", where=text, hint=str(named))
     if not path.parent.is_dir():
         raise UsageError(
-            "there is no such folder for the report", where=text, hint=f"mkdir -p {path.parent}"
+            "there is no such folder for the report",
+            where=text,
+            hint=f"mkdir -p {shlex.quote(str(path.parent))}",
         )
     return path
 
@@ -122,7 +125,7 @@ def write_page(
         draft.replace(path)
     except OSError as error:
         what = f"the report cannot be written ({error.strerror})"
-        session.complain(what, str(path), f"ls -ld {path.parent}")
+        session.complain(what, str(path), f"ls -ld {shlex.quote(str(path.parent))}")
         return False
     except RunferryError as error:
         session.complain(f"no report: {error.what}", error.where, error.hint)

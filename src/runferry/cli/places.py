@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runferry.cli.session import Session
-from runferry.errors import ArchiveError, ExitCode, RunferryError
+from runferry.errors import ArchiveError, ExitCode, NotFound, RunferryError
 from runferry.transfer.report import Ended
 
 if TYPE_CHECKING:
@@ -53,7 +54,24 @@ def own_archive(session: Session, path: str | None) -> Archive:
     """The archive that was named, else the one of the settings. Raises NotFound, NewerFormat."""
     from runferry.archive.store import Archive
 
-    return Archive.open(archive_folder(session, path))
+    return Archive.open(own_folder(session, path))
+
+
+def own_folder(session: Session, text: str | None) -> Path:
+    """The folder of that archive. Raises NotFound, also where other runs are."""
+    if not text:
+        return session.settings.archive
+    try:
+        place = located(text)
+    except NotFound as error:
+        hint = f"runferry pull SOURCE {shlex.quote(text)}"
+        raise NotFound("no archive is here", where=text, hint=hint) from error
+    if place.tracker != "archive":
+        hint = (
+            f"runferry pull {shlex.quote(str(place))}, and name the archive that they are in then"
+        )
+        raise NotFound("here are runs, and no archive of them", where=str(place), hint=hint)
+    return place.path
 
 
 def new_archive(session: Session, path: str | None = None) -> Archive:

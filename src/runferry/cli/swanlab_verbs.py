@@ -83,7 +83,7 @@ def convert(
     if resume and not wb_runid:
         raise UsageError("--resume is for one run", hint="--wb-runid RUN --resume")
     if kind not in roads.KINDS:
-        raise UsageError(f"{kind} cannot be converted", hint=f"-t {'|'.join(roads.KINDS)}")
+        raise UsageError(f"`--type` cannot be {kind!r}", hint=f"one of: {', '.join(roads.KINDS)}")
     goal = roads.Goal(project, workspace, cast("roads.Mode", mode), logdir)
     match kind:
         case "wandb":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,7 +82,7 @@ def _save(path: Path, panels: Sequence[Panel], title: str) -> list[str]:
         except OSError as error:
             raise Refused(
                 f"the picture cannot be written ({error.strerror})", where=str(path),
-                hint=f"ls -ld {path.parent}",
+                hint=f"ls -ld {shlex.quote(str(path.parent))}",
             ) from error  # fmt: skip
     return list(dict.fromkeys(str(warning.message) for warning in caught))
 

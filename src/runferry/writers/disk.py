@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,5 +36,5 @@ def disk_errors(where: Path) -> Iterator[None]:
         raise Refused(
             f"cannot write here ({said})",
             where=str(where),
-            hint=another or f"ls -ld {where}  # or name another folder",
+            hint=another or f"ls -ld {shlex.quote(str(where))}  # or name another folder",
         ) from error
