@@ -134,7 +134,7 @@ def test_records_of_which_nothing_could_be_sent_yet_do_not_count_as_delivered(
     sending = Sending(place, archive, lambda *_: False, _into_nothing)
     sending.start()
     sending.there_is(1, is_ending=False)
-    _wait(lambda: sending._delivered == (1, False))
+    _wait(lambda: sending._delivered[:2] == (1, False))
     assert (sending.status.delivered, sending.status.pending) == (0, 1)
     assert sending.status.failing is None
     sending.there_is(1, is_ending=True)
@@ -156,7 +156,7 @@ def test_records_of_a_run_that_waits_for_its_end_do_not_count_as_delivered(
     sending = Sending(place, archive, lambda *_: False, _into_nothing)
     sending.start()
     sending.there_is(5, is_ending=False)
-    _wait(lambda: sending._delivered == (5, False))
+    _wait(lambda: sending._delivered[:2] == (5, False))
     assert list((tmp_path / "there").glob("*"))
     assert (sending.status.delivered, sending.status.pending) == (0, 5)
     assert sending.status.failing is None

@@ -23,6 +23,7 @@ _SHARE = 5.0  # pulls rest so many times as long as the last one took
 _LEAST_PAUSE = 0.3
 _LONGEST_PAUSE = 30.0
 _FAILING_PAUSE = 5.0
+_NOTHING_NEW = ("unchanged", "failed", "interrupted")
 
 Opened = tuple[Location, Callable[[], Reader] | None]
 """A place that is followed, and what opens it where the registry does not know it."""
@@ -50,6 +51,7 @@ class Hub:
         file that a row names must not be met without the row."""
         self._pulled_at = 0.0
         self._took = 0.0
+        self._brought = 0  # records up to which all is in the archive
         self.failing: str | None = None
 
     def start(self) -> None:
@@ -94,8 +96,12 @@ class Hub:
         self.failing = report.aborted or failed
         if self.failing is not None:
             _log.error("%s", self.failing)
+        else:
+            self._brought = captured
+        is_more = any(outcome.status not in _NOTHING_NEW for outcome in report.outcomes)
         for sending in self._sendings:
-            sending.there_is(captured, is_ending=is_ending)
+            there = captured if sending.pulls else self._brought
+            sending.there_is(there, is_ending=is_ending, is_more=is_more)
         self._pulled_at = time.monotonic()
         self._took = self._pulled_at - began
         return report
@@ -109,11 +115,14 @@ class Hub:
 
     def told(self, captured: int) -> tuple[DestinationStatus, ...]:
         """What each destination has of so many records."""
-        known = [sending.status for sending in self._sendings]
-        return tuple(self._lacking(one, max(captured - one.delivered, 0)) for one in known)
+        return tuple(self._lacking(sending, captured) for sending in self._sendings)
 
-    def _lacking(self, one: DestinationStatus, pending: int) -> DestinationStatus:
-        failing = one.failing or (self.failing if pending else None)
+    def _lacking(self, sending: Sending, captured: int) -> DestinationStatus:
+        one = sending.status
+        pending = max(captured - one.delivered, 0)
+        # what the archive lacks may be no record: how a run ended, say
+        is_lacking = pending or not sending.pulls
+        failing = one.failing or (self.failing if is_lacking else None)
         return replace(one, pending=pending, failing=failing)
 
     def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:

@@ -62,11 +62,14 @@ class Sending:
         self._archive = archive
         self._excluded = excluded
         self._into_archive = into_archive
+        self.pulls = place.tracker == ARCHIVE
+        """Whether it takes all from where it was captured, and not from the session's archive."""
         self._only_whole = not takes_growth(place)
         self._stop = StopToken()
         self._wake = threading.Event()
-        self._there = (0, False)  # records that the archive has, and whether no more come
-        self._delivered = (0, False)  # what of that was last delivered
+        # records that the archive has, whether no more come, and how often it got some
+        self._there = (0, False, 0)
+        self._delivered = (0, False, 0)  # what of that was last delivered
         self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
@@ -78,10 +81,15 @@ class Sending:
         """Begin to deliver."""
         self._thread.start()
 
-    def there_is(self, captured: int, *, is_ending: bool) -> None:
-        """The archive has so many records by now; at the end nothing more comes."""
-        if self._there != (captured, is_ending):
-            self._there = captured, is_ending
+    def there_is(self, captured: int, *, is_ending: bool, is_more: bool = False) -> None:
+        """The archive has so many records by now; at the end nothing more comes.
+
+        With `is_more` it has got some, though they may be no more in number: what could not be
+        pulled at the end, and then could.
+        """
+        there = captured, is_ending, self._there[2] + is_more
+        if self._there != there:
+            self._there = there
             self._wake.set()
 
     @property
@@ -117,7 +125,7 @@ class Sending:
                 self._stop.wait(_LOOK_SECONDS)
                 continue
             self._began = time.monotonic()
-            captured, is_ending = there
+            captured, is_ending, _ = there
             failing, excluded, is_there = self._attempt(is_ending)
             took = time.monotonic() - self._began
             attempts = status.attempts + 1 if failing else 0
@@ -158,7 +166,7 @@ class Sending:
         """
         excluded, self._is_refused = self.status.excluded, False
         try:
-            if self.place.tracker == ARCHIVE:
+            if self.pulls:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
                 failing = self._told(found)
                 return failing, 0, failing is None
