@@ -164,7 +164,7 @@ def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work
     assert (status.state, told.failing) == {
         "work": ("done", None),
         "refusal": ("gave-up", "nobody answers"),
-        "silence": ("gave-up", None),
+        "silence": ("gave-up", "has not answered or ended for 0 minutes"),
     }[meets]
 
 

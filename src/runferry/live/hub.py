@@ -78,15 +78,13 @@ class Hub:
         return self.failing is None and all(sending.is_done for sending in self._sendings)
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a destination waits for somebody else, who lives."""
-        awaited = (sending.awaited for sending in self._sendings)
-        return any(one is not None and one.is_coming for one in awaited)
+    def is_going_on(self) -> bool:
+        """Whether what is left may still arrive as things are, so that patience has not begun.
 
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a destination is being brought all that there is, and nothing has failed yet."""
-        return any(sending.is_at_work for sending in self._sendings)
+        A destination is being brought all that there is, and nothing has failed yet; or it waits
+        for somebody else, who lives.
+        """
+        return any(one.is_at_work or one.is_waiting for one in self._sendings)
 
     def bring(self, captured: int, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
@@ -122,7 +120,7 @@ class Hub:
         pending = max(captured - one.delivered, 0)
         # what the archive lacks may be no record: how a run ended, say
         is_lacking = pending or not sending.pulls
-        failing = one.failing or (self.failing if is_lacking else None)
+        failing = one.failing or (self.failing if is_lacking else None) or sending.hanging
         return replace(one, pending=pending, failing=failing)
 
     def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:

@@ -73,8 +73,8 @@ class Sending:
         self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
-        self.awaited: Awaited | None = None
-        self._began = time.monotonic()  # the last attempt
+        self._awaited: Awaited | None = None
+        self._began: float | None = None  # the attempt that it is at
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
     def start(self) -> None:
@@ -99,11 +99,29 @@ class Sending:
         return self._delivered == there and there[1] and self.status.failing is None
 
     @property
+    def _is_under_way(self) -> bool:
+        """Whether all that there will be is being brought, and no attempt has failed yet."""
+        is_over = self.is_done or self.status.failing is not None or self._awaited is not None
+        return self._there[1] and not is_over
+
+    @property
     def is_at_work(self) -> bool:
-        """Whether all that there will be is on its way: no attempt has failed, or may hang."""
-        is_over = self.is_done or self.status.failing is not None or self.awaited is not None
-        took = time.monotonic() - self._began
-        return self._there[1] and not is_over and took < _LONGEST_ATTEMPT
+        """Whether that is on its way, and does not hang."""
+        return self._is_under_way and self.hanging is None
+
+    @property
+    def hanging(self) -> str | None:
+        """What is told of an attempt that may never end."""
+        began = self._began
+        took = 0.0 if began is None else time.monotonic() - began
+        if took < _LONGEST_ATTEMPT or not self._is_under_way:
+            return None
+        return f"has not answered or ended for {_LONGEST_ATTEMPT / 60:.0f} minutes"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for somebody else, who lives."""
+        return self._awaited is not None and self._awaited.is_coming
 
     def stop(self) -> None:
         """End at the next safe point."""
@@ -124,10 +142,10 @@ class Sending:
             if self._awaits():
                 self._stop.wait(_LOOK_SECONDS)
                 continue
-            self._began = time.monotonic()
+            self._began = began = time.monotonic()
             captured, is_ending, _ = there
             failing, excluded, is_there = self._attempt(is_ending)
-            took = time.monotonic() - self._began
+            took, self._began = time.monotonic() - began, None
             attempts = status.attempts + 1 if failing else 0
             delivered = captured if is_there else status.delivered
             self.status = DestinationStatus(
@@ -152,10 +170,10 @@ class Sending:
     def _awaits(self) -> bool:
         """Whether somebody else is at work there still, which is told and is no failure."""
         try:
-            self.awaited = awaited(self.place)
+            self._awaited = awaited(self.place)
         except (RunferryError, OSError):
-            self.awaited = None  # the attempt meets it, too, and tells it
-        waiting = None if self.awaited is None else self.awaited.told
+            self._awaited = None  # the attempt meets it, too, and tells it
+        waiting = None if self._awaited is None else self._awaited.told
         if waiting != self.status.waiting:
             self.status = replace(self.status, waiting=waiting)
         return waiting is not None
