@@ -21,6 +21,7 @@ from runferry.testing.recording import Recording
 from runferry.testing.samples import as_run, header, plain
 from runferry.transfer.progress import StopToken
 from runferry.transfer.report import Report, RunOutcome
+from runferry.transfer.report import Status as Outcome
 
 
 def test_each_end_is_delivered_also_one_before_which_nothing_more_was_captured(
@@ -104,6 +105,31 @@ def test_what_a_run_loses_in_several_places_is_added_up_and_told_once(tmp_path: 
         "nan": 10,
         "key": 1,
     }  # what is restored exactly is no loss there
+
+
+@pytest.mark.parametrize(
+    ("status", "known"), [("replaced", {}), ("grown", {"console": 1}), ("failed", {"console": 1})]
+)
+def test_what_waited_in_one_delivery_is_no_loss_once_all_was_sent_again(
+    tmp_path: Path, status: Outcome, known: dict[str, int]
+) -> None:
+    """A line that had no end: SwanLab's cloud gets it when it has one."""
+    run, waits = header("one"), Loss("console", Fate.DROPPED)
+    told = [RunOutcome.of(run, "new", losses=(waits,)), RunOutcome.of(run, status)]
+
+    def into_archive(place: Location, stop: StopToken, *, is_ending: bool) -> Report:
+        return Report("pull", "here", str(place), outcomes=(told.pop(0),) if told else ())
+
+    place = locate(f"archive:{tmp_path / 'there'}", role="destination")
+    archive = Archive.open(tmp_path / "here", create=True)
+    sending = Sending(place, archive, lambda *_: False, into_archive)
+    sending.start()
+    for captured in (5, 8):
+        sending.there_is(captured, is_ending=True)
+        _wait(lambda: sending.is_done)
+    sending.stop()
+    sending.join(10)
+    assert sending.status.losses == known
 
 
 def test_runs_that_are_not_for_a_place_are_counted_also_while_it_fails(

@@ -36,6 +36,7 @@ _LONGEST_PAUSE = 60.0
 _LONGEST_ATTEMPT = 3600.0  # what takes longer may never end, and whoever waits for it neither
 _ONE_REQUEST_SECONDS = 10.0
 _FOR_GOOD = (AuthFailed, BadLocation, BadSetting, MissingExtra)
+_WHOLE = ("new", "replaced")  # sent in full
 _LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
 
 
@@ -218,8 +219,10 @@ class Sending:
             renamed = (loss for loss in outcome.losses if loss.fate is Fate.RENAMED)
             for loss in (*renamed, *beyond(outcome.losses, Fate.REENCODED)):
                 found[loss.code] += loss.count  # in every place where it is met
-            # each delivery tells anew what a run loses: the most that one of them told
-            self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found
+            # one that sent all of a run has told all of it: what waited for its end may be there
+            # now. Of several that sent parts it is the most that one of them told
+            known = () if outcome.status in _WHOLE else self._losses.get(outcome.uid, ())
+            self._losses[outcome.uid] = Counter(known) | found
         self._is_refused = isinstance(report.cause, _FOR_GOOD)
         return _failure(report)
 
