@@ -12,6 +12,7 @@ from tests.archive.runs import Row, archived, batch_of, bits_of, run_named
 
 from runferry.archive import catalog
 from runferry.archive.catalog import Catalog
+from runferry.archive.record import DamagedRun
 from runferry.archive.store import Archive
 from runferry.chunks import Points
 from runferry.tables import POINTS
@@ -109,6 +110,22 @@ def test_the_catalog_is_only_a_cache(archive: Archive, monkeypatch: pytest.Monke
     cached.write_bytes(b"damaged")
     assert list(Catalog(archive).records([])) == list(archive.records())
     assert [path.name for path in (archive.path / "catalog").iterdir()] == ["runs-2.parquet"]
+
+
+def test_a_cached_catalog_with_any_byte_damaged_is_not_believed(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_WORTH_WRITING", 1)
+    archived(archive, run_named("r1"), [Points(batch_of(noisy()[:6]))])
+    records = list(Catalog(archive).records([]))
+    (cached,) = (archive.path / "catalog").iterdir()
+    whole = cached.read_bytes()
+    monkeypatch.setattr(catalog, "_WORTH_WRITING", 2)
+    for place in range(0, len(whole), 3):
+        flipped = bytes([whole[place] ^ 0x81])
+        cached.write_bytes(whole[:place] + flipped + whole[place + 1 :])
+        damaged: list[DamagedRun] = []
+        assert (list(Catalog(archive).records(damaged)), damaged) == (records, []), place
 
 
 def test_segments_are_encoded_as_the_layout_says(archive: Archive) -> None:

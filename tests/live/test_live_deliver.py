@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from training import rows, train
 
-from runferry.errors import ExitCode, Unreachable
-from runferry.live import deliver
+from runferry.archive.store import Archive
+from runferry.errors import ExitCode, NoSpace, Unreachable
+from runferry.live import deliver, hub
 from runferry.live.delivery import Delivery, Ends
 from runferry.live.frames import Kind
 from runferry.live.journal import Journal
 from runferry.live.layout import Layout, Stated, is_delivered
 from runferry.live.status import Status
 from runferry.locations import locate
+from runferry.ports import Location
+from runferry.transfer.pull import pull
 from runferry.transfer.report import Report
 
 
@@ -94,6 +98,51 @@ def test_a_delivery_that_rests_is_seen_and_in_nobodys_way(
     assert seen == [True, True]
 
 
+def _ended_session(root: Path) -> Layout:
+    """One record, of a process that is gone."""
+    layout = Layout(root)
+    Stated(("jsonl:./lines",)).write(layout.root)
+    journal = Journal(layout.journals)
+    call = {"op": "batch", "metrics": [["loss", 1, 1, 1]]}
+    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
+    journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
+    journal.close()
+    (mine,) = layout.journals.glob("*.journal")
+    mine.rename(layout.journals / "1-1.journal")
+    return layout
+
+
+def test_what_can_be_pulled_only_after_the_end_is_delivered_before_all_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk is full when training ends, and has space again a moment later."""
+    failures = 0
+
+    def pulled(place: Location, archive: Archive, **more: Any) -> Report:
+        nonlocal failures
+        if failures < 2:  # the last pull is tried again
+            failures += 1
+            return Report("pull", str(place), str(archive.path), cause=NoSpace("no space"))
+        return pull(place, archive, **more)
+
+    monkeypatch.setattr(hub, "pull", pulled)
+    layout = _ended_session(tmp_path / "session")
+    place = locate(f"jsonl:{tmp_path / 'lines'}", role="destination")
+    delivery = Delivery(layout, (place,), Ends(patience=20))
+    told = list[tuple[int, str | None]]()
+    write = Status.write
+
+    def noted(status: Status, path: Path) -> None:
+        told.extend((one.delivered, one.failing) for one in status.destinations)
+        write(status, path)
+
+    monkeypatch.setattr(Status, "write", noted)
+    assert delivery.run().state == "done"
+    assert rows(f"jsonl:{tmp_path / 'lines'}")["loss"] == [(1, 1.0)]
+    assert (1, "no space") not in told
+    assert told[-1] == (1, None)
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("meets", ["work", "refusal", "silence"])
 def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work(
@@ -108,22 +157,14 @@ def test_patience_ends_for_a_destination_that_fails_and_for_none_that_is_at_work
         monkeypatch.setattr("runferry.live.sending.push", refuses)
     if meets == "silence":
         monkeypatch.setattr("runferry.live.sending._LONGEST_ATTEMPT", 0)
-    layout = Layout(tmp_path / "session")
-    Stated(("jsonl:./lines",)).write(layout.root)
-    journal = Journal(layout.journals)
-    call = {"op": "batch", "metrics": [["loss", 1, 1, 1]]}
-    source = json.dumps({"tracker": "mlflow", "run": "r", "store": "s"})
-    journal.append("mlflow", Kind.CALL, source, json.dumps(call).encode())
-    journal.close()
-    (mine,) = layout.journals.glob("*.journal")
-    mine.rename(layout.journals / "1-1.journal")  # of another process, which is gone
+    layout = _ended_session(tmp_path / "session")
     place = locate(f"jsonl:{tmp_path / 'lines'}", role="destination")
     status = Delivery(layout, (place,), Ends(patience=0)).run()
     (told,) = status.destinations
     assert (status.state, told.failing) == {
         "work": ("done", None),
         "refusal": ("gave-up", "nobody answers"),
-        "silence": ("gave-up", None),
+        "silence": ("gave-up", "has not answered or ended for 0 minutes"),
     }[meets]
 
 

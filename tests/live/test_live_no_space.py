@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from training import told, train
 
 from runferry.live import session as module
+from runferry.live.frames import Kind
 from runferry.live.journal import JournalWarning
-from runferry.live.layout import Layout, Stated
+from runferry.live.layout import FOLDER_VARIABLE, Layout, Stated
 from runferry.live.session import Session, Sessions
 from runferry.python_apart import command_apart, environment_apart
 
@@ -73,6 +75,7 @@ def test_a_delivery_that_cannot_be_started_is_a_warning_and_what_is_captured_sta
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(module.subprocess, "run", refused)
+    monkeypatch.setenv(FOLDER_VARIABLE, "")  # which a session sets for children
     stated = Stated(("archive:./a",))
     with pytest.warns(JournalWarning, match="nothing is delivered: Resource temporarily"):
         session = Sessions().begin(stated.destinations, tmp_path / "session", stated)
@@ -80,3 +83,34 @@ def test_a_delivery_that_cannot_be_started_is_a_warning_and_what_is_captured_sta
     assert not session.journal.is_stopped
     assert [*Layout(tmp_path / "session").journals.glob("*.journal")]
     session.journal.close()
+
+
+@pytest.mark.parametrize("meets", ["no space", "removal"])
+def test_a_session_that_has_no_folder_is_begun_anew_by_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meets: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Session, "_start", lambda _: None)
+    monkeypatch.setenv(FOLDER_VARIABLE, "")
+    home, stated, known = tmp_path / ".runferry", Stated(("archive:./a",)), Sessions()
+    if meets == "no space":
+        home.write_text("where sessions are made")
+        with pytest.warns(JournalWarning, match="Not a directory"):
+            first = known.begin(stated.destinations, None, stated)
+        first.journal.drop("wandb")
+        home.unlink()
+        second = known.begin(stated.destinations, None, stated)
+    else:
+        first = known.begin(stated.destinations, None, stated)
+        first.journal.append("wandb", Kind.CALL, "{}", b"{}")
+        shutil.rmtree(home)
+        with pytest.warns(JournalWarning, match="No such file"):
+            second = known.begin(stated.destinations, None, stated)
+        first.journal.append("wandb", Kind.CALL, "{}", b"{}")
+        assert not first.layout.root.exists()  # nobody would deliver what lies there
+    second.journal.append("wandb", Kind.CALL, "{}", b"{}")
+    assert known.all() == [second]
+    assert (second.journal.captured.total(), first.journal.dropped.total()) == (1, 1)
+    assert second.journal.dropped.total() == (1 if meets == "no space" else 0)
+    assert [*second.layout.journals.glob("*.journal")]
+    second.release()

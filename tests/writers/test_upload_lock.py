@@ -87,3 +87,20 @@ def test_on_a_disk_without_locks_the_processes_of_a_user_still_see_one_and_that_
         with pytest.raises(Declined, match="another upload"), again:
             pass
     assert "this disk has no locks" in caplog.text
+
+
+def test_a_network_s_disk_locks_what_is_opened_to_read_and_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """flock(2): NFS gives a shared lock to who may read, and an exclusive one to who may write."""
+    original = fcntl.flock
+
+    def flock(held: int, how: int) -> None:
+        opened = fcntl.fcntl(held, fcntl.F_GETFL) & os.O_ACCMODE
+        if opened == (os.O_WRONLY if how & fcntl.LOCK_SH else os.O_RDONLY):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        original(held, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with one_upload("swanlab", "/disk/run", beside=tmp_path / "disk"):
+        pass

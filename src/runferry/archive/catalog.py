@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from runferry.archive.layout import checked_uid, commit_path, new_attempt
 from runferry.archive.record import DamagedRun, RunRecord
 from runferry.durable import replace_file
-from runferry.errors import ArchiveError
+from runferry.errors import ArchiveError, Corrupt
 from runferry.model import Uid
+from runferry.tables import UNDECODED
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -76,12 +77,14 @@ class Catalog:
     def _cached(self) -> dict[Uid, Entry]:
         for path in reversed(self._files()):
             try:
-                table = pq.read_table(path, schema=SCHEMA)
+                table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
                 table.validate(full=True)
+                if any(column.null_count for column in table.columns):
+                    continue
                 rows = table.to_pylist()
-            except (OSError, pa.ArrowInvalid):
+                return {checked_uid(row["uid"]): (row["signature"], row["commit"]) for row in rows}
+            except (*UNDECODED, Corrupt):
                 continue  # replaced by another process, or damaged: it is only a cache
-            return {checked_uid(row["uid"]): (row["signature"], row["commit"]) for row in rows}
         return {}
 
     def _write(self, entries: dict[Uid, Entry]) -> None:
@@ -100,7 +103,9 @@ class Catalog:
         temporary = self._folder / f".runs-{new_attempt()}"
         try:
             self._folder.mkdir(exist_ok=True)
-            pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
+            pq.write_table(
+                table, temporary, compression="zstd", use_dictionary=False, write_page_checksum=True
+            )
             replace_file(temporary, self._folder / f"runs-{number}.parquet")
         except OSError:  # a full disk must not keep anybody from reading
             temporary.unlink(missing_ok=True)

@@ -151,7 +151,7 @@ class Delivery:
                 return None
             if self._hub.is_done:
                 return self._tell("gave-up" if self._refused else "done")
-            if self._hub.is_waiting or self._hub.is_at_work:
+            if self._hub.is_going_on:
                 deadline = time.monotonic() + self._ends.patience
             elif time.monotonic() >= deadline:
                 break

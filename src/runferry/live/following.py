@@ -58,7 +58,13 @@ class Following:
             self._hub.bring(self._captured(), is_ending=True)
             deadline = time.monotonic() + self._patience
             while not self._hub.is_done:
-                if self._stop.is_set or time.monotonic() > deadline:
+                if self._hub.failing is not None and self._hub.is_rested:
+                    self._hub.bring(self._captured(), is_ending=True)
+                if self._hub.is_going_on:
+                    deadline = time.monotonic() + self._patience
+                elif time.monotonic() >= deadline:
+                    return self._status("gave-up")
+                if self._stop.is_set:
                     return self._status("gave-up")
                 tell(self._status("delivering"))
                 self._stop.wait(_LOOK_SECONDS)

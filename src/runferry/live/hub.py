@@ -24,6 +24,7 @@ _SHARE = 5.0  # pulls rest so many times as long as the last one took
 _LEAST_PAUSE = 0.3
 _LONGEST_PAUSE = 30.0
 _FAILING_PAUSE = 5.0
+_NOTHING_NEW = ("unchanged", "failed", "interrupted")
 
 Opened = tuple[Location, Callable[[], Reader] | None]
 """A place that is followed, and what opens it where the registry does not know it."""
@@ -51,6 +52,7 @@ class Hub:
         file that a row names must not be met without the row."""
         self._pulled_at = 0.0
         self._took = 0.0
+        self._brought = Captured()  # records up to which all is in the archive
         self.failing: str | None = None
 
     def start(self) -> None:
@@ -77,15 +79,13 @@ class Hub:
         return self.failing is None and all(sending.is_done for sending in self._sendings)
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a destination waits for somebody else, who lives."""
-        awaited = (sending.awaited for sending in self._sendings)
-        return any(one is not None and one.is_coming for one in awaited)
+    def is_going_on(self) -> bool:
+        """Whether what is left may still arrive as things are, so that patience has not begun.
 
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a destination is being brought all that there is, and nothing has failed yet."""
-        return any(sending.is_at_work for sending in self._sendings)
+        A destination is being brought all that there is, and nothing has failed yet; or it waits
+        for somebody else, who lives.
+        """
+        return any(one.is_at_work or one.is_waiting for one in self._sendings)
 
     def bring(self, captured: Captured, *, is_ending: bool) -> Report:
         """Pull; then the destinations may have it. At the end nothing more comes."""
@@ -95,8 +95,12 @@ class Hub:
         self.failing = report.aborted or failed
         if self.failing is not None:
             _log.error("%s", self.failing)
+        else:
+            self._brought = captured
+        is_more = any(outcome.status not in _NOTHING_NEW for outcome in report.outcomes)
         for sending in self._sendings:
-            sending.there_is(captured, is_ending=is_ending)
+            there = captured if sending.pulls else self._brought
+            sending.there_is(there, is_ending=is_ending, is_more=is_more)
         self._pulled_at = time.monotonic()
         self._took = self._pulled_at - began
         return report
@@ -110,11 +114,14 @@ class Hub:
 
     def told(self, captured: int) -> tuple[DestinationStatus, ...]:
         """What each destination has of so many records."""
-        known = [sending.status for sending in self._sendings]
-        return tuple(self._lacking(one, max(captured - one.delivered, 0)) for one in known)
+        return tuple(self._lacking(sending, captured) for sending in self._sendings)
 
-    def _lacking(self, one: DestinationStatus, pending: int) -> DestinationStatus:
-        failing = one.failing or (self.failing if pending else None)
+    def _lacking(self, sending: Sending, captured: int) -> DestinationStatus:
+        one = sending.status
+        pending = max(captured - one.delivered, 0)
+        # what the archive lacks may be no record: how a run ended, say
+        is_lacking = pending or not sending.pulls
+        failing = one.failing or (self.failing if is_lacking else None) or sending.hanging
         return replace(one, pending=pending, failing=failing)
 
     def _pull_into(self, archive: Archive, stop: StopToken, *, is_ending: bool) -> Report:

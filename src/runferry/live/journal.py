@@ -84,6 +84,11 @@ class Journal:
         """Whether nothing is written any more."""
         return self._is_stopped
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it has no place, and never had one or lost it."""
+        return not self._has_place
+
     def append(self, hook: str, kind: Kind, source: str, payload: bytes) -> None:
         """One record, in one write, or one more that was dropped.
 
@@ -132,7 +137,10 @@ class Journal:
             self._stop(str(error.strerror or error))
 
     def give_up(self, error: OSError) -> None:
-        """There is no place for it, nor for those of children: all is counted as dropped."""
+        """There is no place for it, nor for those of children: all is counted as dropped.
+
+        Warns, unless it had been stopped before.
+        """
         self._has_place = False
         self._stop(str(error.strerror or error))
 

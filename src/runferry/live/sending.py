@@ -38,6 +38,7 @@ _LONGEST_ATTEMPT = 3600.0  # what takes longer may never end, and whoever waits 
 _ONE_REQUEST_SECONDS = 10.0
 _FOR_GOOD = (AuthFailed, BadLocation, BadSetting, MissingExtra)
 _NOT_THERE = ("failed", "interrupted")
+_WHOLE = ("new", "replaced")  # sent in full
 _LOOK_SECONDS = 0.5  # between two looks at whether somebody else is through
 
 
@@ -64,26 +65,34 @@ class Sending:
         self._archive = archive
         self._excluded = excluded
         self._into_archive = into_archive
+        self.pulls = place.tracker == ARCHIVE
+        """Whether it takes all from where it was captured, and not from the session's archive."""
         self._only_whole = not takes_growth(place)
         self._stop = StopToken()
         self._wake = threading.Event()
-        self._there = Captured(), False  # what the archive has, and whether no more comes
-        self._delivered = Captured(), False  # what of that was last delivered
+        # records that the archive has, whether no more come, and how often it got some
+        self._there = (Captured(), False, 0)
+        self._delivered = (Captured(), False, 0)  # what of that was last delivered
         self._is_refused = False  # by the last attempt, in a way that somebody has to mend
         self._losses: dict[Uid, Counter[str]] = {}
         self.status = DestinationStatus(name_of(place))
-        self.awaited: Awaited | None = None
-        self._began = time.monotonic()  # the last attempt
+        self._awaited: Awaited | None = None
+        self._began: float | None = None  # the attempt that it is at
         self._thread = threading.Thread(target=self._go, name=str(place), daemon=True)
 
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
 
-    def there_is(self, captured: Captured, *, is_ending: bool) -> None:
-        """The archive has so many records by now; at the end nothing more comes."""
-        if self._there != (captured, is_ending):
-            self._there = captured, is_ending
+    def there_is(self, captured: Captured, *, is_ending: bool, is_more: bool = False) -> None:
+        """The archive has so many records by now; at the end nothing more comes.
+
+        With `is_more` it has got some, though they may be no more in number: what could not be
+        pulled at the end, and then could.
+        """
+        there = captured, is_ending, self._there[2] + is_more
+        if self._there != there:
+            self._there = there
             self._wake.set()
 
     @property
@@ -93,11 +102,29 @@ class Sending:
         return self._delivered == there and there[1] and self.status.failing is None
 
     @property
+    def _is_under_way(self) -> bool:
+        """Whether all that there will be is being brought, and no attempt has failed yet."""
+        is_over = self.is_done or self.status.failing is not None or self._awaited is not None
+        return self._there[1] and not is_over
+
+    @property
     def is_at_work(self) -> bool:
-        """Whether all that there will be is on its way: no attempt has failed, or may hang."""
-        is_over = self.is_done or self.status.failing is not None or self.awaited is not None
-        took = time.monotonic() - self._began
-        return self._there[1] and not is_over and took < _LONGEST_ATTEMPT
+        """Whether that is on its way, and does not hang."""
+        return self._is_under_way and self.hanging is None
+
+    @property
+    def hanging(self) -> str | None:
+        """What is told of an attempt that may never end."""
+        began = self._began
+        took = 0.0 if began is None else time.monotonic() - began
+        if took < _LONGEST_ATTEMPT or not self._is_under_way:
+            return None
+        return f"has not answered or ended for {_LONGEST_ATTEMPT / 60:.0f} minutes"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for somebody else, who lives."""
+        return self._awaited is not None and self._awaited.is_coming
 
     def stop(self) -> None:
         """End at the next safe point."""
@@ -118,10 +145,10 @@ class Sending:
             if self._awaits():
                 self._stop.wait(_LOOK_SECONDS)
                 continue
-            self._began = time.monotonic()
-            captured, is_ending = there
+            self._began = began = time.monotonic()
+            captured, is_ending, _ = there
             failing, excluded, delivered = self._attempt(captured, is_ending)
-            took = time.monotonic() - self._began
+            took, self._began = time.monotonic() - began, None
             attempts = status.attempts + 1 if failing else 0
             self.status = DestinationStatus(
                 name_of(self.place),
@@ -145,10 +172,10 @@ class Sending:
     def _awaits(self) -> bool:
         """Whether somebody else is at work there still, which is told and is no failure."""
         try:
-            self.awaited = awaited(self.place)
+            self._awaited = awaited(self.place)
         except (RunferryError, OSError):
-            self.awaited = None  # the attempt meets it, too, and tells it
-        waiting = None if self.awaited is None else self.awaited.told
+            self._awaited = None  # the attempt meets it, too, and tells it
+        waiting = None if self._awaited is None else self._awaited.told
         if waiting != self.status.waiting:
             self.status = replace(self.status, waiting=waiting)
         return waiting is not None
@@ -160,7 +187,7 @@ class Sending:
         others, before = self.status.excluded, self.status.delivered
         self._is_refused = False
         try:
-            if self.place.tracker == ARCHIVE:
+            if self.pulls:
                 found = self._into_archive(self.place, self._stop, is_ending=is_ending)
                 failing = self._told(found)
                 return failing, 0, captured.total if failing is None else before
@@ -204,8 +231,10 @@ class Sending:
             renamed = (loss for loss in outcome.losses if loss.fate is Fate.RENAMED)
             for loss in (*renamed, *beyond(outcome.losses, Fate.REENCODED)):
                 found[loss.code] += loss.count  # in every place where it is met
-            # each delivery tells anew what a run loses: the most that one of them told
-            self._losses[outcome.uid] = self._losses.get(outcome.uid, Counter()) | found
+            # one that sent all of a run has told all of it: what waited for its end may be there
+            # now. Of several that sent parts it is the most that one of them told
+            known = () if outcome.status in _WHOLE else self._losses.get(outcome.uid, ())
+            self._losses[outcome.uid] = Counter(known) | found
         self._is_refused = isinstance(report.cause, _FOR_GOOD)
         return _failure(report)
 

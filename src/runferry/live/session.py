@@ -7,6 +7,7 @@ that waits for a server.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -115,6 +116,25 @@ class Session:
                 start_new_session=True,
             )
 
+    def stands_at(self, folder: Path | None) -> bool:
+        """Whether its folder is there, and this one, where one is named."""
+        root = self.layout.root
+        return (folder is None or root == folder.absolute()) and is_session(root)
+
+    @property
+    def has_no_place(self) -> bool:
+        """Whether nothing is captured, since no folder could be made for it."""
+        return self.journal.is_given_up
+
+    def succeed(self, before: Session) -> None:
+        """Take the place of one that has no folder, or none any more: it captures nothing more.
+
+        What it had dropped is told by this one.
+        """
+        before.release()
+        before.journal.give_up(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+        self.journal.dropped.update(before.journal.dropped)
+
     def wait(self, seconds: float) -> Status | None:
         """The status once all of it is delivered, or what it is when time is up.
 
@@ -162,9 +182,7 @@ class Sessions:
         """
         with self._lock:
             session = self._known.get(destinations)
-            if session is not None and (folder is None or session.layout.root == folder.absolute()):
-                if not is_session(session.layout.root):
-                    return session  # it had no space, which was told once
+            if session is not None and session.stands_at(folder):
                 if Stated.read(session.layout.root).is_like(stated):
                     session.deliver()  # the one that was there may have ended
                     return session
@@ -174,21 +192,36 @@ class Sessions:
                         where=", ".join(stated.destinations),
                         hint="call stop_logging() first, or name another folder",
                     )
-            joined = folder.absolute() if folder else _joined(stated)
-            with contextlib.nullcontext() if joined else beginning():
-                root = joined or live_session(stated) or new_folder()
-                session = Session(Layout(root), destinations, secrets or {})
-                self._known[destinations] = session
-                try:
-                    if not is_session(root):
-                        make_folder(root, stated)
-                except OSError as error:
-                    session.journal.give_up(error)
-                    return session
-                session.journal.begin()
-            os.environ[FOLDER_VARIABLE] = str(root)
-            session.deliver()
-            return session
+            return self._begun(destinations, folder, stated, secrets or {})
+
+    def _begun(
+        self,
+        destinations: tuple[str, ...],
+        folder: Path | None,
+        stated: Stated,
+        secrets: Mapping[str, str],
+    ) -> Session:
+        before = self._known.get(destinations)
+        joined = folder.absolute() if folder else _joined(stated)
+        with contextlib.nullcontext() if joined else beginning():
+            root = joined or live_session(stated) or new_folder()
+            session = Session(Layout(root), destinations, secrets)
+            try:
+                if not is_session(root):
+                    make_folder(root, stated)
+            except OSError as error:
+                if before is not None and before.has_no_place:
+                    return before  # there is none still, which was told once
+                session.journal.give_up(error)
+            self._known[destinations] = session
+            if before is not None and not is_session(before.layout.root):
+                session.succeed(before)
+            if session.has_no_place:
+                return session
+            session.journal.begin()
+        os.environ[FOLDER_VARIABLE] = str(root)
+        session.deliver()
+        return session
 
     def join(self, layout: Layout) -> Session:
         """The session of `runferry run`, which has a delivery process already."""

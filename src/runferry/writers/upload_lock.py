@@ -62,17 +62,24 @@ def _has_locks(folder: Path) -> bool:
 
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("ab") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass  # somebody has it
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-                _log.warning("%s: this disk has no locks, so add to a run here alone", folder)
-                return False
+        tried = _opened(folder / LOCK)
+        try:
+            fcntl.flock(tried, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # somebody has it
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _log.warning("%s: this disk has no locks, so add to a run here alone", folder)
+            return False
+        finally:
+            os.close(tried)
     return True
+
+
+def _opened(path: Path) -> int:
+    """To read and to write: NFS gives a shared lock for the one and an exclusive for the other."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 def _path(tracker: str, where: str) -> Path:
@@ -103,7 +110,7 @@ def _tried(path: Path) -> int | None:
     import fcntl
 
     with disk_errors(path.parent):
-        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        held = _opened(path)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(held).st_ino == path.stat().st_ino:
