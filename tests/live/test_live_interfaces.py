@@ -205,10 +205,8 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
         interfaces.start_logging(
             "e", backend="archive:./mirrored", config={"track_system": True, "track_git": True}
         )
-        for thread in threading.enumerate():
-            if thread.name == "runferry-git":
-                thread.join()
-        while not interfaces._machines[0]._count:
+        machine = interfaces._asked[-1]
+        while not machine._count:
             time.sleep(0.1)
         interfaces.stop_logging()
         """,
@@ -221,6 +219,21 @@ def test_machine_and_git_are_logged_on_request_and_not_the_remotes_key(tmp_path:
     assert {"memory", "disk", "cpu"} <= {series.key for series in run.series}
     assert {series.stream for series in run.series} == {"system"}
     assert run.config == {}
+
+
+def test_what_git_does_not_say_is_counted_as_dropped(tmp_path: Path) -> None:
+    out = train(
+        tmp_path,
+        """
+        import json
+        from runferry.live import interfaces
+        os.environ["PATH"] = ""
+        interfaces.start_logging("e", backend="archive:./mirrored", config={"track_git": True})
+        print(json.dumps(interfaces.stop_logging()))
+        """,
+    )
+    (counts,) = told(out).values()
+    assert counts["dropped"] == 1
 
 
 TYPED_WRONG = "sys.ps1, sys.last_value = '>>> ', ValueError()"

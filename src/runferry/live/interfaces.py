@@ -23,7 +23,7 @@ from runferry.live.hooks.tensorboard import TensorboardHook
 from runferry.live.hooks.wandb import WandbHook
 from runferry.live.hooks.wandb_offline import WandbOffline
 from runferry.live.layout import Stated
-from runferry.live.machine import Machine, log_git
+from runferry.live.machine import GitState, Machine
 from runferry.live.session import Session, sessions, without_secrets
 
 Places = str | Iterable[str]
@@ -41,7 +41,7 @@ class More(TypedDict, total=False):
 
 
 _active: list[Experiment] = []
-_machines: list[Machine] = []
+_asked: list[Machine | GitState] = []
 
 
 def _missed() -> None:
@@ -168,10 +168,9 @@ def start_logging(
     is_hooked = session.hooks.__contains__
     session.capture(LightningHook(session.journal, is_hooked, experiment.source))
     if (config or {}).get("track_git"):
-        log_git(experiment)
+        _ask(GitState(experiment, session.journal))
     if (config or {}).get("track_system"):
-        _machines.append(Machine(experiment))
-        _machines[-1].start()
+        _ask(Machine(experiment))
     params = {key: value for key, value in (config or {}).items() if key not in _SWITCHES}
     if params:
         experiment.log_params(params)
@@ -191,8 +190,7 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
     is pending then is delivered later: by the process that is at it, or by `runferry resume`. A
     backend that refuses for good (no keys, say) is not waited for.
     """
-    while _machines:
-        _machines.pop().stop()
+    _answered()
     while _active:
         _active.pop().end()
     _offline.off()
@@ -205,10 +203,21 @@ def stop_logging(timeout: float = 60.0) -> dict[str, dict[str, object]]:
     return found
 
 
+def _ask(what: Machine | GitState) -> None:
+    what.start()
+    _asked.append(what)
+
+
+def _answered() -> None:
+    while _asked:
+        _asked.pop().stop()
+
+
 def _left() -> None:
     """A script is over that has not called `stop_logging`: its experiments have ended with it."""
     # as Python has just printed; where lines are typed in, an earlier one that failed is no end
     is_broken = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
+    _answered()
     while _active:
         experiment = _active.pop()
         if experiment.process == os.getpid():  # and not a child's copy of it

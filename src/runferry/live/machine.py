@@ -1,7 +1,7 @@
 """What the machine and the source code are, on request: system metrics, and the state of git.
 
-In the training process, in a thread that nobody waits for, since only there it is known which
-machine and folder are meant. Metrics are of the whole machine, every few seconds.
+In the training process, in threads that training does not wait for, since only there it is known
+which machine and folder are meant. Metrics are of the whole machine, every few seconds.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runferry.live.experiment import Experiment
+from runferry.live.journal import Journal
 from runferry.redact import without_credentials
 
 PERIOD_SECONDS = 10.0
 _GIT_SECONDS = 20.0
+_GIT_PATIENCE_SECONDS = 5.0  # of a training that is over
 _SECTOR = 512
 
 
@@ -116,21 +118,36 @@ def _cards() -> Iterator[tuple[str, float]]:
             yield f"gpu.{number}.memory", 100.0 * memory.used / memory.total
 
 
-def log_git(experiment: Experiment) -> threading.Thread:
-    """The state of git in the working directory, as tags, and what is not committed as a file."""
-    folder = Path.cwd()
+class GitState:
+    """Logs the state of git in the working directory once: tags, and as a file what is not
+    committed. What git does not say in time is counted as dropped.
+    """
 
-    def log() -> None:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            for name, value in git_state(folder).items():
-                experiment.set_tag(f"git.{name}", value)
-            patch = _git(folder, "diff", "HEAD")
+    def __init__(self, experiment: Experiment, journal: Journal) -> None:
+        self._experiment = experiment
+        self._journal = journal
+        self._folder = Path.cwd()
+        self._thread = threading.Thread(target=self._log, name="runferry-git", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask git."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give git a moment more: a short training may be over before it has answered."""
+        self._thread.join(_GIT_PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            self._journal.drop("git")
+
+    def _log(self) -> None:
+        try:
+            for name, value in git_state(self._folder).items():
+                self._experiment.set_tag(f"git.{name}", value)
+            patch = _git(self._folder, "diff", "HEAD")
             if patch:
-                experiment.log_text(patch, "git.patch")
-
-    thread = threading.Thread(target=log, name="runferry-git", daemon=True)
-    thread.start()
-    return thread
+                self._experiment.log_text(patch, "git.patch")
+        except (OSError, subprocess.SubprocessError):
+            self._journal.drop("git")
 
 
 def git_state(folder: Path) -> dict[str, str]:
