@@ -18,6 +18,7 @@ from tests.cli.calling import Caller
 from tests.http_server import Clock, says, serving, to
 
 from runferry.archive.store import Archive
+from runferry.cli.failure import tell
 from runferry.cli.wandb_records import read_records
 from runferry.dialects.aim.environment import NoEnvironment
 from runferry.dialects.aim.process import OWN
@@ -323,7 +324,10 @@ def test_every_class_that_is_raised_has_an_example() -> None:
 
 @pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
 def test_the_example_raises_it_and_says_what_can_be_done(
-    kind: type[RunferryError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[RunferryError],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunferryError) as caught:
@@ -332,6 +336,8 @@ def test_the_example_raises_it_and_says_what_can_be_done(
     assert caught.value.what
     assert not caught.value.what.endswith(".")
     assert caught.value.exit_code == _documented()[kind.__name__]
+    tell(caught.value)
+    assert re.search(r"^error: .+\n\nhint: .+", capsys.readouterr().err, re.MULTILINE)
 
 
 def test_ctrl_c_is_told_as_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,27 @@ import sys
 from typing import Any
 
 from runferry.cli.streams import printable
-from runferry.errors import ExitCode, RunferryError
+from runferry.errors import (
+    BadSetting,
+    Corrupt,
+    ExitCode,
+    RunferryError,
+    RunMissing,
+    UsageError,
+)
 
 SCHEMA_VERSION = 1
 
 log = logging.getLogger("runferry")
+
+_USUAL: tuple[tuple[type[RunferryError], str], ...] = (
+    (BadSetting, "runferry settings"),
+    (Corrupt, "restore the file, or pull the run again"),
+    (RunMissing, "runferry ls lists what is there"),
+    (UsageError, "runferry --help"),
+    (RunferryError, "the same command with -vv tells more"),
+)
+"""What can be done about an error that knows nothing better."""
 
 
 class Interrupted(RunferryError):  # noqa: N818  as runferry names its errors
@@ -28,9 +44,11 @@ def tell(error: RunferryError) -> None:
     log.debug("the traceback of the error that follows", exc_info=error)
     place = f": {error.where}" if error.where else ""
     lines = [printable(line) for line in f"error: {error.what}{place}".splitlines()]
-    if error.hint:
-        lines += ["", f"hint: {printable(error.hint)}"]
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join([*lines, "", f"hint: {printable(_hint(error))}"]), file=sys.stderr)
+
+
+def _hint(error: RunferryError) -> str:
+    return error.hint or next(hint for kind, hint in _USUAL if isinstance(error, kind))
 
 
 def as_json(error: RunferryError) -> dict[str, Any]:
@@ -42,6 +60,6 @@ def as_json(error: RunferryError) -> dict[str, Any]:
             "kind": type(error).__name__,
             "what": error.what,
             "where": error.where,
-            "hint": error.hint,
+            "hint": _hint(error),
         },
     }

@@ -103,7 +103,11 @@ def followed(
 
     for place in places:
         if same(sources, place):
-            raise UsageError("source and destination are the same place", where=str(place))
+            raise UsageError(
+                "source and destination are the same place",
+                where=str(place),
+                hint="name another destination",
+            )
     following = Following(
         sources,
         session.settings.archive,

@@ -104,6 +104,7 @@ class Session:
             raise BadSetting(
                 f"`--{name}` cannot be {text!r}: a date such as 2026-01-31 is wanted",
                 where="the command line",
+                hint=f"--{name} 2026-01-31",
             ) from None
         return moment if moment.tzinfo else moment.replace(tzinfo=self.settings.timezone)
 

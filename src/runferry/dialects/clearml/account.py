@@ -66,7 +66,11 @@ def account(address: str | None = None) -> Account:
     api = _stated("API_HOST", conf, "api.api_server") or conf.get("api.host") or _DEFAULT_API
     api = api.rstrip("/")
     if not _is_url(api):
-        raise BadSetting("this is no URL of a ClearML server", where=f"CLEARML_API_HOST={api}")
+        raise BadSetting(
+            "this is no URL of a ClearML server",
+            where=f"CLEARML_API_HOST={api}",
+            hint="export CLEARML_API_HOST=https://HOST",
+        )
     web = (_stated("WEB_HOST", conf, "api.web_server") or _app_of(api)).rstrip("/")
     files = (_stated("FILES_HOST", conf, "api.files_server") or _files_of(web)).rstrip("/")
     if address is not None and address not in (_origin(api), _origin(web)):

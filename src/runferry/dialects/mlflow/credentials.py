@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import logging
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,7 +68,9 @@ def _from_file() -> tuple[str | None, str | None]:
         parser.read(path, "utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         raise BadSetting(
-            f"this file cannot be read ({type(error).__name__})", where=str(path)
+            f"this file cannot be read ({type(error).__name__})",
+            where=str(path),
+            hint=f"ls -l {shlex.quote(str(path))}",
         ) from None
     if not parser.has_section("mlflow"):
         return None, None

@@ -54,7 +54,11 @@ def account(address: Address | None = None) -> Account:
     if address is not None and address.app is not None and address.app != app_of(base):
         base = base_of(address.app)
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
-        raise BadSetting("this is no URL of a W&B server", where=f"WANDB_BASE_URL={base}")
+        raise BadSetting(
+            "this is no URL of a W&B server",
+            where=f"WANDB_BASE_URL={base}",
+            hint="export WANDB_BASE_URL=https://HOST",
+        )
     entity = os.environ.get("WANDB_ENTITY") or files.get("entity") or None
     of_environment = _of_environment(base) if _is_same_server(base, stated) else None
     return Account(base, _key(base, of_environment, files), entity)

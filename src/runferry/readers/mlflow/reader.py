@@ -183,7 +183,9 @@ def _store_of_path(path: Path) -> Store:
     root = _root(path)
     if root is None:
         raise BadLocation(
-            "no MLflow store: no folder below it has an experiment's meta.yaml", where=str(path)
+            "no MLflow store: no folder below it has an experiment's meta.yaml",
+            where=str(path),
+            hint="mlflow:sqlite:///FILE.db, mlflow:http://HOST:PORT, or the folder mlruns itself",
         )
     return FileStore(root)
 
