@@ -103,6 +103,8 @@ M, D, T = f"logged_models.{MODEL}", "datasets.d1", f"trace_info.{TRACE}"
             f"logged_model_metrics.{MODEL}.auc.metric_step",
         ),
         ("trace_info SET timestamp_ms = 'now'", f"{T}.timestamp_ms"),
+        ("trace_info SET timestamp_ms = {}", f"{T}.timestamp_ms"),
+        ("assessments SET assessment_type = x'00'", f"assessments.{TRACE}.assessment_type"),
         ("trace_info SET execution_time_ms = 'long'", f"{T}.execution_time_ms"),
         ("assessments SET created_timestamp = 'now'", f"assessments.{TRACE}.created_timestamp"),
     ],
