@@ -11,6 +11,7 @@ import pytest
 from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.chunks import Artifact, Attributes, Document, File, Header, Lost, Points
+from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
@@ -210,3 +211,16 @@ def test_a_senseless_cell_of_a_registered_model_costs_that_alone(
     found: list[object] = list(reader.read(runs[1]))
     assert [(loss.code, loss.where) for loss in losses_of(found)] == [("damaged-header", where)]
     assert sum(isinstance(chunk, Artifact) for chunk in found) == versions
+
+
+def test_a_registered_model_whose_name_is_no_text_fails_alone(
+    path: Path, reader: MlflowReader
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSIONS)
+    garble(path, f"registered_models SET name = {NO_UTF8} WHERE name = 'one'")
+    run, two, one = reader.runs()
+    for whole in (run, two):
+        assert list(reader.read(whole))
+    with pytest.raises(NotFound, match=r"registered model b'.xff.xfe'"):
+        list(reader.read(one))
