@@ -84,3 +84,17 @@ def test_watching_ends_where_the_delivery_died_before_it_wrote_a_status(
     assert answer.code == 1
     assert answer.json["error"]["what"].startswith("nobody delivers this session")
     assert f"runferry resume {killed.root}" in answer.err
+
+
+def test_resuming_waits_for_nobody_where_no_lock_says_who_is_at_work(
+    killed: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without locks every session is believed to be delivered: on Windows it took half a minute."""
+
+    def waits(_: float) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(living, "is_delivered", lambda _: True)
+    monkeypatch.setattr(living, "_CAN_TELL", False)
+    monkeypatch.setattr(living, "time", SimpleNamespace(monotonic=time.monotonic, sleep=waits))
+    assert Caller(tmp_path)("resume", killed.root).code == 0

@@ -11,6 +11,7 @@ import pytest
 from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.chunks import Artifact, Attributes, Document, File, Header, Lost, Points
+from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
 from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
@@ -103,6 +104,8 @@ M, D, T = f"logged_models.{MODEL}", "datasets.d1", f"trace_info.{TRACE}"
             f"logged_model_metrics.{MODEL}.auc.metric_step",
         ),
         ("trace_info SET timestamp_ms = 'now'", f"{T}.timestamp_ms"),
+        ("trace_info SET timestamp_ms = {}", f"{T}.timestamp_ms"),
+        ("assessments SET assessment_type = x'00'", f"assessments.{TRACE}.assessment_type"),
         ("trace_info SET execution_time_ms = 'long'", f"{T}.execution_time_ms"),
         ("assessments SET created_timestamp = 'now'", f"assessments.{TRACE}.created_timestamp"),
     ],
@@ -208,3 +211,16 @@ def test_a_senseless_cell_of_a_registered_model_costs_that_alone(
     found: list[object] = list(reader.read(runs[1]))
     assert [(loss.code, loss.where) for loss in losses_of(found)] == [("damaged-header", where)]
     assert sum(isinstance(chunk, Artifact) for chunk in found) == versions
+
+
+def test_a_registered_model_whose_name_is_no_text_fails_alone(
+    path: Path, reader: MlflowReader
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSIONS)
+    garble(path, f"registered_models SET name = {NO_UTF8} WHERE name = 'one'")
+    run, two, one = reader.runs()
+    for whole in (run, two):
+        assert list(reader.read(whole))
+    with pytest.raises(NotFound, match=r"registered model b'.xff.xfe'"):
+        list(reader.read(one))

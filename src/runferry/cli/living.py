@@ -39,6 +39,8 @@ _ENDING_SECONDS = 30.0
 """In which a delivery that nothing stands in the way of ends once nobody trains."""
 _ENDED = ("done", "gave-up", "stopped")
 CAN_BECOME = os.name != "nt"
+_CAN_TELL = os.name != "nt"
+"""Whether locks say who is at work."""
 
 
 def became(session: Session, root: Path, places: tuple[str, ...], command: list[str]) -> NoReturn:
@@ -165,8 +167,8 @@ def resumed(session: Session, root: Path, places: tuple[str, ...]) -> Status | N
 
 def _is_ending(layout: Layout) -> bool:
     """Whether a process delivers what is left of a session in which nobody trains any more."""
-    if is_live(layout) or not is_delivered(layout):
-        return False
+    if not _CAN_TELL or is_live(layout) or not is_delivered(layout):
+        return False  # where nobody can tell it is tried at once
     status = Status.read(layout.status)
     return status is None or not any(one.failing for one in status.destinations)
 

@@ -5,7 +5,6 @@ A test compares the tables with what `mlflow.store.model_registry.sqlalchemy_sto
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +17,6 @@ from runferry.dialects.mlflow.sql_cells import Cells, any_text
 from runferry.dialects.mlflow.tags import UID_TAG
 from runferry.losses import Loss
 from runferry.model import Uid
-
-_log = logging.getLogger(__name__)
 
 Guard = Callable[[], AbstractContextManager[object]]
 """Around everything that asks sqlite, with what it says against it as an error of ours."""
@@ -52,11 +49,12 @@ class SqlRegistry:
         """See `Registry`."""
         if not self._is_there:
             return
-        rows = self._rows("SELECT name FROM registered_models ORDER BY name")
-        names = [name for (name,) in rows if isinstance(name, str)]
-        if len(names) < len(rows):
-            _log.warning("registered models whose name is no text: %d", len(rows) - len(names))
-        for name in names:
+        for (name,) in self._rows("SELECT name FROM registered_models ORDER BY name"):
+            if not isinstance(name, str):
+                yield NativeModel(
+                    f"{name!r}"
+                )  # it is not found under it, and fails when it is read
+                continue
             model = self.model(name)
             if model is not None:
                 yield model

@@ -32,6 +32,9 @@ _PROMOTED: Final = {
 }  # fmt: skip
 """Metadata that newer versions keep as columns (`trace_analytics.py`, 3.17.2)."""
 
+_FEEDBACK: Final = "feedback"
+"""What an assessment is called whose type no cell says any more, so that MLflow can read it."""
+
 
 class SqlTraces:
     """One file. Where its tables are older than MLflow 2.14 there are none."""
@@ -54,14 +57,13 @@ class SqlTraces:
         what no cell says any more."""
         if not self._is_there:
             return
-        began = "SELECT timestamp_ms, request_id FROM trace_info WHERE request_id = ?"
-        ask = self._connection.execute
+        began = "SELECT timestamp_ms FROM trace_info WHERE request_id = ?"
         found: list[tuple[object, str]] = []
         for one in self._by_run.of(run_id):
             if isinstance(one, bytes):  # no row is found by it
                 Cells(losses).tell("trace_info.request_id", f"{one!r:.60} is no text")
             else:
-                found += ask(began, (one,))
+                found += ((row["timestamp_ms"], one) for row in self._rows(began, one))
         found.sort(key=_by_time)
         for _, trace_id in found:
             for row in self._rows("SELECT * FROM trace_info WHERE request_id = ?", trace_id):
@@ -172,7 +174,7 @@ def _assessment(row: Mapping[str, Any], cells: Cells) -> Tree:
         "source": {key: value for key, value in source.items() if value is not None},
         **_times(row, cells),
         "valid": bool(row["valid"]),
-        row["assessment_type"]: _assessed(row),
+        row["assessment_type"] or _FEEDBACK: _assessed(row),
     }
     for name in ("span_id", "rationale", "overrides"):
         if row[name]:
