@@ -284,6 +284,12 @@ class AdoptedRun:
             if (self.folder / name).is_dir():
                 sync_tree(self.folder / name)
         sections = [path for path in map(self._section, self.added()) if path.exists()]
+        if section not in sections:
+            raise Declined(
+                "another process set aside meanwhile what was to be added",
+                where=str(self.folder),
+                hint="run the same command again",
+            )
         scratch = self.home / f".{self.log.name}.{secrets.token_hex(6)}"
         start = self.start if self._logged.start is None else None
         try:
