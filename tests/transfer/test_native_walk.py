@@ -86,7 +86,7 @@ def _nothing(*_: object, **__: object) -> Mapping[str, object]:
 SILENCED = {
     "aim-repository": (Aim, {"_send": "config.s"}),
     "swanlab-folder": (Swanlab, {
-        "_scalars": "a_b", "_texts": _WORDS, "_media": "boxed", "_put_lines": "console",
+        "_scalars": "a_b", "_texts": _WORDS, "_media": "boxed", "_console": "console",
     }),
     "clearml-folder": (Clearml, {
         "_histograms": "weights", "_media": "boxed", "_printed": "console",
