@@ -49,8 +49,8 @@ swanlab.log({"loss": 10.0, "word": swanlab.Text("theirs")}, step=0)
 swanlab.log({"loss": 11.0}, step=7)
 print("a line of theirs")
 from pathlib import Path
-(log,) = Path("swanlog").glob("run-*/run-*.swanlab")
-while b"loss" not in log.read_bytes():  # a key that died with its client is free for others
+deadline = time.monotonic() + 20  # a key that died with its client is free for others
+while not [*Path("swanlog").glob("run-*/logs/*")] and time.monotonic() < deadline:
     time.sleep(0.05)
 runferry.sync_tensorboard(root="runs")
 from tensorboardX import SummaryWriter
