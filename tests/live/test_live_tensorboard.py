@@ -122,7 +122,8 @@ def test_threads_forks_and_spawned_children_are_mirrored_each_point_once(tmp_pat
     (tmp_path / "script.py").write_text(
         WITHOUT_COMET
         + """
-import multiprocessing.queues  # else a thread imports it while another forks: a child hangs
+# tensorboardX imports them late: in one thread while another forks, the child hangs without us, too
+import multiprocessing.queues, multiprocessing.synchronize
 import os, sys, threading
 from runferry.live.interfaces import sync_tensorboard
 sync_tensorboard(to="archive:./mirrored", root="runs")
