@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -310,7 +311,11 @@ def _text(file: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting("this settings file cannot be read", where=f"{file}: {error}") from error
+        raise BadSetting(
+            "this settings file cannot be read",
+            where=f"{file}: {error}",
+            hint=f"ls -l {shlex.quote(str(file))}",
+        ) from error
 
 
 def _tables(file: Path, text: str) -> Mapping[str, Value]:

@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow_read import reading
 from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.chunks import Artifact, File, Lost, Points
-from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
 
 NO_UTF8 = "CAST(x'fffe' AS TEXT)"
@@ -58,9 +58,7 @@ def path(database: Path) -> Path:  # noqa: F811
 
 @pytest.fixture
 def reader(path: Path) -> Iterator[MlflowReader]:
-    with closing(
-        MlflowReader.open(Location("mlflow", f"sqlite:///{path}"), ReadOptions())
-    ) as opened:
+    with reading(path) as opened:
         yield opened
 
 

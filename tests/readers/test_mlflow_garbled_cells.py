@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow_read import reading
 from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.chunks import Artifact, Attributes, Document, File, Header, Lost, Points
 from runferry.errors import NotFound
 from runferry.losses import Fate, Loss
-from runferry.ports import Location, ReadOptions
 from runferry.readers.mlflow import MlflowReader
 
 NO_UTF8 = "CAST(x'fffe' AS TEXT)"
@@ -56,9 +56,7 @@ def path(database: Path) -> Path:  # noqa: F811
 
 @pytest.fixture
 def reader(path: Path) -> Iterator[MlflowReader]:
-    with closing(
-        MlflowReader.open(Location("mlflow", f"sqlite:///{path}"), ReadOptions())
-    ) as opened:
+    with reading(path) as opened:
         yield opened
 
 

@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow_read import reading
 from tests.writers.conftest import database, empty_database  # noqa: F401
 
 from runferry.archive.store import Archive
 from runferry.chunks import Lost, Points
-from runferry.ports import Location, ReadOptions
+from runferry.ports import Location
 from runferry.readers.mlflow import MlflowReader, sqlite
 from runferry.transfer.pull import pull
 
@@ -46,9 +47,7 @@ def garble(path: Path, table: str, column: str, cell: str) -> None:
 
 @pytest.fixture
 def reader(three: Path) -> Iterator[MlflowReader]:
-    with closing(
-        MlflowReader.open(Location("mlflow", f"sqlite:///{three}"), ReadOptions())
-    ) as opened:
+    with reading(three) as opened:
         yield opened
 
 

@@ -16,7 +16,7 @@ from runferry.archive import snapshots
 from runferry.archive.record import RunRecord, Segment
 from runferry.dialects.row_tables import ROW_SCHEMAS
 from runferry.errors import Corrupt, NotFound
-from runferry.tables import UNDECODED
+from runferry.tables import UNDECODED, decoded
 
 if TYPE_CHECKING:
     from runferry.archive.store import Archive
@@ -95,8 +95,7 @@ def batches(
             schema = pa.schema([schema.field(name) for name in columns])
         with opened(root, segment) as file:
             for group in range(file.num_row_groups):
-                for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
-                    batch.validate(full=True)  # Arrow takes any bytes for text
+                for batch in decoded(file, batch_size=rows, row_groups=[group], columns=columns):
                     yield in_schema(batch, schema)
 
 

@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 log = logging.getLogger("runferry")
 
 _USUAL: tuple[tuple[type[RunferryError], str], ...] = (
-    (BadSetting, "runferry settings"),
+    (BadSetting, "mend it where it is set; without one, `runferry settings` shows all"),
     (Corrupt, "restore the file, or pull the run again"),
     (RunMissing, "runferry ls lists what is there"),
     (UsageError, "runferry --help"),

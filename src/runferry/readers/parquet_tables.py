@@ -96,12 +96,10 @@ def _batches(
     path: Path, file: pq.ParquetFile, rows: int, groups: list[int] | None
 ) -> Iterator[pa.RecordBatch]:
     """Rows of some groups. Raises SourceError for what Arrow cannot decode."""
-    from runferry.tables import UNDECODED
+    from runferry.tables import UNDECODED, decoded
 
     try:
-        for batch in file.iter_batches(batch_size=rows, row_groups=groups):
-            batch.validate(full=True)  # Arrow takes any bytes for text
-            yield batch
+        yield from decoded(file, batch_size=rows, row_groups=groups)
     except UNDECODED as error:
         raise SourceError(
             f"Arrow cannot decode it: {str(error).splitlines()[0]}",

@@ -102,12 +102,11 @@ def read_batches(blob: Blob, schema: pa.Schema, rows: int) -> Iterator[pa.Record
     """The rows of a part. Raises pyarrow.ArrowException (or OSError) where it is damaged."""
     import pyarrow.parquet as pq
 
-    from runferry.tables import conform
+    from runferry.tables import conform, decoded
 
     with opened(blob) as source:
         file = pq.ParquetFile(io.BytesIO(source.read()))
-        for batch in file.iter_batches(batch_size=rows, use_threads=False):
-            batch.validate(full=True)  # Arrow takes any bytes for text
+        for batch in decoded(file, batch_size=rows, use_threads=False):
             yield conform(batch, schema)
 
 

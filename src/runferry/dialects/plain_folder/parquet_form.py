@@ -20,7 +20,7 @@ from runferry.dialects.plain_folder.forms import (
 from runferry.dialects.plain_folder.layout import FormName
 from runferry.dialects.row_tables import parquet_options
 from runferry.ports import BATCH_ROWS
-from runferry.tables import UNDECODED
+from runferry.tables import UNDECODED, decoded
 
 _GROUP_ROWS: Final = 262_144
 _GROUP_BYTES: Final = 16 << 20
@@ -44,9 +44,8 @@ class ParquetForm:
         try:
             with pq.ParquetFile(path, memory_map=False) as file:
                 known = [name for name in schema.names if name in file.schema_arrow.names]
-                found = file.iter_batches(batch_size=BATCH_ROWS, columns=known)
+                found = decoded(file, batch_size=BATCH_ROWS, columns=known)
                 for batch in small_batches(found):
-                    batch.validate(full=True)  # Arrow takes any bytes for text
                     yield _in_schema(batch, schema)
         except UNDECODED as error:
             raise damaged(path, error) from error

@@ -43,15 +43,14 @@ class Logged:
             found.names.update(batch.series)
             found.has_lines |= batch.console is not None
             for number, _, _, content in batch.records:
-                match number:
-                    case _ if number == START and found.start is None:
-                        found.start = content
-                    case _ if number == FINISH and found.finish is None:
-                        found.finish = content
-                    case _ if number == COLUMN:
-                        found.names.add(parsed(content).text(3))
-                    case _ if number == MEDIA_RECORD:
-                        found.names.add(parsed(content).text(1))
+                if number == START and found.start is None:
+                    found.start = content
+                elif number == FINISH and found.finish is None:
+                    found.finish = content
+                elif number == COLUMN:
+                    found.names.add(parsed(content).text(3))
+                elif number == MEDIA_RECORD:
+                    found.names.add(parsed(content).text(1))
         return found
 
 

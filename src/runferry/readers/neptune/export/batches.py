@@ -15,7 +15,7 @@ from runferry.losses import Fate, Loss
 from runferry.paths import spelled
 from runferry.ports import BATCH_ROWS
 from runferry.readers.neptune.export.parts import whole_part
-from runferry.tables import UNDECODED
+from runferry.tables import UNDECODED, decoded
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -64,8 +64,9 @@ class Rows:
         facts = file.metadata.row_group(group)
         given = foreign = 0
         try:
-            for batch in file.iter_batches(_rows_at_once(facts), [group], there):
-                batch.validate(full=True)  # Arrow takes any bytes for text
+            for batch in decoded(
+                file, batch_size=_rows_at_once(facts), row_groups=[group], columns=there
+            ):
                 given += batch.num_rows
                 own = batch.filter(pc.equal(batch.column("run_id"), self.run_id))
                 foreign += batch.num_rows - own.num_rows

@@ -30,7 +30,7 @@ from runferry.readers.neptune.export.files import ExportFiles
 from runferry.readers.neptune.export.parts import Parts, parts_below, whole_part
 from runferry.readers.neptune.export.series import ExportSeries
 from runferry.readers.neptune.export.survey import Survey
-from runferry.tables import UNDECODED
+from runferry.tables import UNDECODED, decoded
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -176,8 +176,7 @@ def _damage_is_for_later() -> Iterator[None]:
 
 def _keys_in(file: pq.ParquetFile, *, is_shared: bool) -> Iterator[RunKey]:
     columns = ["project_id", "run_id"]
-    for batch in file.iter_batches(BATCH_ROWS if is_shared else 1, columns=columns):
-        batch.validate(full=True)
+    for batch in decoded(file, batch_size=BATCH_ROWS if is_shared else 1, columns=columns):
         pairs = pa.Table.from_batches([batch]).group_by(columns, use_threads=False).aggregate([])
         for pair in pairs.to_pylist():
             if isinstance(pair["run_id"], str):

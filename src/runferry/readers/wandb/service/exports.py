@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from runferry.dialects.wandb.service import Service
 from runferry.errors import Damaged, NoSpace
-from runferry.tables import UNDECODED
+from runferry.tables import UNDECODED, decoded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,9 +68,7 @@ class Export:
 
     def _decoded(self, rows: int) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in self.parquet.iter_batches(batch_size=self._decoded_at_once(rows)):
-                batch.validate(full=True)  # Arrow takes any bytes for text
-                yield batch
+            yield from decoded(self.parquet, batch_size=self._decoded_at_once(rows))
         except UNDECODED as error:
             raise _unreadable(self.where) from error
 

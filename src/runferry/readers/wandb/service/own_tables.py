@@ -120,8 +120,7 @@ def own_console(files: RunFiles, file: ServedFile, position: Position) -> Iterat
     try:
         with _fetched(files, file) as path:
             parquet, before = pq.ParquetFile(path), 0
-            for batch in parquet.iter_batches(BATCH_ROWS):
-                batch.validate(full=True)
+            for batch in tables.decoded(parquet, batch_size=BATCH_ROWS):
                 new = batch.slice(max(0, position.own_lines - before))
                 before += batch.num_rows
                 if new.num_rows:
